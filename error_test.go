@@ -1,0 +1,30 @@
+package pombo
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestErrorSaysItsReasonAndKeepsItsCause(t *testing.T) {
+	cause := errors.New("cause")
+	err := error(&Error{Reason: NoAnswer, Detail: "cut after 20s", Err: cause})
+	if got, want := err.Error(), "no_answer: cut after 20s"; got != want {
+		t.Errorf("error = %q, want %q", got, want)
+	}
+	if !errors.Is(err, cause) {
+		t.Error("the cause is lost")
+	}
+	if got, want := (&Error{Reason: NoAnswer}).Error(), "no_answer"; got != want {
+		t.Errorf("error = %q, want %q", got, want)
+	}
+}
+
+// The zero value must be the careful one: unknown, so that nothing is sent twice.
+func TestZeroReachedIsUnknown(t *testing.T) {
+	if got := (&Error{}).Reached; got != ReachedUnknown || got.String() != "unknown" {
+		t.Errorf("reached = %s, want unknown", got)
+	}
+	if ReachedNo.String() != "no" || ReachedYes.String() != "yes" {
+		t.Errorf("words are %s and %s", ReachedNo, ReachedYes)
+	}
+}

@@ -1,0 +1,166 @@
+package pombo
+
+import (
+	"time"
+
+	"pombo/phone"
+)
+
+// Notification is one row taken in: what is to be sent, to whom, and how far it
+// has got. The ledger owns it; everybody else has a copy.
+type Notification struct {
+	Seq int64 // its number in the ledger, in the order of taking in
+	ID  ID
+	Key Key
+
+	Recipient Private      // the phone as the row has it
+	Phone     phone.Number // zero when Recipient is no phone number
+	Params    []Param
+	Template  string // "" = the configured template
+	Priority  int
+	SendAfter time.Time
+	Expires   time.Time
+	Run       int64 // the run that took it in; 0 = none
+
+	State   State
+	Reason  Reason
+	Detail  string // a safe sentence
+	Attempt int    // POSTs begun; it fences: only the holder of this attempt may finish it
+	Tries   int    // attempts that count towards the schedule of retries
+	Owner   string // the process that has it, while claimed or sending
+	// Identity is what Blip calls the phone, from the cache of the ledger; ""
+	// when Blip is yet to be asked.
+	Identity string
+	// NotBefore is when a queued notification may be claimed, or when an
+	// uncertain one is to be asked about next.
+	NotBefore time.Time
+	Created   time.Time // taken in
+	Begun     time.Time // the last attempt's begin; zero = none yet
+	Updated   time.Time // last change of state
+	Settled   string    // the code last written to the row; "" = none yet
+}
+
+// Outcome moves a notification on. The ledger applies it only while the
+// notification is still in state From with this owner and attempt, so that a
+// worker that was thought dead cannot overwrite what came after it.
+type Outcome struct {
+	Seq     int64
+	From    State // Claimed, Sending or Uncertain
+	Owner   string
+	Attempt int
+
+	To        State
+	Reason    Reason
+	Detail    string    // safe
+	NotBefore time.Time // for Queued and Uncertain; zero = at once
+	Counted   bool      // the attempt counts towards the schedule of retries
+}
+
+// Event is one change of state in a notification's history.
+type Event struct {
+	At      time.Time
+	State   State
+	Attempt int
+	Reason  Reason
+	Detail  string
+}
+
+// Receipt is what Blip tells about a message after it took it.
+type Receipt struct {
+	ID     ID
+	State  State     // Accepted, Dispatched, Delivered, Read or Failed
+	At     time.Time // Blip's clock; zero when it did not say
+	Reason Reason    // of a failure
+	Code   int       // the channel's code of a failure; 0 = none
+	Detail string    // safe
+}
+
+// Settlement is a result to be written back to the source row.
+type Settlement struct {
+	Seq       int64
+	Row       string    // the row's key
+	Expected  string    // the status code that the row should still have
+	Code      string    // the status code to write
+	MessageID ID        // for DB_COL_MESSAGE_ID
+	SentAt    time.Time // for DB_COL_SENT_AT; zero when it was not sent
+	Error     string    // for DB_COL_ERROR; "" when there is none
+}
+
+// SettleResult says what became of a settlement.
+type SettleResult uint8
+
+// What can become of a settlement.
+const (
+	// SettleLater: the source could not say; it is tried again.
+	SettleLater SettleResult = iota
+	// SettleDone: the row has the code.
+	SettleDone
+	// SettleDiverged: the row's owner changed its status meanwhile; it is left alone.
+	SettleDiverged
+	// SettleGone: the row is no longer there.
+	SettleGone
+	// SettleRefused: the database refuses the change (a trigger, a check); the
+	// row is parked for a person.
+	SettleRefused
+)
+
+// String returns the word that the ledger stores.
+func (r SettleResult) String() string {
+	switch r {
+	case SettleDone:
+		return "settled"
+	case SettleDiverged:
+		return "diverged"
+	case SettleGone:
+		return "gone"
+	case SettleRefused:
+		return "refused"
+	default:
+		return "due"
+	}
+}
+
+// Settled is the result of one settlement.
+type Settled struct {
+	Settlement
+	Result SettleResult
+	Detail string // safe; why it was refused, or which status was found
+}
+
+// Run is one pass started by POST /send_notification.
+type Run struct {
+	ID       int64
+	Started  time.Time
+	Finished time.Time // zero while it is under way
+	Taking   bool      // still taking rows in
+	Error    string    // why taking in stopped early; "" = it did not
+	Tally
+}
+
+// Tally counts the rows that a run took in, by how each ended. Accepted counts
+// all that Blip has, whatever a receipt said later; Retrying those that wait
+// for a further try.
+type Tally struct {
+	Found     int
+	Waiting   int // not tried yet, or in a worker's hands
+	Accepted  int
+	Failed    int
+	Retrying  int
+	Uncertain int
+	Cancelled int // cancelled, expired and suppressed
+}
+
+// Pause stops all sending until a time or until somebody resumes it. It is kept
+// in the ledger, so that a restart does not end it.
+type Pause struct {
+	Until  time.Time // zero = until resumed
+	Reason Reason    // NoReason when an operator paused
+	Detail string    // safe
+	By     string    // "blip" or "operator"
+}
+
+// Latest names the newest generation of a row that is known to the ledger.
+type Latest struct {
+	Row        string
+	Generation int
+}

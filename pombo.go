@@ -1,0 +1,13 @@
+// Package pombo holds the nouns and the rules of a program that takes the
+// notifications which a company's systems write into a database table and
+// delivers them on WhatsApp through Blip, each row once.
+//
+// The rules that do not bend are here, without any input or output: which
+// states there are and how one may follow another (state.go), how the id of a
+// message comes from its row (id.go), which reasons there are and what to do
+// about each (reason.go), and what must be known before a second POST may be
+// made (error.go). Everything that talks to the outside has a folder of its own
+// and speaks in these types; siblings never import each other.
+//
+// docs/how-a-notification-travels.md follows one row through the folders.
+package pombo

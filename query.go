@@ -1,0 +1,22 @@
+package pombo
+
+import "time"
+
+// Filter selects notifications for a list. The zero Filter selects all.
+type Filter struct {
+	State  State     // "" = every state
+	Phone  string    // E.164 of one person; "" = everybody
+	Text   string    // a row key, an id or the start of one; "" = any
+	Run    int64     // 0 = any
+	Since  time.Time // taken in at or after; zero = any
+	Limit  int       // 1 to 1000; 0 = 50
+	Cursor string    // from the list before; "" = from the newest
+}
+
+// Backlog is what the ledger holds open, for pages, metrics and readiness.
+type Backlog struct {
+	States   map[State]int // only the states that can be counted cheaply: the open ones
+	Due      int           // settlements not yet written to the source
+	Oldest   time.Time     // taking-in time of the oldest queued notification; zero = none
+	Diverged int           // rows whose owner changed the status meanwhile
+}

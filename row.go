@@ -1,0 +1,77 @@
+package pombo
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pombo/phone"
+)
+
+// Row is one pending row of the source as it was read, or a message that came
+// in over HTTP.
+type Row struct {
+	Key       string  // the row's key as text
+	Recipient Private // the phone as the row has it, not yet understood
+	// Phone is what phone.Parse made of Recipient: the zero Number when it is
+	// no phone number. Intake fills it in.
+	Phone     phone.Number
+	Params    []Param
+	Template  string    // "" = the configured template
+	Priority  int       // 0 to 9, higher goes first
+	SendAfter time.Time // zero = now
+	Expires   time.Time // zero = never
+}
+
+// Param is one value of the template and where it goes.
+type Param struct {
+	Place Place
+	Value Private
+}
+
+// Place says where in the template a value goes. The words are those that
+// DB_COL_PARAMS puts before a column.
+type Place string
+
+// Body is the next {{n}} of the body text. The others are built by ParsePlace:
+// "header" (text), "header-image", "header-video", "header-document" (public
+// https links), "button0" … "button9" (the variable end of a URL button),
+// "button0-payload" … (what a quick reply sends back).
+const Body Place = "body"
+
+// Header places.
+const (
+	HeaderText     Place = "header"
+	HeaderImage    Place = "header-image"
+	HeaderVideo    Place = "header-video"
+	HeaderDocument Place = "header-document"
+)
+
+// ParsePlace reads a place. The error lists the places there are.
+func ParsePlace(s string) (Place, error) {
+	p := Place(strings.ToLower(strings.TrimSpace(s)))
+	switch p {
+	case Body, HeaderText, HeaderImage, HeaderVideo, HeaderDocument:
+		return p, nil
+	}
+	if _, _, ok := p.Button(); ok {
+		return p, nil
+	}
+	return "", fmt.Errorf("%q is no place in a template: use body, header, header-image, header-video, header-document, button0 to button9 or button0-payload to button9-payload", s)
+}
+
+// Button returns the index of the button and whether the value is the payload
+// of a quick reply (else it is the end of a URL). ok is false for other places.
+func (p Place) Button() (index int, payload, ok bool) {
+	rest, found := strings.CutPrefix(string(p), "button")
+	if !found {
+		return 0, false, false
+	}
+	rest, payload = strings.CutSuffix(rest, "-payload")
+	if len(rest) != 1 {
+		return 0, false, false
+	}
+	index, err := strconv.Atoi(rest)
+	return index, payload, err == nil
+}
