@@ -1,0 +1,258 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"pombo"
+	"pombo/phone"
+)
+
+// deliverLedger is the ledger as delivery sees it.
+type deliverLedger interface {
+	// Claim takes due notifications for this owner; NextDue says when the
+	// next one will be due, zero when none waits.
+	Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error)
+	NextDue(ctx context.Context) (time.Time, error)
+	// Begin makes "sending" durable and returns the number of the attempt. A
+	// fresh identity is kept for the next message to this person.
+	Begin(ctx context.Context, n pombo.Notification, identity string) (attempt int, err error)
+	// Finish makes the outcome durable, if the notification is still held.
+	Finish(ctx context.Context, o pombo.Outcome) error
+}
+
+// Deliver takes one claimed notification down the road and records how it
+// ended. It returns when that is durable or the process must die.
+//
+//	phone → values → identity → leave → begin → POST → finish
+//
+// Whatever goes wrong before begin has sent nothing. The values are checked
+// before Blip is asked for the identity: a row that cannot be sent should not
+// cost a command, and Blip minds numbers that are looked up and never written to.
+func (e *Engine) Deliver(ctx context.Context, n pombo.Notification) {
+	start := time.Now()
+	o := e.tryDeliver(ctx, &n)
+	e.metrics.finished(o)
+	e.finish(o)
+	e.logAttempt(ctx, &n, o, time.Since(start))
+	switch o.To {
+	case pombo.Queued:
+		e.queued.set()
+	case pombo.Uncertain:
+		e.doubts.set()
+	default:
+		e.due.set()
+	}
+}
+
+func (e *Engine) tryDeliver(ctx context.Context, n *pombo.Notification) pombo.Outcome {
+	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: n.Owner, Attempt: n.Attempt}
+
+	number := n.Phone
+	if number.IsZero() {
+		var err error
+		if number, _, err = phone.Parse(n.Recipient.Reveal()); err != nil {
+			return fail(held, pombo.InvalidPhone, err.Error())
+		}
+	}
+
+	template := e.catalog.nameOf(n)
+	if o, ok := e.checkValues(held, template, n.Params); !ok {
+		return o
+	}
+
+	identity := n.Identity
+	if identity == "" {
+		err := e.command(ctx, func() (err error) {
+			identity, err = e.o.Blip.Identity(ctx, number)
+			return err
+		})
+		if err != nil {
+			return e.notSent(ctx, held, n, err)
+		}
+	}
+	if e.o.Blip.Landing() > 0 {
+		if err := e.command(ctx, func() error { return e.o.Blip.Land(ctx, identity) }); err != nil {
+			return e.notSent(ctx, held, n, err)
+		}
+	}
+
+	if wait := e.pace.recipient(number); wait > 0 {
+		return release(held, pombo.PairRate, time.Now().Add(wait))
+	}
+	if err := e.pace.message(ctx); err != nil {
+		return e.notSent(ctx, held, n, err)
+	}
+
+	attempt, err := e.o.Ledger.Begin(ctx, *n, identity)
+	if err != nil {
+		return e.notBegun(held, err)
+	}
+	sending := held
+	sending.From, sending.Attempt = pombo.Sending, attempt
+	n.Attempt = attempt
+
+	err = e.send(ctx, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	if err != nil {
+		return e.notAccepted(ctx, sending, n, err)
+	}
+	sending.To = pombo.Accepted
+	return sending
+}
+
+// call makes one call to Blip, of which WORKERS may be under way.
+func (e *Engine) call(ctx context.Context, f func() error) error {
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-e.slots }()
+	return f()
+}
+
+// command makes the calls of f, at the pace of commands.
+func (e *Engine) command(ctx context.Context, f func() error) error {
+	if err := e.pace.command(ctx); err != nil {
+		return err
+	}
+	return e.call(ctx, f)
+}
+
+// send makes the POST. A pause that began while it waited for its turn still
+// holds it back: nothing has left.
+func (e *Engine) send(ctx context.Context, m pombo.Message) error {
+	begun := false
+	err := e.call(ctx, func() error {
+		if paused, _ := e.pace.state(); paused {
+			return errPaused
+		}
+		begun = true
+		return e.o.Blip.Send(ctx, m)
+	})
+	if err != nil && !begun {
+		return errors.Join(errNotLeft, err)
+	}
+	return err
+}
+
+var (
+	// errNotLeft: the POST was not even tried.
+	errNotLeft = errors.New("not sent")
+	// errStopping: the engine is being stopped.
+	errStopping = errors.New("the program is stopping")
+)
+
+// asError makes sure that there is a decision: an error without one comes from
+// a client that broke its contract, and the careful reading is "unknown".
+func asError(err error) *pombo.Error {
+	if e, ok := errors.AsType[*pombo.Error](err); ok {
+		return e
+	}
+	return &pombo.Error{Reason: pombo.Unexplained, Retry: true, Reached: pombo.ReachedUnknown, Err: err}
+}
+
+func fail(o pombo.Outcome, r pombo.Reason, detail string) pombo.Outcome {
+	o.To, o.Reason, o.Detail = pombo.Failed, r, detail
+	return o
+}
+
+// release puts the row back; it does not count as a try.
+func release(o pombo.Outcome, r pombo.Reason, until time.Time) pombo.Outcome {
+	o.To, o.Reason, o.NotBefore = pombo.Queued, r, until
+	return o
+}
+
+// notSent is for errors before begin and for POSTs that are known not to have
+// reached Blip.
+func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notification, err error) pombo.Outcome {
+	switch {
+	case errors.Is(err, errPaused):
+		pause, _ := e.pace.current()
+		o.Detail = "sending is paused"
+		return release(o, pause.Reason, time.Time{})
+	case ctx.Err() != nil:
+		return release(o, pombo.Interrupted, time.Time{})
+	}
+	failure := asError(err)
+	o.Reason, o.Detail = failure.Reason, failure.Detail
+	if failure.Pause > 0 {
+		e.pauseFor(ctx, failure)
+	}
+	switch {
+	case !failure.Retry:
+		o.To = pombo.Failed
+		return o
+	case failure.Pause > 0:
+		// What stops the whole bot is not this row's fault: it does not count.
+		return release(o, o.Reason, time.Time{})
+	}
+	return again(o, n.Tries)
+}
+
+// notBegun is for a begin that failed. It may have become durable all the same;
+// since nothing has left, the row goes back to the queue from either state.
+func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
+	if errors.Is(err, pombo.ErrLost) {
+		o.To = "" // somebody else has it: nothing to record
+		return o
+	}
+	e.log.Error("begin not recorded; nothing was sent", "error", err)
+	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := e.o.Ledger.Finish(ctx, back); errors.Is(err, pombo.ErrLost) {
+		back.From, back.Attempt = pombo.Sending, o.Attempt+1
+	}
+	return back
+}
+
+// notAccepted decides about a POST that failed. Only what is known not to have
+// reached Blip may be sent again without asking.
+func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Notification, err error) pombo.Outcome {
+	if errors.Is(err, errNotLeft) {
+		return e.notSent(ctx, o, n, err)
+	}
+	failure := asError(err)
+	if failure.Reached == pombo.ReachedUnknown {
+		if failure.Pause > 0 {
+			e.pauseFor(ctx, failure)
+		}
+		o.To, o.Reason, o.Detail = pombo.Uncertain, failure.Reason, failure.Detail
+		if e.o.Uncertain == Check {
+			o.NotBefore = time.Now().Add(firstCheck)
+		}
+		return o
+	}
+	return e.notSent(context.WithoutCancel(ctx), o, n, err)
+}
+
+// finish records the outcome until it is recorded. Nothing is sent again
+// because of a failure here; if the process dies first, the ledger still says
+// "sending", which a restart makes uncertain.
+func (e *Engine) finish(o pombo.Outcome) {
+	if o.To == "" {
+		return
+	}
+	// Recording outlives the stop of sending, but not for ever.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := context.AfterFunc(e.working, func() { time.AfterFunc(10*time.Second, cancel) })
+	defer stop()
+	trouble := backoff{first: 50 * time.Millisecond, most: 5 * time.Second}
+	for {
+		err := e.o.Ledger.Finish(ctx, o)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, pombo.ErrLost), errors.Is(err, pombo.ErrMove):
+			e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
+			return
+		}
+		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
+		if sleep(ctx, trouble.next()) != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,351 @@
+// Package dispatch moves notifications along the road: it takes pending rows
+// in, delivers them to Blip and settles the results in the source. The loops
+// meet only in the ledger, so each of them may stop, fail or restart without
+// the others:
+//
+//	source ──intake──▶ ledger ──deliver──▶ Blip       intake.go, deliver.go
+//	   ▲                 │  ▲               │
+//	   └─────settle──────┘  └──uncertain────┘         settle.go, uncertain.go
+//
+// deliver.go is the one road: a run, a retry and a message that came over HTTP
+// all end there. It writes "sending" durably before the first byte leaves and
+// the outcome after it; what happens in between decides whether a second POST
+// may ever be made. A failure to record an outcome is retried until it
+// succeeds or the process dies; it never sends again.
+//
+// WORKERS is how many calls to Blip may be under way at once. Twice as many
+// notifications are in hand, so that the ones whose begin or outcome is being
+// made durable do not keep a call from being made.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pombo"
+	"pombo/phone"
+)
+
+// Source is the company's table.
+type Source interface {
+	// Page returns pending rows whose key comes after the given one in the
+	// key's own order; "" starts at the beginning.
+	Page(ctx context.Context, after string, limit int) ([]pombo.Row, error)
+	// Statuses returns the present status code by key; a row that is gone has none.
+	Statuses(ctx context.Context, keys []string) (map[string]string, error)
+	// Settle writes results back and returns one answer for each, in order.
+	Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error)
+}
+
+// Ledger is the durable queue. Its parts stand beside the code that uses them.
+type Ledger interface {
+	intakeLedger
+	deliverLedger
+	uncertainLedger
+	settleLedger
+	runLedger
+	pauseLedger
+	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
+	Renew(ctx context.Context, owner string) error
+	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
+}
+
+// Blip is the way to WhatsApp. Every error is a *pombo.Error.
+type Blip interface {
+	Identity(ctx context.Context, n phone.Number) (string, error)
+	// Landing is how many commands Land costs; Land puts the person's reply
+	// where the settings say.
+	Landing() int
+	Land(ctx context.Context, identity string) error
+	Send(ctx context.Context, m pombo.Message) error
+	Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
+	Templates(ctx context.Context) ([]pombo.Template, error)
+}
+
+// Policy says what to do with a message that left without an answer.
+type Policy string
+
+// The policies.
+const (
+	// Check asks Blip for the id and sends again only if it has no trace.
+	Check Policy = "check"
+	// Hold leaves the decision to a person.
+	Hold Policy = "hold"
+	// Resend sends again at once: rather twice than never.
+	Resend Policy = "resend"
+)
+
+// Options is what an Engine is made of.
+type Options struct {
+	SourceName string // part of every id: see pombo.Key
+	Source     Source // nil = no table: only what comes over HTTP
+	Pending    string // the status code of pending rows
+	Ledger     Ledger
+	Blip       Blip
+	Owner      string // names this process in the ledger; must never be used twice
+
+	Template string // the template of rows that name none
+	Language string
+
+	Workers           int     // calls to Blip at once; 0 = 64
+	MessagesPerSecond float64 // 0 = no limit
+	CommandsPerSecond float64 // 0 = no limit
+	PollInterval      time.Duration
+	Uncertain         Policy        // "" = Check
+	UncertainWait     time.Duration // without a trace after this long it is sent again; 0 = 2 min
+	Lease             time.Duration // of the ledger; renewed every third of it; 0 = 30 s
+	HighWater         int           // taking in waits while this many are queued; 0 = 20,000
+
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Engine runs the loops. Make it with New, run it between Start and Stop.
+type Engine struct {
+	o       Options
+	log     *slog.Logger
+	metrics *metrics
+	pace    *pace
+	catalog *catalog
+
+	slots  chan struct{}           // calls to Blip under way
+	hands  chan struct{}           // notifications in hand
+	work   chan pombo.Notification // from the claim loop to the workers
+	queued signal                  // something may be claimable
+	due    signal                  // something may be to settle
+	doubts signal                  // something is uncertain
+	intake chan int64              // runs that want rows taken in
+
+	pausing sync.Mutex // the ledger's pause and ours change together
+	mu      sync.Mutex
+	waiting map[int64]chan struct{} // closed when the run has ended
+
+	claiming   context.Context // ends first: no new work
+	stopClaims context.CancelFunc
+	working    context.Context // ends second: calls under way
+	stopWork   context.CancelFunc
+	loops      sync.WaitGroup // everything but the workers
+	workers    sync.WaitGroup
+	beat       sync.WaitGroup // the heartbeat: it ends last
+}
+
+// New checks the options. It starts nothing.
+func New(o Options) (*Engine, error) {
+	switch {
+	case o.Ledger == nil:
+		return nil, errors.New("dispatch needs a ledger")
+	case o.Blip == nil:
+		return nil, errors.New("dispatch needs a Blip client")
+	case o.Owner == "":
+		return nil, errors.New("dispatch needs an owner name")
+	case o.Source != nil && o.SourceName == "":
+		return nil, errors.New("dispatch needs a name for its source")
+	}
+	if o.Uncertain == "" {
+		o.Uncertain = Check
+	}
+	if o.Uncertain != Check && o.Uncertain != Hold && o.Uncertain != Resend {
+		return nil, fmt.Errorf("UNCERTAIN=%s: use check, hold or resend", o.Uncertain)
+	}
+	o.Workers = orDefault(o.Workers, 64)
+	o.UncertainWait = orDefault(o.UncertainWait, 2*time.Minute)
+	o.Lease = orDefault(o.Lease, 30*time.Second)
+	o.HighWater = orDefault(o.HighWater, 20_000)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	hands := 2 * o.Workers
+	e := &Engine{
+		o:       o,
+		log:     o.Logger,
+		metrics: newMetrics(o.Registerer),
+		pace:    newPace(o.MessagesPerSecond, o.CommandsPerSecond),
+		slots:   make(chan struct{}, o.Workers),
+		hands:   make(chan struct{}, hands),
+		work:    make(chan pombo.Notification, hands),
+		queued:  newSignal(),
+		due:     newSignal(),
+		doubts:  newSignal(),
+		intake:  make(chan int64, 1),
+		waiting: map[int64]chan struct{}{},
+	}
+	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
+	e.claiming, e.stopClaims = context.WithCancel(context.Background())
+	e.working, e.stopWork = context.WithCancel(context.Background())
+	return e, nil
+}
+
+func orDefault[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// Start frees what a dead process left in the ledger, takes up the run that it
+// left under way, and starts the loops. Stop must be called afterwards.
+func (e *Engine) Start(ctx context.Context) error {
+	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+		return fmt.Errorf("enter the ledger as %s: %w", e.o.Owner, err)
+	}
+	if err := e.reclaim(ctx); err != nil {
+		return err
+	}
+	if err := e.readPause(ctx); err != nil {
+		return err
+	}
+	run, underWay, err := e.runUnderWay(ctx)
+	if err != nil {
+		return err
+	}
+	for range cap(e.hands) {
+		e.workers.Go(e.worker)
+	}
+	e.beat.Go(func() { e.heartbeat(e.working) })
+	e.loop(e.claimLoop)
+	e.loop(e.uncertainLoop)
+	e.loop(e.catalog.run)
+	if e.o.Source != nil {
+		e.loop(e.intakeLoop)
+		e.loop(e.settleLoop)
+	}
+	if underWay {
+		e.watch(run.ID)
+		e.intake <- run.ID
+	}
+	return nil
+}
+
+func (e *Engine) loop(f func(context.Context)) {
+	e.loops.Go(func() { f(e.claiming) })
+}
+
+// Stop ends taking in and claiming at once and lets the calls under way finish.
+// When ctx ends first they are cut off; their rows become uncertain, which is
+// recorded. It returns when nothing of the engine runs any more.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.stopClaims()
+	e.loops.Wait()
+	done := make(chan struct{})
+	go func() { e.workers.Wait(); close(done) }()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("stop sending: %w: the calls under way were cut off", ctx.Err())
+		e.stopWork()
+		<-done
+	}
+	e.stopWork()
+	e.beat.Wait()
+	return err
+}
+
+// claimLoop hands notifications to the workers. It asks for no more than there
+// are hands free, so that nothing waits in a worker that another replica could
+// have sent.
+func (e *Engine) claimLoop(ctx context.Context) {
+	defer close(e.work)
+	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
+	for {
+		if err := e.pace.waitResumed(ctx); err != nil {
+			return
+		}
+		free, err := e.takeHands(ctx)
+		if err != nil {
+			return
+		}
+		batch, err := e.o.Ledger.Claim(ctx, e.o.Owner, free)
+		for range free - len(batch) {
+			<-e.hands
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				e.log.Error("claim failed", "error", err)
+			}
+			if sleep(ctx, trouble.next()) != nil {
+				return
+			}
+			continue
+		}
+		trouble.reset()
+		for _, n := range batch {
+			e.work <- n // never blocks: it holds as many as there are hands
+		}
+		if len(batch) == 0 && e.waitQueued(ctx) != nil {
+			return
+		}
+	}
+}
+
+// takeHands waits until a hand is free, then takes all that are.
+func (e *Engine) takeHands(ctx context.Context) (n int, err error) {
+	select {
+	case e.hands <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	for n = 1; ; n++ {
+		select {
+		case e.hands <- struct{}{}:
+		default:
+			return n, nil
+		}
+	}
+}
+
+// idle is how long a loop sleeps at most when it was told of nothing: another
+// process may have added work, and no loop depends on one wake-up alone.
+const idle = time.Second
+
+func (e *Engine) waitQueued(ctx context.Context) error {
+	wait := idle
+	if next, err := e.o.Ledger.NextDue(ctx); err == nil && !next.IsZero() {
+		wait = min(wait, max(time.Until(next), time.Millisecond))
+	}
+	return e.queued.wait(ctx, wait)
+}
+
+func (e *Engine) worker() {
+	for n := range e.work {
+		e.Deliver(e.working, n)
+		<-e.hands
+	}
+}
+
+// heartbeat renews the lease, frees what dead owners had in hand and learns of
+// pauses that another process wrote. It outlives claiming: as long as a worker
+// is at work its rows are in hand.
+func (e *Engine) heartbeat(ctx context.Context) {
+	for sleep(ctx, e.o.Lease/3) == nil {
+		if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil && ctx.Err() == nil {
+			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
+		}
+		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("reclaim failed", "error", err)
+		}
+		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("pause not read", "error", err)
+		}
+	}
+}
+
+func (e *Engine) reclaim(ctx context.Context) error {
+	requeued, uncertain, err := e.o.Ledger.Reclaim(ctx)
+	if err != nil {
+		return fmt.Errorf("free what dead processes had in hand: %w", err)
+	}
+	if requeued+uncertain > 0 {
+		e.log.Warn("freed what a dead process had in hand", "requeued", requeued, "uncertain", uncertain)
+		e.queued.set()
+		e.doubts.set()
+	}
+	return nil
+}

@@ -1,0 +1,551 @@
+package dispatch_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pombo"
+	"pombo/dispatch"
+	"pombo/phone"
+)
+
+// memory is a ledger in memory that refuses every move the rules refuse. It is
+// here for the clock of testing/synctest; the real ledger meets the same engine
+// in package app.
+type memory struct {
+	mu      sync.Mutex
+	rows    []*pombo.Notification
+	history map[int64][]pombo.State
+	settle  map[int64]bool
+	runs    []pombo.Run
+	pause   *pombo.Pause
+	broken  map[string]error // by method: fails until removed
+}
+
+func newMemory() *memory {
+	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{}}
+}
+
+func (m *memory) enter(method string) (func(), error) {
+	m.mu.Lock()
+	return m.mu.Unlock, m.broken[method]
+}
+
+func (m *memory) breakMethod(method string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		delete(m.broken, method)
+		return
+	}
+	m.broken[method] = err
+}
+
+func (m *memory) find(key pombo.Key) *pombo.Notification {
+	for _, n := range m.rows {
+		if n.Key == key {
+			return n
+		}
+	}
+	return nil
+}
+
+func (m *memory) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notification {
+	n := &pombo.Notification{
+		Seq: int64(len(m.rows) + 1), ID: key.ID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
+		Template: r.Template, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
+	}
+	m.rows = append(m.rows, n)
+	m.history[n.Seq] = append(m.history[n.Seq], n.State)
+	return n
+}
+
+func (m *memory) Enqueue(_ context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error) {
+	leave, err := m.enter("Enqueue")
+	defer leave()
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, r := range rows {
+		latest := 0
+		for _, n := range m.rows {
+			if n.Key.Source == source && n.Key.Row == r.Key {
+				latest = max(latest, n.Key.Generation)
+			}
+		}
+		if latest == 0 {
+			m.insert(pombo.Key{Source: source, Row: r.Key, Generation: 1}, run, r)
+			added++
+			continue
+		}
+		n := m.find(pombo.Key{Source: source, Row: r.Key, Generation: latest})
+		if !n.State.Open() && n.Settled != "" {
+			finished = append(finished, pombo.Latest{Row: r.Key, Generation: latest})
+		}
+	}
+	return added, finished, nil
+}
+
+func (m *memory) EnqueueAgain(_ context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
+	leave, err := m.enter("EnqueueAgain")
+	defer leave()
+	for i, r := range rows {
+		m.insert(pombo.Key{Source: source, Row: r.Key, Generation: latest[i].Generation + 1}, run, r)
+	}
+	return len(rows), err
+}
+
+func (m *memory) Add(_ context.Context, source string, r pombo.Row) (pombo.Notification, bool, error) {
+	leave, err := m.enter("Add")
+	defer leave()
+	key := pombo.Key{Source: source, Row: r.Key, Generation: 1}
+	if n := m.find(key); n != nil {
+		return *n, false, err
+	}
+	return *m.insert(key, 0, r), true, err
+}
+
+func (m *memory) Queued(context.Context) (int, error) {
+	leave, err := m.enter("Queued")
+	defer leave()
+	return m.count(pombo.Queued), err
+}
+
+func (m *memory) count(s pombo.State) (n int) {
+	for _, r := range m.rows {
+		if r.State == s {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *memory) Claim(_ context.Context, owner string, limit int) (batch []pombo.Notification, err error) {
+	leave, err := m.enter("Claim")
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range m.rows {
+		if len(batch) < limit && n.State == pombo.Queued && !n.NotBefore.After(time.Now()) {
+			n.Owner = owner
+			m.move(n, pombo.Claimed)
+			batch = append(batch, *n)
+		}
+	}
+	return batch, nil
+}
+
+func (m *memory) move(n *pombo.Notification, to pombo.State) {
+	if !n.State.CanBecome(to) {
+		panic(fmt.Sprintf("move %s → %s is not allowed", n.State, to))
+	}
+	n.State, n.Updated = to, time.Now()
+	m.history[n.Seq] = append(m.history[n.Seq], to)
+}
+
+func (m *memory) NextDue(context.Context) (next time.Time, err error) {
+	leave, err := m.enter("NextDue")
+	defer leave()
+	for _, n := range m.rows {
+		if n.State == pombo.Queued && (next.IsZero() || n.NotBefore.Before(next)) {
+			next = n.NotBefore
+		}
+	}
+	return next, err
+}
+
+func (m *memory) Begin(_ context.Context, c pombo.Notification, identity string) (int, error) {
+	leave, err := m.enter("Begin")
+	defer leave()
+	n := m.rows[c.Seq-1]
+	if err != nil {
+		return 0, err
+	}
+	if n.State != pombo.Claimed || n.Owner != c.Owner {
+		return 0, pombo.ErrLost
+	}
+	n.Attempt++
+	n.Identity, n.Begun = identity, time.Now()
+	m.move(n, pombo.Sending)
+	return n.Attempt, nil
+}
+
+func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
+	leave, err := m.enter("Finish")
+	defer leave()
+	n := m.rows[o.Seq-1]
+	if err != nil {
+		return err
+	}
+	if n.State != o.From || n.Owner != o.Owner || n.Attempt != o.Attempt {
+		return pombo.ErrLost
+	}
+	m.move(n, o.To)
+	n.Reason, n.Detail, n.NotBefore = o.Reason, o.Detail, o.NotBefore
+	if o.Counted {
+		n.Tries++
+	}
+	if o.To == pombo.Accepted && n.Key.Source != "api" {
+		m.settle[n.Seq] = true
+	}
+	return nil
+}
+
+func (m *memory) Postpone(_ context.Context, o pombo.Outcome) error {
+	leave, err := m.enter("Postpone")
+	defer leave()
+	n := m.rows[o.Seq-1]
+	n.Reason, n.Detail, n.NotBefore = o.Reason, o.Detail, o.NotBefore
+	return err
+}
+
+func (m *memory) Uncertain(context.Context, int) (batch []pombo.Notification, err error) {
+	leave, err := m.enter("Uncertain")
+	defer leave()
+	for _, n := range m.rows {
+		if n.State == pombo.Uncertain && !n.NotBefore.After(time.Now()) {
+			batch = append(batch, *n)
+		}
+	}
+	return batch, err
+}
+
+func (m *memory) Unsettled(_ context.Context, limit int) (batch []pombo.Settlement, err error) {
+	leave, err := m.enter("Unsettled")
+	defer leave()
+	for _, seq := range slices.Sorted(maps.Keys(m.settle)) {
+		if len(batch) < limit {
+			n := m.rows[seq-1]
+			batch = append(batch, pombo.Settlement{Seq: seq, Row: n.Key.Row, Expected: "1", Code: "2", MessageID: n.ID})
+		}
+	}
+	return batch, err
+}
+
+func (m *memory) Settled(_ context.Context, results []pombo.Settled) error {
+	leave, err := m.enter("Settled")
+	defer leave()
+	for _, r := range results {
+		if r.Result != pombo.SettleLater {
+			delete(m.settle, r.Seq)
+			m.rows[r.Seq-1].Settled = r.Code
+		}
+	}
+	return err
+}
+
+func (m *memory) StartRun(context.Context) (pombo.Run, bool, error) {
+	leave, err := m.enter("StartRun")
+	defer leave()
+	if i := len(m.runs) - 1; i >= 0 && m.runs[i].Finished.IsZero() {
+		return m.runs[i], true, err
+	}
+	m.runs = append(m.runs, pombo.Run{ID: int64(len(m.runs) + 1), Started: time.Now(), Taking: true})
+	return m.runs[len(m.runs)-1], false, err
+}
+
+func (m *memory) RunTaken(_ context.Context, id int64, why string) error {
+	leave, err := m.enter("RunTaken")
+	defer leave()
+	m.runs[id-1].Taking, m.runs[id-1].Error = false, why
+	return err
+}
+
+func (m *memory) EndRun(_ context.Context, id int64) (pombo.Run, bool, error) {
+	leave, err := m.enter("EndRun")
+	defer leave()
+	r := &m.runs[id-1]
+	r.Tally = m.tally(id)
+	if r.Taking || r.Waiting > 0 || err != nil {
+		return *r, false, err
+	}
+	r.Finished = time.Now()
+	return *r, true, nil
+}
+
+func (m *memory) tally(id int64) (t pombo.Tally) {
+	for _, n := range m.rows {
+		if n.Run != id {
+			continue
+		}
+		t.Found++
+		switch {
+		case n.State.Sent():
+			t.Accepted++
+		case n.State == pombo.Failed:
+			t.Failed++
+		case n.State == pombo.Uncertain:
+			t.Uncertain++
+		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0):
+			t.Retrying++
+		default:
+			t.Waiting++
+		}
+	}
+	return t
+}
+
+func (m *memory) Run(_ context.Context, id int64) (pombo.Run, error) {
+	leave, err := m.enter("Run")
+	defer leave()
+	if id < 1 || id > int64(len(m.runs)) {
+		return pombo.Run{}, pombo.ErrNotFound
+	}
+	r := m.runs[id-1]
+	r.Tally = m.tally(id)
+	return r, err
+}
+
+func (m *memory) Runs(context.Context, int) ([]pombo.Run, error) {
+	leave, err := m.enter("Runs")
+	defer leave()
+	if len(m.runs) == 0 {
+		return nil, err
+	}
+	return m.runs[len(m.runs)-1:], err
+}
+
+func (m *memory) Pause(_ context.Context, p pombo.Pause) error {
+	leave, err := m.enter("Pause")
+	defer leave()
+	m.pause = &p
+	return err
+}
+
+func (m *memory) Resume(context.Context) error {
+	leave, err := m.enter("Resume")
+	defer leave()
+	m.pause = nil
+	return err
+}
+
+func (m *memory) Paused(context.Context) (pombo.Pause, bool, error) {
+	leave, err := m.enter("Paused")
+	defer leave()
+	if m.pause == nil {
+		return pombo.Pause{}, false, err
+	}
+	return *m.pause, m.pause.Until.IsZero() || time.Now().Before(m.pause.Until), err
+}
+
+func (m *memory) Renew(context.Context, string) error {
+	leave, err := m.enter("Renew")
+	defer leave()
+	return err
+}
+
+func (m *memory) Reclaim(context.Context) (int, int, error) {
+	leave, err := m.enter("Reclaim")
+	defer leave()
+	return 0, 0, err
+}
+
+// get returns a copy of the newest notification of a row.
+func (m *memory) get(t *testing.T, row string) pombo.Notification {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range slices.Backward(m.rows) {
+		if n.Key.Row == row {
+			return *n
+		}
+	}
+	t.Fatalf("row %s is not in the ledger", row)
+	return pombo.Notification{}
+}
+
+// table is a source in memory: rows by key, with their status.
+type table struct {
+	mu     sync.Mutex
+	rows   []pombo.Row
+	status map[string]string
+	away   error
+	// onPage is called after a page has been read and before it is returned.
+	onPage func()
+}
+
+func newTable(rows ...pombo.Row) *table {
+	t := &table{rows: rows, status: map[string]string{}}
+	for _, r := range rows {
+		t.status[r.Key] = "1"
+	}
+	return t
+}
+
+func row(key, phone string, values ...string) pombo.Row {
+	r := pombo.Row{Key: key, Recipient: pombo.Private(phone)}
+	for _, v := range values {
+		r.Params = append(r.Params, pombo.Param{Place: pombo.Body, Value: pombo.Private(v)})
+	}
+	return r
+}
+
+func (t *table) Page(_ context.Context, after string, limit int) ([]pombo.Row, error) {
+	t.mu.Lock()
+	if t.away != nil {
+		defer t.mu.Unlock()
+		return nil, t.away
+	}
+	var page []pombo.Row
+	for _, r := range t.rows {
+		if r.Key > after && t.status[r.Key] == "1" && len(page) < limit {
+			page = append(page, r)
+		}
+	}
+	onPage := t.onPage
+	t.mu.Unlock()
+	if onPage != nil {
+		onPage()
+	}
+	return page, nil
+}
+
+func (t *table) Statuses(_ context.Context, keys []string) (map[string]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := map[string]string{}
+	for _, k := range keys {
+		if s, ok := t.status[k]; ok {
+			found[k] = s
+		}
+	}
+	return found, t.away
+}
+
+func (t *table) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	results := make([]pombo.Settled, len(batch))
+	for i, s := range batch {
+		results[i] = pombo.Settled{Settlement: s}
+		switch {
+		case t.away != nil:
+		case t.status[s.Row] == s.Expected, t.status[s.Row] == s.Code:
+			t.status[s.Row] = s.Code
+			results[i].Result = pombo.SettleDone
+		default:
+			results[i].Result = pombo.SettleDiverged
+		}
+	}
+	return results, t.away
+}
+
+func (t *table) set(key, status string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status[key] = status
+}
+
+func (t *table) get(key string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.status[key]
+}
+
+func (t *table) goAway(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.away = err
+}
+
+// pretend is a Blip whose answers a test scripts.
+type pretend struct {
+	mu        sync.Mutex
+	sent      []pombo.Message
+	templates []pombo.Template
+	// onSend, when set, decides about the n-th POST (from 1) of a message.
+	onSend     func(ctx context.Context, m pombo.Message, nth int) error
+	onIdentity func() error
+	onReceipts func(id pombo.ID) ([]pombo.Receipt, error)
+}
+
+func (p *pretend) Identity(_ context.Context, n phone.Number) (string, error) {
+	p.mu.Lock()
+	f := p.onIdentity
+	p.mu.Unlock()
+	if f != nil {
+		if err := f(); err != nil {
+			return "", err
+		}
+	}
+	return n.E164()[1:] + "@wa.gw.msging.net", nil
+}
+
+func (p *pretend) Landing() int                       { return 0 }
+func (p *pretend) Land(context.Context, string) error { return nil }
+
+func (p *pretend) Send(ctx context.Context, m pombo.Message) error {
+	p.mu.Lock()
+	p.sent = append(p.sent, m)
+	nth := 0
+	for _, s := range p.sent {
+		if s.ID == m.ID {
+			nth++
+		}
+	}
+	f := p.onSend
+	p.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(ctx, m, nth)
+}
+
+func (p *pretend) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+	p.mu.Lock()
+	f := p.onReceipts
+	p.mu.Unlock()
+	if f == nil {
+		return nil, nil
+	}
+	return f(id)
+}
+
+func (p *pretend) Templates(context.Context) ([]pombo.Template, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.templates, nil
+}
+
+func (p *pretend) posts(id pombo.ID) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.sent {
+		if m.ID == id {
+			n++
+		}
+	}
+	return n
+}
+
+// engine starts an engine and stops it when the test ends.
+func engine(t *testing.T, o dispatch.Options) *dispatch.Engine {
+	t.Helper()
+	if o.Owner == "" {
+		o.Owner = "test"
+	}
+	if o.Source != nil {
+		o.SourceName, o.Pending = "notificacao", "1"
+	}
+	e, err := dispatch.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := e.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}

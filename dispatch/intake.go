@@ -1,0 +1,156 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pombo"
+	"pombo/phone"
+)
+
+// pageSize is how many rows one SELECT on the source brings.
+const pageSize = 500
+
+// intakeLedger is the ledger as intake sees it.
+type intakeLedger interface {
+	// Enqueue adds the rows that are new. Of the known ones it returns those
+	// whose latest generation is finished and settled.
+	Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error)
+	// EnqueueAgain adds the generation after latest, if that one is still the
+	// latest and settled.
+	EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error)
+	Add(ctx context.Context, source string, row pombo.Row) (n pombo.Notification, added bool, err error)
+	Queued(ctx context.Context) (int, error)
+}
+
+// intakeLoop takes pending rows in when a run asks for it and, with
+// POLL_INTERVAL, by itself. Two passes never overlap.
+func (e *Engine) intakeLoop(ctx context.Context) {
+	var tick <-chan time.Time // nil, that is never, without POLL_INTERVAL
+	if e.o.PollInterval > 0 {
+		t := time.NewTicker(e.o.PollInterval)
+		defer t.Stop()
+		tick = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case run := <-e.intake:
+			e.takeInFor(ctx, run)
+		case <-tick:
+			if _, err := e.takeIn(ctx, 0); err != nil && ctx.Err() == nil {
+				e.log.Error("taking in failed; it is tried again at the next poll", "error", err)
+			}
+		}
+	}
+}
+
+// takeIn takes in every row that is pending now, page by page, on behalf of a
+// run or, with 0, of nobody. It holds no lock and no transaction on the source.
+func (e *Engine) takeIn(ctx context.Context, run int64) (added int, err error) {
+	for after := ""; ; {
+		if err := e.waitForRoom(ctx); err != nil {
+			return added, err
+		}
+		rows, err := e.o.Source.Page(ctx, after, pageSize)
+		if err != nil {
+			return added, fmt.Errorf("read pending rows: %w", err)
+		}
+		if len(rows) == 0 {
+			return added, nil
+		}
+		after = rows[len(rows)-1].Key
+		n, err := e.enqueue(ctx, run, rows)
+		added += n
+		if err != nil {
+			return added, err
+		}
+		if n > 0 {
+			e.metrics.taken.Add(float64(n))
+			e.queued.set()
+		}
+	}
+}
+
+// waitForRoom waits while the ledger holds enough queued rows: a million
+// pending rows must not become a million rows here.
+func (e *Engine) waitForRoom(ctx context.Context) error {
+	for {
+		n, err := e.o.Ledger.Queued(ctx)
+		if err != nil {
+			return err
+		}
+		if n < e.o.HighWater {
+			return nil
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added int, err error) {
+	for i := range rows {
+		prepare(&rows[i])
+	}
+	added, finished, err := e.o.Ledger.Enqueue(ctx, e.o.SourceName, run, rows)
+	if err != nil || len(finished) == 0 {
+		return added, err
+	}
+	again, err := e.resendOnPurpose(ctx, run, rows, finished)
+	return added + again, err
+}
+
+// resendOnPurpose takes in again what somebody set back to pending after it was
+// finished and settled. The page may have been read just before the settle, so
+// the status is read again now that the settled mark has been seen: only a row
+// that is pending after that was set so on purpose.
+func (e *Engine) resendOnPurpose(ctx context.Context, run int64, rows []pombo.Row, finished []pombo.Latest) (added int, err error) {
+	keys := make([]string, len(finished))
+	for i, f := range finished {
+		keys[i] = f.Row
+	}
+	status, err := e.o.Source.Statuses(ctx, keys)
+	if err != nil {
+		return 0, fmt.Errorf("read again the status of rows that were finished before: %w", err)
+	}
+	byKey := make(map[string]pombo.Row, len(rows))
+	for _, r := range rows {
+		byKey[r.Key] = r
+	}
+	var back []pombo.Row
+	var latest []pombo.Latest
+	for _, f := range finished {
+		if row, ok := byKey[f.Row]; ok && status[f.Row] == e.o.Pending {
+			back = append(back, row)
+			latest = append(latest, f)
+		}
+	}
+	if len(back) == 0 {
+		return 0, nil
+	}
+	return e.o.Ledger.EnqueueAgain(ctx, e.o.SourceName, run, back, latest)
+}
+
+// prepare understands the row's phone once, so that a person can be searched
+// for and the identity cache be asked. What is no phone stays a row: the road
+// ends it with its reason.
+func prepare(r *pombo.Row) {
+	if n, _, err := phone.Parse(r.Recipient.Reveal()); err == nil {
+		r.Phone = n
+	}
+}
+
+// Add takes in one message that came over HTTP. row.Key makes it unique: the
+// same key again returns what is there, with added false.
+func (e *Engine) Add(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error) {
+	prepare(&row)
+	n, added, err = e.o.Ledger.Add(ctx, "api", row)
+	if added {
+		e.metrics.taken.Inc()
+		e.queued.set()
+	}
+	return n, added, err
+}
