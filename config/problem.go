@@ -1,0 +1,75 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error is all that is wrong with the configuration, so that it can be mended
+// in one go. It is safe to print: it quotes no secret.
+type Error struct {
+	Problems []Problem // never empty
+}
+
+// Problem is one thing that is wrong, and what to do about it.
+type Problem struct {
+	Name  string // the variable; "" when it is the file itself
+	Where string // "environment", ".env line 3", "default"; "" when it is set nowhere
+	What  string // continues a sentence that starts with the name
+	Fix   string // what to do, as a command to the reader
+}
+
+// Error lists the problems, two lines each.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if len(e.Problems) == 1 {
+		b.WriteString("the configuration has a problem:")
+	} else {
+		fmt.Fprintf(&b, "the configuration has %d problems:", len(e.Problems))
+	}
+	for _, p := range e.Problems {
+		fmt.Fprintf(&b, "\n  %s\n      %s", p, p.Fix)
+	}
+	return b.String()
+}
+
+// String returns the problem without its fix.
+func (p Problem) String() string { return sentence(p.Name, p.Where, p.What) }
+
+// Warning is something that is probably not what the writer meant. The program
+// can go on; a person should see it. It is safe to print.
+type Warning struct {
+	Name  string
+	Where string
+	What  string
+}
+
+// String returns the warning as one line.
+func (w Warning) String() string { return sentence(w.Name, w.Where, w.What) }
+
+// sentence joins a name, its place in brackets and what is said of it.
+func sentence(name, where, what string) string {
+	switch {
+	case name == "" && where == "":
+		return what
+	case name == "":
+		return where + ": " + what
+	case where == "":
+		return name + " " + what
+	default:
+		return name + " (" + where + ") " + what
+	}
+}
+
+// trouble is a Problem of which only the variable's reader knows the words; who
+// calls it adds the name and the place.
+func trouble(what, fix string) *Problem { return &Problem{What: what, Fix: fix} }
+
+// quote shows a value that is no secret, cut to what helps to recognise it.
+func quote(s string) string {
+	const most = 40
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}

@@ -1,0 +1,363 @@
+package config
+
+import (
+	"time"
+
+	"pombo"
+)
+
+// variable is one line of the table.
+type variable struct {
+	name     string
+	standard string // the default, as it would be written; "" = none
+	example  string // for .env.example; "" = the default
+	secret   bool   // may come from NAME_FILE, is never shown
+	required bool   // must be set when its part is needed
+	starter  bool   // stands at the top of .env.example: everybody looks at it
+	also     Need   // who needs it besides the readers of its group
+	doc      string // Markdown, one line
+	// set reads the text into its field. The text is never empty.
+	set func(c *Config, text string) *Problem
+	// show returns what may be printed of the text; nil = all, or nothing of a secret.
+	show func(text string) string
+}
+
+// group is a part of the configuration with its variables.
+type group struct {
+	title     string
+	need      Need
+	about     string // Markdown
+	variables []variable
+}
+
+// groups is the one table of variables. What is not in it does not exist: the
+// reading, the check for unknown names, Print, docs/configuration.md and
+// .env.example are all made from it.
+var groups = []group{
+	{
+		title: "Blip and the template",
+		need:  NeedBlip,
+		about: "How to reach Blip, and which message goes out. Read by every command that talks to Blip.",
+		variables: []variable{
+			{
+				name: "KEYBLIP", secret: true, required: true, starter: true,
+				doc: "Key of the bot that owns the WhatsApp number (of the router, if there is one), as the Blip portal shows it under connection information. With or without the leading `Key `.",
+				set: key,
+			},
+			{
+				name: "BLIP_URL", standard: "https://http.msging.net", show: showURL,
+				doc: "Address of Blip, without a path. `https`, because the key travels with every request; plain `http` only to this machine, for the simulator.",
+				set: blipURL,
+			},
+			{
+				name: "BLIP_CONTRACT", example: "mycompany",
+				doc: "Contract of an organisation at Blip: the address becomes `https://{contract}.http.msging.net`. Instead of BLIP_URL.",
+				set: contract,
+			},
+			{
+				name: "TEMPLATE_NAME", starter: true, example: "exam_ready",
+				doc: "Name of the approved template that is sent. May be empty only when DB_COL_TEMPLATE names one for each row.",
+				set: word(func(c *Config) *string { return &c.Blip.Template }),
+			},
+			{
+				name: "NAMESPACE", starter: true, example: "0a1b2c3d_4e5f_6789_abcd_ef0123456789",
+				doc: "Namespace of the template. May be empty.",
+				set: word(func(c *Config) *string { return &c.Blip.Namespace }),
+			},
+			{
+				name: "TEMPLATE_LANGUAGE", standard: "pt_BR",
+				doc: "Language of the template, with an underscore.",
+				set: language,
+			},
+			{
+				name: "BLIP_TIMEOUT", standard: "20s",
+				doc: "How long one request to Blip may take, from 1s to 5m.",
+				set: duration(func(c *Config) *time.Duration { return &c.Blip.Timeout }, time.Second, 5*time.Minute),
+			},
+			{
+				name: "BLIP_MESSAGES_PER_SECOND", standard: "45",
+				doc: "Most messages a second, over all processes that share the ledger; 0 = no limit. Blip allows 50 on a paid plan and closes the door for two minutes past that.",
+				set: rate(func(c *Config) *float64 { return &c.Blip.MessagesPerSecond }),
+			},
+			{
+				name: "BLIP_COMMANDS_PER_SECOND", standard: "180",
+				doc: "Most commands (identities, templates, receipts) a second; 0 = no limit. Blip allows 200 on a paid plan.",
+				set: rate(func(c *Config) *float64 { return &c.Blip.CommandsPerSecond }),
+			},
+			{
+				name: "BLIP_MASTER_STATE", example: "mybot@msging.net",
+				doc: "Bot behind the router in which the person's reply lands. Only with the key of a router.",
+				set: word(func(c *Config) *string { return &c.Blip.MasterState }),
+			},
+			{
+				name: "BLIP_FLOW_ID", example: "2b8cd000-0000-4000-8000-000000000001",
+				doc: "Flow in which the reply lands. Together with BLIP_STATE_ID.",
+				set: word(func(c *Config) *string { return &c.Blip.FlowID }),
+			},
+			{
+				name: "BLIP_STATE_ID", example: "3f2ed000-0000-4000-8000-000000000002",
+				doc: "Block of the flow in which the reply lands; it should wait for input.",
+				set: word(func(c *Config) *string { return &c.Blip.StateID }),
+			},
+		},
+	},
+	{
+		title: "The company's table",
+		need:  NeedSource,
+		about: "Where the rows are and what their columns and codes are called. Set either DB_URL, or DB_DSN with DB_USER and DB_PASSWORD. " +
+			"Read by every command that touches the table.",
+		variables: []variable{
+			{
+				name: "DB_URL", secret: true, example: "sqlite:data/company.db", show: showURL,
+				doc: "Database: `oracle://user:password@host:1521/service`, `postgres://user:password@host/database` or `sqlite:path`. Characters such as `@ / # ? %` in the password are written percent-encoded (`@` is `%40`).",
+				set: databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "oracle", "postgres", "postgresql", "sqlite"),
+			},
+			{
+				name: "DB_DSN", starter: true, example: "dbserver:1521/ORCLPDB1", show: showDSN,
+				doc: "Oracle database the cx_Oracle way: `host:1521/service`, a descriptor `(DESCRIPTION=…)` or a TNS alias.",
+				set: dsn,
+			},
+			{
+				name: "DB_USER", starter: true, example: "WHATSAPP",
+				doc: "User for DB_DSN.",
+				set: text(func(c *Config) *string { return &c.Source.User }),
+			},
+			{
+				name: "DB_PASSWORD", secret: true, starter: true, example: "'between single quotes'",
+				doc: "Password for DB_DSN, as it is: nothing is percent-encoded here.",
+				set: func(c *Config, s string) *Problem { c.Source.Password = Secret(s); return nil },
+			},
+			{
+				name: "DB_TABLE", standard: "NOTIFICACAO",
+				doc: "Table, view or synonym, perhaps with its schema (`ERP.NOTIFICACAO`). **Its name without the schema, in lower case, is part of every message id**: after a change of name all rows that are pending look new, also those that were sent and could not be settled yet.",
+				set: table,
+			},
+			{
+				name: "DB_COL_ID", standard: "ID",
+				doc: "Column that tells the rows apart: unique, never empty, never used again.",
+				set: column(func(c *Config) *string { return &c.Source.ColID }),
+			},
+			{
+				name: "DB_COL_PHONE", standard: "NR_TELEFONE",
+				doc: "Column with the phone number.",
+				set: column(func(c *Config) *string { return &c.Source.ColPhone }),
+			},
+			{
+				name: "DB_COL_STATUS", standard: "CD_STATUS",
+				doc: "Column with the status code. Pombo reads and writes it.",
+				set: column(func(c *Config) *string { return &c.Source.ColStatus }),
+			},
+			{
+				name: "DB_COL_PARAMS", standard: "NM_CONTATO,DS_MENSAGEM",
+				doc: "Columns with the values of the template, in the order of `{{1}}`, `{{2}}`, …; a place such as `header:` or `button0:` may stand in front, see below. `-` = the template has no values.",
+				set: params,
+			},
+			{
+				name: "DB_COL_TEMPLATE", example: "NM_TEMPLATE",
+				doc: "Column with the name of the template of this row; empty in a row = TEMPLATE_NAME.",
+				set: column(func(c *Config) *string { return &c.Source.ColTemplate }),
+			},
+			{
+				name: "DB_COL_PRIORITY", example: "NR_PRIORIDADE",
+				doc: "Column with a number from 0 to 9; higher goes first.",
+				set: column(func(c *Config) *string { return &c.Source.ColPriority }),
+			},
+			{
+				name: "DB_COL_SEND_AFTER", example: "DT_ENVIAR_APOS",
+				doc: "Column with the time before which the row is not sent.",
+				set: column(func(c *Config) *string { return &c.Source.ColSendAfter }),
+			},
+			{
+				name: "DB_COL_EXPIRES", example: "DT_VALIDADE",
+				doc: "Column with the time after which the row is no longer sent.",
+				set: column(func(c *Config) *string { return &c.Source.ColExpires }),
+			},
+			{
+				name: "DB_COL_MESSAGE_ID", example: "ID_MENSAGEM",
+				doc: "Column that receives the message id (36 characters).",
+				set: column(func(c *Config) *string { return &c.Source.ColMessageID }),
+			},
+			{
+				name: "DB_COL_SENT_AT", example: "DT_ENVIO",
+				doc: "Column that receives the time of sending.",
+				set: column(func(c *Config) *string { return &c.Source.ColSentAt }),
+			},
+			{
+				name: "DB_COL_ERROR", example: "DS_ERRO",
+				doc: "Column that receives the reason when a row fails.",
+				set: column(func(c *Config) *string { return &c.Source.ColError }),
+			},
+			{
+				name: "DB_TIMEZONE", standard: "America/Sao_Paulo",
+				doc: "Zone of the dates in the table, as an IANA name. The names are built in; nothing is asked of the machine.",
+				set: zone,
+			},
+			{
+				name: "STATUS_PENDING", standard: "1",
+				doc: "Code of a row that is to be sent.",
+				set: text(func(c *Config) *string { return &c.Source.Pending }),
+			},
+			{
+				name: "STATUS_SENT", standard: "2",
+				doc: "Code that is written when Blip has taken the message.",
+				set: text(func(c *Config) *string { return &c.Source.Sent }),
+			},
+			{
+				name: "STATUS_FAILED", example: "3",
+				doc: "Code that is written when the message failed for good. Not set = the row keeps its code.",
+				set: text(func(c *Config) *string { return &c.Source.Failed }),
+			},
+			{
+				name: "STATUS_DELIVERED", example: "4",
+				doc: "Code that is written when the message is on the handset. Not set = the row keeps its code.",
+				set: text(func(c *Config) *string { return &c.Source.Delivered }),
+			},
+			{
+				name: "STATUS_READ", example: "5",
+				doc: "Code that is written when the message was opened. Not set = the row keeps its code.",
+				set: text(func(c *Config) *string { return &c.Source.Read }),
+			},
+		},
+	},
+	{
+		title: "The ledger",
+		need:  NeedLedger,
+		about: "Pombo's own queue and history. If it is lost, the history is gone, and rows that were sent and not yet settled are sent again: keep it on a disk that is backed up.",
+		variables: []variable{
+			{
+				name: "LEDGER_URL", standard: "sqlite:data/pombo.db", secret: true, show: showURL,
+				doc: "Where the ledger is: `sqlite:path` on a disk of this machine, or `postgres://user:password@host/database` when more than one machine shares it.",
+				set: databaseURL(func(c *Config) *Secret { return &c.Ledger.URL }, "sqlite", "postgres", "postgresql"),
+			},
+		},
+	},
+	{
+		title: "The API",
+		need:  NeedAPI,
+		about: "The HTTP server of `pombo serve` and `pombo start`.",
+		variables: []variable{
+			{
+				name: "API_ADDR", standard: "127.0.0.1:5000",
+				doc: "Where the server listens. Beyond this machine (`0.0.0.0:5000`) only with an API_TOKEN.",
+				set: listen,
+			},
+			{
+				name: "API_TOKEN", secret: true, also: NeedJob, example: "a-long-random-word",
+				doc: "Word that callers send as `Authorization: Bearer …`. Without one everybody on this machine may call.",
+				set: token,
+			},
+		},
+	},
+	{
+		title: "The job",
+		need:  NeedJob,
+		about: "The caller of `pombo job` and `pombo start`. It sends API_TOKEN along.",
+		variables: []variable{
+			{
+				name: "API_URL", standard: "http://127.0.0.1:5000", show: showURL,
+				doc: "Address of the API that the job calls, without `/send_notification`.",
+				set: apiURL,
+			},
+			{
+				name: "JOB_INTERVAL", standard: "5m",
+				doc: "Time from one call to the next, at least 1s.",
+				set: duration(func(c *Config) *time.Duration { return &c.Job.Interval }, time.Second, forever),
+			},
+			{
+				name: "JOB_TIMEOUT", standard: "10m",
+				doc: "How long the job waits for one call, at least 1s. It may be longer than JOB_INTERVAL: calls never overlap.",
+				set: duration(func(c *Config) *time.Duration { return &c.Job.Timeout }, time.Second, forever),
+			},
+		},
+	},
+	{
+		title: "Sending",
+		need:  NeedDispatch,
+		about: "How the messages are worked off, and what happens when nobody knows whether one arrived.",
+		variables: []variable{
+			{
+				name: "WORKERS", standard: "64",
+				doc: "Most messages in hand at the same time, 1 to 4096.",
+				set: whole(func(c *Config) *int { return &c.Dispatch.Workers }, 1, 4096),
+			},
+			{
+				name: "POLL_INTERVAL", standard: "0",
+				doc: "How often the server looks for pending rows by itself; 0 = only when called.",
+				set: duration(func(c *Config) *time.Duration { return &c.Dispatch.PollInterval }, 0, forever),
+			},
+			{
+				name: "UNCERTAIN", standard: "check",
+				doc: "What to do when a message left and no answer came: `check` asks Blip and sends again if it knows nothing, `hold` leaves it to a person, `resend` sends again at once (rather twice than never).",
+				set: oneOf(func(c *Config) *string { return &c.Dispatch.Uncertain }, "check", "hold", "resend"),
+			},
+			{
+				name: "UNCERTAIN_WAIT", standard: "2m",
+				doc: "How long to wait before Blip's knowing nothing counts: at least BLIP_TIMEOUT, at most 24h (Blip forgets after three days).",
+				set: duration(func(c *Config) *time.Duration { return &c.Dispatch.UncertainWait }, 0, 24*time.Hour),
+			},
+		},
+	},
+	{
+		title: "The log",
+		need:  NeedLog,
+		about: "What is written down. Phones, names and texts never are.",
+		variables: []variable{
+			{
+				name: "LOG_FILE", standard: "logs/notificacao.log",
+				doc: "File that the log goes to, beside the console; it is rotated. `-` = the console only.",
+				set: logFile,
+			},
+			{
+				name: "LOG_FORMAT", standard: "text",
+				doc: "`text` (`2026-11-23 10:00:00,123 - INFO - message`) or `json`.",
+				set: oneOf(func(c *Config) *string { return &c.Log.Format }, "text", "json"),
+			},
+			{
+				name: "LOG_LEVEL", standard: "info",
+				doc: "`debug`, `info`, `warn` or `error`.",
+				set: level,
+			},
+		},
+	},
+}
+
+// prefixes begin names that are meant for Pombo. The words of the second list
+// are so common that other programs put names with them into the environment
+// (a container that is linked to one called "db" finds a DB_PORT); there a name
+// counts as ours only when it is close to one.
+var (
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "UNCERTAIN"}
+	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
+)
+
+// fileSuffix makes the name of a secret the name of a file that has it.
+const fileSuffix = "_FILE"
+
+// lookup returns the variable that a name or, for a secret, its NAME_FILE
+// belongs to, who needs it, and its place in the table; -1 when there is none.
+func lookup(name string) (v variable, need Need, position int) {
+	for _, g := range groups {
+		for _, v := range g.variables {
+			if v.name == name || v.secret && v.name+fileSuffix == name {
+				return v, g.need | v.also, position
+			}
+			position++
+		}
+	}
+	return variable{}, 0, -1
+}
+
+// places lists the places of DB_COL_PARAMS with what each takes, for the
+// reference.
+var places = []struct {
+	Place pombo.Place
+	Takes string
+}{
+	{pombo.Body, "the next `{{n}}` of the text; the same as nothing in front"},
+	{pombo.HeaderText, "the variable of a header that is text"},
+	{pombo.HeaderImage, "public `https` link to the picture of the header"},
+	{pombo.HeaderVideo, "public `https` link to the video of the header"},
+	{pombo.HeaderDocument, "public `https` link to the document of the header"},
+	{"button0", "end of the address of the first button; `button1` to `button9` for the others"},
+	{"button0-payload", "what a quick reply sends back when it is pressed; `button1-payload` to `button9-payload` likewise"},
+}

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// checkTogether checks what no variable can know alone.
+func (l *loader) checkTogether(c *Config) {
+	l.checkBlip(c)
+	l.checkDatabase(c)
+	l.checkColumns(c)
+	l.checkCodes(c)
+
+	if path, ok := strings.CutPrefix(c.Ledger.URL.Reveal(), "sqlite:"); ok && strings.Contains(path, ":memory:") {
+		l.report("LEDGER_URL", trouble("is in memory: after a restart nobody would know what was sent", "name a file, such as sqlite:data/pombo.db"))
+	}
+	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && !l.isSet("API_TOKEN") {
+		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
+			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
+	}
+	if n := len(c.API.Token.Reveal()); n > 0 && n < 16 {
+		l.warn("API_TOKEN", fmt.Sprintf("has only %d characters: it can be guessed", n))
+	}
+	if wait, call := c.Dispatch.UncertainWait, c.Blip.Timeout; wait > 0 && wait < call {
+		l.report("UNCERTAIN_WAIT", trouble(fmt.Sprintf("is %s, shorter than BLIP_TIMEOUT (%s): Blip could be asked while the message is still on its way", span(wait), span(call)),
+			fmt.Sprintf("write at least %s", span(call))))
+	}
+}
+
+// warn adds a warning about a variable, unless it lies in a part that nobody
+// needs.
+func (l *loader) warn(name, what string) {
+	if _, need, _ := lookup(name); need&l.need == 0 {
+		return
+	}
+	l.warnings = append(l.warnings, Warning{name, l.given[name].where, what})
+}
+
+func (l *loader) checkBlip(c *Config) {
+	if l.isSet("BLIP_URL") && l.isSet("BLIP_CONTRACT") {
+		l.report("BLIP_CONTRACT", trouble("and BLIP_URL ("+l.given["BLIP_URL"].where+") are both set", "take one of the two away"))
+	}
+	// Only who reads rows and sends them needs a template for each; "pombo
+	// templates" is there to find one.
+	if sends := NeedBlip | NeedSource; l.need&sends == sends && !l.isSet("TEMPLATE_NAME") && !l.isSet("DB_COL_TEMPLATE") {
+		l.report("TEMPLATE_NAME", l.absent("is not set, and no DB_COL_TEMPLATE names one for each row", "TEMPLATE_NAME"))
+	}
+	if l.isSet("BLIP_FLOW_ID") != l.isSet("BLIP_STATE_ID") {
+		set, missing := "BLIP_FLOW_ID", "BLIP_STATE_ID"
+		if l.isSet(missing) {
+			set, missing = missing, set
+		}
+		l.report(set, trouble("is set and "+missing+" is not; a reply lands by both or by neither", "set "+missing+" too, or take "+set+" away"))
+	}
+	if c.Blip.Key != "" && !looksLikeKey(c.Blip.Key) {
+		l.warn("KEYBLIP", "does not look like a key of Blip (base64 of identifier:access key); if Blip refuses it, copy it again")
+	}
+}
+
+// checkDatabase sees to it that the database is named in one way.
+func (l *loader) checkDatabase(*Config) {
+	byURL, byDSN := l.isSet("DB_URL"), l.isSet("DB_DSN")
+	switch {
+	case byURL && byDSN:
+		l.report("DB_DSN", trouble("and DB_URL ("+l.given["DB_URL"].where+") are both set", "take one of the two away"))
+	case !byURL && !byDSN:
+		l.report("DB_DSN", l.absent("is not set, and DB_URL is not either: which database has the table?", "DB_DSN=…, DB_USER=… and DB_PASSWORD=…, or DB_URL"))
+	}
+	for _, name := range []string{"DB_USER", "DB_PASSWORD"} {
+		switch set := l.isSet(name); {
+		case set && byURL && !byDSN:
+			l.report(name, trouble("is set beside DB_URL, which names its own user", "take "+name+" away, or use DB_DSN instead of DB_URL"))
+		case !set && byDSN && !byURL:
+			l.report(name, l.absent("is not set, and DB_DSN needs it", name))
+		}
+	}
+}
+
+// checkColumns keeps a column that Pombo writes apart from all others: writing
+// the time of sending into the phone number would be hard to take back.
+func (l *loader) checkColumns(c *Config) {
+	s := &c.Source
+	owner := map[string]string{} // column → the variable that names it
+	fold := func(column string) string { return strings.ToUpper(strings.Trim(column, `"`)) }
+	for _, r := range []struct{ name, column string }{
+		{"DB_COL_ID", s.ColID},
+		{"DB_COL_PHONE", s.ColPhone},
+		{"DB_COL_TEMPLATE", s.ColTemplate},
+		{"DB_COL_PRIORITY", s.ColPriority},
+		{"DB_COL_SEND_AFTER", s.ColSendAfter},
+		{"DB_COL_EXPIRES", s.ColExpires},
+	} {
+		owner[fold(r.column)] = r.name
+	}
+	for _, p := range s.Params {
+		owner[fold(p.Name)] = "DB_COL_PARAMS"
+	}
+	for _, w := range []struct{ name, column string }{
+		{"DB_COL_STATUS", s.ColStatus},
+		{"DB_COL_MESSAGE_ID", s.ColMessageID},
+		{"DB_COL_SENT_AT", s.ColSentAt},
+		{"DB_COL_ERROR", s.ColError},
+	} {
+		if w.column == "" {
+			continue
+		}
+		if other, taken := owner[fold(w.column)]; taken {
+			l.report(w.name, trouble("names the same column as "+other+", and Pombo writes into it", "name a column of its own"))
+			continue
+		}
+		owner[fold(w.column)] = w.name
+	}
+}
+
+// checkCodes sees to it that a status code means one thing.
+func (l *loader) checkCodes(c *Config) {
+	s := &c.Source
+	codes := []struct{ name, code string }{
+		{"STATUS_PENDING", s.Pending},
+		{"STATUS_SENT", s.Sent},
+		{"STATUS_FAILED", s.Failed},
+		{"STATUS_DELIVERED", s.Delivered},
+		{"STATUS_READ", s.Read},
+	}
+	for i, code := range codes {
+		if code.code == "" {
+			continue
+		}
+		for _, other := range codes[:i] {
+			if !sameCode(code.code, other.code) {
+				continue
+			}
+			what := "is the same code as " + other.name + ": nobody could tell the two apart"
+			if other.name == "STATUS_PENDING" {
+				what = "is the same code as STATUS_PENDING: a row would stay pending and be sent for ever"
+			}
+			l.report(code.name, trouble(what, "give each STATUS_ a code of its own"))
+			break
+		}
+	}
+}
+
+// sameCode compares as a column of numbers would: 1, 01 and 1.0 are one code.
+func sameCode(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	return errX == nil && errY == nil && x == y
+}

@@ -1,0 +1,384 @@
+package config
+
+import (
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// The functions here make the set functions of the table. Each reads a text
+// that is not empty into its field or says what is wrong with it.
+
+type setter = func(c *Config, s string) *Problem
+
+// forever is the longest duration that makes sense: a year.
+const forever = 365 * 24 * time.Hour
+
+// text is any text on one line.
+func text(field func(*Config) *string) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.TrimSpace(s)
+		if strings.ContainsFunc(s, unicode.IsControl) {
+			return trouble("has a line break, a tab or another control character in it", "write it again by hand")
+		}
+		*field(c) = s
+		return nil
+	}
+}
+
+// word is a text without blanks.
+func word(field func(*Config) *string) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.TrimSpace(s)
+		if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+			return trouble("has a blank or an invisible character in it", "copy it again from the Blip portal, or write it by hand")
+		}
+		*field(c) = s
+		return nil
+	}
+}
+
+// oneOf is one of a few words.
+func oneOf(field func(*Config) *string, choices ...string) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.ToLower(strings.TrimSpace(s))
+		if !slices.Contains(choices, s) {
+			return trouble("is "+quote(s), "write "+listOr(choices))
+		}
+		*field(c) = s
+		return nil
+	}
+}
+
+func listOr(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// duration is a time span from least to most, in Go's notation.
+func duration(field func(*Config) *time.Duration, least, most time.Duration) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.TrimSpace(s)
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			if n, err := strconv.ParseUint(s, 10, 32); err == nil {
+				fix := fmt.Sprintf("write %ds", n)
+				if n >= 60 && n%60 == 0 {
+					fix += fmt.Sprintf(" or %dm", n/60)
+				}
+				return trouble(quote(s)+" has no unit", fix)
+			}
+			return trouble(quote(s)+" is no time span", "write a number with its unit, such as 30s, 5m or 1h30m")
+		}
+		if d < least || d > most {
+			return trouble(quote(s)+" is out of range", fmt.Sprintf("write a time span from %s to %s", span(least), span(most)))
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+// span prints a duration as people write it: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
+// rate is a number a second, 0 or more.
+func rate(field func(*Config) *float64) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.TrimSpace(s)
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
+			return trouble(quote(s)+" is no rate", "write a number such as 45 or 0.5, with a point and without a unit; 0 = no limit")
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+// whole is a whole number from least to most.
+func whole(field func(*Config) *int, least, most int) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.TrimSpace(s)
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return trouble("is "+quote(s), fmt.Sprintf("write a whole number from %d to %d", least, most))
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+// key is the key of the bot. It is opaque to Pombo, but it goes into an HTTP
+// header, and what cannot stand there came in by copying.
+func key(c *Config, s string) *Problem {
+	const again = "copy it again from the Blip portal, all of it and nothing else, onto one line"
+	s = strings.TrimSpace(s)
+	if n := len(s) - 1; n > 0 && s[0] == s[n] && (s[0] == '"' || s[0] == '\'') {
+		s = strings.TrimSpace(s[1:n])
+	}
+	if len(s) >= 4 && strings.EqualFold(s[:3], "key") && (s[3] == ' ' || s[3] == '\t') {
+		s = strings.TrimSpace(s[4:])
+	}
+	switch {
+	case s == "" || strings.EqualFold(s, "key"):
+		return trouble("has nothing in it but quotes or the word Key", again)
+	case strings.ContainsAny(s, "\r\n"):
+		return trouble("contains a line break", again)
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return trouble("contains a blank in the middle", again)
+	case strings.ContainsAny(s, `"'`):
+		return trouble("contains a quote", again)
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return trouble("contains an invisible character or a letter with an accent", again)
+	}
+	c.Blip.Key = Secret(s)
+	return nil
+}
+
+// looksLikeKey reports whether the key is what keys are seen to be: base64 of
+// "identifier:access key". Blip does not promise it, so it is worth a warning
+// and no more.
+func looksLikeKey(key Secret) bool {
+	b, err := base64.StdEncoding.DecodeString(key.Reveal())
+	if err != nil {
+		b, err = base64.RawStdEncoding.DecodeString(key.Reveal())
+	}
+	i := slices.Index(b, ':')
+	return err == nil && i > 0 && i < len(b)-1
+}
+
+// blipURL is scheme and host of Blip.
+func blipURL(c *Config, s string) *Problem {
+	const write = "write it as https://http.msging.net or https://{contract}.http.msging.net"
+	u, p := baseURL(s, write)
+	switch {
+	case p != nil:
+		return p
+	case strings.TrimRight(u.Path, "/") != "":
+		return trouble("has a path behind the host", write)
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return trouble("is plain http to another machine: the key would travel in clear", "write https://")
+	}
+	c.Blip.URL = u.Scheme + "://" + u.Host
+	return nil
+}
+
+// contract is the first label of the host name.
+func contract(c *Config, s string) *Problem {
+	s = strings.ToLower(strings.TrimSpace(s))
+	valid := len(s) <= 63 && !strings.HasPrefix(s, "-") && !strings.HasSuffix(s, "-")
+	for _, r := range s {
+		valid = valid && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+	}
+	if !valid {
+		return trouble(quote(s)+" cannot be part of a host name", "write only what stands before .http.msging.net in the address: letters, digits and hyphens")
+	}
+	c.Blip.URL = "https://" + s + ".http.msging.net"
+	return nil
+}
+
+// apiURL is the base address of the API, perhaps with a path when it stands
+// behind another server.
+func apiURL(c *Config, s string) *Problem {
+	const write = "write it as http://127.0.0.1:5000"
+	u, p := baseURL(s, write)
+	if p != nil {
+		return p
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if strings.HasSuffix(path, "/send_notification") {
+		return trouble("ends in /send_notification", "take that away: the job adds it")
+	}
+	c.Job.URL = u.Scheme + "://" + u.Host + path
+	return nil
+}
+
+// baseURL is an http or https address with nothing behind the path. A problem
+// does not show the address: somebody may have put a password into it.
+func baseURL(s, write string) (*url.URL, *Problem) {
+	u, err := url.Parse(strings.TrimSpace(s))
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		return nil, trouble("is no http address", write)
+	case u.User != nil:
+		return nil, trouble("has a user or a password in it", write)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, trouble("has a ? or a # in it", write)
+	}
+	return u, nil
+}
+
+// loopback reports whether the host is this machine.
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// listen is the address of the server.
+func listen(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return trouble(quote(s)+" is no address to listen on", "write host:port, such as 127.0.0.1:5000")
+	}
+	c.API.Addr = s
+	return nil
+}
+
+// token is the bearer token: what RFC 6750 lets stand in the header.
+func token(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return trouble("contains a blank, a letter with an accent or an invisible character", "write one long word of letters and digits")
+	}
+	c.API.Token = Secret(s)
+	return nil
+}
+
+// databaseURL is the address of a database of one of the schemes.
+func databaseURL(field func(*Config) *Secret, schemes ...string) setter {
+	return func(c *Config, s string) *Problem {
+		s = strings.TrimSpace(s)
+		scheme, rest, found := strings.Cut(s, ":")
+		scheme = strings.ToLower(scheme)
+		// What stands before the colon may be shown only when it is a scheme that
+		// people write: it could be a user with a password behind it.
+		switch {
+		case !found || !slices.Contains(schemes, scheme):
+			fix := "write an address that starts with " + listOr(prefixed(schemes))
+			if slices.Contains(schemes, "oracle") {
+				fix += "; host:1521/service alone belongs into DB_DSN"
+			}
+			return trouble("is no address of a database that Pombo knows", fix)
+		case scheme == "sqlite" && (strings.HasPrefix(rest, "//") || strings.TrimSpace(rest) == ""):
+			return trouble("names no file as Pombo reads it", "write sqlite: and the path, such as sqlite:data/pombo.db or sqlite:C:/pombo/pombo.db, without //")
+		case scheme != "sqlite" && !splits(s):
+			return trouble("cannot be read as user, password, host and database", "write "+scheme+"://user:password@host:port/database, with @ / # ? % in the password percent-encoded (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)")
+		}
+		*field(c) = Secret(s)
+		return nil
+	}
+}
+
+// prefixed returns how addresses of the schemes begin, each database once.
+func prefixed(schemes []string) []string {
+	var out []string
+	for _, s := range schemes {
+		switch s {
+		case "postgresql": // the other name of postgres
+		case "sqlite":
+			out = append(out, "sqlite:")
+		default:
+			out = append(out, s+"://")
+		}
+	}
+	return out
+}
+
+// splits reports whether an address splits into its parts beyond doubt. A / or
+// a # in a password makes what follows it, up to the real @, look like a path;
+// then a part of the password would pass for the host.
+func splits(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" || u.Fragment != "" || !strings.Contains(s, "://") {
+		return false
+	}
+	return !strings.Contains(u.Path, "@") && !strings.Contains(u.RawQuery, "@")
+}
+
+// dsn is an Oracle database the cx_Oracle way.
+func dsn(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	switch {
+	case strings.Contains(s, "://"):
+		return trouble("is an address with a scheme", "put it into DB_URL instead, without DB_USER and DB_PASSWORD")
+	case strings.Contains(s, "@"):
+		return trouble("has a user or a password in it", "write only host:1521/service and put the rest into DB_USER and DB_PASSWORD")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return trouble("goes on over several lines or has a tab in it", "write it on one line")
+	}
+	c.Source.DSN = s
+	return nil
+}
+
+// zone is an IANA time zone.
+func zone(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	const write = "write an IANA name such as America/Sao_Paulo, America/Manaus or UTC"
+	if strings.EqualFold(s, "local") {
+		return trouble("is the zone of whatever machine this runs on", write)
+	}
+	z, err := time.LoadLocation(s)
+	if err != nil {
+		return trouble(quote(s)+" is no time zone", write)
+	}
+	c.Source.Zone = z
+	return nil
+}
+
+// language is a language code as WhatsApp's templates have it.
+func language(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	lang, region, hasRegion := strings.Cut(s, "_")
+	lower := func(r rune) bool { return r >= 'a' && r <= 'z' }
+	upper := func(r rune) bool { return r >= 'A' && r <= 'Z' }
+	if only(lang, lower) && (len(lang) == 2 || len(lang) == 3) && (!hasRegion || only(region, upper) && len(region) >= 2 && len(region) <= 3) {
+		c.Blip.Language = s
+		return nil
+	}
+	fix := "write it as pt_BR, en_US or es"
+	if l, r, found := strings.Cut(strings.ReplaceAll(s, "-", "_"), "_"); found && len(l) == 2 && len(r) == 2 {
+		fix = "write " + strings.ToLower(l) + "_" + strings.ToUpper(r)
+	}
+	return trouble(quote(s)+" is no language of a template", fix)
+}
+
+func only(s string, allowed func(rune) bool) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !allowed(r) })
+}
+
+// logFile is a path, or "-" for none.
+func logFile(c *Config, s string) *Problem {
+	if s = strings.TrimSpace(s); s == "-" {
+		s = ""
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return trouble("has a control character in it", `write the path without quotes or in single quotes: \n and \t mean something else in double quotes`)
+	}
+	c.Log.File = s
+	return nil
+}
+
+// level is a level of package slog, by its name.
+func level(c *Config, s string) *Problem {
+	var name string
+	if p := oneOf(func(*Config) *string { return &name }, "debug", "info", "warn", "error")(c, s); p != nil {
+		return p
+	}
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(name)) // these four are names it knows
+	c.Log.Level = l
+	return nil
+}
