@@ -1,0 +1,386 @@
+// Package blipsim is a pretend Blip: it answers POST /messages, /commands and
+// /notifications as Blip's documentation says Blip does, keeps what it took, and
+// lets a test, a bench or the demo ask afterwards what arrived and how often.
+//
+// It is built to be unkind in the ways in which Blip and WhatsApp are. A message
+// that it takes is answered with 202 and no body, whatever becomes of it; whether
+// the person has WhatsApp, whether the values fit the template, shows only later,
+// as a receipt. The same id twice is two deliveries: Blip has no memory for ids.
+// A command is answered with 200 even when it failed. And [Faults] and scripts
+// add the rest: answers cut after the message was taken, connections that hang,
+// 429 for two minutes, receipts doubled, disordered or never sent.
+//
+// It shares no code with the client (package blip), so that one misreading of the
+// documentation cannot hide in both; the envelopes in testdata/blip hold the two
+// together.
+//
+// Receipts are not events that wait in timers. What becomes of a message is fixed
+// by its id, its recipient, the seed and the time at which it was taken, so a
+// receipt is computed when somebody asks. A message therefore costs the simulator
+// one entry of 32 bytes in a map, and it can take millions; only a webhook needs a
+// clock of its own (see [Options.Webhook]).
+package blipsim
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options says what kind of Blip to pretend. The zero value is a good one: any
+// key, no limit of rate, no faults, receipts at Blip's usual pace.
+type Options struct {
+	// Key is the one token that is accepted, with or without the leading
+	// "Key "; "" accepts every "Key …".
+	Key string
+	// Latency is how long every answer takes.
+	Latency time.Duration
+	// Now is the clock; nil = time.Now. Latency and the webhook wait in real
+	// time whatever it says.
+	Now func() time.Time
+	// Seed makes chance repeatable: who reads, which requests a fault hits, the
+	// order of keys in an answer.
+	Seed uint64
+
+	// MessagesPerSecond, CommandsPerSecond and NotificationsPerSecond are the
+	// limits of each key; 0 = none. Blip documents 50, 200 and 100 for paid
+	// contracts and 3, 48 and 6 for free ones.
+	MessagesPerSecond      int
+	CommandsPerSecond      int
+	NotificationsPerSecond int
+	// RatePenalty is how long a key that passed a limit gets 429 for everything;
+	// 0 = two minutes.
+	RatePenalty time.Duration
+	// RetryAfter adds a Retry-After header to each 429. Blip documents none.
+	RetryAfter bool
+
+	// AcceptedAfter, DispatchedAfter, ReceivedAfter, ConsumedAfter and
+	// FailedAfter say when each receipt comes, counted from the moment the
+	// message was taken. 0 = 20 ms, 200 ms, 1 s, 3 s and 1 s; negative = at once.
+	AcceptedAfter   time.Duration
+	DispatchedAfter time.Duration
+	ReceivedAfter   time.Duration
+	ConsumedAfter   time.Duration
+	FailedAfter     time.Duration
+	// ReadRate is the share of the received messages that are consumed (read);
+	// 0 = 0.4, negative = none.
+	ReadRate float64
+
+	// Webhook is the address to which each receipt is POSTed when its time has
+	// come; "" = receipts can only be asked for.
+	Webhook string
+	// WebhookHeader is one header more for those POSTs, "Name: value"; "" = none.
+	WebhookHeader string
+	// WebhookRetries is how often a POST that did not get a 2xx is tried again,
+	// a second later each time; 0 = never, as nothing is published about Blip's.
+	WebhookRetries int
+	// WebhookClient makes those POSTs; nil = one with a limit of ten seconds.
+	WebhookClient *http.Client
+
+	// Templates are those that the account has; nil = DefaultTemplates().
+	Templates []Template
+	// Scripts says how numbers behave that end in given digits; nil = all
+	// numbers are well. See DefaultScripts.
+	Scripts map[string]Behaviour
+	// Faults are the things that go wrong.
+	Faults Faults
+
+	// KeepMessages is how many of the newest messages are kept with their
+	// content for Taken and the page; 0 = 100,000, negative = none. Counts,
+	// deliveries and receipts cover all messages, whatever it says.
+	KeepMessages int
+}
+
+// Server is a pretend Blip. It is an http.Handler and safe for concurrent use.
+type Server struct {
+	opt       Options
+	delays    delays
+	templates map[templateKey]*form
+	scripts   scripts
+	outcomes  outcomes
+	odds      []odds
+	ids       cipher.Block // makes GUID identities and reads them back
+
+	counters counters
+	bots     bots
+	shards   [shardCount]shard
+	pairs    [shardCount]pairShard
+	recent   recent
+	stored   stored
+	attempts attempts
+
+	scratch sync.Pool
+	page    *page
+	webhook *webhook // nil without one
+
+	done  chan struct{} // closed by Close
+	close sync.Once
+}
+
+// New returns a pretend Blip. The caller closes it.
+func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.RatePenalty == 0 {
+		o.RatePenalty = 2 * time.Minute
+	}
+	if o.ReadRate == 0 {
+		o.ReadRate = 0.4
+	}
+	if o.KeepMessages == 0 {
+		o.KeepMessages = 100_000
+	}
+	if o.Templates == nil {
+		o.Templates = DefaultTemplates()
+	}
+	o.Key = strings.TrimSpace(o.Key)
+	if token, ok := cutKey(o.Key); ok {
+		o.Key = token
+	}
+
+	s := &Server{
+		opt:       o,
+		delays:    newDelays(o),
+		templates: indexTemplates(o.Templates),
+		odds:      o.Faults.odds(),
+		ids:       newIdentityCipher(o.Seed),
+		page:      newPage(),
+		done:      make(chan struct{}),
+	}
+	s.scratch.New = func() any { return new(scratch) }
+	s.scripts = compile(o.Scripts, &s.outcomes)
+	s.recent.limit = max(o.KeepMessages, 0)
+	s.clear()
+	if o.Webhook != "" {
+		s.webhook = startWebhook(o, &s.counters)
+	}
+	return s
+}
+
+// Close lets hanging requests go, stops the webhook and waits for its POSTs.
+// Receipts not yet posted are dropped. Close may be called twice.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		close(s.done)
+		if s.webhook != nil {
+			s.webhook.stop()
+		}
+	})
+}
+
+// Reset forgets what was taken and counted; options, faults and lock-outs of
+// keys stay. A request under way may still be counted.
+func (s *Server) Reset() {
+	if s.webhook != nil {
+		s.webhook.drop()
+	}
+	s.clear()
+}
+
+func (s *Server) clear() {
+	for i := range s.shards {
+		s.shards[i].clear()
+		s.pairs[i].clear()
+	}
+	s.recent.clear()
+	s.stored.clear()
+	s.attempts.clear()
+	s.counters.clear()
+}
+
+// ServeHTTP routes by hand: a ServeMux would be the dearest step of a message.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/messages":
+		s.post(w, r, messages)
+	case "/commands":
+		s.post(w, r, commands)
+	case "/notifications":
+		s.post(w, r, notifications)
+	default:
+		s.serveOwn(w, r)
+	}
+}
+
+// path is one of Blip's three.
+type path int
+
+const (
+	messages path = iota
+	commands
+	notifications
+	pathCount
+)
+
+// post is the road of every request to Blip's paths: who asks, how fast, whether
+// something goes wrong, and only then the envelope.
+func (s *Server) post(w http.ResponseWriter, r *http.Request, p path) {
+	s.counters.requests[p].Add(1)
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	b := s.bots.of(r.Header.Get("Authorization"), s.opt.Key)
+	if b == nil || s.keyIsOff() {
+		s.counters.unauthorized.Add(1)
+		s.wait(r, s.opt.Latency)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	now := s.opt.Now()
+	if left := b.admit(p, now, &s.opt); left > 0 {
+		s.wait(r, s.opt.Latency)
+		s.throttle(w, left)
+		return
+	}
+	f := s.draw(p)
+	if f.kind == CutBeforeRead {
+		s.abort()
+	}
+	sc := s.scratch.Get().(*scratch)
+	defer s.scratch.Put(sc)
+	if err := sc.read(r.Body); err != nil {
+		s.wait(r, s.opt.Latency)
+		s.refuse(w, sc, http.StatusRequestEntityTooLarge, 21, "The envelope is too large or was cut")
+		return
+	}
+	switch p {
+	case messages:
+		s.postMessage(w, r, sc, b, f, now)
+	case commands:
+		s.postCommand(w, r, sc, b, f)
+	default:
+		s.postNotification(w, r, sc)
+	}
+}
+
+func (s *Server) keyIsOff() bool {
+	n := int64(s.opt.Faults.UnauthorizedAfter)
+	return n > 0 && s.counters.messages.Load() >= n
+}
+
+// postNotification takes the receipts that a bot owes for what people write to
+// it. Nothing comes of them here.
+func (s *Server) postNotification(w http.ResponseWriter, r *http.Request, sc *scratch) {
+	var n struct {
+		To    string `json:"to"`
+		From  string `json:"from"`
+		Event string `json:"event"`
+	}
+	switch err := sc.decode(&n); {
+	case err != nil:
+		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope is not valid JSON")
+	case n.Event == "":
+		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope has no 'event'")
+	case n.To == "" && n.From == "":
+		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope has no 'to'")
+	default:
+		s.wait(r, s.opt.Latency)
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+// refuse answers with the LIME reason at the top level, or with no body where
+// the faults say so.
+func (s *Server) refuse(w http.ResponseWriter, sc *scratch, status, code int, description string) {
+	s.counters.refused.Add(1)
+	if s.opt.Faults.EmptyBody400 {
+		w.WriteHeader(status)
+		return
+	}
+	sc.out = s.appendReason(sc.out[:0], code, description)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(sc.out)
+}
+
+func (s *Server) appendReason(dst []byte, code int, description string) []byte {
+	return appendObject(dst, s.roll(), number("code", int64(code)), text("description", description))
+}
+
+// wait waits in real time. It ends early when the client or the server goes.
+func (s *Server) wait(r *http.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.Context().Done():
+	case <-s.done:
+	}
+}
+
+// bots are the keys that have been seen. With one accepted key there is one.
+type bots struct{ byToken sync.Map }
+
+// bot is the one that a key belongs to.
+type bot struct {
+	token string
+	node  string // mybot@msging.net
+
+	mu      sync.Mutex // guards what follows
+	buckets [pathCount]bucket
+	locked  time.Time // 429 until then
+}
+
+// of returns the bot of an Authorization header, nil when it is not accepted.
+// The plain comparison is on purpose: nothing here is worth guessing.
+func (bs *bots) of(header, only string) *bot {
+	token, ok := cutKey(header)
+	if !ok || only != "" && token != only {
+		return nil
+	}
+	if b, ok := bs.byToken.Load(token); ok {
+		return b.(*bot)
+	}
+	b, _ := bs.byToken.LoadOrStore(token, &bot{token: token, node: botNode(token)})
+	return b.(*bot)
+}
+
+func cutKey(header string) (token string, ok bool) {
+	if len(header) < 5 || !strings.EqualFold(header[:4], "key ") {
+		return "", false
+	}
+	token = strings.TrimSpace(header[4:])
+	return token, token != ""
+}
+
+// botNode reads the bot's name out of its token (base64 of identifier, colon,
+// secret), as Blip fills in "from". A token of another form is mybot's.
+func botNode(token string) string {
+	name := "mybot"
+	if b, err := base64.StdEncoding.DecodeString(token); err == nil {
+		if id, _, ok := strings.Cut(string(b), ":"); ok && plainName(id) {
+			name = id
+		}
+	}
+	return name + "@msging.net"
+}
+
+func plainName(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+func newIdentityCipher(seed uint64) cipher.Block {
+	var key [16]byte
+	binary.BigEndian.PutUint64(key[:], seed)
+	c, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // cannot happen: the key has 16 bytes
+	}
+	return c
+}
