@@ -27,15 +27,16 @@ type deliverLedger interface {
 //
 //	phone → values → identity → leave → begin → POST → finish
 //
-// Whatever goes wrong before begin has sent nothing. The values are checked
+// Whatever goes wrong before begin has sent nothing, and a stop of the program
+// ends the way there at once; the POST may end in its own time. The values are checked
 // before Blip is asked for the identity: a row that cannot be sent should not
 // cost a command, and Blip minds numbers that are looked up and never written to.
-func (e *Engine) Deliver(ctx context.Context, n pombo.Notification) {
+func (e *Engine) Deliver(n pombo.Notification) {
 	start := time.Now()
-	o := e.tryDeliver(ctx, &n)
+	o := e.tryDeliver(&n)
 	e.metrics.finished(o)
 	e.finish(o)
-	e.logAttempt(ctx, &n, o, time.Since(start))
+	e.logAttempt(&n, o, time.Since(start))
 	switch o.To {
 	case pombo.Queued:
 		e.queued.set()
@@ -46,7 +47,8 @@ func (e *Engine) Deliver(ctx context.Context, n pombo.Notification) {
 	}
 }
 
-func (e *Engine) tryDeliver(ctx context.Context, n *pombo.Notification) pombo.Outcome {
+func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
+	ctx := e.claiming
 	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: n.Owner, Attempt: n.Attempt}
 
 	number := n.Phone
@@ -93,9 +95,9 @@ func (e *Engine) tryDeliver(ctx context.Context, n *pombo.Notification) pombo.Ou
 	sending.From, sending.Attempt = pombo.Sending, attempt
 	n.Attempt = attempt
 
-	err = e.send(ctx, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
 	if err != nil {
-		return e.notAccepted(ctx, sending, n, err)
+		return e.notAccepted(e.working, sending, n, err)
 	}
 	sending.To = pombo.Accepted
 	return sending
@@ -198,11 +200,16 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 		o.To = "" // somebody else has it: nothing to record
 		return o
 	}
-	e.log.Error("begin not recorded; nothing was sent", "error", err)
+	if e.claiming.Err() == nil {
+		e.log.Error("begin not recorded; nothing was sent", "error", err)
+	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := e.o.Ledger.Finish(ctx, back); errors.Is(err, pombo.ErrLost) {
+	switch err := e.o.Ledger.Finish(ctx, back); {
+	case err == nil:
+		back.To = ""
+	case errors.Is(err, pombo.ErrLost):
 		back.From, back.Attempt = pombo.Sending, o.Attempt+1
 	}
 	return back

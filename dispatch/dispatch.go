@@ -126,9 +126,9 @@ type Engine struct {
 	mu      sync.Mutex
 	waiting map[int64]chan struct{} // closed when the run has ended
 
-	claiming   context.Context // ends first: no new work
+	claiming   context.Context // ends first: nothing begins any more
 	stopClaims context.CancelFunc
-	working    context.Context // ends second: calls under way
+	working    context.Context // ends second: POSTs under way
 	stopWork   context.CancelFunc
 	loops      sync.WaitGroup // everything but the workers
 	workers    sync.WaitGroup
@@ -315,7 +315,7 @@ func (e *Engine) waitQueued(ctx context.Context) error {
 
 func (e *Engine) worker() {
 	for n := range e.work {
-		e.Deliver(e.working, n)
+		e.Deliver(n)
 		<-e.hands
 	}
 }

@@ -427,6 +427,37 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 	})
 }
 
+// What has been claimed and not begun goes back to the queue at once: a stop
+// does not wait for the pace.
+func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{}
+		e, err := dispatch.New(dispatch.Options{Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("3198888000%d", i), "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		if err := e.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the stop took %s, want it at once", took)
+		}
+		if got := ledger.count(pombo.Queued); got != 9 || len(blip.sent) != 1 {
+			t.Errorf("%d queued and %d sent, want 9 and 1", got, len(blip.sent))
+		}
+	})
+}
+
 func TestHardStopLeavesTheCallUncertain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newMemory()

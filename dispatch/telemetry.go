@@ -55,7 +55,7 @@ func (m *metrics) finished(o pombo.Outcome) {
 }
 
 // logAttempt writes the one wide line of an attempt.
-func (e *Engine) logAttempt(ctx context.Context, n *pombo.Notification, o pombo.Outcome, took time.Duration) {
+func (e *Engine) logAttempt(n *pombo.Notification, o pombo.Outcome, took time.Duration) {
 	level := slog.LevelInfo
 	switch o.To {
 	case "":
@@ -63,6 +63,7 @@ func (e *Engine) logAttempt(ctx context.Context, n *pombo.Notification, o pombo.
 	case pombo.Failed, pombo.Uncertain:
 		level = slog.LevelWarn
 	}
+	ctx := context.Background() // no handler asks it for anything
 	if !e.log.Enabled(ctx, level) {
 		return
 	}

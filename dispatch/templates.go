@@ -26,7 +26,7 @@ type catalog struct {
 	log            *slog.Logger
 
 	mu    sync.RWMutex
-	known map[string]entry // by name, in the configured language
+	known map[string]entry // by name, in the configured language; nil = nothing is known
 }
 
 type entry struct {
@@ -67,6 +67,9 @@ func (c *catalog) run(ctx context.Context) {
 }
 
 func (c *catalog) set(templates []pombo.Template) {
+	if len(templates) == 0 {
+		return // an account without a template is no account to send with: do not believe it
+	}
 	known := make(map[string]entry, len(templates))
 	for _, t := range templates {
 		if t.Language == c.language || c.language == "" {
@@ -103,5 +106,5 @@ func (c *catalog) look(name string) (e entry, found, known bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	e, found = c.known[name]
-	return e, found, len(c.known) > 0
+	return e, found, c.known != nil
 }
