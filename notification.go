@@ -133,7 +133,7 @@ type Run struct {
 	Started  time.Time
 	Finished time.Time // zero while it is under way
 	Taking   bool      // still taking rows in
-	Error    string    // why taking in stopped early; "" = it did not
+	Error    string    // why taking in left rows out; "" = it did not
 	Tally
 }
 

@@ -24,6 +24,22 @@ type Row struct {
 	Expires   time.Time // zero = never
 }
 
+// RowProblem is a pending row that cannot be taken in as it is. It stays
+// pending and is reported at every pass. It is safe to log.
+type RowProblem struct {
+	Row      string // its key; "" when the key itself is the problem
+	Column   string
+	Sentence string // what is wrong and what to do
+}
+
+// String returns the sentence with the place.
+func (p RowProblem) String() string {
+	if p.Row == "" {
+		return p.Column + ": " + p.Sentence
+	}
+	return "row " + p.Row + ", " + p.Column + ": " + p.Sentence
+}
+
 // Param is one value of the template and where it goes.
 type Param struct {
 	Place Place

@@ -37,6 +37,8 @@ type Source interface {
 	// Page returns pending rows whose key comes after the given one in the
 	// key's own order; "" starts at the beginning.
 	Page(ctx context.Context, after string, limit int) ([]pombo.Row, error)
+	// Problems returns the pending rows that the last pass could not take in.
+	Problems() []pombo.RowProblem
 	// Statuses returns the present status code by key; a row that is gone has none.
 	Statuses(ctx context.Context, keys []string) (map[string]string, error)
 	// Settle writes results back and returns one answer for each, in order.

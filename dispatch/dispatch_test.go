@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -549,6 +550,18 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 		run := runToEnd(t, e)
 		if run.Found != 3 || run.Retrying != 1 || run.Uncertain != 1 || run.Accepted != 1 {
 			t.Errorf("run = %+v, want 1 retrying, 1 uncertain, 1 accepted", run.Tally)
+		}
+	})
+}
+
+func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newTable(row("1", "31988880001", "Maria"))
+		source.problems = []pombo.RowProblem{{Row: "2", Column: "DT_ENVIO", Sentence: "no time"}}
+		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}})
+		run := runToEnd(t, e)
+		if run.Accepted != 1 || !strings.Contains(run.Error, "row 2, DT_ENVIO: no time") {
+			t.Errorf("accepted %d, error %q, want 1 and the row that was left out", run.Accepted, run.Error)
 		}
 	})
 }

@@ -362,10 +362,11 @@ func (m *memory) get(t *testing.T, row string) pombo.Notification {
 
 // table is a source in memory: rows by key, with their status.
 type table struct {
-	mu     sync.Mutex
-	rows   []pombo.Row
-	status map[string]string
-	away   error
+	mu       sync.Mutex
+	rows     []pombo.Row
+	status   map[string]string
+	away     error
+	problems []pombo.RowProblem
 	// onPage is called after a page has been read and before it is returned.
 	onPage func()
 }
@@ -404,6 +405,12 @@ func (t *table) Page(_ context.Context, after string, limit int) ([]pombo.Row, e
 		onPage()
 	}
 	return page, nil
+}
+
+func (t *table) Problems() []pombo.RowProblem {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.problems
 }
 
 func (t *table) Statuses(_ context.Context, keys []string) (map[string]string, error) {

@@ -41,7 +41,7 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 			e.takeInFor(ctx, run)
 		case <-tick:
 			if _, err := e.takeIn(ctx, 0); err != nil && ctx.Err() == nil {
-				e.log.Error("taking in failed; it is tried again at the next poll", "error", err)
+				e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (e *Engine) takeIn(ctx context.Context, run int64) (added int, err error) {
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
-			return added, nil
+			return added, e.tellProblems()
 		}
 		after = rows[len(rows)-1].Key
 		n, err := e.enqueue(ctx, run, rows)
@@ -72,6 +72,19 @@ func (e *Engine) takeIn(ctx context.Context, run int64) (added int, err error) {
 			e.queued.set()
 		}
 	}
+}
+
+// tellProblems makes the rows visible that could not be taken in. They stay
+// pending, so every pass tells of them until somebody mends them.
+func (e *Engine) tellProblems() error {
+	problems := e.o.Source.Problems()
+	for _, p := range problems {
+		e.log.Warn("row not taken in; it stays pending", "row", p.Row, "column", p.Column, "problem", p.Sentence)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d pending rows cannot be taken in as they are, the first: %s", len(problems), problems[0])
 }
 
 // waitForRoom waits while the ledger holds enough queued rows: a million

@@ -11,7 +11,7 @@ import (
 type runLedger interface {
 	// StartRun begins a run, or joins the one under way.
 	StartRun(ctx context.Context) (run pombo.Run, joined bool, err error)
-	// RunTaken says that the run takes no more rows in, and why if it stopped early.
+	// RunTaken says that the run takes no more rows in, and why if it left some out.
 	RunTaken(ctx context.Context, id int64, why string) error
 	// EndRun ends the run if it has taken in and none of its rows waits for a first try.
 	EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, err error)
@@ -122,8 +122,8 @@ func (e *Engine) takeInFor(ctx context.Context, run int64) {
 	}
 	why := ""
 	if err != nil {
-		why = "taking in stopped early: " + err.Error()
-		e.log.Error("taking in stopped early; the next run goes on", "run_id", run, "taken_in", added, "error", err)
+		why = "not everything was taken in: " + err.Error()
+		e.log.Error("not everything was taken in; the next run tries again", "run_id", run, "taken_in", added, "error", err)
 	}
 	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
 	for {

@@ -1,0 +1,132 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Statement is a text of SQL and what it is for.
+type Statement struct {
+	Purpose string
+	Text    string
+}
+
+// SQL lists every statement that the table can run, with what each is for. It
+// does not need the database.
+func (t *Table) SQL() []Statement { return t.d.statements() }
+
+// Advice lists what a DBA may want to run beforehand: rights, an index, a sample
+// table. Pombo runs none of it.
+func (t *Table) Advice() []Statement { return t.d.advice() }
+
+// Check asks the database whether everything is as the work needs it: the way
+// there, the table, its columns and their types, the right to read and the right
+// to write. It changes nothing. The error joins everything that it found, each
+// an *Error with what to do.
+func (t *Table) Check(ctx context.Context) error {
+	t.mu.Lock()
+	t.known = nil // see the table as it is now
+	t.mu.Unlock()
+	l, err := t.layout(ctx)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	if _, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.page(l, nil, 1), func([]any) {}); err != nil {
+		problems = append(problems, err)
+	}
+	if _, err := t.exec(ctx, t.d.probe()); err != nil {
+		problems = append(problems, t.fail(ctx, "write to "+t.m.Table, err))
+	}
+	return errors.Join(problems...)
+}
+
+// learn reads the table's columns and holds the mapping against them.
+func (t *Table) learn(ctx context.Context) (layout, error) {
+	columns, err := t.d.columns(ctx, t)
+	if err != nil {
+		return layout{}, err
+	}
+	l := layout{columns: columns}
+	if err := t.verifyColumns(columns); err != nil {
+		return layout{}, err
+	}
+	status := t.column(columns, t.m.status)
+	if l.kinds, err = t.d.kinds(ctx, t, t.column(columns, t.m.id), status); err != nil {
+		return layout{}, err
+	}
+	return l, t.verifyCodes(l.kinds, status)
+}
+
+// column finds a column that verifyColumns has seen.
+func (t *Table) column(columns []column, n name) column {
+	return columns[slices.IndexFunc(columns, func(c column) bool { return t.d.matches(n, c.name) })]
+}
+
+func (t *Table) verifyColumns(columns []column) error {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	var problems []error
+	for _, v := range t.m.mapped() {
+		i := slices.IndexFunc(columns, func(c column) bool { return t.d.matches(v.name, c.name) })
+		switch {
+		case i < 0:
+			problems = append(problems, t.wrong(v.role, "there is no column "+v.text, nearest(v.text, names)))
+		case columns[i].computed && slices.Contains(t.m.writes, v):
+			problems = append(problems, t.wrong(v.role, v.text+" is computed by the database and cannot be written", "map another column"))
+		case columns[i].required && v.role == forError:
+			problems = append(problems, t.wrong(v.role, v.text+" is NOT NULL, but is to be empty where nothing went wrong", "let the column be NULL"))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// verifyCodes finds a code that can never be in the status column.
+func (t *Table) verifyCodes(k kinds, status column) error {
+	if k.status != whole {
+		return nil
+	}
+	var problems []error
+	for _, code := range append([]string{t.m.Pending}, t.m.Codes...) {
+		if _, err := strconv.ParseFloat(code, 64); err != nil {
+			problems = append(problems, t.wrong(forStatus, fmt.Sprintf("%s holds numbers (%s) and the code %q is none", status.name, status.declared, code),
+				"correct the STATUS_ settings or map another column"))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// wrong is a fault of the mapping, or of the table that it is held against.
+func (t *Table) wrong(r role, what, todo string) error {
+	return &Error{Op: "check " + t.m.Table, Permanent: true, Err: errors.New(what), Hint: todo + " (" + string(r) + ")"}
+}
+
+// nearest says which of the names was probably meant, and which there are.
+func nearest(wanted string, names []string) string {
+	if len(names) == 0 {
+		return "there is none to choose from"
+	}
+	best, least := "", max(2, len(wanted)/3)+1
+	for _, n := range names {
+		if d := levenshtein.ComputeDistance(strings.ToUpper(wanted), strings.ToUpper(n)); d < least {
+			best, least = n, d
+		}
+	}
+	if best != "" {
+		return "did you mean " + best + "?"
+	}
+	const enough = 30
+	shown := names
+	if len(shown) > enough {
+		shown = append(slices.Clone(shown[:enough]), "…")
+	}
+	return "there are " + strings.Join(shown, ", ")
+}

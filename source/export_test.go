@@ -1,0 +1,69 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"testing"
+
+	"modernc.org/sqlite"
+)
+
+// Trace calls f with the text of every statement that the table sends from now
+// on, as the driver gets it.
+func Trace(t *testing.T, table *Table, f func(text string)) {
+	t.Helper()
+	d, ok := table.d.(*sqliteDialect)
+	if !ok {
+		t.Fatalf("cannot trace %T", table.d)
+	}
+	c, err := sqlite.NewConnector(d.dsn("rw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	table.db = sql.OpenDB(tracer{c, f})
+}
+
+type tracer struct {
+	driver.Connector
+	f func(string)
+}
+
+func (t tracer) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := t.Connector.Connect(ctx)
+	return tracedConn{c, t.f}, err
+}
+
+// tracedConn hides everything of the driver's connection but Prepare, so that
+// nothing can pass it by.
+type tracedConn struct {
+	driver.Conn
+	f func(string)
+}
+
+func (c tracedConn) Prepare(text string) (driver.Stmt, error) {
+	s, err := c.Conn.Prepare(text)
+	if err != nil {
+		return nil, err
+	}
+	return tracedStmt{s, text, c.f}, nil
+}
+
+type tracedStmt struct {
+	driver.Stmt
+	text string
+	f    func(string)
+}
+
+func (s tracedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.f(s.text)
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
+func (s tracedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.f(s.text)
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+}

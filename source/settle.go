@@ -1,0 +1,140 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"pombo"
+)
+
+// Settle writes results back: each row gets its code if it still has the status
+// expected of it. It returns one answer for each settlement, in the same order.
+// The error is not nil only when nothing is known of any of them; every answer is
+// SettleLater then. When some are known, the detail of the others has the error.
+// The same batch may be given again: a row that already has its code is done.
+func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
+	op := "write statuses to " + t.m.Table
+	s := settling{t: t, op: op, answers: make([]pombo.Settled, len(batch))}
+	for i, b := range batch {
+		s.answers[i].Settlement = b
+	}
+	if len(batch) == 0 {
+		return s.answers, nil
+	}
+	var err error
+	if s.layout, err = t.layout(ctx); err != nil {
+		return s.answers, err
+	}
+	due := make([]int, 0, len(batch))
+	for i, b := range batch {
+		if _, ok := t.d.keyArg(s.layout, b.Row); ok {
+			due = append(due, i)
+		} else {
+			s.answer(i, pombo.SettleGone, "the key column cannot hold this key")
+		}
+	}
+	// Two rounds: a row that is still as expected after the first one lost a race
+	// or stood twice in the batch. After the second, something in the database
+	// undoes the change without a word.
+	for round := 0; round < 2 && len(due) > 0 && err == nil; round++ {
+		if due, err = s.write(ctx, due); err == nil {
+			due, err = s.verify(ctx, due)
+		}
+	}
+	if err == nil {
+		for _, i := range due {
+			s.answer(i, pombo.SettleRefused, "the database reports no error and leaves the row unchanged: see its triggers and policies")
+		}
+		return s.answers, nil
+	}
+	known := func(a pombo.Settled) bool { return a.Result != pombo.SettleLater }
+	if !slices.ContainsFunc(s.answers, known) {
+		return s.answers, err
+	}
+	for i, a := range s.answers {
+		if !known(a) {
+			s.answer(i, pombo.SettleLater, err.Error())
+		}
+	}
+	return s.answers, nil
+}
+
+// settling is one call of Settle.
+type settling struct {
+	t       *Table
+	op      string
+	layout  layout
+	answers []pombo.Settled
+}
+
+func (s *settling) answer(i int, result pombo.SettleResult, detail string) {
+	s.answers[i].Result, s.answers[i].Detail = result, detail
+}
+
+// write updates the rows in one statement and returns those of which it is not
+// known that they were changed. When a row's own change is refused, which undoes
+// the whole statement, it looks for that row by halves, so that one row in 500
+// costs about 20 statements and not 500.
+func (s *settling) write(ctx context.Context, due []int) (open []int, err error) {
+	batch := make([]pombo.Settlement, len(due))
+	for k, i := range due {
+		batch[k] = s.answers[i].Settlement
+	}
+	n, err := s.t.exec(ctx, s.t.d.settle(s.layout, batch))
+	switch {
+	case err == nil && n == int64(len(due)):
+		for _, i := range due {
+			s.answer(i, pombo.SettleDone, "")
+		}
+		return nil, nil
+	case err == nil:
+		return due, nil
+	}
+	v := s.t.d.explain(err)
+	switch {
+	case v.class != refused:
+		return due, s.t.fail(ctx, s.op, err)
+	case len(due) == 1:
+		s.answer(due[0], pombo.SettleRefused, v.detail)
+		return nil, nil
+	}
+	half := len(due) / 2
+	left, err := s.write(ctx, due[:half])
+	if err != nil {
+		return due, err
+	}
+	right, err := s.write(ctx, due[half:])
+	return append(slices.Clip(left), right...), err
+}
+
+// verify looks up the rows and returns those that are still as they were
+// expected, and so should have been changed.
+func (s *settling) verify(ctx context.Context, due []int) (still []int, err error) {
+	if len(due) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(due))
+	for k, i := range due {
+		keys[k] = s.answers[i].Row
+	}
+	found, err := s.t.Statuses(ctx, keys)
+	if err != nil {
+		return due, err
+	}
+	for _, i := range due {
+		a := s.answers[i]
+		code, there := found[a.Row]
+		switch {
+		case !there:
+			s.answer(i, pombo.SettleGone, "the row is no longer there")
+		case sameCode(code, a.Code):
+			s.answer(i, pombo.SettleDone, "")
+		case sameCode(code, a.Expected):
+			still = append(still, i)
+		default:
+			s.answer(i, pombo.SettleDiverged, fmt.Sprintf("the status is %.20q, not %q", code, a.Expected))
+		}
+	}
+	return still, nil
+}
