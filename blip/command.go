@@ -1,0 +1,229 @@
+package blip
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"pombo"
+	"pombo/phone"
+)
+
+// Whom commands go to.
+const (
+	whatsapp = "postmaster@wa.gw.msging.net" // the gateway to WhatsApp
+	server   = "postmaster@msging.net"       // Blip itself
+)
+
+// command is one LIME command. A resource makes it a set.
+type command struct {
+	kind     kind
+	to       string
+	method   string
+	uri      string
+	resource string // text/plain; "" = none
+	limit    int64  // of the answer's body; 0 = 1 MiB
+	secret   string // also to be taken out of Blip's words
+}
+
+// answered is the envelope that answers a command. encoding/json matches names
+// without regard to case, which some of Blip's services mix.
+type answered struct {
+	Status   loose           `json:"status"`
+	Resource json.RawMessage `json:"resource"`
+	Reason   spoken          `json:"reason"`
+}
+
+// spoken is LIME's reason: in a failed command, in a failed receipt, or alone in
+// the body of a bad request.
+type spoken struct {
+	Code        loose `json:"code"`
+	Description loose `json:"description"`
+}
+
+// reason translates. A number longer than any code is taken for none, for codes
+// are shown and a phone must not be.
+func (s spoken) reason() reason {
+	n, err := strconv.Atoi(string(s.Code))
+	if err != nil || n < 0 || n > 999_999 {
+		n = 0
+	}
+	return reason{code: n, text: string(s.Description)}
+}
+
+// loose reads text where Blip may write a string or a number. Anything else
+// reads as "".
+type loose string
+
+// UnmarshalJSON never fails: one odd field must not hide the others.
+func (l *loose) UnmarshalJSON(b []byte) error {
+	*l = ""
+	switch {
+	case b[0] == '"':
+		var s string
+		if json.Unmarshal(b, &s) == nil {
+			*l = loose(s)
+		}
+	case b[0] == '-' || isDigit(b[0]):
+		*l = loose(b)
+	}
+	return nil
+}
+
+// decode reads JSON as far as it fits v. Fields of another kind than expected
+// are left out; false means that it is no JSON at all. encoding/json's own error
+// is not passed on, since it quotes what it read.
+func decode(b []byte, v any) bool {
+	err := json.Unmarshal(b, v)
+	if err == nil {
+		return true
+	}
+	_, odd := err.(*json.UnmarshalTypeError) //nolint:errorlint // Unmarshal returns it bare
+	return odd
+}
+
+// parseReason reads the reason that the body of a refusal may hold, alone or in
+// an envelope. The zero reason means none.
+func parseReason(body []byte) reason {
+	var v struct {
+		spoken
+		Reason spoken `json:"reason"`
+	}
+	if len(body) == 0 || !decode(body, &v) {
+		return reason{}
+	}
+	if v.Reason != (spoken{}) {
+		return v.Reason.reason()
+	}
+	return v.reason()
+}
+
+// command sends one command and returns the resource of its answer. The error is
+// a *pombo.Error; its Reached is "no", for a command is no message and may be
+// repeated.
+func (c *Client) command(ctx context.Context, cmd command) (json.RawMessage, error) {
+	start := c.o.Now()
+	resource, f := c.ask(ctx, cmd)
+	c.metrics.observe(cmd.kind, c.o.Now().Sub(start), f)
+	if f != nil {
+		return nil, forCommand(f)
+	}
+	return resource, nil
+}
+
+func (c *Client) ask(ctx context.Context, cmd command) (json.RawMessage, *pombo.Error) {
+	limit := cmd.limit
+	if limit == 0 {
+		limit = 1 << 20
+	}
+	x := c.exchange()
+	x.body = appendCommand(x.body, c.o.NewID(), cmd)
+	within, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	a, p, err := c.post(within, c.commands, x, limit)
+	if err == nil {
+		c.release(x)
+	}
+	switch {
+	case a.status != 0 && a.status != http.StatusOK:
+		return nil, c.refused(a, cmd.secret)
+	case err != nil:
+		f := c.broke(ctx, p, err)
+		if ctx.Err() == context.Canceled {
+			f.Reason = pombo.Interrupted
+		}
+		return nil, f
+	}
+
+	var env answered
+	if !decode(a.body, &env) || env.Status == "" {
+		return nil, useless(phaseForeign, "the answer is no LIME envelope: something else than Blip answered")
+	}
+	if !strings.EqualFold(string(env.Status), "success") {
+		return nil, c.failure(cmd, env.Reason.reason())
+	}
+	return env.Resource, nil
+}
+
+// notFound is LIME's "the resource was not found".
+const notFound = 67
+
+// failure makes the error of a command that Blip answered with "failure". Where
+// Blip looked and found nothing, the error is pombo.ErrNotFound as well.
+func (c *Client) failure(cmd command, r reason) *pombo.Error {
+	d, code := decideReason(r)
+	if cmd.kind == identityKind && code == r.code {
+		if other, ok := decisions[cause{asked, code}]; ok {
+			d = other
+		}
+	}
+	f := d.fault()
+	f.Code = code
+	if r.explain() == (cause{lime, notFound}) {
+		f.Err = pombo.ErrNotFound
+	}
+	f.Detail = "code " + strconv.Itoa(code)
+	if t := mask(r.text, cmd.secret, c.key()); t != "" {
+		f.Detail += ": " + t
+	}
+	return f
+}
+
+// Identity asks Blip what it calls a phone. Since Meta took the check away, Blip
+// answers for any number that looks like one, whether it has WhatsApp or not. The
+// answer holds for seven days; asking for many numbers without writing to them can
+// get a bot banned.
+//
+// Reason NotOnWhatsApp means that Blip knows no such account.
+func (c *Client) Identity(ctx context.Context, n phone.Number) (string, error) {
+	if n.IsZero() {
+		return "", notSent(pombo.InvalidPhone, "there is no phone number to ask for")
+	}
+	number := n.E164()
+	resource, err := c.command(ctx, command{
+		kind: identityKind, to: whatsapp, method: "get",
+		uri:    "lime://wa.gw.msging.net/accounts/" + number, // without the + Blip says success to anything
+		secret: strings.TrimPrefix(number, "+"),
+	})
+	if err != nil {
+		return "", err
+	}
+	var account struct {
+		AlternativeAccount loose `json:"alternativeAccount"`
+		Identity           loose `json:"identity"`
+	}
+	decode(resource, &account)
+	for _, identity := range []loose{account.AlternativeAccount, account.Identity} {
+		if strings.Contains(string(identity), "@") {
+			return string(identity), nil
+		}
+	}
+	return "", useless(phaseLacking, "Blip's answer names no identity")
+}
+
+// Land puts the person into the configured place of the bot, where the next
+// reply lands. It makes Landing() commands, each of which may be repeated: first
+// the sub-bot, then the block in it, as Blip's help has it.
+func (c *Client) Land(ctx context.Context, identity string) error {
+	place := "/contexts/" + url.PathEscape(identity) + "/"
+	if c.o.MasterState != "" {
+		if _, err := c.command(ctx, command{
+			kind: landKind, to: server, method: "set", uri: place + "Master-State",
+			resource: c.o.MasterState, secret: identity,
+		}); err != nil {
+			return err
+		}
+	}
+	if c.o.FlowID != "" {
+		if _, err := c.command(ctx, command{
+			kind: landKind, to: server, method: "set", uri: place + "stateid@" + c.o.FlowID,
+			resource: c.o.StateID, secret: identity,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
