@@ -282,8 +282,8 @@ func TestWrittenInPart(t *testing.T) {
 			}
 			left.Store(tt.bytes)
 			f := fault(t, c.Send(t.Context(), tt.message))
-			if f.Reason != pombo.BlipUnreachable || f.Reached != no || !f.Retry {
-				t.Errorf("error = %s, reached %v, retry %v; want %s, reached no, retry", f.Reason, f.Reached, f.Retry, pombo.BlipUnreachable)
+			if f.Reason != pombo.BlipUnreachable || f.Reached != no || !f.Retry || f.Pause != connectWait {
+				t.Errorf("error = %s, reached %v, retry %v; want %s, reached no, retry, a rest of the bot", f.Reason, f.Reached, f.Retry, pombo.BlipUnreachable)
 			}
 			if n := dials.Load(); n != 1 {
 				t.Errorf("connections = %d, want 1: the message was sent again", n)

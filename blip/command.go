@@ -1,12 +1,14 @@
 package blip
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"pombo"
 	"pombo/phone"
@@ -63,6 +65,10 @@ func (l *loose) UnmarshalJSON(b []byte) error {
 	*l = ""
 	switch {
 	case b[0] == '"':
+		if bytes.IndexByte(b, '\\') < 0 && utf8.Valid(b) {
+			*l = loose(b[1 : len(b)-1]) // nearly always: nothing to unescape
+			return nil
+		}
 		var s string
 		if json.Unmarshal(b, &s) == nil {
 			*l = loose(s)

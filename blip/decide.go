@@ -38,6 +38,9 @@ const (
 	// account or the address: long enough to burn no rows, short enough that
 	// sending starts again soon after somebody has mended it.
 	accountWait = 5 * time.Minute
+	// connectWait is the rest when no connection could be made: nobody would get
+	// through, and an outage of a day must not use up the tries of any row.
+	connectWait = 10 * time.Second
 	// spamWait is the rest when people reported the number. Going on makes it worse.
 	spamWait = time.Hour
 )
@@ -58,7 +61,7 @@ const (
 // Meta's list of error codes (2026-05).
 var decisions = map[cause]decision{
 	// No answer.
-	{broken, int(phaseConnect)}: {pombo.BlipUnreachable, again, no, 0},
+	{broken, int(phaseConnect)}: {pombo.BlipUnreachable, again, no, connectWait},
 	{broken, int(phaseWrite)}:   {pombo.BlipUnreachable, again, no, 0},
 	{broken, int(phaseAnswer)}:  {pombo.NoAnswer, again, unknown, 0},
 	// No answer of use; of commands only, since a message has none but its status.

@@ -102,7 +102,7 @@ type Options struct {
 	Uncertain         Policy        // "" = Check
 	UncertainWait     time.Duration // without a trace after this long it is sent again; 0 = 2 min
 	Lease             time.Duration // of the ledger; renewed every third of it; 0 = 30 s
-	HighWater         int           // taking in waits while this many are queued; 0 = 20,000
+	HighWater         int           // taking in waits while this many are queued; 0 = 5,000, or more with many workers
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -158,7 +158,7 @@ func New(o Options) (*Engine, error) {
 	o.Workers = orDefault(o.Workers, 64)
 	o.UncertainWait = orDefault(o.UncertainWait, 2*time.Minute)
 	o.Lease = orDefault(o.Lease, 30*time.Second)
-	o.HighWater = orDefault(o.HighWater, 20_000)
+	o.HighWater = orDefault(o.HighWater, max(5000, 8*o.Workers))
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -256,11 +256,12 @@ func (e *Engine) Stop(ctx context.Context) error {
 func (e *Engine) claimLoop(ctx context.Context) {
 	defer close(e.work)
 	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
+	busy := false // the last claim got all that it asked for
 	for {
 		if err := e.pace.waitResumed(ctx); err != nil {
 			return
 		}
-		free, err := e.takeHands(ctx)
+		free, err := e.takeHands(ctx, busy)
 		if err != nil {
 			return
 		}
@@ -278,6 +279,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 			continue
 		}
 		trouble.reset()
+		busy = len(batch) == free
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
 		}
@@ -287,8 +289,15 @@ func (e *Engine) claimLoop(ctx context.Context) {
 	}
 }
 
-// takeHands waits until a hand is free, then takes all that are.
-func (e *Engine) takeHands(ctx context.Context) (n int, err error) {
+// takeHands waits until a hand is free, then takes all that are. While there is
+// more to do than hands it lets some come together first: a claim costs the
+// same for one as for a hundred.
+func (e *Engine) takeHands(ctx context.Context, busy bool) (n int, err error) {
+	if free := cap(e.hands) - len(e.hands); busy && free < cap(e.hands)/8 {
+		if err := sleep(ctx, gatherHands); err != nil {
+			return 0, err
+		}
+	}
 	select {
 	case e.hands <- struct{}{}:
 	case <-ctx.Done():
@@ -302,6 +311,9 @@ func (e *Engine) takeHands(ctx context.Context) (n int, err error) {
 		}
 	}
 }
+
+// gatherHands is short against the least time that a call to Blip takes.
+const gatherHands = 2 * time.Millisecond
 
 // idle is how long a loop sleeps at most when it was told of nothing: another
 // process may have added work, and no loop depends on one wake-up alone.

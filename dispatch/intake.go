@@ -98,7 +98,7 @@ func (e *Engine) waitForRoom(ctx context.Context) error {
 		if n < e.o.HighWater {
 			return nil
 		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
