@@ -1,0 +1,87 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// query reads the parameters of a URL and collects what is wrong with them.
+// Values are never repeated: one of them is a phone.
+type query struct {
+	values url.Values
+	wrong  []FieldError
+}
+
+// readQuery takes the query apart. A parameter that is not among the known ones
+// is wrong: a misspelt filter that filters nothing would mislead.
+func readQuery(r *http.Request, known ...string) *query {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.refuse("query", "cannot be read: write special characters as %XX, a plus sign as %2B")
+	}
+	unknown := false
+	for name, all := range values {
+		unknown = unknown || !slices.Contains(known, name)
+		if slices.Contains(known, name) && len(all) > 1 {
+			q.refuse(name, "stands more than once")
+		}
+	}
+	if unknown {
+		q.refuse("query", "has an unknown parameter; there are "+strings.Join(known, ", "))
+	}
+	return q
+}
+
+func (q *query) refuse(name, detail string) {
+	q.wrong = append(q.wrong, FieldError{Field: name, Detail: detail})
+}
+
+func (q *query) err() error {
+	slices.SortFunc(q.wrong, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return invalid(q.wrong)
+}
+
+func (q *query) text(name string) string {
+	s := strings.TrimSpace(q.values.Get(name))
+	const most = 1000
+	if len(s) > most || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		q.refuse(name, fmt.Sprintf("must be one line of at most %d bytes of UTF-8", most))
+		return ""
+	}
+	return s
+}
+
+func (q *query) number(name string, absent, least, most int64) int64 {
+	s := q.text(name)
+	if s == "" {
+		return absent
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < least || n > most {
+		q.refuse(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		return absent
+	}
+	return n
+}
+
+func (q *query) time(name string) time.Time {
+	s := q.text(name)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		q.refuse(name, timeForm)
+	}
+	return t
+}
+
+const timeForm = "must be a time such as 2026-11-23T10:00:00-03:00"

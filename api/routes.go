@@ -1,0 +1,72 @@
+package api
+
+import (
+	_ "embed"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// A route is one line of the table. Its handler writes an answer or returns an
+// error, not both.
+type route struct {
+	method, path string
+	summary      string
+	open         bool // no token is asked for
+	waits        bool // may take as long as a run does
+	handle       func(http.ResponseWriter, *http.Request) error
+}
+
+func (rt route) pattern() string { return rt.method + " " + rt.path }
+
+// table lists every route there is.
+func (s *Server) table() []route {
+	const api = "/api/v1"
+	return []route{
+		{method: "GET", path: "/{$}", handle: s.getIndex, summary: "this page"},
+		{method: "GET", path: "/openapi.yaml", handle: s.getOpenAPI, summary: "the routes in full, for tools"},
+
+		{method: "POST", path: "/send_notification", handle: s.sendNotification, waits: true, summary: "take in all pending rows and wait for the run to end"},
+		{method: "GET", path: "/runs", handle: s.getRuns, summary: "the latest runs"},
+		{method: "GET", path: "/runs/{id}", handle: s.getRun, summary: "one run"},
+
+		{method: "GET", path: "/healthz", handle: s.getHealthz, open: true, summary: "the process is there"},
+		{method: "GET", path: "/readyz", handle: s.getReadyz, open: true, summary: "source, ledger and Blip can be used"},
+		{method: "GET", path: "/metrics", handle: s.getMetrics, summary: "for Prometheus"},
+
+		{method: "GET", path: api + "/notifications", handle: s.getNotifications, summary: "search: state, phone, q, run, since, limit, cursor"},
+		{method: "POST", path: api + "/notifications", handle: s.postNotification, summary: "send one message without the table"},
+		{method: "GET", path: api + "/notifications/{id}", handle: s.getNotification, summary: "one notification and its whole story"},
+		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.retryNotification, summary: "send it again"},
+		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.cancelNotification, summary: "do not send it"},
+
+		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
+		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},
+		{method: "DELETE", path: api + "/pause", handle: s.deletePause, summary: "resume"},
+		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
+	}
+}
+
+func (s *Server) getIndex(w http.ResponseWriter, _ *http.Request) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Pombo %s\n\n", s.o.Version)
+	for _, rt := range s.table() {
+		fmt.Fprintf(&b, "%-7s %-40s %s\n", rt.method, strings.TrimSuffix(rt.path, "{$}"), rt.summary)
+	}
+	if s.o.Token != "" {
+		b.WriteString("\nAll but /healthz and /readyz ask for \"Authorization: Bearer\" and API_TOKEN.\n")
+	}
+	return writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(b.String()))
+}
+
+func (s *Server) getOpenAPI(w http.ResponseWriter, _ *http.Request) error {
+	return writeBody(w, http.StatusOK, "application/yaml", openAPI)
+}
+
+func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) error {
+	s.o.Metrics.ServeHTTP(w, r)
+	return nil
+}

@@ -1,0 +1,328 @@
+// Package app is the running process as a value: New opens and binds, Start
+// serves, Stop ends everything in reverse order, Addr tells where it listens.
+// It is the one place where the parts meet, so the wiring reads top to bottom:
+//
+//	source and ledger, Blip, the engine between them, receipts, then the API
+//
+// A part that is away when the process starts (the company's database, Blip)
+// does not keep it from starting: GET /readyz says so, and the loops go on by
+// themselves when the part is back. What cannot come right by itself (a wrong
+// configuration, a ledger that is in use or newer than the program, a port in
+// use) is an error of New with what to do.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pombo"
+	"pombo/api"
+	"pombo/blip"
+	"pombo/config"
+	"pombo/dispatch"
+	"pombo/ledger"
+	"pombo/receipts"
+	"pombo/source"
+	"pombo/telemetry"
+)
+
+// Options is what an App is made of.
+type Options struct {
+	Config  config.Config
+	Version string
+	Logger  *slog.Logger // nil = no log
+	// Registry gets the metrics and is served at /metrics.
+	Registry *prometheus.Registry
+	// ReceiptSchedule replaces the usual ages at which Blip is asked what became
+	// of a message; the demo has no three days.
+	ReceiptSchedule []time.Duration
+}
+
+// App is the process of `pombo serve`.
+type App struct {
+	log      *slog.Logger
+	ledger   *ledger.DB
+	engine   *dispatch.Engine
+	poller   *receipts.Poller
+	api      *api.Server
+	server   *http.Server
+	listener net.Listener
+
+	loops     sync.WaitGroup
+	failed    chan error
+	stopLoops context.CancelFunc
+	stops     []stop
+}
+
+// stop is a clean-up, named for the log.
+type stop struct {
+	name string
+	run  func(context.Context) error
+}
+
+var (
+	_ dispatch.Source = (*source.Table)(nil)
+	_ dispatch.Ledger = (*ledger.DB)(nil)
+	_ dispatch.Blip   = (*blip.Client)(nil)
+	_ receipts.Ledger = (*ledger.DB)(nil)
+	_ api.Ledger      = desk{}
+	_ api.Runs        = (*dispatch.Engine)(nil)
+)
+
+// New opens the ledger, prepares every part and binds the address. Nothing is
+// sent or taken in before Start. When it fails, what was opened is closed.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a = &App{log: o.Logger, failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+			a = nil
+		}
+	}()
+	c := o.Config
+
+	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
+		return a, err
+	}
+	table, err := source.Open(ctx, SourceOptions(c.Source))
+	if err != nil {
+		return a, err
+	}
+	a.onStop("source", func(context.Context) error { return table.Close() })
+
+	client, err := blip.New(blipOptions(c, o.Registry))
+	if err != nil {
+		return a, err
+	}
+	a.onStop("Blip", func(context.Context) error { client.Close(); return nil })
+
+	schedule := o.ReceiptSchedule
+	if len(schedule) == 0 {
+		schedule = receipts.Schedule()
+	}
+	a.ledger, err = ledger.Open(ctx, ledger.Options{
+		URL:       c.Ledger.URL.Reveal(),
+		Exclusive: true,
+		Pending:   c.Source.Pending,
+		Codes:     codes(c.Source),
+		FirstPoll: schedule[0],
+		Logger:    o.Logger,
+		Lease:     lease,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
+
+	a.engine, err = dispatch.New(dispatch.Options{
+		SourceName:        c.Source.Name,
+		Source:            table,
+		Pending:           c.Source.Pending,
+		Ledger:            a.ledger,
+		Blip:              client,
+		Owner:             owner(),
+		Template:          c.Blip.Template,
+		Language:          c.Blip.Language,
+		Workers:           c.Dispatch.Workers,
+		MessagesPerSecond: c.Blip.MessagesPerSecond,
+		CommandsPerSecond: c.Blip.CommandsPerSecond,
+		PollInterval:      c.Dispatch.PollInterval,
+		Uncertain:         dispatch.Policy(c.Dispatch.Uncertain),
+		UncertainWait:     c.Dispatch.UncertainWait,
+		Lease:             lease,
+		Logger:            o.Logger,
+		Registerer:        o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.poller, err = receipts.NewPoller(receipts.PollerOptions{
+		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved,
+		Schedule: schedule, Logger: o.Logger,
+	})
+	if err != nil {
+		return a, err
+	}
+	o.Registry.MustRegister(newBacklog(a.ledger, table))
+
+	a.api, err = api.New(api.Options{
+		Runs:      a.engine,
+		Ledger:    desk{a.ledger, a.engine},
+		Add:       a.engine.Add,
+		Templates: client.Templates,
+		Checks: []api.Check{
+			{Name: "source", Run: table.Check},
+			{Name: "ledger", Run: a.ledger.Check},
+			{Name: "blip", Run: client.Check},
+		},
+		Metrics: telemetry.Handler(o.Registry, o.Logger),
+		Token:   c.API.Token.Reveal(),
+		Logger:  o.Logger,
+		Version: o.Version,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.listener, err = net.Listen("tcp", c.API.Addr)
+	if err != nil {
+		return a, fmt.Errorf("listen on API_ADDR=%s: %w: choose another port, or stop the program that has it", c.API.Addr, err)
+	}
+	a.onStop("address", func(context.Context) error { return ignoreClosed(a.listener.Close()) })
+	a.server = api.HTTPServer(a.api)
+	return a, nil
+}
+
+// lease is how long the ledger waits for a silent process.
+const lease = 30 * time.Second
+
+// owner names this process in the ledger. The time makes it new after a restart
+// that got the same process number.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + ":" + strconv.Itoa(os.Getpid()) + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
+}
+
+// SourceOptions turns the settings of the table into those of package source.
+func SourceOptions(c config.Source) source.Options {
+	params := make([]source.Column, len(c.Params))
+	for i, p := range c.Params {
+		params[i] = source.Column{Place: p.Place, Name: p.Name}
+	}
+	return source.Options{
+		URL: c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
+		Mapping: source.Mapping{
+			Table: c.Table, ID: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
+			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
+			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
+			Pending: c.Pending, Codes: slices.Sorted(maps.Values(codes(c))), Zone: c.Zone,
+		},
+	}
+}
+
+func blipOptions(c config.Config, r prometheus.Registerer) blip.Options {
+	return blip.Options{
+		Key: c.Blip.Key.Reveal(), URL: c.Blip.URL,
+		Template: c.Blip.Template, Namespace: c.Blip.Namespace, Language: c.Blip.Language,
+		Timeout:     c.Blip.Timeout,
+		MasterState: c.Blip.MasterState, FlowID: c.Blip.FlowID, StateID: c.Blip.StateID,
+		Connections: c.Dispatch.Workers,
+		Registerer:  r,
+	}
+}
+
+// codes are the status codes to be written back, by state. What is not set
+// leaves the row as it is.
+func codes(c config.Source) map[pombo.State]string {
+	m := map[pombo.State]string{}
+	for state, code := range map[pombo.State]string{
+		pombo.Accepted: c.Sent, pombo.Failed: c.Failed, pombo.Delivered: c.Delivered, pombo.Read: c.Read,
+	} {
+		if code != "" {
+			m[state] = code
+		}
+	}
+	return m
+}
+
+// desk is the ledger as people use it: what they change by hand the loops are
+// told of, and a pause holds at once.
+type desk struct {
+	*ledger.DB
+	engine *dispatch.Engine
+}
+
+func (d desk) Retry(ctx context.Context, id pombo.ID) error {
+	defer d.engine.Moved()
+	return d.DB.Retry(ctx, id)
+}
+
+func (d desk) Cancel(ctx context.Context, id pombo.ID) error {
+	defer d.engine.Moved()
+	return d.DB.Cancel(ctx, id)
+}
+
+func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
+func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
+func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
+	return d.engine.Paused(ctx)
+}
+
+// Start starts the loops and serves. It returns when requests are answered.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.engine.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("sending", a.engine.Stop)
+
+	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a.stopLoops = cancel
+	a.loops.Go(func() { a.poller.Run(loops) })
+	a.onStop("receipts", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
+
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
+	a.onStop("API", func(ctx context.Context) error {
+		err := errors.Join(a.api.Close(ctx), a.server.Shutdown(ctx))
+		if err != nil {
+			err = errors.Join(err, a.server.Close())
+		}
+		<-served
+		return err
+	})
+	a.log.Info("serving", "address", a.Addr())
+	return nil
+}
+
+// Addr returns the address that is listened on, as host:port.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Failed delivers the error that ended serving by itself, if one does.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop ends what New and Start have begun, in reverse order: first no more
+// requests, then no more sending (calls under way may end until ctx does), then
+// the ledger. It may be called after a failed New or Start and more than once.
+func (a *App) Stop(ctx context.Context) error {
+	var errs []error
+	for _, s := range slices.Backward(a.stops) {
+		if err := s.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", s.name, err))
+		}
+	}
+	a.stops = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) onStop(name string, run func(context.Context) error) {
+	a.stops = append(a.stops, stop{name, run})
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
