@@ -1,0 +1,136 @@
+// Bench measures Pombo against a bare loop of the same HTTP calls, in one run on
+// one machine, and prints ratios: absolute figures say more about the machine.
+//
+// The simulator, the bare loop and Pombo are three processes on the same cores.
+// The bare loop is what a script could do at best: as many workers, the same
+// look-up and the same POST for each message from rows that it has in memory, no
+// queue, no history and no answer to "what became of it". Pombo is the real
+// binary with its real files: rows out of a SQLite table, every step durable in
+// the ledger before the next (synchronous=FULL), results written back to the
+// table, and its usual log.
+//
+//	go run ./bench            everything, some minutes
+//	go run ./bench -quick     small, to see that it works
+//	go run ./bench -only 50   the lines whose name contains "50"
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+func main() {
+	quick := flag.Bool("quick", false, "few rows, to see that it works")
+	only := flag.String("only", "", "measure only the lines whose name contains this")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *quick, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, quick bool, only string) error {
+	dir, err := os.MkdirTemp("", "pombo-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{dir: dir, binary: filepath.Join(dir, "pombo")}
+	build := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "./cmd/pombo")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build ./cmd/pombo: %w", err)
+	}
+
+	rows := func(full int) int {
+		if quick {
+			return max(full/100, 500)
+		}
+		return full
+	}
+	fmt.Printf("%s, %s, %d cores, %s\n\n", time.Now().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), processor())
+	out := table.NewWriter()
+	out.SetOutputMirror(os.Stdout)
+	out.AppendHeader(table.Row{"what", "bare loop msg/s", "Pombo msg/s", "ratio", "budget", "source statements a message", "requests a message", "CPU µs a message, bare", "Pombo", "peak memory MiB"})
+	for _, s := range []scenario{
+		{name: "no latency, 64 workers", rows: rows(100_000), workers: 64, budget: "≥ 0.6"},
+		{name: "no latency, 512 workers", rows: rows(100_000), workers: 512, budget: "≥ 0.6"},
+		{name: "50 ms latency, 512 workers", rows: rows(60_000), workers: 512, latency: 50 * time.Millisecond, budget: "≥ 0.95"},
+		{name: "1,000,000 pending rows", rows: rows(1_000_000), workers: 64, noBare: true, budget: "≤ 100 MiB"},
+		{name: "45 of 50 messages/s allowed", rows: rows(1_350), workers: 64, rate: 45, noBare: true, budget: "≥ 0.98 of 45/s"},
+	} {
+		if !strings.Contains(s.name, only) {
+			continue
+		}
+		result, err := b.measure(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		out.AppendRow(result.row(s))
+		fmt.Printf("%s: done, ready after %s\n", s.name, result.ready.Round(time.Millisecond))
+	}
+	fmt.Println()
+	out.RenderMarkdown()
+	return nil
+}
+
+// scenario is one line of the table.
+type scenario struct {
+	name    string
+	rows    int
+	workers int
+	latency time.Duration // of each answer of the simulator
+	rate    int           // BLIP_MESSAGES_PER_SECOND; 0 = no limit. The simulator then allows 50.
+	noBare  bool
+	budget  string
+}
+
+// result is what was measured. Rates are messages per second.
+type result struct {
+	bare, pombo          float64
+	statements, requests float64       // per message
+	bareCPU, pomboCPU    time.Duration // processor time per message
+	peak                 float64       // MiB, resident, of the Pombo process
+	ready                time.Duration // from the start of the process to the first 200 of /readyz
+	throttled            int           // answers 429
+}
+
+func (r result) row(s scenario) table.Row {
+	bare, ratio, bareCPU := "–", "–", "–"
+	if !s.noBare {
+		bareCPU = strconv.FormatInt(r.bareCPU.Microseconds(), 10)
+		bare, ratio = fmt.Sprintf("%.0f", r.bare), fmt.Sprintf("%.2f", r.pombo/r.bare)
+	}
+	if s.rate > 0 {
+		ratio = fmt.Sprintf("%.3f of the rate, %d answers 429", r.pombo/float64(s.rate), r.throttled)
+	}
+	return table.Row{s.name, bare, fmt.Sprintf("%.0f", r.pombo), ratio, s.budget,
+		fmt.Sprintf("%.4f", r.statements), fmt.Sprintf("%.2f", r.requests), bareCPU, r.pomboCPU.Microseconds(), fmt.Sprintf("%.0f", r.peak)}
+}
+
+// processor names the processor, where the system tells.
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}
