@@ -1,0 +1,53 @@
+# Short names for what is done often. Everything here is a go command that can
+# be typed by hand; Windows without make needs none of it.
+
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## A pretend Blip, a sample table and the whole road, without any setting
+	go run ./cmd/pombo demo
+
+.PHONY: test
+test: ## What CI runs: format, vet, lint, tests, cross-builds, vulnerabilities
+	./scripts/test
+
+.PHONY: build
+build: ## The program for this machine, as ./pombo
+	CGO_ENABLED=0 go build -trimpath -o . ./cmd/pombo
+
+.PHONY: dist
+dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for each
+	@for target in linux/amd64 linux/arm64 windows/amd64; do \
+		dir=dist/pombo-$${target%/*}-$${target#*/}; \
+		echo "$$dir"; \
+		mkdir -p "$$dir" && \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -o "$$dir/" ./cmd/pombo && \
+		cp .env.example LICENSE README.md README.pt-BR.md "$$dir/" || exit 1; \
+		case $$target in \
+		windows/*) cp deploy/start.bat "$$dir/" ;; \
+		*) cp deploy/start.sh deploy/pombo.service "$$dir/" ;; \
+		esac || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Messages a second against a bare loop of the same calls, and memory
+	go run ./bench
+
+.PHONY: fuzz
+fuzz: ## Each fuzz test for FUZZTIME (30s)
+	@for pkg in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
+			echo "$$pkg $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done
+
+.PHONY: docs
+docs: ## docs/configuration.md and .env.example from the table in config/
+	go test ./config -update
