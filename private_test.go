@@ -1,7 +1,6 @@
 package pombo
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +35,7 @@ func TestPrivateDoesNotPrintItself(t *testing.T) {
 			t.Errorf("the output has %q", trace)
 		}
 	}
-	if !bytes.Contains([]byte(out), []byte(hidden)) {
+	if !strings.Contains(out, hidden) {
 		t.Error("the output has no placeholder")
 	}
 	if p.Reveal() != planted {

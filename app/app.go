@@ -178,7 +178,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return a, err
 	}
-	a.listener, err = net.Listen("tcp", c.API.Addr)
+	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.API.Addr)
 	if err != nil {
 		return a, fmt.Errorf("listen on API_ADDR=%s: %w: choose another port, or stop the program that has it", c.API.Addr, err)
 	}

@@ -3,7 +3,6 @@ package app_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"net"
 	"net/http/httptest"
 	"path/filepath"
@@ -63,9 +62,9 @@ func (w *world) exec(query string, args ...any) {
 	}
 }
 
-func (w *world) count(query string, args ...any) (n int) {
+func (w *world) count(query string) (n int) {
 	w.t.Helper()
-	if err := w.rows.QueryRowContext(w.t.Context(), query, args...).Scan(&n); err != nil {
+	if err := w.rows.QueryRowContext(w.t.Context(), query).Scan(&n); err != nil {
 		w.t.Fatal(err)
 	}
 	return n
@@ -205,7 +204,7 @@ func TestOperatorsHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := pombo.ID(n.ID)
+	id := n.ID
 	if _, err := client.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -273,8 +272,8 @@ func (w *world) eventually(ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-limit:
-			w.t.Fatal(fmt.Sprintf("not so after 40 s; rows by status: 1: %d, 2: %d; Blip: %+v",
-				w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 1`), w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`), w.blip.Counts()))
+			w.t.Fatalf("not so after 40 s; rows by status: 1: %d, 2: %d; Blip: %+v",
+				w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 1`), w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`), w.blip.Counts())
 		}
 	}
 }

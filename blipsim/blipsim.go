@@ -248,7 +248,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, p path) {
 	defer s.scratch.Put(sc)
 	if err := sc.read(r.Body); err != nil {
 		s.wait(r, s.opt.Latency)
-		s.refuse(w, sc, http.StatusRequestEntityTooLarge, 21, "The envelope is too large or was cut")
+		s.refuse(w, sc, http.StatusRequestEntityTooLarge, "The envelope is too large or was cut")
 		return
 	}
 	switch p {
@@ -276,26 +276,29 @@ func (s *Server) postNotification(w http.ResponseWriter, r *http.Request, sc *sc
 	}
 	switch err := sc.decode(&n); {
 	case err != nil:
-		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope is not valid JSON")
+		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid JSON")
 	case n.Event == "":
-		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope has no 'event'")
+		s.refuse(w, sc, http.StatusBadRequest, "The envelope has no 'event'")
 	case n.To == "" && n.From == "":
-		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope has no 'to'")
+		s.refuse(w, sc, http.StatusBadRequest, "The envelope has no 'to'")
 	default:
 		s.wait(r, s.opt.Latency)
 		w.WriteHeader(http.StatusAccepted)
 	}
 }
 
+// validationError is LIME's reason for every envelope that is not as it should be.
+const validationError = 21
+
 // refuse answers with the LIME reason at the top level, or with no body where
 // the faults say so.
-func (s *Server) refuse(w http.ResponseWriter, sc *scratch, status, code int, description string) {
+func (s *Server) refuse(w http.ResponseWriter, sc *scratch, status int, description string) {
 	s.counters.refused.Add(1)
 	if s.opt.Faults.EmptyBody400 {
 		w.WriteHeader(status)
 		return
 	}
-	sc.out = s.appendReason(sc.out[:0], code, description)
+	sc.out = s.appendReason(sc.out[:0], validationError, description)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(sc.out)

@@ -67,7 +67,7 @@ func parseUUID(s string) (u [16]byte, ok bool) {
 		return u, false
 	}
 	n := 0
-	for i := 0; i < 36; i++ {
+	for i := range 36 {
 		if i == 8 || i == 13 || i == 18 || i == 23 {
 			continue
 		}

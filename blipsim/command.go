@@ -34,7 +34,7 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request, sc *scratch
 	var c command
 	if err := sc.decode(&c); err != nil {
 		s.wait(r, s.opt.Latency)
-		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope is not valid JSON")
+		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid JSON")
 		return
 	}
 	host, path, query := c.target()

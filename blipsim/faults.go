@@ -164,7 +164,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, sc *scratch, f f
 	case Throttle:
 		s.throttle(w, s.opt.RatePenalty)
 	case Refuse:
-		s.refuse(w, sc, http.StatusBadRequest, 21, "The envelope is not valid")
+		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid")
 	default:
 		s.counters.errors.Add(1)
 		status, _ := strconv.Atoi(string(f.kind))

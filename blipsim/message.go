@@ -152,7 +152,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request, sc *scratch
 	var e envelope
 	if problem := decodeMessage(sc, &e); problem != "" {
 		s.wait(r, s.opt.Latency)
-		s.refuse(w, sc, http.StatusBadRequest, 21, problem)
+		s.refuse(w, sc, http.StatusBadRequest, problem)
 		return
 	}
 	to, digits, onWhatsApp := s.recipient(e.To)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,9 +114,7 @@ type namedValue struct{ Name, Value string }
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	now := s.opt.Now()
 	var lines []pageMessage
-	kept := s.recent.newest(pageMessages)
-	for i := len(kept) - 1; i >= 0; i-- {
-		t := kept[i]
+	for _, t := range slices.Backward(s.recent.newest(pageMessages)) {
 		line := pageMessage{Message: t.message(), State: s.state(t, now)}
 		if tm := s.templates[templateKey{line.Template, line.Language}]; tm != nil {
 			line.Text = tm.render(line.Params)

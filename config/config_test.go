@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -457,7 +458,7 @@ func TestSecretFiles(t *testing.T) {
 		{"the secret itself", []string{"DB_PASSWORD_FILE=" + secret}, "does not exist"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg, _, err := Load("", append(good[:len(good):len(good)], c.set...), NeedAll)
+			cfg, _, err := Load("", append(slices.Clip(good), c.set...), NeedAll)
 			ps := problems(t, err)
 			switch {
 			case c.says == "" && (err != nil || cfg.Source.Password.Reveal() != secret):

@@ -109,7 +109,7 @@ func valueStart(line string) int {
 	return len(line) - len(strings.TrimLeft(rest, " \t\v\f"))
 }
 
-// closingQuote returns where the quote that opens at at ends, or -1. A quote
+// closingQuote returns where the quote that opens at position at ends, or -1. A quote
 // behind a backslash does not close, as in godotenv.
 func closingQuote(text string, at int) int {
 	for i := at + 1; i < len(text); i++ {

@@ -109,6 +109,7 @@ var groups = []group{
 		variables: []variable{
 			{
 				name: "DB_URL", secret: true, example: "sqlite:data/company.db", show: showURL,
+				//nolint:gosec // a pattern, not a password
 				doc: "Database: `oracle://user:password@host:1521/service`, `postgres://user:password@host/database` or `sqlite:path`. Characters such as `@ / # ? %` in the password are written percent-encoded (`@` is `%40`).",
 				set: databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "oracle", "postgres", "postgresql", "sqlite"),
 			},

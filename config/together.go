@@ -26,7 +26,7 @@ func (l *loader) checkTogether(c *Config) {
 	}
 	if wait, call := c.Dispatch.UncertainWait, c.Blip.Timeout; wait > 0 && wait < call {
 		l.report("UNCERTAIN_WAIT", trouble(fmt.Sprintf("is %s, shorter than BLIP_TIMEOUT (%s): Blip could be asked while the message is still on its way", span(wait), span(call)),
-			fmt.Sprintf("write at least %s", span(call))))
+			"write at least "+span(call)))
 	}
 }
 

@@ -166,6 +166,7 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				n := ledger.get(t, "a")
 				if n.State != test.state || n.Reason != test.reason || blip.posts(id) != 1 {
 					t.Errorf("%s %s after %d posts, want %s %s after 1", n.State, n.Reason, blip.posts(id), test.state, test.reason)
@@ -189,6 +190,7 @@ func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(24 * time.Hour)
+		synctest.Wait()
 		if got := ledger.get(t, "a"); got.State != pombo.Uncertain || blip.posts(n.ID) != 1 {
 			t.Errorf("%s after %d posts, want uncertain after 1", got.State, blip.posts(n.ID))
 		}
@@ -206,11 +208,13 @@ func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if got := ledger.get(t, "a"); got.State != pombo.Sending || blip.posts(n.ID) != 1 {
 			t.Errorf("%s after %d posts, want sending after 1", got.State, blip.posts(n.ID))
 		}
 		ledger.breakMethod("Finish", nil)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.ID) != 1 {
 			t.Errorf("%s after %d posts, want accepted after 1", got.State, blip.posts(n.ID))
 		}
@@ -228,11 +232,13 @@ func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if blip.posts(n.ID) != 0 {
 			t.Errorf("%d posts without a durable begin, want 0", blip.posts(n.ID))
 		}
 		ledger.breakMethod("Begin", nil)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if got := ledger.get(t, "a"); got.State != pombo.Accepted {
 			t.Errorf("%s once the ledger is back, want accepted", got.State)
 		}
@@ -259,6 +265,7 @@ func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
 		source.onPage = nil
 		source.set("1", "1")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		runToEnd(t, e)
 		n := ledger.get(t, "1")
 		if n.Key.Generation != 2 || n.State != pombo.Accepted {
@@ -296,8 +303,10 @@ func TestSourceAwaySendingGoesOn(t *testing.T) {
 			t.Errorf("run = %+v, error %v, want it finished and saying that the source is away", run, err)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		source.goAway(nil)
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		for _, key := range []string{"1", "2"} {
 			if got := source.get(key); got != "2" {
 				t.Errorf("row %s: status %s after the source came back, want 2", key, got)
@@ -358,6 +367,7 @@ func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(times) != 3 {
 			t.Fatalf("%d posts, want 3", len(times))
 		}
@@ -391,6 +401,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if blip.posts(n.ID) != 0 {
 			t.Error("sent although paused")
 		}
@@ -398,6 +409,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if blip.posts(n.ID) != 1 {
 			t.Error("not sent although resumed")
 		}
@@ -419,6 +431,7 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if err := e.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -446,6 +459,7 @@ func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		start := time.Now()
 		if err := e.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -474,6 +488,7 @@ func TestHardStopLeavesTheCallUncertain(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := e.Stop(ctx); err == nil {
@@ -572,6 +587,7 @@ func TestPollIntervalTakesInByItself(t *testing.T) {
 		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Minute})
 		_ = e
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if got := source.get("1"); got != "2" {
 			t.Errorf("status %s, want 2", got)
 		}

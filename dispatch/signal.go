@@ -51,5 +51,6 @@ func (b *backoff) reset() { b.wait = 0 }
 
 // jitter returns d give or take a fifth.
 func jitter(d time.Duration) time.Duration {
+	//nolint:gosec // nothing secret hangs on it
 	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d))
 }

@@ -29,8 +29,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		n, remark, err := phone.Parse(raw)
 		if err != nil {
-			var problem *phone.Error
-			if !errors.As(err, &problem) {
+			if _, ok := errors.AsType[*phone.Error](err); !ok {
 				t.Fatalf("error is a %T, want *phone.Error", err)
 			}
 			// 0800 and 4004 are words of ours, and counts have no four digits.
