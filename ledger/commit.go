@@ -1,0 +1,368 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync/atomic"
+)
+
+// maxGroup is how many rows one transaction changes at most: some milliseconds.
+const maxGroup = 1000
+
+// chunk is how many rows a bulk write has: about a millisecond, which is what a
+// worker may have to wait for behind it.
+const chunk = 128
+
+// write is a change that waits for its turn: statements with their rows, or a
+// function, or both, carried out in this order.
+type write struct {
+	parts []part
+	// run may be called again after a failed transaction, so it sets its
+	// results anew each time.
+	run  func(*txn) error
+	turn atomic.Int32
+	done chan error // buffered
+}
+
+// part is one statement and the rows of parameters that it is run for. The
+// writer merges the parts of all that is waiting, statement by statement.
+type part struct {
+	statement string
+	rows      [][]any
+	hit       []bool // set by the writer: which rows changed something
+}
+
+// The turn of a write: taken by the writer or given up by the caller, never both.
+const (
+	waits int32 = iota
+	taken
+	givenUp
+)
+
+func (w *write) size() int {
+	n := 0
+	for i := range w.parts {
+		n += len(w.parts[i].rows)
+	}
+	return max(n, 1)
+}
+
+// do carries out f in a transaction of the writer.
+func (db *DB) do(ctx context.Context, f func(*txn) error) error {
+	w := newWrite()
+	w.run = f
+	return db.submit(ctx, db.urgent, w)
+}
+
+// each runs the statement for the rows, in chunks that let workers pass, and
+// returns which of them changed something. Rows of chunks that came before an
+// error have been changed.
+func (db *DB) each(ctx context.Context, statement string, rows [][]any) (hit []bool, err error) {
+	hit = make([]bool, len(rows))
+	var writes []*write
+	for lo := 0; lo < len(rows); lo += chunk {
+		hi := min(lo+chunk, len(rows))
+		w := newWrite(part{statement, rows[lo:hi], hit[lo:hi]})
+		writes = append(writes, w)
+	}
+	sent := 0
+	for _, w := range writes {
+		if err = db.hand(ctx, db.bulk, w); err != nil {
+			break
+		}
+		sent++
+	}
+	for _, w := range writes[:sent] {
+		if e := db.wait(ctx, w); e != nil && err == nil {
+			err = e
+		}
+	}
+	return hit, err
+}
+
+func newWrite(parts ...part) *write {
+	return &write{parts: parts, done: make(chan error, 1)}
+}
+
+// submit hands a write over and waits for its answer.
+func (db *DB) submit(ctx context.Context, queue chan<- *write, w *write) error {
+	if err := db.hand(ctx, queue, w); err != nil {
+		return err
+	}
+	return db.wait(ctx, w)
+}
+
+func (db *DB) hand(ctx context.Context, queue chan<- *write, w *write) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-db.quit:
+		return errClosed
+	default:
+	}
+	select {
+	case queue <- w:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.quit:
+		return errClosed
+	}
+}
+
+func (db *DB) wait(ctx context.Context, w *write) error {
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		if w.turn.CompareAndSwap(waits, givenUp) {
+			return ctx.Err()
+		}
+	case <-db.idle:
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-db.idle:
+	}
+	// The writer has ended. It may have answered just before.
+	select {
+	case err := <-w.done:
+		return err
+	default:
+		return errClosed
+	}
+}
+
+// writer carries out writes until Close, then those that are still waiting. It
+// owns tx.
+func (db *DB) writer(tx *txn) {
+	defer close(db.idle)
+	defer func() {
+		for _, s := range tx.stmts {
+			_ = s.Close()
+		}
+		_ = tx.conn.Close()
+	}()
+	var group []*write
+	for {
+		var first *write
+		select {
+		case first = <-db.urgent:
+		case first = <-db.bulk:
+		case <-db.quit:
+			for {
+				if group = db.gather(group[:0], 0); len(group) == 0 {
+					return
+				}
+				db.commit(tx, group)
+			}
+		}
+		group = db.take(group[:0], first)
+		group = db.gather(group, first.size())
+		db.commit(tx, group)
+		clear(group)
+	}
+}
+
+// gather adds to the group what is waiting. Bulk writes follow one at a time
+// while no worker waits.
+func (db *DB) gather(group []*write, size int) []*write {
+	for size < maxGroup {
+		select {
+		case w := <-db.urgent:
+			group, size = db.take(group, w), size+w.size()
+			continue
+		default:
+		}
+		select {
+		case w := <-db.bulk:
+			group, size = db.take(group, w), size+w.size()
+		default:
+			return group
+		}
+		if len(db.urgent) > 0 {
+			return db.drain(group, size)
+		}
+	}
+	return group
+}
+
+// drain adds the urgent writes that are waiting.
+func (db *DB) drain(group []*write, size int) []*write {
+	for size < maxGroup {
+		select {
+		case w := <-db.urgent:
+			group, size = db.take(group, w), size+w.size()
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// take adds the write to the group unless its caller has given it up.
+func (db *DB) take(group []*write, w *write) []*write {
+	if w.turn.CompareAndSwap(waits, taken) {
+		group = append(group, w)
+	}
+	return group
+}
+
+// commit carries out a group of writes in one transaction and answers them. When
+// that fails, each is tried alone: one that cannot be written must not take the
+// others with it, and on a full disk a small one may still fit.
+func (db *DB) commit(tx *txn, group []*write) {
+	if len(group) == 0 {
+		return
+	}
+	err := db.transact(tx, group)
+	if err != nil && len(group) > 1 && db.dialect.alone(err) {
+		for i, w := range group {
+			db.answer(w, db.transact(tx, group[i:i+1]))
+		}
+		return
+	}
+	for _, w := range group {
+		db.answer(w, err)
+	}
+}
+
+// answer tells the caller of a write how it went.
+func (db *DB) answer(w *write, err error) {
+	if err != nil {
+		err = db.dialect.explain(err)
+		for i := range w.parts {
+			clear(w.parts[i].hit) // what they changed was rolled back
+		}
+	}
+	w.done <- err
+}
+
+func (db *DB) transact(tx *txn, group []*write) (err error) {
+	if err := tx.exec(db.dialect.begin()); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// SQLite may have rolled back by itself, and then says so.
+			_ = tx.exec("ROLLBACK")
+		}
+	}()
+	if err := tx.parts(group); err != nil {
+		return err
+	}
+	for _, w := range group {
+		if w.run == nil {
+			continue
+		}
+		if err := w.run(tx); err != nil {
+			return err
+		}
+	}
+	return tx.exec("COMMIT")
+}
+
+// parts runs the statements of the group, each once for the rows of everybody,
+// in the order in which they were first met.
+func (tx *txn) parts(group []*write) error {
+	type batch struct {
+		statement string
+		parts     []*part
+		size      int
+	}
+	var batches []batch
+	for _, w := range group {
+		for i := range w.parts {
+			p := &w.parts[i]
+			at := 0
+			for at < len(batches) && batches[at].statement != p.statement {
+				at++
+			}
+			if at == len(batches) {
+				batches = append(batches, batch{statement: p.statement})
+			}
+			b := &batches[at]
+			b.parts = append(b.parts, p)
+			b.size += len(p.rows)
+		}
+	}
+	for _, b := range batches {
+		rows, hit := b.parts[0].rows, b.parts[0].hit
+		if len(b.parts) > 1 {
+			rows, hit = make([][]any, 0, b.size), make([]bool, b.size)
+			for _, p := range b.parts {
+				rows = append(rows, p.rows...)
+			}
+		}
+		if err := tx.dialect.each(tx, b.statement, rows, hit); err != nil {
+			return err
+		}
+		if len(b.parts) > 1 {
+			at := 0
+			for _, p := range b.parts {
+				at += copy(p.hit, hit[at:])
+			}
+		}
+	}
+	return nil
+}
+
+// prepared returns the statement prepared for the readers. It lives as long as
+// the ledger.
+func (db *DB) prepared(ctx context.Context, statement string) (*sql.Stmt, error) {
+	if s, ok := db.reads.Load(statement); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := db.read.PrepareContext(ctx, db.dialect.text(statement))
+	if err != nil {
+		return nil, db.dialect.explain(err)
+	}
+	if other, loaded := db.reads.LoadOrStore(statement, s); loaded {
+		_ = s.Close()
+		return other.(*sql.Stmt), nil
+	}
+	return s, nil
+}
+
+// get reads one row into dest; sql.ErrNoRows when there is none.
+func (db *DB) get(ctx context.Context, statement string, args []any, dest ...any) error {
+	s, err := db.prepared(ctx, statement)
+	if err != nil {
+		return err
+	}
+	err = s.QueryRowContext(ctx, args...).Scan(dest...)
+	if err != nil && err != sql.ErrNoRows { //nolint:errorlint // database/sql returns it bare
+		return db.dialect.explain(err)
+	}
+	return err
+}
+
+// all reads the rows of a query and calls scan for each.
+func (db *DB) all(ctx context.Context, statement string, args []any, scan func(*sql.Rows) error) error {
+	s, err := db.prepared(ctx, statement)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return db.dialect.explain(err)
+	}
+	return db.collect(rows, scan)
+}
+
+// collect calls scan for every row and closes rows.
+func (db *DB) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("read a row: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return db.dialect.explain(err)
+	}
+	return nil
+}

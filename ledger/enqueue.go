@@ -1,0 +1,180 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"pombo"
+)
+
+// maxPriority is the highest; a row that says more has it, one that says less
+// than 0 has 0.
+const maxPriority = 9
+
+const enqueueStatement = `
+	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
+	VALUES ('queued', 0, 0, ?1, ?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ?12)
+	ON CONFLICT (row_key, source, generation) DO NOTHING`
+
+// Enqueue takes in rows of the source, for the run (0 = none), and returns how
+// many were new. A row that is known already stays as it is. Of those, finished
+// names the ones whose latest generation has ended and whose code was written to
+// the row: seen pending after that, they may have been set back on purpose.
+//
+// The same row may come from several goroutines and pages at once; it is added
+// once. A page is taken in by parts: after an error some of it may have been
+// added, and the next pass finds the rest.
+func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error) {
+	now := db.now()
+	list := make([][]any, 0, len(rows))
+	for i := range rows {
+		args, err := db.enqueueArgs(source, run, &rows[i], nil, 1, now)
+		if err != nil {
+			return 0, nil, fmt.Errorf("enqueue: %w", err)
+		}
+		list = append(list, args)
+	}
+	hit, err := db.each(ctx, enqueueStatement, list)
+	for i, isNew := range hit {
+		if isNew {
+			added++
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		generation, done, e := db.latest(ctx, source, rows[i].Key)
+		if err = e; done {
+			finished = append(finished, pombo.Latest{Row: rows[i].Key, Generation: generation})
+		}
+	}
+	if err != nil {
+		return added, nil, fmt.Errorf("enqueue: %w", err)
+	}
+	return added, finished, nil
+}
+
+func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, generation int, now int64) ([]any, error) {
+	text, err := message(r)
+	if err != nil {
+		return nil, err
+	}
+	notBefore := now
+	if !r.SendAfter.IsZero() {
+		notBefore = max(now, r.SendAfter.UnixMilli())
+	}
+	var inRun any
+	if run != 0 {
+		inRun = run
+	}
+	reason := pombo.NoReason
+	if generation > 1 {
+		reason = pombo.SetBackToPending
+	}
+	id := pombo.Key{Source: source, Row: r.Key, Generation: generation}.ID()
+	return []any{
+		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, word(id), digits(r.Phone),
+		source, r.Key, text, event(now, pombo.Queued, 0, reason, ""),
+	}, nil
+}
+
+// isSettled holds for a generation that has ended, whose code once stood in the
+// row, and for which nothing more is about to be written. (A later code may have
+// diverged, just because the row was set back meanwhile.)
+const isSettled = ` settled IS NOT NULL AND settle_at IS NULL
+	AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
+
+const latestStatement = `SELECT generation, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2 ORDER BY generation DESC LIMIT 1`
+
+// latest returns the newest generation of a row, and whether it is finished and
+// settled.
+func (db *DB) latest(ctx context.Context, source, row string) (generation int, settled bool, err error) {
+	err = db.get(ctx, latestStatement, []any{row, source}, &generation, &settled)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("row %s is neither new nor known", row)
+	}
+	return generation, settled, err
+}
+
+const enqueueAgainStatement = `
+	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
+	SELECT 'queued', 0, 0, ?1, ?1, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ?12
+	FROM notification WHERE row_key = ?10 AND source = ?9 AND generation = ?13 AND ` + isSettled + `
+	ON CONFLICT (row_key, source, generation) DO NOTHING`
+
+// EnqueueAgain takes in a further generation of the rows that latest names,
+// where that generation is still the latest and settled. It returns how many
+// there were. The caller has read the rows after Enqueue named them.
+func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
+	generation := make(map[string]int, len(latest))
+	for _, l := range latest {
+		generation[l.Row] = l.Generation
+	}
+	now := db.now()
+	list := make([][]any, 0, len(rows))
+	for i := range rows {
+		g, ok := generation[rows[i].Key]
+		if !ok {
+			continue
+		}
+		args, err := db.enqueueArgs(source, run, &rows[i], nil, g+1, now)
+		if err != nil {
+			return 0, fmt.Errorf("enqueue again: %w", err)
+		}
+		list = append(list, append(args, g))
+	}
+	hit, err := db.each(ctx, enqueueAgainStatement, list)
+	for _, isNew := range hit {
+		if isNew {
+			added++
+		}
+	}
+	if err != nil {
+		return added, fmt.Errorf("enqueue again: %w", err)
+	}
+	return added, nil
+}
+
+// Add takes in one message that did not come from the table; row.Key is what
+// makes it the same one when it comes again, and source must not be the name of
+// a table. A message that is known already is returned as it stands, with added
+// false. Nothing is ever settled for it.
+func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.Notification, added bool, err error) {
+	args, err := db.enqueueArgs(source, 0, &row, "none", 1, db.now())
+	if err != nil {
+		return n, false, fmt.Errorf("add: %w", err)
+	}
+	w := newWrite(part{enqueueStatement, [][]any{args}, make([]bool, 1)})
+	if err := db.submit(ctx, db.urgent, w); err != nil {
+		return n, false, fmt.Errorf("add: %w", err)
+	}
+	n, _, err = db.Notification(ctx, pombo.Key{Source: source, Row: row.Key, Generation: 1}.ID())
+	return n, w.parts[0].hit[0], err
+}
+
+// Queued returns how many notifications wait in the queue. It reads an index
+// that holds nothing else: some 20 ns for each.
+func (db *DB) Queued(ctx context.Context) (n int, err error) {
+	err = db.get(ctx, `SELECT count(*) FROM notification WHERE lane <= 9`, nil, &n)
+	if err != nil {
+		return 0, fmt.Errorf("count the queue: %w", err)
+	}
+	return n, nil
+}
+
+const nextDueStatement = `SELECT min((SELECT min(not_before) FROM notification WHERE lane = column1))
+	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
+
+// NextDue returns when the next queued notification may be claimed, which may be
+// in the past; the zero time when none waits.
+func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
+	var at sql.NullInt64
+	err := db.get(ctx, nextDueStatement, nil, &at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
+	}
+	return moment(at), nil
+}

@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"pombo"
+)
+
+// identityAge is how long a look-up is used. Numbers change hands.
+const identityAge = 7 * 24 * time.Hour
+
+// manyIdentities is how many look-ups are kept back before they are written.
+const manyIdentities = 4096
+
+const identityStatement = `
+	INSERT INTO identity (phone, name, asked) VALUES (?1, ?2, ?3)
+	ON CONFLICT (phone) DO UPDATE SET name = excluded.name, asked = excluded.asked`
+
+// identities keeps back what Blip has called phones, so that it can be written
+// many at a time and in the order of the phones. Phones come in no order: written
+// one by one, each costs a page of the disk, which is more than all the rest of
+// its message. A cache may be late; what a kill loses is asked again.
+type identities struct {
+	mu    sync.Mutex
+	fresh map[int64]identity // not handed to the writer yet
+	old   map[int64]identity // handed over last time; it may not have come to them yet
+}
+
+type identity struct {
+	name  string
+	asked int64
+}
+
+// keep remembers what Blip has just called a phone.
+func (c *identities) keep(phone int64, name string, now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fresh == nil {
+		c.fresh = map[int64]identity{}
+	}
+	c.fresh[phone] = identity{name, now}
+}
+
+// fill sets the identities that are known here, asked after a time.
+func (c *identities) fill(list []pombo.Notification, after int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.fresh)+len(c.old) == 0 {
+		return
+	}
+	for i := range list {
+		phone, ok := digits(list[i].Phone).(int64)
+		if !ok {
+			continue
+		}
+		known, ok := c.fresh[phone]
+		if !ok {
+			known, ok = c.old[phone]
+		}
+		if ok && known.asked > after {
+			list[i].Identity = known.name
+		}
+	}
+}
+
+// saveIdentities hands over to the writer what has been kept back, if there are
+// at least so many. It does not wait.
+func (db *DB) saveIdentities(atLeast int) {
+	c := &db.identities
+	c.mu.Lock()
+	if len(c.fresh) < atLeast {
+		c.mu.Unlock()
+		return
+	}
+	c.old, c.fresh = c.fresh, nil
+	rows := make([][]any, 0, len(c.old))
+	for phone, i := range c.old {
+		rows = append(rows, []any{phone, i.name, i.asked})
+	}
+	c.mu.Unlock()
+	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[0].(int64), b[0].(int64)) })
+	for part := range slices.Chunk(rows, chunk) {
+		w := newWrite(onePart(identityStatement, part))
+		if db.hand(context.Background(), db.bulk, w) != nil {
+			return // closed
+		}
+	}
+}
+
+func onePart(statement string, rows [][]any) part {
+	return part{statement, rows, make([]bool, len(rows))}
+}

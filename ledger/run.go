@@ -1,0 +1,204 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"pombo"
+)
+
+// StartRun starts a run, or joins the one that is under way.
+func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err error) {
+	err = db.do(ctx, func(tx *txn) error {
+		run, joined = pombo.Run{Taking: true}, true
+		var started int64
+		err := tx.queryRow(`SELECT id, started, taking, error FROM run WHERE finished IS NULL ORDER BY id DESC LIMIT 1`).
+			Scan(&run.ID, &started, &run.Taking, &run.Error)
+		if errors.Is(err, sql.ErrNoRows) {
+			joined, started = false, db.now()
+			err = tx.queryRow(`INSERT INTO run (started, taking, error, first_seq)
+				VALUES (?1, 1, '', coalesce((SELECT max(seq) FROM notification), 0) + 1) RETURNING id`, started).Scan(&run.ID)
+		}
+		run.Started = time.UnixMilli(started).UTC()
+		return err
+	})
+	if err != nil {
+		return pombo.Run{}, false, fmt.Errorf("start a run: %w", err)
+	}
+	return run, joined, nil
+}
+
+// RunTaken says that the run has taken in what there was; why is not empty when
+// it stopped early.
+func (db *DB) RunTaken(ctx context.Context, id int64, why string) error {
+	changed := 0
+	err := db.do(ctx, func(tx *txn) (err error) {
+		changed, err = tx.change(`UPDATE run SET taking = 0, error = ?1, last_seq = coalesce((SELECT max(seq) FROM notification), 0)
+			WHERE id = ?2 AND finished IS NULL`, why, id)
+		return err
+	})
+	if err == nil && changed == 0 {
+		err = pombo.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("record that run %d has taken in: %w", id, err)
+	}
+	return nil
+}
+
+// soon is how far ahead a run looks: a row that may not go before then (its own
+// "send after") is not waited for.
+const soon = 10 * time.Minute
+
+// untried holds for a row of a run whose first try has not ended.
+const untried = ` tries = 0 AND (attempt = 0 AND state IN ('queued', 'claimed') OR attempt = 1 AND state = 'sending') `
+
+// EndRun ends the run if it has taken in and no row of it waits for the end of
+// its first try; ended says whether it has ended, now or before. Rows that wait
+// for a further try are not waited for, nor are those that may not go within
+// ten minutes. It may be asked often: once a row has been tried it does not
+// count again, so each call looks on from where the last one stopped.
+func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, err error) {
+	run, first, last, err := db.run(ctx, id)
+	if err != nil || !run.Finished.IsZero() {
+		return run, err == nil, err
+	}
+	if run.Taking {
+		return run, false, nil
+	}
+	db.mu.Lock()
+	from := max(first, db.waiting[id])
+	db.mu.Unlock()
+	now := db.now()
+	var seq int64
+	err = db.get(ctx, `SELECT seq FROM notification WHERE seq BETWEEN ?1 AND ?2 AND run = ?3 AND `+untried+`
+		AND (state <> 'queued' OR not_before <= ?4) ORDER BY seq LIMIT 1`,
+		[]any{from, last, id, now + soon.Milliseconds()}, &seq)
+	switch {
+	case err == nil:
+		db.mu.Lock()
+		db.waiting[id] = seq
+		db.mu.Unlock()
+		return run, false, nil
+	case !errors.Is(err, sql.ErrNoRows):
+		return run, false, fmt.Errorf("end run %d: %w", id, err)
+	}
+	if run.Tally, err = db.tally(ctx, id, first, last); err != nil {
+		return run, false, err
+	}
+	text, err := json.Marshal(run.Tally)
+	if err != nil {
+		return run, false, fmt.Errorf("end run %d: %w", id, err)
+	}
+	changed := 0
+	err = db.do(ctx, func(tx *txn) (err error) {
+		changed, err = tx.change(`UPDATE run SET finished = ?1, tally = ?2 WHERE id = ?3 AND finished IS NULL AND taking = 0`, now, string(text), id)
+		return err
+	})
+	if err != nil {
+		return run, false, fmt.Errorf("end run %d: %w", id, err)
+	}
+	db.mu.Lock()
+	delete(db.waiting, id)
+	db.mu.Unlock()
+	if changed == 0 { // somebody else ended it
+		run, err = db.Run(ctx, id)
+		return run, !run.Finished.IsZero(), err
+	}
+	run.Finished = time.UnixMilli(now).UTC()
+	return run, true, nil
+}
+
+const runColumns = `SELECT id, started, finished, taking, error, first_seq, last_seq, tally FROM run `
+
+func scanRun(scan func(...any) error) (run pombo.Run, first, last int64, err error) {
+	var started int64
+	var finished, lastSeq sql.NullInt64
+	var tally sql.NullString
+	if err := scan(&run.ID, &started, &finished, &run.Taking, &run.Error, &first, &lastSeq, &tally); err != nil {
+		return run, 0, 0, err
+	}
+	run.Started, run.Finished = time.UnixMilli(started).UTC(), moment(finished)
+	last = endOfTime
+	if lastSeq.Valid {
+		last = lastSeq.Int64
+	}
+	if tally.Valid {
+		err = json.Unmarshal([]byte(tally.String), &run.Tally)
+	}
+	return run, first, last, err
+}
+
+// run reads a run without counting its rows.
+func (db *DB) run(ctx context.Context, id int64) (run pombo.Run, first, last int64, err error) {
+	s, err := db.prepared(ctx, runColumns+`WHERE id = ?1`)
+	if err == nil {
+		run, first, last, err = scanRun(s.QueryRowContext(ctx, id).Scan)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = pombo.ErrNotFound
+	}
+	if err != nil {
+		return run, 0, 0, fmt.Errorf("read run %d: %w", id, db.dialect.explain(err))
+	}
+	return run, first, last, nil
+}
+
+// Run returns a run with its tally; pombo.ErrNotFound when there is none. While
+// the run is under way its rows are counted anew each time, at about a second
+// for a million; EndRun asks more cheaply whether it has ended.
+func (db *DB) Run(ctx context.Context, id int64) (pombo.Run, error) {
+	run, first, last, err := db.run(ctx, id)
+	if err != nil || !run.Finished.IsZero() {
+		return run, err
+	}
+	run.Tally, err = db.tally(ctx, id, first, last)
+	return run, err
+}
+
+// Runs returns the newest runs, at most limit, the newest first.
+func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
+	var runs []pombo.Run
+	type bounds struct{ first, last int64 }
+	var rows []bounds
+	err := db.all(ctx, runColumns+`ORDER BY id DESC LIMIT ?1`, []any{limit}, func(r *sql.Rows) error {
+		run, first, last, err := scanRun(r.Scan)
+		runs, rows = append(runs, run), append(rows, bounds{first, last})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	for i := range runs {
+		if runs[i].Finished.IsZero() {
+			if runs[i].Tally, err = db.tally(ctx, runs[i].ID, rows[i].first, rows[i].last); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return runs, nil
+}
+
+// tally counts the rows of a run. A message that WhatsApp refused after Blip had
+// taken it was accepted: its history says so.
+func (db *DB) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
+	const open = ` state IN ('queued', 'claimed', 'sending') `
+	const hadIt = ` history LIKE '%,"accepted",%' `
+	err = db.get(ctx, `SELECT count(*),
+			count(*) FILTER (WHERE `+open+` AND `+untried+`),
+			count(*) FILTER (WHERE `+open+` AND NOT (`+untried+`)),
+			count(*) FILTER (WHERE state IN ('accepted', 'dispatched', 'delivered', 'read') OR state = 'failed' AND `+hadIt+`),
+			count(*) FILTER (WHERE state = 'failed' AND NOT `+hadIt+`),
+			count(*) FILTER (WHERE state = 'uncertain'),
+			count(*) FILTER (WHERE state IN ('cancelled', 'expired', 'suppressed'))
+		FROM notification WHERE seq BETWEEN ?1 AND ?2 AND run = ?3`,
+		[]any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
+	if err != nil {
+		return t, fmt.Errorf("count the rows of run %d: %w", id, err)
+	}
+	return t, nil
+}
