@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -126,20 +125,26 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	}
 }
 
-const standingStatement = blocks + `SELECT seq, state, attempt FROM block CROSS JOIN notification WHERE (seq >> 15) = b AND id = ?1 LIMIT 1`
+const standingStatement = blocks + `SELECT seq, state, attempt, source, row_key, generation FROM block CROSS JOIN notification WHERE (seq >> 15) = b AND id = ?1`
 
 // standing returns where the notification stands; nil when there is none.
 func (db *DB) standing(ctx context.Context, id pombo.ID) (*standing, error) {
 	if _, err := pombo.ParseID(string(id)); err != nil {
 		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
 	}
-	var s standing
-	err := db.get(ctx, standingStatement,
-		[]any{word(id)}, &s.seq, &s.state, &s.attempt)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil //nolint:nilnil // the caller ignores it
-	}
-	return &s, err
+	var found *standing
+	err := db.all(ctx, standingStatement, []any{word(id)}, func(rows *sql.Rows) error {
+		var s standing
+		var key pombo.Key
+		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &key.Source, &key.Row, &key.Generation); err != nil {
+			return err
+		}
+		if key.ID() == id { // the column has only the first half of it
+			found = &s
+		}
+		return nil
+	})
+	return found, err
 }
 
 const pollDueStatement = `SELECT` + columns + `FROM notification WHERE poll_at <= ?1 ORDER BY poll_at, seq LIMIT ?2`

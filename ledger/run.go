@@ -51,11 +51,15 @@ func (db *DB) RunTaken(ctx context.Context, id int64, why string) error {
 }
 
 // soon is how far ahead a run looks: a row that may not go before then (its own
-// "send after") is not waited for.
+// "send after") is not waited for. A row that was put back until some time, for
+// its template or its person's sake, is not waited for at all.
 const soon = 10 * time.Minute
 
 // untried holds for a row of a run whose first try has not ended.
-const untried = ` tries = 0 AND (attempt = 0 AND state IN ('queued', 'claimed') OR attempt = 1 AND state = 'sending') `
+const untried = ` (tries = 0 AND (attempt = 0 AND state IN ('queued', 'claimed') OR attempt = 1 AND state = 'sending')) `
+
+// putBack holds for a queued row that a worker has had in hands.
+const putBack = ` history LIKE '%,"claimed",%' `
 
 // EndRun ends the run if it has taken in and no row of it waits for the end of
 // its first try; ended says whether it has ended, now or before. Rows that wait
@@ -76,8 +80,8 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 	now := db.now()
 	var seq int64
 	err = db.get(ctx, `SELECT seq FROM notification WHERE seq BETWEEN ?1 AND ?2 AND run = ?3 AND `+untried+`
-		AND (state <> 'queued' OR not_before <= ?4) ORDER BY seq LIMIT 1`,
-		[]any{from, last, id, now + soon.Milliseconds()}, &seq)
+		AND (state <> 'queued' OR not_before <= ?4 OR not_before <= ?5 AND NOT `+putBack+`) ORDER BY seq LIMIT 1`,
+		[]any{from, last, id, now, now + soon.Milliseconds()}, &seq)
 	switch {
 	case err == nil:
 		db.mu.Lock()
@@ -187,10 +191,11 @@ func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 // taken it was accepted: its history says so.
 func (db *DB) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
 	const open = ` state IN ('queued', 'claimed', 'sending') `
+	const waiting = untried + ` AND NOT (state = 'queued' AND ` + putBack + `) `
 	const hadIt = ` history LIKE '%,"accepted",%' `
 	err = db.get(ctx, `SELECT count(*),
-			count(*) FILTER (WHERE `+open+` AND `+untried+`),
-			count(*) FILTER (WHERE `+open+` AND NOT (`+untried+`)),
+			count(*) FILTER (WHERE `+open+` AND `+waiting+`),
+			count(*) FILTER (WHERE `+open+` AND NOT (`+waiting+`)),
 			count(*) FILTER (WHERE state IN ('accepted', 'dispatched', 'delivered', 'read') OR state = 'failed' AND `+hadIt+`),
 			count(*) FILTER (WHERE state = 'failed' AND NOT `+hadIt+`),
 			count(*) FILTER (WHERE state = 'uncertain'),

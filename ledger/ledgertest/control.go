@@ -92,6 +92,22 @@ func run(f *fixture) {
 	f.mustBe(err, pombo.ErrNotFound)
 }
 
+// runPutBack: a row that waits for its template to be approved, or for six
+// seconds to pass, must not keep a run and its caller from ending.
+func runPutBack(f *fixture) {
+	r, _, err := f.db.StartRun(f.Context())
+	f.must(err)
+	f.enqueue(r.ID, f.newRows(1)...)
+	f.must(f.db.RunTaken(f.Context(), r.ID, ""))
+	n := f.claimOne(me)
+	f.must(f.db.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt,
+		To: pombo.Queued, Reason: pombo.TemplateMissing, NotBefore: f.clock.Now().Add(5 * time.Minute)}))
+	got, ended := f.endRun(r.ID)
+	if !ended || got.Found != 1 || got.Retrying != 1 || got.Waiting != 0 {
+		f.Errorf("ended %v with %+v, want it ended with 1 retrying", ended, got.Tally)
+	}
+}
+
 func runRestart(f *fixture) {
 	var mu sync.Mutex
 	ids := map[int64]int{}

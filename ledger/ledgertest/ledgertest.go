@@ -48,6 +48,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"receipts before the answer", receiptsFirst},
 		{"polls", polls},
 		{"a run", run},
+		{"a run does not wait for what was put back", runPutBack},
 		{"a run is joined and survives a restart", runRestart},
 		{"a run does not wait for tomorrow", runLater},
 		{"order of claims", order},
