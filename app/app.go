@@ -117,6 +117,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.ledger, err = ledger.Open(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
+		Source:    c.Source.Name,
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     codes(c.Source),

@@ -16,7 +16,8 @@ const (
 		expires_at = CASE WHEN expires_at <= ?1 THEN NULL ELSE expires_at END,
 		settle = CASE WHEN settle = 'none' THEN settle END, history = history || ?2
 	WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
-	hastenStatement = `UPDATE notification SET not_before = ?1, history = history || ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
+	correctStatement = `UPDATE notification SET message = ?1, phone = ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
+	hastenStatement  = `UPDATE notification SET not_before = ?1, history = history || ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
 	cancelStatement = `
 	UPDATE notification SET state = 'cancelled', lane = ?7, not_before = NULL,
 		settle_at = CASE WHEN settle IS NULL AND ?1 <> '' AND coalesce(settled, '') <> ?1 THEN ?2 ELSE settle_at END, history = history || ?3
@@ -38,6 +39,24 @@ func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
 			return &part{statement: retryStatement, rows: [][]any{args}}
 		}
 		return nil
+	})
+}
+
+// Correct replaces what is to be sent and to whom by what the row says now:
+// Recipient, Phone, Params and Template. A person who has mended the row wants
+// that sent. What a worker has in hands, and what Blip has, stays as it is:
+// pombo.ErrMove; else pombo.ErrNotFound.
+func (db *DB) Correct(ctx context.Context, id pombo.ID, row pombo.Row) error {
+	text, err := message(&row)
+	if err != nil {
+		return fmt.Errorf("correct: %w", err)
+	}
+	return db.move(ctx, "correct", id, func(at *standing, _ int64) *part {
+		inHands := at.state == pombo.Claimed || at.state == pombo.Sending
+		if inHands || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
+			return nil
+		}
+		return &part{statement: correctStatement, rows: [][]any{{text, digits(row.Phone), at.seq, string(at.state), at.attempt}}}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
+	"pombo/phone"
 )
 
 func (f *fixture) endRun(id int64) (pombo.Run, bool) {
@@ -90,6 +91,29 @@ func run(f *fixture) {
 	f.mustBe(f.db.RunTaken(f.Context(), 4711, ""), pombo.ErrNotFound)
 	_, err = f.db.Run(f.Context(), 4711)
 	f.mustBe(err, pombo.ErrNotFound)
+}
+
+// correct: what a person has mended in the row is what goes out.
+func correct(f *fixture) {
+	mended := pombo.Row{Recipient: "31988887777", Template: "other", Params: []pombo.Param{{Place: pombo.Body, Value: "mended"}}}
+	number, _, err := phone.Parse(mended.Recipient.Reveal())
+	f.must(err)
+	mended.Phone = number
+	id := f.queue(1)[0]
+	n := f.claimOne(me)
+	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
+	o := f.begin(n)
+	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
+	f.finish(o, pombo.Failed, pombo.InvalidPhone)
+	f.must(f.db.Correct(f.Context(), id, mended))
+	f.must(f.db.Retry(f.Context(), id))
+	got := f.claimOne(me)
+	if got.ID != id || got.Phone != number || got.Template != "other" || len(got.Params) != 1 || got.Params[0].Value != "mended" {
+		f.Errorf("claimed %+v, want what the row says now", got)
+	}
+	f.finish(f.begin(got), pombo.Accepted, pombo.NoReason)
+	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
+	f.mustBe(f.db.Correct(f.Context(), pombo.Key{Source: "nobody"}.ID(), mended), pombo.ErrNotFound)
 }
 
 // runPutBack: a row that waits for its template to be approved, or for six

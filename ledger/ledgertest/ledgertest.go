@@ -47,6 +47,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"receipts out of order", receipts},
 		{"receipts before the answer", receiptsFirst},
 		{"polls", polls},
+		{"a row is corrected before it is retried", correct},
 		{"a run", run},
 		{"a run does not wait for what was put back", runPutBack},
 		{"a run is joined and survives a restart", runRestart},
