@@ -18,7 +18,7 @@ const (
 	WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
 	correctStatement = `UPDATE notification SET message = ?1, phone = ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
 	hastenStatement  = `UPDATE notification SET not_before = ?1, history = history || ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
-	cancelStatement = `
+	cancelStatement  = `
 	UPDATE notification SET state = 'cancelled', lane = ?7, not_before = NULL,
 		settle_at = CASE WHEN settle IS NULL AND ?1 <> '' AND coalesce(settled, '') <> ?1 THEN ?2 ELSE settle_at END, history = history || ?3
 	WHERE seq = ?4 AND state = ?5 AND attempt = ?6`
