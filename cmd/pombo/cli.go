@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"pombo/api"
+	"pombo/config"
+)
+
+// cli is the command line as kong reads it.
+type cli struct {
+	EnvFile string `name:"env-file" default:".env" placeholder:"FILE" help:"Settings, under those of the environment. Only the default may be missing (${default})."`
+
+	Start     startCommand     `cmd:"" group:"run" help:"Run the API and the job in one process."`
+	Serve     serveCommand     `cmd:"" group:"run" help:"Run the API and everything behind it."`
+	Job       jobCommand       `cmd:"" group:"run" help:"Call a running API every JOB_INTERVAL."`
+	Send      sendCommand      `cmd:"" group:"use" help:"Send one message without the table."`
+	List      listCommand      `cmd:"" group:"use" help:"List notifications, newest first."`
+	Show      showCommand      `cmd:"" group:"use" help:"Tell the whole story of one notification."`
+	Retry     retryCommand     `cmd:"" group:"use" help:"Have notifications sent again."`
+	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
+	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
+	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
+	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip."`
+	Config    configCommand    `cmd:"" group:"prepare" help:"Show the settings in force, without secrets, and all that is wrong with them."`
+	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table."`
+	Demo      demoCommand      `cmd:"" group:"try" help:"Show everything at work: no setting, no account, no network."`
+	Simulator simulatorCommand `cmd:"" group:"try" help:"Run a pretend Blip."`
+	Version   versionCommand   `cmd:"" group:"try" help:"Say which Pombo this is."`
+}
+
+const about = "Pombo takes the notifications of a company's table and delivers them on WhatsApp through Blip, each row once."
+
+// newParser builds the parser for c. ended is called when the help was shown.
+func newParser(c *cli, stdout, stderr io.Writer, ended func(int)) (*kong.Kong, error) {
+	parser, err := kong.New(c,
+		kong.Name("pombo"),
+		kong.Description(about),
+		kong.Writers(stdout, stderr),
+		kong.Exit(ended),
+		kong.Vars{"states": stateNames(), "sendTime": sendTime.String()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "run", Title: "Run it:"},
+			{Key: "use", Title: "Ask a running one:"},
+			{Key: "prepare", Title: "Set it up:"},
+			{Key: "try", Title: "Try it:"},
+			{Key: "receipts", Title: "Receipts:"},
+			{Key: "faults", Title: "Faults (a rate is a share from 0 to 1):"},
+		}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("build the command line: %w", err)
+	}
+	return parser, nil
+}
+
+// shell is what a command has of the world outside.
+type shell struct {
+	environ []string
+	envFile string
+	stdin   io.Reader
+	stdout  io.Writer // results
+	stderr  io.Writer // what is said about the work
+}
+
+// load reads the parts of the configuration that a command needs. Warnings go to
+// the error stream. The error is a *config.Error with everything that is wrong.
+func (s *shell) load(need config.Need) (config.Config, error) {
+	c, warnings, err := config.Load(s.envFile, s.environ, need)
+	for _, w := range warnings {
+		s.sayf("pombo: warning: %s", w)
+	}
+	return c, err
+}
+
+// sayf writes one line about the work to the error stream.
+func (s *shell) sayf(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.stderr, format+"\n", args...) // there is nobody else to tell
+}
+
+// printf writes to the results. An error shows up at the end, in the exit code of
+// whatever reads them.
+func (s *shell) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.stdout, format, args...)
+}
+
+// askTime is more than the server takes for any answer that waits for no run.
+const askTime = 40 * time.Second
+
+// client returns the way to a running Pombo.
+func (s *shell) client() (*api.Client, error) {
+	c, err := s.load(config.NeedJob)
+	if err != nil {
+		return nil, err
+	}
+	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: askTime}), nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"pombo"
+)
+
+type listCommand struct {
+	State  stateFlag `placeholder:"STATE" help:"Only those in this state: ${states}."`
+	Phone  string    `placeholder:"PHONE" help:"Only those to this person, in any spelling."`
+	Search string    `placeholder:"TEXT" help:"Only the one with this row key or id, or those whose id starts so."`
+	Taken  int64     `name:"run" placeholder:"N" help:"Only those that this run took in."`
+	Since  sinceFlag `placeholder:"TIME" help:"Only those taken in since: 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00."`
+	Limit  int       `default:"50" placeholder:"N" help:"At most so many, up to 1000 (${default})."`
+	Cursor string    `placeholder:"CURSOR" help:"Go on behind an earlier list, which names its cursor."`
+	JSON   bool      `help:"Print JSON."`
+}
+
+func (listCommand) Help() string {
+	return `Examples:
+
+    pombo list --state failed --since 24h
+    pombo list --phone '(31) 98888-0000'
+    pombo list --state uncertain --json`
+}
+
+// stateFlag is one of the states.
+type stateFlag pombo.State
+
+// UnmarshalText reads the state.
+func (f *stateFlag) UnmarshalText(text []byte) error {
+	state := pombo.State(strings.ToLower(string(text)))
+	if !state.Valid() {
+		return fmt.Errorf("%q is no state: use %s", text, stateNames())
+	}
+	*f = stateFlag(state)
+	return nil
+}
+
+func stateNames() string {
+	var names []string
+	for _, s := range pombo.States() {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+// sinceFlag is a moment, or how long ago it was.
+type sinceFlag struct{ time.Time }
+
+// UnmarshalText reads the moment.
+func (f *sinceFlag) UnmarshalText(text []byte) error {
+	s := string(text)
+	if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
+		f.Time = time.Now().Add(-ago)
+		return nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			f.Time = t
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no time: write 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00", s)
+}
+
+func (c listCommand) Run(ctx context.Context, s *shell) error {
+	if c.Limit < 1 || c.Limit > 1000 {
+		return wrongUse(fmt.Errorf("--limit is %d: it must be from 1 to 1000", c.Limit), "with --cursor the list goes on")
+	}
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	list, err := client.List(ctx, pombo.Filter{
+		State: pombo.State(c.State), Phone: c.Phone, Text: c.Search, Run: c.Taken,
+		Since: c.Since.Time, Limit: c.Limit, Cursor: c.Cursor,
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.printJSON(list)
+	}
+	if len(list.Notifications) == 0 {
+		s.sayf("there are none")
+		return nil
+	}
+	g := newGrid("id", "row", "phone", "state", "reason", "updated")
+	for _, n := range list.Notifications {
+		g.add(string(n.ID), n.Row, n.Phone, string(n.State), string(n.Reason), clock(n.Updated))
+	}
+	s.printf("%s", g)
+	if list.NextCursor != "" {
+		s.sayf("there are more: the same with --cursor %s", list.NextCursor)
+	}
+	return nil
+}

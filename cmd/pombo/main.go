@@ -1,0 +1,78 @@
+// Command pombo delivers the notifications of a company's table on WhatsApp
+// through Blip.
+//
+// Each subcommand has a file of its own: a struct whose fields are its flags and
+// arguments, its Help with examples, and Run. What a command needs of the world
+// it gets from a shell; nothing here reads the process's environment, writes to
+// its streams or ends it, except main.
+//
+// Commands that run something (serve, start, job, demo, simulator) read the
+// whole configuration and build the process with package app. Commands that ask
+// (send, list, show, retry, cancel, pause, resume, templates) are clients of the
+// API of a running one, because only the process that has the ledger may change
+// it.
+//
+// Every command ends with 0 (done), 1 (failed) or 2 (wrong use or
+// configuration), and says on the error stream what failed and what to do.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // DB_TIMEZONE must work on a Windows server, which has no zones
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run carries one command out and returns the exit code. The end of ctx asks
+// the command to end in order.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c cli
+	helped := false
+	parser, err := newParser(&c, stdout, stderr, func(int) { helped = true })
+	if err != nil {
+		return report(stderr, err)
+	}
+	if len(args) == 0 {
+		parser.Stdout = stderr
+		_, _ = parser.Parse([]string{"--help"})
+		return exitUsage
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case helped: // kong goes on parsing after the help; what it says then is not wanted
+		return exitDone
+	case err != nil:
+		return report(stderr, unparsed(err))
+	}
+	s := &shell{environ: environ, envFile: c.EnvFile, stdin: stdin, stdout: stdout, stderr: stderr}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(s); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = errInterrupted
+		}
+		return report(stderr, err)
+	}
+	return exitDone
+}
+
+// unparsed is what kong says about a command line, with where to read on.
+func unparsed(err error) error {
+	hint := "see pombo --help"
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
+		if command := parse.Context.Selected(); command != nil {
+			hint = "see " + command.FullPath() + " --help"
+		}
+	}
+	return wrongUse(err, hint)
+}

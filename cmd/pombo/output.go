@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"pombo"
+)
+
+// printJSON writes one JSON document, which is all that --json prints.
+func (s *shell) printJSON(v any) error {
+	e := json.NewEncoder(s.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// grid is a table of texts without lines, which grep and awk like as much as
+// people do.
+type grid struct{ w table.Writer }
+
+func newGrid(header ...string) grid {
+	w := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	w.SetStyle(style)
+	w.SuppressTrailingSpaces()
+	g := grid{w}
+	g.w.AppendHeader(cells(header))
+	return g
+}
+
+func (g grid) add(texts ...string) { g.w.AppendRow(cells(texts)) }
+
+func (g grid) String() string { return g.w.Render() + "\n" }
+
+func cells(texts []string) table.Row {
+	row := make(table.Row, len(texts))
+	for i, t := range texts {
+		row[i] = plain(t)
+	}
+	return row
+}
+
+// plain takes what could steer a terminal out of a text that came from outside.
+// Line breaks stay.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r != '\n' && !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// clock shows a time in the zone of this machine; "-" for none.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// standing is a state with its reason.
+func standing(state pombo.State, reason pombo.Reason) string {
+	if reason == pombo.NoReason {
+		return string(state)
+	}
+	return string(state) + " (" + string(reason) + ")"
+}
+
+// parseIDs reads the ids of a command line.
+func parseIDs(texts ...string) ([]pombo.ID, error) {
+	ids := make([]pombo.ID, len(texts))
+	for i, text := range texts {
+		id, err := pombo.ParseID(text)
+		if err != nil {
+			return nil, wrongUse(err, "pombo list shows the ids")
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+// fact prints a name and what is known under it, if anything is.
+func (s *shell) fact(name, text string) {
+	if text != "" {
+		s.printf("%-13s %s\n", name, plain(text))
+	}
+}
+
+// moment is a fact that is a time.
+func (s *shell) moment(name string, t time.Time) {
+	if !t.IsZero() {
+		s.fact(name, clock(t))
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"pombo"
+	"pombo/config"
+)
+
+// The exit codes. Other people's scripts ask for them.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong use or configuration
+)
+
+// errInterrupted: a signal came before the command was done.
+var errInterrupted = errors.New("interrupted")
+
+// hinted is an error with what to do.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e hinted) Error() string { return e.err.Error() }
+func (e hinted) Unwrap() error { return e.err }
+func (e hinted) Hint() string  { return e.hint }
+
+// usageError is a command line that cannot be carried out as it stands.
+type usageError struct{ hinted }
+
+func wrongUse(err error, hint string) error { return usageError{hinted{err, hint}} }
+
+// errShown is for a command whose results have told already what failed.
+var errShown = errors.New("failed")
+
+// report writes what failed and what to do, and returns the exit code.
+func report(w io.Writer, err error) int {
+	if errors.Is(err, errShown) {
+		return exitFailed
+	}
+	_, _ = fmt.Fprintf(w, "pombo: %v\n", err)
+	if hint := hintOf(err); hint != "" {
+		_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// hintOf finds what to do. A configuration's problems carry theirs in the text.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	if failure, ok := errors.AsType[*pombo.Error](err); ok {
+		return failure.Reason.Todo()
+	}
+	return ""
+}

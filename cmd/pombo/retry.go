@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+
+	"pombo"
+	"pombo/api"
+)
+
+type retryCommand struct {
+	IDs  []string `arg:"" name:"id" help:"Ids of notifications, as list shows them."`
+	JSON bool     `help:"Print JSON."`
+}
+
+func (retryCommand) Help() string {
+	return `For what failed, was cancelled, has expired or is uncertain. An uncertain one may have arrived: then the person gets it twice. What was sent cannot be sent again so; set its row back to pending in the table instead.
+
+Examples:
+
+    pombo retry 2ed6657d-e927-568b-95e1-2665a8aea6a2
+    pombo list --state failed --json | jq -r '.notifications[].id' | xargs pombo retry`
+}
+
+func (c retryCommand) Run(ctx context.Context, s *shell) error {
+	return s.change(ctx, c.IDs, c.JSON, (*api.Client).Retry)
+}
+
+// changed is how the change of one notification ended.
+type changed struct {
+	ID     pombo.ID     `json:"id"`
+	OK     bool         `json:"ok"`
+	State  pombo.State  `json:"state,omitempty"`
+	Reason pombo.Reason `json:"reason,omitempty"`
+	Error  string       `json:"error,omitempty"`
+	Hint   string       `json:"hint,omitempty"`
+}
+
+// change makes the same change to several notifications. One that cannot be
+// changed does not keep the others from it, but the command has failed then.
+func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.ID) (api.Story, error)) error {
+	ids, err := parseIDs(texts...)
+	if err != nil {
+		return err
+	}
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	results := make([]changed, 0, len(ids))
+	var failed error
+	for _, id := range ids {
+		story, err := change(client, ctx, id)
+		if err != nil {
+			failed = errShown
+			results = append(results, changed{ID: id, Error: err.Error(), Hint: hintOf(err)})
+			continue
+		}
+		results = append(results, changed{ID: id, OK: true, State: story.State, Reason: story.Reason})
+	}
+	if asJSON {
+		if err := s.printJSON(results); err != nil {
+			return err
+		}
+		return failed
+	}
+	for _, r := range results {
+		if r.OK {
+			s.printf("%s  %s\n", r.ID, standing(r.State, r.Reason))
+			continue
+		}
+		s.sayf("pombo: %s: %s", r.ID, r.Error)
+		if r.Hint != "" {
+			s.sayf("hint: %s", r.Hint)
+		}
+	}
+	return failed
+}

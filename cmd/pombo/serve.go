@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"pombo/app"
+	"pombo/config"
+	"pombo/telemetry"
+)
+
+// stopTime is how long a stop may take before it is given up. What has left by
+// then without an answer is asked about after the next start.
+const stopTime = 30 * time.Second
+
+type serveCommand struct{}
+
+func (serveCommand) Help() string {
+	return `It takes rows in when POST /send_notification is called (by pombo job, curl or a script) or, with POLL_INTERVAL, by itself. A part that is away (the database, Blip) does not keep it from starting: GET /readyz names it. The log goes to LOG_FILE and to the standard output.
+
+Ctrl+C or SIGTERM ends it in order, within 30 seconds; a second one ends it at once. Neither loses or doubles a message.
+
+Examples:
+
+    pombo serve
+    pombo serve --env-file /etc/pombo/pombo.env
+    curl -X POST http://127.0.0.1:5000/send_notification`
+}
+
+func (serveCommand) Run(ctx context.Context, s *shell) error {
+	c, err := s.load(config.NeedAll &^ config.NeedJob)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, c, serving{console: s.stdout, during: untilStopped})
+}
+
+func untilStopped(ctx context.Context, _ *app.App, _ *slog.Logger) error {
+	<-ctx.Done()
+	return nil
+}
+
+// serving is what serve, start and demo do differently.
+type serving struct {
+	console  io.Writer       // gets the log as well; nil = nothing does
+	quiet    bool            // do not say where it listens
+	receipts []time.Duration // see app.Options.ReceiptSchedule
+	// during is called when requests are answered. The server stops when it
+	// returns; its ctx ends when the server has to stop.
+	during func(ctx context.Context, a *app.App, log *slog.Logger) error
+}
+
+// serve runs the server until ctx ends, v.during returns or serving fails.
+func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err error) {
+	logger, logFile, err := telemetry.OpenLog(telemetry.Options{
+		File: c.Log.File, Format: c.Log.Format, Level: c.Log.Level, Console: v.console,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, logFile.Close()) }()
+
+	a, err := app.New(ctx, app.Options{
+		Config: c, Version: readVersion().Version, Logger: logger, Registry: telemetry.NewRegistry(), ReceiptSchedule: v.receipts,
+	})
+	if err != nil {
+		// Both: a service has no console, and a person has not looked at the log yet.
+		logger.Error("not started", "error", err)
+		return err
+	}
+	defer func() {
+		logger.Info("stopping")
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		stopErr := a.Stop(limited)
+		if stopErr != nil {
+			logger.Error("not stopped in order", "error", stopErr)
+		} else {
+			logger.Info("stopped")
+		}
+		err = errors.Join(err, stopErr)
+	}()
+	if err := a.Start(ctx); err != nil {
+		logger.Error("not started", "error", err)
+		return err
+	}
+	if !v.quiet {
+		s.sayf("pombo: listening on %s", selfURL(a.Addr()))
+	}
+	return v.attend(ctx, a, logger)
+}
+
+// attend waits for the end of v.during, also when serving fails.
+func (v serving) attend(ctx context.Context, a *app.App, logger *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- v.during(ctx, a, logger) }()
+	select {
+	case err := <-ended:
+		return err
+	case err := <-a.Failed():
+		logger.Error("the server has failed", "error", err)
+		cancel()
+		return errors.Join(fmt.Errorf("the server has failed: %w", err), <-ended)
+	}
+}
+
+// selfURL is how this machine reaches what listens on addr.
+func selfURL(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	// 0.0.0.0 and :: are no addresses to call.
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

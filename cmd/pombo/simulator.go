@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"pombo/blipsim"
+)
+
+// simulatorCommand has a flag for every knob of blipsim.Options and Faults, by
+// the same names.
+type simulatorCommand struct {
+	Addr string `default:"127.0.0.1:5100" placeholder:"HOST:PORT" help:"Where to listen, on this machine only (${default})."`
+
+	Key                    string        `placeholder:"KEY" help:"The one key that is accepted; without it every key is."`
+	Template               []string      `sep:"none" placeholder:"NAME=BODY" help:"One more template, approved, in pt_BR: --template 'exame=Olá {{1}}: {{2}}'. May be repeated."`
+	Scripts                bool          `help:"Numbers that end in 0001 to 0017 behave as listed above."`
+	Latency                time.Duration `placeholder:"SPAN" help:"How long every answer takes."`
+	Seed                   uint64        `placeholder:"N" help:"Makes chance repeatable."`
+	MessagesPerSecond      int           `placeholder:"N" help:"Limit for messages, 0 = none; Blip has 50 on paid plans, 3 on free ones."`
+	CommandsPerSecond      int           `placeholder:"N" help:"Limit for commands, 0 = none; Blip has 200, or 48."`
+	NotificationsPerSecond int           `placeholder:"N" help:"Limit for notifications that are posted, 0 = none; Blip has 100, or 6."`
+	RatePenalty            time.Duration `default:"2m" placeholder:"SPAN" help:"How long everything is 429 past a limit (${default})."`
+	RetryAfter             bool          `help:"Add a Retry-After header to each 429."`
+	KeepMessages           int           `default:"100000" placeholder:"N" help:"How many messages are kept for the page (${default}); negative = none."`
+
+	AcceptedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"From a message to its receipt accepted; 0 = 20ms."`
+	DispatchedAfter time.Duration `group:"receipts" placeholder:"SPAN" help:"To dispatched; 0 = 200ms."`
+	ReceivedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"To received; 0 = 1s."`
+	ConsumedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"To consumed (read); 0 = 3s."`
+	FailedAfter     time.Duration `group:"receipts" placeholder:"SPAN" help:"To failed; 0 = 1s."`
+	ReadRate        float64       `group:"receipts" default:"0.4" placeholder:"RATE" help:"Share of the received messages that are read (${default}); negative = none."`
+	Webhook         string        `group:"receipts" placeholder:"URL" help:"Where each receipt is posted; without it receipts can only be asked for."`
+	WebhookHeader   string        `group:"receipts" placeholder:"NAME: VALUE" help:"One more header for those posts."`
+	WebhookRetries  int           `group:"receipts" placeholder:"N" help:"How often a post that got no 2xx is tried again."`
+
+	CutBeforeRead         float64       `group:"faults" placeholder:"RATE" help:"The connection is closed, nothing is taken."`
+	CutAfterAccept        float64       `group:"faults" placeholder:"RATE" help:"The message is taken, the connection closed without an answer."`
+	Hang                  float64       `group:"faults" placeholder:"RATE" help:"No answer until the client gives up."`
+	Error502              float64       `name:"error-502" group:"faults" placeholder:"RATE" help:"502."`
+	Error503              float64       `name:"error-503" group:"faults" placeholder:"RATE" help:"503, never taken."`
+	Error504              float64       `name:"error-504" group:"faults" placeholder:"RATE" help:"504."`
+	Throttle              float64       `group:"faults" placeholder:"RATE" help:"429 once."`
+	Slow                  float64       `group:"faults" placeholder:"RATE" help:"Answered late."`
+	TakenAnyway           float64       `group:"faults" placeholder:"RATE" help:"Share of the hung, the 502 and the 504 that were taken all the same."`
+	SlowFor               time.Duration `group:"faults" placeholder:"SPAN" help:"How late slow is; 0 = 3s."`
+	Error504After         time.Duration `name:"error-504-after" group:"faults" placeholder:"SPAN" help:"How long a 504 takes."`
+	Most                  int           `group:"faults" placeholder:"N" help:"End the faults above after so many; 0 = they go on."`
+	Commands              bool          `group:"faults" help:"The faults above hit commands too."`
+	SpareMessages         bool          `group:"faults" help:"The faults above do not hit messages."`
+	EmptyBody400          bool          `name:"empty-body-400" group:"faults" help:"A refusal has no body."`
+	UnauthorizedAfter     int           `group:"faults" placeholder:"N" help:"The key is disabled after so many messages; 0 = never."`
+	LegacyAccounts        bool          `group:"faults" help:"Look-ups fail for numbers without WhatsApp, as before 2023 (with --scripts)."`
+	IdentitiesAsGUID      bool          `name:"identities-as-guid" group:"faults" help:"Identities are {guid}@wa.gw.msging.net."`
+	WrappedReasons        bool          `group:"faults" help:"WhatsApp's codes come as code 81 with the code in the text."`
+	NotificationsNotFound bool          `group:"faults" help:"Asking for an unknown id fails with 67."`
+	DuplicateEvents       float64       `group:"faults" placeholder:"RATE" help:"A receipt comes twice."`
+	Reorder               bool          `group:"faults" help:"Receipts come in any order."`
+	ForwardedIDs          float64       `name:"forwarded-ids" group:"faults" placeholder:"RATE" help:"A receipt's id begins with fwd:."`
+	TunnelFrom            bool          `group:"faults" help:"Receipts come from a tunnel's address."`
+	StopAfter             string        `group:"faults" enum:",nothing,accepted,dispatched,received,consumed,failed" default:"" placeholder:"EVENT" help:"No receipt comes after this one: nothing, accepted, dispatched or received."`
+}
+
+func (simulatorCommand) Help() string {
+	return `It answers POST /messages, /commands and /notifications as Blip does and shows on its page what it took. Nothing that is sent to it reaches anybody, so it refuses to listen where other machines could take it for Blip.
+
+With --scripts numbers that end in these digits behave so, whatever the rates say:
+
+    0001  not on WhatsApp                0010  the first POST hangs, not taken
+    0002  the 24 hour window is closed   0011  the first POST gets 502, not taken
+    0003  WhatsApp's marketing cap       0012  the first POST gets 503, not taken
+    0004  opted out                      0013  the first POST gets 504, taken
+    0005  too many to one person         0014  the answer takes 3 s
+    0006  in an experiment of WhatsApp's 0015  accepted, then never a word more
+    0007  code 86 after 60 s             0016  the first POST gets 429
+    0008  first POST taken, answer cut   0017  every POST is refused with 400
+    0009  first POST cut, not taken
+
+Examples:
+
+    pombo simulator
+    pombo simulator --scripts --latency 50ms
+    pombo simulator --cut-after-accept 0.05 --error-502 0.05 --most 20 --seed 7`
+}
+
+// options turns the flags into the simulator's own.
+func (c *simulatorCommand) options() (blipsim.Options, error) {
+	o := blipsim.Options{
+		Key: c.Key, Latency: c.Latency, Seed: c.Seed,
+		MessagesPerSecond: c.MessagesPerSecond, CommandsPerSecond: c.CommandsPerSecond, NotificationsPerSecond: c.NotificationsPerSecond,
+		RatePenalty: c.RatePenalty, RetryAfter: c.RetryAfter, KeepMessages: c.KeepMessages,
+		AcceptedAfter: c.AcceptedAfter, DispatchedAfter: c.DispatchedAfter, ReceivedAfter: c.ReceivedAfter,
+		ConsumedAfter: c.ConsumedAfter, FailedAfter: c.FailedAfter, ReadRate: c.ReadRate,
+		Webhook: c.Webhook, WebhookHeader: c.WebhookHeader, WebhookRetries: c.WebhookRetries,
+		Templates: blipsim.DefaultTemplates(),
+		Faults: blipsim.Faults{
+			CutBeforeRead: c.CutBeforeRead, CutAfterAccept: c.CutAfterAccept, Hang: c.Hang,
+			Error502: c.Error502, Error503: c.Error503, Error504: c.Error504, Throttle: c.Throttle, Slow: c.Slow,
+			TakenAnyway: c.TakenAnyway, SlowFor: c.SlowFor, Error504After: c.Error504After, Most: c.Most,
+			Commands: c.Commands, SpareMessages: c.SpareMessages,
+			EmptyBody400: c.EmptyBody400, UnauthorizedAfter: c.UnauthorizedAfter, LegacyAccounts: c.LegacyAccounts,
+			IdentitiesAsGUID: c.IdentitiesAsGUID, WrappedReasons: c.WrappedReasons,
+			NotificationsNotFound: c.NotificationsNotFound, DuplicateEvents: c.DuplicateEvents, Reorder: c.Reorder,
+			ForwardedIDs: c.ForwardedIDs, TunnelFrom: c.TunnelFrom, StopAfter: blipsim.Event(c.StopAfter),
+		},
+	}
+	if c.ReadRate == 0 {
+		o.ReadRate = -1 // there 0 means the default, and whoever writes 0 means none
+	}
+	if c.Scripts {
+		o.Scripts = blipsim.DefaultScripts()
+	}
+	for _, t := range c.Template {
+		name, body, ok := strings.Cut(t, "=")
+		if name = strings.TrimSpace(name); !ok || name == "" || body == "" {
+			return o, wrongUse(fmt.Errorf("--template %q is not NAME=BODY", t), "write --template 'exame=Olá {{1}}: {{2}}'")
+		}
+		o.Templates = append(o.Templates, blipsim.Template{Name: name, Body: body})
+	}
+	return o, nil
+}
+
+func (c *simulatorCommand) Run(ctx context.Context, s *shell) error {
+	if err := checkLoopback(c.Addr); err != nil {
+		return err
+	}
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	sim, err := startSimulator(ctx, c.Addr, o)
+	if err != nil {
+		return hinted{err, "choose another --addr, or stop the program that has it"}
+	}
+	s.printf(`A pretend Blip at %[1]s; open it in a browser to see what it took.
+Nothing that is sent to it reaches anybody. In .env:
+
+    BLIP_URL=%[1]s
+    KEYBLIP=%[2]s
+    TEMPLATE_NAME=notificacao
+
+Ctrl+C ends it.
+`, sim.url, keyToShow(c.Key))
+	return sim.wait(ctx)
+}
+
+// keyToShow is a key to try with; one that was given is not repeated.
+func keyToShow(given string) string {
+	if given != "" {
+		return "(the one of --key)"
+	}
+	return demoKey
+}
+
+// checkLoopback refuses an address that other machines could reach.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return wrongUse(fmt.Errorf("--addr is %q", addr), "write host:port, such as 127.0.0.1:5100")
+	}
+	ip, err := netip.ParseAddr(host)
+	if host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	return wrongUse(fmt.Errorf("--addr is %q, which other machines could reach and take for Blip", addr), "write 127.0.0.1 and the port")
+}
+
+// simulator is a pretend Blip that listens.
+type simulator struct {
+	*blipsim.Server
+	url    string
+	server *http.Server
+	ended  chan struct{} // closed when err is there
+	err    error         // why serving has ended
+}
+
+// startSimulator listens on addr. The caller ends it with stop or wait.
+func startSimulator(ctx context.Context, addr string, o blipsim.Options) (*simulator, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	sim := &simulator{Server: blipsim.New(o), url: "http://" + listener.Addr().String(), ended: make(chan struct{})}
+	sim.server = &http.Server{Handler: sim.Server, ReadHeaderTimeout: 10 * time.Second}
+	go func() { // stop waits for it
+		defer close(sim.ended)
+		sim.err = sim.server.Serve(listener)
+	}()
+	return sim, nil
+}
+
+// wait waits until ctx ends or serving fails, and stops the simulator.
+func (sim *simulator) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		sim.stop()
+		return nil
+	case <-sim.ended:
+		sim.stop()
+		return fmt.Errorf("serve the pretend Blip: %w", sim.err)
+	}
+}
+
+// stop ends the simulator at once; requests under way are cut.
+func (sim *simulator) stop() {
+	sim.Close()
+	_ = sim.server.Close() // what it could say is that the listener is closed already
+	<-sim.ended
+}
