@@ -62,22 +62,13 @@ func (s *Server) putPause(w http.ResponseWriter, r *http.Request) error {
 	if err := s.o.Ledger.Pause(r.Context(), p); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	s.log.WarnContext(r.Context(), "sending paused by an operator", "until", until(p.Until))
 	return s.getPause(w, r)
-}
-
-func until(t time.Time) string {
-	if t.IsZero() {
-		return "resumed"
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 func (s *Server) deletePause(w http.ResponseWriter, r *http.Request) error {
 	if err := s.o.Ledger.Resume(r.Context()); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	s.log.InfoContext(r.Context(), "sending resumed by an operator")
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -58,7 +58,7 @@ func invalid(fields []FieldError) error {
 	}
 	return &refusal{
 		status: http.StatusUnprocessableEntity, detail: strings.Join(parts, "; "),
-		hint: "correct the request; GET /openapi.yaml describes it", fields: fields,
+		hint: "correct what is named; GET /openapi.yaml has the whole form", fields: fields,
 	}
 }
 

@@ -184,7 +184,15 @@ func (e *Engine) setPause(ctx context.Context, p pombo.Pause) error {
 		return err
 	}
 	e.pace.set(p, true)
-	e.log.Warn("sending paused", "until", p.Until, "by", p.By, "reason", p.Reason, "detail", p.Detail)
+	until := "resumed"
+	if !p.Until.IsZero() {
+		until = p.Until.Format(time.RFC3339)
+	}
+	detail := p.Detail
+	if p.By != "blip" {
+		detail = "" // a person's own words may name somebody
+	}
+	e.log.Warn("sending paused", "until", until, "by", p.By, "reason", p.Reason, "detail", detail)
 	return nil
 }
 
