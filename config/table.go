@@ -107,9 +107,8 @@ var groups = []group{
 		about: "Where the rows are and what their columns and codes are called. Set either DB_URL, or DB_DSN with DB_USER and DB_PASSWORD. " +
 			"Read by every command that touches the table.",
 		variables: []variable{
-			{
+			{ //nolint:gosec // a pattern, not a password
 				name: "DB_URL", secret: true, example: "sqlite:data/company.db", show: showURL,
-				//nolint:gosec // a pattern, not a password
 				doc: "Database: `oracle://user:password@host:1521/service`, `postgres://user:password@host/database` or `sqlite:path`. Characters such as `@ / # ? %` in the password are written percent-encoded (`@` is `%40`).",
 				set: databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "oracle", "postgres", "postgresql", "sqlite"),
 			},

@@ -9,7 +9,7 @@ import (
 // changes text and the way a batch is run, never what happens.
 //
 // Statements are written in what SQLite and PostgreSQL have in common, with
-// parameters ?1, ?2, …
+// parameters ?1, ?2 and so on.
 type dialect interface {
 	// open returns the pool of the writer and that of the readers, with the
 	// schema in place. Its errors are explained already.

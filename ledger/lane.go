@@ -8,7 +8,7 @@ import "pombo"
 //	0 to 9    queued, by priority; due ones come before those that wait
 //	10        uncertain, in the order in which they are looked at
 //	11 to 14  what ended badly, for people; not_before is NULL
-//	NULL      everything else: in hands, or with Blip
+//	(none)    everything else: in hands, or with Blip
 const (
 	laneUncertain  = 10
 	laneFailed     = 11

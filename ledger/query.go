@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -225,9 +226,7 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	if err != nil {
 		return b, fmt.Errorf("count what is open: %w", err)
 	}
-	for s, n := range map[pombo.State]int{pombo.Queued: queued, pombo.Claimed: claimed, pombo.Sending: sending, pombo.Uncertain: uncertain} {
-		b.States[s] = n
-	}
+	maps.Copy(b.States, map[pombo.State]int{pombo.Queued: queued, pombo.Claimed: claimed, pombo.Sending: sending, pombo.Uncertain: uncertain})
 	if created.Valid {
 		b.Oldest = time.UnixMilli(created.Int64).UTC()
 	}

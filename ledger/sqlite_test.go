@@ -377,7 +377,7 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// parameters counts ?1, ?2, …
+// parameters counts ?1, ?2 and so on.
 func parameters(statement string) int {
 	n := 0
 	for strings.Contains(statement, "?"+strconv.Itoa(n+1)) {

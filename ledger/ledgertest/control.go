@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -275,8 +276,8 @@ func lists(f *fixture) {
 	}
 	backwards := func(of ...int) []pombo.ID {
 		var want []pombo.ID
-		for i := len(of) - 1; i >= 0; i-- {
-			want = append(want, ids[of[i]])
+		for _, i := range slices.Backward(of) {
+			want = append(want, ids[i])
 		}
 		return want
 	}
