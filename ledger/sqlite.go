@@ -134,6 +134,9 @@ func (s *sqlite) text(statement string) string { return statement }
 // taken when it wants to write, and would have to start again.
 func (s *sqlite) begin() string { return "BEGIN IMMEDIATE" }
 
+//
+// "+ 0" because SQLite plans a statement anew whenever a bound limit changes,
+// which costs twenty times what the claim does.
 func (s *sqlite) claim() string { return s.claimText }
 
 // sqliteClaim looks into the ten priorities one by one, because within one the index
@@ -143,10 +146,10 @@ func sqliteClaim() string {
 	lanes := make([]string, 0, maxPriority+1)
 	for p := maxPriority; p >= 0; p-- {
 		lanes = append(lanes, `SELECT * FROM (SELECT seq, lane, not_before FROM notification
-			WHERE lane = `+strconv.Itoa(p)+` AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?3)`)
+			WHERE lane = `+strconv.Itoa(p)+` AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?3 + 0)`)
 	}
 	return claimHead + ` WHERE seq IN (SELECT seq FROM (` + strings.Join(lanes, " UNION ALL ") + `)
-		ORDER BY lane DESC, not_before, seq LIMIT ?3)` + claimTail
+		ORDER BY lane DESC, not_before, seq LIMIT ?3 + 0)` + claimTail
 }
 
 // each runs the prepared statement row by row. Measured, this takes half the
