@@ -5,10 +5,16 @@ import (
 	"database/sql"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // maxGroup is how many rows one transaction changes at most: some milliseconds.
 const maxGroup = 1000
+
+// company is how long the writer waits, while several callers are at work, for
+// more of them to come: a transaction and its sync cost as much for one as for
+// fifty.
+const company = 500 * time.Microsecond
 
 // chunk is how many rows a bulk write has: about a millisecond, which is what a
 // worker may have to wait for behind it.
@@ -147,6 +153,7 @@ func (db *DB) writer(tx *txn) {
 		_ = tx.conn.Close()
 	}()
 	var group []*write
+	busy := false // the last group had more than one write in it
 	for {
 		var first *write
 		select {
@@ -160,9 +167,13 @@ func (db *DB) writer(tx *txn) {
 				db.commit(tx, group)
 			}
 		}
+		if busy {
+			time.Sleep(company)
+		}
 		group = db.take(group[:0], first)
 		group = db.gather(group, first.size())
 		db.commit(tx, group)
+		busy = len(group) > 1
 		clear(group)
 	}
 }

@@ -134,14 +134,14 @@ func (s *sqlite) text(statement string) string { return statement }
 // taken when it wants to write, and would have to start again.
 func (s *sqlite) begin() string { return "BEGIN IMMEDIATE" }
 
-//
-// "+ 0" because SQLite plans a statement anew whenever a bound limit changes,
-// which costs twenty times what the claim does.
 func (s *sqlite) claim() string { return s.claimText }
 
 // sqliteClaim looks into the ten priorities one by one, because within one the index
 // has the due rows together, before all that wait for a later time: however many
 // are in back-off, they are not looked at.
+//
+// "+ 0" because SQLite plans a statement anew whenever a bound limit changes,
+// which costs twenty times what the claim does.
 func sqliteClaim() string {
 	lanes := make([]string, 0, maxPriority+1)
 	for p := maxPriority; p >= 0; p-- {

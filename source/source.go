@@ -70,7 +70,7 @@ type Table struct {
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt // by text
 	known    *layout              // nil until it was learned, and again after an error that a person must mend
-	problems []pombo.RowProblem            // of the pass under way, or of the last one
+	problems []pombo.RowProblem   // of the pass under way, or of the last one
 }
 
 // Open checks the options and prepares the way to the database. It does not talk
