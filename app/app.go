@@ -250,15 +250,8 @@ type desk struct {
 	engine *dispatch.Engine
 }
 
-func (d desk) Retry(ctx context.Context, id pombo.ID) error {
-	defer d.engine.Moved()
-	return d.DB.Retry(ctx, id)
-}
-
-func (d desk) Cancel(ctx context.Context, id pombo.ID) error {
-	defer d.engine.Moved()
-	return d.DB.Cancel(ctx, id)
-}
+func (d desk) Retry(ctx context.Context, id pombo.ID) error  { return d.engine.Retry(ctx, id) }
+func (d desk) Cancel(ctx context.Context, id pombo.ID) error { return d.engine.Cancel(ctx, id) }
 
 func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
 func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }

@@ -39,6 +39,8 @@ type Source interface {
 	Page(ctx context.Context, after string, limit int) ([]pombo.Row, error)
 	// Problems returns the pending rows that the last pass could not take in.
 	Problems() []pombo.RowProblem
+	// Row reads one row whatever its status; pombo.ErrNotFound when it is gone.
+	Row(ctx context.Context, key string) (pombo.Row, error)
 	// Statuses returns the present status code by key; a row that is gone has none.
 	Statuses(ctx context.Context, keys []string) (map[string]string, error)
 	// Settle writes results back and returns one answer for each, in order.
@@ -53,6 +55,7 @@ type Ledger interface {
 	settleLedger
 	runLedger
 	pauseLedger
+	operatorLedger
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)

@@ -569,6 +569,34 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 	})
 }
 
+// Who has mended a row and retries wants the mended row sent.
+func TestRetryReadsTheRowAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newTable(row("1", "no phone", "Maria"))
+		ledger, blip := newMemory(), &pretend{}
+		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		runToEnd(t, e)
+		id := ledger.get(t, "1").ID
+
+		source.goAway(errAway)
+		if err := e.Retry(t.Context(), id); !errors.Is(err, errAway) {
+			t.Errorf("retry with the source away: %v, want its error: what was taken in may be wrong", err)
+		}
+		source.goAway(nil)
+		source.rows[0] = row("1", "31988880001", "Maria")
+		if err := e.Retry(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
+			t.Errorf("%s %s, want accepted with the mended phone", n.State, n.Reason)
+		}
+		if err := e.Retry(t.Context(), "b735cecf-e584-51d7-8ff8-9e832a896ba6"); !errors.Is(err, pombo.ErrNotFound) {
+			t.Errorf("retry of an unknown id: %v, want not found", err)
+		}
+	})
+}
+
 func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))

@@ -346,6 +346,49 @@ func (m *memory) Reclaim(context.Context) (int, int, error) {
 	return 0, 0, err
 }
 
+func (m *memory) at(id pombo.ID) *pombo.Notification {
+	for _, n := range m.rows {
+		if n.ID == id {
+			return n
+		}
+	}
+	return nil
+}
+
+func (m *memory) Notification(_ context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error) {
+	leave, err := m.enter("Notification")
+	defer leave()
+	n := m.at(id)
+	if n == nil {
+		return pombo.Notification{}, nil, pombo.ErrNotFound
+	}
+	return *n, nil, err
+}
+
+func (m *memory) Correct(_ context.Context, id pombo.ID, r pombo.Row) error {
+	leave, err := m.enter("Correct")
+	defer leave()
+	n := m.at(id)
+	n.Recipient, n.Phone, n.Params, n.Template = r.Recipient, r.Phone, r.Params, r.Template
+	return err
+}
+
+func (m *memory) Retry(_ context.Context, id pombo.ID) error {
+	leave, err := m.enter("Retry")
+	defer leave()
+	n := m.at(id)
+	m.move(n, pombo.Queued)
+	n.Tries, n.NotBefore = 0, time.Time{}
+	return err
+}
+
+func (m *memory) Cancel(_ context.Context, id pombo.ID) error {
+	leave, err := m.enter("Cancel")
+	defer leave()
+	m.move(m.at(id), pombo.Cancelled)
+	return err
+}
+
 // get returns a copy of the newest notification of a row.
 func (m *memory) get(t *testing.T, row string) pombo.Notification {
 	t.Helper()
@@ -411,6 +454,17 @@ func (t *table) Problems() []pombo.RowProblem {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.problems
+}
+
+func (t *table) Row(_ context.Context, key string) (pombo.Row, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.rows {
+		if r.Key == key {
+			return r, t.away
+		}
+	}
+	return pombo.Row{}, pombo.ErrNotFound
 }
 
 func (t *table) Statuses(_ context.Context, keys []string) (map[string]string, error) {

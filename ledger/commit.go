@@ -168,7 +168,7 @@ func (db *DB) writer(tx *txn) {
 			}
 		}
 		if busy {
-			time.Sleep(company)
+			<-time.After(company)
 		}
 		group = db.take(group[:0], first)
 		group = db.gather(group, first.size())

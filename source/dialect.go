@@ -49,6 +49,9 @@ type texts interface {
 	// mapping.values, as text of at most MaxText+1 characters. after is an
 	// argument of keyArg or a key as the driver gave it; nil = from the beginning.
 	page(l layout, after any, limit int) query
+	// row selects the row with this key, whatever its status, with the columns
+	// of page.
+	row(l layout, key any) query
 	// statuses selects key and status of the rows with these keys, in as few
 	// statements as the database takes.
 	statuses(l layout, keys []any) []query

@@ -160,6 +160,35 @@ func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row,
 	}
 }
 
+// Row reads one row as it is now, whatever its status; pombo.ErrNotFound when
+// there is none.
+func (t *Table) Row(ctx context.Context, key string) (pombo.Row, error) {
+	op := "read a row of " + t.m.Table
+	l, err := t.layout(ctx)
+	if err != nil {
+		return pombo.Row{}, err
+	}
+	arg, ok := t.d.keyArg(l, key)
+	if !ok {
+		return pombo.Row{}, fmt.Errorf("%s: %w", op, pombo.ErrNotFound)
+	}
+	var row pombo.Row
+	var unreadable error
+	r := reader{t: t, layout: l}
+	n, err := t.each(ctx, op, t.d.row(l, arg), func(values []any) { row, unreadable = r.row(key, values[1:]) })
+	switch {
+	case err != nil:
+		return pombo.Row{}, err
+	case n == 0:
+		return pombo.Row{}, fmt.Errorf("%s: %w", op, pombo.ErrNotFound)
+	case n > 1:
+		return pombo.Row{}, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%d rows have the key %q", n, key), Hint: "map a column that is unique (DB_COL_ID)"}
+	case unreadable != nil:
+		return pombo.Row{}, &Error{Op: op, Permanent: true, Err: unreadable, Hint: "correct the row"}
+	}
+	return row, nil
+}
+
 // Statuses returns the present status code by key. A row that is gone is absent;
 // a status of NULL is "".
 func (t *Table) Statuses(ctx context.Context, keys []string) (map[string]string, error) {

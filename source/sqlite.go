@@ -32,7 +32,7 @@ type sqliteDialect struct {
 	path string
 	busy time.Duration
 
-	pageText, statusesText, settleText, probeText, sampleText string
+	pageText, rowText, statusesText, settleText, probeText, sampleText string
 }
 
 func newSQLite(path string, timeout time.Duration, m *mapping) (*sqliteDialect, error) {
@@ -62,8 +62,9 @@ func (d *sqliteDialect) write() {
 	for _, v := range m.values {
 		fmt.Fprintf(&page, ", substr(%s, 1, %d)", of(v.name), MaxText+1)
 	}
-	fmt.Fprintf(&page, " FROM %s AS t WHERE %s = ?1 AND %s > ?2 ORDER BY %[3]s LIMIT ?3", table, status, id)
-	d.pageText = page.String()
+	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
+	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2 ORDER BY %[2]s LIMIT ?3", status, id)
+	d.rowText = page.String() + id + " = ?1"
 
 	d.statusesText = fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %[1]s IN (SELECT iif(?2, unhex(value), value) FROM json_each(?1))", id, status, table)
 
@@ -204,6 +205,8 @@ func (d *sqliteDialect) page(l layout, after any, limit int) query {
 	}
 	return query{d.pageText, []any{d.code(l, d.m.Pending), after, limit}}
 }
+
+func (d *sqliteDialect) row(_ layout, key any) query { return query{d.rowText, []any{key}} }
 
 func (d *sqliteDialect) statuses(l layout, keys []any) []query {
 	list := make([]any, len(keys))
@@ -372,6 +375,7 @@ func (d *sqliteDialect) statements() []Statement {
 		{"when the table is missing: which tables there are, for the message", sqliteTables},
 		{"once, and on every check: of which type keys and statuses are", d.sampleText},
 		{"take in: a page of pending rows (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", d.pageText},
+		{"before a retry by hand: the row as it is now (?1 = key)", d.rowText},
 		{"before a resend, and after a settle that was short: the status now (?1 = keys, ?2 = whether they are binary)", d.statusesText},
 		{"settle: results of a batch (?1 = key, expected status, new status, message id, time and error of each row, ?2 = whether keys are binary)", d.settleText},
 		{"on every check: may the mapped columns be written? Changes nothing", d.probeText},

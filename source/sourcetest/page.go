@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -213,5 +214,26 @@ func statuses(b *bench) {
 	}
 	if found, err := b.Statuses(b.Context(), nil); err != nil || len(found) != 0 {
 		b.Errorf("statuses of no key = %v, %v", found, err)
+	}
+}
+
+// oneRow: a person has mended a row that is no longer pending and wants it sent.
+func oneRow(b *bench) {
+	b.fill(1, 3)
+	b.SetStatus(b.key(2), "3")
+	pending := b.page("", 10)
+	for i, n := range []int{1, 3} {
+		got, err := b.Row(b.Context(), b.key(n))
+		if diff := cmp.Diff(pending[i], got); err != nil || diff != "" {
+			b.Errorf("Row(%d): error %v (-page +row):\n%s", n, err, diff)
+		}
+	}
+	if got, err := b.Row(b.Context(), b.key(2)); err != nil || got.Key != b.key(2) || got.Recipient == "" {
+		b.Errorf("Row of a finished row = key %q, %v; want the row", got.Key, err)
+	}
+	for _, key := range []string{b.key(9), "no key of any kind here"} {
+		if _, err := b.Row(b.Context(), key); !errors.Is(err, pombo.ErrNotFound) {
+			b.Errorf("Row of a key that no row has: %v, want pombo.ErrNotFound", err)
+		}
 	}
 }

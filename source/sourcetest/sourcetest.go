@@ -127,6 +127,7 @@ var cases = []struct {
 	{"a text of ten megabytes", hugeText},
 	{"an unreadable time stops no other row", unreadableTime},
 	{"a page of nothing but unreadable rows", onlyUnreadable},
+	{"one row", oneRow},
 	{"statuses", statuses},
 	{"settle writes everything mapped", settleWrites},
 	{"settle again", settleAgain},
