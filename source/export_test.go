@@ -13,13 +13,17 @@ import (
 // on, as the driver gets it.
 func Trace(t *testing.T, table *Table, f func(text string)) {
 	t.Helper()
-	d, ok := table.d.(*sqliteDialect)
-	if !ok {
+	var c driver.Connector
+	switch d := table.d.(type) {
+	case *sqliteDialect:
+		var err error
+		if c, err = sqlite.NewConnector(d.dsn("rw")); err != nil {
+			t.Fatal(err)
+		}
+	case *postgresDialect:
+		c = postgresConnector{d.config, d.limits}
+	default:
 		t.Fatalf("cannot trace %T", table.d)
-	}
-	c, err := sqlite.NewConnector(d.dsn("rw"))
-	if err != nil {
-		t.Fatal(err)
 	}
 	if err := table.db.Close(); err != nil {
 		t.Fatal(err)

@@ -101,11 +101,16 @@ func newDialect(o Options, m *mapping) (dialect, error) {
 	switch strings.ToLower(scheme) {
 	case "sqlite":
 		return newSQLite(rest, o.Timeout, m)
+	case "postgres", "postgresql":
+		return newPostgres(o, m)
 	case "":
+		if postgresAddress(o.DSN) {
+			return newPostgres(o, m)
+		}
 		return nil, &Error{Op: "open the source", Permanent: true, Err: errors.New("no database is named"), Hint: "set DB_URL, for example sqlite:data/empresa.db"}
 	default:
 		// The URL itself may hold a password, so only its scheme is repeated.
-		return nil, &Error{Op: "open the source", Permanent: true, Err: fmt.Errorf("unknown kind of database %q", scheme), Hint: "DB_URL starts with sqlite:"}
+		return nil, &Error{Op: "open the source", Permanent: true, Err: fmt.Errorf("unknown kind of database %q", scheme), Hint: "DB_URL starts with postgres: or sqlite:"}
 	}
 }
 
