@@ -13,7 +13,7 @@
 // may ever be made. A failure to record an outcome is retried until it
 // succeeds or the process dies; it never sends again.
 //
-// WORKERS is how many calls to Blip may be under way at once. Twice as many
+// WORKERS is how many calls to Blip may be under way at once. Four times as many
 // notifications are in hand, so that the ones whose begin or outcome is being
 // made durable do not keep a call from being made.
 package dispatch
@@ -165,7 +165,7 @@ func New(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	hands := 2 * o.Workers
+	hands := 4 * o.Workers
 	e := &Engine{
 		o:       o,
 		log:     o.Logger,

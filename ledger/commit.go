@@ -14,7 +14,7 @@ const maxGroup = 1000
 // company is how long the writer waits, while several callers are at work, for
 // more of them to come: a transaction and its sync cost as much for one as for
 // fifty.
-const company = 500 * time.Microsecond
+const company = time.Millisecond
 
 // chunk is how many rows a bulk write has: about a millisecond, which is what a
 // worker may have to wait for behind it.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"pombo/app"
@@ -56,8 +58,21 @@ type serving struct {
 	during func(ctx context.Context, a *app.App, log *slog.Logger) error
 }
 
+// collectSeldom lets garbage grow to three times what lives instead of twice:
+// little lives in this process and much passes through, so collecting is a good
+// part of the work of a message. Who sets GOGC knows better.
+func (s *shell) collectSeldom() {
+	for _, set := range s.environ {
+		if strings.HasPrefix(set, "GOGC=") {
+			return
+		}
+	}
+	debug.SetGCPercent(200)
+}
+
 // serve runs the server until ctx ends, v.during returns or serving fails.
 func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err error) {
+	s.collectSeldom()
 	logger, logFile, err := telemetry.OpenLog(telemetry.Options{
 		File: c.Log.File, Format: c.Log.Format, Level: c.Log.Level, Console: v.console,
 	})
