@@ -60,19 +60,22 @@ type serving struct {
 
 // collectSeldom lets garbage grow to three times what lives instead of twice:
 // little lives in this process and much passes through, so collecting is a good
-// part of the work of a message. Who sets GOGC knows better.
-func (s *shell) collectSeldom() {
+// part of the work of a message. From 32 MiB and what the workers need on, it is
+// collected as often as it takes, so that the process stays below 100 MiB. Who
+// sets GOGC or GOMEMLIMIT knows better.
+func (s *shell) collectSeldom(workers int) {
 	for _, set := range s.environ {
-		if strings.HasPrefix(set, "GOGC=") {
+		if strings.HasPrefix(set, "GOGC=") || strings.HasPrefix(set, "GOMEMLIMIT=") {
 			return
 		}
 	}
 	debug.SetGCPercent(200)
+	debug.SetMemoryLimit(32<<20 + int64(workers)*128<<10)
 }
 
 // serve runs the server until ctx ends, v.during returns or serving fails.
 func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err error) {
-	s.collectSeldom()
+	s.collectSeldom(c.Dispatch.Workers)
 	logger, logFile, err := telemetry.OpenLog(telemetry.Options{
 		File: c.Log.File, Format: c.Log.Format, Level: c.Log.Level, Console: v.console,
 	})
