@@ -19,6 +19,8 @@ import (
 	"pombo/app"
 	"pombo/blipsim"
 	"pombo/config"
+	"pombo/ledger"
+	"pombo/pgtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -173,6 +175,43 @@ func TestCutAnswersDoubleNothing(t *testing.T) {
 	}
 	if run.Uncertain == 0 || run.Found != rows {
 		t.Fatalf("result = %+v, want %d found and some uncertain", run, rows)
+	}
+	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == rows })
+	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
+		t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, rows)
+	}
+}
+
+// Three processes share one ledger on PostgreSQL; one of them ends in mid-run.
+func TestThreeOnOneLedger(t *testing.T) {
+	server := pgtest.Start(t, pgtest.Options{})
+	ledgerURL := server.Database(t)
+	const rows = 1500
+	w := newWorld(t, rows, blipsim.Options{Latency: 5 * time.Millisecond}, "LEDGER_URL="+ledgerURL, "WORKERS=8")
+	if a, err := w.open(); err == nil {
+		w.stop(a)
+		t.Fatal("a ledger that was not migrated was opened")
+	} else if !strings.Contains(err.Error(), "pombo migrate") {
+		t.Errorf("error = %v, want it to say what to do", err)
+	}
+	if _, _, err := ledger.Migrate(t.Context(), ledgerURL); err != nil {
+		t.Fatal(err)
+	}
+	first, one := w.start()
+	_, two := w.start()
+	_, three := w.start()
+	begun, err := one.Send(t.Context(), api.NoWait)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() bool { return w.blip.Counts().Messages > rows/5 })
+	w.stop(first)
+	for _, client := range []*api.Client{two, three} {
+		run, err := client.Send(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("run %d (began as %d): %+v", run.RunID, begun.RunID, run)
 	}
 	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == rows })
 	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {

@@ -51,6 +51,9 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	ctx := e.claiming
 	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: n.Owner, Attempt: n.Attempt}
 
+	if paused, _ := e.pace.state(); paused { // since it was claimed
+		return e.notSent(ctx, held, n, errPaused)
+	}
 	number := n.Phone
 	if number.IsZero() {
 		var err error
@@ -80,8 +83,8 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		}
 	}
 
-	if wait := e.pace.recipient(number); wait > 0 {
-		return release(held, pombo.PairRate, time.Now().Add(wait))
+	if wait, err := e.recipient(ctx, number); wait > 0 || err != nil {
+		return paired(held, wait, err)
 	}
 	if err := e.pace.message(ctx); err != nil {
 		return e.notSent(ctx, held, n, err)

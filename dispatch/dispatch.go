@@ -56,6 +56,7 @@ type Ledger interface {
 	runLedger
 	pauseLedger
 	operatorLedger
+	shareLedger
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
@@ -119,6 +120,8 @@ type Engine struct {
 	pace    *pace
 	catalog *catalog
 
+	rates []*shares // that run between Start and Stop
+
 	slots  chan struct{}           // calls to Blip under way
 	hands  chan struct{}           // notifications in hand
 	work   chan pombo.Notification // from the claim loop to the workers
@@ -170,7 +173,6 @@ func New(o Options) (*Engine, error) {
 		o:       o,
 		log:     o.Logger,
 		metrics: newMetrics(o.Registerer),
-		pace:    newPace(o.MessagesPerSecond, o.CommandsPerSecond),
 		slots:   make(chan struct{}, o.Workers),
 		hands:   make(chan struct{}, hands),
 		work:    make(chan pombo.Notification, hands),
@@ -180,10 +182,21 @@ func New(o Options) (*Engine, error) {
 		intake:  make(chan int64, 1),
 		waiting: map[int64]chan struct{}{},
 	}
+	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
 	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
 	return e, nil
+}
+
+// turns is the rate of one kind of call, shared where the ledger is.
+func (e *Engine) turns(name string, perSecond float64) turns {
+	if perSecond <= 0 || !e.o.Ledger.Shared() {
+		return ownTurns(perSecond)
+	}
+	s := sharedTurns(e.o.Ledger, name, perSecond, cap(e.hands), e.log)
+	e.rates = append(e.rates, s)
+	return s
 }
 
 func orDefault[T comparable](v, d T) T {
@@ -214,6 +227,12 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.workers.Go(e.worker)
 	}
 	e.beat.Go(func() { e.heartbeat(e.working) })
+	for _, s := range e.rates {
+		e.loop(s.run)
+	}
+	if e.o.Ledger.Shared() {
+		e.loop(e.pauseLoop)
+	}
 	e.loop(e.claimLoop)
 	e.loop(e.uncertainLoop)
 	e.loop(e.catalog.run)
@@ -223,7 +242,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	if underWay {
 		e.watch(run.ID)
-		e.intake <- run.ID
+		if !e.o.Ledger.Shared() { // else it is another process's, or Reclaim has ended it
+			e.intake <- run.ID
+		}
 	}
 	return nil
 }

@@ -25,10 +25,16 @@ type memory struct {
 	runs    []pombo.Run
 	pause   *pombo.Pause
 	broken  map[string]error // by method: fails until removed
+
+	shared bool
+	duty   string // who takes in
+	quota  map[string]time.Time
+	last   map[phone.Number]time.Time
 }
 
 func newMemory() *memory {
-	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{}}
+	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{},
+		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}}
 }
 
 func (m *memory) enter(method string) (func(), error) {
@@ -344,6 +350,55 @@ func (m *memory) Reclaim(context.Context) (int, int, error) {
 	leave, err := m.enter("Reclaim")
 	defer leave()
 	return 0, 0, err
+}
+
+func (m *memory) Shared() bool { return m.shared }
+
+func (m *memory) TakeIntake(_ context.Context, owner string, _ time.Duration) (bool, error) {
+	leave, err := m.enter("TakeIntake")
+	defer leave()
+	if m.duty == "" {
+		m.duty = owner
+	}
+	return m.duty == owner, err
+}
+
+func (m *memory) ReleaseIntake(context.Context, string) error {
+	leave, err := m.enter("ReleaseIntake")
+	defer leave()
+	m.duty = ""
+	return err
+}
+
+// Quota grants what comes within a fifth of a second.
+func (m *memory) Quota(_ context.Context, name string, perSecond float64, want int) (int, time.Duration, error) {
+	leave, err := m.enter("Quota")
+	defer leave()
+	if err != nil {
+		return 0, 0, err
+	}
+	gap := time.Duration(float64(time.Second) / perSecond)
+	now := time.Now()
+	from := m.quota[name]
+	if from.Before(now) {
+		from = now
+	}
+	granted := min(want, int((200*time.Millisecond-from.Sub(now))/gap)+1)
+	if granted <= 0 {
+		return 0, gap, nil
+	}
+	m.quota[name] = from.Add(time.Duration(granted) * gap)
+	return granted, from.Sub(now), nil
+}
+
+func (m *memory) Recipient(_ context.Context, n phone.Number, gap time.Duration) (time.Duration, error) {
+	leave, err := m.enter("Recipient")
+	defer leave()
+	if wait := gap - time.Since(m.last[n]); err != nil || wait > 0 {
+		return max(wait, 0), err
+	}
+	m.last[n] = time.Now()
+	return 0, nil
 }
 
 func (m *memory) at(id pombo.ID) *pombo.Notification {

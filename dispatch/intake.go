@@ -40,7 +40,7 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 		case run := <-e.intake:
 			e.takeInFor(ctx, run)
 		case <-tick:
-			if _, err := e.takeIn(ctx, 0); err != nil && ctx.Err() == nil {
+			if _, err := e.takeIn(ctx, 0, false); err != nil && ctx.Err() == nil {
 				e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
 			}
 		}
@@ -49,8 +49,17 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 
 // takeIn takes in every row that is pending now, page by page, on behalf of a
 // run or, with 0, of nobody. It holds no lock and no transaction on the source.
-func (e *Engine) takeIn(ctx context.Context, run int64) (added int, err error) {
+// Where processes share the ledger one of them takes in at a time; wait says
+// whether to wait for the turn. Nothing depends on it but the source's load.
+func (e *Engine) takeIn(ctx context.Context, run int64, wait bool) (added int, err error) {
+	if mine, err := e.onDuty(ctx, wait); !mine || err != nil {
+		return 0, err
+	}
+	defer e.offDuty(ctx)
 	for after := ""; ; {
+		if _, err := e.onDuty(ctx, false); err != nil { // goes on
+			return added, err
+		}
 		if err := e.waitForRoom(ctx); err != nil {
 			return added, err
 		}

@@ -23,7 +23,7 @@ var errPaused = errors.New("sending is paused")
 // pace says when the next call may be made: the bot's rates, a pause of the
 // whole bot, and the gap between two messages to one person.
 type pace struct {
-	messages, commands *rate.Limiter
+	messages, commands turns
 
 	mu      sync.Mutex
 	pause   pombo.Pause
@@ -36,23 +36,46 @@ type pace struct {
 	turned      time.Time
 }
 
-func newPace(messages, commands float64) *pace {
+func newPace(messages, commands turns) *pace {
 	return &pace{
-		messages: limiter(messages),
-		commands: limiter(commands),
+		messages: messages,
+		commands: commands,
 		changed:  make(chan struct{}),
 		now:      map[phone.Number]time.Time{},
 		before:   map[phone.Number]time.Time{},
 	}
 }
 
-// limiter allows no burst: Blip answers a burst with two minutes of 429, and a
-// restart must not add one.
-func limiter(perSecond float64) *rate.Limiter {
+// turns says when the next call of a kind may be made.
+type turns interface {
+	// next returns a channel that is closed when it is time, or nil when it is
+	// time now. Who does not wait until then gives the turn up.
+	next() (ready <-chan struct{}, giveUp func())
+}
+
+// own is the rate of a process that has the bot to itself. It allows no burst:
+// Blip answers a burst with two minutes of 429, and a restart must not add one.
+type own struct{ limiter *rate.Limiter }
+
+func ownTurns(perSecond float64) own {
 	if perSecond <= 0 {
-		return rate.NewLimiter(rate.Inf, 0)
+		return own{rate.NewLimiter(rate.Inf, 0)}
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), 1)
+	return own{rate.NewLimiter(rate.Limit(perSecond), 1)}
+}
+
+func (o own) next() (<-chan struct{}, func()) {
+	if o.limiter.Limit() == rate.Inf {
+		return nil, nil
+	}
+	r := o.limiter.Reserve()
+	d := r.Delay()
+	if d == 0 {
+		return nil, nil
+	}
+	ready := make(chan struct{})
+	t := time.AfterFunc(d, func() { close(ready) })
+	return ready, func() { t.Stop(); r.Cancel() }
 }
 
 // message waits for leave to send one message. It returns errPaused as soon as
@@ -62,32 +85,26 @@ func (p *pace) message(ctx context.Context) error { return p.wait(ctx, p.message
 // command does the same for one command.
 func (p *pace) command(ctx context.Context) error { return p.wait(ctx, p.commands) }
 
-func (p *pace) wait(ctx context.Context, l *rate.Limiter) error {
+func (p *pace) wait(ctx context.Context, of turns) error {
 	paused, changed := p.state()
 	if paused {
 		return errPaused
 	}
-	if l.Limit() == rate.Inf {
+	ready, giveUp := of.next()
+	if ready == nil {
 		return ctx.Err()
 	}
-	r := l.Reserve()
-	d := r.Delay()
-	if d == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
 	for {
 		select {
-		case <-t.C:
+		case <-ready:
 			return nil
 		case <-changed:
 			if paused, changed = p.state(); paused {
-				r.Cancel()
+				giveUp()
 				return errPaused
 			}
 		case <-ctx.Done():
-			r.Cancel()
+			giveUp()
 			return fmt.Errorf("wait for leave to send: %w", ctx.Err())
 		}
 	}

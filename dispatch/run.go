@@ -26,6 +26,9 @@ func (e *Engine) StartRun(ctx context.Context) (run pombo.Run, joined bool, err 
 		return run, joined, err
 	}
 	if e.watch(run.ID) {
+		if joined && e.o.Ledger.Shared() {
+			return run, joined, nil // the process that began it takes in
+		}
 		if e.o.Source == nil {
 			return run, joined, e.o.Ledger.RunTaken(ctx, run.ID, "")
 		}
@@ -116,7 +119,7 @@ func (e *Engine) awaitSettled(ctx context.Context) {
 
 func (e *Engine) takeInFor(ctx context.Context, run int64) {
 	e.log.Info("run started", "run_id", run)
-	added, err := e.takeIn(ctx, run)
+	added, err := e.takeIn(ctx, run, true)
 	if ctx.Err() != nil {
 		return // the run stays under way: the next start goes on with it
 	}

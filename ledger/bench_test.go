@@ -7,19 +7,19 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"pombo"
+	"pombo/pgtest"
 	"pombo/phone"
 )
 
-func benchLedger(b *testing.B) *DB {
+func benchLedger(b *testing.B, url string) *DB {
 	b.Helper()
 	db, err := Open(b.Context(), Options{
-		URL: "sqlite:" + filepath.Join(b.TempDir(), "bench.db"), Exclusive: true, Pending: "1",
+		URL: url, Exclusive: true, Pending: "1",
 		Codes: map[pombo.State]string{pombo.Accepted: "2"},
 	})
 	if err != nil {
@@ -51,13 +51,27 @@ func benchRows(b *testing.B, from, n int) []pombo.Row {
 	return rows
 }
 
-// BenchmarkRoad takes messages down the whole road of the ledger, with as many
+func BenchmarkRoadOnSQLite(b *testing.B) {
+	road(b, benchLedger(b, "sqlite:"+filepath.Join(b.TempDir(), "bench.db")))
+}
+
+// BenchmarkRoadOnPostgreSQL has the server on the same machine; what its
+// processor does is not in the figures, only in the times.
+func BenchmarkRoadOnPostgreSQL(b *testing.B) {
+	url := pgtest.Start(b, pgtest.Options{Durable: true}).Database(b)
+	if _, _, err := Migrate(b.Context(), url); err != nil {
+		b.Fatal(err)
+	}
+	road(b, benchLedger(b, url))
+}
+
+// road takes messages down the whole road of the ledger, with as many
 // workers as a busy process has, and reports for each step how many a second it
 // makes and how much processor it takes, which other programs disturb less.
-func BenchmarkRoad(b *testing.B) {
+func road(b *testing.B, db *DB) {
+	b.Helper()
 	const page, workers = 1000, 512
 	ctx := context.Background()
-	db := benchLedger(b)
 	var spent, busy [5]time.Duration
 	step := func(i int, f func() error) {
 		start, used := time.Now(), processor(b)
@@ -122,20 +136,4 @@ func processor(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// together calls f for every notification, each in a goroutine of its own.
-func together(list []pombo.Notification, f func(*pombo.Notification) error) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(list))
-	for i := range list {
-		wg.Go(func() { errs[i] = f(&list[i]) })
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

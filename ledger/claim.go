@@ -31,8 +31,6 @@ const expireStatement = `
 		settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN ?3 ELSE settle_at END, history = history || ?4
 	WHERE seq = ?5`
 
-const renewStatement = `INSERT INTO owner (name, until) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET until = excluded.until`
-
 // maxExpired is how many rows one claim puts aside because their time is over.
 const maxExpired = 2000
 
@@ -78,7 +76,7 @@ func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notif
 		if len(claimed) == 0 {
 			return nil
 		}
-		return tx.exec(renewStatement, owner, now+db.o.Lease.Milliseconds())
+		return db.renew(tx, owner)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)

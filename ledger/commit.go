@@ -150,7 +150,9 @@ func (db *DB) writer(tx *txn) {
 		for _, s := range tx.stmts {
 			_ = s.Close()
 		}
-		_ = tx.conn.Close()
+		if tx.conn != nil {
+			_ = tx.conn.Close()
+		}
 	}()
 	var group []*write
 	busy := false // the last group had more than one write in it
@@ -229,10 +231,10 @@ func (db *DB) commit(tx *txn, group []*write) {
 	if len(group) == 0 {
 		return
 	}
-	err := db.transact(tx, group)
+	err := db.dialect.transact(tx, group)
 	if err != nil && len(group) > 1 && db.dialect.alone(err) {
 		for i, w := range group {
-			db.answer(w, db.transact(tx, group[i:i+1]))
+			db.answer(w, db.dialect.transact(tx, group[i:i+1]))
 		}
 		return
 	}
@@ -252,19 +254,25 @@ func (db *DB) answer(w *write, err error) {
 	w.done <- err
 }
 
-func (db *DB) transact(tx *txn, group []*write) (err error) {
-	if err := tx.exec(db.dialect.begin()); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			// SQLite may have rolled back by itself, and then says so.
-			_ = tx.exec("ROLLBACK")
+// refuse answers with err what is waiting now. The writer calls it when it has to
+// wait itself, so that nobody waits with it.
+func (db *DB) refuse(err error) {
+	for {
+		var w *write
+		select {
+		case w = <-db.urgent:
+		case w = <-db.bulk:
+		default:
+			return
 		}
-	}()
-	if err := tx.parts(group); err != nil {
-		return err
+		if w.turn.CompareAndSwap(waits, taken) {
+			db.answer(w, err)
+		}
 	}
+}
+
+// functions runs the functions of the group.
+func (tx *txn) functions(group []*write) error {
 	for _, w := range group {
 		if w.run == nil {
 			continue
@@ -273,17 +281,22 @@ func (db *DB) transact(tx *txn, group []*write) (err error) {
 			return err
 		}
 	}
-	return tx.exec("COMMIT")
+	return nil
 }
 
-// parts runs the statements of the group, each once for the rows of everybody,
-// in the order in which they were first met.
-func (tx *txn) parts(group []*write) error {
-	type batch struct {
-		statement string
-		parts     []*part
-		size      int
-	}
+// batch is a statement with the rows of everybody in a group who wants it run.
+type batch struct {
+	statement string
+	rows      [][]any
+	hit       []bool
+
+	parts []*part
+	size  int
+}
+
+// batches merges the statements of the group, in the order in which they were
+// first met.
+func batches(group []*write) []batch {
 	var batches []batch
 	for _, w := range group {
 		for i := range w.parts {
@@ -300,25 +313,40 @@ func (tx *txn) parts(group []*write) error {
 			b.size += len(p.rows)
 		}
 	}
-	for _, b := range batches {
-		rows, hit := b.parts[0].rows, b.parts[0].hit
+	for i := range batches {
+		b := &batches[i]
+		b.rows, b.hit = b.parts[0].rows, b.parts[0].hit
 		if len(b.parts) > 1 {
-			rows, hit = make([][]any, 0, b.size), make([]bool, b.size)
+			b.rows, b.hit = make([][]any, 0, b.size), make([]bool, b.size)
 			for _, p := range b.parts {
-				rows = append(rows, p.rows...)
-			}
-		}
-		if err := tx.dialect.each(tx, b.statement, rows, hit); err != nil {
-			return err
-		}
-		if len(b.parts) > 1 {
-			at := 0
-			for _, p := range b.parts {
-				at += copy(p.hit, hit[at:])
+				b.rows = append(b.rows, p.rows...)
 			}
 		}
 	}
-	return nil
+	return batches
+}
+
+// share gives everybody his part of what the batch changed.
+func (b *batch) share() {
+	if len(b.parts) == 1 {
+		return // it is his already
+	}
+	at := 0
+	for _, p := range b.parts {
+		at += copy(p.hit, b.hit[at:])
+	}
+}
+
+// query runs a reading statement.
+func (db *DB) query(ctx context.Context, statement string, args []any) (*sql.Rows, error) {
+	if !db.dialect.prepares() {
+		return db.read.QueryContext(ctx, db.dialect.text(statement), args...)
+	}
+	s, err := db.prepared(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
 }
 
 // prepared returns the statement prepared for the readers. It lives as long as
@@ -329,7 +357,7 @@ func (db *DB) prepared(ctx context.Context, statement string) (*sql.Stmt, error)
 	}
 	s, err := db.read.PrepareContext(ctx, db.dialect.text(statement))
 	if err != nil {
-		return nil, db.dialect.explain(err)
+		return nil, err
 	}
 	if other, loaded := db.reads.LoadOrStore(statement, s); loaded {
 		_ = s.Close()
@@ -340,24 +368,25 @@ func (db *DB) prepared(ctx context.Context, statement string) (*sql.Stmt, error)
 
 // get reads one row into dest; sql.ErrNoRows when there is none.
 func (db *DB) get(ctx context.Context, statement string, args []any, dest ...any) error {
-	s, err := db.prepared(ctx, statement)
-	if err != nil {
-		return err
-	}
-	err = s.QueryRowContext(ctx, args...).Scan(dest...)
-	if err != nil && err != sql.ErrNoRows { //nolint:errorlint // database/sql returns it bare
-		return db.dialect.explain(err)
+	found := false
+	err := db.all(ctx, statement, args, func(rows *sql.Rows) error {
+		if found {
+			return nil
+		}
+		found = true
+		return rows.Scan(dest...)
+	})
+	if err == nil && !found {
+		err = sql.ErrNoRows
 	}
 	return err
 }
 
 // all reads the rows of a query and calls scan for each.
 func (db *DB) all(ctx context.Context, statement string, args []any, scan func(*sql.Rows) error) error {
-	s, err := db.prepared(ctx, statement)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(ctx, args...)
+	ctx, done := db.dialect.patient(ctx)
+	defer done()
+	rows, err := db.query(ctx, statement, args)
 	if err != nil {
 		return db.dialect.explain(err)
 	}

@@ -104,20 +104,11 @@ func (db *DB) move(ctx context.Context, verb string, id pombo.ID, decide func(*s
 // pause that Blip asks for never shortens the one there is.
 func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 	err := db.do(ctx, func(tx *txn) error {
-		now := db.now()
-		if p.By != "operator" {
-			var until sql.NullInt64
-			err := tx.queryRow(`SELECT until FROM pause WHERE until IS NULL OR until > ?1`, now).Scan(&until)
-			if err == nil && (!until.Valid || !p.Until.IsZero() && until.Int64 >= p.Until.UnixMilli()) {
-				return nil
-			}
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return err
-			}
-		}
 		return tx.exec(`INSERT INTO pause (one, until, reason, detail, by) VALUES (1, ?1, ?2, ?3, ?4)
-			ON CONFLICT (one) DO UPDATE SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, by = excluded.by`,
-			millis(p.Until), string(p.Reason), p.Detail, p.By)
+			ON CONFLICT (one) DO UPDATE SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, by = excluded.by
+			WHERE excluded.by = 'operator'
+				OR pause.until IS NOT NULL AND (pause.until <= ?5 OR excluded.until IS NULL OR pause.until < excluded.until)`,
+			millis(p.Until), string(p.Reason), p.Detail, p.By, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)

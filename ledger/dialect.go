@@ -3,24 +3,25 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 // dialect is what differs between the databases that can hold a ledger. It
 // changes text and the way a batch is run, never what happens.
 //
 // Statements are written in what SQLite and PostgreSQL have in common, with
-// parameters ?1, ?2 and so on.
+// parameters ?1, ?2 and so on. A parameter that is the time by which leases are
+// judged is written /*clock*/?1 and given DB.clock: a database that several
+// machines share takes its own time where that is NULL.
 type dialect interface {
+	statements
+	character
 	// open returns the pool of the writer and that of the readers, with the
 	// schema in place. Its errors are explained already.
 	open(ctx context.Context) (write, read *sql.DB, err error)
-	// text rewrites a statement for the database.
-	text(statement string) string
-	// begin is the statement that starts a writing transaction.
-	begin() string
-	// claim is the statement that takes due notifications; claim.go lists its
-	// parameters and columns.
-	claim() string
+	// transact carries out a group of writes in one transaction: their batches,
+	// then their functions. After an error none of it has happened.
+	transact(tx *txn, group []*write) error
 	// each runs a statement for every row of parameters, in order, and sets in
 	// hit which of them changed something.
 	each(tx *txn, statement string, rows [][]any, hit []bool) error
@@ -33,10 +34,35 @@ type dialect interface {
 	close() error
 }
 
+// statements are the texts that differ.
+type statements interface {
+	// text rewrites a statement for the database.
+	text(statement string) string
+	// claim is the statement that takes due notifications; claim.go lists its
+	// parameters and columns.
+	claim() string
+}
+
+// character is what the rest of the package must know of a database.
+type character interface {
+	// shared reports whether several processes may claim at once.
+	shared() bool
+	// steady reports whether the database has answered without a break for the
+	// time d. Only the writer may ask.
+	steady(d time.Duration) bool
+	// prepares reports whether a connection may keep statements prepared.
+	prepares() bool
+	// patient bounds how long a reading statement is waited for.
+	patient(ctx context.Context) (context.Context, context.CancelFunc)
+}
+
 // txn is the writer's connection with its prepared statements, within a
-// transaction. Its statements carry no context: none of them waits for anybody,
-// and a driver that watches a context costs more than the statement.
+// transaction.
 type txn struct {
+	// ctx is that of the transaction, not of whoever asked for a write. On
+	// SQLite it has no end: no statement there waits for anybody, and a driver
+	// that watches a context costs more than the statement.
+	ctx     context.Context
 	conn    *sql.Conn
 	dialect dialect
 	stmts   map[string]*sql.Stmt
@@ -46,7 +72,7 @@ func (tx *txn) stmt(statement string) (*sql.Stmt, error) {
 	if s, ok := tx.stmts[statement]; ok {
 		return s, nil
 	}
-	s, err := tx.conn.PrepareContext(context.Background(), tx.dialect.text(statement))
+	s, err := tx.conn.PrepareContext(tx.ctx, tx.dialect.text(statement))
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +87,7 @@ func (tx *txn) exec(statement string, args ...any) error {
 
 // change runs a statement and returns how many rows it changed.
 func (tx *txn) change(statement string, args ...any) (int, error) {
-	s, err := tx.stmt(statement)
-	if err != nil {
-		return 0, err
-	}
-	r, err := s.ExecContext(context.Background(), args...)
+	r, err := tx.run(statement, args)
 	if err != nil {
 		return 0, err
 	}
@@ -73,19 +95,34 @@ func (tx *txn) change(statement string, args ...any) (int, error) {
 	return int(n), err
 }
 
-func (tx *txn) query(statement string, args ...any) (*sql.Rows, error) {
+func (tx *txn) run(statement string, args []any) (sql.Result, error) {
+	if !tx.dialect.prepares() {
+		return tx.conn.ExecContext(tx.ctx, tx.dialect.text(statement), args...)
+	}
 	s, err := tx.stmt(statement)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(context.Background(), args...)
+	return s.ExecContext(tx.ctx, args...)
+}
+
+func (tx *txn) query(statement string, args ...any) (*sql.Rows, error) {
+	if !tx.dialect.prepares() {
+		return tx.conn.QueryContext(tx.ctx, tx.dialect.text(statement), args...)
+	}
+	s, err := tx.stmt(statement)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(tx.ctx, args...)
 }
 
 func (tx *txn) queryRow(statement string, args ...any) *sql.Row {
-	s, err := tx.stmt(statement)
-	if err != nil {
-		// Let the database say it again where the caller scans.
-		return tx.conn.QueryRowContext(context.Background(), tx.dialect.text(statement), args...)
+	if tx.dialect.prepares() {
+		if s, err := tx.stmt(statement); err == nil {
+			return s.QueryRowContext(tx.ctx, args...)
+		}
 	}
-	return s.QueryRowContext(context.Background(), args...)
+	// What could not be prepared fails again where the caller scans.
+	return tx.conn.QueryRowContext(tx.ctx, tx.dialect.text(statement), args...)
 }

@@ -7,11 +7,31 @@ import (
 	"pombo"
 )
 
+// renewStatement gives the owner ?1 a lease of ?3 milliseconds.
+const renewStatement = `INSERT INTO owner (name, until) VALUES (?1, /*clock*/?2 + ?3)
+	ON CONFLICT (name) DO UPDATE SET until = excluded.until RETURNING until`
+
+// renew also finds out what the database's clock says, where that one counts.
+func (db *DB) renew(tx *txn, owner string) error {
+	lease := db.o.Lease.Milliseconds()
+	var until int64
+	if err := tx.queryRow(renewStatement, owner, db.clock(), lease).Scan(&until); err != nil {
+		return err
+	}
+	db.setClock(until - lease)
+	db.mine.Store(owner, true)
+	db.engaged.Store(true)
+	return nil
+}
+
 // Renew keeps what the owner has in hands for the length of a lease from now.
 func (db *DB) Renew(ctx context.Context, owner string) error {
 	db.saveIdentities(1)
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(renewStatement, owner, db.now()+db.o.Lease.Milliseconds())
+		if err := db.renew(tx, owner); err != nil || !db.Shared() {
+			return err
+		}
+		return db.prune(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
@@ -23,24 +43,33 @@ func (db *DB) Renew(ctx context.Context, owner string) error {
 // was only claimed goes back to the queue, what was being sent is uncertain. It
 // starts from the notifications and not from the leases, so one whose owner has
 // left no lease at all is found too. An owner that was merely slow finds out
-// when he finishes: pombo.ErrLost.
+// when he finishes: pombo.ErrLost. A run whose process has gone while it took in
+// takes in no more. For the time of a lease after the database was away nothing
+// is taken from anybody: nobody could renew.
 func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
 	err = db.do(ctx, func(tx *txn) (err error) {
-		const dead = ` owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > ?1) `
-		now := db.now()
+		requeued, uncertain = 0, 0
+		if !db.dialect.steady(db.o.Lease) {
+			return nil
+		}
+		const dead = ` owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > /*clock*/?2) `
+		now, clock := db.now(), db.clock()
 		requeued, err = tx.change(`
-			UPDATE notification SET state = 'queued', owner = NULL, lane = priority, not_before = ?1, history = history || '[' || ?1 || ',"queued",' || attempt || ',"`+string(pombo.LeaseOver)+`"]'
-			WHERE state = 'claimed' AND`+dead, now)
+			UPDATE notification SET state = 'queued', owner = NULL, lane = priority, not_before = ?1, history = history || '[' || CAST(?1 AS BIGINT) || ',"queued",' || attempt || ',"`+string(pombo.LeaseOver)+`"]'
+			WHERE state = 'claimed' AND`+dead, now, clock)
 		if err != nil {
 			return err
 		}
 		uncertain, err = tx.change(`
-			UPDATE notification SET state = 'uncertain', owner = NULL, lane = 10, not_before = ?1, history = history || '[' || ?1 || ',"uncertain",' || attempt || ',"`+string(pombo.Interrupted)+`"]'
-			WHERE state = 'sending' AND`+dead, now)
+			UPDATE notification SET state = 'uncertain', owner = NULL, lane = 10, not_before = ?1, history = history || '[' || CAST(?1 AS BIGINT) || ',"uncertain",' || attempt || ',"`+string(pombo.Interrupted)+`"]'
+			WHERE state = 'sending' AND`+dead, now, clock)
 		if err != nil {
 			return err
 		}
-		return tx.exec(`DELETE FROM owner WHERE until <= ?1`, now)
+		if err := tx.exec(`DELETE FROM owner WHERE until <= /*clock*/?1`, clock); err != nil || !db.Shared() {
+			return err
+		}
+		return db.orphans(tx)
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("reclaim: %w", err)

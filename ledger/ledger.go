@@ -18,6 +18,9 @@
 // and then answers everybody. Reads have connections of their own and wait for
 // nobody.
 //
+// On PostgreSQL several processes share a ledger, each with such a writer. What
+// they have to agree on is in share.go.
+//
 // A write is a statement and the rows that it is run for. What differs between
 // databases is text and how such a batch is run; that is the dialect (dialect.go),
 // one file for each database. Decisions are in Go, once, or in the conditions of
@@ -37,6 +40,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -44,6 +48,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pombo"
@@ -51,12 +56,14 @@ import (
 
 // Options says which ledger to open and what it has to know.
 type Options struct {
-	// URL is "sqlite:path"; the folder is created if it is not there.
+	// URL is "sqlite:path", and the folder is created if it is not there; or
+	// "postgres://user:password@host:port/database", whose tables Migrate makes.
 	URL string
 	// Exclusive is for the process that claims. On SQLite there can be only one:
 	// Open takes a lock on the file, which ends with the process, and forgets
 	// the leases of the processes before it. Without Exclusive the ledger can be
-	// read and changed beside that process, but must not be claimed from.
+	// read and changed beside that process, but must not be claimed from. On
+	// PostgreSQL any number of processes may claim, and it means nothing.
 	Exclusive bool
 	// Source is the name of the source whose rows can be settled; results of rows
 	// of another one, from before its name was changed, wait. "" = any.
@@ -73,7 +80,8 @@ type Options struct {
 	// FirstPoll is how long after acceptance Blip is asked for receipts;
 	// 0 = 30 s, negative = never.
 	FirstPoll time.Duration
-	// Now tells the time; nil = time.Now.
+	// Now tells the time; nil = time.Now, or on PostgreSQL the database's clock,
+	// so that machines whose clocks differ agree on when a lease is over.
 	Now func() time.Time
 	// Logger gets what nobody can be told as an error; nil = nowhere.
 	Logger *slog.Logger
@@ -99,6 +107,14 @@ type DB struct {
 	idle   chan struct{} // closed by the writer when it has ended
 	close  sync.Once
 
+	// name tells this DB from all others that are or were open on the ledger.
+	name string
+	// Where the database's clock counts: how far it is ahead of ours.
+	byDatabase bool
+	ahead      atomic.Int64 // ms
+	mine       sync.Map     // the owners whose leases this DB has renewed
+	engaged    atomic.Bool  // others would have to wait for what this DB leaves behind
+
 	contentWith map[string]string // code → the states that owe no further one, as ",a,b,"
 
 	identities identities
@@ -109,9 +125,10 @@ type DB struct {
 
 var errClosed = errors.New("the ledger is closed")
 
-// Open opens the ledger, and creates or migrates it as needed. The error of one
-// that is locked by another process, was written by a newer program or is no
-// ledger says what to do. Close must be called.
+// Open opens the ledger. On SQLite it creates or migrates it as needed; on
+// PostgreSQL, where other processes may be at work on it, that is what Migrate is
+// for. The error of one that is locked by another process, was written by a newer
+// program or is no ledger says what to do. Close must be called.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Lease == 0 {
 		o.Lease = 30 * time.Second
@@ -119,7 +136,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.FirstPoll == 0 {
 		o.FirstPoll = 30 * time.Second
 	}
-	if o.Now == nil {
+	noClock := o.Now == nil
+	if noClock {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
@@ -140,27 +158,33 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		bulk:    make(chan *write, 64),
 		quit:    make(chan struct{}),
 		idle:    make(chan struct{}),
+		name:    rand.Text(),
 		waiting: map[int64]int64{},
 	}
 	db.contentWith = contentWith(o.Codes)
 	switch scheme, path, _ := strings.Cut(o.URL, ":"); scheme {
 	case "sqlite":
 		db.dialect = &sqlite{path: path, exclusive: o.Exclusive, claimText: sqliteClaim()}
+	case "postgres", "postgresql":
+		db.byDatabase = noClock
+		db.dialect = &postgres{url: o.URL, name: db.name, clock: db.clock, log: o.Logger, quit: db.quit, refuse: db.refuse, arrays: map[string]string{}}
 	default:
 		// The URL itself may hold a password.
-		return nil, errors.New("open the ledger: its address has to begin with sqlite: (LEDGER_URL, for instance sqlite:data/pombo.db)")
+		return nil, errors.New("open the ledger: its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
 	}
 	var err error
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	conn, err := db.write.Conn(ctx)
-	if err != nil {
-		err = db.dialect.explain(err)
-		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.closePools())
+	if db.byDatabase {
+		var now int64
+		if err := db.get(ctx, `SELECT /*clock*/?1`, []any{nil}, &now); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.closePools())
+		}
+		db.setClock(now)
 	}
-	go db.writer(&txn{conn: conn, dialect: db.dialect, stmts: map[string]*sql.Stmt{}})
-	if o.Exclusive {
+	go db.writer(&txn{dialect: db.dialect, stmts: map[string]*sql.Stmt{}})
+	if o.Exclusive && !db.Shared() {
 		if err := db.inherit(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
 		}
@@ -188,6 +212,9 @@ func (db *DB) Close() error {
 	var err error
 	db.close.Do(func() {
 		db.saveIdentities(1)
+		if db.Shared() {
+			db.farewell()
+		}
 		close(db.quit)
 		<-db.idle
 		err = db.closePools()
@@ -214,8 +241,25 @@ func (db *DB) Check(ctx context.Context) error {
 	return nil
 }
 
-// now is the time as the ledger keeps it.
-func (db *DB) now() int64 { return db.o.Now().UnixMilli() }
+// now is the time as the ledger keeps it: that of the database where its clock
+// counts, as near as the last look at it tells.
+func (db *DB) now() int64 { return db.o.Now().UnixMilli() + db.ahead.Load() }
+
+// clock is the time by which leases are judged, as a parameter: NULL where the
+// database has to look at its clock itself.
+func (db *DB) clock() any {
+	if db.byDatabase {
+		return nil
+	}
+	return db.now()
+}
+
+// setClock is told what the database's clock has just said.
+func (db *DB) setClock(now int64) {
+	if db.byDatabase {
+		db.ahead.Store(now - db.o.Now().UnixMilli())
+	}
+}
 
 // endOfTime stands for "never" where a time has to be compared.
 const endOfTime = math.MaxInt64

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"pombo/ledger"
 	"pombo/ledger/ledgertest"
 )
 
@@ -11,5 +12,17 @@ func TestLedgerOnSQLite(t *testing.T) {
 	ledgertest.Run(t, func(t *testing.T) string {
 		t.Helper()
 		return "sqlite:" + filepath.Join(t.TempDir(), "data", "pombo.db")
+	})
+}
+
+func TestLedgerOnPostgreSQL(t *testing.T) {
+	ledger.Postgres.Server(t)
+	ledgertest.Run(t, func(t *testing.T) string {
+		t.Helper()
+		url := ledger.Postgres.Schema(t)
+		if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+		return url
 	})
 }

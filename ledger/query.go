@@ -63,6 +63,8 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (list []pombo.Notificati
 	}
 	// One more than asked for tells whether there is a next page.
 	args = append(args, limit+1)
+	ctx, done := db.dialect.patient(ctx)
+	defer done()
 	rows, err := db.read.QueryContext(ctx, db.dialect.text(`SELECT`+columns+`FROM notification WHERE `+where+
 		` ORDER BY seq DESC LIMIT ?`+strconv.Itoa(len(args))), args...)
 	if err != nil {
@@ -142,13 +144,13 @@ func (db *DB) where(ctx context.Context, f pombo.Filter) (string, []any, error) 
 		if err != nil {
 			return "", nil, errors.New("the phone of a filter has to be in E.164, for instance +5531988880000")
 		}
-		add("seq IN ("+blocks+"SELECT seq FROM block CROSS JOIN notification WHERE (seq >> 15) = b AND phone = ?·)", digits(n))
+		add("seq IN ("+blocks+"SELECT seq FROM "+inBlocks+"phone = ?·)", digits(n))
 	}
 	if f.Text != "" {
 		term := "row_key >= ?· AND row_key < ?·"
 		values := []any{f.Text, f.Text + "\U0010ffff"}
 		if lo, hi, ok := words(f.Text); ok {
-			term = "(" + term + " OR seq IN (" + blocks + "SELECT seq FROM block CROSS JOIN notification WHERE (seq >> 15) = b AND id BETWEEN ?· AND ?·))"
+			term = "(" + term + " OR seq IN (" + blocks + "SELECT seq FROM " + inBlocks + "id BETWEEN ?· AND ?·))"
 			values = append(values, lo, hi)
 		}
 		add(term, values...)

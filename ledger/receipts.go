@@ -16,6 +16,9 @@ const blocks = `WITH RECURSIVE block (b) AS (
 		UNION ALL SELECT b - 1 FROM block WHERE b > 0
 	) `
 
+// inBlocks joins them.
+const inBlocks = `block CROSS JOIN notification WHERE (seq >> 15) = b AND `
+
 const applyStatement = `
 	UPDATE notification SET state = ?1, owner = NULL, lane = ?10, not_before = NULL,
 		settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN coalesce(settle_at, ?3) ELSE settle_at END,
@@ -125,7 +128,7 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	}
 }
 
-const standingStatement = blocks + `SELECT seq, state, attempt, source, row_key, generation FROM block CROSS JOIN notification WHERE (seq >> 15) = b AND id = ?1`
+const standingStatement = blocks + `SELECT seq, state, attempt, source, row_key, generation FROM ` + inBlocks + `id = ?1`
 
 // standing returns where the notification stands; nil when there is none.
 func (db *DB) standing(ctx context.Context, id pombo.ID) (*standing, error) {
@@ -159,10 +162,12 @@ func (db *DB) PollDue(ctx context.Context, limit int) ([]pombo.Notification, err
 	return list, nil
 }
 
+const polledStatement = `UPDATE notification SET poll_at = ?1 WHERE seq = ?2 AND poll_at IS NOT NULL`
+
 // Polled says when Blip is asked next about a notification; the zero time ends
 // the asking. One whose asking has ended meanwhile stays so.
 func (db *DB) Polled(ctx context.Context, seq int64, next time.Time) error {
-	w := newWrite(part{`UPDATE notification SET poll_at = ?1 WHERE seq = ?2 AND poll_at IS NOT NULL`, [][]any{{millis(next), seq}}, make([]bool, 1)})
+	w := newWrite(onePart(polledStatement, [][]any{{millis(next), seq}}))
 	if err := db.submit(ctx, db.bulk, w); err != nil {
 		return fmt.Errorf("record the next poll: %w", err)
 	}

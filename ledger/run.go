@@ -14,14 +14,22 @@ import (
 // StartRun starts a run, or joins the one that is under way.
 func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err error) {
 	err = db.do(ctx, func(tx *txn) error {
-		run, joined = pombo.Run{Taking: true}, true
 		var started int64
-		err := tx.queryRow(`SELECT id, started, taking, error FROM run WHERE finished IS NULL ORDER BY id DESC LIMIT 1`).
-			Scan(&run.ID, &started, &run.Taking, &run.Error)
+		underWay := func() error {
+			run, joined = pombo.Run{Taking: true}, true
+			return tx.queryRow(`SELECT id, started, taking, error FROM run WHERE finished IS NULL ORDER BY id DESC LIMIT 1`).
+				Scan(&run.ID, &started, &run.Taking, &run.Error)
+		}
+		err := underWay()
 		if errors.Is(err, sql.ErrNoRows) {
 			joined, started = false, db.now()
-			err = tx.queryRow(`INSERT INTO run (started, taking, error, first_seq)
-				VALUES (?1, 1, '', coalesce((SELECT max(seq) FROM notification), 0) + 1) RETURNING id`, started).Scan(&run.ID)
+			db.engaged.Store(true)
+			err = tx.queryRow(`INSERT INTO run (started, taking, error, first_seq, taker)
+				VALUES (?1, 1, '', coalesce((SELECT max(seq) FROM notification), 0) + 1, ?2)
+				ON CONFLICT DO NOTHING RETURNING id`, started, db.name).Scan(&run.ID)
+			if errors.Is(err, sql.ErrNoRows) { // another process was quicker
+				err = underWay()
+			}
 		}
 		run.Started = time.UnixMilli(started).UTC()
 		return err
@@ -139,15 +147,17 @@ func scanRun(scan func(...any) error) (run pombo.Run, first, last int64, err err
 
 // run reads a run without counting its rows.
 func (db *DB) run(ctx context.Context, id int64) (run pombo.Run, first, last int64, err error) {
-	s, err := db.prepared(ctx, runColumns+`WHERE id = ?1`)
-	if err == nil {
-		run, first, last, err = scanRun(s.QueryRowContext(ctx, id).Scan)
-	}
-	if errors.Is(err, sql.ErrNoRows) {
+	found := false
+	err = db.all(ctx, runColumns+`WHERE id = ?1`, []any{id}, func(rows *sql.Rows) (err error) {
+		found = true
+		run, first, last, err = scanRun(rows.Scan)
+		return err
+	})
+	if err == nil && !found {
 		err = pombo.ErrNotFound
 	}
 	if err != nil {
-		return run, 0, 0, fmt.Errorf("read run %d: %w", id, db.dialect.explain(err))
+		return run, 0, 0, fmt.Errorf("read run %d: %w", id, err)
 	}
 	return run, first, last, nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
@@ -26,6 +27,7 @@ var sqliteMigrations embed.FS
 type sqlite struct {
 	path      string
 	exclusive bool
+	write     *sql.DB
 	lock      *flock.Flock
 	claimText string
 }
@@ -65,6 +67,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 	if write, err = s.pool(1, writerCache, ""); err != nil {
 		return nil, nil, err
 	}
+	s.write = write
 	if err := s.migrate(ctx, write, held); err != nil {
 		return write, nil, s.explain(err)
 	}
@@ -130,9 +133,43 @@ func (s *sqlite) migrate(ctx context.Context, db *sql.DB, locked bool) error {
 
 func (s *sqlite) text(statement string) string { return statement }
 
-// begin takes the lock at once: a transaction that reads first could find it
+func (s *sqlite) shared() bool              { return false }
+func (s *sqlite) steady(time.Duration) bool { return true }
+func (s *sqlite) prepares() bool            { return true }
+
+func (s *sqlite) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return ctx, func() {}
+}
+
+// transact takes the lock at once: a transaction that reads first could find it
 // taken when it wants to write, and would have to start again.
-func (s *sqlite) begin() string { return "BEGIN IMMEDIATE" }
+func (s *sqlite) transact(tx *txn, group []*write) (err error) {
+	if tx.conn == nil {
+		tx.ctx = context.Background()
+		if tx.conn, err = s.write.Conn(tx.ctx); err != nil {
+			return err
+		}
+	}
+	if err := tx.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// SQLite may have rolled back by itself, and then says so.
+			_ = tx.exec("ROLLBACK")
+		}
+	}()
+	for _, b := range batches(group) {
+		if err := s.each(tx, b.statement, b.rows, b.hit); err != nil {
+			return err
+		}
+		b.share()
+	}
+	if err := tx.functions(group); err != nil {
+		return err
+	}
+	return tx.exec("COMMIT")
+}
 
 func (s *sqlite) claim() string { return s.claimText }
 
@@ -160,7 +197,7 @@ func (s *sqlite) each(tx *txn, statement string, rows [][]any, hit []bool) error
 		return err
 	}
 	for i, row := range rows {
-		r, err := stmt.ExecContext(context.Background(), row...)
+		r, err := stmt.ExecContext(tx.ctx, row...)
 		if err != nil {
 			return err
 		}

@@ -11,12 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"pombo"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func sqliteURL(t *testing.T) string {
 	t.Helper()

@@ -28,6 +28,7 @@ type cli struct {
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip."`
 	Config    configCommand    `cmd:"" group:"prepare" help:"Show the settings in force, without secrets, and all that is wrong with them."`
+	Migrate   migrateCommand   `cmd:"" group:"prepare" help:"Make or update the tables of the ledger."`
 	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table."`
 	Demo      demoCommand      `cmd:"" group:"try" help:"Show everything at work: no setting, no account, no network."`
 	Simulator simulatorCommand `cmd:"" group:"try" help:"Run a pretend Blip."`

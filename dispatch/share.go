@@ -1,0 +1,170 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"pombo"
+	"pombo/phone"
+)
+
+// shareLedger is what the processes that share a ledger have in common. On a
+// ledger of one process everything is granted at once, and pace.go keeps the
+// rates alone.
+type shareLedger interface {
+	Shared() bool
+	// TakeIntake gives this owner the duty to take in for d, unless another has it.
+	TakeIntake(ctx context.Context, owner string, d time.Duration) (bool, error)
+	ReleaseIntake(ctx context.Context, owner string) error
+	// Quota grants calls of a kind out of a rate that all keep together: call i
+	// may be made from in + i/perSecond on; with none granted, ask again after in.
+	Quota(ctx context.Context, name string, perSecond float64, want int) (granted int, in time.Duration, err error)
+	// Recipient returns how long a message to n must wait; 0 takes the place.
+	Recipient(ctx context.Context, n phone.Number, gap time.Duration) (wait time.Duration, err error)
+}
+
+// dutyTime is how long the duty to take in lasts without being renewed: when its
+// holder dies, another one takes over within this time.
+const dutyTime = 5 * time.Second
+
+// onDuty waits until it is this process's turn to take in. wait false looks once.
+func (e *Engine) onDuty(ctx context.Context, wait bool) (bool, error) {
+	for {
+		mine, err := e.o.Ledger.TakeIntake(ctx, e.o.Owner, dutyTime)
+		if mine || err != nil || !wait {
+			return mine, err
+		}
+		if err := sleep(ctx, idle); err != nil {
+			return false, err
+		}
+	}
+}
+
+// offDuty lets another process take in.
+func (e *Engine) offDuty(ctx context.Context) {
+	if err := e.o.Ledger.ReleaseIntake(context.WithoutCancel(ctx), e.o.Owner); err != nil {
+		e.log.Warn("duty to take in not given up; it ends by itself", "error", err)
+	}
+}
+
+// recipient returns how long a message to n must wait for the person's sake; 0
+// takes the place.
+func (e *Engine) recipient(ctx context.Context, n phone.Number) (time.Duration, error) {
+	if e.o.Ledger.Shared() {
+		return e.o.Ledger.Recipient(ctx, n, pairGap)
+	}
+	return e.pace.recipient(n), nil
+}
+
+// pauseLoop learns of pauses soon: another process may have got the 429.
+func (e *Engine) pauseLoop(ctx context.Context) {
+	for sleep(ctx, idle) == nil {
+		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("pause not read", "error", err)
+		}
+	}
+}
+
+// shares hands out this process's share of a rate that all keep together.
+type shares struct {
+	ask     func(ctx context.Context, want int) (granted int, in time.Duration, err error)
+	gap     time.Duration
+	log     *slog.Logger
+	waiting chan *turn
+}
+
+// turn is one caller who waits.
+type turn struct {
+	ready chan struct{}
+	gone  atomic.Bool
+}
+
+func sharedTurns(l shareLedger, name string, perSecond float64, callers int, log *slog.Logger) *shares {
+	return &shares{
+		ask: func(ctx context.Context, want int) (int, time.Duration, error) {
+			return l.Quota(ctx, name, perSecond, want)
+		},
+		gap:     time.Duration(float64(time.Second) / perSecond),
+		log:     log,
+		waiting: make(chan *turn, callers),
+	}
+}
+
+func (s *shares) next() (<-chan struct{}, func()) {
+	t := &turn{ready: make(chan struct{})}
+	s.waiting <- t
+	return t.ready, func() { t.gone.Store(true) }
+}
+
+// run asks the ledger for as many turns as callers wait, and gives them out when
+// their time has come. While the ledger is away nobody gets one, and nobody
+// could record what he sends.
+func (s *shares) run(ctx context.Context) {
+	trouble := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
+	var queue []*turn
+	for {
+		var err error
+		if queue, err = s.gather(ctx, queue); err != nil {
+			return
+		}
+		granted, in, err := s.ask(ctx, len(queue))
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Error("no share of the rate", "error", err)
+			}
+			in = trouble.next()
+		} else {
+			trouble.reset()
+		}
+		if sleep(ctx, in) != nil {
+			return
+		}
+		first := time.Now()
+		for i, t := range queue[:granted] {
+			if sleep(ctx, time.Until(first.Add(time.Duration(i)*s.gap))) != nil {
+				return
+			}
+			close(t.ready)
+		}
+		queue = queue[granted:]
+	}
+}
+
+// gather waits until somebody waits, and leaves out who has gone.
+func (s *shares) gather(ctx context.Context, queue []*turn) ([]*turn, error) {
+	kept := queue[:0]
+	for _, t := range queue {
+		if !t.gone.Load() {
+			kept = append(kept, t)
+		}
+	}
+	for {
+		if len(kept) == 0 {
+			select {
+			case t := <-s.waiting:
+				kept = append(kept, t)
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		select {
+		case t := <-s.waiting:
+			if !t.gone.Load() {
+				kept = append(kept, t)
+			}
+		default:
+			return kept, nil
+		}
+	}
+}
+
+// paired is the outcome of a row whose person just got a message, or of one for
+// whom the ledger could not say.
+func paired(held pombo.Outcome, wait time.Duration, err error) pombo.Outcome {
+	if err != nil {
+		return release(held, pombo.Interrupted, time.Now().Add(time.Second))
+	}
+	return release(held, pombo.PairRate, time.Now().Add(wait))
+}

@@ -1,0 +1,275 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// postgres is the ledger in PostgreSQL, for several processes at once, or in what
+// speaks its protocol.
+//
+// A statement goes out with its arguments in one message and leaves nothing
+// behind in the session: no prepared statement, no setting, no lock. So a pooler
+// that gives each transaction another session (PgBouncer's pool_mode =
+// transaction) may stand in between.
+//
+// The processes meet in the rows only. A claim passes over rows that another one
+// is just taking; every other change names the state, the owner and the attempt
+// that it expects, and whoever comes second changes nothing. Leases are judged by
+// the database's clock. How a group of writes is carried out, and what happens
+// when the connection is lost over it, is told in postgres_write.go.
+type postgres struct {
+	url    string
+	name   string // the writer's, in the table of writers
+	clock  func() any
+	log    *slog.Logger
+	quit   <-chan struct{}
+	refuse func(error)
+
+	write  *sql.DB
+	arrays map[string]string // statement → its text for a batch; the writer's alone
+	away   bool              // the writer's last try found no database; its alone, as the next two
+	back   time.Time         // since when it has answered again; zero = always
+	number int64             // of the writer's last transaction; the writer's alone
+}
+
+// Limits for whoever waits for the database. The server keeps to the first by
+// itself, so that nothing of ours holds a lock when we are gone.
+const (
+	postgresPatience = 30 * time.Second
+	postgresConnect  = 5 * time.Second
+	postgresReaders  = 4
+)
+
+func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
+	if write, err = postgresPool(p.url, 1); err != nil {
+		return nil, nil, err
+	}
+	if read, err = postgresPool(p.url, postgresReaders); err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	ctx, done := p.patient(ctx)
+	defer done()
+	if err := p.ready(ctx, read); err != nil {
+		return nil, nil, errors.Join(p.explain(err), read.Close(), write.Close())
+	}
+	p.write = write
+	return write, read, nil
+}
+
+// ready looks whether the schema is the one that this program knows.
+func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
+	want, err := postgresVersion()
+	if err != nil {
+		return err
+	}
+	if err := postgresSchema(ctx, db); err != nil {
+		return err
+	}
+	var have int64
+	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+postgresVersions+` WHERE is_applied`).Scan(&have)
+	switch {
+	case sqlstate(err) == undefinedTable || err == nil && have == 0:
+		return errors.New("this database has no ledger yet; run pombo migrate, as an account that may create tables")
+	case err != nil:
+		return err
+	case have > want:
+		return fmt.Errorf("the ledger was migrated by a newer pombo (schema %d, this program knows %d); install the newer program here too", have, want)
+	case have < want:
+		return fmt.Errorf("the ledger has the schema of an older pombo (%d, this program needs %d); run pombo migrate", have, want)
+	}
+	var synchronous string
+	if err := db.QueryRowContext(ctx, `SELECT current_setting('synchronous_commit')`).Scan(&synchronous); err != nil {
+		return err
+	}
+	if synchronous == "off" {
+		p.log.Warn("the ledger's database does not wait for its disk (synchronous_commit = off): when it loses power, " +
+			"what was sent last may be sent again; turn it on for this account (ALTER ROLE … SET synchronous_commit = on)")
+	}
+	return nil
+}
+
+// postgresSchema looks whether the session has a schema for the tables.
+func postgresSchema(ctx context.Context, db *sql.DB) error {
+	var schema sql.NullString
+	if err := db.QueryRowContext(ctx, `SELECT current_schema()`).Scan(&schema); err != nil {
+		return err
+	}
+	if !schema.Valid {
+		return errors.New("there is no schema for the ledger; create the one that search_path names (CREATE SCHEMA … AUTHORIZATION …)")
+	}
+	return nil
+}
+
+func postgresPool(url string, size int) (*sql.DB, error) {
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		// What the driver says may quote a password that it did not recognise.
+		said := errors.New("its address cannot be read")
+		if file, ok := errors.AsType[*fs.PathError](err); ok {
+			said = fmt.Errorf("its address names a file that cannot be read: %w", file)
+		}
+		return nil, fmt.Errorf("%w; write LEDGER_URL=postgres://user:password@host:5432/database?sslmode=require, with %%40 for @ and %%2F for / in the password", said)
+	}
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec // one message, nothing left behind
+	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = postgresConnect
+	}
+	// PgBouncer knows both of these and carries them from session to session.
+	c.RuntimeParams["client_encoding"] = "UTF8"
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "pombo"
+	}
+	db := stdlib.OpenDB(*c)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+func (p *postgres) shared() bool   { return true }
+func (p *postgres) prepares() bool { return false }
+
+func (p *postgres) steady(d time.Duration) bool {
+	return !p.away && (p.back.IsZero() || time.Since(p.back) >= d)
+}
+
+func (p *postgres) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, postgresPatience)
+}
+
+func (p *postgres) close() error { return nil }
+
+// databaseClock is the database's clock as the ledger keeps times.
+const databaseClock = `CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)`
+
+// postgresText has what is written otherwise here. Indexes over all ids and
+// phones need no blocks: the server has memory for them.
+var postgresText = strings.NewReplacer(
+	blocks, "",
+	inBlocks, "notification WHERE ",
+	"/*clock*/?1", "coalesce(CAST($1 AS bigint), "+databaseClock+")",
+	"/*clock*/?2", "coalesce(CAST($2 AS bigint), "+databaseClock+")",
+	"/*clock*/?3", "coalesce(CAST($3 AS bigint), "+databaseClock+")",
+	"/*clock*/?5", "coalesce(CAST($5 AS bigint), "+databaseClock+")",
+	"?", "$",
+)
+
+func (p *postgres) text(statement string) string { return postgresText.Replace(statement) }
+
+// claim looks into the priorities one by one, the highest first, and no further
+// than the limit needs; see sqliteClaim. It locks what it takes and passes over
+// what others have locked.
+func (p *postgres) claim() string { return postgresClaim }
+
+const postgresClaim = `
+	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL,
+		history = history || '[' || CAST(?1 AS bigint) || ',"claimed",' || attempt || ']'
+	WHERE seq = ANY (ARRAY (
+		SELECT due.seq FROM (VALUES (9), (8), (7), (6), (5), (4), (3), (2), (1), (0)) AS priority (lane)
+		CROSS JOIN LATERAL (
+			SELECT n.seq FROM notification AS n WHERE n.lane = priority.lane AND n.not_before <= ?1
+			ORDER BY n.not_before, n.seq LIMIT ?3 FOR UPDATE SKIP LOCKED
+		) AS due LIMIT ?3
+	))` + claimTail
+
+// Conditions that PostgreSQL names (errcodes.txt of its sources).
+const (
+	deadlockDetected     = "40P01"
+	serializationFailure = "40001"
+	completionUnknown    = "40003"
+	notNullViolation     = "23502"
+	undefinedTable       = "42P01"
+	undefinedColumn      = "42703"
+	readOnlyTransaction  = "25006"
+)
+
+// sqlstate returns the code of the server's error; "" when it is none.
+func sqlstate(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// explain says what to do about the errors that an operator can mend. What the
+// server says about a value may quote it, and goes no further than here.
+func (p *postgres) explain(err error) error {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		if _, ours := errors.AsType[*pgconn.ConnectError](err); ours || pgconn.Timeout(err) || lost(err) {
+			return fmt.Errorf("the ledger's database cannot be reached; it goes on by itself when it is back: %w", err)
+		}
+		return err
+	}
+	var what string
+	switch e.Code {
+	case "53100":
+		what = "the disk of the ledger's database is full; make room, and it goes on by itself"
+	case "53300":
+		what = "the ledger's database has no connection left; raise max_connections, or put a pooler in front of it"
+	case "57P01", "57P02", "57P03":
+		what = "the ledger's database is being stopped or started; it goes on by itself when it is back"
+	case "57014":
+		what = "the ledger's database did not answer in time; look for what blocks it (pg_stat_activity)"
+	case readOnlyTransaction:
+		what = "the ledger's database takes no writes, as a standby does; lead LEDGER_URL to the primary (several hosts and target_session_attrs=read-write)"
+	case "42501":
+		what = "this account may not use the ledger's tables; grant it SELECT, INSERT, UPDATE and DELETE on them"
+	case "28P01", "28000":
+		what = "the ledger's database refuses the login; correct user and password in LEDGER_URL"
+	case "3D000":
+		what = "the ledger's database does not exist; create it, or name another one in LEDGER_URL"
+	case undefinedTable, undefinedColumn:
+		what = "the ledger has not the tables that this program knows; run pombo migrate"
+	case "08P01":
+		if strings.Contains(e.Message, "startup parameter") {
+			what = "the pooler refuses a setting in LEDGER_URL; set it for the account instead (ALTER ROLE … SET search_path = …)"
+		}
+	}
+	switch {
+	case what != "":
+		return fmt.Errorf("%s: %w", what, said{e})
+	case strings.HasPrefix(e.Code, "08"):
+		return fmt.Errorf("the ledger's database cannot be reached; it goes on by itself when it is back: %w", said{e})
+	default:
+		return said{e}
+	}
+}
+
+// said is an error of the server without what it says about values.
+type said struct{ *pgconn.PgError }
+
+// Error returns the code, and the server's words unless they are about data.
+func (s said) Error() string {
+	if strings.HasPrefix(s.Code, "22") || strings.HasPrefix(s.Code, "23") {
+		return "the database refuses a value (SQLSTATE " + s.Code + ", " + s.ConstraintName + s.ColumnName + ")"
+	}
+	return s.Message + " (SQLSTATE " + s.Code + ")"
+}
+
+func (s said) Unwrap() error { return nil }
+
+// alone: what concerns the whole database concerns each write.
+func (p *postgres) alone(err error) bool {
+	if lost(err) {
+		return false
+	}
+	code := sqlstate(err)
+	for _, class := range []string{"08", "25", "28", "40", "42", "53", "55", "57", "58"} {
+		if strings.HasPrefix(code, class) {
+			return false
+		}
+	}
+	return !errors.Is(err, errAway)
+}

@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migration/postgres/*.sql
+var postgresMigrations embed.FS
+
+// postgresVersions is the table that says which migrations have been run.
+const postgresVersions = "pombo_schema"
+
+// postgresLock is an arbitrary number that all versions of the program share.
+const postgresLock = 7_062_605_114
+
+// Migrate creates the tables of a ledger or brings them up to date, and returns
+// the version of the schema before and after. On PostgreSQL it needs an account
+// that may create tables in the first schema of its search_path; Open does it
+// for SQLite by itself. Processes of older versions must be stopped first. Asked
+// twice, or by several at once, it does nothing the second time.
+func Migrate(ctx context.Context, url string) (before, after int64, err error) {
+	if err := migrate(ctx, url, &before, &after); err != nil {
+		return before, after, fmt.Errorf("migrate the ledger: %w", err)
+	}
+	return before, after, nil
+}
+
+func migrate(ctx context.Context, url string, before, after *int64) (err error) {
+	if !strings.HasPrefix(url, "postgres:") && !strings.HasPrefix(url, "postgresql:") {
+		db, err := Open(ctx, Options{URL: url})
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	}
+	p := &postgres{}
+	db, err := postgresPool(url, 2)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(p.explain(err), db.Close()) }()
+
+	// The lock is in a transaction of its own, because a lock of the session
+	// would be lost, or left behind, in a pooler.
+	lock, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Rollback() }()
+	if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, postgresLock); err != nil {
+		return err
+	}
+	if err := postgresSchema(ctx, db); err != nil {
+		return err
+	}
+	g, err := postgresGoose(db)
+	if err != nil {
+		return err
+	}
+	var want int64
+	if *before, want, err = g.GetVersions(ctx); err != nil {
+		return err
+	}
+	*after = *before
+	if *before > want {
+		return fmt.Errorf("the ledger was migrated by a newer pombo (schema %d, this program knows %d); install the newer program here too", *before, want)
+	}
+	if _, err := g.Up(ctx); err != nil {
+		return err
+	}
+	*after = want
+	return nil
+}
+
+func postgresGoose(db *sql.DB) (*goose.Provider, error) {
+	scripts, err := fs.Sub(postgresMigrations, "migration/postgres")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, scripts, goose.WithDisableGlobalRegistry(true), goose.WithTableName(postgresVersions))
+}
+
+// postgresVersion is the version of the schema that this program knows.
+func postgresVersion() (int64, error) {
+	scripts, err := fs.ReadDir(postgresMigrations, "migration/postgres")
+	if err != nil {
+		return 0, err
+	}
+	return goose.NumericComponent(scripts[len(scripts)-1].Name())
+}

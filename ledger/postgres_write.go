@@ -1,0 +1,242 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// How a group of writes is carried out on PostgreSQL.
+//
+// Its batches go out together in one message, with the beginning of the
+// transaction, and COMMIT in a second one. So however many workers wait, they
+// wait for two round trips; and what each statement has changed is known here
+// before the transaction is committed.
+//
+// A connection can be lost after COMMIT was sent and before it was answered.
+// Nobody could be told the truth then. So each transaction first counts up a row
+// that belongs to this writer alone, from the number of the one before, and fails
+// if it finds another number. After the loss the writer looks at its row over a
+// new connection. Either it has the number of the transaction, which was
+// committed; or it is given a further number, which only such a look does: the
+// transaction was not committed, and should it still be on its way to the server
+// it will fail there. What was not committed is then carried out again. The
+// callers wait, and learn nothing of it.
+
+// postgresLimits has the server end what takes too long or was left behind by
+// us, after which nobody waits for its locks. And it keeps the planner to the
+// indexes and their order: how many rows are queued or claimed is never what it
+// was when the statistics were taken, and a claim that sorts the whole queue, for
+// one, takes ten times as long. All ends with the transaction.
+const postgresLimits = `SELECT set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '30s', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`
+
+// countStatement fails (number may not be NULL) if the row has not the number before ?2.
+const countStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, ?2, /*clock*/?3)
+	ON CONFLICT (name) DO UPDATE SET number = CASE writer.number WHEN excluded.number - 1 THEN excluded.number END, seen = excluded.seen`
+
+// lookStatement returns ?2 if that transaction was committed; else it prevents it
+// and returns a higher number. It may be repeated.
+const lookStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, CAST(?2 AS bigint) + 1, /*clock*/?3)
+	ON CONFLICT (name) DO UPDATE SET number = greatest(writer.number, CASE writer.number WHEN CAST(?2 AS bigint) THEN writer.number ELSE excluded.number END)
+	RETURNING number`
+
+// tries is how often a transaction is carried out that the server undid because
+// of another one, or that was lost on the way.
+const tries = 5
+
+// lookAgain is how long the writer waits between two looks at its row.
+const lookAgain = 250 * time.Millisecond
+
+// errInDoubt: the connection was lost after COMMIT was sent.
+var errInDoubt = errors.New("the connection to the ledger's database was lost")
+
+// errBehind: the number in the writer's row was another one.
+var errBehind = errors.New("the transactions of this process are counted otherwise in the ledger's database")
+
+// errAway: nothing has happened, because there is no connection.
+var errAway = errors.New("there is no connection to the ledger's database")
+
+func (p *postgres) transact(tx *txn, group []*write) error {
+	for try := 1; ; try++ {
+		err := p.try(tx, group)
+		if lost(err) {
+			p.away = true
+		} else if p.away {
+			p.away, p.back = false, time.Now()
+		}
+		if errors.Is(err, errInDoubt) {
+			committed, e := p.look()
+			if committed {
+				return nil
+			}
+			if e != nil {
+				return e
+			}
+		}
+		switch {
+		case err == nil:
+			return nil
+		case try == tries || errors.Is(err, errAway):
+			return err
+		case lost(err) || errors.Is(err, errBehind):
+		case sqlstate(err) == deadlockDetected || sqlstate(err) == serializationFailure:
+		default:
+			return err
+		}
+	}
+}
+
+// try carries out the group once. After errInDoubt it may have happened; after
+// any other error it has not.
+func (p *postgres) try(tx *txn, group []*write) (err error) {
+	ctx, done := p.patient(context.Background())
+	defer done()
+	conn, err := p.write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errAway, err)
+	}
+	tx.ctx, tx.conn = ctx, conn
+	defer func() {
+		tx.conn = nil
+		if err != nil && !rollback(ctx, conn) {
+			// The pool asks nobody for a connection that is given up so.
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = conn.Close()
+	}()
+
+	number := p.number + 1
+	list := batches(group)
+	err = raw(conn, func(c *pgx.Conn) error {
+		b := &pgx.Batch{}
+		b.Queue(`BEGIN ISOLATION LEVEL READ COMMITTED`)
+		b.Queue(postgresLimits)
+		b.Queue(p.text(countStatement), p.name, number, p.clock())
+		steps, err := p.queue(b, list)
+		if err != nil {
+			return err
+		}
+		return receive(c.SendBatch(ctx, b), 3, steps)
+	})
+	if err != nil {
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == notNullViolation && e.TableName == "writer" {
+			return p.recount(ctx, conn, err)
+		}
+		return err
+	}
+	for i := range list {
+		list[i].share()
+	}
+	if err := tx.functions(group); err != nil {
+		return err
+	}
+	err = raw(conn, func(c *pgx.Conn) error {
+		done, err := c.Exec(ctx, `COMMIT`)
+		if err == nil && done.String() != "COMMIT" {
+			// So it answers when a statement had failed and somebody went on.
+			err = errors.New("the transaction was rolled back because of an earlier error")
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+		p.number = number
+		return nil
+	case !lost(err):
+		return err // the server says that it has not
+	}
+	// Also where the driver says that nothing was sent: it has said so of a COMMIT
+	// that was carried out.
+	return fmt.Errorf("%w: %w", errInDoubt, err)
+}
+
+// recount takes over the number in the row, which somebody has changed: the
+// database was put back to an earlier time, say.
+func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) error {
+	if !rollback(ctx, conn) {
+		return cause
+	}
+	if err := conn.QueryRowContext(ctx, p.text(`SELECT number FROM writer WHERE name = ?1`), p.name).Scan(&p.number); err != nil {
+		return err
+	}
+	return errBehind
+}
+
+// look finds out whether the transaction in doubt was committed. It asks until
+// it knows or the ledger is closed; meanwhile all other writes are refused.
+func (p *postgres) look() (committed bool, err error) {
+	number := p.number + 1
+	for {
+		ctx, done := p.patient(context.Background())
+		var found int64
+		err := p.write.QueryRowContext(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found)
+		done()
+		if err == nil {
+			p.number = found
+			return found == number, nil
+		}
+		p.refuse(fmt.Errorf("%w: %w", errAway, err))
+		timer := time.NewTimer(lookAgain)
+		select {
+		case <-timer.C:
+		case <-p.quit:
+			timer.Stop()
+			return false, fmt.Errorf("%w; it is not known whether this was written: %w", errInDoubt, err)
+		}
+	}
+}
+
+// rollback ends the transaction and reports whether the connection is still good.
+func rollback(ctx context.Context, conn *sql.Conn) bool {
+	return raw(conn, func(c *pgx.Conn) error {
+		if c.IsClosed() || c.PgConn().TxStatus() == 'I' {
+			return nil
+		}
+		_, err := c.Exec(ctx, `ROLLBACK`)
+		return err
+	}) == nil && raw(conn, func(c *pgx.Conn) error {
+		if c.IsClosed() {
+			return net.ErrClosed
+		}
+		return nil
+	}) == nil
+}
+
+// raw calls f with the driver's own connection.
+func raw(conn *sql.Conn, f func(*pgx.Conn) error) error {
+	return conn.Raw(func(c any) error { return f(c.(*stdlib.Conn).Conn()) })
+}
+
+// lost reports whether err may mean that the connection was lost, rather than
+// that the server has refused something.
+func lost(err error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, errAway) || errors.Is(err, errInDoubt) {
+		return true
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// With FATAL the server ends the session, maybe after a commit. The
+		// other field is in the server's language.
+		severity := e.SeverityUnlocalized
+		if severity == "" {
+			severity = e.Severity
+		}
+		return severity != "ERROR" || e.Code == completionUnknown
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
