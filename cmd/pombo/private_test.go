@@ -78,7 +78,7 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 		{"pause", "--why", "nothing private"},
 		{"send", "--no-wait", "(31) 97777-4321", "Zenóbia Planted", "recado planted por comando"},
 		{"resume"},
-		{"config"}, {"sql"}, {"templates"}, {"version"},
+		{"config"}, {"sql"}, {"templates"}, {"version"}, {"doctor"}, {"doctor", "--json"},
 	} {
 		command(args...)
 	}

@@ -40,6 +40,9 @@ var errShown = errors.New("failed")
 // report writes what failed and what to do, and returns the exit code.
 func report(w io.Writer, err error) int {
 	if errors.Is(err, errShown) {
+		if _, ok := errors.AsType[usageError](err); ok {
+			return exitUsage
+		}
 		return exitFailed
 	}
 	_, _ = fmt.Fprintf(w, "pombo: %v\n", err)

@@ -1,0 +1,17 @@
+//go:build linux || darwin || freebsd
+
+package app
+
+import "golang.org/x/sys/unix"
+
+// mayWriteIn reports whether files can be made in a folder, without making one.
+func mayWriteIn(folder string) error { return unix.Access(folder, unix.W_OK|unix.X_OK) }
+
+// freeBytes is the room that this user has on the disk of a folder.
+func freeBytes(folder string) (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(folder, &s); err != nil {
+		return 0, err
+	}
+	return uint64(s.Bavail) * uint64(s.Bsize), nil //nolint:unconvert // the types differ between systems
+}

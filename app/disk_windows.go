@@ -1,0 +1,29 @@
+package app
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// mayWriteIn reports whether files can be made in a folder. What the lists of
+// rights amount to for this account only a try tells: a file that is gone again
+// at once.
+func mayWriteIn(folder string) error {
+	f, err := os.CreateTemp(folder, "pombo-doctor-*.tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// freeBytes is the room that this user has on the disk of a folder.
+func freeBytes(folder string) (free uint64, err error) {
+	name, err := windows.UTF16PtrFromString(folder)
+	if err != nil {
+		return 0, err
+	}
+	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
+	return free, err
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"pombo/app"
+	"pombo/config"
+)
+
+type doctorCommand struct {
+	JSON bool `help:"Print JSON."`
+}
+
+func (doctorCommand) Help() string {
+	return `It looks at the settings, the company's table, the ledger, Blip with its key and its template, the address of the API and the log, and says of each what to do when something is wrong. It sends nothing and changes nothing, so it may run beside pombo serve. Each check has five seconds.
+
+It ends with 0 when nothing failed (warnings are no failure), with 1 when something did, and with 2 when the settings themselves are wrong: then nothing else can be looked at.
+
+Examples:
+
+    pombo doctor
+    pombo doctor --json
+    pombo doctor --env-file /etc/pombo/pombo.env`
+}
+
+// diagnosis is what --json prints.
+type diagnosis struct {
+	OK       bool           `json:"ok"` // nothing failed
+	Findings []shownFinding `json:"findings"`
+}
+
+type shownFinding struct {
+	Part   string     `json:"part"`
+	Check  string     `json:"check"`
+	Result app.Result `json:"result"`
+	What   string     `json:"what"`
+	Todo   string     `json:"todo,omitempty"`
+	TookMS int64      `json:"took_ms"`
+}
+
+func (c doctorCommand) Run(ctx context.Context, s *shell) error {
+	settings, warnings, err := config.Load(s.envFile, s.environ, config.NeedAll)
+	found := readSettings(warnings, err)
+	if err == nil {
+		found = append(found, app.Diagnose(ctx, settings, selfURL(settings.API.Addr))...)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // what was cut short says nothing
+	}
+	d := diagnosis{OK: true, Findings: []shownFinding{}}
+	for _, f := range found {
+		d.OK = d.OK && f.Result != app.Fail
+		d.Findings = append(d.Findings, shownFinding{f.Part, f.Check, f.Result, f.What, f.Todo, f.Took.Milliseconds()})
+	}
+	if c.JSON {
+		if err := s.printJSON(d); err != nil {
+			return err
+		}
+	} else {
+		s.printDiagnosis(d)
+	}
+	switch {
+	case err != nil:
+		return usageError{hinted{err: errShown}}
+	case !d.OK:
+		return errShown
+	}
+	return nil
+}
+
+// readSettings makes findings of what reading the settings has brought.
+func readSettings(warnings []config.Warning, err error) []app.Finding {
+	finding := func(r app.Result, what, todo string) app.Finding {
+		return app.Finding{Part: "configuration", Check: "settings", Result: r, What: what, Todo: todo}
+	}
+	var found []app.Finding
+	if e, ok := errors.AsType[*config.Error](err); ok {
+		for _, p := range e.Problems {
+			found = append(found, finding(app.Fail, p.String(), p.Fix))
+		}
+	} else if err != nil {
+		found = append(found, finding(app.Fail, err.Error(), "correct the settings"))
+	}
+	for _, w := range warnings {
+		found = append(found, finding(app.Warn, w.String(), "correct it, or take it away"))
+	}
+	if len(found) == 0 {
+		found = append(found, finding(app.OK, "all that are needed are there (pombo config shows them)", ""))
+	}
+	return found
+}
+
+// printDiagnosis writes a line for each finding, and under it what to do.
+func (s *shell) printDiagnosis(d diagnosis) {
+	const columns = "%-8s %-13s %-11s %s\n"
+	count := map[app.Result]int{}
+	for _, f := range d.Findings {
+		count[f.Result]++
+		s.printf(columns, f.Result, f.Part, f.Check, oneLine(f.What))
+		if f.Todo != "" {
+			s.printf(columns, "", "", "", "to do: "+oneLine(f.Todo))
+		}
+	}
+	s.printf("\n")
+	for _, r := range []app.Result{app.OK, app.Warn, app.Fail, app.Skipped} {
+		s.printf("%-8s %d\n", r, count[r])
+	}
+}
+
+// oneLine is a text of several lines, such as joined errors, on one.
+func oneLine(s string) string { return strings.Join(strings.Fields(plain(s)), " ") }
