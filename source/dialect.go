@@ -41,8 +41,9 @@ type keys interface {
 	keyText(l layout, value any) (string, error)
 }
 
-// texts are the statements. They depend on the mapping only, never on a value,
-// so that they can be listed beforehand; values are arguments.
+// texts are the statements. They depend on the mapping and, in Oracle, on the
+// columns' types, never on a value, so that they can be listed beforehand; values
+// are arguments.
 type texts interface {
 	// page selects pending rows in the order of the key: first the key as the
 	// driver gives it, then the other mapped columns in the order of

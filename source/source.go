@@ -50,7 +50,7 @@ const maxProblems = 1000
 
 // Options say which table and how to get there.
 type Options struct {
-	URL      string // "sqlite:path"
+	URL      string // "oracle://…", "postgres://…" or "sqlite:path"
 	User     string // when not in URL
 	Password string // when not in URL
 	DSN      string // the driver's own way to name the database, in place of URL
@@ -103,14 +103,19 @@ func newDialect(o Options, m *mapping) (dialect, error) {
 		return newSQLite(rest, o.Timeout, m)
 	case "postgres", "postgresql":
 		return newPostgres(o, m)
+	case "oracle":
+		return newOracle(o, m)
 	case "":
 		if postgresAddress(o.DSN) {
 			return newPostgres(o, m)
 		}
+		if o.DSN != "" {
+			return newOracle(o, m)
+		}
 		return nil, &Error{Op: "open the source", Permanent: true, Err: errors.New("no database is named"), Hint: "set DB_URL, for example sqlite:data/empresa.db"}
 	default:
 		// The URL itself may hold a password, so only its scheme is repeated.
-		return nil, &Error{Op: "open the source", Permanent: true, Err: fmt.Errorf("unknown kind of database %q", scheme), Hint: "DB_URL starts with postgres: or sqlite:"}
+		return nil, &Error{Op: "open the source", Permanent: true, Err: fmt.Errorf("unknown kind of database %q", scheme), Hint: "DB_URL starts with oracle:, postgres: or sqlite:"}
 	}
 }
 

@@ -1,0 +1,284 @@
+package source
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/sijms/go-ora/v2/network"
+)
+
+// oracleError is what the server or its listener said, in our words. Its own may
+// quote a row or a trigger's sentence, so nothing of them is kept but the code.
+//
+// https://docs.oracle.com/en/error-help/db/
+type oracleError struct {
+	code int
+	// until is set for a refused login: before then no other is tried.
+	until time.Time
+}
+
+// Error returns what the code means, and the code.
+func (e *oracleError) Error() string {
+	s := fmt.Sprintf("%s (ORA-%05d)", e.meaning().says, e.code)
+	if !e.until.IsZero() {
+		s += ", and is not asked again before " + e.until.Format("15:04")
+	}
+	return s
+}
+
+// oracleLost is that the server could not be talked to, or no longer.
+type oracleLost struct {
+	err   error
+	again bool // what was sent changes nothing and may be sent again
+}
+
+func (e *oracleLost) Error() string { return e.err.Error() }
+func (e *oracleLost) Unwrap() error { return e.err }
+
+// Is tells database/sql to try again on another connection.
+func (e *oracleLost) Is(target error) bool { return e.again && target == driver.ErrBadConn }
+
+// oracleFault turns an error of the driver into one that holds nothing of the
+// server's words. nil stays nil.
+func oracleFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	if ours, ok := errors.AsType[*oracleError](err); ok {
+		return ours
+	}
+	if ours, ok := errors.AsType[*oracleLost](err); ok {
+		return ours
+	}
+	if e, ok := errors.AsType[*network.OracleError](err); ok {
+		if oracleCodes[e.ErrCode].says == lineBroke {
+			return &oracleLost{err: &oracleError{code: e.ErrCode}}
+		}
+		return &oracleError{code: e.ErrCode}
+	}
+	var other net.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrBadConn), errors.Is(err, net.ErrClosed):
+		err = errors.New(lineBroke)
+	case errors.As(err, &other), errors.As(err, &certificate), strings.HasPrefix(err.Error(), "no login within"):
+	case strings.Contains(err.Error(), "tls:"):
+	default:
+		// The driver's own words may quote what it could not read.
+		err = errors.New("the driver does not understand the database")
+	}
+	return &oracleLost{err: err}
+}
+
+func isLost(err error) bool {
+	_, ok := errors.AsType[*oracleLost](err)
+	return ok
+}
+
+const (
+	lineBroke = "the connection to the database broke"
+	starting  = "the database is starting, stopping or not open yet"
+	noService = "the listener does not know the service, or it does not run yet"
+	noRoom    = "the listener or the database takes no more connections"
+	lacksRoom = "the database lacks room or memory"
+	ownRule   = "a trigger or function of the table refuses the change"
+	ourText   = "the database does not understand the statement"
+)
+
+// oracleCodes has the codes that have something to say of their own. What becomes
+// of the others is in meaning.
+var oracleCodes = map[int]meaning{
+	// The row. The sentence is what the row is refused with.
+	1:     {refused, "a unique index does not take the new values twice", ""},
+	1400:  {refused, "a written column may not be empty (NOT NULL)", ""},
+	1401:  {refused, "a new value is too long for its column", ""},
+	1407:  {refused, "a written column may not be empty (NOT NULL)", ""},
+	1402:  {refused, "the view does not show the row with its new status (WITH CHECK OPTION)", ""},
+	1438:  {refused, "a written column is too small for the new number", ""},
+	1461:  {refused, "a new value is too long for its column", ""},
+	1722:  {refused, "a column holds numbers and the new value or code is none", ""},
+	1830:  {refused, "a written column takes no such time", ""},
+	1840:  {refused, "a written column takes no such time", ""},
+	1843:  {refused, "a written column takes no such time", ""},
+	1858:  {refused, "a written column takes no such time", ""},
+	1861:  {refused, "a written column takes no such time", ""},
+	2290:  {refused, "a CHECK of the table refuses the new values", ""},
+	2291:  {refused, "a foreign key of the table does not know the new code", ""},
+	2292:  {refused, "another table holds on to the old values", ""},
+	4088:  {refused, ownRule, ""},
+	4091:  {refused, ownRule, ""},
+	6502:  {refused, ownRule, ""},
+	6512:  {refused, ownRule, ""},
+	12899: {refused, "a new value is too long for its column", ""},
+	28115: {refused, "a security policy of the table refuses the change", ""},
+
+	// Waiting helps.
+	28: {away, lineBroke, ""}, 1001: {away, lineBroke, ""}, 1012: {away, lineBroke, ""}, 1041: {away, lineBroke, ""}, 1092: {away, lineBroke, ""}, 2396: {away, lineBroke, ""},
+	2399: {away, lineBroke, ""}, 3113: {away, lineBroke, ""}, 3114: {away, lineBroke, ""}, 3135: {away, lineBroke, ""}, 3136: {away, lineBroke, ""},
+	12537: {away, lineBroke, ""}, 12547: {away, lineBroke, ""}, 12571: {away, lineBroke, ""}, 25401: {away, lineBroke, ""}, 25402: {away, lineBroke, ""}, 25405: {away, lineBroke, ""}, 25408: {away, lineBroke, ""},
+
+	1033: {away, starting, ""}, 1034: {away, starting, ""}, 1089: {away, starting, ""}, 1090: {away, starting, ""}, 1109: {away, starting, ""}, 12528: {away, starting, ""}, 12757: {away, starting, ""},
+	1013:  {away, "the database ended the statement before it was done", ""},
+	12505: {away, noService, "see whether the database runs, and correct the SID in DB_DSN if it never worked (lsnrctl status lists them)"},
+	12514: {away, noService, "see whether the database runs, and correct the service in DB_URL or DB_DSN if it never worked (lsnrctl services lists them)"},
+	12521: {away, noService, "see whether the instance runs, and correct its name in DB_DSN if it never worked"},
+	12170: {away, "the database was not reached in time", "see the network and the firewall on the way to it"},
+	12541: {away, "nothing listens at the database's address", "see whether the listener runs and DB_URL names its host and port"},
+	12543: {away, "the database's host cannot be reached", "see the network and the firewall on the way to it"},
+	12545: {away, "the database's host is not known", "see whether the host in DB_URL is written correctly"},
+	12516: {away, noRoom, ""}, 12518: {away, noRoom, ""}, 12519: {away, noRoom, ""}, 12520: {away, noRoom, ""},
+	18:    {away, noRoom, "raise SESSIONS and PROCESSES, or end what holds the others"},
+	20:    {away, noRoom, "raise PROCESSES, or end what holds the others"},
+	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses up to four"},
+	54:    {away, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
+	30006: {away, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
+	60:    {away, "somebody else locks the same rows in another order", ""},
+	104:   {away, "somebody else locks the same rows in another order", ""},
+	1555:  {away, "the statement took longer than the database keeps old data (undo)", "see whether the table lacks an index (pombo sql suggests one)"},
+	2049:  {away, "somebody holds a lock on a row", ""},
+	4020:  {away, "the table is being changed", ""},
+	4021:  {away, "the table is being changed", ""},
+	4061:  {away, "a package of the table was changed meanwhile", ""},
+	4068:  {away, "a package of the table was changed meanwhile", ""},
+	8177:  {away, "the row was changed by somebody else at the same moment", ""},
+	1000:  {away, "the session has as many cursors as the database allows", "raise OPEN_CURSORS"},
+	257:   {away, "the database's archive is full", "tell the DBA to make room for the archived logs"},
+	600:   {away, "the database reports a fault of its own", "see the database's alert log"},
+	7445:  {away, "the database reports a fault of its own", "see the database's alert log"},
+	4030:  {away, lacksRoom, "tell the DBA"}, 4031: {away, lacksRoom, "tell the DBA"}, 1653: {away, lacksRoom, "tell the DBA"}, 1654: {away, lacksRoom, "tell the DBA"},
+	1536: {away, lacksRoom, "tell the DBA"}, 30036: {away, lacksRoom, "tell the DBA"},
+
+	// A person must mend it.
+	wrongPassword:   {person, "the database refuses user and password", "correct DB_USER and DB_PASSWORD (or DB_URL) and start Pombo again; further tries would lock the account"},
+	accountLocked:   {person, "the account is locked", "ALTER USER … ACCOUNT UNLOCK, and see that the password is right before Pombo is started again"},
+	passwordExpired: {person, "the password has expired", "set a new one, write it to DB_PASSWORD and start Pombo again; a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it from happening again"},
+	1004:            {person, "the database lets nobody in without a password", "set DB_USER and DB_PASSWORD"},
+	1005:            {person, "no password was given", "set DB_PASSWORD"},
+	1031:            {person, "the account lacks a right", ""}, // explain adds the GRANT
+	1045:            {person, "the account may not log in", ""},
+	28041:           {person, "the database and the driver do not agree on the login; often the password has expired", "set a new password for the account"},
+	28040:           {person, "the database takes no login of this kind", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
+	12650:           {person, "the database wants the line encrypted", "add ?ENCRYPTION=REQUIRED to DB_URL, or use TCPS"},
+	12660:           {person, "the database wants the line encrypted", "add ?ENCRYPTION=REQUIRED to DB_URL, or use TCPS"},
+	942:             {person, "the account sees no such table or view, the mapped one or one that a trigger of it uses", ""},
+	904:             {person, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
+	932:             {person, "a column is of a type that the statement cannot use", "compare the mapping with the table (pombo sql)"},
+	980:             {person, "the synonym means a table that is no longer there", "correct the synonym or DB_TABLE"},
+	1720:            {person, "the view's owner lacks a right on the table behind it", "grant it to the view's owner WITH GRANT OPTION"},
+	1732:            {person, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1733:            {person, "a column of the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1776:            {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1779:            {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	4063:            {person, "the view has errors", "have its owner compile it"},
+	4098:            {person, "a trigger of the table is invalid", "have its owner compile it"},
+	12081:           {person, "the table cannot be changed", "map another table (DB_TABLE)"},
+	16000:           {person, "the database is open for reading only", "name the primary in DB_URL or DB_DSN"},
+	42399:           {person, "the view is for reading only", "map the table itself (DB_TABLE)"},
+	54017:           {person, "a written column is computed by the database", "map another column"},
+}
+
+// Codes after which a further login would do harm: some databases lock an account
+// after three that failed.
+const (
+	wrongPassword   = 1017
+	accountLocked   = 28000
+	passwordExpired = 28001
+)
+
+func (e *oracleError) meaning() meaning {
+	if m, ok := oracleCodes[e.code]; ok {
+		return m
+	}
+	switch {
+	case e.code >= 20000 && e.code <= 20999:
+		return meaning{refused, ownRule, ""}
+	case e.code >= 900 && e.code <= 999:
+		return meaning{person, ourText, "compare the mapping with the table (pombo sql)"}
+	case e.code >= 12500 && e.code <= 12699:
+		return meaning{away, "the connection to the database failed", "see the listener's log"}
+	}
+	return meaning{person, "the database refuses the statement", "see the code in Oracle's documentation"}
+}
+
+func (d *oracleDialect) explain(err error) verdict {
+	if e, ok := errors.AsType[*oracleError](err); ok {
+		m := e.meaning()
+		v := verdict{class: m.class, hint: m.hint}
+		switch {
+		case m.class == refused:
+			v.detail = e.Error()
+		case e.code == 1031, e.code == 942:
+			v.hint = "as the table's owner run " + strings.Join(d.grants(), "; ")
+		case e.code == 1045:
+			v.hint = "run GRANT CREATE SESSION TO " + quoted(d.address.account())
+		}
+		return v
+	}
+	var (
+		certificate *tls.CertificateVerificationError
+		untrusted   x509.UnknownAuthorityError
+		dns         *net.DNSError
+		refusal     *net.OpError
+	)
+	switch {
+	case err == nil:
+	case errors.As(err, &certificate), errors.As(err, &untrusted):
+		return verdict{class: person, hint: "give the certificate of the server's authority (ca=file.pem in DB_URL) or a wallet, and the name that its certificate has"}
+	case strings.Contains(err.Error(), "tls:"):
+		return verdict{class: person, hint: "see whether the port in DB_URL is one for TCPS"}
+	case errors.As(err, &dns):
+		return verdict{class: away, hint: "see whether the host in DB_URL is written correctly"}
+	case errors.As(err, &refusal) && refusal.Op == "dial", strings.HasPrefix(err.Error(), "no login"):
+		return verdict{class: away, hint: "see whether database and listener run and DB_URL names their host and port; it is tried again by itself"}
+	}
+	return verdict{class: away}
+}
+
+// loginGate lets one login in at a time, and none for a while after the database
+// has refused the account: each wrong one counts towards locking it, and several
+// connections would use up the number at once.
+type loginGate struct {
+	turn    chan struct{} // whoever put something in logs in
+	now     func() time.Time
+	refusal *oracleError // by whoever has the turn
+}
+
+// closed is how long no login is tried after a refusal: a database that locks an
+// account for good does so after several within its own time.
+const closed = 15 * time.Minute
+
+func newLoginGate() loginGate { return loginGate{turn: make(chan struct{}, 1), now: time.Now} }
+
+// enter waits for the turn, and refuses it while the gate is closed.
+func (g *loginGate) enter(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if g.refusal != nil && g.now().Before(g.refusal.until) {
+		defer func() { <-g.turn }()
+		return g.refusal
+	}
+	return nil
+}
+
+// leave gives the turn back. err is how the login went.
+func (g *loginGate) leave(err error) error {
+	defer func() { <-g.turn }()
+	g.refusal = nil
+	if e, ok := errors.AsType[*oracleError](err); ok && (e.code == wrongPassword || e.code == accountLocked || e.code == passwordExpired) {
+		g.refusal = &oracleError{code: e.code, until: g.now().Add(closed)}
+		return g.refusal
+	}
+	return err
+}

@@ -1,0 +1,173 @@
+package source_test
+
+import (
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	go_ora "github.com/sijms/go-ora/v2"
+
+	"pombo"
+	"pombo/source"
+	"pombo/source/sourcetest"
+)
+
+// realOracle is the address of a real Oracle, oracle://user:password@host:1521/service.
+// The user must be allowed to create tables and triggers.
+func realOracle(t *testing.T) (address string, owner *sql.DB) {
+	t.Helper()
+	address = os.Getenv("ORACLE_TEST_DSN")
+	if address == "" {
+		t.Skip("ORACLE_TEST_DSN names no real Oracle; without one the source is tested on the wire double alone")
+	}
+	owner = sql.OpenDB(go_ora.NewConnector(address))
+	t.Cleanup(func() { _ = owner.Close() })
+	return address, owner
+}
+
+// TestOracleRealConformance runs the suite on a real Oracle.
+func TestOracleRealConformance(t *testing.T) {
+	address, db := realOracle(t)
+	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
+		t.Helper()
+		owner := newRealOwner(t, db, s)
+		return openOracleWith(t, source.Options{URL: address, Mapping: sourcetest.Mapping(), Timeout: 30 * time.Second}), owner
+	})
+}
+
+// TestOracleRealTypes is what the double only pretends to know: times with and
+// without a zone, padded keys, numbers of 38 digits, national text.
+func TestOracleRealTypes(t *testing.T) {
+	address, db := realOracle(t)
+	o := &realOwner{t: t, db: db}
+	o.drop()
+	o.exec(`CREATE TABLE NOTIFICACAO (ID NUMBER(38) PRIMARY KEY, FONE NUMBER(13), TX NCLOB, NOME NVARCHAR2(60), ST CHAR(3), ENVIO TIMESTAMP, EXPIRA TIMESTAMP WITH TIME ZONE, DT DATE, ERRO VARCHAR2(20))`)
+	const key = "12345678901234567890123456789012345678"
+	o.exec(`INSERT INTO NOTIFICACAO (ID, FONE, TX, NOME, ST, ENVIO, EXPIRA) VALUES (` + key + `, 5531988880000, RPAD('x', 3000, 'x'), 'Ana', 'P', TIMESTAMP '2026-11-23 10:00:00.25', TIMESTAMP '2026-11-23 10:00:00 -05:00')`)
+	m := small()
+	m.Params = []source.Column{{Place: pombo.Body, Name: "TX"}, {Place: pombo.Body, Name: "NOME"}}
+	m.Pending, m.Codes, m.SendAfter, m.Expires, m.SentAt, m.Error = "P", []string{"E"}, "ENVIO", "EXPIRA", "DT", "ERRO"
+	table := openOracleWith(t, source.Options{URL: address, Mapping: m, Timeout: 30 * time.Second})
+	if err := table.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows := mustPage(t, table, "", 10)
+	if len(rows) != 1 || rows[0].Key != key || rows[0].Recipient.Reveal() != "5531988880000" || len(rows[0].Params[0].Value.Reveal()) != 3000 {
+		t.Fatalf("rows = %+v", rows)
+	}
+	if want := time.Date(2026, 11, 23, 10, 0, 0, 250e6, brasilia); !rows[0].SendAfter.Equal(want) {
+		t.Errorf("send after = %s, want %s", rows[0].SendAfter, want)
+	}
+	if want := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC); !rows[0].Expires.Equal(want) {
+		t.Errorf("expires = %s, want %s", rows[0].Expires, want)
+	}
+	mustSettle(t, table, pombo.SettleDone, pombo.Settlement{Row: key, Expected: "P", Code: "E", SentAt: time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC), Error: strings.Repeat("ã", 30)})
+	var status, at string
+	if err := db.QueryRowContext(t.Context(), `SELECT ST, TO_CHAR(DT, 'YYYY-MM-DD HH24:MI:SS') FROM NOTIFICACAO`).Scan(&status, &at); err != nil || status != "E  " || at != "2026-11-23 10:00:00" {
+		t.Errorf("row = %q, %q, %v", status, at, err)
+	}
+}
+
+// realOwner is the company, with a pool of its own.
+type realOwner struct {
+	t        *testing.T
+	s        sourcetest.Schema
+	db       *sql.DB
+	triggers int
+}
+
+func newRealOwner(t *testing.T, db *sql.DB, s sourcetest.Schema) *realOwner {
+	t.Helper()
+	o := &realOwner{t: t, s: s, db: db}
+	o.drop()
+	keyType := map[sourcetest.KeyKind]string{sourcetest.Whole: "NUMBER(19)", sourcetest.Words: "VARCHAR2(40)", sourcetest.UUID: "RAW(16)"}[s.Key]
+	statusType := "NUMBER(2)"
+	if s.StatusText {
+		statusType = "VARCHAR2(2)"
+	}
+	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE VARCHAR2(30), NM_CONTATO NVARCHAR2(200), DS_MENSAGEM CLOB, CD_STATUS %s, CD_TEMPLATE VARCHAR2(100),
+		NR_PRIORIDADE NUMBER(3), DT_ENVIO VARCHAR2(40), DT_EXPIRA VARCHAR2(40), CD_MENSAGEM VARCHAR2(36), DT_ENVIADA DATE, DS_ERRO VARCHAR2(400 CHAR))`, keyType, statusType))
+	return o
+}
+
+func (o *realOwner) drop() {
+	_, _ = o.db.ExecContext(o.t.Context(), `DROP TABLE NOTIFICACAO PURGE`) // there may be none
+}
+
+func (o *realOwner) exec(text string, args ...any) {
+	o.t.Helper()
+	if _, err := o.db.ExecContext(o.t.Context(), text, args...); err != nil {
+		o.t.Fatalf("%s: %v", text, err)
+	}
+}
+
+func (o *realOwner) key(key string) any {
+	if o.s.Key != sourcetest.UUID {
+		return key
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(key, "-", ""))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return b
+}
+
+func (o *realOwner) Insert(rows ...sourcetest.Row) {
+	o.t.Helper()
+	tx, err := o.db.BeginTx(o.t.Context(), nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, r := range rows {
+		word := func(v any) string {
+			if v == nil {
+				return ""
+			}
+			return fmt.Sprint(v)
+		}
+		if _, err := tx.ExecContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA) VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9)`,
+			o.key(r.Key), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires)); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *realOwner) SetStatus(key, code string) {
+	o.t.Helper()
+	o.exec(`UPDATE NOTIFICACAO SET CD_STATUS = :1 WHERE ID = :2`, code, o.key(key))
+}
+
+func (o *realOwner) Delete(key string) {
+	o.t.Helper()
+	o.exec(`DELETE FROM NOTIFICACAO WHERE ID = :1`, o.key(key))
+}
+
+func (o *realOwner) Written(key string) sourcetest.Written {
+	o.t.Helper()
+	var status, id, at, said sql.NullString
+	if err := o.db.QueryRowContext(o.t.Context(), `SELECT TO_CHAR(CD_STATUS), CD_MENSAGEM, TO_CHAR(DT_ENVIADA, 'YYYY-MM-DD HH24:MI:SS'), DS_ERRO FROM NOTIFICACAO WHERE ID = :1`, o.key(key)).
+		Scan(&status, &id, &at, &said); err != nil {
+		o.t.Fatal(err)
+	}
+	return sourcetest.Written{Status: status.String, MessageID: id.String, SentAt: at.String, Error: said.String}
+}
+
+func (o *realOwner) Refuse(key, words string) {
+	o.t.Helper()
+	literal := "'" + key + "'"
+	if o.s.Key == sourcetest.UUID {
+		literal = "HEXTORAW('" + strings.ReplaceAll(key, "-", "") + "')"
+	}
+	o.triggers++
+	o.exec(fmt.Sprintf(`CREATE TRIGGER TRG_%d BEFORE UPDATE ON NOTIFICACAO FOR EACH ROW BEGIN IF :OLD.ID = %s THEN RAISE_APPLICATION_ERROR(-20001, '%s'); END IF; END;`, o.triggers, literal, words))
+}
+
+// Ignore says that there is no such thing; see doubleOwner.
+func (o *realOwner) Ignore(string) bool { return false }

@@ -1,0 +1,251 @@
+package oracledouble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// serviceName finds, in a connect descriptor, what the client wants to talk to.
+var serviceName = regexp.MustCompile(`(?i)\(\s*(SERVICE_NAME|SID)\s*=\s*([^)\s]*)\s*\)`)
+
+// connect is the listener's part: it takes the first packet and says whether
+// such a service is known.
+func (s *session) connect() error {
+	p, err := readPacket(s.line.in, false)
+	if err != nil {
+		return err
+	}
+	if p.kind != packetConnect || len(p.body) < 50 {
+		return fmt.Errorf("a packet of kind %d and %d bytes in place of a connect", p.kind, len(p.body))
+	}
+	version := int(binary.BigEndian.Uint16(p.body))
+	unit := int(binary.BigEndian.Uint16(p.body[6:]))
+	if version >= 315 && len(p.body) >= 54 {
+		unit = int(binary.BigEndian.Uint32(p.body[50:]))
+	}
+	length, offset := int(binary.BigEndian.Uint16(p.body[16:])), int(binary.BigEndian.Uint16(p.body[18:]))-8
+	var descriptor []byte
+	if offset >= 0 && offset+length <= len(p.body) {
+		descriptor = p.body[offset : offset+length]
+	} else { // too long for this packet: it comes in a data packet
+		q, err := readPacket(s.line.in, false)
+		if err != nil {
+			return err
+		}
+		if q.kind != packetData || len(q.body) < 2 {
+			return fmt.Errorf("a packet of kind %d in place of a connect descriptor", q.kind)
+		}
+		descriptor = q.body[2:]
+	}
+
+	kind := s.d.strike(Call{Step: Connect})
+	switch {
+	case kind.code != 0:
+		return s.refuse(kind.code)
+	case kind == Stall || kind == Slow:
+		_, _ = io.Copy(io.Discard, s.line.in)
+		return errCut
+	case kind != (Kind{}):
+		return errCut
+	}
+	if code := s.d.refused(); code >= 12500 && code < 12600 {
+		return s.refuse(code)
+	}
+	switch m := serviceName.FindSubmatch(descriptor); {
+	case m == nil:
+		return s.refuse(12504)
+	case strings.EqualFold(string(m[1]), "SID"):
+		if !strings.EqualFold(string(m[2]), s.d.o.SID) {
+			return s.refuse(12505)
+		}
+	case !strings.EqualFold(string(m[2]), s.d.o.Service):
+		return s.refuse(12514)
+	}
+	return s.accept(min(version, s.d.release.tns), unit)
+}
+
+// refuse ends the session with a listener's error.
+func (s *session) refuse(code int) error {
+	text := fmt.Sprintf("(DESCRIPTION=(TMP=)(VSNNUM=%d)(ERR=%d)(ERROR_STACK=(ERROR=(CODE=%[2]d)(EMFI=4))))", s.d.release.number, code)
+	w := &writer{}
+	w.byte(4, 0)
+	w.uint16(len(text))
+	w.bytes([]byte(text))
+	return errors.Join(writePacket(s.line, false, packet{packetRefuse, w.b}), errCut)
+}
+
+func (s *session) accept(version, unit int) error {
+	const head = 8
+	s.line.unit = min(max(unit, 512), 8192)
+	w := &writer{}
+	w.uint16(version)
+	w.uint16(0) // no out-of-band breaks
+	w.uint16(s.line.unit)
+	w.uint16(s.line.unit)
+	w.uint16(1)
+	w.uint16(0) // no connect data
+	switch {    // where it would begin
+	case version >= 318:
+		w.uint16(head + 37)
+	case version >= 315:
+		w.uint16(head + 33)
+	default:
+		w.uint16(head + 24)
+	}
+	if s.d.release.native {
+		w.byte(0x41, 1)
+	} else {
+		w.byte(4, 4) // network services are off
+	}
+	w.bytes(make([]byte, 8))
+	if version >= 315 {
+		w.uint32(uint32(s.line.unit))
+		w.uint32(uint32(s.line.unit))
+		w.byte(0)
+	}
+	if version >= 318 {
+		w.uint32(0)
+	}
+	if err := writePacket(s.line, false, packet{packetAccept, w.b}); err != nil {
+		return err
+	}
+	s.line.wide = version >= 315
+	return nil
+}
+
+// native answers the negotiation of network services: no encryption, no
+// checksums, no other login than by password.
+func (s *session) native(r *reader) error {
+	r.skip(3) // the rest of the mark 0xDEADBEEF
+	length := r.uint16()
+	r.skip(max(length-6, 0))
+	if r.err != nil {
+		return r.err
+	}
+	body := &writer{}
+	service := func(id, fields int) {
+		body.uint16(id)
+		body.uint16(fields)
+		body.uint32(0)
+		body.uint16(4) // the version of the service
+		body.uint16(5)
+		body.uint32(s.d.release.number)
+	}
+	service(4, 3) // supervisor: which services there are
+	body.uint16(2)
+	body.uint16(6)
+	body.uint16(31)
+	body.uint16(18)
+	body.uint16(1)
+	body.uint32(0xdeadbeef)
+	body.uint16(3)
+	body.uint32(4)
+	for _, id := range []int{4, 1, 2, 3} {
+		body.uint16(id)
+	}
+	service(1, 2) // authentication
+	body.uint16(2)
+	body.uint16(6)
+	body.uint16(0xfbff)
+	for _, id := range []int{2, 3} { // encryption, checksums
+		service(id, 2)
+		body.uint16(1)
+		body.uint16(2)
+		body.byte(0)
+	}
+	return s.call(Call{Step: Negotiate}, nil, func(w *writer) {
+		w.uint32(0xdeadbeef)
+		w.uint16(13 + len(body.b))
+		w.uint32(s.d.release.number)
+		w.uint16(4)
+		w.byte(0)
+		w.bytes(body.b)
+	})
+}
+
+// protocol tells the client the database's character set and what the server is
+// able to.
+func (s *session) protocol() error {
+	abilities := make([]byte, 45)
+	copy(abilities, []byte{6, 1, 0, 0, 0x0a, 1, 0, s.d.release.fields, 1, 1, 1, 1, 1, 1, 0, 0x29, 0x91, 3, 7, 3, 0, 1, 0, 0x4b, 0, 0, 4, 1})
+	if s.d.release.pbkdf2 {
+		abilities[4] |= 0x20
+	}
+	if bigChunks(s.d.release.fields) {
+		abilities[37] = 0x30
+	}
+	return s.call(Call{Step: Negotiate}, nil, func(w *writer) {
+		w.byte(1, 6, 0)
+		w.bytes([]byte("x86_64/Linux 2.4.xx\x00"))
+		w.uint16LE(int(s.d.o.Charset))
+		w.byte(1)
+		w.uint16LE(0)
+		w.uint16(11)
+		w.bytes([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0})
+		w.uint16(int(utf16be))
+		w.byte(byte(len(abilities)))
+		w.bytes(abilities)
+		w.byte(7, 2, 1, 0, 0, 0, 0, 0) // seven bytes of abilities at run time
+	})
+}
+
+// bigChunks reports whether long values are cut into chunks of 32 KB; before
+// 12.1 they are cut into chunks of a byte's length.
+func bigChunks(fields byte) bool { return fields >= 7 }
+
+// dataTypes takes the types that the client knows, and the character set in
+// which it wants text.
+func (s *session) dataTypes(r *reader) error {
+	charset := Charset(r.uint16LE())
+	r.skip(2 + 1)
+	abilities := r.bytes(int(r.byte()))
+	running := r.bytes(int(r.byte()))
+	if r.err != nil {
+		return r.err
+	}
+	if len(abilities) < 38 || len(running) < 2 {
+		return fmt.Errorf("a client of %d and %d bytes of abilities", len(abilities), len(running))
+	}
+	if !charset.known() {
+		return fmt.Errorf("a client that wants %s", charset)
+	}
+	zone, zoneVersion := running[1]&1 == 1, abilities[37]&2 == 2
+	if zone { // then comes that of the client, and its national character set
+		r.skip(11)
+		if zoneVersion {
+			r.skip(4)
+		}
+		r.skip(2)
+	}
+	for r.err == nil {
+		from := r.uint16()
+		if from == 0 {
+			break
+		}
+		if to := r.uint16(); to != 0 {
+			// A client that maps this type takes a number's scale as an integer
+			// with a length, others as one byte.
+			s.wideScale = s.wideScale || from == 39 && to == 120
+			r.skip(4)
+		}
+	}
+	if err := r.end(); err != nil {
+		return err
+	}
+	s.charset = charset
+	s.fields = min(s.d.release.fields, abilities[7])
+	return s.call(Call{Step: Negotiate}, nil, func(w *writer) {
+		w.byte(2)
+		if zone {
+			w.byte(0x80, 0, 0, 0, 60-3, 60, 60, 0x80, 0, 0, 0) // the database is at -03:00
+			if zoneVersion {
+				w.uint32(32)
+			}
+		}
+		w.uint16(0) // every type as the client has it
+	})
+}
