@@ -212,6 +212,9 @@ func TestOracleSilence(t *testing.T) {
 	for name, kind := range map[string]oracledouble.Kind{"slow": oracledouble.Slow, "silent": oracledouble.Stall} {
 		for _, step := range []oracledouble.Step{oracledouble.Query, oracledouble.Write} {
 			t.Run(name+" "+string(step), func(t *testing.T) {
+				if kind == oracledouble.Slow && underRace {
+					t.Skip("the driver's own cancel races with its reading (go-ora v2.9.0, BreakConnection): scripts/test runs this without the race detector")
+				}
 				d := startOracle(t, oracledouble.Options{})
 				company := pendingTable(t, d, "NOTIFICACAO", 3)
 				table := openOracle(t, d, small())
@@ -250,6 +253,9 @@ func TestOracleSilence(t *testing.T) {
 // Somebody changes a row and does not commit. The settle gives up in time, and
 // what it wanted does not happen later, behind everybody's back.
 func TestOracleLockedRow(t *testing.T) {
+	if underRace {
+		t.Skip("the driver's own cancel races with its reading (go-ora v2.9.0, BreakConnection): scripts/test runs this without the race detector")
+	}
 	d := startOracle(t, oracledouble.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 3)
 	table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 500 * time.Millisecond})

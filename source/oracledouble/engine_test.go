@@ -339,6 +339,9 @@ func TestRowLocks(t *testing.T) {
 	})
 
 	t.Run("a wait is cancelled", func(t *testing.T) {
+		if underRace {
+			t.Skip("the driver's own cancel races with its reading (go-ora v2.9.0, BreakConnection): scripts/test runs this without the race detector")
+		}
 		release, err := made.Lock(3)
 		if err != nil {
 			t.Fatal(err)

@@ -187,6 +187,9 @@ func TestRaise(t *testing.T) {
 
 // A cancelled call ends with ORA-01013 and the session goes on.
 func TestCancel(t *testing.T) {
+	if underRace {
+		t.Skip("the driver's own cancel races with its reading (go-ora v2.9.0, BreakConnection): scripts/test runs this without the race detector")
+	}
 	for _, step := range []oracledouble.Step{oracledouble.Query, oracledouble.Write} {
 		d := start(t, oracledouble.Options{})
 		made := table(t, d, 1)

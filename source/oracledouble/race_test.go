@@ -1,0 +1,5 @@
+//go:build race
+
+package oracledouble_test
+
+const underRace = true
