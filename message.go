@@ -1,6 +1,9 @@
 package pombo
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Message is a notification rendered for Blip.
 type Message struct {
@@ -36,3 +39,15 @@ type Button struct {
 
 // Approved reports whether WhatsApp takes messages of this template.
 func (t Template) Approved() bool { return t.Status == "APPROVED" }
+
+var variable = regexp.MustCompile(`\{\{\s*([^{}\s]+)\s*\}\}`)
+
+// CountVariables counts the distinct variables, {{1}} or {{name}}, in a text of a
+// template.
+func CountVariables(text string) int {
+	distinct := map[string]bool{}
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		distinct[m[1]] = true
+	}
+	return len(distinct)
+}

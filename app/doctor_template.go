@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -88,7 +87,7 @@ func templateValues(t pombo.Template, params []config.Column) []Finding {
 }
 
 func bodyMisfits(t pombo.Template, places map[pombo.Place]int) []string {
-	if want, got := variables(t.Body), places[pombo.Body]; want != got {
+	if want, got := pombo.CountVariables(t.Body), places[pombo.Body]; want != got {
 		return []string{fmt.Sprintf("the text of %s has %d values, DB_COL_PARAMS gives %d", t.Name, want, got)}
 	}
 	return nil
@@ -103,7 +102,7 @@ func headerMisfits(t pombo.Template, places map[pombo.Place]int) (misfits []stri
 	case media:
 		want[place] = 1
 	case t.Header == "TEXT":
-		want[pombo.HeaderText] = variables(t.HeaderText)
+		want[pombo.HeaderText] = pombo.CountVariables(t.HeaderText)
 	case t.Header == "LOCATION":
 		misfits = append(misfits, "the header of "+t.Name+" is a LOCATION, which DB_COL_PARAMS cannot fill")
 	}
@@ -122,7 +121,7 @@ func buttonMisfits(t pombo.Template, places map[pombo.Place]int) (misfits []stri
 		want, quick := 0, false
 		if i < len(t.Buttons) {
 			quick = t.Buttons[i].Kind == "QUICK_REPLY"
-			want = variables(t.Buttons[i].URL) // other kinds have none
+			want = pombo.CountVariables(t.Buttons[i].URL) // other kinds have none
 		}
 		if places[end] != want {
 			misfits = append(misfits, fmt.Sprintf("button %d of %s takes %d values at %s:, DB_COL_PARAMS gives %d", i, t.Name, want, end, places[end]))
@@ -132,15 +131,4 @@ func buttonMisfits(t pombo.Template, places map[pombo.Place]int) (misfits []stri
 		}
 	}
 	return misfits
-}
-
-var variable = regexp.MustCompile(`\{\{\s*([^{}\s]+)\s*\}\}`)
-
-// variables counts the distinct {{n}} of a text.
-func variables(text string) int {
-	distinct := map[string]bool{}
-	for _, m := range variable.FindAllStringSubmatch(text, -1) {
-		distinct[m[1]] = true
-	}
-	return len(distinct)
 }

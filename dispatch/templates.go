@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"log/slog"
-	"regexp"
 	"sync"
 	"time"
 
@@ -73,23 +72,12 @@ func (c *catalog) set(templates []pombo.Template) {
 	known := make(map[string]entry, len(templates))
 	for _, t := range templates {
 		if t.Language == c.language || c.language == "" {
-			known[t.Name] = entry{status: t.Status, variables: countVariables(t.Body)}
+			known[t.Name] = entry{status: t.Status, variables: pombo.CountVariables(t.Body)}
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known = known
-}
-
-var variable = regexp.MustCompile(`\{\{\s*([^{}\s]+)\s*\}\}`)
-
-// countVariables counts the distinct {{n}} of a body.
-func countVariables(body string) int {
-	distinct := map[string]bool{}
-	for _, m := range variable.FindAllStringSubmatch(body, -1) {
-		distinct[m[1]] = true
-	}
-	return len(distinct)
 }
 
 // nameOf returns the template that a notification is sent with.

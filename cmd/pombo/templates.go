@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"regexp"
 	"strconv"
 
+	"pombo"
 	"pombo/api"
 )
 
@@ -38,7 +38,7 @@ func (c templatesCommand) Run(ctx context.Context, s *shell) error {
 	}
 	shown := make([]shownTemplate, len(list))
 	for i, t := range list {
-		shown[i] = shownTemplate{t, countValues(t.Body)}
+		shown[i] = shownTemplate{t, pombo.CountVariables(t.Body)}
 	}
 	if c.JSON {
 		return s.printJSON(shown)
@@ -53,15 +53,4 @@ func (c templatesCommand) Run(ctx context.Context, s *shell) error {
 	}
 	s.printf("%s", g)
 	return nil
-}
-
-var placeholder = regexp.MustCompile(`\{\{\s*([^{}\s]+)\s*\}\}`)
-
-// countValues counts the distinct {{n}} of a body.
-func countValues(body string) int {
-	distinct := map[string]bool{}
-	for _, m := range placeholder.FindAllStringSubmatch(body, -1) {
-		distinct[m[1]] = true
-	}
-	return len(distinct)
 }
