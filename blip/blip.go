@@ -233,9 +233,9 @@ func randomUUID() string {
 // does not know the command has still shown that the key is good, so only a
 // failure of the way, of the key or of the account is an error.
 func (c *Client) Check(ctx context.Context) error {
-	_, err := c.command(ctx, command{
+	err := c.command(ctx, command{
 		kind: checkKind, to: whatsapp, method: "get", uri: "/whatsapp-business-account",
-	})
+	}, &struct{}{})
 	if provesKey(err) {
 		return nil
 	}

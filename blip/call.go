@@ -182,7 +182,7 @@ func (c *Client) post(ctx context.Context, to *http.Request, x *exchange, limit 
 		}
 		return a, 0, nil
 	}
-	a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	a.body, err = readAll(resp, limit+1)
 	switch {
 	case err != nil:
 		// The status is known even so, and for a refusal it is what counts.
@@ -191,6 +191,17 @@ func (c *Client) post(ctx context.Context, to *http.Request, x *exchange, limit 
 		return a, phaseAnswer, errTooLong
 	}
 	return a, 0, nil
+}
+
+// readAll reads the body, at most so many bytes of it, into as much memory as it
+// announced.
+func readAll(resp *http.Response, limit int64) ([]byte, error) {
+	if n := resp.ContentLength; n >= 0 && n < limit {
+		body := make([]byte, n)
+		_, err := io.ReadFull(resp.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, limit))
 }
 
 var errTooLong = errors.New("the answer is longer than any that Blip gives")

@@ -34,9 +34,9 @@ type command struct {
 // answered is the envelope that answers a command. encoding/json matches names
 // without regard to case, which some of Blip's services mix.
 type answered struct {
-	Status   loose           `json:"status"`
-	Resource json.RawMessage `json:"resource"`
-	Reason   spoken          `json:"reason"`
+	Status   loose  `json:"status"`
+	Resource any    `json:"resource"` // where the caller wants it
+	Reason   spoken `json:"reason"`
 }
 
 // spoken is LIME's reason: in a failed command, in a failed receipt, or alone in
@@ -107,20 +107,20 @@ func parseReason(body []byte) reason {
 	return v.reason()
 }
 
-// command sends one command and returns the resource of its answer. The error is
-// a *pombo.Error; its Reached is "no", for a command is no message and may be
-// repeated.
-func (c *Client) command(ctx context.Context, cmd command) (json.RawMessage, error) {
+// command sends one command and reads the resource of its answer as far
+// as it fits what into points to. The error is a *pombo.Error; its Reached is "no", for a command is no
+// message and may be repeated.
+func (c *Client) command(ctx context.Context, cmd command, into any) error {
 	start := c.o.Now()
-	resource, f := c.ask(ctx, cmd)
+	f := c.ask(ctx, cmd, into)
 	c.metrics.observe(cmd.kind, c.o.Now().Sub(start), f)
 	if f != nil {
-		return nil, forCommand(f)
+		return forCommand(f)
 	}
-	return resource, nil
+	return nil
 }
 
-func (c *Client) ask(ctx context.Context, cmd command) (json.RawMessage, *pombo.Error) {
+func (c *Client) ask(ctx context.Context, cmd command, into any) *pombo.Error {
 	limit := cmd.limit
 	if limit == 0 {
 		limit = 1 << 20
@@ -135,23 +135,23 @@ func (c *Client) ask(ctx context.Context, cmd command) (json.RawMessage, *pombo.
 	}
 	switch {
 	case a.status != 0 && a.status != http.StatusOK:
-		return nil, c.refused(a, cmd.secret)
+		return c.refused(a, cmd.secret)
 	case err != nil:
 		f := c.broke(ctx, p, err)
 		if ctx.Err() == context.Canceled {
 			f.Reason = pombo.Interrupted
 		}
-		return nil, f
+		return f
 	}
 
-	var env answered
+	env := answered{Resource: into}
 	if !decode(a.body, &env) || env.Status == "" {
-		return nil, useless(phaseForeign, "the answer is no LIME envelope: something else than Blip answered")
+		return useless(phaseForeign, "the answer is no LIME envelope: something else than Blip answered")
 	}
 	if !strings.EqualFold(string(env.Status), "success") {
-		return nil, c.failure(cmd, env.Reason.reason())
+		return c.failure(cmd, env.Reason.reason())
 	}
-	return env.Resource, nil
+	return nil
 }
 
 // notFound is LIME's "the resource was not found".
@@ -189,19 +189,18 @@ func (c *Client) Identity(ctx context.Context, n phone.Number) (string, error) {
 		return "", notSent(pombo.InvalidPhone, "there is no phone number to ask for")
 	}
 	number := n.E164()
-	resource, err := c.command(ctx, command{
-		kind: identityKind, to: whatsapp, method: "get",
-		uri:    "lime://wa.gw.msging.net/accounts/" + number, // without the + Blip says success to anything
-		secret: strings.TrimPrefix(number, "+"),
-	})
-	if err != nil {
-		return "", err
-	}
 	var account struct {
 		AlternativeAccount loose `json:"alternativeAccount"`
 		Identity           loose `json:"identity"`
 	}
-	decode(resource, &account)
+	err := c.command(ctx, command{
+		kind: identityKind, to: whatsapp, method: "get",
+		uri:    "lime://wa.gw.msging.net/accounts/" + number, // without the + Blip says success to anything
+		secret: strings.TrimPrefix(number, "+"),
+	}, &account)
+	if err != nil {
+		return "", err
+	}
 	for _, identity := range []loose{account.AlternativeAccount, account.Identity} {
 		if strings.Contains(string(identity), "@") {
 			return string(identity), nil
@@ -216,18 +215,18 @@ func (c *Client) Identity(ctx context.Context, n phone.Number) (string, error) {
 func (c *Client) Land(ctx context.Context, identity string) error {
 	place := "/contexts/" + url.PathEscape(identity) + "/"
 	if c.o.MasterState != "" {
-		if _, err := c.command(ctx, command{
+		if err := c.command(ctx, command{
 			kind: landKind, to: server, method: "set", uri: place + "Master-State",
 			resource: c.o.MasterState, secret: identity,
-		}); err != nil {
+		}, &struct{}{}); err != nil {
 			return err
 		}
 	}
 	if c.o.FlowID != "" {
-		if _, err := c.command(ctx, command{
+		if err := c.command(ctx, command{
 			kind: landKind, to: server, method: "set", uri: place + "stateid@" + c.o.FlowID,
 			resource: c.o.StateID, secret: identity,
-		}); err != nil {
+		}, &struct{}{}); err != nil {
 			return err
 		}
 	}

@@ -94,10 +94,11 @@ func rank(s pombo.State) int {
 // Blip never took the message, or forgot it (after three days), or is late with
 // writing it down.
 func (c *Client) Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
-	resource, err := c.command(ctx, command{
+	var resource json.RawMessage
+	err := c.command(ctx, command{
 		kind: receiptsKind, to: server, method: "get",
 		uri: "/notifications?id=" + url.QueryEscape(string(id)),
-	})
+	}, &resource)
 	switch {
 	case errors.Is(err, pombo.ErrNotFound):
 		return nil, nil // Blip's other way of saying "none"

@@ -3,6 +3,7 @@ package blip
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -16,10 +17,11 @@ import (
 //
 // Blip does not document paging for this list, so it is taken to be whole.
 func (c *Client) Templates(ctx context.Context) ([]pombo.Template, error) {
-	resource, err := c.command(ctx, command{
+	var resource json.RawMessage
+	err := c.command(ctx, command{
 		kind: templatesKind, to: whatsapp, method: "get", uri: "/message-templates",
 		limit: 32 << 20, // an account may have thousands
-	})
+	}, &resource)
 	if err != nil {
 		return nil, err
 	}

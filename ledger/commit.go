@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -393,11 +394,17 @@ func (db *DB) all(ctx context.Context, statement string, args []any, scan func(*
 	return db.collect(rows, scan)
 }
 
+// errEnough is what scan returns to see no more rows.
+var errEnough = errors.New("no more rows are wanted")
+
 // collect calls scan for every row and closes rows.
 func (db *DB) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
-		if err := scan(rows); err != nil {
+		switch err := scan(rows); {
+		case errors.Is(err, errEnough):
+			return nil
+		case err != nil:
 			return fmt.Errorf("read a row: %w", err)
 		}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"time"
 )
 
@@ -66,6 +67,42 @@ type txn struct {
 	conn    *sql.Conn
 	dialect dialect
 	stmts   map[string]*sql.Stmt
+	bare    map[string]driver.Stmt // the same for the driver itself: see direct
+}
+
+// close ends the statements and gives the connection back.
+func (tx *txn) close() {
+	for _, s := range tx.stmts {
+		_ = s.Close()
+	}
+	if tx.conn == nil {
+		return
+	}
+	_ = tx.conn.Raw(func(any) error {
+		for _, s := range tx.bare {
+			_ = s.Close()
+		}
+		return nil
+	})
+	_ = tx.conn.Close()
+}
+
+// direct returns the driver's own statement, prepared once. Only the writer may
+// use it, within its transaction; the connection is its own, so that nobody
+// else is on it.
+func (tx *txn) direct(statement string) (stmt driver.StmtExecContext, err error) {
+	s, ok := tx.bare[statement]
+	if !ok {
+		err = tx.conn.Raw(func(c any) error {
+			s, err = c.(driver.ConnPrepareContext).PrepareContext(tx.ctx, tx.dialect.text(statement))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		tx.bare[statement] = s
+	}
+	return s.(driver.StmtExecContext), nil
 }
 
 func (tx *txn) stmt(statement string) (*sql.Stmt, error) {

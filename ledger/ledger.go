@@ -42,6 +42,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -183,7 +184,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 		db.setClock(now)
 	}
-	go db.writer(&txn{dialect: db.dialect, stmts: map[string]*sql.Stmt{}})
+	go db.writer(&txn{dialect: db.dialect, stmts: map[string]*sql.Stmt{}, bare: map[string]driver.Stmt{}})
 	if o.Exclusive && !db.Shared() {
 		if err := db.inherit(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())

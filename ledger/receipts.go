@@ -12,12 +12,12 @@ import (
 
 // blocks finds every block of ids and phones, the newest first (see the schema).
 const blocks = `WITH RECURSIVE block (b) AS (
-		SELECT (SELECT max(seq) FROM notification) >> 15
-		UNION ALL SELECT b - 1 FROM block WHERE b > 0
+		SELECT (SELECT max(seq) FROM notification) >> 12
+		UNION ALL SELECT b - 1 FROM block WHERE b > (SELECT min(seq) FROM notification) >> 12
 	) `
 
 // inBlocks joins them.
-const inBlocks = `block CROSS JOIN notification WHERE (seq >> 15) = b AND `
+const inBlocks = `block CROSS JOIN notification WHERE (seq >> 12) = b AND `
 
 const applyStatement = `
 	UPDATE notification SET state = ?1, owner = NULL, lane = ?10, not_before = NULL,
@@ -144,6 +144,7 @@ func (db *DB) standing(ctx context.Context, id pombo.ID) (*standing, error) {
 		}
 		if key.ID() == id { // the column has only the first half of it
 			found = &s
+			return errEnough
 		}
 		return nil
 	})

@@ -353,7 +353,7 @@ func TestPlans(t *testing.T) {
 		"due":       {nextDueStatement, "USING COVERING INDEX notification_lane (lane=?)"},
 		"reclaim":   {`UPDATE notification SET state = 'queued' WHERE state = 'claimed' AND owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > ?1)`, "USING INDEX notification_in_hands"},
 		"an id":     {standingStatement, "USING INDEX notification_id (<expr>=? AND id=?)"},
-		"a phone":   {blocks + `SELECT seq FROM block CROSS JOIN notification WHERE (seq >> 15) = b AND phone = ?1`, "USING COVERING INDEX notification_phone (<expr>=? AND phone=?)"},
+		"a phone":   {blocks + `SELECT seq FROM ` + inBlocks + `phone = ?1`, "USING COVERING INDEX notification_phone (<expr>=? AND phone=?)"},
 		"a key":     {latestStatement, "USING INDEX notification_key (row_key=? AND source=?)"},
 		"failed":    {`SELECT seq FROM notification WHERE seq < ?1 AND state = ?2 AND lane = ?3 AND not_before IS NULL ORDER BY seq DESC LIMIT ?4`, "USING INDEX notification_lane (lane=? AND not_before=? AND rowid<?)"},
 		"diverged":  {`SELECT count(*) FROM notification WHERE settle = 'diverged'`, "USING COVERING INDEX notification_parked"},
