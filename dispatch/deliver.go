@@ -83,27 +83,43 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		}
 	}
 
-	if wait, err := e.recipient(ctx, number); wait > 0 || err != nil {
-		return paired(held, wait, err)
-	}
-	if err := e.pace.message(ctx); err != nil {
+	if err := e.flight.enter(ctx); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
-
-	attempt, err := e.o.Ledger.Begin(ctx, *n, identity)
-	if err != nil {
-		return e.notBegun(held, err)
+	sending, begun := e.begin(ctx, held, n, number, identity)
+	if !begun {
+		e.flight.leave()
+		return sending
 	}
-	sending := held
-	sending.From, sending.Attempt = pombo.Sending, attempt
-	n.Attempt = attempt
-
-	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	err := e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	if errors.Is(err, errNotLeft) {
+		e.flight.leave()
+	} else {
+		e.flight.landed(err)
+	}
 	if err != nil {
 		return e.notAccepted(e.working, sending, n, err)
 	}
 	sending.To = pombo.Accepted
 	return sending
+}
+
+// begin waits for leave to send, writes "sending" and returns what is held from
+// then on; or the outcome of what may not go now.
+func (e *Engine) begin(ctx context.Context, held pombo.Outcome, n *pombo.Notification, number phone.Number, identity string) (o pombo.Outcome, begun bool) {
+	if wait, err := e.recipient(ctx, number); wait > 0 || err != nil {
+		return paired(held, wait, err), false
+	}
+	if err := e.pace.message(ctx); err != nil {
+		return e.notSent(ctx, held, n, err), false
+	}
+	attempt, err := e.o.Ledger.Begin(ctx, *n, identity)
+	if err != nil {
+		return e.notBegun(held, err), false
+	}
+	n.Attempt = attempt
+	held.From, held.Attempt = pombo.Sending, attempt
+	return held, true
 }
 
 // call makes one call to Blip, of which WORKERS may be under way.

@@ -15,7 +15,8 @@
 //
 // WORKERS is how many calls to Blip may be under way at once. Four times as many
 // notifications are in hand, so that the ones whose begin or outcome is being
-// made durable do not keep a call from being made.
+// made durable do not keep a call from being made. While Blip is in trouble fewer
+// messages leave (flight.go).
 package dispatch
 
 import (
@@ -123,6 +124,7 @@ type Engine struct {
 	rates []*shares // that run between Start and Stop
 
 	slots  chan struct{}           // calls to Blip under way
+	flight *flight                 // messages between leave and answer
 	hands  chan struct{}           // notifications in hand
 	work   chan pombo.Notification // from the claim loop to the workers
 	queued signal                  // something may be claimable
@@ -182,6 +184,14 @@ func New(o Options) (*Engine, error) {
 		intake:  make(chan int64, 1),
 		waiting: map[int64]chan struct{}{},
 	}
+	// Where there is no rate, those whose begin is being made durable have places of
+	// their own. Under a rate leave is what is scarce: nobody gets it who could not
+	// use it at once.
+	inFlight := o.Workers
+	if o.MessagesPerSecond <= 0 {
+		inFlight = hands
+	}
+	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
 	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())

@@ -17,6 +17,7 @@ type metrics struct {
 	reasons      *prometheus.CounterVec // by reason, of all that was not accepted
 	settled      *prometheus.CounterVec // by result
 	settleErrors prometheus.Counter
+	flight       prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -31,6 +32,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pombo_settled_total", Help: "Results written back to the source, by what became of it."}, []string{"result"}),
 		settleErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
+		flight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pombo_in_flight_bound", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
 	}
 	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read} {
 		m.outcomes.WithLabelValues(string(s))
@@ -39,7 +42,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.settled.WithLabelValues(s.String())
 	}
 	if r != nil {
-		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors)
+		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.flight)
 	}
 	return m
 }

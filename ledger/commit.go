@@ -147,14 +147,7 @@ func (db *DB) wait(ctx context.Context, w *write) error {
 // owns tx.
 func (db *DB) writer(tx *txn) {
 	defer close(db.idle)
-	defer func() {
-		for _, s := range tx.stmts {
-			_ = s.Close()
-		}
-		if tx.conn != nil {
-			_ = tx.conn.Close()
-		}
-	}()
+	defer tx.close()
 	var group []*write
 	busy := false // the last group had more than one write in it
 	for {
