@@ -32,7 +32,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		settleErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
 	}
-	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read} {
+	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read,
+		pombo.Cancelled, pombo.Expired, pombo.Suppressed} {
 		m.outcomes.WithLabelValues(string(s))
 	}
 	for _, s := range []pombo.SettleResult{pombo.SettleDone, pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused, pombo.SettleLater} {
@@ -52,6 +53,12 @@ func (m *metrics) finished(o pombo.Outcome) {
 	if o.Reason != pombo.NoReason {
 		m.reasons.WithLabelValues(string(o.Reason)).Inc()
 	}
+}
+
+// expired counts those whose time was over before anybody tried.
+func (m *metrics) expired(n int) {
+	m.outcomes.WithLabelValues(string(pombo.Expired)).Add(float64(n))
+	m.reasons.WithLabelValues(string(pombo.ExpiredRow)).Add(float64(n))
 }
 
 // logAttempt writes the one wide line of an attempt.
