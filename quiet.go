@@ -100,9 +100,9 @@ func ParseHours(s string) ([]Hours, error) {
 		until, errTo := parseClock(to)
 		switch {
 		case !found || errFrom != nil || errTo != nil:
-			return nil, fmt.Errorf("%q is no part of a day: write it as 21:00-08:00", part)
+			return nil, fmt.Errorf("%q is no part of a day", part)
 		case h == 24*time.Hour:
-			return nil, fmt.Errorf("%q begins at 24:00: write 00:00", part)
+			return nil, fmt.Errorf("%q begins at 24:00, which is 00:00 of the next day", part)
 		case h == until:
 			return nil, fmt.Errorf("%q begins when it ends", part)
 		}
@@ -152,7 +152,7 @@ func ParseWeekdays(s string) ([]time.Weekday, error) {
 		name := strings.TrimSuffix(strings.ToLower(word), "-feira")
 		day := slices.IndexFunc(weekdays[:], func(names []string) bool { return slices.Contains(names, name) })
 		if day < 0 {
-			return nil, fmt.Errorf("%q is no day of the week: write sun, mon, tue, wed, thu, fri or sat, or dom, seg, ter, qua, qui, sex or sab", word)
+			return nil, fmt.Errorf("%q is no day of the week", word)
 		}
 		if !slices.Contains(list, time.Weekday(day)) {
 			list = append(list, time.Weekday(day))
@@ -184,7 +184,7 @@ func ParseHolidays(text string) ([]Day, error) {
 		}
 		t, err := time.Parse(time.DateOnly, day)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %q is no day: write it as 2026-12-25, or as 12-25 for every year", number, words[0])
+			return nil, fmt.Errorf("line %d: %q is no day", number, words[0])
 		}
 		d := Day{t.Year(), t.Month(), t.Day()}
 		if every {
