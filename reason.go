@@ -62,6 +62,8 @@ const (
 	RetriedByOperator Reason = "retried_by_operator"
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
+	QuietHours        Reason = "quiet_hours"         // nobody is disturbed now
+	SourceAway        Reason = "source_away"         // its row could not be read again
 )
 
 // sentences has, for each reason, what happened and what to do, in words that a
@@ -73,7 +75,7 @@ var sentences = map[Reason]struct{ what, todo string }{
 	ParameterFormat:     {"a value has a line break, a tab or more than four blanks in a row, which WhatsApp refuses", "write the value on one line, then retry"},
 	ParameterTooLong:    {"a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
 	ExpiredRow:          {"its time was over before it could be sent", "set a later time in the row, then retry if it is still wanted"},
-	RowTakenBack:        {"the row was no longer pending in the source", "nothing: its owner took it back"},
+	RowTakenBack:        {"the row was no longer pending in the source", "nothing: its owner took it back; whoever wants it after all sets the row back to pending"},
 	TemplateMissing:     {"Blip has no such template in this language", "check TEMPLATE_NAME, NAMESPACE and TEMPLATE_LANGUAGE against pombo templates"},
 	TemplateNotApproved: {"the template is not approved", "wait for the approval or name another template"},
 	TemplatePaused:      {"WhatsApp has paused the template because of its quality", "wait three to six hours, or send with another template"},
@@ -109,6 +111,8 @@ var sentences = map[Reason]struct{ what, todo string }{
 	RetriedByOperator:   {"an operator had it sent again", "nothing"},
 	CancelledByHand:     {"an operator cancelled it", "nothing"},
 	SetBackToPending:    {"the row was set back to pending after it was finished", "nothing: it is sent again"},
+	QuietHours:          {"it is night, a quiet day or a holiday where the person lives", "nothing: it goes when that is over; QUIET_EXEMPT names templates that go all the same"},
+	SourceAway:          {"it had waited, and the table could not be asked whether it is still wanted", "nothing: it is tried again by itself; see to the database"},
 }
 
 // Sentence says what the reason means, lower case and without a full stop.

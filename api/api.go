@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/phone"
 )
 
 // Runs starts passes over the pending rows and waits for them.
@@ -46,6 +47,7 @@ type Ledger interface {
 	runReader
 	notificationLedger
 	pauseLedger
+	optOutLedger
 	Backlog(ctx context.Context) (pombo.Backlog, error)
 }
 
@@ -65,6 +67,13 @@ type pauseLedger interface {
 	Pause(ctx context.Context, p pombo.Pause) error
 	Resume(ctx context.Context) error
 	Paused(ctx context.Context) (pombo.Pause, bool, error)
+}
+
+type optOutLedger interface {
+	OptOut(ctx context.Context, o pombo.OptOut) error
+	// OptIn reports whether the phone was on the list.
+	OptIn(ctx context.Context, n phone.Number) (removed bool, err error)
+	OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) // latest first
 }
 
 // Options is what a Server is made of. All but Token, Logger, Now and Version

@@ -237,6 +237,41 @@ func (c *Client) Resume(ctx context.Context) error {
 	return c.do(ctx, call{method: "DELETE", path: "/api/v1/pause"}, nil)
 }
 
+// OptOuts lists those who get no more messages, the latest first. cursor is the
+// NextCursor of the list before, "" for the first; limit 0 = 50.
+func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutList, error) {
+	q := url.Values{}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if limit != 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	var l OptOutList
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/optouts", query: q}, &l)
+	return l, err
+}
+
+// OptOut keeps all messages from a phone, in any form that phone.Parse
+// understands.
+func (c *Client) OptOut(ctx context.Context, phone pombo.Private) (OptOutChange, error) {
+	return c.optOut(ctx, "/api/v1/optouts", phone)
+}
+
+// OptIn takes a phone off the list; pombo.ErrNotFound when it is not on it.
+func (c *Client) OptIn(ctx context.Context, phone pombo.Private) (OptOutChange, error) {
+	return c.optOut(ctx, "/api/v1/optouts/remove", phone)
+}
+
+func (c *Client) optOut(ctx context.Context, path string, phone pombo.Private) (OptOutChange, error) {
+	body := struct {
+		Phone string `json:"phone"`
+	}{phone.Reveal()}
+	var o OptOutChange
+	err := c.do(ctx, call{method: "POST", path: path, body: body}, &o)
+	return o, err
+}
+
 // Templates lists the templates that Blip has.
 func (c *Client) Templates(ctx context.Context) ([]Template, error) {
 	var r struct{ Templates []Template }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,7 @@ type memory struct {
 	run    pombo.Run
 	pause  *pombo.Pause
 	filter pombo.Filter // of the last List
+	out    []pombo.OptOut
 }
 
 func (m *memory) Run(_ context.Context, id int64) (pombo.Run, error) {
@@ -121,6 +123,26 @@ func (m *memory) Paused(context.Context) (pombo.Pause, bool, error) {
 		return pombo.Pause{}, false, m.err
 	}
 	return *m.pause, true, m.err
+}
+
+func (m *memory) OptOut(_ context.Context, o pombo.OptOut) error {
+	if m.err == nil {
+		m.out = append(m.out, o)
+	}
+	return m.err
+}
+
+func (m *memory) OptIn(_ context.Context, n phone.Number) (bool, error) {
+	before := len(m.out)
+	m.out = slices.DeleteFunc(m.out, func(o pombo.OptOut) bool { return o.Phone == n })
+	return len(m.out) < before, m.err
+}
+
+func (m *memory) OptOuts(_ context.Context, after string, limit int) ([]pombo.OptOut, string, error) {
+	if after != "" {
+		return nil, "", m.err
+	}
+	return m.out[:min(limit, len(m.out))], "c2", m.err
 }
 
 func (m *memory) Backlog(context.Context) (pombo.Backlog, error) {

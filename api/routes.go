@@ -46,6 +46,9 @@ func (s *Server) table() []route {
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
 		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, summary: "resume"},
+		{method: "GET", path: api + "/optouts", handle: s.getOptOuts, summary: "who gets no more messages: limit, cursor"},
+		{method: "POST", path: api + "/optouts", handle: s.postOptOut, summary: "send this phone no more messages"},
+		{method: "POST", path: api + "/optouts/remove", handle: s.removeOptOut, summary: "send this phone messages again"},
 		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
 	}
 }

@@ -98,6 +98,9 @@ func TestRefusals(t *testing.T) {
 		{"too long to be ignored", "POST", "/send_notification", strings.Repeat("x", maxBody+1), nil, 413, "1048576 bytes"},
 		{"pause in the past", "PUT", "/api/v1/pause", `{"until":"2020-01-01T00:00:00Z"}`, nil, 422, "over already"},
 		{"pause with a typo", "PUT", "/api/v1/pause", `{"untill":"2030-01-01T00:00:00Z"}`, nil, 422, "there are until, detail"},
+		{"no phone to opt out", "POST", "/api/v1/optouts", `{}`, nil, 422, `"field":"phone"`},
+		{"opt-out of a typo", "POST", "/api/v1/optouts", `{"fone":"31988880042"}`, nil, 422, "there are phone"},
+		{"nobody opted out", "POST", "/api/v1/optouts/remove", `{"phone":"31988880042"}`, nil, 404, "not on the list"},
 		{"other site", "POST", "/send_notification", "", []string{"Sec-Fetch-Site", "cross-site"}, 403, "another site"},
 		{"no token", "GET", "/runs", "", []string{"Authorization", ""}, 401, "API_TOKEN"},
 		{"wrong token", "GET", "/runs", "", []string{"Authorization", "Bearer x"}, 401, "not the right one"},
@@ -167,8 +170,13 @@ func TestErrorsOfTheLedger(t *testing.T) {
 				{"GET", "/runs"}, {"GET", "/runs/7"}, {"GET", "/api/v1/notifications"}, {"GET", "/api/v1/notifications/" + id},
 				{"POST", "/api/v1/notifications/" + id + "/retry"}, {"POST", "/api/v1/notifications/" + id + "/cancel"},
 				{"GET", "/api/v1/pause"}, {"PUT", "/api/v1/pause"}, {"DELETE", "/api/v1/pause"}, {"POST", "/send_notification"},
+				{"GET", "/api/v1/optouts"}, {"POST", "/api/v1/optouts"}, {"POST", "/api/v1/optouts/remove"},
 			} {
-				rec := w.ask(r[0], r[1], "")
+				body := ""
+				if strings.Contains(r[1], "optouts") && r[0] == "POST" {
+					body = `{"phone":"31988880042"}`
+				}
+				rec := w.ask(r[0], r[1], body)
 				p := decode[Problem](t, rec)
 				if rec.Code != tt.want || !strings.Contains(p.Hint, tt.hint) {
 					t.Errorf("%s: %d with hint %q, want %d with %q", r, rec.Code, p.Hint, tt.want, tt.hint)

@@ -131,23 +131,26 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
 
 	a.engine, err = dispatch.New(dispatch.Options{
-		SourceName:        c.Source.Name,
-		Source:            table,
-		Pending:           c.Source.Pending,
-		Ledger:            a.ledger,
-		Blip:              client,
-		Owner:             owner(),
-		Template:          c.Blip.Template,
-		Language:          c.Blip.Language,
-		Workers:           c.Dispatch.Workers,
-		MessagesPerSecond: c.Blip.MessagesPerSecond,
-		CommandsPerSecond: c.Blip.CommandsPerSecond,
-		PollInterval:      c.Dispatch.PollInterval,
-		Uncertain:         dispatch.Policy(c.Dispatch.Uncertain),
-		UncertainWait:     c.Dispatch.UncertainWait,
-		Lease:             lease,
-		Logger:            o.Logger,
-		Registerer:        o.Registry,
+		SourceName:         c.Source.Name,
+		Source:             table,
+		Pending:            c.Source.Pending,
+		Ledger:             a.ledger,
+		Blip:               client,
+		Owner:              owner(),
+		Template:           c.Blip.Template,
+		Language:           c.Blip.Language,
+		Workers:            c.Dispatch.Workers,
+		MessagesPerSecond:  c.Blip.MessagesPerSecond,
+		CommandsPerSecond:  c.Blip.CommandsPerSecond,
+		PollInterval:       c.Dispatch.PollInterval,
+		Uncertain:          dispatch.Policy(c.Dispatch.Uncertain),
+		UncertainWait:      c.Dispatch.UncertainWait,
+		UncertainTemplates: policies(c.Dispatch.UncertainTemplates),
+		Quiet:              c.Dispatch.Quiet,
+		Zone:               c.Source.Zone,
+		Lease:              lease,
+		Logger:             o.Logger,
+		Registerer:         o.Registry,
 	})
 	if err != nil {
 		return a, err
@@ -227,6 +230,14 @@ func blipOptions(c config.Config, r prometheus.Registerer) blip.Options {
 		Connections: c.Dispatch.Workers,
 		Registerer:  r,
 	}
+}
+
+func policies(words map[string]string) map[string]dispatch.Policy {
+	m := make(map[string]dispatch.Policy, len(words))
+	for template, word := range words {
+		m[template] = dispatch.Policy(word)
+	}
+	return m
 }
 
 // codes are the status codes to be written back, by state. What is not set

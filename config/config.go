@@ -134,6 +134,9 @@ type Dispatch struct {
 	PollInterval  time.Duration // 0 = take rows in only when called
 	Uncertain     string        // "check", "hold" or "resend"
 	UncertainWait time.Duration // at least Blip.Timeout
+	// UncertainTemplates has the same for templates that differ, by their names.
+	UncertainTemplates map[string]string
+	Quiet              pombo.Quiet
 }
 
 // Log says what is logged and where to.

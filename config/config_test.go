@@ -99,6 +99,8 @@ func TestEverythingSet(t *testing.T) {
 		"DB_TIMEZONE=UTC", "STATUS_PENDING=a", "STATUS_SENT=b", "STATUS_FAILED=c", "STATUS_DELIVERED=d", "STATUS_READ=e",
 		"LEDGER_URL=postgres://l", "API_ADDR=127.0.0.1:1", "API_TOKEN=0123456789abcdef", "API_URL=http://127.0.0.1:1",
 		"JOB_INTERVAL=4s", "JOB_TIMEOUT=5s", "WORKERS=6", "POLL_INTERVAL=7s", "UNCERTAIN=resend", "UNCERTAIN_WAIT=8s",
+		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
+		"HOLIDAYS_FILE=testdata/holidays.txt",
 		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error",
 	}, NeedAll)
 	if err != nil || len(warnings) > 0 {
@@ -115,11 +117,20 @@ func TestEverythingSet(t *testing.T) {
 			ColSendAfter: "C7", ColExpires: "C8", ColMessageID: "C9", ColSentAt: "C10", ColError: "C11",
 			Zone: time.UTC, Pending: "a", Sent: "b", Failed: "c", Delivered: "d", Read: "e",
 		},
-		Ledger:   Ledger{URL: "postgres://l"},
-		API:      API{Addr: "127.0.0.1:1", Token: "0123456789abcdef"},
-		Job:      Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
-		Dispatch: Dispatch{Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second},
-		Log:      Log{File: "x.log", Format: "json", Level: slog.LevelError},
+		Ledger: Ledger{URL: "postgres://l"},
+		API:    API{Addr: "127.0.0.1:1", Token: "0123456789abcdef"},
+		Job:    Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
+		Dispatch: Dispatch{
+			Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second,
+			UncertainTemplates: map[string]string{"otp": "hold", "Aviso": "check"},
+			Quiet: pombo.Quiet{
+				Hours:    []pombo.Hours{{From: 21 * time.Hour, To: 8 * time.Hour}, {From: 12 * time.Hour, To: 13*time.Hour + 30*time.Minute}},
+				Days:     []time.Weekday{time.Saturday, time.Sunday},
+				Holidays: []pombo.Day{{Year: 2026, Month: 4, Day: 3}, {Month: 12, Day: 25}},
+				Exempt:   []string{"otp", "aviso"},
+			},
+		},
+		Log: Log{File: "x.log", Format: "json", Level: slog.LevelError},
 	})
 }
 
@@ -294,6 +305,18 @@ func TestRefused(t *testing.T) {
 		{[]string{"WORKERS=4097"}, "WORKERS", "from 1 to 4096"},
 		{[]string{"WORKERS=many"}, "WORKERS", `"many"`},
 		{[]string{"UNCERTAIN=maybe"}, "UNCERTAIN", "check, hold or resend"},
+		{[]string{"UNCERTAIN_TEMPLATES=otp:hodl"}, "UNCERTAIN_TEMPLATES", "did you mean hold?"},
+		{[]string{"UNCERTAIN_TEMPLATES=otp:ask a person"}, "UNCERTAIN_TEMPLATES", "write check, hold or resend"},
+		{[]string{"UNCERTAIN_TEMPLATES=otp"}, "UNCERTAIN_TEMPLATES", "otp:hold"},
+		{[]string{"UNCERTAIN_TEMPLATES=otp:hold,"}, "UNCERTAIN_TEMPLATES", "no template"},
+		{[]string{"UNCERTAIN_TEMPLATES=otp:hold,otp:check"}, "UNCERTAIN_TEMPLATES", "twice"},
+		{[]string{"QUIET_HOURS=21h-8h"}, "QUIET_HOURS", "such as 21:00-08:00"},
+		{[]string{"QUIET_HOURS=00:00-24:00"}, "QUIET_HOURS", "no minute"},
+		{[]string{"QUIET_DAYS=son"}, "QUIET_DAYS", "sun, mon"},
+		{[]string{"QUIET_EXEMPT=otp,,aviso"}, "QUIET_EXEMPT", "no name"},
+		{[]string{"QUIET_EXEMPT=my otp"}, "QUIET_EXEMPT", "blank"},
+		{[]string{"HOLIDAYS_FILE=nowhere.txt"}, "HOLIDAYS_FILE", "does not exist"},
+		{[]string{"HOLIDAYS_FILE=testdata/not-holidays.txt"}, "HOLIDAYS_FILE", `line 2: "25/12"`},
 		{[]string{"LOG_FORMAT=xml"}, "LOG_FORMAT", "text or json"},
 		{[]string{"LOG_LEVEL=critical"}, "LOG_LEVEL", "warn or error"},
 		{[]string{"LOG_FILE=C:\nombo"}, "LOG_FILE", "single quotes"},

@@ -288,12 +288,39 @@ var groups = []group{
 			{
 				name: "UNCERTAIN", standard: "check",
 				doc: "What to do when a message left and no answer came: `check` asks Blip and sends again if it knows nothing, `hold` leaves it to a person, `resend` sends again at once (rather twice than never).",
-				set: oneOf(func(c *Config) *string { return &c.Dispatch.Uncertain }, "check", "hold", "resend"),
+				set: oneOf(func(c *Config) *string { return &c.Dispatch.Uncertain }, uncertain...),
 			},
 			{
 				name: "UNCERTAIN_WAIT", standard: "2m",
 				doc: "How long to wait before Blip's knowing nothing counts: at least BLIP_TIMEOUT, at most 24h (Blip forgets after three days).",
 				set: duration(func(c *Config) *time.Duration { return &c.Dispatch.UncertainWait }, 0, 24*time.Hour),
+			},
+			{
+				name: "UNCERTAIN_TEMPLATES", example: "otp:hold,exam_ready:resend",
+				doc: "UNCERTAIN for single templates, each with a colon and one of its words behind its name.",
+				set: policies,
+			},
+			{
+				name: "QUIET_HOURS", example: "21:00-08:00",
+				doc: "Hours in which nobody is disturbed, by the clock where the person lives (by the area code); several with commas between. What waits goes when they are over. Not set = none.",
+				set: parsed(func(c *Config) *[]pombo.Hours { return &c.Dispatch.Quiet.Hours }, pombo.ParseHours,
+					"write hours such as 21:00-08:00, with commas between"),
+			},
+			{
+				name: "QUIET_DAYS", example: "dom",
+				doc: "Days of the week that are quiet from midnight to midnight, in English or Portuguese: `sun`, `sab,dom`.",
+				set: parsed(func(c *Config) *[]time.Weekday { return &c.Dispatch.Quiet.Days }, pombo.ParseWeekdays,
+					"write some of sun, mon, tue, wed, thu, fri and sat, or of dom, seg, ter, qua, qui, sex and sab, with commas between"),
+			},
+			{
+				name: "HOLIDAYS_FILE", example: "holidays.txt",
+				doc: "File with days that are quiet from midnight to midnight, one a line: `2026-12-25 Natal`, or `12-25` for every year; what follows a `#` is not read.",
+				set: holidays,
+			},
+			{
+				name: "QUIET_EXEMPT", example: "otp",
+				doc: "Names of templates that go at any time, with commas between.",
+				set: exempt,
 			},
 		},
 	},
@@ -326,7 +353,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "UNCERTAIN"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "UNCERTAIN", "QUIET_", "HOLIDAYS"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

@@ -13,6 +13,10 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/agnivade/levenshtein"
+
+	"pombo"
 )
 
 // The functions here make the set functions of the table. Each reads a text
@@ -63,6 +67,74 @@ func listOr(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
+
+// parsed is what another package reads; fix says how to write it.
+func parsed[T any](field func(*Config) *T, parse func(string) (T, error), fix string) setter {
+	return func(c *Config, s string) *Problem {
+		v, err := parse(s)
+		if err != nil {
+			return trouble("cannot be used: "+err.Error(), fix)
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// holidays reads a file of days.
+func holidays(c *Config, path string) *Problem {
+	path = strings.TrimSpace(path)
+	content, p := readText(path)
+	if p != nil {
+		return trouble("names the file "+quote(path)+", which "+p.What, p.Fix)
+	}
+	return parsed(func(c *Config) *[]pombo.Day { return &c.Dispatch.Quiet.Holidays }, pombo.ParseHolidays,
+		"write it as 2026-12-25, or as 12-25 for every year, with its name behind it")(c, content)
+}
+
+// exempt is a list of templates.
+func exempt(c *Config, s string) *Problem {
+	var names []string
+	for name := range strings.SplitSeq(s, ",") {
+		if p := word(func(*Config) *string { return &name })(c, name); p != nil {
+			return p
+		}
+		if name == "" {
+			return trouble("has a comma with no name beside it", "write the names of templates with commas between")
+		}
+		names = append(names, name)
+	}
+	c.Dispatch.Quiet.Exempt = names
+	return nil
+}
+
+// policies is a list of templates, each with what to do in doubt about it.
+func policies(c *Config, s string) *Problem {
+	const write = "write template:policy, with commas between, such as otp:hold,exam_ready:resend"
+	list := map[string]string{}
+	for part := range strings.SplitSeq(s, ",") {
+		name, policy, _ := strings.Cut(part, ":")
+		name, policy = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(policy))
+		switch _, twice := list[name]; {
+		case name == "" || policy == "" || strings.ContainsFunc(name, unicode.IsSpace):
+			return trouble(quote(strings.TrimSpace(part))+" is no template with its policy", write)
+		case twice:
+			return trouble("has the template "+quote(name)+" twice", "take one of the two away")
+		case !slices.Contains(uncertain, policy):
+			fix := "write " + listOr(uncertain)
+			near := func(p string) bool { return levenshtein.ComputeDistance(policy, p) <= 2 }
+			if i := slices.IndexFunc(uncertain, near); i >= 0 {
+				fix = "did you mean " + uncertain[i] + "? Else " + fix
+			}
+			return trouble("has the policy "+quote(policy)+" for "+quote(name), fix)
+		}
+		list[name] = policy
+	}
+	c.Dispatch.UncertainTemplates = list
+	return nil
+}
+
+// uncertain has the policies.
+var uncertain = []string{"check", "hold", "resend"}
 
 // duration is a time span from least to most, in Go's notation.
 func duration(field func(*Config) *time.Duration, least, most time.Duration) setter {

@@ -25,7 +25,7 @@ type deliverLedger interface {
 // Deliver takes one claimed notification down the road and records how it
 // ended. It returns when that is durable or the process must die.
 //
-//	phone → values → identity → leave → begin → POST → finish
+//	phone → opted out? → values → quiet? → still wanted? → identity → leave → begin → POST → finish
 //
 // Whatever goes wrong before begin has sent nothing, and a stop of the program
 // ends the way there at once; the POST may end in its own time. The values are checked
@@ -61,9 +61,18 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 			return fail(held, pombo.InvalidPhone, err.Error())
 		}
 	}
+	if e.o.Ledger.OptedOut(number, n.Identity) {
+		return suppress(held)
+	}
 
 	template := e.catalog.nameOf(n)
 	if o, ok := e.checkValues(held, template, n.Params); !ok {
+		return o
+	}
+	if until, where := e.calendar.free(number, template); !until.IsZero() {
+		return hushed(held, until, where)
+	}
+	if o, ok := e.stillWanted(ctx, held, n); !ok {
 		return o
 	}
 
@@ -75,6 +84,9 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		})
 		if err != nil {
 			return e.notSent(ctx, held, n, err)
+		}
+		if e.o.Ledger.OptedOut(number, identity) {
+			return suppress(held)
 		}
 	}
 	if e.o.Blip.Landing() > 0 {
@@ -112,6 +124,9 @@ func (e *Engine) begin(ctx context.Context, held pombo.Outcome, n *pombo.Notific
 	}
 	if err := e.pace.message(ctx); err != nil {
 		return e.notSent(ctx, held, n, err), false
+	}
+	if late(n) {
+		return expire(held), false
 	}
 	attempt, err := e.o.Ledger.Begin(ctx, *n, identity)
 	if err != nil {
@@ -246,7 +261,7 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 			e.pauseFor(ctx, failure)
 		}
 		o.To, o.Reason, o.Detail = pombo.Uncertain, failure.Reason, failure.Detail
-		if e.o.Uncertain == Check {
+		if e.policyOf(n) == Check {
 			o.NotBefore = time.Now().Add(firstCheck)
 		}
 		return o

@@ -13,6 +13,10 @@
 // may ever be made. A failure to record an outcome is retried until it
 // succeeds or the process dies; it never sends again.
 //
+// Whether a message may go at all, and whether it may go now, is asked on that
+// road: permission.go knows who opted out, when nobody is disturbed and what is
+// too late; wanted.go asks the source whether a row that has waited still stands.
+//
 // WORKERS is how many calls to Blip may be under way at once. Four times as many
 // notifications are in hand, so that the ones whose begin or outcome is being
 // made durable do not keep a call from being made. While Blip is in trouble fewer
@@ -58,6 +62,7 @@ type Ledger interface {
 	pauseLedger
 	operatorLedger
 	shareLedger
+	permissionLedger
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
@@ -88,6 +93,8 @@ const (
 	Resend Policy = "resend"
 )
 
+func (p Policy) valid() bool { return p == Check || p == Hold || p == Resend }
+
 // Options is what an Engine is made of.
 type Options struct {
 	SourceName string // part of every id: see pombo.Key
@@ -106,8 +113,12 @@ type Options struct {
 	PollInterval      time.Duration
 	Uncertain         Policy        // "" = Check
 	UncertainWait     time.Duration // without a trace after this long it is sent again; 0 = 2 min
-	Lease             time.Duration // of the ledger; renewed every third of it; 0 = 30 s
-	HighWater         int           // taking in waits while this many are queued; 0 = 5,000, or more with many workers
+	// UncertainTemplates has the policy of templates that differ from Uncertain.
+	UncertainTemplates map[string]Policy
+	Quiet              pombo.Quiet    // when nobody is disturbed, by the clock of the person
+	Zone               *time.Location // of numbers whose zone is not known; nil = UTC
+	Lease              time.Duration  // of the ledger; renewed every third of it; 0 = 30 s
+	HighWater          int            // taking in waits while this many are queued; 0 = 5,000, or more with many workers
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -115,22 +126,24 @@ type Options struct {
 
 // Engine runs the loops. Make it with New, run it between Start and Stop.
 type Engine struct {
-	o       Options
-	log     *slog.Logger
-	metrics *metrics
-	pace    *pace
-	catalog *catalog
+	o        Options
+	log      *slog.Logger
+	metrics  *metrics
+	pace     *pace
+	catalog  *catalog
+	calendar *calendar
 
 	rates []*shares // that run between Start and Stop
 
-	slots  chan struct{}           // calls to Blip under way
-	flight *flight                 // messages between leave and answer
-	hands  chan struct{}           // notifications in hand
-	work   chan pombo.Notification // from the claim loop to the workers
-	queued signal                  // something may be claimable
-	due    signal                  // something may be to settle
-	doubts signal                  // something is uncertain
-	intake chan int64              // runs that want rows taken in
+	slots     chan struct{}           // calls to Blip under way
+	flight    *flight                 // messages between leave and answer
+	hands     chan struct{}           // notifications in hand
+	work      chan pombo.Notification // from the claim loop to the workers
+	queued    signal                  // something may be claimable
+	due       signal                  // something may be to settle
+	doubts    signal                  // something is uncertain
+	intake    chan int64              // runs that want rows taken in
+	questions chan question           // about rows that have waited
 
 	pausing sync.Mutex // the ledger's pause and ours change together
 	mu      sync.Mutex
@@ -160,8 +173,13 @@ func New(o Options) (*Engine, error) {
 	if o.Uncertain == "" {
 		o.Uncertain = Check
 	}
-	if o.Uncertain != Check && o.Uncertain != Hold && o.Uncertain != Resend {
+	if !o.Uncertain.valid() {
 		return nil, fmt.Errorf("UNCERTAIN=%s: use check, hold or resend", o.Uncertain)
+	}
+	for template, p := range o.UncertainTemplates {
+		if !p.valid() {
+			return nil, fmt.Errorf("UNCERTAIN_TEMPLATES=%s:%s: use check, hold or resend", template, p)
+		}
 	}
 	o.Workers = orDefault(o.Workers, 64)
 	o.UncertainWait = orDefault(o.UncertainWait, 2*time.Minute)
@@ -183,6 +201,9 @@ func New(o Options) (*Engine, error) {
 		doubts:  newSignal(),
 		intake:  make(chan int64, 1),
 		waiting: map[int64]chan struct{}{},
+
+		questions: make(chan question),
+		calendar:  newCalendar(o.Quiet, o.Zone),
 	}
 	// Where there is no rate, those whose begin is being made durable have places of
 	// their own. Under a rate leave is what is scarce: nobody gets it who could not
@@ -229,6 +250,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.readPause(ctx); err != nil {
 		return err
 	}
+	if err := e.o.Ledger.LoadOptOuts(ctx); err != nil {
+		return err
+	}
 	run, underWay, err := e.runUnderWay(ctx)
 	if err != nil {
 		return err
@@ -246,7 +270,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loop(e.claimLoop)
 	e.loop(e.uncertainLoop)
 	e.loop(e.catalog.run)
+	e.loop(e.optOutLoop)
+	e.loop(e.expireLoop)
 	if e.o.Source != nil {
+		e.loop(e.wantedLoop)
 		e.loop(e.intakeLoop)
 		e.loop(e.settleLoop)
 	}

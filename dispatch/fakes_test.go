@@ -30,11 +30,12 @@ type memory struct {
 	duty   string // who takes in
 	quota  map[string]time.Time
 	last   map[phone.Number]time.Time
+	out    map[string]bool // opted out, by E.164 or identity
 }
 
 func newMemory() *memory {
 	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{},
-		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}}
+		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}, out: map[string]bool{}}
 }
 
 func (m *memory) enter(method string) (func(), error) {
@@ -65,6 +66,10 @@ func (m *memory) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notificati
 	n := &pombo.Notification{
 		Seq: int64(len(m.rows) + 1), ID: key.ID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
 		Template: r.Template, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
+		NotBefore: time.Now(), Expires: r.Expires,
+	}
+	if r.SendAfter.After(n.NotBefore) {
+		n.NotBefore = r.SendAfter
 	}
 	m.rows = append(m.rows, n)
 	m.history[n.Seq] = append(m.history[n.Seq], n.State)
@@ -194,6 +199,9 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 	}
 	m.move(n, o.To)
 	n.Reason, n.Detail, n.NotBefore = o.Reason, o.Detail, o.NotBefore
+	if n.NotBefore.IsZero() {
+		n.NotBefore = time.Now()
+	}
 	if o.Counted {
 		n.Tries++
 	}
@@ -288,7 +296,9 @@ func (m *memory) tally(id int64) (t pombo.Tally) {
 			t.Failed++
 		case n.State == pombo.Uncertain:
 			t.Uncertain++
-		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0):
+		case n.State == pombo.Cancelled || n.State == pombo.Expired || n.State == pombo.Suppressed:
+			t.Cancelled++
+		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0 || n.NotBefore.After(time.Now())):
 			t.Retrying++
 		default:
 			t.Waiting++
@@ -444,6 +454,46 @@ func (m *memory) Cancel(_ context.Context, id pombo.ID) error {
 	return err
 }
 
+func (m *memory) OptedOut(n phone.Number, identity string) bool {
+	leave, _ := m.enter("OptedOut")
+	defer leave()
+	return m.out[n.E164()] || m.out[identity]
+}
+
+func (m *memory) LoadOptOuts(context.Context) error {
+	leave, err := m.enter("LoadOptOuts")
+	defer leave()
+	return err
+}
+
+func (m *memory) Expire(context.Context) (expired int, err error) {
+	leave, err := m.enter("Expire")
+	defer leave()
+	for _, n := range m.rows {
+		if n.State == pombo.Queued && !n.Expires.IsZero() && !n.Expires.After(time.Now()) {
+			m.move(n, pombo.Expired)
+			n.Reason = pombo.ExpiredRow
+			expired++
+		}
+	}
+	return expired, err
+}
+
+func (m *memory) optOut(who string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.out[who] = true
+}
+
+// moves returns the states that the newest notification of a row went through.
+func (m *memory) moves(t *testing.T, row string) []pombo.State {
+	t.Helper()
+	n := m.get(t, row)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.history[n.Seq])
+}
+
 // get returns a copy of the newest notification of a row.
 func (m *memory) get(t *testing.T, row string) pombo.Notification {
 	t.Helper()
@@ -465,6 +515,8 @@ type table struct {
 	status   map[string]string
 	away     error
 	problems []pombo.RowProblem
+	asked    int  // how often Statuses was
+	hangs    bool // Statuses answers only when its time is over
 	// onPage is called after a page has been read and before it is returned.
 	onPage func()
 }
@@ -522,7 +574,15 @@ func (t *table) Row(_ context.Context, key string) (pombo.Row, error) {
 	return pombo.Row{}, pombo.ErrNotFound
 }
 
-func (t *table) Statuses(_ context.Context, keys []string) (map[string]string, error) {
+func (t *table) Statuses(ctx context.Context, keys []string) (map[string]string, error) {
+	t.mu.Lock()
+	t.asked++
+	hangs := t.hangs
+	t.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found := map[string]string{}
@@ -556,6 +616,12 @@ func (t *table) set(key, status string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.status[key] = status
+}
+
+func (t *table) remove(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.status, key)
 }
 
 func (t *table) get(key string) string {

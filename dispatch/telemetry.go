@@ -35,7 +35,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		flight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pombo_in_flight_bound", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
 	}
-	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read} {
+	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read,
+		pombo.Cancelled, pombo.Expired, pombo.Suppressed} {
 		m.outcomes.WithLabelValues(string(s))
 	}
 	for _, s := range []pombo.SettleResult{pombo.SettleDone, pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused, pombo.SettleLater} {
@@ -55,6 +56,12 @@ func (m *metrics) finished(o pombo.Outcome) {
 	if o.Reason != pombo.NoReason {
 		m.reasons.WithLabelValues(string(o.Reason)).Inc()
 	}
+}
+
+// expired counts those whose time was over before anybody tried.
+func (m *metrics) expired(n int) {
+	m.outcomes.WithLabelValues(string(pombo.Expired)).Add(float64(n))
+	m.reasons.WithLabelValues(string(pombo.ExpiredRow)).Add(float64(n))
 }
 
 // logAttempt writes the one wide line of an attempt.

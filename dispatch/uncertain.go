@@ -57,10 +57,19 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 	}
 }
 
+// policyOf returns what to do in doubt about a notification: what is set for
+// its template, else what is set for all.
+func (e *Engine) policyOf(n *pombo.Notification) Policy {
+	if p, ok := e.o.UncertainTemplates[e.catalog.nameOf(n)]; ok {
+		return p
+	}
+	return e.o.Uncertain
+}
+
 // resolve decides about one uncertain notification by the policy.
 func (e *Engine) resolve(ctx context.Context, n pombo.Notification) error {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt}
-	switch e.o.Uncertain {
+	switch e.policyOf(&n) {
 	case Hold:
 		o.Reason, o.NotBefore = pombo.HeldForPerson, time.Now().Add(heldFor)
 		return e.o.Ledger.Postpone(ctx, o)

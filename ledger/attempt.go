@@ -44,15 +44,33 @@ const finishStatement = `
 		poll_at = ?6, history = history || ?7
 	WHERE seq = ?8 AND state = ?9 AND owner IS NOT DISTINCT FROM ?10 AND attempt = ?11`
 
+// takenBack is why nothing is settled for a row that its owner took back. Set
+// back to pending, it is a new generation, as after a settlement.
+const takenBack = "taken_back"
+
+const takenBackStatement = `
+	UPDATE notification SET state = 'cancelled', owner = NULL, lane = ?1, not_before = NULL, settle_at = NULL,
+		settle = '` + takenBack + `', history = history || ?2
+	WHERE seq = ?3 AND state = 'claimed' AND owner IS NOT DISTINCT FROM ?4 AND attempt = ?5`
+
 // Finish makes an outcome durable. It changes nothing and returns pombo.ErrMove
 // when the state machine does not allow the move, and pombo.ErrLost when the
 // notification is no longer in the state, hands and attempt of the outcome. The
 // same outcome of a POST may be finished twice: an error may hide that it was
 // written. It is no error either when a receipt came first and says that Blip
 // has the message.
+//
+// For a claimed one that is cancelled with pombo.RowTakenBack nothing is settled;
+// its row may be taken in again when it is pending once more. Failed with
+// pombo.OptedOut puts the phone on the list of opt-outs.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if !o.From.CanBecome(o.To) || o.To == pombo.Sending { // that is Begin
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
+	}
+	if o.To == pombo.Failed && o.Reason == pombo.OptedOut {
+		if err := db.refusedBy(ctx, o.Seq); err != nil {
+			return fmt.Errorf("finish: %w", err)
+		}
 	}
 	now := db.now()
 	var notBefore, pollAt, owner any
@@ -72,11 +90,16 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.To.Sent() {
 		pollAt = db.firstPoll(now)
 	}
+	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
 	hit := make([]bool, 1)
-	w := newWrite(part{finishStatement, [][]any{{
+	p := part{finishStatement, [][]any{{
 		string(o.To), notBefore, counted, codeOf(db.o.Codes, o.To), now, pollAt,
-		event(now, o.To, o.Attempt, o.Reason, o.Detail), o.Seq, string(o.From), owner, o.Attempt, laneOf(o.To),
-	}}, hit})
+		told, o.Seq, string(o.From), owner, o.Attempt, laneOf(o.To),
+	}}, hit}
+	if o.From == pombo.Claimed && o.Reason == pombo.RowTakenBack {
+		p = part{takenBackStatement, [][]any{{laneCancelled, told, o.Seq, owner, o.Attempt}}, hit}
+	}
+	w := newWrite(p)
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("finish: %w", err)
 	}

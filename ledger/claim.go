@@ -31,6 +31,10 @@ const expireStatement = `
 		settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN ?3 ELSE settle_at END, history = history || ?4
 	WHERE seq = ?5`
 
+// lapseStatement is for what nobody has in hands: another one may just have
+// claimed it.
+const lapseStatement = expireStatement + ` AND state = 'queued'`
+
 // maxExpired is how many rows one claim puts aside because their time is over.
 const maxExpired = 2000
 
@@ -96,12 +100,50 @@ func (db *DB) expire(tx *txn, late []pombo.Notification, now int64) error {
 	}
 	rows := make([][]any, len(late))
 	for i, n := range late {
-		rows[i] = []any{
-			laneExpired, codeOf(db.o.Codes, pombo.Expired), now,
-			event(now, pombo.Expired, n.Attempt, pombo.ExpiredRow, ""), n.Seq,
-		}
+		rows[i] = db.expireArgs(n.Seq, n.Attempt, now)
 	}
 	return tx.dialect.each(tx, expireStatement, rows, make([]bool, len(rows)))
+}
+
+func (db *DB) expireArgs(seq int64, attempt int, now int64) []any {
+	return []any{laneExpired, codeOf(db.o.Codes, pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
+}
+
+// Expire ends what waits in the queue although its time is over, and returns how
+// many there were. Claim passes them over by itself, but some are not claimed for
+// hours: those that wait for a later time, and all of them during a pause. It
+// reads an index that holds nothing but queued rows with an end.
+func (db *DB) Expire(ctx context.Context) (expired int, err error) {
+	for {
+		now := db.now()
+		var late [][]any
+		err := db.all(ctx, `SELECT seq, attempt FROM notification WHERE expires_at <= ?1 AND lane <= 9 ORDER BY expires_at LIMIT ?2`,
+			[]any{now, maxExpired}, func(rows *sql.Rows) error {
+				var seq int64
+				var attempt int
+				err := rows.Scan(&seq, &attempt)
+				late = append(late, db.expireArgs(seq, attempt, now))
+				return err
+			})
+		if err != nil {
+			return expired, fmt.Errorf("look for what is too late: %w", err)
+		}
+		if len(late) == 0 {
+			return expired, nil
+		}
+		hit, err := db.each(ctx, lapseStatement, late)
+		for _, changed := range hit {
+			if changed {
+				expired++
+			}
+		}
+		if err != nil {
+			return expired, fmt.Errorf("end what is too late: %w", err)
+		}
+		if len(late) < maxExpired {
+			return expired, nil
+		}
+	}
 }
 
 func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, error) {

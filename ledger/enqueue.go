@@ -82,9 +82,10 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 }
 
 // isSettled holds for a generation that has ended, whose code once stood in the
-// row, and for which nothing more is about to be written. (A later code may have
-// diverged, just because the row was set back meanwhile.)
-const isSettled = ` settled IS NOT NULL AND settle_at IS NULL
+// row, and for which nothing more is about to be written; or whose row was seen
+// with a code of its owner's. (A later code may have diverged, just because the
+// row was set back meanwhile.)
+const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') = '` + takenBack + `') AND settle_at IS NULL
 	AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
 
 const latestStatement = `SELECT generation, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2 ORDER BY generation DESC LIMIT 1`
@@ -155,10 +156,14 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 	return n, w.parts[0].hit[0], err
 }
 
-// Queued returns how many notifications wait in the queue. It reads an index
-// that holds nothing else: some 20 ns for each.
+const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))
+	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
+
+// Queued returns how many notifications wait in the queue for nothing but their
+// turn; those that may go later only are not counted. It reads an index that
+// holds nothing else: some 20 ns for each.
 func (db *DB) Queued(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, `SELECT count(*) FROM notification WHERE lane <= 9`, nil, &n)
+	err = db.get(ctx, queuedStatement, []any{db.now()}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count the queue: %w", err)
 	}

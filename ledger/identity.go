@@ -67,6 +67,18 @@ func (c *identities) fill(list []pombo.Notification, after int64) {
 	}
 }
 
+// of returns what is kept back here of a phone.
+func (c *identities) of(phone int64) (names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range []map[int64]identity{c.fresh, c.old} {
+		if known, ok := m[phone]; ok {
+			names = append(names, known.name)
+		}
+	}
+	return names
+}
+
 // saveIdentities hands over to the writer what has been kept back, if there are
 // at least so many. It does not wait.
 func (db *DB) saveIdentities(atLeast int) {

@@ -119,6 +119,7 @@ type DB struct {
 	contentWith map[string]string // code → the states that owe no further one, as ",a,b,"
 
 	identities identities
+	optouts    optouts
 
 	mu      sync.Mutex
 	waiting map[int64]int64 // run → all its rows before this seq have been tried

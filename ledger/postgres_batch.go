@@ -33,6 +33,8 @@ var shapes = map[string]shape{
 	correctStatement:      {"tiiti", []int{3}, nil},
 	cancelStatement:       {"tititii", []int{4}, nil},
 	expireStatement:       {"ititi", []int{5}, nil},
+	lapseStatement:        {"ititi", []int{5}, nil},
+	takenBackStatement:    {"ititi", []int{3}, nil},
 	settledStatement:      {"ttii", []int{4}, nil},
 	settleLaterStatement:  {"ii", []int{2}, nil},
 	parkStatement:         {"titi", []int{4}, nil},

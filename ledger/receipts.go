@@ -35,7 +35,8 @@ type standing struct {
 // Apply moves notifications as receipts say, forward only, and returns how many
 // receipts moved one. Repeats, disorder and ids that the ledger does not know
 // change nothing. A receipt for a message whose POST has not been answered yet,
-// or never was, is the trace that ends the doubt.
+// or never was, is the trace that ends the doubt. One that says that the person
+// wants no more messages puts the phone on the list of opt-outs.
 func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) (applied int, err error) {
 	todo := receipts
 	// Whoever moves a notification between our look and our change makes us
@@ -81,6 +82,11 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt) (applied int,
 		// that was given up for lost.
 		if at.state == pombo.Claimed || !at.state.CanBecome(r.State) {
 			continue
+		}
+		if r.Reason == pombo.OptedOut {
+			if err := db.refusedBy(ctx, at.seq); err != nil {
+				return 0, nil, err
+			}
 		}
 		trace := *r
 		if at.state.Open() && trace.Reason == pombo.NoReason {

@@ -18,7 +18,7 @@ func TestExamplesAreRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range parser.Model.Leaves(true) {
-		t.Run(command.Name, func(t *testing.T) {
+		t.Run(command.FullPath(), func(t *testing.T) {
 			_, examples, found := strings.Cut(command.Detail, "Examples:\n")
 			if !found {
 				t.Fatal("the help has no examples")
@@ -30,7 +30,7 @@ func TestExamplesAreRight(t *testing.T) {
 					if err := parses(args); err != nil {
 						t.Errorf("example %q: %v", strings.TrimSpace(line), err)
 					}
-					if args[0] != command.Name && !strings.Contains(line, "pombo "+command.Name) {
+					if !strings.Contains(line, command.FullPath()) {
 						t.Errorf("example %q is not of %s", strings.TrimSpace(line), command.Name)
 					}
 				}

@@ -8,7 +8,7 @@
 //
 // Commands that run something (serve, start, job, demo, simulator) read the
 // whole configuration and build the process with package app. Commands that ask
-// (send, list, show, retry, cancel, pause, resume, templates) are clients of the
+// (send, list, show, retry, cancel, pause, resume, optout, templates) are clients of the
 // API of a running one, because only the process that has the ledger may change
 // it.
 //

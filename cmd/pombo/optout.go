@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"pombo"
+	"pombo/api"
+)
+
+type optoutCommand struct {
+	List   optoutListCommand   `cmd:"" help:"List them, the latest first."`
+	Add    optoutAddCommand    `cmd:"" help:"Send these phones no more messages."`
+	Remove optoutRemoveCommand `cmd:"" help:"Send these phones messages again."`
+}
+
+type optoutListCommand struct {
+	Limit  int    `default:"50" placeholder:"N" help:"At most so many, up to 1000 (${default})."`
+	Cursor string `placeholder:"CURSOR" help:"Go on behind an earlier list, which names its cursor."`
+	JSON   bool   `help:"Print JSON."`
+}
+
+func (optoutListCommand) Help() string {
+	return `Phones are masked. One without a phone wrote to the bot, and only Blip's name of the person is known.
+
+Examples:
+
+    pombo optout list
+    pombo optout list --json --limit 1000`
+}
+
+func (c optoutListCommand) Run(ctx context.Context, s *shell) error {
+	if c.Limit < 1 || c.Limit > 1000 {
+		return wrongUse(fmt.Errorf("--limit is %d: it must be from 1 to 1000", c.Limit), "with --cursor the list goes on")
+	}
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	list, err := client.OptOuts(ctx, c.Cursor, c.Limit)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.printJSON(list)
+	}
+	if len(list.OptOuts) == 0 {
+		s.sayf("there are none")
+		return nil
+	}
+	g := newGrid("phone", "since", "by")
+	for _, o := range list.OptOuts {
+		phone := o.Phone
+		if phone == "" {
+			phone = "(known to Blip)"
+		}
+		g.add(phone, clock(o.At), o.By)
+	}
+	s.printf("%s", g)
+	if list.NextCursor != "" {
+		s.sayf("there are more: the same with --cursor %s", list.NextCursor)
+	}
+	return nil
+}
+
+type optoutAddCommand struct {
+	Phones []pombo.Private `arg:"" name:"phone" help:"Phone numbers, in any spelling; - reads them from the standard input, one a line."`
+	JSON   bool            `help:"Print JSON."`
+}
+
+func (optoutAddCommand) Help() string {
+	return `What waits for them ends as suppressed; what has left cannot be called back. Arguments can be seen by others on this machine (ps); the standard input does not.
+
+Examples:
+
+    pombo optout add '(31) 98888-0000'
+    pombo optout add - < phones.txt`
+}
+
+func (c optoutAddCommand) Run(ctx context.Context, s *shell) error {
+	return s.changeOptOuts(ctx, c.Phones, c.JSON, (*api.Client).OptOut)
+}
+
+type optoutRemoveCommand struct {
+	Phones []pombo.Private `arg:"" name:"phone" help:"Phone numbers, in any spelling; - reads them from the standard input, one a line."`
+	JSON   bool            `help:"Print JSON."`
+}
+
+func (optoutRemoveCommand) Help() string {
+	return `For a person who asked to get messages again. What was suppressed stays so: pombo retry, if it is still wanted.
+
+Examples:
+
+    pombo optout remove '(31) 98888-0000'`
+}
+
+func (c optoutRemoveCommand) Run(ctx context.Context, s *shell) error {
+	return s.changeOptOuts(ctx, c.Phones, c.JSON, (*api.Client).OptIn)
+}
+
+// optOutChanged is how the change of one phone ended. A phone that could not be
+// read is told by its place: it is not repeated.
+type optOutChanged struct {
+	Place    int    `json:"place"` // among those given, from 1
+	OK       bool   `json:"ok"`
+	Phone    string `json:"phone,omitempty"` // masked
+	OptedOut bool   `json:"opted_out"`
+	Error    string `json:"error,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+// changeOptOuts makes the same change to several phones. One that cannot be
+// changed does not keep the others from it, but the command has failed then.
+func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSON bool, change func(*api.Client, context.Context, pombo.Private) (api.OptOutChange, error)) error {
+	if len(phones) == 1 && phones[0] == "-" {
+		var err error
+		if phones, err = s.readPhones(); err != nil {
+			return err
+		}
+	}
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	results := make([]optOutChanged, 0, len(phones))
+	var failed error
+	for i, phone := range phones {
+		done, err := change(client, ctx, phone)
+		if err != nil {
+			failed = errShown
+			results = append(results, optOutChanged{Place: i + 1, Error: err.Error(), Hint: hintOf(err)})
+			continue
+		}
+		results = append(results, optOutChanged{Place: i + 1, OK: true, Phone: done.Phone, OptedOut: done.OptedOut})
+	}
+	if asJSON {
+		if err := s.printJSON(results); err != nil {
+			return err
+		}
+		return failed
+	}
+	for _, r := range results {
+		switch {
+		case !r.OK:
+			s.sayf("pombo: phone %d of %d: %s", r.Place, len(results), r.Error)
+			if r.Hint != "" {
+				s.sayf("hint: %s", r.Hint)
+			}
+		case r.OptedOut:
+			s.printf("%s  gets no more messages\n", r.Phone)
+		default:
+			s.printf("%s  gets messages again\n", r.Phone)
+		}
+	}
+	return failed
+}
+
+// readPhones reads the standard input, one phone a line.
+func (s *shell) readPhones() (phones []pombo.Private, err error) {
+	lines := bufio.NewScanner(s.stdin)
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" {
+			phones = append(phones, pombo.Private(line))
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read phones from the standard input: %w", err)
+	}
+	return phones, nil
+}
