@@ -221,7 +221,7 @@ func (d *oracleDialect) settleText(l layout) string {
 // settle binds an array to each place, so that the batch is one round trip. A
 // statement never has an array at one time and a single value at another: the
 // driver does not take that.
-func (d *oracleDialect) settle(l layout, batch []pombo.Settlement) query {
+func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) query {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.Row, b.Row) })
@@ -262,7 +262,7 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement) query {
 		array(func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
 	}
 	array(func(s pombo.Settlement) string { return d.status(l, s.Expected) })
-	return query{d.settleText(l), args}
+	return query{d.settleText(l), append(args, lockWait(wait))}
 }
 
 // status writes a code as the status column has it. "" is NULL, which no row's

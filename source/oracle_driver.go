@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	go_ora "github.com/sijms/go-ora/v2"
+	"github.com/sijms/go-ora/v2/network"
 )
 
 // The driver is not given to database/sql as it is. What stands between sees to
@@ -19,8 +21,10 @@ import (
 //   - A call on a server that went silent lasts for ever. Here every call ends soon
 //     after its context: first the server is asked to cancel, so that no session
 //     stays behind waiting for a lock; if it does not answer, the line is cut.
-//   - A context that ends while the driver logs in, or before it waits for the
-//     answer, is a data race in it. It never sees such a one.
+//   - Its own way to cancel races with its reading. It never sees a context that
+//     ends: what asks the server to cancel is written here, past the driver, to
+//     which the answer looks like any other error. Under TLS nobody can get past
+//     it, and the line is cut at once.
 //   - An array whose middle row fails leaves the rows before it changed, locked and
 //     not committed. Here a statement that changes something is a transaction of
 //     its own: it is committed whole or rolled back. If the line dies before the
@@ -32,7 +36,10 @@ import (
 //     round trip for a page of hundreds of rows.
 //
 // What has been sent and not been answered is never sent again, unless it is a
-// SELECT.
+// SELECT. The server may go on with a statement whose line was cut, even for as
+// long as a row is locked, and rolls it back when it finds the line gone: the
+// COMMIT was never sent. Where that cannot be told from a COMMIT whose answer was
+// lost, settling again does no harm, for it changes only rows of the old status.
 
 // grace is how long a server has to obey a cancel before the line is cut.
 const grace = 2 * time.Second
@@ -139,11 +146,18 @@ func (o *openLine) cut() {
 	}
 }
 
-// line is a connection to the server that tells when the driver waits for an
-// answer.
+// line is a connection to the server. It tells when the driver waits for an
+// answer, and can interrupt what the server is doing for it.
 type line struct {
 	net.Conn
 	reading chan struct{} // holds something while a Read is under way
+
+	mu sync.Mutex
+	// interrupt is the packet that asks the server to cancel; nil = not known yet,
+	// or the line is encrypted.
+	interrupt []byte
+	calm      bool // nothing must be cancelled now
+	sent      bool // a cancel, during this call
 }
 
 func (l *line) Read(b []byte) (int, error) {
@@ -156,7 +170,58 @@ func (l *line) Read(b []byte) (int, error) {
 	case <-l.reading:
 	default:
 	}
+	l.learn(b[:n])
 	return n, err
+}
+
+// learn finds the server's ACCEPT, the packet of type 2 that answers a CONNECT
+// before TLS or anything else is spoken. It tells the version of the protocol;
+// from 315 on, lengths have four bytes.
+func (l *line) learn(b []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.interrupt != nil || len(b) < 10 || b[4] != 2 || b[2] != 0 || b[3] != 0 || int(binary.BigEndian.Uint16(b)) > len(b) {
+		return
+	}
+	// A marker, of type 12, with the interrupt, 3.
+	l.interrupt = []byte{0, 11, 0, 0, 12, 0, 0, 0, 1, 0, 3}
+	if binary.BigEndian.Uint16(b[8:]) >= 315 {
+		l.interrupt = []byte{0, 0, 0, 11, 12, 0, 0, 0, 1, 0, 3}
+	}
+}
+
+// begin lets what comes now be cancelled.
+func (l *line) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calm, l.sent = false, false
+}
+
+// end lets nothing be cancelled any more, and reports whether something was to be.
+func (l *line) end() (sent bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calm = true
+	return l.sent
+}
+
+// cancel asks the server to stop, or cuts the line where it cannot be asked. It is
+// for when the driver waits for an answer: all that it has to say is on its way.
+func (l *line) cancel() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calm {
+		return
+	}
+	l.sent = true
+	if l.interrupt == nil {
+		_ = l.Close()
+		return
+	}
+	_ = l.SetWriteDeadline(time.Now().Add(grace)) // the driver sets its own before each write
+	if _, err := l.Write(l.interrupt); err != nil {
+		_ = l.Close()
+	}
 }
 
 // oracleConn is a session. database/sql sees to it that nobody shares it.
@@ -168,14 +233,13 @@ type oracleConn struct {
 	broken bool
 }
 
-// call runs something on the session and ends it soon after ctx ends. The context
-// that f gets ends only while the driver waits for an answer.
+// call runs something on the session and ends it soon after ctx ends. What f does
+// is cancelled only while the driver waits for an answer, and not after inStep.
 func (c *oracleConn) call(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	c.line.begin()
 	done := make(chan struct{})
 	ended := false // by watch
 	var watch sync.WaitGroup
@@ -192,29 +256,44 @@ func (c *oracleConn) call(ctx context.Context, f func(context.Context) error) er
 		case <-done:
 			return
 		case <-c.line.reading:
-			cancel()
+			c.line.cancel()
 		case <-patience.C:
 		}
 		select {
 		case <-done:
 		case <-patience.C:
+			_ = c.line.Close()
 		}
-		_ = c.line.Close()
 	})
-	err := f(inner)
+	err := f(context.WithoutCancel(ctx))
 	close(done)
 	watch.Wait()
+	c.broken = c.broken || !c.inStep(err) || isLost(oracleFault(err))
 	switch {
 	case err == nil:
 		c.used = c.now()
-		c.broken = c.broken || ended // a cancel may be on its way
 		return nil
 	case ended:
-		c.broken = true
-		return ctx.Err()
+		return c.gaveUp(ctx)
 	}
-	err = oracleFault(err)
-	c.broken = c.broken || isLost(err)
+	return oracleFault(err)
+}
+
+// inStep ends the part of a call that may be cancelled, whose error is given. It
+// reports whether each side knows what the other has heard: a cancel that was sent
+// must have been obeyed. If it crossed with the answer, the server may take it for
+// the end of what comes next.
+func (c *oracleConn) inStep(err error) bool {
+	e, ok := errors.AsType[*network.OracleError](err)
+	return !c.line.end() || ok && e.ErrCode == cancelled
+}
+
+// gaveUp is why a call was ended.
+func (c *oracleConn) gaveUp(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if _, ok := errors.AsType[*busyError](err); ok && c.broken {
+		return &oracleLost{err: errors.New("the database does not answer")} // not even that it obeys
+	}
 	return err
 }
 
@@ -303,19 +382,30 @@ func (s *oracleStmt) run(ctx context.Context, f func(context.Context, *go_ora.St
 	})
 }
 
-// ExecContext runs an UPDATE and commits it, or rolls it back.
+// ExecContext runs an UPDATE and commits it, or rolls it back. Oracle knows no
+// limit for how long an UPDATE waits for a row, so the limit is ours.
 func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	args, wait := cutLockWait(args)
+	if wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, wait, &busyError{wait})
+		defer cancel()
+	}
 	var changed int64
 	err := s.run(ctx, func(inner context.Context, ora *go_ora.Stmt) error {
-		// Only its statement ends early, never its end.
-		tx, err := s.c.ora.BeginTx(context.WithoutCancel(inner), driver.TxOptions{})
+		tx, err := s.c.ora.BeginTx(inner, driver.TxOptions{})
 		if err != nil {
 			return err
 		}
 		r, err := ora.ExecContext(inner, args)
-		if err != nil {
+		// Its end is never cancelled, only its statement.
+		switch inStep := s.c.inStep(err); {
+		case !inStep:
+			s.c.broken = true // and so rolled back
+			return errors.Join(err, net.ErrClosed)
+		case err != nil:
 			if !isLost(oracleFault(err)) && tx.Rollback() != nil {
-				s.c.broken = true // and so rolled back
+				s.c.broken = true
 			}
 			return err
 		}

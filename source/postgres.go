@@ -261,7 +261,7 @@ func (d *postgresDialect) statuses(_ layout, keys []any) []query {
 	return []query{{d.statusesText, []any{list.String()}}}
 }
 
-func (d *postgresDialect) settle(l layout, batch []pombo.Settlement) query {
+func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) query {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.Row, b.Row) })
@@ -295,6 +295,7 @@ func (d *postgresDialect) settle(l layout, batch []pombo.Settlement) query {
 	for i := range columns {
 		q.args = append(q.args, columns[i].String())
 	}
+	q.args = append(q.args, lockWait(wait))
 	return q
 }
 

@@ -216,7 +216,8 @@ func (d *sqliteDialect) statuses(l layout, keys []any) []query {
 	return []query{{d.statusesText, []any{toJSON(list), l.key == uuid}}}
 }
 
-func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement) query {
+// settle waits for the whole file as every statement does: there are no locks of rows.
+func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) query {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
 		key, _ := d.keyArg(l, s.Row)
