@@ -183,3 +183,10 @@ func (o *doubleOwner) Refuse(key, words string) {
 // Ignore says that there is no such thing: a trigger of Oracle's may put the old
 // status back, but the row counts as changed.
 func (o *doubleOwner) Ignore(string) bool { return false }
+
+func (o *doubleOwner) Lock(key string) (release func()) {
+	o.t.Helper()
+	release, err := o.table.Lock(o.key(key))
+	o.must(err)
+	return release
+}
