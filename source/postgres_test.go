@@ -226,12 +226,15 @@ func TestPostgresKeysThatAreNone(t *testing.T) {
 // Pages follow the column's own order, whatever it is.
 func TestPostgresCollations(t *testing.T) {
 	words := []string{"a", "B", "á", "ab", "Á", "z", "Z", "ç", "c", "d", "_", "10", "9", "a b", "a-b", "São", "Sao", "😀"}
+	_, owner := company(t)
+	// Machines differ in those of the system.
+	known := strings.Split(ask(t, owner, `SELECT string_agg(collname, ',') FROM pg_collation`), ",")
 	for _, collation := range []string{"C", "default", "pt-BR-x-icu", "en-US-x-icu", "und-x-icu", "en_US.utf8", "pt_BR.utf8"} {
+		if !slices.Contains(known, collation) {
+			continue
+		}
 		t.Run(collation, func(t *testing.T) {
 			dsn, owner := company(t)
-			if ask(t, owner, `SELECT count(*) FROM pg_collation WHERE collname = '`+collation+`'`) == "0" {
-				t.Skip("this machine has no such collation")
-			}
 			do(t, owner, postgresTable(`varchar(20) COLLATE "`+collation+`" PRIMARY KEY`, "integer"))
 			for _, w := range words {
 				do(t, owner, `INSERT INTO notificacao (id, cd_status) VALUES ('`+w+`', 1)`)
