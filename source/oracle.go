@@ -377,7 +377,7 @@ func (d *oracleDialect) keyText(l layout, v any) (string, error) {
 			key = strings.TrimRight(key, " ")
 		}
 		if !wordsKey(key) {
-			return "", fmt.Errorf("a key is empty, longer than %d bytes or no text", maxKey)
+			return "", errWordsKey
 		}
 		return key, nil
 	default:

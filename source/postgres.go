@@ -375,7 +375,7 @@ func (d *postgresDialect) keyText(l layout, v any) (string, error) {
 		key = strings.TrimRight(key, " ")
 	}
 	if !wordsKey(key) {
-		return "", fmt.Errorf("a key is empty, longer than %d bytes or no UTF-8 text", maxKey)
+		return "", errWordsKey
 	}
 	return key, nil
 }

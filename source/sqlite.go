@@ -294,7 +294,7 @@ func (d *sqliteDialect) keyText(l layout, v any) (string, error) {
 			return v, nil
 		}
 		if l.key == words {
-			return "", fmt.Errorf("a key is longer than %d bytes or no UTF-8 text", maxKey)
+			return "", errWordsKey
 		}
 	case []byte:
 		if l.key == uuid && len(v) == 16 {
