@@ -21,6 +21,14 @@ type dialect interface {
 	catalog
 	keys
 	texts
+	survey
+}
+
+// survey is what is told of a database beside what the work needs.
+type survey interface {
+	aspects() []Aspect
+	// examine looks at one of the aspects.
+	examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error)
 }
 
 // catalog is how a database tells what there is.

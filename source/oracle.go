@@ -33,9 +33,15 @@ type oracleDialect struct {
 	timeout time.Duration
 	gate    loginGate
 
-	seen atomic.Pointer[[]column] // the columns as they were last read
+	seen atomic.Pointer[oracleTable] // as it was last read
 	// wide is whether a character may take several bytes in the database.
 	wide atomic.Bool
+}
+
+// oracleTable is the table or view that the name of the mapping means.
+type oracleTable struct {
+	owner, name string // of the catalog; an owner of "" is the schema of the session
+	columns     []column
 }
 
 func newOracle(o Options, m *mapping) (*oracleDialect, error) {

@@ -449,6 +449,11 @@ func (d *postgresDialect) statements() []Statement {
 		{"settle: results of a batch ($1 = keys, $2 = expected statuses, " + strings.Join(results, ", ") + "). The sub-selects are not run: they tell the types of the arrays", d.settleText},
 		{"on every check: may the mapped columns be written? Asks for the plan only, so that no trigger fires", d.probeText},
 		{"on every check of a server that takes no writes, to be told so", d.standbyText},
+		{"pombo doctor: is there an index on the status? ($1 = table)", postgresIndexes},
+		{"pombo doctor: how a page would be read, without reading it ($1 = status of pending rows, $2 = how many)", d.planText()},
+		{"pombo doctor: the encoding of texts", postgresCharset},
+		{"pombo doctor: the database's clock", postgresClock},
+		{"pombo doctor: when the password expires", postgresExpiry},
 	}
 }
 

@@ -380,6 +380,8 @@ func (d *sqliteDialect) statements() []Statement {
 		{"before a resend, and after a settle that was short: the status now (?1 = keys, ?2 = whether they are binary)", d.statusesText},
 		{"settle: results of a batch (?1 = key, expected status, new status, message id, time and error of each row, ?2 = whether keys are binary)", d.settleText},
 		{"on every check: may the mapped columns be written? Changes nothing", d.probeText},
+		{"pombo doctor: is there an index on the status? (?1 = table)", sqliteIndexes},
+		{"pombo doctor: how a page would be read, without reading it (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", d.planText()},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,6 +181,7 @@ var cases = []struct {
 	{name: "values that look like SQL", run: injection},
 	{name: "a context that has ended", run: contextEnded},
 	{name: "check", run: check},
+	{name: "examine", run: examine},
 }
 
 // bench is what a case works with.
@@ -318,6 +320,16 @@ func check(b *bench) {
 	for range 2 {
 		if err := b.Check(b.Context()); err != nil {
 			b.Errorf("Check: %v", err)
+		}
+	}
+	b.wantKeys(b.pass(10), 1, 2)
+}
+
+func examine(b *bench) {
+	b.fill(1, 2)
+	for _, a := range b.Aspects() {
+		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Todo, "Maria") {
+			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
 		}
 	}
 	b.wantKeys(b.pass(10), 1, 2)
