@@ -136,9 +136,9 @@ func (t *Table) timesWithoutZone(l layout) bool {
 // soon is how long before its end a password is spoken of.
 const soon = 14 * 24 * time.Hour
 
-// expiring judges when the password expires; "" is never. todo is how it is kept
-// from doing so.
-func expiring(at, todo string) (Remark, error) {
+// expiring judges when the password expires, by the clock by which the database
+// tells it; "" is never. todo is how it is kept from doing so.
+func expiring(at, now, todo string) (Remark, error) {
 	if at == "" {
 		return Remark{What: "the password does not expire"}, nil
 	}
@@ -146,8 +146,12 @@ func expiring(at, todo string) (Remark, error) {
 	if err != nil {
 		return Remark{}, err
 	}
+	begun, err := time.Parse(time.DateTime, now)
+	if err != nil {
+		return Remark{}, err
+	}
 	const day = 24 * time.Hour
-	left := time.Until(end)
+	left := end.Sub(begun)
 	r := Remark{What: fmt.Sprintf("the password expires in %d days, on %s", int(left/day), end.Format(time.DateOnly))}
 	if left < 0 {
 		r.What = "the password has expired on " + end.Format(time.DateOnly)

@@ -12,7 +12,7 @@ const (
 	// SYSDATE is the wall clock of the server's machine, by which triggers and
 	// defaults fill a DATE.
 	oracleClock  = "SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), " + oracleDate + "), TO_CHAR(SYSDATE, " + oracleDate + ") FROM DUAL"
-	oracleExpiry = "SELECT TO_CHAR(EXPIRY_DATE, " + oracleDate + ") FROM USER_USERS"
+	oracleExpiry = "SELECT TO_CHAR(EXPIRY_DATE, " + oracleDate + "), TO_CHAR(SYSDATE, " + oracleDate + ") FROM USER_USERS"
 )
 
 func (d *oracleDialect) aspects() []Aspect { return []Aspect{Index, Plan, Charset, Clock, Password} }
@@ -51,7 +51,7 @@ func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspec
 		if err := one(oracleExpiry); err != nil {
 			return Remark{}, err
 		}
-		return expiring(first, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
+		return expiring(first, second, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
 	}
 }
 

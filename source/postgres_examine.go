@@ -16,7 +16,7 @@ const (
 		"LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass($1) AND i.indisvalid ORDER BY 1"
 	postgresCharset = "SELECT current_setting('server_encoding')"
 	postgresClock   = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS')"
-	postgresExpiry  = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') END FROM pg_catalog.pg_roles WHERE rolname = session_user"
+	postgresExpiry  = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') END, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM pg_catalog.pg_roles WHERE rolname = session_user"
 )
 
 func (d *postgresDialect) aspects() []Aspect { return []Aspect{Index, Plan, Charset, Clock, Password} }
@@ -60,7 +60,7 @@ func (d *postgresDialect) examine(ctx context.Context, t *Table, l layout, a Asp
 		if err := one(postgresExpiry); err != nil {
 			return Remark{}, err
 		}
-		return expiring(first, "ALTER ROLE "+quoted(d.config.User)+" VALID UNTIL 'infinity' keeps it")
+		return expiring(first, second, "ALTER ROLE "+quoted(d.config.User)+" VALID UNTIL 'infinity' keeps it")
 	}
 }
 
