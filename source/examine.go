@@ -152,7 +152,11 @@ func expiring(at, now, todo string) (Remark, error) {
 	}
 	const day = 24 * time.Hour
 	left := end.Sub(begun)
-	r := Remark{What: fmt.Sprintf("the password expires in %d days, on %s", int(left/day), end.Format(time.DateOnly))}
+	n, unit := int(left/day), "days"
+	if n == 1 {
+		unit = "day"
+	}
+	r := Remark{What: fmt.Sprintf("the password expires in %d %s, on %s", n, unit, end.Format(time.DateOnly))}
 	if left < 0 {
 		r.What = "the password has expired on " + end.Format(time.DateOnly)
 	}

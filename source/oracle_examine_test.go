@@ -34,16 +34,16 @@ func TestOracleExamine(t *testing.T) {
 		"a clock that is behind": {options: oracledouble.Options{Now: ago(5 * time.Minute)}, aspect: source.Clock, what: "behind this machine's", todo: "NTP"},
 		"a clock that is ahead":  {options: oracledouble.Options{Now: ago(-time.Hour)}, aspect: source.Clock, what: "ahead of this machine's", todo: "NTP"},
 		"a password for ever":    {aspect: source.Password, what: "does not expire"},
-		"a password for long": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) { d.SetExpiry(time.Now().Add(100 * 24 * time.Hour)) },
-			aspect: source.Password, what: "expires in 99 days"},
+		"a password for long": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) { d.SetExpiry(time.Now().Add(100*24*time.Hour + time.Hour)) },
+			aspect: source.Password, what: "expires in 100 days"},
 		"a password for days": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) {
 			d.SetExpiry(time.Now().Add(3*24*time.Hour + 6*time.Hour))
 		},
 			aspect: source.Password, what: "expires in 3 days", todo: "PASSWORD_LIFE_TIME"},
 		"a password in its days of grace": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) {
 			d.SetAccount(oracledouble.AccountExpiring)
-			d.SetExpiry(time.Now().Add(24 * time.Hour))
-		}, aspect: source.Password, what: "expires in 0 days", todo: "set a new one"},
+			d.SetExpiry(time.Now().Add(25 * time.Hour))
+		}, aspect: source.Password, what: "expires in 1 day,", todo: "set a new one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := startOracle(t, c.options)
