@@ -74,6 +74,9 @@ type texts interface {
 	// probe is an UPDATE of all written columns that finds no row: it fails
 	// where the real one would, and changes nothing.
 	probe() query
+	// learned reports whether the texts are those that are run: where they depend
+	// on the types of the columns, these must have been read.
+	learned() bool
 	// statements lists every text that can be run; advice lists what a DBA may
 	// want to run: grants, an index, a sample table.
 	statements() []Statement

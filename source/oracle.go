@@ -22,8 +22,8 @@ import (
 // RAW travels as bytes.
 //
 // The texts name a format wherever a time is read or written, so they depend on
-// the types of the columns. Before these are known, SQL shows the texts for the
-// sample table of Advice.
+// the types of the columns. Before Learn has read these, SQL shows the texts for
+// the sample table of Advice.
 //
 // How a statement is sent, and how it ends when nobody answers, is told in
 // oracle_driver.go; how the database is found in oracle_connect.go.
@@ -398,3 +398,13 @@ const oracleIdentify = "BEGIN DBMS_APPLICATION_INFO.SET_MODULE('Pombo', 'intake 
 // oracleSettings undoes what a logon trigger or the driver may have set: order and
 // comparison of keys must be of one kind, or pages would leave rows out.
 const oracleSettings = "ALTER SESSION SET NLS_SORT = BINARY NLS_COMP = BINARY NLS_NUMERIC_CHARACTERS = '.,'"
+
+// oracleDriverAsks is what go-ora v2.9.0 runs in each login, on one line.
+func oracleDriverAsks() string {
+	var columns []string
+	for _, name := range []string{"CALENDAR", "COMP", "LENGTH_SEMANTICS", "NCHAR_CONV_EXCP", "DATE_LANGUAGE", "SORT", "CURRENCY", "DATE_FORMAT", "ISO_CURRENCY", "NUMERIC_CHARACTERS", "DUAL_CURRENCY", "TIMESTAMP_FORMAT", "TIMESTAMP_TZ_FORMAT"} {
+		columns = append(columns, fmt.Sprintf("MAX(CASE WHEN PARAMETER='NLS_%s' THEN VALUE END) AS NLS_%[1]s", name))
+	}
+	return "BEGIN SELECT " + strings.Join(columns, ", ") + " into :p_nls_calendar, :p_nls_comp, :p_nls_length_semantics, :p_nls_nchar_conv_excep, :p_nls_date_lang, :p_nls_sort, :p_nls_currency, " +
+		":p_nls_date_format, :p_nls_iso_currency, :p_nls_numeric_chars, :p_nls_dual_currency, :p_nls_timestamp, :p_nls_timestamp_tz FROM sys.nls_session_parameters ; END;"
+}

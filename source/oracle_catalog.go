@@ -188,9 +188,11 @@ func (d *oracleDialect) known() layout {
 	return l
 }
 
+func (d *oracleDialect) learned() bool { return d.seen.Load() != nil }
+
 func (d *oracleDialect) statements() []Statement {
 	l, note := d.known(), ""
-	if d.seen.Load() == nil {
+	if !d.learned() {
 		note = ". As for the sample table: a key or a time of another type is written in another way"
 	}
 	var results []string
@@ -201,7 +203,8 @@ func (d *oracleDialect) statements() []Statement {
 	}
 	n := len(d.m.writes)
 	all := []Statement{
-		{"after each login, in which the driver has read NLS_SESSION_PARAMETERS: how keys are sorted and numbers written", oracleSettings},
+		{"in each login: how the session is set up (the driver's own statement)", oracleDriverAsks()},
+		{"after each login: how keys are sorted and numbers written", oracleSettings},
 		{"after each login: what V$SESSION shows", oracleIdentify},
 		{"once, and on every check: the table's columns (:1 = schema, :2 = table)", oracleColumns},
 		{"when there is no table of that name: what a synonym means (:1 = schema, :2 = synonym)", oracleSynonym},

@@ -34,7 +34,9 @@ func TestOracleExamine(t *testing.T) {
 		"a clock that is behind": {options: oracledouble.Options{Now: ago(5 * time.Minute)}, aspect: source.Clock, what: "behind this machine's", todo: "NTP"},
 		"a clock that is ahead":  {options: oracledouble.Options{Now: ago(-time.Hour)}, aspect: source.Clock, what: "ahead of this machine's", todo: "NTP"},
 		"a password for ever":    {aspect: source.Password, what: "does not expire"},
-		"a password for long": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) { d.SetExpiry(time.Now().Add(100*24*time.Hour + time.Hour)) },
+		"a password for long": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) {
+			d.SetExpiry(time.Now().Add(100*24*time.Hour + time.Hour))
+		},
 			aspect: source.Password, what: "expires in 100 days"},
 		"a password for days": {plant: func(d *oracledouble.Double, _ *oracledouble.Table) {
 			d.SetExpiry(time.Now().Add(3*24*time.Hour + 6*time.Hour))

@@ -430,6 +430,9 @@ func (a *postgresArray) String() string {
 	return a.b.String() + "}"
 }
 
+// learned is always so: the texts leave the types to the database.
+func (d *postgresDialect) learned() bool { return true }
+
 func (d *postgresDialect) statements() []Statement {
 	var results []string
 	for i, w := range d.m.writes {

@@ -369,6 +369,9 @@ func sqliteConstraint(e *sqlite.Error) string {
 	}
 }
 
+// learned is always so: the texts leave the types to the database.
+func (d *sqliteDialect) learned() bool { return true }
+
 func (d *sqliteDialect) statements() []Statement {
 	return []Statement{
 		{"on each new connection: how long to wait for a lock, in milliseconds", fmt.Sprintf("PRAGMA busy_timeout(%d)", d.busy.Milliseconds())},
