@@ -505,6 +505,11 @@ func TestPostgresLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	results(t, table, move("1", "2", "1", "2", "3"))
+	for _, a := range table.Aspects() {
+		if _, err := table.Examine(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
 	do(t, owner, `ALTER TABLE notificacao RENAME TO outra`)
 	wantError(t, table.Check(t.Context()), true, "no such table")
 	listed := map[string]bool{}
