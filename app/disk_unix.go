@@ -5,7 +5,9 @@ package app
 import "golang.org/x/sys/unix"
 
 // mayWriteIn reports whether files can be made in a folder, without making one.
-func mayWriteIn(folder string) error { return unix.Access(folder, unix.W_OK|unix.X_OK) }
+func mayWriteIn(folder string) error {
+	return unix.Faccessat(unix.AT_FDCWD, folder, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+}
 
 // freeBytes is the room that this user has on the disk of a folder.
 func freeBytes(folder string) (uint64, error) {

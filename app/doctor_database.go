@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
-	"pombo"
 	"pombo/config"
-	"pombo/ledger"
 	"pombo/source"
 )
 
@@ -40,12 +37,35 @@ func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
 		return good("login, table, columns, types and the rights to read and to write are as they must be")
 	})
 	found = append(found, checked...)
-	return append(found, check(ctx, "source", "pending", func(ctx context.Context) []Finding {
+	inOrder := func(look func(context.Context) []Finding) func(context.Context) []Finding {
 		if failed(checked) {
-			return skip("the table has to be in order first")
+			return func(context.Context) []Finding { return skip("the table has to be in order first") }
 		}
-		return pending(ctx, table, c.Source)
-	})...)
+		return look
+	}
+	found = append(found, check(ctx, "source", "pending", inOrder(func(ctx context.Context) []Finding { return pending(ctx, table, c.Source) }))...)
+	for _, aspect := range table.Aspects() {
+		found = append(found, check(ctx, "source", string(aspect), inOrder(func(ctx context.Context) []Finding { return examine(ctx, table, aspect) }))...)
+	}
+	return found
+}
+
+// examine looks at what the work could do without.
+func examine(ctx context.Context, table *source.Table, aspect source.Aspect) []Finding {
+	r, err := table.Examine(ctx, aspect)
+	switch {
+	case err != nil:
+		found := sourceTrouble(err)
+		for i := range found {
+			found[i].Result = Warn
+		}
+		return found
+	case r.Unasked:
+		return skip(r.What)
+	case r.Todo != "":
+		return doubt(r.What, r.Todo)
+	}
+	return good(r.What)
 }
 
 // sourceTrouble makes a finding of each fault that the check has joined.
@@ -88,77 +108,6 @@ func pending(ctx context.Context, table *source.Table, c config.Source) []Findin
 		return good("no row has " + code + ". If some should: have they been committed, and is STATUS_PENDING right?")
 	}
 	return good("rows with " + code + " are waiting")
-}
-
-func diagnoseLedger(ctx context.Context, c config.Config, serve running) []Finding {
-	address := c.Ledger.URL.Reveal()
-	path, isFile := strings.CutPrefix(address, "sqlite:")
-	if !isFile {
-		return diagnoseServer(ctx, address)
-	}
-	found := check(ctx, "ledger", "rights", func(context.Context) []Finding {
-		if told, ok := serve.checkOf("ledger"); ok && told.OK {
-			return good("the running pombo writes to it")
-		}
-		// The write-ahead log is made beside the file whenever it is opened.
-		for _, file := range []string{path, path + ".lock", path + "-wal"} {
-			if err := mayWrite(file); err != nil {
-				return bad(err.Error(), "give this user the right to write the file and its folder, or set LEDGER_URL to a place where it may")
-			}
-		}
-		return good(path + " and its folder can be written")
-	})
-	found = append(found, check(ctx, "ledger", "schema", func(ctx context.Context) []Finding { return schema(ctx, address) })...)
-	return append(found, check(ctx, "ledger", "disk", func(context.Context) []Finding { return room(path) })...)
-}
-
-// diagnoseServer is for a ledger in a database that several machines share.
-func diagnoseServer(ctx context.Context, address string) []Finding {
-	var found []Finding
-	if host, port, ok := databaseAddress(address, ""); ok {
-		found = check(ctx, "ledger", "network", func(ctx context.Context) []Finding { return reach(ctx, host, port, "LEDGER_URL") })
-	}
-	return append(found, check(ctx, "ledger", "schema", func(ctx context.Context) []Finding { return schema(ctx, address) })...)
-}
-
-func schema(ctx context.Context, address string) []Finding {
-	s, err := ledger.Inspect(ctx, address)
-	switch {
-	case errors.Is(err, pombo.ErrNotFound):
-		return good("there is no ledger yet: pombo serve makes it when it starts")
-	case err != nil:
-		return bad(said(err), "do what the message says, or correct LEDGER_URL")
-	case s.Have > s.Want:
-		return bad(fmt.Sprintf("the ledger was written by a newer pombo (schema %d, this program knows %d)", s.Have, s.Want), "install the newer program again, or name another file in LEDGER_URL")
-	case s.Have < s.Want:
-		return doubt(fmt.Sprintf("the ledger has the schema of an older pombo (%d, this program has %d)", s.Have, s.Want), "back it up; pombo serve of this version brings it up to date when it starts")
-	}
-	return good("the schema is the one that this program works with")
-}
-
-// What the ledger's disk should have free: 100,000 notifications take some 60 MB.
-const (
-	littleRoom = 1 << 30
-	noRoom     = 64 << 20
-)
-
-func room(path string) []Finding {
-	folder, err := standing(filepath.Dir(path))
-	if err != nil {
-		return bad(err.Error(), "set LEDGER_URL to a place where this user may write")
-	}
-	free, err := freeBytes(folder)
-	if err != nil {
-		return doubt(fmt.Sprintf("the free room in %s cannot be told: %v", folder, err), "see to it that the disk has some gigabytes free")
-	}
-	what := fmt.Sprintf("%d MiB are free in %s", free>>20, folder)
-	switch {
-	case free < noRoom:
-		return bad(what, "make room on this disk, or set LEDGER_URL to another one")
-	case free < littleRoom:
-		return doubt(what, "make room on this disk")
-	}
-	return good(what)
 }
 
 // reach looks a host up and connects to its port.

@@ -65,12 +65,18 @@ func (e *Engine) settle(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	results, err := e.o.Source.Settle(ctx, batch)
+	later, why := 0, ""
 	for _, r := range results {
 		e.metrics.settled.WithLabelValues(r.Result.String()).Inc()
 		switch r.Result {
 		case pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused:
 			e.log.Warn("row not settled", "row", r.Row, "result", r.Result.String(), "id", r.MessageID, "detail", r.Detail)
+		case pombo.SettleLater:
+			later, why = later+1, r.Detail
 		}
+	}
+	if later > 0 && err == nil { // else the error is told
+		e.log.Warn("rows not settled yet; they are tried again", "rows", later, "detail", why)
 	}
 	if len(results) > 0 {
 		// What the source has done is recorded even when the process is stopping.

@@ -18,8 +18,19 @@ type Statement struct {
 }
 
 // SQL lists every statement that the table can run, with what each is for. It
-// does not need the database.
+// does not need the database; but see Learn.
 func (t *Table) SQL() []Statement { return t.d.statements() }
+
+// Learn reads from the database what the texts of SQL depend on, if they do: in
+// Oracle, the types of the columns. Without it, or when it fails, the purpose of such
+// a statement says that it is as for the sample table of Advice.
+func (t *Table) Learn(ctx context.Context) error {
+	if t.d.learned() {
+		return nil
+	}
+	_, err := t.layout(ctx)
+	return err
+}
 
 // Advice lists what a DBA may want to run beforehand: rights, an index, a sample
 // table. Pombo runs none of it.

@@ -3,6 +3,8 @@ package source
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"time"
 
 	"pombo"
 )
@@ -19,6 +21,14 @@ type dialect interface {
 	catalog
 	keys
 	texts
+	survey
+}
+
+// survey is what is told of a database beside what the work needs.
+type survey interface {
+	aspects() []Aspect
+	// examine looks at one of the aspects.
+	examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error)
 }
 
 // catalog is how a database tells what there is.
@@ -58,11 +68,15 @@ type texts interface {
 	statuses(l layout, keys []any) []query
 	// settle updates the batch in one statement, each row only if it still has
 	// the status expected of it. Every key is one that keyArg has taken. A driver
-	// that tells only how many rows were changed is enough.
-	settle(l layout, batch []pombo.Settlement) query
+	// that tells only how many rows were changed is enough. wait is how long it may
+	// wait for rows that somebody else has locked, where there is such a thing.
+	settle(l layout, batch []pombo.Settlement, wait time.Duration) query
 	// probe is an UPDATE of all written columns that finds no row: it fails
 	// where the real one would, and changes nothing.
 	probe() query
+	// learned reports whether the texts are those that are run: where they depend
+	// on the types of the columns, these must have been read.
+	learned() bool
 	// statements lists every text that can be run; advice lists what a DBA may
 	// want to run: grants, an index, a sample table.
 	statements() []Statement
@@ -113,6 +127,21 @@ type class uint8
 
 const (
 	away    class = iota // time mends it
+	busy                 // somebody holds a lock on this row, or on the table; another row may be free
 	person               // somebody must mend it: the mapping, a right, the disk
 	refused              // this row's change is refused; another row's may not be
 )
+
+// lockWait, as the last argument of a statement, is not for the database but for
+// our driver: how long the statement may wait for locked rows.
+type lockWait time.Duration
+
+// cutLockWait takes it from the arguments; 0 = there was none.
+func cutLockWait(args []driver.NamedValue) ([]driver.NamedValue, time.Duration) {
+	if last := len(args) - 1; last >= 0 {
+		if wait, ok := args[last].Value.(lockWait); ok {
+			return args[:last], time.Duration(wait)
+		}
+	}
+	return args, 0
+}

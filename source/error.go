@@ -52,5 +52,5 @@ func (t *Table) fail(ctx context.Context, op string, err error) error {
 	if v.class == refused {
 		err = errors.New(v.detail) // the driver's text may quote a trigger
 	}
-	return &Error{Op: op, Err: err, Permanent: v.class != away, Hint: v.hint}
+	return &Error{Op: op, Err: err, Permanent: v.class == person || v.class == refused, Hint: v.hint}
 }

@@ -62,6 +62,13 @@ type tracedStmt struct {
 	f    func(string)
 }
 
+func (s tracedStmt) CheckNamedValue(v *driver.NamedValue) error {
+	if c, ok := s.Stmt.(driver.NamedValueChecker); ok {
+		return c.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
 func (s tracedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	s.f(s.text)
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)

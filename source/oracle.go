@@ -22,8 +22,8 @@ import (
 // RAW travels as bytes.
 //
 // The texts name a format wherever a time is read or written, so they depend on
-// the types of the columns. Before these are known, SQL shows the texts for the
-// sample table of Advice.
+// the types of the columns. Before Learn has read these, SQL shows the texts for
+// the sample table of Advice.
 //
 // How a statement is sent, and how it ends when nobody answers, is told in
 // oracle_driver.go; how the database is found in oracle_connect.go.
@@ -33,9 +33,15 @@ type oracleDialect struct {
 	timeout time.Duration
 	gate    loginGate
 
-	seen atomic.Pointer[[]column] // the columns as they were last read
+	seen atomic.Pointer[oracleTable] // as it was last read
 	// wide is whether a character may take several bytes in the database.
 	wide atomic.Bool
+}
+
+// oracleTable is the table or view that the name of the mapping means.
+type oracleTable struct {
+	owner, name string // of the catalog; an owner of "" is the schema of the session
+	columns     []column
 }
 
 func newOracle(o Options, m *mapping) (*oracleDialect, error) {
@@ -221,7 +227,7 @@ func (d *oracleDialect) settleText(l layout) string {
 // settle binds an array to each place, so that the batch is one round trip. A
 // statement never has an array at one time and a single value at another: the
 // driver does not take that.
-func (d *oracleDialect) settle(l layout, batch []pombo.Settlement) query {
+func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) query {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.Row, b.Row) })
@@ -262,7 +268,7 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement) query {
 		array(func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
 	}
 	array(func(s pombo.Settlement) string { return d.status(l, s.Expected) })
-	return query{d.settleText(l), args}
+	return query{d.settleText(l), append(args, lockWait(wait))}
 }
 
 // status writes a code as the status column has it. "" is NULL, which no row's
@@ -377,7 +383,7 @@ func (d *oracleDialect) keyText(l layout, v any) (string, error) {
 			key = strings.TrimRight(key, " ")
 		}
 		if !wordsKey(key) {
-			return "", fmt.Errorf("a key is empty, longer than %d bytes or no text", maxKey)
+			return "", errWordsKey
 		}
 		return key, nil
 	default:
@@ -392,3 +398,13 @@ const oracleIdentify = "BEGIN DBMS_APPLICATION_INFO.SET_MODULE('Pombo', 'intake 
 // oracleSettings undoes what a logon trigger or the driver may have set: order and
 // comparison of keys must be of one kind, or pages would leave rows out.
 const oracleSettings = "ALTER SESSION SET NLS_SORT = BINARY NLS_COMP = BINARY NLS_NUMERIC_CHARACTERS = '.,'"
+
+// oracleDriverAsks is what go-ora v2.9.0 runs in each login, on one line.
+func oracleDriverAsks() string {
+	var columns []string
+	for _, name := range []string{"CALENDAR", "COMP", "LENGTH_SEMANTICS", "NCHAR_CONV_EXCP", "DATE_LANGUAGE", "SORT", "CURRENCY", "DATE_FORMAT", "ISO_CURRENCY", "NUMERIC_CHARACTERS", "DUAL_CURRENCY", "TIMESTAMP_FORMAT", "TIMESTAMP_TZ_FORMAT"} {
+		columns = append(columns, fmt.Sprintf("MAX(CASE WHEN PARAMETER='NLS_%s' THEN VALUE END) AS NLS_%[1]s", name))
+	}
+	return "BEGIN SELECT " + strings.Join(columns, ", ") + " into :p_nls_calendar, :p_nls_comp, :p_nls_length_semantics, :p_nls_nchar_conv_excep, :p_nls_date_lang, :p_nls_sort, :p_nls_currency, " +
+		":p_nls_date_format, :p_nls_iso_currency, :p_nls_numeric_chars, :p_nls_dual_currency, :p_nls_timestamp, :p_nls_timestamp_tz FROM sys.nls_session_parameters ; END;"
+}

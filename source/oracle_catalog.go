@@ -35,7 +35,7 @@ func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error)
 			return nil, err
 		}
 		if len(columns) > 0 {
-			d.seen.Store(&columns)
+			d.seen.Store(&oracleTable{owner, table, columns})
 			return columns, nil
 		}
 		found := false
@@ -181,16 +181,18 @@ func (d *oracleDialect) sample() []column {
 func (d *oracleDialect) known() layout {
 	columns := d.sample()
 	if seen := d.seen.Load(); seen != nil {
-		columns = *seen
+		columns = seen.columns
 	}
 	l := layout{columns: columns}
 	l.key, l.status = oracleKind(d.declared(l, d.m.id)), oracleKind(d.declared(l, d.m.status))
 	return l
 }
 
+func (d *oracleDialect) learned() bool { return d.seen.Load() != nil }
+
 func (d *oracleDialect) statements() []Statement {
 	l, note := d.known(), ""
-	if d.seen.Load() == nil {
+	if !d.learned() {
 		note = ". As for the sample table: a key or a time of another type is written in another way"
 	}
 	var results []string
@@ -201,12 +203,13 @@ func (d *oracleDialect) statements() []Statement {
 	}
 	n := len(d.m.writes)
 	all := []Statement{
-		{"after each login, in which the driver has read NLS_SESSION_PARAMETERS: how keys are sorted and numbers written", oracleSettings},
+		{"in each login: how the session is set up (the driver's own statement)", oracleDriverAsks()},
+		{"after each login: how keys are sorted and numbers written", oracleSettings},
 		{"after each login: what V$SESSION shows", oracleIdentify},
 		{"once, and on every check: the table's columns (:1 = schema, :2 = table)", oracleColumns},
 		{"when there is no table of that name: what a synonym means (:1 = schema, :2 = synonym)", oracleSynonym},
 		{"when there is no synonym either: similar tables, for the message (:1 = table, :2 = status column)", oracleTables},
-		{"once, where the key or the status is a CHAR: the character set", oracleCharset},
+		{"once, where the key or the status is a CHAR, and pombo doctor: the character set", oracleCharset},
 		{"take in: the first page of pending rows (:1 = status of pending rows, :2 = how many)" + note, d.pageText(l, "IS NOT NULL", 2)},
 		{"take in: a further page of pending rows (:1 = status of pending rows, :2 = last key seen, :3 = how many)" + note, d.pageText(l, "> :2", 3)},
 		{"one row, whatever its status (:1 = key)" + note, d.rowText(l)},
@@ -217,6 +220,9 @@ func (d *oracleDialect) statements() []Statement {
 	return append(all,
 		Statement{fmt.Sprintf("settle: results of a batch, as an array of binds (%s, :%d = key, :%d = expected status); then COMMIT, or ROLLBACK after an error", strings.Join(results, ", "), n+1, n+2) + note, d.settleText(l)},
 		Statement{"on every check: may the mapped columns be written? It finds no row", d.probe().text},
+		Statement{"pombo doctor: is there an index on the status? (:1 = schema, :2 = table)", oracleIndexes},
+		Statement{"pombo doctor: the database's clock", oracleClock},
+		Statement{"pombo doctor: when the password expires", oracleExpiry},
 	)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	go_ora "github.com/sijms/go-ora/v2"
+	"github.com/sijms/go-ora/v2/network"
 )
 
 // The driver is not given to database/sql as it is. What stands between sees to
@@ -19,8 +20,10 @@ import (
 //   - A call on a server that went silent lasts for ever. Here every call ends soon
 //     after its context: first the server is asked to cancel, so that no session
 //     stays behind waiting for a lock; if it does not answer, the line is cut.
-//   - A context that ends while the driver logs in, or before it waits for the
-//     answer, is a data race in it. It never sees such a one.
+//   - Its own way to cancel races with its reading. It never sees a context that
+//     ends: what asks the server to cancel is written here, past the driver, to
+//     which the answer looks like any other error. Under TLS nobody can get past
+//     it, and the line is cut at once.
 //   - An array whose middle row fails leaves the rows before it changed, locked and
 //     not committed. Here a statement that changes something is a transaction of
 //     its own: it is committed whole or rolled back. If the line dies before the
@@ -32,7 +35,10 @@ import (
 //     round trip for a page of hundreds of rows.
 //
 // What has been sent and not been answered is never sent again, unless it is a
-// SELECT.
+// SELECT. The server may go on with a statement whose line was cut, even for as
+// long as a row is locked, and rolls it back when it finds the line gone: the
+// COMMIT was never sent. Where that cannot be told from a COMMIT whose answer was
+// lost, settling again does no harm, for it changes only rows of the old status.
 
 // grace is how long a server has to obey a cancel before the line is cut.
 const grace = 2 * time.Second
@@ -103,62 +109,6 @@ func (c *oracleConnector) login(ctx context.Context) (*oracleConn, error) {
 	return made, nil
 }
 
-// dialer is what the driver calls to reach an address.
-type dialer func(network, address string) (net.Conn, error)
-
-// DialContext leaves the driver's context aside: dialer has a better one.
-func (d dialer) DialContext(_ context.Context, network, address string) (net.Conn, error) {
-	return d(network, address)
-}
-
-// openLine is the line of a login under way. The driver may try several.
-type openLine struct {
-	mu   sync.Mutex
-	line *line
-}
-
-func (o *openLine) replace(ctx context.Context, c net.Conn) (net.Conn, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := ctx.Err(); err != nil { // cut has been
-		_ = c.Close()
-		return nil, err
-	}
-	if o.line != nil {
-		_ = o.line.Close()
-	}
-	o.line = &line{Conn: c, reading: make(chan struct{}, 1)}
-	return o.line, nil
-}
-
-func (o *openLine) cut() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.line != nil {
-		_ = o.line.Close()
-	}
-}
-
-// line is a connection to the server that tells when the driver waits for an
-// answer.
-type line struct {
-	net.Conn
-	reading chan struct{} // holds something while a Read is under way
-}
-
-func (l *line) Read(b []byte) (int, error) {
-	select {
-	case l.reading <- struct{}{}:
-	default:
-	}
-	n, err := l.Conn.Read(b)
-	select {
-	case <-l.reading:
-	default:
-	}
-	return n, err
-}
-
 // oracleConn is a session. database/sql sees to it that nobody shares it.
 type oracleConn struct {
 	ora    *go_ora.Connection
@@ -168,14 +118,13 @@ type oracleConn struct {
 	broken bool
 }
 
-// call runs something on the session and ends it soon after ctx ends. The context
-// that f gets ends only while the driver waits for an answer.
+// call runs something on the session and ends it soon after ctx ends. What f does
+// is cancelled only while the driver waits for an answer, and not after inStep.
 func (c *oracleConn) call(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	c.line.begin()
 	done := make(chan struct{})
 	ended := false // by watch
 	var watch sync.WaitGroup
@@ -192,29 +141,44 @@ func (c *oracleConn) call(ctx context.Context, f func(context.Context) error) er
 		case <-done:
 			return
 		case <-c.line.reading:
-			cancel()
+			c.line.cancel()
 		case <-patience.C:
 		}
 		select {
 		case <-done:
 		case <-patience.C:
+			_ = c.line.Close()
 		}
-		_ = c.line.Close()
 	})
-	err := f(inner)
+	err := f(context.WithoutCancel(ctx))
 	close(done)
 	watch.Wait()
+	c.broken = c.broken || !c.inStep(err) || isLost(oracleFault(err))
 	switch {
 	case err == nil:
 		c.used = c.now()
-		c.broken = c.broken || ended // a cancel may be on its way
 		return nil
 	case ended:
-		c.broken = true
-		return ctx.Err()
+		return c.gaveUp(ctx)
 	}
-	err = oracleFault(err)
-	c.broken = c.broken || isLost(err)
+	return oracleFault(err)
+}
+
+// inStep ends the part of a call that may be cancelled, whose error is given. It
+// reports whether each side knows what the other has heard: a cancel that was sent
+// must have been obeyed. If it crossed with the answer, the server may take it for
+// the end of what comes next.
+func (c *oracleConn) inStep(err error) bool {
+	e, ok := errors.AsType[*network.OracleError](err)
+	return !c.line.end() || ok && e.ErrCode == cancelled
+}
+
+// gaveUp is why a call was ended.
+func (c *oracleConn) gaveUp(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if _, ok := errors.AsType[*busyError](err); ok && c.broken {
+		return &oracleLost{err: errors.New("the database does not answer")} // not even that it obeys
+	}
 	return err
 }
 
@@ -303,19 +267,30 @@ func (s *oracleStmt) run(ctx context.Context, f func(context.Context, *go_ora.St
 	})
 }
 
-// ExecContext runs an UPDATE and commits it, or rolls it back.
+// ExecContext runs an UPDATE and commits it, or rolls it back. Oracle knows no
+// limit for how long an UPDATE waits for a row, so the limit is ours.
 func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	args, wait := cutLockWait(args)
+	if wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, wait, &busyError{wait})
+		defer cancel()
+	}
 	var changed int64
 	err := s.run(ctx, func(inner context.Context, ora *go_ora.Stmt) error {
-		// Only its statement ends early, never its end.
-		tx, err := s.c.ora.BeginTx(context.WithoutCancel(inner), driver.TxOptions{})
+		tx, err := s.c.ora.BeginTx(inner, driver.TxOptions{})
 		if err != nil {
 			return err
 		}
 		r, err := ora.ExecContext(inner, args)
-		if err != nil {
+		// Its end is never cancelled, only its statement.
+		switch inStep := s.c.inStep(err); {
+		case !inStep:
+			s.c.broken = true // and so rolled back
+			return errors.Join(err, net.ErrClosed)
+		case err != nil:
 			if !isLost(oracleFault(err)) && tx.Rollback() != nil {
-				s.c.broken = true // and so rolled back
+				s.c.broken = true
 			}
 			return err
 		}

@@ -79,6 +79,14 @@ func oracleFault(err error) error {
 	return &oracleLost{err: err}
 }
 
+// busyError is that a change was given up because it took too long. Nothing was
+// changed.
+type busyError struct{ wait time.Duration }
+
+func (e *busyError) Error() string {
+	return fmt.Sprintf("the row was not to be had within %s: somebody seems to hold a lock on it", e.wait)
+}
+
 func isLost(err error) bool {
 	_, ok := errors.AsType[*oracleLost](err)
 	return ok
@@ -127,24 +135,24 @@ var oracleCodes = map[int]meaning{
 	12537: {away, lineBroke, ""}, 12547: {away, lineBroke, ""}, 12571: {away, lineBroke, ""}, 25401: {away, lineBroke, ""}, 25402: {away, lineBroke, ""}, 25405: {away, lineBroke, ""}, 25408: {away, lineBroke, ""},
 
 	1033: {away, starting, ""}, 1034: {away, starting, ""}, 1089: {away, starting, ""}, 1090: {away, starting, ""}, 1109: {away, starting, ""}, 12528: {away, starting, ""}, 12757: {away, starting, ""},
-	1013:  {away, "the database ended the statement before it was done", ""},
-	12505: {away, noService, "see whether the database runs, and correct the SID in DB_DSN if it never worked (lsnrctl status lists them)"},
-	12514: {away, noService, "see whether the database runs, and correct the service in DB_URL or DB_DSN if it never worked (lsnrctl services lists them)"},
-	12521: {away, noService, "see whether the instance runs, and correct its name in DB_DSN if it never worked"},
-	12170: {away, "the database was not reached in time", "see the network and the firewall on the way to it"},
-	12541: {away, "nothing listens at the database's address", "see whether the listener runs and DB_URL names its host and port"},
-	12543: {away, "the database's host cannot be reached", "see the network and the firewall on the way to it"},
-	12545: {away, "the database's host is not known", "see whether the host in DB_URL is written correctly"},
-	12516: {away, noRoom, ""}, 12518: {away, noRoom, ""}, 12519: {away, noRoom, ""}, 12520: {away, noRoom, ""},
+	cancelled: {away, "the database ended the statement before it was done", ""},
+	12505:     {away, noService, "see whether the database runs, and correct the SID in DB_DSN if it never worked (lsnrctl status lists them)"},
+	12514:     {away, noService, "see whether the database runs, and correct the service in DB_URL or DB_DSN if it never worked (lsnrctl services lists them)"},
+	12521:     {away, noService, "see whether the instance runs, and correct its name in DB_DSN if it never worked"},
+	12170:     {away, "the database was not reached in time", "see the network and the firewall on the way to it"},
+	12541:     {away, "nothing listens at the database's address", "see whether the listener runs and DB_URL names its host and port"},
+	12543:     {away, "the database's host cannot be reached", "see the network and the firewall on the way to it"},
+	12545:     {away, "the database's host is not known", "see whether the host in DB_URL is written correctly"},
+	12516:     {away, noRoom, ""}, 12518: {away, noRoom, ""}, 12519: {away, noRoom, ""}, 12520: {away, noRoom, ""},
 	18:    {away, noRoom, "raise SESSIONS and PROCESSES, or end what holds the others"},
 	20:    {away, noRoom, "raise PROCESSES, or end what holds the others"},
 	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses up to four"},
-	54:    {away, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
-	30006: {away, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
+	54:    {busy, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
+	30006: {busy, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
 	60:    {away, "somebody else locks the same rows in another order", ""},
 	104:   {away, "somebody else locks the same rows in another order", ""},
 	1555:  {away, "the statement took longer than the database keeps old data (undo)", "see whether the table lacks an index (pombo sql suggests one)"},
-	2049:  {away, "somebody holds a lock on a row", ""},
+	2049:  {busy, "somebody holds a lock on a row", ""},
 	4020:  {away, "the table is being changed", ""},
 	4021:  {away, "the table is being changed", ""},
 	4061:  {away, "a package of the table was changed meanwhile", ""},
@@ -186,6 +194,9 @@ var oracleCodes = map[int]meaning{
 	54017:           {person, "a written column is computed by the database", "map another column"},
 }
 
+// cancelled is how the server obeys a cancel.
+const cancelled = 1013
+
 // Codes after which a further login would do harm: some databases lock an account
 // after three that failed.
 const (
@@ -222,6 +233,9 @@ func (d *oracleDialect) explain(err error) verdict {
 			v.hint = "run GRANT CREATE SESSION TO " + quoted(d.address.account())
 		}
 		return v
+	}
+	if _, ok := errors.AsType[*busyError](err); ok {
+		return verdict{class: busy, hint: oracleCodes[54].hint}
 	}
 	var (
 		certificate *tls.CertificateVerificationError

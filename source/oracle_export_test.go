@@ -24,7 +24,7 @@ func Aliases(content string) map[string]string {
 // OracleMeaning returns the class of an ORA code and what is said of it.
 func OracleMeaning(code int) (class, says, hint string) {
 	v := (&oracleDialect{m: &mapping{}, address: &oracleAddress{user: "pombo"}}).explain(&oracleError{code: code})
-	class = []string{away: "away", person: "person", refused: "refused"}[v.class]
+	class = []string{away: "away", busy: "busy", person: "person", refused: "refused"}[v.class]
 	if isLost(oracleFault(network.NewOracleError(code))) {
 		class = "lost"
 	}

@@ -171,3 +171,19 @@ func (o *realOwner) Refuse(key, words string) {
 
 // Ignore says that there is no such thing; see doubleOwner.
 func (o *realOwner) Ignore(string) bool { return false }
+
+func (o *realOwner) Lock(key string) (release func()) {
+	o.t.Helper()
+	tx, err := o.db.BeginTx(o.t.Context(), nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(o.t.Context(), `UPDATE NOTIFICACAO SET CD_TEMPLATE = 'x' WHERE ID = :1`, o.key(key)); err != nil {
+		o.t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(); err != nil {
+			o.t.Error(err)
+		}
+	}
+}

@@ -179,6 +179,22 @@ func TestOracleCharsets(t *testing.T) {
 	}
 }
 
+// A NUL in a key stops that row alone.
+func TestOracleKeysWithNUL(t *testing.T) {
+	d := startOracle(t, oracledouble.Options{})
+	company := newOracleTable(t, d, "NOTIFICACAO", "ID VARCHAR2(12) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(1)")
+	if err := company.Insert(oracledouble.Row{"ID": "a", "ST": 1}, oracledouble.Row{"ID": "b\x00c", "ST": 1}, oracledouble.Row{"ID": "d", "ST": 1}); err != nil {
+		t.Fatal(err)
+	}
+	table := openOracle(t, d, small())
+	if diff := cmp.Diff([]string{"a", "d"}, keysOf(mustPage(t, table, "", 10))); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if p := table.Problems(); len(p) != 1 || p[0].Column != "ID" || !strings.Contains(p[0].Sentence, "NUL") {
+		t.Errorf("problems = %v, want one of ID that says NUL", p)
+	}
+}
+
 // The budget is 0.05 statements and round trips for a message, the login aside.
 // The limit here is nearer, so that nobody spends the difference unseen.
 func TestOracleTrips(t *testing.T) {

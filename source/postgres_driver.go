@@ -116,12 +116,17 @@ const attempts = 5
 // run sends a statement and reads all of its answer, which a page or a batch
 // bounds.
 func (c *postgresConn) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
+	limits := c.limits
+	args, wait := cutLockWait(args)
+	if wait > 0 {
+		limits.lock = wait
+	}
 	values := make([][]byte, len(args))
 	for i, a := range args {
 		values[i] = []byte(a.Value.(string)) // the dialect gives nothing else
 	}
 	for attempt := 1; ; attempt++ {
-		result, err := c.try(ctx, text, values)
+		result, err := c.try(ctx, limits, text, values)
 		e, ok := errors.AsType[*postgresError](err)
 		if !ok || attempt == attempts || ctx.Err() != nil || e.code != serializationFailure && e.code != deadlockDetected {
 			return result, err
@@ -129,10 +134,10 @@ func (c *postgresConn) run(ctx context.Context, text string, args []driver.Named
 	}
 }
 
-func (c *postgresConn) try(ctx context.Context, text string, values [][]byte) (*pgconn.Result, error) {
+func (c *postgresConn) try(ctx context.Context, limits limits, text string, values [][]byte) (*pgconn.Result, error) {
 	milliseconds := func(d time.Duration) []byte { return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10) }
 	var b pgconn.Batch
-	b.ExecParams(postgresLimits, [][]byte{milliseconds(c.limits.statement), milliseconds(c.limits.lock)}, nil, nil, nil)
+	b.ExecParams(postgresLimits, [][]byte{milliseconds(limits.statement), milliseconds(limits.lock)}, nil, nil, nil)
 	b.ExecParams(text, values, nil, nil, nil)
 	results, err := c.pg.ExecBatch(ctx, &b).ReadAll()
 	if err != nil {
@@ -157,6 +162,9 @@ func (s *postgresStmt) Close() error { return nil }
 
 // NumInput leaves it to the server to count the arguments.
 func (s *postgresStmt) NumInput() int { return -1 }
+
+// CheckNamedValue lets a lockWait pass; the dialect gives nothing else but texts.
+func (s *postgresStmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 func (s *postgresStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	r, err := s.c.run(ctx, s.text, args)

@@ -125,7 +125,7 @@ var postgresCodes = map[string]meaning{
 	deadlockDetected:     {away, "somebody else locks the same rows in another order, again and again", ""},
 	"53300":              {away, "the database has no free connection", "raise max_connections or the account's CONNECTION LIMIT, or end what holds the others"},
 	"55006":              {away, "the table is in use by something that lets nobody else in", ""},
-	"55P03":              {away, "somebody holds a lock on the table or on a row", "end the transaction that holds it (pg_stat_activity shows it); it is tried again by itself"},
+	"55P03":              {busy, "somebody holds a lock on the table or on a row", "end the transaction that holds it (pg_stat_activity shows it); it is tried again by itself"},
 	"57014":              {away, "the database ended the statement before it was done", "see whether the table lacks an index (pombo sql suggests one), somebody holds a lock on it, or statement_timeout is short"},
 	"57P01":              {away, "the database is being stopped", ""},
 	"57P02":              {away, "the database has crashed and recovers", ""},

@@ -211,7 +211,8 @@ func TestPostgresMeaning(t *testing.T) {
 	}
 }
 
-// The owner keeps a row locked: the wait is bounded and the batch stays due.
+// The owner keeps a row locked: the wait is bounded, and that row stays due. The
+// owner locks the whole table: that is told as an error.
 func TestPostgresRowLockedByItsOwner(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1), (2, 1)`)
 	table := within(t, dsn, simple(), time.Second)
@@ -226,12 +227,19 @@ func TestPostgresRowLockedByItsOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := table.Settle(t.Context(), move("1", "2", "1", "2"))
+	if err != nil || got[0].Result != pombo.SettleLater || got[1].Result != pombo.SettleDone || !strings.Contains(got[0].Detail, "somebody holds a lock") {
+		t.Errorf("answers = %+v, %v; want the first due because of a lock, the second settled", got, err)
+	}
+	if got := keysOf(t, table); len(got) != 1 {
+		t.Errorf("keys = %v: reading waits for no row", got)
+	}
+	if _, err := tx.ExecContext(t.Context(), `LOCK TABLE notificacao IN SHARE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	got, err = table.Settle(t.Context(), move("1", "2", "1", "2"))
 	wantError(t, err, false, "write statuses to NOTIFICACAO", "holds a lock", "tried again by itself")
 	if got[0].Result != pombo.SettleLater || got[1].Result != pombo.SettleLater {
 		t.Errorf("results = %s, %s; want due", got[0].Result, got[1].Result)
-	}
-	if got := keysOf(t, table); len(got) != 2 {
-		t.Errorf("keys = %v: reading waits for no row", got)
 	}
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
@@ -284,7 +292,7 @@ func TestPostgresUndone(t *testing.T) {
 		condition string
 		times     int
 		err       bool
-	}{{"serialization_failure", attempts, false}, {"deadlock_detected", attempts, false}, {"deadlock_detected", 1000, true}, {"lock_not_available", 2, true}} {
+	}{{"serialization_failure", attempts, false}, {"deadlock_detected", attempts, false}, {"deadlock_detected", 1000, true}} {
 		dsn, _ := company(t, postgresTable("int", "int"), fmt.Sprintf(raise, c.times, c.condition), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1)`)
 		_, err := at(t, dsn, simple()).Settle(t.Context(), move("1", "2", "1"))
 		if c.err {

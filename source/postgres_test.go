@@ -226,12 +226,15 @@ func TestPostgresKeysThatAreNone(t *testing.T) {
 // Pages follow the column's own order, whatever it is.
 func TestPostgresCollations(t *testing.T) {
 	words := []string{"a", "B", "á", "ab", "Á", "z", "Z", "ç", "c", "d", "_", "10", "9", "a b", "a-b", "São", "Sao", "😀"}
+	_, owner := company(t)
+	// Machines differ in those of the system.
+	known := strings.Split(ask(t, owner, `SELECT string_agg(collname, ',') FROM pg_collation`), ",")
 	for _, collation := range []string{"C", "default", "pt-BR-x-icu", "en-US-x-icu", "und-x-icu", "en_US.utf8", "pt_BR.utf8"} {
+		if !slices.Contains(known, collation) {
+			continue
+		}
 		t.Run(collation, func(t *testing.T) {
 			dsn, owner := company(t)
-			if ask(t, owner, `SELECT count(*) FROM pg_collation WHERE collname = '`+collation+`'`) == "0" {
-				t.Skip("this machine has no such collation")
-			}
 			do(t, owner, postgresTable(`varchar(20) COLLATE "`+collation+`" PRIMARY KEY`, "integer"))
 			for _, w := range words {
 				do(t, owner, `INSERT INTO notificacao (id, cd_status) VALUES ('`+w+`', 1)`)
@@ -415,7 +418,7 @@ func TestPostgresPlans(t *testing.T) {
 			}
 			queries := map[string]query{
 				"first": d.page(l, nil, 100), "page": d.page(l, keys[50], 100),
-				"statuses": d.statuses(l, args)[0], "settle": d.settle(l, move("1", "2", keys...)),
+				"statuses": d.statuses(l, args)[0], "settle": d.settle(l, move("1", "2", keys...), time.Second),
 			}
 			check := func(when string) {
 				t.Helper()
@@ -502,6 +505,11 @@ func TestPostgresLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	results(t, table, move("1", "2", "1", "2", "3"))
+	for _, a := range table.Aspects() {
+		if _, err := table.Examine(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
 	do(t, owner, `ALTER TABLE notificacao RENAME TO outra`)
 	wantError(t, table.Check(t.Context()), true, "no such table")
 	listed := map[string]bool{}

@@ -198,8 +198,12 @@ func uuidText(b []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
+// errWordsKey is for a row whose key is none.
+var errWordsKey = fmt.Errorf("a key is empty, longer than %d bytes, no UTF-8 text, or has a NUL character in it; correct it, or map another column", maxKey)
+
 // wordsKey reports whether a text can be a key: it must survive being written
-// into the ledger, into JSON and into an id.
+// into the ledger, into JSON and into an id. PostgreSQL, where the ledger may be, keeps
+// no NUL.
 func wordsKey(key string) bool {
 	return key != "" && len(key) <= maxKey && utf8.ValidString(key) && !strings.ContainsRune(key, 0)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"pombo"
 )
@@ -13,9 +14,13 @@ import (
 // The error is not nil only when nothing is known of any of them; every answer is
 // SettleLater then. When some are known, the detail of the others has the error.
 // The same batch may be given again: a row that already has its code is done.
+//
+// A row that somebody else has locked is SettleLater, with a detail, and stops no
+// other one, except in SQLite, which locks whole files. It alone is no error; a
+// batch of several in which no row is free is one.
 func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
 	op := "write statuses to " + t.m.Table
-	s := settling{t: t, op: op, answers: make([]pombo.Settled, len(batch))}
+	s := settling{t: t, op: op, answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2)}
 	for i, b := range batch {
 		s.answers[i].Settlement = b
 	}
@@ -38,9 +43,13 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 	// or stood twice in the batch. After the second, something in the database
 	// undoes the change without a word.
 	for round := 0; round < 2 && len(due) > 0 && err == nil; round++ {
-		if due, err = s.write(ctx, due); err == nil {
+		if due, err = s.write(ctx, due, t.patience()); err == nil {
 			due, err = s.verify(ctx, due)
 		}
+	}
+	known := func(a pombo.Settled) bool { return a.Result != pombo.SettleLater }
+	if err == nil && s.locked != nil && len(batch) > 1 && !slices.ContainsFunc(s.answers, known) {
+		return s.answers, s.locked
 	}
 	if err == nil {
 		for _, i := range due {
@@ -48,7 +57,6 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 		}
 		return s.answers, nil
 	}
-	known := func(a pombo.Settled) bool { return a.Result != pombo.SettleLater }
 	if !slices.ContainsFunc(s.answers, known) {
 		return s.answers, err
 	}
@@ -66,22 +74,31 @@ type settling struct {
 	op      string
 	layout  layout
 	answers []pombo.Settled
+	end     time.Time // when no more locked rows are looked for
+	locked  error     // of the last one
 }
+
+// patience is how long a batch waits for a row that somebody else has locked.
+func (t *Table) patience() time.Duration { return min(t.timeout/6, 5*time.Second) }
+
+// haste is how long a part of it waits, when the locked row is looked for: some ten
+// times, if it is one of 500.
+func (t *Table) haste() time.Duration { return max(t.patience()/10, 100*time.Millisecond) }
 
 func (s *settling) answer(i int, result pombo.SettleResult, detail string) {
 	s.answers[i].Result, s.answers[i].Detail = result, detail
 }
 
 // write updates the rows in one statement and returns those of which it is not
-// known that they were changed. When a row's own change is refused, which undoes
-// the whole statement, it looks for that row by halves, so that one row in 500
-// costs about 20 statements and not 500.
-func (s *settling) write(ctx context.Context, due []int) (open []int, err error) {
+// known that they were changed. When a row's own change is refused, or somebody has
+// the row locked, which undoes the whole statement, it looks for that row by halves,
+// so that one row in 500 costs about 20 statements and not 500.
+func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (open []int, err error) {
 	batch := make([]pombo.Settlement, len(due))
 	for k, i := range due {
 		batch[k] = s.answers[i].Settlement
 	}
-	n, err := s.t.exec(ctx, s.t.d.settle(s.layout, batch))
+	n, err := s.t.exec(ctx, s.t.d.settle(s.layout, batch, wait))
 	switch {
 	case err == nil && n == int64(len(due)):
 		for _, i := range due {
@@ -93,6 +110,14 @@ func (s *settling) write(ctx context.Context, due []int) (open []int, err error)
 	}
 	v := s.t.d.explain(err)
 	switch {
+	case v.class == busy && (len(due) == 1 || time.Now().After(s.end)):
+		s.locked = s.t.fail(ctx, s.op, err)
+		for _, i := range due {
+			s.answer(i, pombo.SettleLater, s.locked.Error())
+		}
+		return nil, nil
+	case v.class == busy:
+		wait = s.t.haste()
 	case v.class != refused:
 		return due, s.t.fail(ctx, s.op, err)
 	case len(due) == 1:
@@ -100,11 +125,11 @@ func (s *settling) write(ctx context.Context, due []int) (open []int, err error)
 		return nil, nil
 	}
 	half := len(due) / 2
-	left, err := s.write(ctx, due[:half])
+	left, err := s.write(ctx, due[:half], wait)
 	if err != nil {
 		return due, err
 	}
-	right, err := s.write(ctx, due[half:])
+	right, err := s.write(ctx, due[half:], wait)
 	return append(slices.Clip(left), right...), err
 }
 

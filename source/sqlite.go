@@ -216,7 +216,8 @@ func (d *sqliteDialect) statuses(l layout, keys []any) []query {
 	return []query{{d.statusesText, []any{toJSON(list), l.key == uuid}}}
 }
 
-func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement) query {
+// settle waits for the whole file as every statement does: there are no locks of rows.
+func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) query {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
 		key, _ := d.keyArg(l, s.Row)
@@ -293,7 +294,7 @@ func (d *sqliteDialect) keyText(l layout, v any) (string, error) {
 			return v, nil
 		}
 		if l.key == words {
-			return "", fmt.Errorf("a key is longer than %d bytes or no UTF-8 text", maxKey)
+			return "", errWordsKey
 		}
 	case []byte:
 		if l.key == uuid && len(v) == 16 {
@@ -368,6 +369,9 @@ func sqliteConstraint(e *sqlite.Error) string {
 	}
 }
 
+// learned is always so: the texts leave the types to the database.
+func (d *sqliteDialect) learned() bool { return true }
+
 func (d *sqliteDialect) statements() []Statement {
 	return []Statement{
 		{"on each new connection: how long to wait for a lock, in milliseconds", fmt.Sprintf("PRAGMA busy_timeout(%d)", d.busy.Milliseconds())},
@@ -379,6 +383,8 @@ func (d *sqliteDialect) statements() []Statement {
 		{"before a resend, and after a settle that was short: the status now (?1 = keys, ?2 = whether they are binary)", d.statusesText},
 		{"settle: results of a batch (?1 = key, expected status, new status, message id, time and error of each row, ?2 = whether keys are binary)", d.settleText},
 		{"on every check: may the mapped columns be written? Changes nothing", d.probeText},
+		{"pombo doctor: is there an index on the status? (?1 = table)", sqliteIndexes},
+		{"pombo doctor: how a page would be read, without reading it (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", d.planText()},
 	}
 }
 

@@ -184,6 +184,19 @@ func TestSQLiteKeysThatAreNone(t *testing.T) {
 	}
 }
 
+// A NUL, which a ledger in PostgreSQL cannot keep, stops that row alone.
+func TestSQLiteKeysWithNUL(t *testing.T) {
+	path, _ := file(t, `CREATE TABLE NOTIFICACAO (ID TEXT, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS)`,
+		`INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES ('a', 1), ('b' || char(0) || 'c', 1), ('d', 1)`)
+	table := open(t, path, simple())
+	if diff := cmp.Diff([]string{"a", "d"}, keysOf(t, table)); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if p := table.Problems(); len(p) != 1 || p[0].Column != "ID" || !strings.Contains(p[0].Sentence, "NUL") {
+		t.Errorf("problems = %v, want one of ID that says NUL", p)
+	}
+}
+
 func TestSQLiteTextThatIsNone(t *testing.T) {
 	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', CAST(x'4A6FE36F' AS TEXT), 'a', 1), (2, '1', 'João', 'a', 1)`)
 	table := open(t, path, simple())
@@ -235,7 +248,7 @@ func TestSQLitePlans(t *testing.T) {
 			queries := map[string]query{
 				"page":     d.page(l, nil, 500),
 				"statuses": d.statuses(l, []any{c.key})[0],
-				"settle":   d.settle(l, []pombo.Settlement{{Row: fmt.Sprint(c.key), Expected: "1", Code: "2"}}),
+				"settle":   d.settle(l, []pombo.Settlement{{Row: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0),
 			}
 			check := func(when string) {
 				t.Helper()

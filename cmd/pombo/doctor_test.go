@@ -63,6 +63,8 @@ func TestDoctorJSON(t *testing.T) {
 		{"configuration", "time zone", app.OK},
 		{"source", "table", app.OK},
 		{"source", "pending", app.OK},
+		{"source", "index", app.OK},
+		{"source", "plan", app.OK},
 		{"ledger", "rights", app.OK},
 		{"ledger", "schema", app.OK},
 		{"ledger", "disk", app.OK},

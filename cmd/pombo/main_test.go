@@ -102,6 +102,7 @@ func makeTable(path string, n int) error {
 	}
 	defer db.Close()
 	_, err = db.Exec(`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL DEFAULT 1);
+		CREATE INDEX PENDENTE ON NOTIFICACAO (CD_STATUS, ID);
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 		INSERT INTO NOTIFICACAO SELECT i, printf('(31) 9%04d-%04d', 9100 + i / 9000, 1000 + i % 9000), 'Maria', 'seu exame está pronto', 1 FROM n WHERE ?1 > 0`, n)
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"pombo/app"
 	"pombo/config"
@@ -12,7 +13,9 @@ import (
 type sqlCommand struct{}
 
 func (sqlCommand) Help() string {
-	return `For the DBA: what is run on the table and when, and what may be wanted beforehand (rights, an index, a sample table), with the names of the settings. It connects to nothing and runs nothing.
+	return `For the DBA: every statement that is run on the table and when, and what may be wanted beforehand (rights, an index, a sample table), with the names of the settings. It runs none of them.
+
+On Oracle some texts depend on the types of the columns. So it logs in, if it can, and reads them from the catalogue; otherwise it says which texts are as for the sample table. For other databases it connects to nothing.
 
 Examples:
 
@@ -20,17 +23,26 @@ Examples:
     pombo sql > for-the-dba.sql`
 }
 
+// sqlTime is what reading the types of the columns may take.
+const sqlTime = 10 * time.Second
+
 func (sqlCommand) Run(ctx context.Context, s *shell) error {
 	c, err := s.load(config.NeedSource)
 	if err != nil {
 		return err
 	}
-	table, err := source.Open(ctx, app.SourceOptions(c.Source))
+	o := app.SourceOptions(c.Source)
+	o.Timeout = sqlTime
+	table, err := source.Open(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer table.Close() //nolint:errcheck // it was never connected
+	defer table.Close() //nolint:errcheck // it was only read
 	s.printf("-- Every statement that Pombo runs on %s.\n", c.Source.Table)
+	if err := table.Learn(ctx); err != nil {
+		s.printComment("The types of the columns are not known, or are not as they must be: " + oneLine(err.Error()))
+		s.printComment("A text that depends on them says what it takes them to be.")
+	}
 	s.printStatements(table.SQL())
 	s.printf("\n-- What may be wanted beforehand. Pombo runs none of it.\n")
 	s.printStatements(table.Advice())
@@ -41,9 +53,14 @@ func (sqlCommand) Run(ctx context.Context, s *shell) error {
 // comment.
 func (s *shell) printStatements(list []source.Statement) {
 	for _, statement := range list {
-		s.printf("\n-- %s\n", strings.ReplaceAll(statement.Purpose, "\n", "\n-- "))
+		s.printf("\n")
+		s.printComment(statement.Purpose)
 		if text := strings.TrimRight(strings.TrimSpace(statement.Text), ";"); text != "" {
 			s.printf("%s;\n", text)
 		}
 	}
+}
+
+func (s *shell) printComment(text string) {
+	s.printf("-- %s\n", strings.ReplaceAll(text, "\n", "\n-- "))
 }

@@ -77,10 +77,24 @@ func (st *store) catalogue(n tableName) (columns []column, rows [][]value, ok bo
 		texts("INDEX_OWNER", "INDEX_NAME", "TABLE_OWNER", "TABLE_NAME", "COLUMN_NAME")
 		numbers("COLUMN_POSITION")
 		for _, t := range st.visible(n.name == "USER_IND_COLUMNS") {
+			all := t.indexes
 			if t.unique {
-				rows = append(rows, []value{textValue(t.owner), textValue("PK_" + t.name), textValue(t.owner), textValue(t.name), textValue(t.columns[t.key].name), intValue(1)})
+				all = append([]tableIndex{{"PK_" + t.name, []string{t.columns[t.key].name}}}, all...)
+			}
+			for _, index := range all {
+				for i, c := range index.columns {
+					rows = append(rows, []value{textValue(t.owner), textValue(index.name), textValue(t.owner), textValue(t.name), textValue(c), intValue(i + 1)})
+				}
 			}
 		}
+	case "USER_USERS": // an account's own and only row
+		texts("USERNAME", "ACCOUNT_STATUS")
+		columns = append(columns, column{name: "EXPIRY_DATE", typ: anyDate})
+		expiry := value{}
+		if !st.expiry.IsZero() {
+			expiry = value{kind: moment, at: wall(st.expiry.In(zone))}
+		}
+		return columns, [][]value{{textValue(st.user), textValue("OPEN"), expiry}}, true
 	default:
 		return nil, nil, false
 	}

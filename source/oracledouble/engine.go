@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // store is the database behind the sessions. One lock guards all of it; who
@@ -16,6 +17,7 @@ type store struct {
 	mu       sync.Mutex
 	tables   map[string]*Table // by OWNER.NAME
 	synonyms map[string]string // OWNER.NAME to OWNER.NAME
+	expiry   time.Time         // of the account's password; zero = never
 	waiting  chan struct{}     // closed and renewed whenever somebody begins to wait for a row
 }
 

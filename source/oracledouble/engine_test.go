@@ -1,7 +1,6 @@
 package oracledouble_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -339,23 +338,18 @@ func TestRowLocks(t *testing.T) {
 	})
 
 	t.Run("a wait is cancelled", func(t *testing.T) {
-		if underRace {
-			t.Skip("the driver's own cancel races with its reading (go-ora v2.9.0, BreakConnection): scripts/test runs this without the race detector")
-		}
 		release, err := made.Lock(3)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer release()
-		watchedDB, waits := connectWatched(t, d)
-		ctx, cancel := context.WithCancel(t.Context())
+		watchedDB, way := connectWatched(t, d)
 		blocked := d.Blocked()
 		go func() {
 			<-blocked
-			<-waits
-			cancel()
+			way.interrupt(t)
 		}()
-		_, err = watchedDB.ExecContext(ctx, statusSQL, 2, 3, 1)
+		_, err = watchedDB.ExecContext(t.Context(), statusSQL, 2, 3, 1)
 		wantORA(t, "a cancelled wait", err, 1013)
 	})
 

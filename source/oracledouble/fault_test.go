@@ -187,25 +187,20 @@ func TestRaise(t *testing.T) {
 
 // A cancelled call ends with ORA-01013 and the session goes on.
 func TestCancel(t *testing.T) {
-	if underRace {
-		t.Skip("the driver's own cancel races with its reading (go-ora v2.9.0, BreakConnection): scripts/test runs this without the race detector")
-	}
 	for _, step := range []oracledouble.Step{oracledouble.Query, oracledouble.Write} {
 		d := start(t, oracledouble.Options{})
 		made := table(t, d, 1)
-		db, waits := connectWatched(t, d)
-		ctx, cancel := context.WithCancel(t.Context())
+		db, way := connectWatched(t, d)
 		f := d.Fault(step, oracledouble.Slow, 1)
 		go func() {
 			<-f.Struck()
-			<-waits
-			cancel()
+			way.interrupt(t)
 		}()
 		var err error
 		if step == oracledouble.Query {
-			_, err = statusOf(ctx, db, 1)
+			_, err = statusOf(t.Context(), db, 1)
 		} else {
-			_, err = db.ExecContext(ctx, statusSQL, 2, 1, 1)
+			_, err = db.ExecContext(t.Context(), statusSQL, 2, 1, 1)
 		}
 		wantORA(t, "a cancelled "+string(step), err, 1013)
 		if status, err := statusOf(t.Context(), db, 1); err != nil || status != 1 {
@@ -222,21 +217,20 @@ func TestCancel(t *testing.T) {
 func TestStall(t *testing.T) {
 	d := start(t, oracledouble.Options{})
 	table(t, d, 1)
-	db, waits := connectWatched(t, d)
+	db, way := connectWatched(t, d)
 	conn, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	f := d.Fault(oracledouble.Write, oracledouble.Stall, 1)
 	done := make(chan error, 1)
 	go func() {
-		_, err := conn.ExecContext(ctx, statusSQL, 2, 1, 1)
+		_, err := conn.ExecContext(t.Context(), statusSQL, 2, 1, 1)
 		done <- err
 	}()
 	struck(t, f)
-	<-waits
-	cancel()
+	<-way.waits
+	way.interrupt(t)
 	select {
 	case err := <-done:
 		t.Errorf("it ended by itself: %v", err)

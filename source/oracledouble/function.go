@@ -44,6 +44,9 @@ func (n *node) function() error {
 	case "TO_TIMESTAMP":
 		n.typ = dataType{code: typeTimestamp, scale: 9}
 		return arity(2, 2)
+	case "SYS_EXTRACT_UTC":
+		n.typ = dataType{code: typeTimestamp, scale: 6}
+		return arity(1, 1)
 	case "HEXTORAW":
 		n.typ = dataType{code: typeRaw, size: 2000}
 		return arity(1, 1)
@@ -144,6 +147,8 @@ func (n *node) call(args []value, s *session) (value, error) {
 		return textValue(upperHex([]byte(first.s))), nil
 	case "HEXTORAW":
 		return n.typ.coerce(first)
+	case "SYS_EXTRACT_UTC":
+		return value{kind: moment, at: wall(first.at.UTC())}, nil
 	case "TO_DATE", "TO_TIMESTAMP":
 		t, err := asText()
 		if err != nil {

@@ -67,36 +67,46 @@ func connectURL(t testing.TB, url string) *sql.DB {
 	return db
 }
 
-// watcher tells when a driver waits for an answer. A test that cancels a call
-// must wait for that: go-ora looks, unguarded, at what its cancelling sets, just
-// before it begins to read.
-type watcher chan struct{}
+// watcher is a way to the double that tells when the driver waits for an answer, and
+// cancels what it waits for. go-ora's own cancelling races with its reading.
+type watcher struct {
+	waits chan struct{}
+	line  net.Conn // the last one
+}
 
-func (w watcher) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, network, address)
+func (w *watcher) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	w.line = c
 	return watched{c, w}, err
+}
+
+// interrupt is what a client sends to cancel, in the form from TNS 315 on.
+func (w *watcher) interrupt(t testing.TB) {
+	t.Helper()
+	if _, err := w.line.Write([]byte{0, 0, 0, 11, 12, 0, 0, 0, 1, 0, 3}); err != nil {
+		t.Error(err)
+	}
 }
 
 type watched struct {
 	net.Conn
-	w watcher
+	w *watcher
 }
 
 func (c watched) Read(b []byte) (int, error) {
 	select {
-	case c.w <- struct{}{}:
+	case c.w.waits <- struct{}{}:
 	default:
 	}
 	return c.Conn.Read(b)
 }
 
-// connectWatched is connect, logged on, and a channel that tells when the next
+// connectWatched is connect, logged on, and the way. Its waits tell when the next
 // call waits for its answer.
-func connectWatched(t testing.TB, d *oracledouble.Double) (*sql.DB, <-chan struct{}) {
+func connectWatched(t testing.TB, d *oracledouble.Double) (*sql.DB, *watcher) {
 	t.Helper()
 	host, port := hostPort(t, d)
-	w := make(watcher, 1)
+	w := &watcher{waits: make(chan struct{}, 1)}
 	c := go_ora.NewConnector(go_ora.BuildUrl(host, port, "ERP", "pombo", "s3nha", quick())).(*go_ora.OracleConnector)
 	c.Dialer(w)
 	db := sql.OpenDB(c)
@@ -106,7 +116,7 @@ func connectWatched(t testing.TB, d *oracledouble.Double) (*sql.DB, <-chan struc
 		t.Fatal(err)
 	}
 	select {
-	case <-w: // of the login
+	case <-w.waits: // of the login
 	default:
 	}
 	return db, w

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Verifier is what a database has stored of a password, by the number that it
@@ -47,6 +48,14 @@ func (d *Double) SetAccount(s AccountStatus) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.account, d.wrong = s, 0
+}
+
+// SetExpiry is when the account's password expires, as USER_USERS tells it. The
+// login does not mind; that is SetAccount's.
+func (d *Double) SetExpiry(at time.Time) {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	d.store.expiry = at
 }
 
 // WrongLogins returns how many wrong passwords came in a row.

@@ -33,6 +33,12 @@ type Table struct {
 	noSelect bool
 	noUpdate map[string]bool
 	readOnly bool
+	indexes  []tableIndex // beside that of the primary key
+}
+
+type tableIndex struct {
+	name    string
+	columns []string
 }
 
 type column struct {
@@ -157,6 +163,13 @@ func (d *Double) Synonym(name, table string) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
 	d.store.synonyms[d.store.user+"."+name] = table
+}
+
+// Index adds an index to the catalogue. It makes nothing faster.
+func (t *Table) Index(name string, columns ...string) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.indexes = append(t.indexes, tableIndex{name, columns})
 }
 
 // Check adds a CHECK: a change after which ok is false is refused with ORA-02290.

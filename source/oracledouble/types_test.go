@@ -107,10 +107,10 @@ func typesOf(t *testing.T, v oracledouble.Version, cs oracledouble.Charset) {
 		}
 	})
 
+	if cs == oracledouble.AL32UTF8 {
+		return // it lacks nothing
+	}
 	t.Run("what the character set lacks", func(t *testing.T) {
-		if cs == oracledouble.AL32UTF8 {
-			t.Skip("it lacks nothing")
-		}
 		if err := made.Update(1, oracledouble.Row{"V": "a😀b"}); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +86,9 @@ type Owner interface {
 	// Ignore makes every change of the row's status vanish without an error.
 	// It returns false where the database knows no such thing.
 	Ignore(key string) bool
+	// Lock holds a row as somebody does who has changed it and not committed yet,
+	// until release is called. It is nil where no single row can be locked.
+	Lock(key string) (release func())
 }
 
 // Written is what Pombo writes to a row.
@@ -90,6 +96,33 @@ type Written struct{ Status, MessageID, SentAt, Error string }
 
 // Open makes a fresh table for one test and opens it.
 type Open func(t *testing.T, s Schema) (*source.Table, Owner)
+
+// Hold holds what a table sends against what it says that it sends. trace has the
+// text of each statement given to the function until the test ends; ran collects
+// the purposes of those that ran. It closes the table.
+func Hold(t *testing.T, table *source.Table, trace func(t *testing.T, table *source.Table, f func(text string)), ran *sync.Map) {
+	t.Helper()
+	listed := map[string]string{}
+	for _, s := range table.SQL() {
+		listed[s.Text] = s.Purpose
+	}
+	var sent atomic.Int64
+	trace(t, table, func(text string) {
+		sent.Add(1)
+		if listed[text] == "" {
+			t.Errorf("SQL does not list %q", text)
+		}
+		ran.Store(listed[text], true)
+	})
+	t.Cleanup(func() {
+		if got, want := table.Executed(), sent.Load(); got != want {
+			t.Errorf("Executed = %d, want %d", got, want)
+		}
+		if err := table.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
@@ -103,6 +136,9 @@ func Run(t *testing.T, open Open) {
 			}
 			t.Run(name, func(t *testing.T) {
 				for _, c := range cases {
+					if c.once && s != (Schema{Key: Whole}) {
+						continue
+					}
 					t.Run(c.name, func(t *testing.T) {
 						table, owner := open(t, s)
 						c.run(&bench{T: t, key: key.Key, Table: table, Owner: owner})
@@ -116,33 +152,36 @@ func Run(t *testing.T, open Open) {
 var cases = []struct {
 	name string
 	run  func(b *bench)
+	once bool // it takes time, and how keys and statuses look does not matter
 }{
-	{"an empty table", emptyTable},
-	{"pages in the order of the key", pages},
-	{"a page begins behind any key", pageBehindAnyKey},
-	{"rows that come and go between pages", pagesOverChanges},
-	{"ten thousand rows", tenThousand},
-	{"the values of a row", values},
-	{"NULL everywhere", nulls},
-	{"a text of ten megabytes", hugeText},
-	{"an unreadable time stops no other row", unreadableTime},
-	{"a page of nothing but unreadable rows", onlyUnreadable},
-	{"one row", oneRow},
-	{"statuses", statuses},
-	{"settle writes everything mapped", settleWrites},
-	{"settle again", settleAgain},
-	{"settle leaves what is not known", settleKeeps},
-	{"settle what its owner changed", settleDiverged},
-	{"settle a batch of several codes and one row twice", settleMixed},
-	{"settle with a trigger that refuses one row", settleRefused},
-	{"settle with every row refused", settleAllRefused},
-	{"settle with a trigger that ignores", settleIgnored},
-	{"settle keys that no row can have", settleImpossible},
-	{"settle five hundred", settleMany},
-	{"eight settle the same rows at once", settleTogether},
-	{"values that look like SQL", injection},
-	{"a context that has ended", contextEnded},
-	{"check", check},
+	{name: "an empty table", run: emptyTable},
+	{name: "pages in the order of the key", run: pages},
+	{name: "a page begins behind any key", run: pageBehindAnyKey},
+	{name: "rows that come and go between pages", run: pagesOverChanges},
+	{name: "ten thousand rows", run: tenThousand},
+	{name: "the values of a row", run: values},
+	{name: "NULL everywhere", run: nulls},
+	{name: "a text of ten megabytes", run: hugeText},
+	{name: "an unreadable time stops no other row", run: unreadableTime},
+	{name: "a page of nothing but unreadable rows", run: onlyUnreadable},
+	{name: "one row", run: oneRow},
+	{name: "statuses", run: statuses},
+	{name: "settle writes everything mapped", run: settleWrites},
+	{name: "settle again", run: settleAgain},
+	{name: "settle leaves what is not known", run: settleKeeps},
+	{name: "settle what its owner changed", run: settleDiverged},
+	{name: "settle a batch of several codes and one row twice", run: settleMixed},
+	{name: "settle with a trigger that refuses one row", run: settleRefused},
+	{name: "settle with every row refused", run: settleAllRefused},
+	{name: "settle with a trigger that ignores", run: settleIgnored},
+	{name: "settle keys that no row can have", run: settleImpossible},
+	{name: "settle five hundred", run: settleMany},
+	{name: "settle a row that its owner has locked", run: settleLocked, once: true},
+	{name: "eight settle the same rows at once", run: settleTogether},
+	{name: "values that look like SQL", run: injection},
+	{name: "a context that has ended", run: contextEnded},
+	{name: "check", run: check},
+	{name: "examine", run: examine},
 }
 
 // bench is what a case works with.
@@ -281,6 +320,16 @@ func check(b *bench) {
 	for range 2 {
 		if err := b.Check(b.Context()); err != nil {
 			b.Errorf("Check: %v", err)
+		}
+	}
+	b.wantKeys(b.pass(10), 1, 2)
+}
+
+func examine(b *bench) {
+	b.fill(1, 2)
+	for _, a := range b.Aspects() {
+		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Todo, "Maria") {
+			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
 		}
 	}
 	b.wantKeys(b.pass(10), 1, 2)

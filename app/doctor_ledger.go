@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"pombo"
+	"pombo/config"
+	"pombo/ledger"
+)
+
+func diagnoseLedger(ctx context.Context, c config.Config, serve running) []Finding {
+	address := c.Ledger.URL.Reveal()
+	path, isFile := strings.CutPrefix(address, "sqlite:")
+	if !isFile {
+		return diagnoseServer(ctx, address)
+	}
+	found := check(ctx, "ledger", "rights", func(context.Context) []Finding {
+		if told, ok := serve.checkOf("ledger"); ok && told.OK {
+			return good("the running pombo writes to it")
+		}
+		// The write-ahead log is made beside the file whenever it is opened.
+		for _, file := range []string{path, path + ".lock", path + "-wal"} {
+			if err := mayWrite(file); err != nil {
+				return bad(err.Error(), "give this user the right to write the file and its folder, or set LEDGER_URL to a place where it may")
+			}
+		}
+		return good(path + " and its folder can be written")
+	})
+	found = append(found, check(ctx, "ledger", "schema", func(ctx context.Context) []Finding { return schema(ctx, address) })...)
+	return append(found, check(ctx, "ledger", "disk", func(context.Context) []Finding { return room(path) })...)
+}
+
+// diagnoseServer is for a ledger in a database that several machines share.
+func diagnoseServer(ctx context.Context, address string) []Finding {
+	var found []Finding
+	if host, port, ok := databaseAddress(address, ""); ok {
+		found = check(ctx, "ledger", "network", func(ctx context.Context) []Finding { return reach(ctx, host, port, "LEDGER_URL") })
+	}
+	found = append(found, check(ctx, "ledger", "rights", func(ctx context.Context) []Finding { return ledgerRights(ctx, address) })...)
+	return append(found, check(ctx, "ledger", "schema", func(ctx context.Context) []Finding { return schema(ctx, address) })...)
+}
+
+// What a running Pombo does with the tables of a ledger, and what pombo migrate
+// needs to make them.
+const ledgerRightsQuery = `SELECT current_user, coalesce(current_schema(), ''), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+	(SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE n.nspname = current_schema() AND c.relname IN ('notification', 'pombo_schema')),
+	(SELECT coalesce(string_agg(DISTINCT w.word || ' on ' || quote_ident(c.relname), ', '), '')
+		FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace, (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS w (word)
+		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
+			AND (SELECT count(*) FROM pg_catalog.pg_class AS l WHERE l.relnamespace = n.oid AND l.relname IN ('notification', 'pombo_schema')) = 2
+			AND (w.word = 'SELECT' OR c.relname <> 'pombo_schema') AND NOT has_table_privilege(c.oid, w.word))`
+
+// ledgerRights asks what the account may do with a ledger in PostgreSQL, or
+// whether it may make one.
+func ledgerRights(ctx context.Context, address string) []Finding {
+	const todo = "run pombo migrate as the account of LEDGER_URL, which then owns the tables, or as their owner run GRANT SELECT, INSERT, UPDATE, DELETE on them"
+	settings, err := pgx.ParseConfig(address)
+	if err != nil {
+		return bad("the address cannot be read", "correct LEDGER_URL") // the error may quote the password
+	}
+	settings.DefaultQueryExecMode = pgx.QueryExecModeExec // a pooler may stand in between
+	db, err := pgx.ConnectConfig(ctx, settings)
+	if err != nil {
+		return skip("the ledger has to be reached first")
+	}
+	defer db.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only looked at
+	var account, place, lacks string
+	var mayCreate bool
+	var tables int
+	switch err := db.QueryRow(ctx, ledgerRightsQuery).Scan(&account, &place, &mayCreate, &tables, &lacks); {
+	case err != nil:
+		return doubt("the rights cannot be seen: "+said(err), "see whether LEDGER_URL names a PostgreSQL")
+	case place == "":
+		return bad("the account "+account+" has no schema to work in", "create the schema that its search_path names, and GRANT USAGE, CREATE ON it TO "+account)
+	case tables < 2 && !mayCreate:
+		return bad(fmt.Sprintf("there is no ledger yet, and %s may not create tables in the schema %s", account, place), fmt.Sprintf("GRANT CREATE ON SCHEMA %s TO %s, or run pombo migrate as an account that may", place, account))
+	case tables < 2:
+		return good(fmt.Sprintf("%s may create the ledger's tables in the schema %s", account, place))
+	case lacks != "":
+		return bad(fmt.Sprintf("%s lacks %s in the schema %s", account, lacks, place), todo)
+	}
+	return good(fmt.Sprintf("%s may read and write the ledger's tables in the schema %s", account, place))
+}
+
+func schema(ctx context.Context, address string) []Finding {
+	s, err := ledger.Inspect(ctx, address)
+	switch {
+	case errors.Is(err, pombo.ErrNotFound):
+		return good("there is no ledger yet: pombo serve makes it when it starts")
+	case err != nil:
+		return bad(said(err), "do what the message says, or correct LEDGER_URL")
+	case s.Have > s.Want:
+		return bad(fmt.Sprintf("the ledger was written by a newer pombo (schema %d, this program knows %d)", s.Have, s.Want), "install the newer program again, or name another file in LEDGER_URL")
+	case s.Have < s.Want:
+		return doubt(fmt.Sprintf("the ledger has the schema of an older pombo (%d, this program has %d)", s.Have, s.Want), "back it up; pombo serve of this version brings it up to date when it starts")
+	}
+	return good("the schema is the one that this program works with")
+}
+
+// What the ledger's disk should have free: 100,000 notifications take some 60 MB.
+const (
+	littleRoom = 1 << 30
+	noRoom     = 64 << 20
+)
+
+func room(path string) []Finding {
+	folder, err := standing(filepath.Dir(path))
+	if err != nil {
+		return bad(err.Error(), "set LEDGER_URL to a place where this user may write")
+	}
+	free, err := freeBytes(folder)
+	if err != nil {
+		return doubt(fmt.Sprintf("the free room in %s cannot be told: %v", folder, err), "see to it that the disk has some gigabytes free")
+	}
+	what := fmt.Sprintf("%d MiB are free in %s", free>>20, folder)
+	switch {
+	case free < noRoom:
+		return bad(what, "make room on this disk, or set LEDGER_URL to another one")
+	case free < littleRoom:
+		return doubt(what, "make room on this disk")
+	}
+	return good(what)
+}

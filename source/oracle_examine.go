@@ -1,0 +1,71 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	oracleIndexes = "SELECT INDEX_NAME, COLUMN_NAME FROM ALL_IND_COLUMNS WHERE TABLE_OWNER = NVL(:1, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND TABLE_NAME = :2 AND COLUMN_POSITION = 1 ORDER BY INDEX_NAME"
+	// SYSDATE is the wall clock of the server's machine, by which triggers and
+	// defaults fill a DATE.
+	oracleClock  = "SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), " + oracleDate + "), TO_CHAR(SYSDATE, " + oracleDate + ") FROM DUAL"
+	oracleExpiry = "SELECT TO_CHAR(EXPIRY_DATE, " + oracleDate + "), TO_CHAR(SYSDATE, " + oracleDate + ") FROM USER_USERS"
+)
+
+func (d *oracleDialect) aspects() []Aspect { return []Aspect{Index, Plan, Charset, Clock, Password} }
+
+func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error) {
+	op := t.examineOp(a)
+	var first, second string
+	one := func(sql string) error {
+		_, err := t.each(ctx, op, query{text: sql}, func(v []any) {
+			if first = text(v[0]); len(v) > 1 {
+				second = text(v[1])
+			}
+		})
+		return err
+	}
+	switch a {
+	case Index:
+		var all []index
+		seen := d.seen.Load() // Examine has learned it
+		_, err := t.each(ctx, op, query{oracleIndexes, []any{seen.owner, seen.name}}, func(v []any) {
+			all = append(all, index{name: text(v[0]), first: text(v[1])})
+		})
+		return t.indexed(all), err
+	case Plan:
+		return Remark{Unasked: true, What: "EXPLAIN PLAN would write to PLAN_TABLE; the DBA sees the plan that is used with DBMS_XPLAN.DISPLAY_CURSOR, for the statements of V$SQL whose MODULE is Pombo"}, nil
+	case Charset:
+		err := one(oracleCharset)
+		return oracleKeeps(first), err
+	case Clock:
+		begun := time.Now()
+		if err := one(oracleClock); err != nil {
+			return Remark{}, err
+		}
+		return t.timed(l, first, second, begun, time.Now())
+	default: // Password
+		if err := one(oracleExpiry); err != nil {
+			return Remark{}, err
+		}
+		return expiring(first, second, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
+	}
+}
+
+// oracleKeeps judges the character set in which texts are kept. What Pombo writes
+// has no letters but those of ASCII, what it reads has.
+func oracleKeeps(charset string) Remark {
+	switch {
+	case charset == "AL32UTF8", charset == "UTF8":
+		return Remark{What: "texts are kept in " + charset}
+	case strings.HasPrefix(charset, "WE8"):
+		return Remark{What: fmt.Sprintf("texts are kept in %s: accents, but no emoji", charset)}
+	}
+	return Remark{
+		What: "texts are kept in " + charset,
+		Todo: "see whether accents come back as they were written: letters that the character set lacks are lost when the row is written",
+	}
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package oracledouble_test
-
-const underRace = false
