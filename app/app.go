@@ -153,7 +153,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.poller, err = receipts.NewPoller(receipts.PollerOptions{
-		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved,
+		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved, Duty: a.engine.Duty("receipts"),
 		Schedule: schedule, Logger: o.Logger,
 	})
 	if err != nil {
