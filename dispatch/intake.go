@@ -109,7 +109,9 @@ func (e *Engine) tellProblems() error {
 }
 
 // waitForRoom waits while the ledger holds enough queued rows: a million
-// pending rows must not become a million rows here. It keeps the duty.
+// pending rows must not become a million rows here. It keeps the duty. To count
+// the queue costs the ledger as much as some messages, so it is done seldom: the
+// queue is far from empty then.
 func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 	for {
 		if _, err := taking.mine(ctx); err != nil {
@@ -122,7 +124,7 @@ func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 		if n < e.o.HighWater {
 			return nil
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

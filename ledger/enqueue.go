@@ -155,10 +155,17 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 	return n, w.parts[0].hit[0], err
 }
 
+// inQueue is a range with two ends, as is that of settle_at: of such
+// a one a planner without statistics believes that it is small, and goes by the
+// index.
+const inQueue = `lane BETWEEN 0 AND 9`
+
+const queuedStatement = `SELECT count(*) FROM notification WHERE ` + inQueue
+
 // Queued returns how many notifications wait in the queue. It reads an index
-// that holds nothing else: some 20 ns for each.
+// that holds little else: on SQLite some 20 ns for each.
 func (db *DB) Queued(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, `SELECT count(*) FROM notification WHERE lane <= 9`, nil, &n)
+	err = db.get(ctx, queuedStatement, nil, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count the queue: %w", err)
 	}

@@ -112,7 +112,7 @@ type DB struct {
 	// Where the database's clock counts: how far it is ahead of ours.
 	byDatabase bool
 	ahead      atomic.Int64 // ms
-	mine       sync.Map     // the owners whose leases this DB has renewed
+	mine       sync.Map     // the owners whose leases this DB has renewed, and when (ms)
 	engaged    atomic.Bool  // others would have to wait for what this DB leaves behind
 
 	contentWith map[string]string // code → the states that owe no further one, as ",a,b,"
