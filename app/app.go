@@ -6,7 +6,9 @@
 //
 // A part that is away when the process starts (the company's database, Blip)
 // does not keep it from starting: GET /readyz says so, and the loops go on by
-// themselves when the part is back. What cannot come right by itself (a wrong
+// themselves when the part is back. Only the ledger is waited for, some minutes,
+// when it is in a database that is away: without it nothing could be answered
+// truthfully. What cannot come right by itself (a wrong
 // configuration, a ledger that is in use or newer than the program, a port in
 // use) is an error of New with what to do.
 package app
@@ -48,6 +50,9 @@ type Options struct {
 	// ReceiptSchedule replaces the usual ages at which Blip is asked what became
 	// of a message; the demo has no three days.
 	ReceiptSchedule []time.Duration
+	// LedgerWait is how long New waits while the ledger's database is away; 0 = 5
+	// minutes.
+	LedgerWait time.Duration
 }
 
 // App is the process of `pombo serve`.
@@ -115,7 +120,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if len(schedule) == 0 {
 		schedule = receipts.Schedule()
 	}
-	a.ledger, err = ledger.Open(ctx, ledger.Options{
+	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
 		Source:    c.Source.Name,
 		Exclusive: true,
@@ -124,7 +129,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		FirstPoll: schedule[0],
 		Logger:    o.Logger,
 		Lease:     lease,
-	})
+	}, o.LedgerWait, o.Logger)
 	if err != nil {
 		return a, err
 	}
@@ -156,7 +161,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.poller, err = receipts.NewPoller(receipts.PollerOptions{
-		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved,
+		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved, Duty: a.engine.Duty("receipts"),
 		Schedule: schedule, Logger: o.Logger,
 	})
 	if err != nil {

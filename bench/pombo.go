@@ -3,8 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	_ "modernc.org/sqlite"
+	"pombo/pgtest"
 )
 
 const (
@@ -28,6 +28,7 @@ const (
 // bench runs scenarios with one built binary in one folder.
 type bench struct {
 	dir, binary string
+	postgres    *pgtest.Server // nil until a scenario needs it
 }
 
 func (b *bench) measure(ctx context.Context, s scenario) (r result, err error) {
@@ -67,108 +68,151 @@ func (b *bench) startSimulator(ctx context.Context, s scenario) (*process, error
 }
 
 // startPombo delivers the rows with the real binary and measures it.
-func (b *bench) startPombo(ctx context.Context, s scenario, simulator *process, r *result) error {
+func (b *bench) startPombo(ctx context.Context, s scenario, simulator *process, r *result) (err error) {
 	dir, err := os.MkdirTemp(b.dir, "run-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	rows := filepath.Join(dir, "rows.db")
-	if err := fill(ctx, rows, s.rows); err != nil {
+	table, err := newRows(ctx, dir, s)
+	if err != nil {
 		return fmt.Errorf("fill the sample table: %w", err)
 	}
-	addr, err := freeAddress()
+	defer func() { err = errors.Join(err, table.close()) }()
+	ledger, err := b.ledgerURL(ctx, dir, s)
 	if err != nil {
 		return err
 	}
-	env := []string{
-		"KEYBLIP=" + key, "BLIP_URL=" + simulator.url, "TEMPLATE_NAME=" + template,
-		"BLIP_MESSAGES_PER_SECOND=" + strconv.Itoa(s.rate), "BLIP_COMMANDS_PER_SECOND=0",
-		"DB_URL=sqlite:" + rows, "LEDGER_URL=sqlite:" + filepath.Join(dir, "pombo.db"),
-		"API_ADDR=" + addr, "WORKERS=" + strconv.Itoa(s.workers), "LOG_FILE=" + filepath.Join(dir, "pombo.log"),
+	replicas := make([]*process, max(s.replicas, 1))
+	for i := range replicas {
+		addr, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		name := "pombo" + strconv.Itoa(i)
+		begun := time.Now()
+		replicas[i], err = b.start(ctx, name, addr, "/readyz", []string{
+			"KEYBLIP=" + key, "BLIP_URL=" + simulator.url, "TEMPLATE_NAME=" + template,
+			"BLIP_MESSAGES_PER_SECOND=" + strconv.Itoa(s.rate), "BLIP_COMMANDS_PER_SECOND=0",
+			"DB_URL=" + table.url(), "LEDGER_URL=" + ledger,
+			"API_ADDR=" + addr, "WORKERS=" + strconv.Itoa(s.workers), "LOG_FILE=" + filepath.Join(dir, name+".log"),
+		}, "serve", "--env-file", os.DevNull)
+		if err != nil {
+			return err
+		}
+		defer replicas[i].stop()
+		r.ready = time.Since(begun)
 	}
-	begun := time.Now()
-	p, err := b.start(ctx, "pombo", addr, "/readyz", env, "serve", "--env-file", os.DevNull)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	r.ready = time.Since(begun)
 
-	cpu, err := p.cpu()
+	if err := r.watch(ctx, s, simulator, replicas); err != nil {
+		return err
+	}
+	if err := r.count(ctx, s, simulator, replicas, table); err != nil {
+		return err
+	}
+	done, err := table.settled(ctx)
+	if err == nil && done != s.rows {
+		err = fmt.Errorf("%d rows have status 2 after the run, want %d", done, s.rows)
+	}
+	return err
+}
+
+// watch has the rows sent and takes the time and what the processes use
+// meanwhile.
+func (r *result) watch(ctx context.Context, s scenario, simulator *process, replicas []*process) error {
+	before, err := cpuOf(replicas)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
+	first := make(chan time.Duration, 1)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		for watching.Err() == nil {
+			if c, err := simulator.counts(watching); err == nil && c.Messages > 0 {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		first <- time.Since(start)
+	}()
 	var run struct{ Found, Accepted int }
-	if err := post(ctx, p.url+"/send_notification", &run); err != nil {
+	if err := post(ctx, replicas[0].url+"/send_notification", &run); err != nil {
 		return err
 	}
 	took := time.Since(start)
+	stop()
+	r.first = <-first
 	if run.Found != s.rows || run.Accepted != s.rows {
 		return fmt.Errorf("the run found %d and had %d accepted, want %d", run.Found, run.Accepted, s.rows)
 	}
 	r.pombo = float64(s.rows) / took.Seconds()
-	used, err := p.cpu()
+	after, err := cpuOf(replicas)
 	if err != nil {
 		return err
 	}
-	r.pomboCPU = (used - cpu) / time.Duration(s.rows)
-
-	statements, err := p.metric(ctx, "pombo_source_statements_total")
-	if err != nil {
-		return err
-	}
-	r.statements = statements / float64(s.rows)
-	if r.peak, err = p.peak(); err != nil {
-		return err
-	}
-	var counts map[string]any
-	if err := get(ctx, simulator.url+"/sim/counts", &counts); err != nil {
-		return err
-	}
-	number := func(name string) float64 { n, _ := counts[name].(float64); return n }
-	r.requests = (number("message_posts") + number("command_posts")) / float64(s.rows)
-	r.throttled = int(number("throttled"))
-	return settled(ctx, rows, s.rows)
-}
-
-// fill makes the sample table with n pending rows.
-func fill(ctx context.Context, path string, n int) error {
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(wal)&_pragma=synchronous(off)")
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	for _, text := range []string{
-		`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL)`,
-		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ` + strconv.Itoa(n) + `)
-		 INSERT INTO NOTIFICACAO SELECT i, '319' || (80000000 + i % 20000000), 'Maria', 'Sua consulta foi confirmada.', 1 FROM n`,
-		`CREATE INDEX PENDENTES ON NOTIFICACAO (ID) WHERE CD_STATUS = 1`,
-	} {
-		if _, err := db.ExecContext(ctx, text); err != nil {
+	r.pomboCPU = (after - before) / time.Duration(s.rows)
+	for _, p := range replicas {
+		peak, err := p.peak()
+		if err != nil {
 			return err
 		}
+		r.peak = max(r.peak, peak)
 	}
 	return nil
 }
 
-// settled checks that every row has the code for sent: a figure for work that
-// was not done would be worth nothing.
-func settled(ctx context.Context, path string, want int) error {
-	db, err := sql.Open("sqlite", "file:"+path)
+// count asks everybody what he has seen of the run.
+func (r *result) count(ctx context.Context, s scenario, simulator *process, replicas []*process, table rows) error {
+	statements := 0.0
+	for _, p := range replicas {
+		n, err := p.metric(ctx, "pombo_source_statements_total")
+		if err != nil {
+			return err
+		}
+		statements += n
+	}
+	if oracle, ok := table.(*oracleTable); ok {
+		asked, trips := oracle.asked()
+		statements, r.trips = float64(asked), float64(trips)/float64(s.rows)
+	}
+	r.statements = statements / float64(s.rows)
+	c, err := simulator.counts(ctx)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	var got int
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`).Scan(&got); err != nil {
-		return err
+	if c.Messages != s.rows || c.Doubled != 0 {
+		return fmt.Errorf("the simulator got %d messages, %d of them twice, want %d and none", c.Messages, c.Doubled, s.rows)
 	}
-	if got != want {
-		return fmt.Errorf("%d rows have status 2 after the run, want %d", got, want)
-	}
+	r.requests = float64(c.MessagePosts+c.CommandPosts) / float64(s.rows)
+	r.throttled = c.Throttled
 	return nil
+}
+
+// counts is what the simulator has seen.
+type counts struct {
+	Messages     int `json:"messages"`
+	Doubled      int `json:"doubled"`
+	MessagePosts int `json:"message_posts"`
+	CommandPosts int `json:"command_posts"`
+	Throttled    int `json:"throttled"`
+}
+
+func (p *process) counts(ctx context.Context) (c counts, err error) {
+	err = get(ctx, p.url+"/sim/counts", &c)
+	return c, err
+}
+
+func cpuOf(list []*process) (sum time.Duration, err error) {
+	for _, p := range list {
+		used, err := p.cpu()
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
 }
 
 // process is a child that answers HTTP.
@@ -184,9 +228,7 @@ func (b *bench) start(ctx context.Context, name, addr, path string, env []string
 		return nil, err
 	}
 	defer log.Close()
-	p := &process{url: "http://" + addr, cmd: exec.CommandContext(ctx, b.binary, args...)}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Dir = b.dir
+	p := &process{url: "http://" + addr, cmd: b.command(ctx, env, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -199,6 +241,12 @@ func (b *bench) start(ctx context.Context, name, addr, path string, env []string
 	p.stop()
 	out, _ := os.ReadFile(log.Name())
 	return nil, fmt.Errorf("%s did not become ready: %s", name, out)
+}
+
+func (b *bench) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, b.binary, args...)
+	c.Env, c.Dir = append(os.Environ(), env...), b.dir
+	return c
 }
 
 func (p *process) stop() {

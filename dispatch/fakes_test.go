@@ -25,22 +25,36 @@ type memory struct {
 	runs    []pombo.Run
 	pause   *pombo.Pause
 	broken  map[string]error // by method: fails until removed
+	calls   map[string]int   // by method
 
 	shared bool
-	duty   string // who takes in
+	duties map[string]held
 	quota  map[string]time.Time
 	last   map[phone.Number]time.Time
 	out    map[string]bool // opted out, by E.164 or identity
 }
 
+// held says who has a duty, and until when.
+type held struct {
+	owner string
+	until time.Time
+}
+
 func newMemory() *memory {
-	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{},
+	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}, duties: map[string]held{},
 		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}, out: map[string]bool{}}
 }
 
 func (m *memory) enter(method string) (func(), error) {
 	m.mu.Lock()
+	m.calls[method]++
 	return m.mu.Unlock, m.broken[method]
+}
+
+func (m *memory) called(method string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls[method]
 }
 
 func (m *memory) breakMethod(method string, err error) {
@@ -364,19 +378,23 @@ func (m *memory) Reclaim(context.Context) (int, int, error) {
 
 func (m *memory) Shared() bool { return m.shared }
 
-func (m *memory) TakeIntake(_ context.Context, owner string, _ time.Duration) (bool, error) {
-	leave, err := m.enter("TakeIntake")
+func (m *memory) TakeDuty(_ context.Context, duty, owner string, d time.Duration) (bool, error) {
+	leave, err := m.enter("TakeDuty")
 	defer leave()
-	if m.duty == "" {
-		m.duty = owner
+	now := time.Now()
+	if has := m.duties[duty]; err == nil && (has.owner == owner || !now.Before(has.until)) {
+		m.duties[duty] = held{owner, now.Add(d)}
+		return true, nil
 	}
-	return m.duty == owner, err
+	return false, err
 }
 
-func (m *memory) ReleaseIntake(context.Context, string) error {
-	leave, err := m.enter("ReleaseIntake")
+func (m *memory) ReleaseDuty(_ context.Context, duty, owner string) error {
+	leave, err := m.enter("ReleaseDuty")
 	defer leave()
-	m.duty = ""
+	if m.duties[duty].owner == owner {
+		delete(m.duties, duty)
+	}
 	return err
 }
 

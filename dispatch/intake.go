@@ -25,14 +25,18 @@ type intakeLedger interface {
 }
 
 // intakeLoop takes pending rows in when a run asks for it and, with
-// POLL_INTERVAL, by itself. Two passes never overlap.
+// POLL_INTERVAL, by itself. Two passes never overlap. Of the processes that share
+// a ledger one looks by itself.
 func (e *Engine) intakeLoop(ctx context.Context) {
 	var tick <-chan time.Time // nil, that is never, without POLL_INTERVAL
 	if e.o.PollInterval > 0 {
-		t := time.NewTicker(e.o.PollInterval)
+		t := time.NewTicker(min(e.o.PollInterval, idle))
 		defer t.Stop()
 		tick = t.C
 	}
+	looking := e.duty("poll")
+	defer looking.release(ctx)
+	looked := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -40,7 +44,22 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 		case run := <-e.intake:
 			e.takeInFor(ctx, run)
 		case <-tick:
-			if _, err := e.takeIn(ctx, 0, false); err != nil && ctx.Err() == nil {
+			mine, err := looking.mine(ctx)
+			if !mine && err == nil || time.Since(looked) < e.o.PollInterval {
+				continue
+			}
+			taking := e.duty("intake")
+			if err == nil {
+				mine, err = taking.mine(ctx)
+			}
+			if !mine && err == nil {
+				continue // a run takes in; look again soon
+			}
+			looked = time.Now()
+			if err == nil {
+				_, err = e.takeIn(ctx, 0, taking)
+			}
+			if err != nil && ctx.Err() == nil {
 				e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
 			}
 		}
@@ -49,18 +68,11 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 
 // takeIn takes in every row that is pending now, page by page, on behalf of a
 // run or, with 0, of nobody. It holds no lock and no transaction on the source.
-// Where processes share the ledger one of them takes in at a time; wait says
-// whether to wait for the turn. Nothing depends on it but the source's load.
-func (e *Engine) takeIn(ctx context.Context, run int64, wait bool) (added int, err error) {
-	if mine, err := e.onDuty(ctx, wait); !mine || err != nil {
-		return 0, err
-	}
-	defer e.offDuty(ctx)
+// The duty, which the caller has, is kept meanwhile and then given up.
+func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int, err error) {
+	defer taking.release(ctx)
 	for after := ""; ; {
-		if _, err := e.onDuty(ctx, false); err != nil { // goes on
-			return added, err
-		}
-		if err := e.waitForRoom(ctx); err != nil {
+		if err := e.waitForRoom(ctx, taking); err != nil {
 			return added, err
 		}
 		rows, err := e.o.Source.Page(ctx, after, pageSize)
@@ -97,9 +109,14 @@ func (e *Engine) tellProblems() error {
 }
 
 // waitForRoom waits while the ledger holds enough queued rows: a million
-// pending rows must not become a million rows here.
-func (e *Engine) waitForRoom(ctx context.Context) error {
+// pending rows must not become a million rows here. It keeps the duty. To count
+// the queue costs the ledger as much as some messages, so it is done seldom: the
+// queue is far from empty then.
+func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 	for {
+		if _, err := taking.mine(ctx); err != nil {
+			return err
+		}
 		n, err := e.o.Ledger.Queued(ctx)
 		if err != nil {
 			return err
@@ -107,7 +124,7 @@ func (e *Engine) waitForRoom(ctx context.Context) error {
 		if n < e.o.HighWater {
 			return nil
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

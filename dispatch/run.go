@@ -119,7 +119,11 @@ func (e *Engine) awaitSettled(ctx context.Context) {
 
 func (e *Engine) takeInFor(ctx context.Context, run int64) {
 	e.log.Info("run started", "run_id", run)
-	added, err := e.takeIn(ctx, run, true)
+	added, taking := 0, e.duty("intake")
+	err := taking.wait(ctx)
+	if err == nil {
+		added, err = e.takeIn(ctx, run, taking)
+	}
 	if ctx.Err() != nil {
 		return // the run stays under way: the next start goes on with it
 	}

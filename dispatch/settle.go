@@ -26,17 +26,24 @@ type settleLedger interface {
 // settleLoop writes results back to the source. The source may be away for
 // hours: sending goes on meanwhile, and settling catches up afterwards. A crash
 // between the source's change and the ledger's mark does the same change
-// again, which finds the row as it wants it.
+// again, which finds the row as it wants it. Of the processes that share a ledger
+// one settles; when it cannot, another one that can reach the source may.
 func (e *Engine) settleLoop(ctx context.Context) {
+	settling := e.duty("settle")
+	defer settling.release(ctx)
 	trouble := backoff{first: time.Second, most: time.Minute}
 	for {
-		n, err := e.settle(ctx)
+		n, err := 0, settling.wait(ctx)
+		if err == nil {
+			n, err = e.settle(ctx)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			e.metrics.settleErrors.Inc()
 			e.log.Error("settle failed; sending goes on, settling is tried again", "error", err)
+			settling.release(ctx)
 			if sleep(ctx, trouble.next()) != nil {
 				return
 			}

@@ -15,9 +15,9 @@ import (
 // rates alone.
 type shareLedger interface {
 	Shared() bool
-	// TakeIntake gives this owner the duty to take in for d, unless another has it.
-	TakeIntake(ctx context.Context, owner string, d time.Duration) (bool, error)
-	ReleaseIntake(ctx context.Context, owner string) error
+	// TakeDuty gives this owner a duty for d, unless another has it.
+	TakeDuty(ctx context.Context, duty, owner string, d time.Duration) (bool, error)
+	ReleaseDuty(ctx context.Context, duty, owner string) error
 	// Quota grants calls of a kind out of a rate that all keep together: call i
 	// may be made from in + i/perSecond on; with none granted, ask again after in.
 	Quota(ctx context.Context, name string, perSecond float64, want int) (granted int, in time.Duration, err error)
@@ -25,27 +25,66 @@ type shareLedger interface {
 	Recipient(ctx context.Context, n phone.Number, gap time.Duration) (wait time.Duration, err error)
 }
 
-// dutyTime is how long the duty to take in lasts without being renewed: when its
-// holder dies, another one takes over within this time.
+// dutyTime is how long a duty lasts without being renewed: when its holder dies,
+// another one takes over within this time.
 const dutyTime = 5 * time.Second
 
-// onDuty waits until it is this process's turn to take in. wait false looks once.
-func (e *Engine) onDuty(ctx context.Context, wait bool) (bool, error) {
+// duty is something that one of the processes that share a ledger does for all of
+// them. That spares the source and Blip the same question from each; nothing
+// depends on it, because what follows is a compare-and-set wherever it is done.
+// One goroutine has it.
+type duty struct {
+	ledger      shareLedger
+	name, owner string
+	log         *slog.Logger
+	sure        time.Time // it is ours until then without asking
+}
+
+func (e *Engine) duty(name string) *duty {
+	return &duty{ledger: e.o.Ledger, name: name, owner: e.o.Owner, log: e.log}
+}
+
+// Duty returns a function for a loop outside of this package. It reports whether
+// the duty of this name is this process's at present; one goroutine may call it.
+func (e *Engine) Duty(name string) func(context.Context) (bool, error) { return e.duty(name).mine }
+
+// mine takes or keeps the duty, and reports whether this process has it. It may
+// be asked as often as there is something to do: the ledger is asked seldom.
+func (d *duty) mine(ctx context.Context) (bool, error) {
+	now := time.Now()
+	if now.Before(d.sure) {
+		return true, nil
+	}
+	mine, err := d.ledger.TakeDuty(ctx, d.name, d.owner, dutyTime)
+	d.sure = time.Time{}
+	if mine && err == nil {
+		d.sure = now.Add(dutyTime / 3)
+	}
+	return mine, err
+}
+
+// wait returns when it is this process's turn.
+func (d *duty) wait(ctx context.Context) error {
 	for {
-		mine, err := e.o.Ledger.TakeIntake(ctx, e.o.Owner, dutyTime)
-		if mine || err != nil || !wait {
-			return mine, err
+		if mine, err := d.mine(ctx); mine || err != nil {
+			return err
 		}
 		if err := sleep(ctx, idle); err != nil {
-			return false, err
+			return err
 		}
 	}
 }
 
-// offDuty lets another process take in.
-func (e *Engine) offDuty(ctx context.Context) {
-	if err := e.o.Ledger.ReleaseIntake(context.WithoutCancel(ctx), e.o.Owner); err != nil {
-		e.log.Warn("duty to take in not given up; it ends by itself", "error", err)
+// release lets another process have its turn, if this one has it.
+func (d *duty) release(ctx context.Context) {
+	if d.sure.IsZero() {
+		return
+	}
+	d.sure = time.Time{}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := d.ledger.ReleaseDuty(ctx, d.name, d.owner); err != nil {
+		d.log.Warn("duty not given up; it ends by itself", "duty", d.name, "error", err)
 	}
 }
 

@@ -88,9 +88,8 @@ func TestADutyThatNobodyGivesUpIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		ledger := newMemory()
-		ledger.duty = "somebody else"
+		ledger.duties["intake"] = held{"somebody else", time.Now().Add(10 * time.Second)}
 		engines := replicas(t, 1, ledger, dispatch.Options{Source: source, Blip: &pretend{}})
-		time.AfterFunc(10*time.Second, func() { ledger.mu.Lock(); defer ledger.mu.Unlock(); ledger.duty = "" })
 		start := time.Now()
 		run := runToEnd(t, engines[0])
 		if took := time.Since(start); run.Accepted != 1 || took < 10*time.Second || took > 12*time.Second {
@@ -159,6 +158,70 @@ func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
 		synctest.Wait()
 		if blip.posts(n.ID) != 1 {
 			t.Error("not sent once the ledger was back")
+		}
+	})
+}
+
+// TestOneReplicaAsksForAll: what one process does for all costs what one costs.
+func TestOneReplicaAsksForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, ledger := newTable(), newMemory()
+		pages := 0
+		source.onPage = func() { pages++ }
+		replicas(t, 3, ledger, dispatch.Options{Source: source, Blip: &pretend{}, PollInterval: 10 * time.Second})
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		if pages != 6 {
+			t.Errorf("the source was asked %d times in a minute, want 6", pages)
+		}
+		for _, method := range []string{"Unsettled", "Uncertain"} {
+			if got := ledger.called(method); got < 50 || got > 70 {
+				t.Errorf("%s was called %d times in a minute, want about once a second", method, got)
+			}
+		}
+	})
+}
+
+// TestDutiesOfADeadReplicaAreTakenOver: all of them, within seconds.
+func TestDutiesOfADeadReplicaAreTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, ledger := newTable(row("1", "31988880001", "Maria")), newMemory()
+		for _, duty := range []string{"poll", "intake", "settle", "uncertain"} {
+			ledger.duties[duty] = held{"dead", time.Now().Add(5 * time.Second)}
+		}
+		replicas(t, 2, ledger, dispatch.Options{Source: source, Blip: &pretend{}, PollInterval: time.Second})
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		if got := source.get("1"); got != "1" {
+			t.Fatalf("status %s before the duties were over, want 1", got)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if got := source.get("1"); got != "2" {
+			t.Errorf("status %s, want 2: taken in, sent and settled by those who live", got)
+		}
+		if got := ledger.called("Uncertain"); got == 0 {
+			t.Error("nobody asks about the uncertain")
+		}
+	})
+}
+
+// TestWhoCannotSettleLetsAnotherTry: one machine has lost its way to the table.
+func TestWhoCannotSettleLetsAnotherTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := newMemory()
+		away, near := newTable(), newTable(row("1", "31988880001", "Maria"))
+		away.away = errAway
+		replicas(t, 1, ledger, dispatch.Options{Source: away, Blip: &pretend{}})
+		synctest.Wait() // it has the duty
+		other := engine(t, dispatch.Options{Source: near, Ledger: ledger, Blip: &pretend{}, Owner: "other"})
+		if run := runToEnd(t, other); run.Accepted != 1 {
+			t.Fatalf("accepted %d, want 1", run.Accepted)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := near.get("1"); got != "2" {
+			t.Errorf("status %s, want 2", got)
 		}
 	})
 }

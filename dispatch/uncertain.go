@@ -26,11 +26,18 @@ const (
 	heldFor = 100 * 365 * 24 * time.Hour
 )
 
-// uncertainLoop settles the doubt about messages that left without an answer.
+// uncertainLoop settles the doubt about messages that left without an answer. Of
+// the processes that share a ledger one asks.
 func (e *Engine) uncertainLoop(ctx context.Context) {
+	asking := e.duty("uncertain")
+	defer asking.release(ctx)
 	trouble := backoff{first: time.Second, most: time.Minute}
 	for {
-		batch, err := e.o.Ledger.Uncertain(ctx, checkBatch)
+		var batch []pombo.Notification
+		err := asking.wait(ctx)
+		if err == nil {
+			batch, err = e.o.Ledger.Uncertain(ctx, checkBatch)
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				e.log.Error("uncertain notifications not read", "error", err)
@@ -42,6 +49,9 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 		}
 		trouble.reset()
 		for _, n := range batch {
+			if mine, err := asking.mine(ctx); !mine || err != nil {
+				break
+			}
 			if err := e.resolve(ctx, n); err != nil {
 				if ctx.Err() != nil {
 					return

@@ -39,16 +39,17 @@ const lapseStatement = expireStatement + ` AND state = 'queued'`
 const maxExpired = 2000
 
 // Claim takes up to limit due notifications for the owner, by priority, then by
-// the time from which they may go, and renews the owner's lease. They are his
-// until he finishes them or the lease is over. Identity is filled in where Blip
-// was asked within the last seven days. Rows whose Expires is over become
-// Expired instead; if there are a great many, Claim may return few or none while
-// more are due: NextDue tells.
+// the time from which they may go, and renews the owner's lease if that was not
+// done within the last tenth of it. They are his until he finishes them or the
+// lease is over. Identity is filled in where Blip was asked within the last seven
+// days. Rows whose Expires is over become Expired instead; if there are a great
+// many, Claim may return few or none while more are due: NextDue tells.
 func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
 	db.saveIdentities(manyIdentities)
 	claimed := make([]pombo.Notification, 0, max(limit, 0))
+	renewed := false
 	err := db.do(ctx, func(tx *txn) error {
-		claimed = claimed[:0]
+		claimed, renewed = claimed[:0], false
 		now := db.now()
 		var late []pombo.Notification
 		for len(claimed) < limit && len(late) < maxExpired {
@@ -77,13 +78,17 @@ func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notif
 		if err := db.expire(tx, late, now); err != nil {
 			return err
 		}
-		if len(claimed) == 0 {
+		if len(claimed) == 0 || db.fresh(owner) {
 			return nil
 		}
+		renewed = true
 		return db.renew(tx, owner)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
+	}
+	if renewed {
+		db.renewed(owner)
 	}
 	db.identities.fill(claimed, db.now()-identityAge.Milliseconds())
 	// The database returns them as it likes.

@@ -19,9 +19,22 @@ func (db *DB) renew(tx *txn, owner string) error {
 		return err
 	}
 	db.setClock(until - lease)
-	db.mine.Store(owner, true)
 	db.engaged.Store(true)
 	return nil
+}
+
+// renewed notes a renewal that has been committed.
+func (db *DB) renewed(owner string) { db.mine.Store(owner, db.now()) }
+
+// fresh reports whether the owner's lease was renewed a moment ago, so that a
+// busy claim need not do it again.
+func (db *DB) fresh(owner string) bool {
+	at, ok := db.mine.Load(owner)
+	if !ok {
+		return false
+	}
+	age := db.now() - at.(int64)
+	return age >= 0 && age < db.o.Lease.Milliseconds()/10
 }
 
 // Renew keeps what the owner has in hands for the length of a lease from now.
@@ -36,6 +49,7 @@ func (db *DB) Renew(ctx context.Context, owner string) error {
 	if err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
 	}
+	db.renewed(owner)
 	return nil
 }
 

@@ -113,7 +113,7 @@ type DB struct {
 	// Where the database's clock counts: how far it is ahead of ours.
 	byDatabase bool
 	ahead      atomic.Int64 // ms
-	mine       sync.Map     // the owners whose leases this DB has renewed
+	mine       sync.Map     // the owners whose leases this DB has renewed, and when (ms)
 	engaged    atomic.Bool  // others would have to wait for what this DB leaves behind
 
 	contentWith map[string]string // code → the states that owe no further one, as ",a,b,"
@@ -125,12 +125,18 @@ type DB struct {
 	waiting map[int64]int64 // run → all its rows before this seq have been tried
 }
 
+// ErrAway says that the ledger's database cannot be reached or takes nobody at
+// present. Asked again when it is back, it answers; the process need not do
+// anything else.
+var ErrAway = errors.New("the ledger's database cannot be reached")
+
 var errClosed = errors.New("the ledger is closed")
 
 // Open opens the ledger. On SQLite it creates or migrates it as needed; on
 // PostgreSQL, where other processes may be at work on it, that is what Migrate is
 // for. The error of one that is locked by another process, was written by a newer
-// program or is no ledger says what to do. Close must be called.
+// program or is no ledger says what to do; ErrAway is worth another try. Close
+// must be called.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Lease == 0 {
 		o.Lease = 30 * time.Second

@@ -208,7 +208,7 @@ func (p *postgres) explain(err error) error {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		if _, ours := errors.AsType[*pgconn.ConnectError](err); ours || pgconn.Timeout(err) || lost(err) {
-			return fmt.Errorf("the ledger's database cannot be reached; it goes on by itself when it is back: %w", err)
+			return fmt.Errorf("%w; it goes on by itself when it is back: %w", ErrAway, err)
 		}
 		return err
 	}
@@ -217,9 +217,9 @@ func (p *postgres) explain(err error) error {
 	case "53100":
 		what = "the disk of the ledger's database is full; make room, and it goes on by itself"
 	case "53300":
-		what = "the ledger's database has no connection left; raise max_connections, or put a pooler in front of it"
+		return fmt.Errorf("%w: it has no connection left; raise max_connections, or put a pooler in front of it: %w", ErrAway, said{e})
 	case "57P01", "57P02", "57P03":
-		what = "the ledger's database is being stopped or started; it goes on by itself when it is back"
+		return fmt.Errorf("%w, it is being stopped or started; it goes on by itself when it is back: %w", ErrAway, said{e})
 	case "57014":
 		what = "the ledger's database did not answer in time; look for what blocks it (pg_stat_activity)"
 	case readOnlyTransaction:
@@ -241,7 +241,7 @@ func (p *postgres) explain(err error) error {
 	case what != "":
 		return fmt.Errorf("%s: %w", what, said{e})
 	case strings.HasPrefix(e.Code, "08"):
-		return fmt.Errorf("the ledger's database cannot be reached; it goes on by itself when it is back: %w", said{e})
+		return fmt.Errorf("%w; it goes on by itself when it is back: %w", ErrAway, said{e})
 	default:
 		return said{e}
 	}
@@ -271,5 +271,5 @@ func (p *postgres) alone(err error) bool {
 			return false
 		}
 	}
-	return !errors.Is(err, errAway)
+	return !errors.Is(err, errNoConnection)
 }

@@ -330,3 +330,55 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 		}
 	}
 }
+
+// TestPlansBeforeStatistics: in its first minutes a table has none, and the loops
+// find their work in their indexes all the same. And no statement is compiled,
+// which takes longer than any of ours.
+func TestPlansBeforeStatistics(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	must(t, db.do(t.Context(), func(tx *txn) error {
+		return errors.Join(
+			tx.exec(`ALTER TABLE notification SET (autovacuum_enabled = false)`),
+			tx.exec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
+				SELECT CASE WHEN n > 10000 THEN 'queued' ELSE 'accepted' END, 1, 1, 0, CASE WHEN n > 10000 THEN 0 END, n,
+					CASE WHEN n <= 10000 THEN n END, CASE WHEN n <= 10000 THEN n END, 1, n, 1, n * 7919, n, 'T', 'row-' || n, '["","",""]', '[1,"queued",0]'
+				FROM generate_series(1, 15000) AS s (n)`))
+	}))
+	plan := func(limits, text string, args ...any) string {
+		t.Helper()
+		tx, err := db.read.BeginTx(t.Context(), nil)
+		must(t, err)
+		defer func() { must(t, tx.Rollback()) }()
+		if limits != "" {
+			_, err := tx.ExecContext(t.Context(), limits)
+			must(t, err)
+		}
+		var lines []string
+		rows, err := tx.QueryContext(t.Context(), `EXPLAIN `+db.dialect.text(text), args...)
+		must(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var line string
+			must(t, rows.Scan(&line))
+			lines = append(lines, line)
+		}
+		must(t, rows.Err())
+		return strings.Join(lines, "\n")
+	}
+	for name, test := range map[string]struct {
+		text, want string
+		args       []any
+	}{
+		"unsettled": {unsettledStatement, "notification_settle", []any{int64(9500), "T", 500}},
+		"queued":    {queuedStatement, "notification_lane", []any{int64(9500)}},
+		"queue":     {`SELECT count(*) FROM notification WHERE ` + inQueue, "notification_lane", nil},
+		"polls":     {pollDueStatement, "notification_poll", []any{int64(100), 100}},
+	} {
+		if got := plan("", test.text, test.args...); !strings.Contains(got, test.want) || strings.Contains(got, "Seq Scan") {
+			t.Errorf("%s:\n%s\nwant %s, and nothing read as a whole", name, got, test.want)
+		}
+	}
+	if got := plan(postgresLimits, `DELETE FROM owner WHERE until <= 1`); strings.Contains(got, "JIT") {
+		t.Errorf("the lease's statement would be compiled:\n%s", got)
+	}
+}

@@ -214,8 +214,8 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	var queued, claimed, sending, uncertain int
 	var oldest, created sql.NullInt64
 	err := db.get(ctx, `SELECT
-			(SELECT count(*) FROM notification WHERE lane <= 9),
-			(SELECT min(seq) FROM notification WHERE lane <= 9),
+			(SELECT count(*) FROM notification WHERE `+inQueue+`),
+			(SELECT min(seq) FROM notification WHERE `+inQueue+`),
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'claimed'),
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'sending'),
 			(SELECT count(*) FROM notification WHERE lane = 10),

@@ -11,50 +11,53 @@ import (
 	"pombo/phone"
 )
 
-// What the processes that share a ledger have in common: one of them takes in,
-// together they keep the rates of one, and a dead one is found out.
+// What the processes that share a ledger have in common: one of them at a time does what is
+// enough done once, together they keep the rates of one, and a dead one is found out.
 
 // Shared reports whether several processes may claim from the ledger at once.
-// Where they cannot, TakeIntake is always granted, and Quota and Recipient let
+// Where they cannot, TakeDuty is always granted, and Quota and Recipient let
 // everything pass: the process keeps the pace by itself.
 func (db *DB) Shared() bool { return db.dialect.shared() }
 
-const intake = "intake"
-
-const takeDutyStatement = `INSERT INTO duty (name, owner, until) VALUES (?1, ?2, /*clock*/?3 + ?4)
+// takeDutyStatement writes nothing while another one has the duty, so that who
+// waits for it costs the server a look.
+const takeDutyStatement = `INSERT INTO duty (name, owner, until)
+	SELECT ?1, ?2, /*clock*/?3 + ?4
+	WHERE NOT EXISTS (SELECT 1 FROM duty WHERE name = ?1 AND owner <> ?2 AND until > /*clock*/?3)
 	ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
-	WHERE duty.owner = excluded.owner OR duty.until <= excluded.until - ?4`
+	WHERE duty.owner = excluded.owner OR duty.until <= excluded.until - ?4
+	RETURNING 1`
 
-// TakeIntake gives the owner the duty to take in for the time d from now, and
-// reports whether he has it: no if another one has it at present. Who has it asks
-// again well before d is over. That only one takes in saves the source work;
-// nothing depends on it.
-func (db *DB) TakeIntake(ctx context.Context, owner string, d time.Duration) (bool, error) {
+// TakeDuty gives the owner a duty for the time d from now, and reports whether he
+// has it: no if another one has it at present. Who has it asks again well before
+// d is over. A duty is something that one process at a time does for all of them,
+// which saves the source and Blip the others' questions; nothing may depend on it.
+func (db *DB) TakeDuty(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
 	if !db.Shared() {
 		return true, nil
 	}
-	changed := 0
-	err := db.do(ctx, func(tx *txn) (err error) {
-		changed, err = tx.change(takeDutyStatement, intake, owner, db.clock(), d.Milliseconds())
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("take over intake: %w", err)
+	var one int
+	err := db.get(ctx, takeDutyStatement, []any{duty, owner, db.clock(), d.Milliseconds()}, &one)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("take over %s: %w", duty, err)
 	}
-	return changed > 0, nil
+	return true, nil
 }
 
-// ReleaseIntake gives the duty up, if the owner has it, so that another one can
-// take it at once.
-func (db *DB) ReleaseIntake(ctx context.Context, owner string) error {
+// ReleaseDuty gives a duty up, if the owner has it, so that another one can take
+// it at once.
+func (db *DB) ReleaseDuty(ctx context.Context, duty, owner string) error {
 	if !db.Shared() {
 		return nil
 	}
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(`DELETE FROM duty WHERE name = ?1 AND owner = ?2`, intake, owner)
+		return tx.exec(`DELETE FROM duty WHERE name = ?1 AND owner = ?2`, duty, owner)
 	})
 	if err != nil {
-		return fmt.Errorf("release intake: %w", err)
+		return fmt.Errorf("release %s: %w", duty, err)
 	}
 	return nil
 }

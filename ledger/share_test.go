@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,34 +127,95 @@ func TestDatabaseClock(t *testing.T) {
 	}
 }
 
-func TestIntakeIsOnes(t *testing.T) {
+// TestDutyIsOnes: one has it, another one takes it over when the first is silent
+// for its time or gives it up, and each duty is its own.
+func TestDutyIsOnes(t *testing.T) {
 	clock := newClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
-	take := func(db *DB, owner string, want bool) {
+	take := func(db *DB, duty, owner string, want bool) {
 		t.Helper()
-		got, err := db.TakeIntake(t.Context(), owner, 5*time.Second)
+		got, err := db.TakeDuty(t.Context(), duty, owner, 5*time.Second)
 		if err != nil || got != want {
-			t.Fatalf("%s takes in: %v, %v; want %v", owner, got, err, want)
+			t.Fatalf("%s takes over %s: %v, %v; want %v", owner, duty, got, err, want)
 		}
 	}
-	take(first, "first", true)
-	take(second, "second", false)
+	take(first, "intake", "first", true)
+	take(second, "intake", "second", false)
+	take(second, "settle", "second", true)
+	take(first, "settle", "first", false)
 	clock.pass(4 * time.Second)
-	take(first, "first", true)
+	take(first, "intake", "first", true)
 	clock.pass(4 * time.Second)
-	take(second, "second", false)
+	take(second, "intake", "second", false)
 	clock.pass(time.Second) // the first has died
-	take(second, "second", true)
-	take(first, "first", false)
-	must(t, first.ReleaseIntake(t.Context(), "first")) // not his
-	take(first, "first", false)
-	must(t, second.ReleaseIntake(t.Context(), "second"))
-	take(first, "first", true)
+	take(second, "intake", "second", true)
+	take(first, "intake", "first", false)
+	must(t, first.ReleaseDuty(t.Context(), "intake", "first")) // not his
+	take(first, "intake", "first", false)
+	must(t, second.ReleaseDuty(t.Context(), "intake", "second"))
+	take(first, "intake", "first", true)
 
 	alone := openSQLite(t, sqliteURL(t))
-	take(alone, "first", true)
-	take(alone, "second", true)
+	take(alone, "intake", "first", true)
+	take(alone, "intake", "second", true)
+}
+
+// TestDutyIsTakenByOne: of many who ask at once one gets it.
+func TestDutyIsTakenByOne(t *testing.T) {
+	clock := newClock()
+	address := postgresURL(t)
+	replicas := []*DB{openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)}
+	for round := range 20 {
+		var granted atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				mine, err := replicas[i%2].TakeDuty(t.Context(), "settle", strconv.Itoa(i), time.Second)
+				if err != nil {
+					t.Error(err)
+				}
+				if mine {
+					granted.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if got := granted.Load(); got != 1 {
+			t.Fatalf("round %d: %d have it, want 1", round, got)
+		}
+		clock.pass(time.Second)
+	}
+}
+
+// TestDutyOfTheDead: by the database's clock a duty is taken over within its time
+// when the process that had it is gone, and at once when it was closed in order.
+func TestDutyOfTheDead(t *testing.T) {
+	address := postgresURL(t)
+	gone, live := openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)
+	take := func(db *DB, owner string) bool {
+		t.Helper()
+		mine, err := db.TakeDuty(t.Context(), "intake", owner, time.Second)
+		must(t, err)
+		return mine
+	}
+	if start := time.Now(); !take(gone, "gone") || take(live, "live") {
+		t.Fatal("a duty is not its first owner's alone")
+	} else {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for !take(live, "live") {
+			<-tick.C
+		}
+		if took := time.Since(start); took < 900*time.Millisecond || took > 20*time.Second {
+			t.Errorf("taken over after %v, want a second", took)
+		}
+	}
+	must(t, live.Renew(t.Context(), "live"))
+	must(t, live.Close())
+	if !take(gone, "gone") {
+		t.Error("a process that was closed keeps its duty")
+	}
 }
 
 // TestQuota: three processes keep the rate of one, and a restart adds nothing.

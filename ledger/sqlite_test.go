@@ -348,7 +348,7 @@ func TestPlans(t *testing.T) {
 	for name, test := range map[string]struct{ statement, want string }{
 		"claim":     {db.dialect.claim(), "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
 		"uncertain": {uncertainStatement, "USING INDEX notification_lane (lane=? AND not_before<?)"},
-		"unsettled": {unsettledStatement, "USING INDEX notification_settle (settle_at<?)"},
+		"unsettled": {unsettledStatement, "USING INDEX notification_settle (settle_at>? AND settle_at<?)"},
 		"polls":     {pollDueStatement, "USING INDEX notification_poll (poll_at<?)"},
 		"due":       {nextDueStatement, "USING COVERING INDEX notification_lane (lane=?)"},
 		"reclaim":   {`UPDATE notification SET state = 'queued' WHERE state = 'claimed' AND owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > ?1)`, "USING INDEX notification_in_hands"},
@@ -357,7 +357,8 @@ func TestPlans(t *testing.T) {
 		"a key":     {latestStatement, "USING INDEX notification_key (row_key=? AND source=?)"},
 		"failed":    {`SELECT seq FROM notification WHERE seq < ?1 AND state = ?2 AND lane = ?3 AND not_before IS NULL ORDER BY seq DESC LIMIT ?4`, "USING INDEX notification_lane (lane=? AND not_before=? AND rowid<?)"},
 		"diverged":  {`SELECT count(*) FROM notification WHERE settle = 'diverged'`, "USING COVERING INDEX notification_parked"},
-		"backlog":   {`SELECT count(*) FROM notification WHERE lane <= 9`, "USING COVERING INDEX notification_lane (lane<?)"},
+		"backlog":   {queuedStatement, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
+		"queue":     {`SELECT count(*) FROM notification WHERE ` + inQueue, "USING COVERING INDEX notification_lane (lane>? AND lane<?)"},
 	} {
 		got := plan(test.statement)
 		if !strings.Contains(got, test.want) {

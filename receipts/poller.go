@@ -54,7 +54,10 @@ type PollerOptions struct {
 	// Leave waits for leave to make one command.
 	Leave func(ctx context.Context) error
 	// Moved is called when a notification has moved on; nil = nobody minds.
-	Moved    func()
+	Moved func()
+	// Duty reports whether it is this process's turn to ask, where several share
+	// a ledger; nil = always. It is called before each question.
+	Duty     func(ctx context.Context) (bool, error)
 	Schedule []time.Duration // ages of a message at each poll; at least one
 	Logger   *slog.Logger
 }
@@ -70,6 +73,9 @@ func NewPoller(o PollerOptions) (*Poller, error) {
 	if o.Moved == nil {
 		o.Moved = func() {}
 	}
+	if o.Duty == nil {
+		o.Duty = func(context.Context) (bool, error) { return true, nil }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -79,13 +85,20 @@ func NewPoller(o PollerOptions) (*Poller, error) {
 // Run polls until ctx ends.
 func (p *Poller) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		batch, err := p.o.Ledger.PollDue(ctx, pollBatch)
+		var batch []pombo.Notification
+		mine, err := p.o.Duty(ctx)
+		if mine && err == nil {
+			batch, err = p.o.Ledger.PollDue(ctx, pollBatch)
+		}
 		if err != nil && ctx.Err() == nil {
 			p.o.Logger.Error("messages to ask about not read", "error", err)
 		}
 		var group errgroup.Group
 		group.SetLimit(pollsAtOnce)
 		for _, n := range batch {
+			if mine, _ := p.o.Duty(ctx); !mine {
+				break // the others have been asked about elsewhere
+			}
 			group.Go(func() error { return p.poll(ctx, n) })
 		}
 		err = errors.Join(err, group.Wait())

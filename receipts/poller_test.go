@@ -139,3 +139,33 @@ func TestALedgerThatIsAwayLosesNoReceipt(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoHasNoDutyDoesNotAsk: another process has it for the first ten minutes.
+func TestWhoHasNoDutyDoesNotAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		begun := time.Now()
+		p, err := receipts.NewPoller(receipts.PollerOptions{
+			Ledger:   &shelf{message: pombo.Notification{Seq: 1, ID: "id", State: pombo.Accepted, Begun: begun}, next: begun.Add(time.Minute)},
+			Schedule: []time.Duration{time.Minute},
+			Duty:     func(context.Context) (bool, error) { return time.Since(begun) > 10*time.Minute, nil },
+			Leave:    func(context.Context) error { return nil },
+			Ask: func(context.Context, pombo.ID) ([]pombo.Receipt, error) {
+				asked = append(asked, time.Since(begun))
+				return nil, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); p.Run(ctx) }()
+		time.Sleep(time.Hour)
+		cancel()
+		<-done
+		if len(asked) != 1 || asked[0] < 10*time.Minute || asked[0] > 10*time.Minute+2*time.Second {
+			t.Errorf("asked at %v, want once, after ten minutes", asked)
+		}
+	})
+}

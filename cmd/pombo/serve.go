@@ -24,7 +24,7 @@ const stopTime = 30 * time.Second
 type serveCommand struct{}
 
 func (serveCommand) Help() string {
-	return `It takes rows in when POST /send_notification is called (by pombo job, curl or a script) or, with POLL_INTERVAL, by itself. A part that is away (the database, Blip) does not keep it from starting: GET /readyz names it. The log goes to LOG_FILE and to the standard output.
+	return `It takes rows in when POST /send_notification is called (by pombo job, curl or a script) or, with POLL_INTERVAL, by itself. A part that is away (the database, Blip) does not keep it from starting: GET /readyz names it. Only the database of a ledger in PostgreSQL is waited for, up to five minutes. The log goes to LOG_FILE and to the standard output.
 
 Ctrl+C or SIGTERM ends it in order, within 30 seconds; a second one ends it at once. Neither loses or doubles a message.
 
@@ -87,6 +87,10 @@ func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err erro
 	a, err := app.New(ctx, app.Options{
 		Config: c, Version: readVersion().Version, Logger: logger, Registry: telemetry.NewRegistry(), ReceiptSchedule: v.receipts,
 	})
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		logger.Info("stopped")
+		return nil
+	}
 	if err != nil {
 		// Both: a service has no console, and a person has not looked at the log yet.
 		logger.Error("not started", "error", err)

@@ -1,7 +1,43 @@
 package main
 
-import "testing"
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
+// TestStoppedWhileTheLedgerIsAway: a service that waits for its database can be
+// stopped, and that is no failure.
+func TestStoppedWhileTheLedgerIsAway(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stderr bytes.Buffer
+	log := &until{text: "trying again", then: cancel}
+	code := run(ctx, []string{"serve"}, []string{
+		"KEYBLIP=bWVpOnNlY3JldG8=", "TEMPLATE_NAME=notificacao", "DB_URL=sqlite:" + filepath.Join(t.TempDir(), "table.db"),
+		"LEDGER_URL=postgres://pombo:secret@127.0.0.1:1/pombo", "LOG_FILE=-", "API_ADDR=127.0.0.1:0",
+	}, nil, log, &stderr)
+	if code != exitDone || !strings.Contains(log.String(), "stopped") {
+		t.Errorf("exit code = %d, want %d\n%s%s", code, exitDone, log, &stderr)
+	}
+}
+
+// until calls then when the text has been written.
+type until struct {
+	bytes.Buffer
+
+	text string
+	then func()
+}
+
+func (u *until) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(u.text)) {
+		u.then()
+	}
+	return u.Buffer.Write(b)
+}
 func TestSelfURL(t *testing.T) {
 	for addr, want := range map[string]string{
 		"127.0.0.1:5000":   "http://127.0.0.1:5000",
