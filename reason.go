@@ -62,6 +62,9 @@ const (
 	RetriedByOperator Reason = "retried_by_operator"
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
+	Recovered         Reason = "recovered"           // the ledger was lost; Blip's trace has told of it
+	KeptLongEnough    Reason = "kept_long_enough"    // RETENTION: its message was erased
+	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data were erased
 )
 
 // sentences has, for each reason, what happened and what to do, in words that a
@@ -109,6 +112,9 @@ var sentences = map[Reason]struct{ what, todo string }{
 	RetriedByOperator:   {"an operator had it sent again", "nothing"},
 	CancelledByHand:     {"an operator cancelled it", "nothing"},
 	SetBackToPending:    {"the row was set back to pending after it was finished", "nothing: it is sent again"},
+	Recovered:           {"the ledger was lost; Blip's trace of the message has told of it", "nothing: it is not sent again"},
+	KeptLongEnough:      {"its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
+	ForgottenOnDemand:   {"phone and message were erased on demand (pombo forget)", "nothing"},
 }
 
 // Sentence says what the reason means, lower case and without a full stop.

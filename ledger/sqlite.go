@@ -81,11 +81,14 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 }
 
 // pool opens connections to the file. The order of the settings matters: the
-// size of pages is fixed by the first write.
+// size of pages is fixed by the first write. With secure_delete what a change
+// leaves behind is overwritten at once (a row is written anew at each step, and
+// its old places could not be found again when the person is to be forgotten).
+// Measured, that takes less of the processor than one run differs from the next.
 func (s *sqlite) pool(size, cache int, more string) (*sql.DB, error) {
 	c, err := driver.NewConnector(fileURI(s.path) +
 		"?_pragma=busy_timeout(10000)&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=journal_size_limit(67108864)" +
+		"&_pragma=secure_delete(ON)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=journal_size_limit(67108864)" +
 		"&_pragma=cache_size(-" + strconv.Itoa(cache) + ")" + more)
 	if err != nil {
 		return nil, err
@@ -250,6 +253,18 @@ func (s *sqlite) alone(err error) bool {
 		return false
 	}
 	return true
+}
+
+// scrub empties the write-ahead log, which has the pages as they were before.
+func (s *sqlite) scrub(ctx context.Context, read *sql.DB) error {
+	var busy, pages, moved int
+	if err := read.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		return err
+	}
+	if busy != 0 {
+		return errors.New("the write-ahead log beside the ledger, which may still hold what was erased, is in use and could not be emptied; close what else has the ledger open (a database browser, a backup), then do the same again")
+	}
+	return nil
 }
 
 func (s *sqlite) close() error { return s.lock.Unlock() }

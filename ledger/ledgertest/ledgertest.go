@@ -61,6 +61,10 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"messages from outside the table", add},
 		{"lists", lists},
 		{"backlog", backlog},
+		{"what leaves when its time is over", retire},
+		{"what left is not sent again", retireSendsNothing},
+		{"a pass over many", retireMany},
+		{"a person is forgotten", forget},
 		{"a context that ends", contexts},
 		{"close", closing},
 	} {
