@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/phone"
 )
 
 // Runs starts passes over the pending rows and waits for them.
@@ -47,6 +48,8 @@ type Ledger interface {
 	notificationLedger
 	pauseLedger
 	Backlog(ctx context.Context) (pombo.Backlog, error)
+	// Forget erases what the ledger has of a person, or only counts it.
+	Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error)
 }
 
 type runReader interface {

@@ -237,6 +237,18 @@ func (c *Client) Resume(ctx context.Context) error {
 	return c.do(ctx, call{method: "DELETE", path: "/api/v1/pause"}, nil)
 }
 
+// Forget erases what the ledger has of a person, or only counts it. The phone may
+// be in any form that phone.Parse understands.
+func (c *Client) Forget(ctx context.Context, phone string, really bool) (Forgotten, error) {
+	body := struct {
+		Phone string `json:"phone"`
+		Erase bool   `json:"erase"`
+	}{phone, really}
+	var f Forgotten
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/forget", body: body}, &f)
+	return f, err
+}
+
 // Templates lists the templates that Blip has.
 func (c *Client) Templates(ctx context.Context) ([]Template, error) {
 	var r struct{ Templates []Template }

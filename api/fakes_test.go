@@ -127,6 +127,16 @@ func (m *memory) Backlog(context.Context) (pombo.Backlog, error) {
 	return pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today}, m.err
 }
 
+func (m *memory) Forget(_ context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
+	if n == m.n.Phone {
+		f.Found = 1
+		if really {
+			f.Erased = 1
+		}
+	}
+	return f, m.err
+}
+
 // passes runs the one run of the ledger.
 type passes struct {
 	ledger *memory

@@ -55,6 +55,8 @@ func TestRoutesAnswer(t *testing.T) {
 		{"PUT", "/api/v1/pause", "", 200, `"by":"operator"`},
 		{"PUT", "/api/v1/pause", `{"until":"2026-11-23T12:00:00-03:00","detail":"stock-taking"}`, 200, `"until":"2026-11-23T15:00:00Z"`},
 		{"DELETE", "/api/v1/pause", "", 204, ""},
+		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_hands":0,"erased":0}`},
+		{"POST", "/api/v1/forget", `{"phone":"+5531988880042","erase":true}`, 200, `"erased":1`},
 		{"GET", "/api/v1/templates", "", 200, `"approved":true`},
 	}
 	for _, tt := range tests {
@@ -97,6 +99,9 @@ func TestRefusals(t *testing.T) {
 		{"too long", "POST", "/api/v1/notifications", `{"phone":"` + strings.Repeat("1", maxBody) + `"}`, nil, 413, "1048576 bytes"},
 		{"too long to be ignored", "POST", "/send_notification", strings.Repeat("x", maxBody+1), nil, 413, "1048576 bytes"},
 		{"pause in the past", "PUT", "/api/v1/pause", `{"until":"2020-01-01T00:00:00Z"}`, nil, 422, "over already"},
+		{"forget nobody", "POST", "/api/v1/forget", `{"erase":true}`, nil, 422, "phone: is missing"},
+		{"forget what is no phone", "POST", "/api/v1/forget", `{"phone":"Maria"}`, nil, 422, "phone:"},
+		{"forget with a typo", "POST", "/api/v1/forget", `{"phone":"+5531988880042","eraze":true}`, nil, 422, "there are phone, erase"},
 		{"pause with a typo", "PUT", "/api/v1/pause", `{"untill":"2030-01-01T00:00:00Z"}`, nil, 422, "there are until, detail"},
 		{"other site", "POST", "/send_notification", "", []string{"Sec-Fetch-Site", "cross-site"}, 403, "another site"},
 		{"no token", "GET", "/runs", "", []string{"Authorization", ""}, 401, "API_TOKEN"},

@@ -33,6 +33,7 @@ import (
 	"pombo/config"
 	"pombo/dispatch"
 	"pombo/ledger"
+	"pombo/phone"
 	"pombo/receipts"
 	"pombo/source"
 	"pombo/telemetry"
@@ -55,6 +56,7 @@ type App struct {
 	log      *slog.Logger
 	ledger   *ledger.DB
 	engine   *dispatch.Engine
+	retain   time.Duration // RETENTION
 	poller   *receipts.Poller
 	api      *api.Server
 	server   *http.Server
@@ -87,7 +89,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a = &App{log: o.Logger, failed: make(chan error, 1)}
+	a = &App{log: o.Logger, failed: make(chan error, 1), retain: o.Config.Ledger.Retention}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -253,6 +255,13 @@ type desk struct {
 func (d desk) Retry(ctx context.Context, id pombo.ID) error  { return d.engine.Retry(ctx, id) }
 func (d desk) Cancel(ctx context.Context, id pombo.ID) error { return d.engine.Cancel(ctx, id) }
 
+func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+	if really {
+		defer d.engine.Moved() // what waited is cancelled
+	}
+	return d.DB.Forget(ctx, n, really)
+}
+
 func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
 func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
 func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
@@ -269,6 +278,7 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
+	a.loops.Go(func() { a.keep(loops) })
 	a.onStop("receipts", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
 
 	served := make(chan struct{})

@@ -229,6 +229,16 @@ var groups = []group{
 				doc: "Where the ledger is: `sqlite:path` on a disk of this machine, or `postgres://user:password@host/database` when more than one machine shares it.",
 				set: databaseURL(func(c *Config) *Secret { return &c.Ledger.URL }, "sqlite", "postgres", "postgresql"),
 			},
+			{
+				name: "RETENTION", standard: "90d",
+				doc: "How long a finished notification is kept, from its last change on: then phone and text are erased, and what is left leaves a day later if its row cannot be sent again by mistake. In days (`90d`) or hours, at least 7d; `0` = for ever.",
+				set: retention,
+			},
+			{
+				name: "RECONCILE_AT", standard: "03:30",
+				doc: "Time of the day, in DB_TIMEZONE, at which table, ledger and Blip are compared; `-` = only by `pombo reconcile`.",
+				set: reconcileAt,
+			},
 		},
 	},
 	{
@@ -326,7 +336,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "UNCERTAIN"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "UNCERTAIN", "RETENTION", "RECONCILE_"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 
