@@ -270,6 +270,9 @@ func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 
 // Start starts the loops and serves. It returns when requests are answered.
 func (a *App) Start(ctx context.Context) error {
+	if empty, err := a.ledger.Empty(ctx); err == nil && empty {
+		a.log.Warn("the ledger is new; should it stand in for one that was lost, stop and run pombo recover before anything is sent")
+	}
 	if err := a.engine.Start(ctx); err != nil {
 		return err
 	}

@@ -277,3 +277,78 @@ func forget(f *fixture) {
 		f.Errorf("it is %s with %q, want what it was", n.State, n.Settled)
 	}
 }
+
+// recoverRows: what Blip tells of rows whose ledger was lost.
+func recoverRows(f *fixture) {
+	empty, err := f.db.Empty(f.Context())
+	f.must(err)
+	if !empty {
+		f.Error("a new ledger is not empty")
+	}
+	sent := f.clock.Now().Add(-time.Hour)
+	told := func(states ...pombo.State) (list []pombo.Receipt) {
+		for i, s := range states {
+			list = append(list, pombo.Receipt{State: s, At: sent.Add(time.Duration(i) * time.Second)})
+		}
+		return list
+	}
+	rows := f.newRows(4)
+	for _, test := range []struct {
+		generations [][]pombo.Receipt
+		want        pombo.State
+		code        string
+	}{
+		{[][]pombo.Receipt{told(pombo.Accepted)}, pombo.Accepted, "2"},
+		{[][]pombo.Receipt{told(pombo.Read, pombo.Delivered)}, pombo.Read, "5"}, // in no order
+		{[][]pombo.Receipt{{{State: pombo.Failed, Reason: pombo.NotOnWhatsApp}}}, pombo.Failed, "3"},
+		{[][]pombo.Receipt{nil, told(pombo.Dispatched)}, pombo.Dispatched, "2"},
+	} {
+		row := rows[0]
+		rows = rows[1:]
+		f.must(f.db.Recover(f.Context(), source, row, test.generations))
+		f.must(f.db.Recover(f.Context(), source, row, test.generations)) // changes nothing
+		known, err := f.db.Knows(f.Context(), source, row.Key)
+		f.must(err)
+		id := pombo.Key{Source: source, Row: row.Key, Generation: len(test.generations)}.ID()
+		n := f.get(id)
+		if !known || n.State != test.want || n.Attempt != 1 || n.Recipient != row.Recipient || n.Phone != row.Phone {
+			f.Errorf("known %v, %+v, want %s as the row has it", known, n, test.want)
+		}
+		due, err := f.db.Unsettled(f.Context(), 10)
+		f.must(err)
+		if len(due) != 1 || due[0].MessageID != id || due[0].Code != test.code || due[0].Expected != "1" || due[0].SentAt.IsZero() {
+			f.Errorf("due = %+v, want the code %s for %s and nothing else", due, test.code, id)
+		}
+		f.endSettling(pombo.SettleDone)
+		// The row is not sent again, but by its owner's wish.
+		added, finished, err := f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
+		f.must(err)
+		want := []pombo.Latest{{Row: row.Key, Generation: len(test.generations)}}
+		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
+			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
+		}
+	}
+	if list := f.claim(me, 10); len(list) != 0 {
+		f.Errorf("%d are to be sent, want none", len(list))
+	}
+	f.pass(time.Minute)
+	polls, err := f.db.PollDue(f.Context(), 10)
+	f.must(err)
+	if len(polls) != 2 { // neither the read one nor the failed one
+		f.Errorf("%d are asked about, want 2", len(polls))
+	}
+	if err := f.db.Recover(f.Context(), source, f.newRows(1)[0], [][]pombo.Receipt{nil}); err == nil {
+		f.Error("a row without a trace was recovered")
+	}
+	owners, err := f.db.Owners(f.Context())
+	f.must(err)
+	empty, err = f.db.Empty(f.Context())
+	f.must(err)
+	if owners != 0 || empty {
+		f.Errorf("%d owners, empty %v, want none and false", owners, empty)
+	}
+	f.must(f.db.Renew(f.Context(), me))
+	if owners, err = f.db.Owners(f.Context()); err != nil || owners != 1 {
+		f.Errorf("%d owners, error %v, want one", owners, err)
+	}
+}

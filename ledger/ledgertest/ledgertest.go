@@ -65,6 +65,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"what left is not sent again", retireSendsNothing},
 		{"a pass over many", retireMany},
 		{"a person is forgotten", forget},
+		{"a lost ledger is rebuilt", recoverRows},
 		{"a context that ends", contexts},
 		{"close", closing},
 	} {
