@@ -59,6 +59,8 @@ type memory struct {
 	run    pombo.Run
 	pause  *pombo.Pause
 	filter pombo.Filter // of the last List
+
+	compared *pombo.Reconciliation
 }
 
 func (m *memory) Run(_ context.Context, id int64) (pombo.Run, error) {
@@ -137,6 +139,26 @@ func (m *memory) Forget(_ context.Context, n phone.Number, really bool) (f pombo
 	return f, m.err
 }
 
+func (m *memory) LastReconciliation(context.Context) (pombo.Reconciliation, error) {
+	if m.err == nil && m.compared == nil {
+		return pombo.Reconciliation{}, pombo.ErrNotFound
+	}
+	if m.err != nil {
+		return pombo.Reconciliation{}, m.err
+	}
+	return *m.compared, nil
+}
+
+// reconcile finds that the one notification has no trace at Blip.
+func (m *memory) reconcile(context.Context) (pombo.Reconciliation, error) {
+	m.compared = &pombo.Reconciliation{
+		Started: today, Finished: today.Add(time.Second), Compared: 3, Doubtful: 2, Asked: 1, Unasked: "no more",
+		Counts:   map[pombo.FindingKind]int{pombo.UnknownAtBlip: 1},
+		Findings: []pombo.Finding{{Kind: pombo.UnknownAtBlip, ID: m.n.ID, Key: m.n.Key}},
+	}
+	return *m.compared, m.err
+}
+
 // passes runs the one run of the ledger.
 type passes struct {
 	ledger *memory
@@ -192,6 +214,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	}
 	o := Options{
 		Runs: w.runs, Ledger: w.ledger, Add: w.add,
+		Reconcile: w.ledger.reconcile,
 		Templates: func(context.Context) ([]pombo.Template, error) {
 			return []pombo.Template{{Name: "aviso", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Body: "Olá, {{1}}", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver", URL: "https://x.example/{{1}}"}}, Updated: today}}, w.blip
 		},

@@ -47,6 +47,8 @@ func (s *Server) table() []route {
 		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, summary: "resume"},
 		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
+		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
+		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
 		{method: "POST", path: api + "/forget", handle: s.postForget, summary: "what the ledger has of a person; erase it"},
 	}
 }

@@ -55,6 +55,8 @@ func TestRoutesAnswer(t *testing.T) {
 		{"PUT", "/api/v1/pause", "", 200, `"by":"operator"`},
 		{"PUT", "/api/v1/pause", `{"until":"2026-11-23T12:00:00-03:00","detail":"stock-taking"}`, 200, `"until":"2026-11-23T15:00:00Z"`},
 		{"DELETE", "/api/v1/pause", "", 204, ""},
+		{"GET", "/api/v1/reconciliations/latest", "", 404, "nothing has been compared yet"},
+		{"POST", "/api/v1/reconciliations", "", 200, `"counts":{"unknown_at_blip":1}`},
 		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_hands":0,"erased":0}`},
 		{"POST", "/api/v1/forget", `{"phone":"+5531988880042","erase":true}`, 200, `"erased":1`},
 		{"GET", "/api/v1/templates", "", 200, `"approved":true`},
@@ -150,6 +152,21 @@ func TestHeadersOfRefusals(t *testing.T) {
 	}
 }
 
+func TestTheLastReconciliationIsTheOneMade(t *testing.T) {
+	w := newWorld(t)
+	made := w.ask("POST", "/api/v1/reconciliations", "")
+	last := w.ask("GET", "/api/v1/reconciliations/latest", "")
+	if made.Body.String() != last.Body.String() {
+		t.Errorf("made %s, last %s", made.Body, last.Body)
+	}
+	got := decode[Reconciliation](t, last)
+	want := Finding{Kind: pombo.UnknownAtBlip, ID: testID, Source: "table", Row: "42", Generation: 1,
+		Sentence: pombo.UnknownAtBlip.Sentence(), Todo: pombo.UnknownAtBlip.Todo()}
+	if len(got.Findings) != 1 || got.Findings[0] != want {
+		t.Errorf("findings = %+v, want %+v", got.Findings, want)
+	}
+}
+
 func TestErrorsOfTheLedger(t *testing.T) {
 	id := string(testID)
 	tests := []struct {
@@ -171,7 +188,7 @@ func TestErrorsOfTheLedger(t *testing.T) {
 			for _, r := range [][2]string{
 				{"GET", "/runs"}, {"GET", "/runs/7"}, {"GET", "/api/v1/notifications"}, {"GET", "/api/v1/notifications/" + id},
 				{"POST", "/api/v1/notifications/" + id + "/retry"}, {"POST", "/api/v1/notifications/" + id + "/cancel"},
-				{"GET", "/api/v1/pause"}, {"PUT", "/api/v1/pause"}, {"DELETE", "/api/v1/pause"}, {"POST", "/send_notification"},
+				{"GET", "/api/v1/pause"}, {"PUT", "/api/v1/pause"}, {"DELETE", "/api/v1/pause"}, {"POST", "/send_notification"}, {"POST", "/api/v1/reconciliations"}, {"GET", "/api/v1/reconciliations/latest"},
 			} {
 				rec := w.ask(r[0], r[1], "")
 				p := decode[Problem](t, rec)

@@ -35,6 +35,7 @@ import (
 	"pombo/ledger"
 	"pombo/phone"
 	"pombo/receipts"
+	"pombo/reconcile"
 	"pombo/source"
 	"pombo/telemetry"
 )
@@ -53,14 +54,16 @@ type Options struct {
 
 // App is the process of `pombo serve`.
 type App struct {
+	settings config.Config
 	log      *slog.Logger
 	ledger   *ledger.DB
 	engine   *dispatch.Engine
-	retain   time.Duration // RETENTION
 	poller   *receipts.Poller
 	api      *api.Server
 	server   *http.Server
 	listener net.Listener
+
+	reconciler *reconcile.Reconciler
 
 	loops     sync.WaitGroup
 	failed    chan error
@@ -81,6 +84,10 @@ var (
 	_ receipts.Ledger = (*ledger.DB)(nil)
 	_ api.Ledger      = desk{}
 	_ api.Runs        = (*dispatch.Engine)(nil)
+
+	_ reconcile.Statuses = (*source.Table)(nil)
+	_ reconcile.Reviewer = (*ledger.DB)(nil)
+	_ reconcile.Ledger   = (*ledger.DB)(nil)
 )
 
 // New opens the ledger, prepares every part and binds the address. Nothing is
@@ -89,7 +96,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a = &App{log: o.Logger, failed: make(chan error, 1), retain: o.Config.Ledger.Retention}
+	a = &App{log: o.Logger, failed: make(chan error, 1), settings: o.Config}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -161,6 +168,14 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return a, err
 	}
+	a.reconciler, err = reconcile.New(reconcile.Options{
+		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
+		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Moved: a.engine.Moved,
+		Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
 	o.Registry.MustRegister(newBacklog(a.ledger, table))
 
 	a.api, err = api.New(api.Options{
@@ -168,6 +183,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger:    desk{a.ledger, a.engine},
 		Add:       a.engine.Add,
 		Templates: client.Templates,
+		Reconcile: a.reconciler.Run,
 		Checks: []api.Check{
 			{Name: "source", Run: table.Check},
 			{Name: "ledger", Run: a.ledger.Check},
@@ -282,7 +298,10 @@ func (a *App) Start(ctx context.Context) error {
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.keep(loops) })
-	a.onStop("receipts", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
+	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
+		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
+	}
+	a.onStop("receipts and upkeep", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
 
 	served := make(chan struct{})
 	go func() {

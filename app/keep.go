@@ -14,7 +14,8 @@ const (
 // keep takes out of the ledger what has been there for RETENTION, until ctx ends.
 // Where processes share the ledger each of them does: they find less to do.
 func (a *App) keep(ctx context.Context) {
-	if a.retain == 0 {
+	age := a.settings.Ledger.Retention
+	if age == 0 {
 		return
 	}
 	next := time.NewTimer(firstKeep)
@@ -26,7 +27,7 @@ func (a *App) keep(ctx context.Context) {
 		case <-next.C:
 		}
 		wait := keepEvery
-		done, err := a.ledger.Retire(ctx, a.retain)
+		done, err := a.ledger.Retire(ctx, age)
 		switch {
 		case ctx.Err() != nil:
 			return

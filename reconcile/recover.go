@@ -164,12 +164,8 @@ func patiently(ctx context.Context, id pombo.ID, leave func(context.Context) err
 		if !known || !failure.Retry || try == len(waits) {
 			return nil, err
 		}
-		t := time.NewTimer(max(waits[try], failure.Pause))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return nil, ctx.Err()
+		if err := sleep(ctx, max(waits[try], failure.Pause)); err != nil {
+			return nil, err
 		}
 	}
 }

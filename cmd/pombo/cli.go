@@ -26,6 +26,7 @@ type cli struct {
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
+	Reconcile reconcileCommand `cmd:"" group:"use" help:"Compare table, ledger and Blip, and tell what does not agree."`
 	Forget    forgetCommand    `cmd:"" group:"use" help:"Erase a person from the ledger."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip."`
 	Doctor    doctorCommand    `cmd:"" group:"prepare" help:"Check everything that Pombo needs, and say what to do."`
@@ -98,10 +99,14 @@ func (s *shell) printf(format string, args ...any) {
 const askTime = 40 * time.Second
 
 // client returns the way to a running Pombo.
-func (s *shell) client() (*api.Client, error) {
+func (s *shell) client() (*api.Client, error) { return s.patientClient(askTime) }
+
+// patientClient returns a client that waits longer for an answer, or with 0 as
+// long as it takes.
+func (s *shell) patientClient(limit time.Duration) (*api.Client, error) {
 	c, err := s.load(config.NeedJob)
 	if err != nil {
 		return nil, err
 	}
-	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: askTime}), nil
+	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: limit}), nil
 }

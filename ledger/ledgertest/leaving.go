@@ -352,3 +352,76 @@ func recoverRows(f *fixture) {
 		f.Errorf("%d owners, error %v, want one", owners, err)
 	}
 }
+
+// review: what is new, and of the old what is not over, by pages.
+func review(f *fixture) {
+	e := f.leaveBehind()
+	f.pass(96 * time.Hour)
+	fresh := f.queue(1)[0]
+	names := map[pombo.ID]string{
+		e.settled: "settled", e.failed: "failed", e.cancelled: "cancelled", e.diverged: "diverged", e.again: "again", e.owed: "owed",
+		e.queued: "queued", e.uncertain: "uncertain", e.outside: "outside", fresh: "fresh",
+		pombo.Key{Source: source, Row: e.rows[1].Key, Generation: 2}.ID(): "second",
+	}
+	all := func(since time.Time, limit int) (found []string, list []pombo.Review) {
+		f.Helper()
+		for last := int64(0); ; {
+			page, err := f.db.Review(f.Context(), since, last, limit)
+			f.must(err)
+			for _, r := range page {
+				found = append(found, names[r.ID])
+				last = r.Seq
+			}
+			list = append(list, page...)
+			if len(page) < limit {
+				return found, list
+			}
+		}
+	}
+	want := []string{"owed", "uncertain", "queued", "fresh"}
+	for _, limit := range []int{1, 2, 3, 100} {
+		got, _ := all(f.clock.Now().Add(-72*time.Hour), limit)
+		if diff := cmp.Diff(want, got); diff != "" {
+			f.Errorf("since three days by %d (-want +got):\n%s", limit, diff)
+		}
+	}
+	got, list := all(time.Time{}, 4)
+	if len(got) != len(names) {
+		f.Errorf("all that there are = %v, want %d", got, len(names))
+	}
+	for _, r := range list {
+		n := f.get(r.ID)
+		want := pombo.Review{
+			Seq: n.Seq, ID: n.ID, Key: n.Key, State: n.State, Attempt: n.Attempt, Created: n.Created, Begun: n.Begun, Updated: n.Updated,
+			Settled: n.Settled, Owed: r.ID == e.owed, Accepted: n.State == pombo.Accepted, Latest: r.ID != e.again,
+		}
+		if r.ID == e.diverged {
+			want.Parked = pombo.SettleDiverged
+		}
+		if diff := cmp.Diff(want, r); diff != "" {
+			f.Errorf("the %s one (-want +got):\n%s", names[r.ID], diff)
+		}
+		one, err := f.db.Reviewed(f.Context(), r.Seq)
+		f.must(err)
+		if one != r {
+			f.Errorf("alone it is %+v, want %+v", one, r)
+		}
+	}
+	_, err := f.db.Reviewed(f.Context(), 1<<40)
+	f.mustBe(err, pombo.ErrNotFound)
+
+	_, err = f.db.LastReconciliation(f.Context())
+	f.mustBe(err, pombo.ErrNotFound)
+	for i := range 2 {
+		saved := pombo.Reconciliation{
+			Started: f.clock.Now(), Finished: f.clock.Now().Add(time.Second), Compared: i, Counts: map[pombo.FindingKind]int{pombo.RowGone: 1},
+			Findings: []pombo.Finding{{Kind: pombo.RowGone, ID: e.owed, Key: list[0].Key}},
+		}
+		f.must(f.db.SaveReconciliation(f.Context(), saved))
+		last, err := f.db.LastReconciliation(f.Context())
+		f.must(err)
+		if diff := cmp.Diff(saved, last); diff != "" {
+			f.Errorf("the last one (-saved +read):\n%s", diff)
+		}
+	}
+}

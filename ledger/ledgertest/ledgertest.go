@@ -66,6 +66,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a pass over many", retireMany},
 		{"a person is forgotten", forget},
 		{"a lost ledger is rebuilt", recoverRows},
+		{"what a comparison reads", review},
 		{"a context that ends", contexts},
 		{"close", closing},
 	} {
