@@ -46,6 +46,9 @@ func (c recoverCommand) Run(ctx context.Context, s *shell) error {
 	r, err := app.Recover(ctx, settings, func(r reconcile.Recovery) {
 		s.sayf("pombo: %d rows looked at, %d recovered", r.Rows, r.Recovered)
 	})
+	if err != nil && r == (reconcile.Recovery{}) {
+		return err
+	}
 	shown := recovery(r)
 	if c.JSON {
 		if jsonErr := s.printJSON(shown); jsonErr != nil {
