@@ -222,7 +222,7 @@ var groups = []group{
 	{
 		title: "The ledger",
 		need:  NeedLedger,
-		about: "Pombo's own queue and history. If it is lost, the history is gone, and rows that were sent and not yet settled are sent again: keep it on a disk that is backed up.",
+		about: "Pombo's own queue and history. If it is lost, the history is gone, and rows that were sent and not yet settled are sent again unless `pombo recover` is run first: keep it on a disk that is backed up.",
 		variables: []variable{
 			{
 				name: "LEDGER_URL", standard: "sqlite:data/pombo.db", secret: true, show: showURL,
