@@ -59,6 +59,7 @@ func TestForgottenIsNotInTheFiles(t *testing.T) {
 	if found := inFiles(t, url, name, spelled, digit); len(found) < 3 {
 		t.Fatalf("only %v before anything was erased: the test shows nothing", found)
 	}
+	db.identities.keep(digits(number).(int64), digit+"@wa.gw.msging.net", db.now()) // not written yet
 	f, err := db.Forget(t.Context(), number, true)
 	if err != nil {
 		t.Fatal(err)
@@ -96,4 +97,45 @@ func inFiles(t *testing.T, url string, texts ...string) (found []string) {
 		}
 	}
 	return found
+}
+
+// TestForgettingWaitsForNoReader: whoever reads for long keeps the log from being
+// emptied, which must be told, and keeps nobody from writing.
+func TestForgettingWaitsForNoReader(t *testing.T) {
+	url := sqliteURL(t)
+	db := openSQLite(t, url)
+	row := testRows(1, 1)[0]
+	number, err := phone.FromE164("+5531977771234")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Phone = number
+	if _, _, err := db.Enqueue(t.Context(), "T", 0, []pombo.Row{row}); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := db.read.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Rollback() }()
+	var n int
+	if err := reader.QueryRowContext(t.Context(), `SELECT count(*) FROM notification`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := db.Forget(t.Context(), number, true); done <- err }()
+	for written := 0; ; written++ {
+		select {
+		case err := <-done:
+			mustSay(t, err, "could not be emptied")
+			if written < 3 {
+				t.Errorf("%d writes meanwhile, want them to go on", written)
+			}
+			return
+		default:
+			if err := db.Check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }

@@ -84,10 +84,6 @@ func (db *DB) Retire(ctx context.Context, age time.Duration) (done pombo.Retired
 	if err := db.retireIdentities(ctx, &done); err != nil {
 		return done, fmt.Errorf("retire look-ups: %w", err)
 	}
-	if done.Erased > 0 {
-		// It could be in use by somebody who reads; it is written over in time.
-		_ = db.dialect.scrub(ctx, db.read)
-	}
 	return done, nil
 }
 
