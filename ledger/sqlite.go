@@ -90,7 +90,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 // Measured, that takes less of the processor than one run differs from the next.
 func (s *sqlite) pool(size, cache int, more string) (*sql.DB, error) {
 	c, err := driver.NewConnector(fileURI(s.path) +
-		"?_pragma=busy_timeout("+strconv.Itoa(busyTimeout)+")&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"?_pragma=busy_timeout(" + strconv.Itoa(busyTimeout) + ")&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 		"&_pragma=secure_delete(ON)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=journal_size_limit(67108864)" +
 		"&_pragma=cache_size(-" + strconv.Itoa(cache) + ")" + more)
 	if err != nil {
