@@ -164,3 +164,19 @@ type Latest struct {
 	Row        string
 	Generation int
 }
+
+// Retired counts what left the ledger because its time was over.
+type Retired struct {
+	Erased     int // notifications that lost phone and message
+	Removed    int // notifications that are gone
+	Runs       int
+	Identities int
+}
+
+// Forgotten says what the ledger had of a person and what was erased of it.
+type Forgotten struct {
+	Found   int // notifications to the phone
+	Open    int // of those, the ones that wait: they are cancelled before they are erased
+	InHands int // of those, the ones being sent at this moment: they stay as they are
+	Erased  int
+}

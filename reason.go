@@ -64,6 +64,9 @@ const (
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
 	QuietHours        Reason = "quiet_hours"         // nobody is disturbed now
 	SourceAway        Reason = "source_away"         // its row could not be read again
+	Recovered         Reason = "recovered"           // the ledger was lost; Blip's trace has told of it
+	KeptLongEnough    Reason = "kept_long_enough"    // RETENTION: its message was erased
+	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data were erased
 )
 
 // sentences has, for each reason, what happened and what to do, in words that a
@@ -113,6 +116,9 @@ var sentences = map[Reason]struct{ what, todo string }{
 	SetBackToPending:    {"the row was set back to pending after it was finished", "nothing: it is sent again"},
 	QuietHours:          {"it is night, a quiet day or a holiday where the person lives", "nothing: it goes when that is over; QUIET_EXEMPT names templates that go all the same"},
 	SourceAway:          {"it had waited, and the table could not be asked whether it is still wanted", "nothing: it is tried again by itself; see to the database"},
+	Recovered:           {"the ledger was lost; Blip's trace of the message has told of it", "nothing: it is not sent again"},
+	KeptLongEnough:      {"its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
+	ForgottenOnDemand:   {"phone and message were erased on demand (pombo forget)", "nothing"},
 }
 
 // Sentence says what the reason means, lower case and without a full stop.

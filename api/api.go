@@ -49,6 +49,10 @@ type Ledger interface {
 	pauseLedger
 	optOutLedger
 	Backlog(ctx context.Context) (pombo.Backlog, error)
+	// Forget erases what the ledger has of a person, or only counts it.
+	Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error)
+	// LastReconciliation is the result saved last; pombo.ErrNotFound when none is.
+	LastReconciliation(ctx context.Context) (pombo.Reconciliation, error)
 }
 
 type runReader interface {
@@ -86,6 +90,8 @@ type Options struct {
 	Add func(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error)
 	// Templates lists the templates that Blip has.
 	Templates func(ctx context.Context) ([]pombo.Template, error)
+	// Reconcile compares table, ledger and Blip, and saves the result.
+	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks    []Check      // what GET /readyz asks
 	Metrics   http.Handler // serves GET /metrics
 
@@ -124,6 +130,7 @@ func New(o Options) (*Server, error) {
 		missing("Ledger", o.Ledger == nil),
 		missing("Add", o.Add == nil),
 		missing("Templates", o.Templates == nil),
+		missing("Reconcile", o.Reconcile == nil),
 		missing("Checks", len(o.Checks) == 0),
 		missing("Metrics", o.Metrics == nil),
 	)

@@ -272,6 +272,33 @@ func (c *Client) optOut(ctx context.Context, path string, phone pombo.Private) (
 	return o, err
 }
 
+// Forget erases what the ledger has of a person, or only counts it. The phone may
+// be in any form that phone.Parse understands.
+func (c *Client) Forget(ctx context.Context, phone string, really bool) (Forgotten, error) {
+	body := struct {
+		Phone string `json:"phone"`
+		Erase bool   `json:"erase"`
+	}{phone, really}
+	var f Forgotten
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/forget", body: body}, &f)
+	return f, err
+}
+
+// Reconcile has the server compare table, ledger and Blip now, and waits for the
+// result, which may take minutes.
+func (c *Client) Reconcile(ctx context.Context) (Reconciliation, error) {
+	var r Reconciliation
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/reconciliations"}, &r)
+	return r, err
+}
+
+// LastReconciliation returns the result of the last comparison.
+func (c *Client) LastReconciliation(ctx context.Context) (Reconciliation, error) {
+	var r Reconciliation
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/reconciliations/latest"}, &r)
+	return r, err
+}
+
 // Templates lists the templates that Blip has.
 func (c *Client) Templates(ctx context.Context) ([]Template, error) {
 	var r struct{ Templates []Template }

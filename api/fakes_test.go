@@ -61,6 +61,8 @@ type memory struct {
 	pause  *pombo.Pause
 	filter pombo.Filter // of the last List
 	out    []pombo.OptOut
+
+	compared *pombo.Reconciliation
 }
 
 func (m *memory) Run(_ context.Context, id int64) (pombo.Run, error) {
@@ -149,6 +151,36 @@ func (m *memory) Backlog(context.Context) (pombo.Backlog, error) {
 	return pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today}, m.err
 }
 
+func (m *memory) Forget(_ context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
+	if n == m.n.Phone {
+		f.Found = 1
+		if really {
+			f.Erased = 1
+		}
+	}
+	return f, m.err
+}
+
+func (m *memory) LastReconciliation(context.Context) (pombo.Reconciliation, error) {
+	if m.err == nil && m.compared == nil {
+		return pombo.Reconciliation{}, pombo.ErrNotFound
+	}
+	if m.err != nil {
+		return pombo.Reconciliation{}, m.err
+	}
+	return *m.compared, nil
+}
+
+// reconcile finds that the one notification has no trace at Blip.
+func (m *memory) reconcile(context.Context) (pombo.Reconciliation, error) {
+	m.compared = &pombo.Reconciliation{
+		Started: today, Finished: today.Add(time.Second), Compared: 3, Doubtful: 2, Asked: 1, Unasked: "no more",
+		Counts:   map[pombo.FindingKind]int{pombo.UnknownAtBlip: 1},
+		Findings: []pombo.Finding{{Kind: pombo.UnknownAtBlip, ID: m.n.ID, Key: m.n.Key}},
+	}
+	return *m.compared, m.err
+}
+
 // passes runs the one run of the ledger.
 type passes struct {
 	ledger *memory
@@ -204,6 +236,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	}
 	o := Options{
 		Runs: w.runs, Ledger: w.ledger, Add: w.add,
+		Reconcile: w.ledger.reconcile,
 		Templates: func(context.Context) ([]pombo.Template, error) {
 			return []pombo.Template{{Name: "aviso", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Body: "Olá, {{1}}", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver", URL: "https://x.example/{{1}}"}}, Updated: today}}, w.blip
 		},

@@ -49,6 +49,21 @@ func TestOpenAPIHasEveryState(t *testing.T) {
 	}
 }
 
+func TestOpenAPIHasEveryFinding(t *testing.T) {
+	w := newWorld(t)
+	var got, want []string
+	for _, k := range w.doc.Components.Schemas["FindingKind"].Value.Enum {
+		name, _ := k.(string)
+		got = append(got, name)
+	}
+	for _, k := range pombo.FindingKinds() {
+		want = append(want, string(k))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("kinds = %q, want %q", got, want)
+	}
+}
+
 // The schemas must be able to fail, or the other tests prove nothing.
 func TestOpenAPISchemasAreStrict(t *testing.T) {
 	w := newWorld(t)

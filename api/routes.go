@@ -50,6 +50,9 @@ func (s *Server) table() []route {
 		{method: "POST", path: api + "/optouts", handle: s.postOptOut, summary: "send this phone no more messages"},
 		{method: "POST", path: api + "/optouts/remove", handle: s.removeOptOut, summary: "send this phone messages again"},
 		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
+		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
+		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
+		{method: "POST", path: api + "/forget", handle: s.postForget, summary: "what the ledger has of a person; erase it"},
 	}
 }
 

@@ -55,6 +55,10 @@ func TestRoutesAnswer(t *testing.T) {
 		{"PUT", "/api/v1/pause", "", 200, `"by":"operator"`},
 		{"PUT", "/api/v1/pause", `{"until":"2026-11-23T12:00:00-03:00","detail":"stock-taking"}`, 200, `"until":"2026-11-23T15:00:00Z"`},
 		{"DELETE", "/api/v1/pause", "", 204, ""},
+		{"GET", "/api/v1/reconciliations/latest", "", 404, "nothing has been compared yet"},
+		{"POST", "/api/v1/reconciliations", "", 200, `"counts":{"unknown_at_blip":1}`},
+		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_hands":0,"erased":0}`},
+		{"POST", "/api/v1/forget", `{"phone":"+5531988880042","erase":true}`, 200, `"erased":1`},
 		{"GET", "/api/v1/templates", "", 200, `"approved":true`},
 	}
 	for _, tt := range tests {
@@ -97,6 +101,9 @@ func TestRefusals(t *testing.T) {
 		{"too long", "POST", "/api/v1/notifications", `{"phone":"` + strings.Repeat("1", maxBody) + `"}`, nil, 413, "1048576 bytes"},
 		{"too long to be ignored", "POST", "/send_notification", strings.Repeat("x", maxBody+1), nil, 413, "1048576 bytes"},
 		{"pause in the past", "PUT", "/api/v1/pause", `{"until":"2020-01-01T00:00:00Z"}`, nil, 422, "over already"},
+		{"forget nobody", "POST", "/api/v1/forget", `{"erase":true}`, nil, 422, "phone: is missing"},
+		{"forget what is no phone", "POST", "/api/v1/forget", `{"phone":"Maria"}`, nil, 422, "phone:"},
+		{"forget with a typo", "POST", "/api/v1/forget", `{"phone":"+5531988880042","eraze":true}`, nil, 422, "there are phone, erase"},
 		{"pause with a typo", "PUT", "/api/v1/pause", `{"untill":"2030-01-01T00:00:00Z"}`, nil, 422, "there are until, detail"},
 		{"no phone to opt out", "POST", "/api/v1/optouts", `{}`, nil, 422, `"field":"phone"`},
 		{"opt-out of a typo", "POST", "/api/v1/optouts", `{"fone":"31988880042"}`, nil, 422, "there are phone"},
@@ -148,6 +155,21 @@ func TestHeadersOfRefusals(t *testing.T) {
 	}
 }
 
+func TestTheLastReconciliationIsTheOneMade(t *testing.T) {
+	w := newWorld(t)
+	made := w.ask("POST", "/api/v1/reconciliations", "")
+	last := w.ask("GET", "/api/v1/reconciliations/latest", "")
+	if made.Body.String() != last.Body.String() {
+		t.Errorf("made %s, last %s", made.Body, last.Body)
+	}
+	got := decode[Reconciliation](t, last)
+	want := Finding{Kind: pombo.UnknownAtBlip, ID: testID, Source: "table", Row: "42", Generation: 1,
+		Sentence: pombo.UnknownAtBlip.Sentence(), Todo: pombo.UnknownAtBlip.Todo()}
+	if len(got.Findings) != 1 || got.Findings[0] != want {
+		t.Errorf("findings = %+v, want %+v", got.Findings, want)
+	}
+}
+
 func TestErrorsOfTheLedger(t *testing.T) {
 	id := string(testID)
 	tests := []struct {
@@ -171,6 +193,7 @@ func TestErrorsOfTheLedger(t *testing.T) {
 				{"POST", "/api/v1/notifications/" + id + "/retry"}, {"POST", "/api/v1/notifications/" + id + "/cancel"},
 				{"GET", "/api/v1/pause"}, {"PUT", "/api/v1/pause"}, {"DELETE", "/api/v1/pause"}, {"POST", "/send_notification"},
 				{"GET", "/api/v1/optouts"}, {"POST", "/api/v1/optouts"}, {"POST", "/api/v1/optouts/remove"},
+				{"POST", "/api/v1/reconciliations"}, {"GET", "/api/v1/reconciliations/latest"},
 			} {
 				body := ""
 				if strings.Contains(r[1], "optouts") && r[0] == "POST" {

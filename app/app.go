@@ -35,7 +35,9 @@ import (
 	"pombo/config"
 	"pombo/dispatch"
 	"pombo/ledger"
+	"pombo/phone"
 	"pombo/receipts"
+	"pombo/reconcile"
 	"pombo/source"
 	"pombo/telemetry"
 )
@@ -57,6 +59,7 @@ type Options struct {
 
 // App is the process of `pombo serve`.
 type App struct {
+	settings config.Config
 	log      *slog.Logger
 	ledger   *ledger.DB
 	engine   *dispatch.Engine
@@ -64,6 +67,8 @@ type App struct {
 	api      *api.Server
 	server   *http.Server
 	listener net.Listener
+
+	reconciler *reconcile.Reconciler
 
 	loops     sync.WaitGroup
 	failed    chan error
@@ -84,6 +89,10 @@ var (
 	_ receipts.Ledger = (*ledger.DB)(nil)
 	_ api.Ledger      = desk{}
 	_ api.Runs        = (*dispatch.Engine)(nil)
+
+	_ reconcile.Statuses = (*source.Table)(nil)
+	_ reconcile.Reviewer = (*ledger.DB)(nil)
+	_ reconcile.Ledger   = (*ledger.DB)(nil)
 )
 
 // New opens the ledger, prepares every part and binds the address. Nothing is
@@ -92,7 +101,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a = &App{log: o.Logger, failed: make(chan error, 1)}
+	a = &App{log: o.Logger, failed: make(chan error, 1), settings: o.Config}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -167,6 +176,14 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return a, err
 	}
+	a.reconciler, err = reconcile.New(reconcile.Options{
+		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
+		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Moved: a.engine.Moved,
+		Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
 	o.Registry.MustRegister(newBacklog(a.ledger, table))
 
 	a.api, err = api.New(api.Options{
@@ -174,6 +191,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger:    desk{a.ledger, a.engine},
 		Add:       a.engine.Add,
 		Templates: client.Templates,
+		Reconcile: a.reconciler.Run,
 		Checks: []api.Check{
 			{Name: "source", Run: table.Check},
 			{Name: "ledger", Run: a.ledger.Check},
@@ -269,6 +287,13 @@ type desk struct {
 func (d desk) Retry(ctx context.Context, id pombo.ID) error  { return d.engine.Retry(ctx, id) }
 func (d desk) Cancel(ctx context.Context, id pombo.ID) error { return d.engine.Cancel(ctx, id) }
 
+func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+	if really {
+		defer d.engine.Moved() // what waited is cancelled
+	}
+	return d.DB.Forget(ctx, n, really)
+}
+
 func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
 func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
 func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
@@ -277,6 +302,9 @@ func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 
 // Start starts the loops and serves. It returns when requests are answered.
 func (a *App) Start(ctx context.Context) error {
+	if empty, err := a.ledger.Empty(ctx); err == nil && empty {
+		a.log.Warn("the ledger is new; should it stand in for one that was lost, stop and run pombo recover before anything is sent")
+	}
 	if err := a.engine.Start(ctx); err != nil {
 		return err
 	}
@@ -285,7 +313,11 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
-	a.onStop("receipts", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
+	a.loops.Go(func() { a.keep(loops) })
+	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
+		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
+	}
+	a.onStop("receipts and upkeep", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
 
 	served := make(chan struct{})
 	go func() {

@@ -112,8 +112,15 @@ type Column struct {
 
 // Ledger says where Pombo keeps its queue and history.
 type Ledger struct {
-	URL Secret // sqlite:path or postgres://…
+	URL       Secret        // sqlite:path or postgres://…
+	Retention time.Duration // of what is finished; 0 = for ever
+	// ReconcileAt is when table, ledger and Blip are compared: the time since
+	// midnight on the clocks of Source.Zone; Never = not by itself.
+	ReconcileAt time.Duration
 }
+
+// Never stands for a time of the day that does not come.
+const Never time.Duration = -1
 
 // API says where the HTTP server listens.
 type API struct {

@@ -222,12 +222,22 @@ var groups = []group{
 	{
 		title: "The ledger",
 		need:  NeedLedger,
-		about: "Pombo's own queue and history. If it is lost, the history is gone, and rows that were sent and not yet settled are sent again: keep it on a disk that is backed up.",
+		about: "Pombo's own queue and history. If it is lost, the history is gone, and rows that were sent and not yet settled are sent again unless `pombo recover` is run first: keep it on a disk that is backed up.",
 		variables: []variable{
 			{
 				name: "LEDGER_URL", standard: "sqlite:data/pombo.db", secret: true, show: showURL,
 				doc: "Where the ledger is: `sqlite:path` on a disk of this machine, or `postgres://user:password@host/database` when more than one machine shares it.",
 				set: databaseURL(func(c *Config) *Secret { return &c.Ledger.URL }, "sqlite", "postgres", "postgresql"),
+			},
+			{
+				name: "RETENTION", standard: "90d",
+				doc: "How long a finished notification is kept, from its last change on: then phone and text are erased, and what is left leaves a day later if its row cannot be sent again by mistake. In days (`90d`) or hours, at least 7d; `0` = for ever.",
+				set: retention,
+			},
+			{
+				name: "RECONCILE_AT", standard: "03:30",
+				doc: "Time of the day, in DB_TIMEZONE, at which table, ledger and Blip are compared; `-` = only by `pombo reconcile`.",
+				set: reconcileAt,
 			},
 		},
 	},
@@ -353,7 +363,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "UNCERTAIN", "QUIET_", "HOLIDAYS"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "QUIET_", "HOLIDAYS"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

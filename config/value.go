@@ -159,6 +159,46 @@ func duration(field func(*Config) *time.Duration, least, most time.Duration) set
 	}
 }
 
+// leastRetention is longer than Blip tells about a message and than the schedule
+// of retries.
+const leastRetention = 7
+
+// retention is a number of days such as 90d, or of hours; 0 = for ever.
+func retention(c *Config, s string) *Problem {
+	const day = 24 * time.Hour
+	const write = "write a number of days such as 90d, or 0 to keep everything"
+	s = strings.ToLower(strings.TrimSpace(s))
+	d, err := time.ParseDuration(s) // which reads 0 too
+	if text, isDays := strings.CutSuffix(s, "d"); isDays {
+		var n uint64
+		n, err = strconv.ParseUint(text, 10, 16)
+		d = time.Duration(n) * day
+	}
+	switch {
+	case err != nil:
+		return trouble(quote(s)+" is no number of days", write)
+	case d < 0 || d > 0 && d < leastRetention*day:
+		return trouble(quote(s)+" is too short: a message of which Blip still tells, or that still waits for a retry, must be known",
+			fmt.Sprintf("write at least %dd, or 0 to keep everything", leastRetention))
+	}
+	c.Ledger.Retention = d
+	return nil
+}
+
+// reconcileAt is a time of the day, or "-" for never.
+func reconcileAt(c *Config, s string) *Problem {
+	if s = strings.TrimSpace(s); s == "-" {
+		c.Ledger.ReconcileAt = Never
+		return nil
+	}
+	t, err := time.Parse("15:04", s)
+	if err != nil {
+		return trouble(quote(s)+" is no time of the day", "write it as 03:30, or - for never")
+	}
+	c.Ledger.ReconcileAt = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	return nil
+}
+
 // span prints a duration as people write it: 24h, not 24h0m0s.
 func span(d time.Duration) string {
 	s := d.String()

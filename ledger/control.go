@@ -27,7 +27,8 @@ const (
 // Retry has a notification sent again because a person says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
-// again. Else pombo.ErrMove, or pombo.ErrNotFound.
+// again. Else, and where its message was erased and Correct has not brought it
+// back, pombo.ErrMove; or pombo.ErrNotFound.
 func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
 	return db.move(ctx, "retry", id, func(at *standing, now int64) *part {
 		told := event(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
@@ -35,7 +36,7 @@ func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
 		switch {
 		case at.state == pombo.Queued:
 			return &part{statement: hastenStatement, rows: [][]any{args}}
-		case at.state != pombo.Claimed && at.state != pombo.Sending && at.state.CanBecome(pombo.Queued):
+		case !at.erased && at.state != pombo.Claimed && at.state != pombo.Sending && at.state.CanBecome(pombo.Queued):
 			return &part{statement: retryStatement, rows: [][]any{args}}
 		}
 		return nil

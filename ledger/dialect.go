@@ -31,6 +31,9 @@ type dialect interface {
 	// alone reports whether the writes of a failed transaction may fare better
 	// one by one.
 	alone(err error) bool
+	// scrub clears what was erased out of what the database keeps beside its
+	// tables.
+	scrub(ctx context.Context, read *sql.DB) error
 	// close releases what open took beside the pools.
 	close() error
 }

@@ -28,6 +28,10 @@ type identities struct {
 	mu    sync.Mutex
 	fresh map[int64]identity // not handed to the writer yet
 	old   map[int64]identity // handed over last time; it may not have come to them yet
+
+	// saving is held from the taking of fresh ones to their being handed over, so
+	// that a person who is being forgotten is not among those on the way.
+	saving sync.Mutex
 }
 
 type identity struct {
@@ -77,6 +81,14 @@ func (c *identities) of(phone int64) (names []string) {
 		}
 	}
 	return names
+}
+
+// drop takes out what Blip has called a phone, as far as it is kept here.
+func (c *identities) drop(phone int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.fresh, phone)
+	delete(c.old, phone)
 }
 
 // saveIdentities hands over to the writer what has been kept back, if there are

@@ -45,6 +45,8 @@ var shapes = map[string]shape{
 	enqueueAgainStatement: {"iiitiiiitttti", []int{9, 10}, []string{"source", "row_key"}},
 	identityStatement:     {"iti", []int{1}, []string{"phone"}},
 	recipientStatement:    {"iii", []int{1}, []string{"phone"}},
+	eraseStatement:        {"titi", []int{2}, nil},
+	removeStatement:       {"iti", []int{1}, nil},
 }
 
 // arrayText writes a statement so that it takes arrays and returns the positions,
@@ -63,6 +65,13 @@ func arrayText(statement string, s shape) (string, error) {
 	}
 	j := "unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS j (" + strings.Join(columns, ", ") + ", n)"
 
+	if s.names == nil && strings.HasPrefix(strings.TrimSpace(text), "DELETE ") {
+		head, condition, ok := strings.Cut(text, "WHERE ")
+		if !ok {
+			return "", errors.New("the statement has no WHERE")
+		}
+		return head + "USING " + j + " WHERE " + condition + " RETURNING j.n", nil
+	}
 	if s.names == nil {
 		at := strings.LastIndex(text, "WHERE ")
 		if at < 0 {

@@ -30,6 +30,7 @@ type standing struct {
 	seq     int64
 	state   pombo.State
 	attempt int
+	erased  bool // its message is gone: there is nothing to send
 }
 
 // Apply moves notifications as receipts say, forward only, and returns how many
@@ -134,7 +135,7 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	}
 }
 
-const standingStatement = blocks + `SELECT seq, state, attempt, source, row_key, generation FROM ` + inBlocks + `id = ?1`
+const standingStatement = blocks + `SELECT seq, state, attempt, message = '', source, row_key, generation FROM ` + inBlocks + `id = ?1`
 
 // standing returns where the notification stands; nil when there is none.
 func (db *DB) standing(ctx context.Context, id pombo.ID) (*standing, error) {
@@ -145,7 +146,7 @@ func (db *DB) standing(ctx context.Context, id pombo.ID) (*standing, error) {
 	err := db.all(ctx, standingStatement, []any{word(id)}, func(rows *sql.Rows) error {
 		var s standing
 		var key pombo.Key
-		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &key.Source, &key.Row, &key.Generation); err != nil {
+		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &key.Source, &key.Row, &key.Generation); err != nil {
 			return err
 		}
 		if key.ID() == id { // the column has only the first half of it

@@ -66,6 +66,9 @@ func message(r *pombo.Row) (string, error) {
 var errMessage = errors.New("its message cannot be read")
 
 func unpack(text []byte, n *pombo.Notification) error {
+	if len(text) == 0 {
+		return nil // erased
+	}
 	rest, ok := strings.CutPrefix(string(text), "[")
 	if !ok {
 		return errMessage // the cause could quote the text
@@ -125,10 +128,10 @@ func told(s pombo.State, attempt int, reason pombo.Reason, detail string) string
 	return string(append(b, ']'))
 }
 
-// note is an event that tells of the row in the source; the notification stays
-// as it is.
-func note(at int64, s pombo.State, attempt int, detail string) string {
-	b := event(at, s, attempt, pombo.NoReason, detail)
+// note is an event that tells of the row in the source, or of the message's
+// being erased; the state stays as it is.
+func note(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
+	b := event(at, s, attempt, reason, detail)
 	return b[:len(b)-1] + ",true]"
 }
 
@@ -139,6 +142,9 @@ type story struct {
 	reason         pombo.Reason
 	detail         string
 	accepted       bool // Blip had it once
+	// retired is when its message was erased because the time was over for which
+	// it is kept.
+	retired time.Time
 }
 
 var errHistory = errors.New("its history cannot be read")
@@ -156,6 +162,9 @@ func read(history []byte) (story, error) {
 		}
 		h = rest
 		if isNote {
+			if e.Reason == pombo.KeptLongEnough {
+				st.retired = e.At
+			}
 			continue
 		}
 		st.reason, st.detail = e.Reason, e.Detail

@@ -19,7 +19,7 @@ func FuzzHistory(f *testing.F) {
 		at := time.UnixMilli(1_764_000_000_123).UTC()
 		h := event(at.UnixMilli(), pombo.Queued, 0, "", "") +
 			event(at.UnixMilli(), pombo.Failed, attempt, pombo.Reason(reason), detail) +
-			note(at.UnixMilli(), pombo.Failed, attempt, "note")
+			note(at.UnixMilli(), pombo.Failed, attempt, pombo.NoReason, "note")
 		got, err := read([]byte(h))
 		if err != nil {
 			t.Fatalf("%v: %s", err, h)

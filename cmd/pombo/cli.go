@@ -27,10 +27,13 @@ type cli struct {
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
 	Optout    optoutCommand    `cmd:"" group:"use" help:"Tell Pombo who gets no more messages."`
+	Reconcile reconcileCommand `cmd:"" group:"use" help:"Compare table, ledger and Blip, and tell what does not agree."`
+	Forget    forgetCommand    `cmd:"" group:"use" help:"Erase a person from the ledger."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip."`
 	Doctor    doctorCommand    `cmd:"" group:"prepare" help:"Check everything that Pombo needs, and say what to do."`
 	Config    configCommand    `cmd:"" group:"prepare" help:"Show the settings in force, without secrets, and all that is wrong with them."`
 	Migrate   migrateCommand   `cmd:"" group:"prepare" help:"Make or update the tables of the ledger."`
+	Recover   recoverCommand   `cmd:"" group:"prepare" help:"Rebuild a lost ledger from the table and from Blip."`
 	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table."`
 	Demo      demoCommand      `cmd:"" group:"try" help:"Show everything at work: no setting, no account, no network."`
 	Simulator simulatorCommand `cmd:"" group:"try" help:"Run a pretend Blip."`
@@ -97,10 +100,14 @@ func (s *shell) printf(format string, args ...any) {
 const askTime = 40 * time.Second
 
 // client returns the way to a running Pombo.
-func (s *shell) client() (*api.Client, error) {
+func (s *shell) client() (*api.Client, error) { return s.patientClient(askTime) }
+
+// patientClient returns a client that waits longer for an answer, or with 0 as
+// long as it takes.
+func (s *shell) patientClient(limit time.Duration) (*api.Client, error) {
 	c, err := s.load(config.NeedJob)
 	if err != nil {
 		return nil, err
 	}
-	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: askTime}), nil
+	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: limit}), nil
 }

@@ -100,6 +100,9 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 	for _, id := range ids {
 		command("show", id)
 	}
+	command("forget", "(31) 97777")
+	command("forget", "(31) 97777-4322")
+	command("forget", "--yes", "--json", "(31) 97777-4405")
 	command(append([]string{"retry"}, ids...)...)
 	command(append([]string{"cancel", "--json"}, ids...)...)
 	p.ask(t, api)

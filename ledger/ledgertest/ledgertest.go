@@ -68,6 +68,12 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"messages from outside the table", add},
 		{"lists", lists},
 		{"backlog", backlog},
+		{"what leaves when its time is over", retire},
+		{"what left is not sent again", retireSendsNothing},
+		{"a pass over many", retireMany},
+		{"a person is forgotten", forget},
+		{"a lost ledger is rebuilt", recoverRows},
+		{"what a comparison reads", review},
 		{"a context that ends", contexts},
 		{"close", closing},
 	} {

@@ -1,0 +1,209 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"pombo"
+)
+
+// What leaves the ledger, and how.
+//
+// A row of the source that is pending and that the ledger does not know is taken
+// in and sent. So what the ledger forgets it must not meet again. Leaving goes in
+// two steps. First phone and message are erased: what remains has the key, the
+// state and the story, and nothing of the person. A day later the rest is
+// removed, but only where the row cannot be pending: where its code was written,
+// so that somebody would have to set it back on purpose. All others stay as they
+// are, for good: those whose row kept its code (no STATUS_FAILED), those that
+// were parked, those of a row with more than one generation.
+//
+// The day between is for a page of pending rows that was read just before the
+// code was written and is taken in only now.
+
+// MinRetention is the least time for which notifications can be kept: longer
+// than Blip tells about them and than a retry waits.
+const MinRetention = 7 * 24 * time.Hour
+
+const (
+	// retireBatch is how many notifications are looked at and changed at a time.
+	retireBatch = 500
+	// shellAge is how long a notification stays after its message was erased.
+	shellAge = 24 * time.Hour
+	// retireShare is how many times as long as it worked a pass rests.
+	retireShare = 9
+)
+
+const (
+	eraseStatement = `UPDATE notification SET message = '', phone = NULL, history = history || ?1 WHERE seq = ?2 AND state = ?3 AND attempt = ?4`
+
+	// The newest one stays: SQLite would give its number again.
+	removeStatement = `DELETE FROM notification WHERE seq = ?1 AND state = ?2 AND attempt = ?3
+		AND message = '' AND settle_at IS NULL AND generation = 1 AND seq < (SELECT max(seq) FROM notification)
+		AND NOT EXISTS (SELECT 1 FROM notification AS later
+			WHERE later.row_key = notification.row_key AND later.source = notification.source AND later.generation > 1)`
+
+	retireStatement = `SELECT seq, state, attempt, settle_at IS NOT NULL, settle, settled, message = '', history FROM notification
+		WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`
+)
+
+// Retire takes out of the ledger what has been finished for longer than the age,
+// and the runs and look-ups of that time, the oldest first. A notification that
+// is open, or whose result is still owed to the source, stays whole whatever its
+// age. It works in small steps and rests in between for nine times as long, so
+// that sending is not held up; it returns when it is through, or with what it has
+// done and the error of ctx.
+func (db *DB) Retire(ctx context.Context, age time.Duration) (done pombo.Retired, err error) {
+	if age < MinRetention {
+		return done, fmt.Errorf("retire: %v is less than the %v for which notifications must be kept", age, MinRetention)
+	}
+	before := db.now() - age.Milliseconds()
+	until, err := db.since(ctx, before)
+	if err != nil {
+		return done, fmt.Errorf("retire: %w", err)
+	}
+	for last := int64(0); ; {
+		begun := time.Now()
+		at, seen, err := db.retireSome(ctx, last, until, before, &done)
+		if err != nil {
+			return done, fmt.Errorf("retire: %w", err)
+		}
+		if seen < retireBatch {
+			break
+		}
+		last = at
+		if err := rest(ctx, begun); err != nil {
+			return done, err
+		}
+	}
+	if err := db.retireRuns(ctx, before, &done); err != nil {
+		return done, fmt.Errorf("retire runs: %w", err)
+	}
+	if err := db.retireIdentities(ctx, &done); err != nil {
+		return done, fmt.Errorf("retire look-ups: %w", err)
+	}
+	return done, nil
+}
+
+func rest(ctx context.Context, begun time.Time) error {
+	t := time.NewTimer(retireShare * time.Since(begun))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retireSome looks at the notifications after last and returns the number of the
+// last one it has seen and how many there were.
+func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *pombo.Retired) (at int64, seen int, err error) {
+	now := db.now()
+	var erase, remove [][]any
+	err = db.all(ctx, retireStatement, []any{last, until, retireBatch}, func(rows *sql.Rows) error {
+		var (
+			state           pombo.State
+			attempt         int
+			owed, erased    bool
+			settle, settled sql.NullString
+			history         sql.RawBytes
+		)
+		if err := rows.Scan(&at, &state, &attempt, &owed, &settle, &settled, &erased, &history); err != nil {
+			return err
+		}
+		seen++
+		if state.Open() || owed {
+			return nil
+		}
+		st, err := read(history)
+		if err != nil {
+			return err
+		}
+		// What has moved on since it was erased was retried, and has its own time.
+		retired := erased && st.retired.After(st.updated)
+		switch {
+		case st.updated.UnixMilli() > before:
+		case !retired:
+			erase = append(erase, []any{note(now, state, attempt, pombo.KeptLongEnough, ""), at, string(state), attempt})
+		case now-st.retired.UnixMilli() < shellAge.Milliseconds():
+		case settle.String == "none" || !settle.Valid && settled.String != "":
+			remove = append(remove, []any{at, string(state), attempt})
+		}
+		return nil
+	})
+	if err != nil {
+		return at, seen, err
+	}
+	n, err := db.changed(ctx, eraseStatement, erase)
+	done.Erased += n
+	if err != nil {
+		return at, seen, err
+	}
+	n, err = db.changed(ctx, removeStatement, remove)
+	done.Removed += n
+	return at, seen, err
+}
+
+// changed runs a statement for the rows and counts those that changed something.
+func (db *DB) changed(ctx context.Context, statement string, rows [][]any) (n int, err error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	hit, err := db.each(ctx, statement, rows)
+	for _, ok := range hit {
+		if ok {
+			n++
+		}
+	}
+	return n, err
+}
+
+// retireRuns removes runs that ended long ago, but for the newest one, whose
+// number would be given again.
+func (db *DB) retireRuns(ctx context.Context, before int64, done *pombo.Retired) error {
+	for {
+		begun, n := time.Now(), 0
+		err := db.do(ctx, func(tx *txn) (err error) {
+			n, err = tx.change(`DELETE FROM run WHERE id IN (SELECT id FROM run WHERE finished < ?1
+				AND id < (SELECT max(id) FROM run) ORDER BY id LIMIT ?2)`, before, retireBatch)
+			return err
+		})
+		done.Runs += n
+		if err != nil || n < retireBatch {
+			return err
+		}
+		if err := rest(ctx, begun); err != nil {
+			return err
+		}
+	}
+}
+
+// retireIdentities removes look-ups that are too old to be used.
+func (db *DB) retireIdentities(ctx context.Context, done *pombo.Retired) error {
+	before := db.now() - identityAge.Milliseconds()
+	for last := int64(0); ; {
+		begun := time.Now()
+		var next sql.NullInt64
+		err := db.get(ctx, `SELECT max(phone) FROM (SELECT phone FROM identity WHERE phone > ?1 ORDER BY phone LIMIT ?2) AS few`,
+			[]any{last, retireBatch}, &next)
+		if err != nil || !next.Valid {
+			return err
+		}
+		n := 0
+		err = db.do(ctx, func(tx *txn) (err error) {
+			n, err = tx.change(`DELETE FROM identity WHERE phone > ?1 AND phone <= ?2 AND asked < ?3`, last, next.Int64, before)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		done.Identities += n
+		last = next.Int64
+		if err := rest(ctx, begun); err != nil {
+			return err
+		}
+	}
+}
