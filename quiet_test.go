@@ -57,7 +57,7 @@ func TestFree(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var zones []*time.Location
 			at := time.UTC
-			for _, name := range strings.Fields(test.zones) {
+			for name := range strings.FieldsSeq(test.zones) {
 				zones = append(zones, zone(t, name))
 				at = zones[0]
 			}

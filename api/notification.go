@@ -86,9 +86,9 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 	f := pombo.Filter{
 		State:  pombo.State(strings.ToLower(q.text("state"))),
 		Text:   q.text("q"),
-		Run:    q.number("run", 0, 1, 1<<62),
+		Run:    q.number("run", 0, 1<<62),
 		Since:  q.time("since"),
-		Limit:  int(q.number("limit", 50, 1, 1000)),
+		Limit:  int(q.number("limit", 50, 1000)),
 		Cursor: q.text("cursor"),
 	}
 	if f.State != "" && !f.State.Valid() {

@@ -30,7 +30,7 @@ type OptOutChange struct {
 
 func (s *Server) getOptOuts(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r, "limit", "cursor")
-	limit, cursor := int(q.number("limit", 50, 1, 1000)), q.text("cursor")
+	limit, cursor := int(q.number("limit", 50, 1000)), q.text("cursor")
 	if err := q.err(); err != nil {
 		return err
 	}

@@ -59,14 +59,14 @@ func (q *query) text(name string) string {
 	return s
 }
 
-func (q *query) number(name string, absent, least, most int64) int64 {
+func (q *query) number(name string, absent, most int64) int64 {
 	s := q.text(name)
 	if s == "" {
 		return absent
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < least || n > most {
-		q.refuse(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+	if err != nil || n < 1 || n > most {
+		q.refuse(name, fmt.Sprintf("must be a whole number from 1 to %d", most))
 		return absent
 	}
 	return n

@@ -140,7 +140,7 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) getRuns(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r, "limit")
-	limit := q.number("limit", 20, 1, 1000)
+	limit := q.number("limit", 20, 1000)
 	if err := q.err(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
 	"pombo/dispatch"
@@ -61,7 +62,8 @@ func TestNobodyIsDisturbedAtNight(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		quiet := night
 		quiet.Exempt = []string{"otp"}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Quiet: quiet})
+		registry := prometheus.NewRegistry()
+		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Quiet: quiet, Registerer: registry})
 		runToEnd(t, e)
 		mustStand(t, ledger, "otp", pombo.Accepted, pombo.NoReason)
 		for key, end := range map[string]string{"acre": "13:00", "paris": "07:00", "sp": "10:00", "early": "10:00"} {
@@ -75,6 +77,9 @@ func TestNobodyIsDisturbedAtNight(t *testing.T) {
 		}
 		after(3*time.Hour + time.Second)
 		mustStand(t, ledger, "early", pombo.Expired, pombo.ExpiredRow) // at its time, not in the morning
+		if got := outcomes(t, registry, pombo.Expired); got != 1 {
+			t.Errorf("the metric counts %v expired, want 1", got)
+		}
 		after(5 * time.Hour)
 		mustStand(t, ledger, "paris", pombo.Accepted, pombo.NoReason)
 		mustStand(t, ledger, "sp", pombo.Queued, pombo.QuietHours)
@@ -87,6 +92,23 @@ func TestNobodyIsDisturbedAtNight(t *testing.T) {
 			}
 		}
 	})
+}
+
+// outcomes returns what pombo_outcomes_total says of a state.
+func outcomes(t *testing.T, r *prometheus.Registry, s pombo.State) float64 {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "pombo_outcomes_total" && m.GetLabel()[0].GetValue() == string(s) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
@@ -272,6 +294,38 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSourceThatHangsIsLeftAlone: what does not depend on the answer waits for it
+// once, and not every few rows.
+func TestSourceThatHangsIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows = 40
+		source := newTable()
+		for i := range rows {
+			key := fmt.Sprintf("%02d", i)
+			source.rows = append(source.rows, row(key, "319888800"+key, "Maria"))
+			source.status[key] = "1"
+		}
+		blip := &pretend{}
+		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: blip, Workers: 1})
+		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+			t.Fatal(err)
+		}
+		after(2 * time.Second)
+		runNow(t, e)
+		after(2 * time.Minute)
+		source.mu.Lock()
+		source.hangs = true
+		source.mu.Unlock()
+		if err := e.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		after(10 * time.Second)
+		if len(blip.sent) != rows {
+			t.Errorf("%d posts, want %d", len(blip.sent), rows)
+		}
+	})
 }
 
 // TestRowsAreReadAgainAfterAPause: who pauses because the table is wrong takes

@@ -132,17 +132,14 @@ func (e *Engine) statuses(ctx context.Context, batch []question) (map[string]str
 // gatherQuestions waits for a question and then for more of them, at most most.
 func gatherQuestions(ctx context.Context, from <-chan question, most int) ([]question, error) {
 	var batch []question
-	var over <-chan time.Time // nil, that is never, before the first one
+	var company <-chan time.Time // nil, that is never, before the first one
 	for len(batch) < most {
 		select {
 		case q := <-from:
-			batch = append(batch, q)
-			if over == nil {
-				t := time.NewTimer(askGather)
-				defer t.Stop()
-				over = t.C
+			if batch = append(batch, q); company == nil {
+				company = time.After(askGather)
 			}
-		case <-over:
+		case <-company:
 			return batch, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -141,18 +141,19 @@ func (db *DB) OptIn(ctx context.Context, n phone.Number) (removed bool, err erro
 	}
 	kept := db.identities.of(to)
 	err = db.changeOptOuts(ctx, "opt in", func(tx *txn) (bool, error) {
-		const known = `DELETE FROM optout WHERE phone = ?1 OR identity IN (SELECT name FROM identity WHERE phone = ?1)`
-		changed, err := tx.change(known, to)
+		changed, err := tx.change(`DELETE FROM optout WHERE phone = ?1 OR identity IN (SELECT name FROM identity WHERE phone = ?1)`, to)
+		if err != nil {
+			return false, err
+		}
 		for _, identity := range kept {
+			n, err := tx.change(`DELETE FROM optout WHERE identity = ?1`, identity)
 			if err != nil {
-				break
+				return false, err
 			}
-			n := 0
-			n, err = tx.change(`DELETE FROM optout WHERE identity = ?1`, identity)
 			changed += n
 		}
 		removed = changed > 0
-		return removed, err
+		return removed, nil
 	})
 	return removed, err
 }
