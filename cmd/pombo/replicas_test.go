@@ -63,7 +63,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := waitFor(60*time.Second, func() (bool, error) {
+	if err := waitFor(2*time.Minute, func() (bool, error) {
 		n := sim.Counts().Messages
 		return n >= rows/4, fmt.Errorf("%d messages", n)
 	}); err != nil {
@@ -105,7 +105,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	killed.start(t, killed.client)
 
 	settled := 0 // rows from the first on
-	if err := waitFor(100*time.Second, func() (bool, error) {
+	if err := waitFor(4*time.Minute, func() (bool, error) {
 		for settled < rows {
 			if row, _ := table.Row(settled + 1); row["CD_STATUS"] != "2" {
 				break
