@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strconv"
@@ -85,7 +86,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 				killed = r
 			}
 		}
-		return killed != nil, fmt.Errorf("process %s takes in, %w", pid, err)
+		return killed != nil, errors.Join(err, fmt.Errorf("process %s takes in", pid))
 	}); err != nil {
 		fail(err)
 	}
@@ -97,7 +98,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	}
 	if err := waitFor(20*time.Second, func() (bool, error) {
 		pid, err := taking()
-		return err == nil && pid != dead, fmt.Errorf("process %s takes in, %w", pid, err)
+		return err == nil && pid != dead, errors.Join(err, fmt.Errorf("process %s takes in", pid))
 	}); err != nil {
 		fail(fmt.Errorf("nobody takes over intake: %w", err))
 	}
