@@ -6,11 +6,10 @@
 //
 // A part that is away when the process starts (the company's database, Blip)
 // does not keep it from starting: GET /readyz says so, and the loops go on by
-// themselves when the part is back. Only the ledger is waited for, some minutes,
-// when it is in a database that is away: without it nothing could be answered
-// truthfully. What cannot come right by itself (a wrong
-// configuration, a ledger that is in use or newer than the program, a port in
-// use) is an error of New with what to do.
+// themselves when the part is back. Only a ledger whose database is away is waited
+// for, some minutes: without it nothing could be answered truthfully. What cannot
+// come right by itself (a wrong configuration, a ledger that is in use or newer
+// than the program, a port in use) is an error of New with what to do.
 package app
 
 import (

@@ -114,7 +114,7 @@ func (e *Engine) tellProblems() error {
 // queue is far from empty then.
 func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 	for {
-		if _, err := taking.mine(ctx); err != nil {
+		if _, err := taking.mine(ctx); err != nil { // it goes on if another one has it now
 			return err
 		}
 		n, err := e.o.Ledger.Queued(ctx)

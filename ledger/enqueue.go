@@ -156,9 +156,8 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 	return n, w.parts[0].hit[0], err
 }
 
-// inQueue is a range with two ends, as is that of settle_at: of such
-// a one a planner without statistics believes that it is small, and goes by the
-// index.
+// inQueue is a range with two ends, as is that of settle_at: of such a one a
+// planner without statistics believes that it is small, and goes by the index.
 const inQueue = `lane BETWEEN 0 AND 9`
 
 const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strconv"
@@ -63,7 +64,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := waitFor(60*time.Second, func() (bool, error) {
+	if err := waitFor(2*time.Minute, func() (bool, error) {
 		n := sim.Counts().Messages
 		return n >= rows/4, fmt.Errorf("%d messages", n)
 	}); err != nil {
@@ -85,7 +86,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 				killed = r
 			}
 		}
-		return killed != nil, fmt.Errorf("process %s takes in, %w", pid, err)
+		return killed != nil, errors.Join(err, fmt.Errorf("process %s takes in", pid))
 	}); err != nil {
 		fail(err)
 	}
@@ -97,7 +98,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	}
 	if err := waitFor(20*time.Second, func() (bool, error) {
 		pid, err := taking()
-		return err == nil && pid != dead, fmt.Errorf("process %s takes in, %w", pid, err)
+		return err == nil && pid != dead, errors.Join(err, fmt.Errorf("process %s takes in", pid))
 	}); err != nil {
 		fail(fmt.Errorf("nobody takes over intake: %w", err))
 	}
@@ -105,7 +106,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	killed.start(t, killed.client)
 
 	settled := 0 // rows from the first on
-	if err := waitFor(100*time.Second, func() (bool, error) {
+	if err := waitFor(4*time.Minute, func() (bool, error) {
 		for settled < rows {
 			if row, _ := table.Row(settled + 1); row["CD_STATUS"] != "2" {
 				break
