@@ -63,7 +63,6 @@ const (
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
 	ResentByItself    Reason = "resent_by_itself"    // after a failed receipt, as a new generation
-	ReachedBefore     Reason = "reached_before"      // the message before this one reached the person after all
 )
 
 // sentences has, for each reason, what happened and what to do, in words that a
@@ -112,7 +111,6 @@ var sentences = map[Reason]struct{ what, todo string }{
 	CancelledByHand:     {"an operator cancelled it", "nothing"},
 	SetBackToPending:    {"the row was set back to pending after it was finished", "nothing: it is sent again"},
 	ResentByItself:      {"WhatsApp refused the message before this one for now", "nothing: it is sent again by itself"},
-	ReachedBefore:       {"the message before this one reached the person after all", "nothing"},
 }
 
 // Sentence says what the reason means, lower case and without a full stop.

@@ -51,7 +51,8 @@ const finishStatement = `
 // written. It is no error either when a receipt came first and says that Blip
 // has the message.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
-	if !o.From.CanBecome(o.To) || o.To == pombo.Sending { // that is Begin
+	// To Sending leads Begin, and from Claimed to Accepted only a receipt.
+	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && o.To.Sent() {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
 	now := db.now()

@@ -27,8 +27,13 @@ const (
 // Retry has a notification sent again because a person says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
-// again. Else pombo.ErrMove, or pombo.ErrNotFound.
+// again. Else pombo.ErrMove, or pombo.ErrNotFound. One that Blip had taken before it
+// failed is sent again as a new generation, with another id, which its history
+// tells.
 func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
+	if is, err := db.resendByHand(ctx, id); is || err != nil {
+		return err
+	}
 	return db.move(ctx, "retry", id, func(at *standing, now int64) *part {
 		told := event(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
 		args := []any{now, told, at.seq, string(at.state), at.attempt}
