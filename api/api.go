@@ -67,8 +67,8 @@ type pauseLedger interface {
 	Paused(ctx context.Context) (pombo.Pause, bool, error)
 }
 
-// Options is what a Server is made of. All but Token, Logger, Now and Version
-// must be set.
+// Options is what a Server is made of. All but Webhook, Token, Logger, Now and
+// Version must be set.
 type Options struct {
 	Runs   Runs
 	Ledger Ledger
@@ -79,6 +79,7 @@ type Options struct {
 	Templates func(ctx context.Context) ([]pombo.Template, error)
 	Checks    []Check      // what GET /readyz asks
 	Metrics   http.Handler // serves GET /metrics
+	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
 
 	Token   string           // API_TOKEN; "" = no token is asked for
 	Logger  *slog.Logger     // nil = no log

@@ -17,6 +17,7 @@ type route struct {
 	summary      string
 	open         bool // no token is asked for
 	waits        bool // may take as long as a run does
+	outside      bool // a secret in the path guards it: no token, and whoever knows it may call this machine by any name
 	handle       func(http.ResponseWriter, *http.Request) error
 }
 
@@ -47,6 +48,9 @@ func (s *Server) table() []route {
 		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, summary: "resume"},
 		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
+
+		{method: "POST", path: "/blip/notifications/{secret}", handle: s.webhook("notifications"), outside: true, summary: "where Blip posts its notifications"},
+		{method: "POST", path: "/blip/messages/{secret}", handle: s.webhook("messages"), outside: true, summary: "where Blip posts what people write"},
 	}
 }
 
@@ -57,7 +61,7 @@ func (s *Server) getIndex(w http.ResponseWriter, _ *http.Request) error {
 		fmt.Fprintf(&b, "%-7s %-40s %s\n", rt.method, strings.TrimSuffix(rt.path, "{$}"), rt.summary)
 	}
 	if s.o.Token != "" {
-		b.WriteString("\nAll but /healthz and /readyz ask for \"Authorization: Bearer\" and API_TOKEN.\n")
+		b.WriteString("\nAll but /healthz, /readyz and /blip/… ask for \"Authorization: Bearer\" and API_TOKEN.\n")
 	}
 	return writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(b.String()))
 }

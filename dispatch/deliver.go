@@ -63,6 +63,9 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	}
 
 	template := e.catalog.nameOf(n)
+	if o, is := e.heldTemplate(held, template); is {
+		return o
+	}
 	if o, ok := e.checkValues(held, template, n.Params); !ok {
 		return o
 	}
@@ -100,6 +103,9 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 
 	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
 	if err != nil {
+		if asError(err).Reason == pombo.OptedOut {
+			e.optedOut(n, identity)
+		}
 		return e.notAccepted(e.working, sending, n, err)
 	}
 	sending.To = pombo.Accepted

@@ -108,6 +108,13 @@ type Options struct {
 	Lease             time.Duration // of the ledger; renewed every third of it; 0 = 30 s
 	HighWater         int           // taking in waits while this many are queued; 0 = 5,000, or more with many workers
 
+	// Record applies receipts that a check of an uncertain message brought and
+	// does all that follows from them; nil = the check takes over their state.
+	Record func(ctx context.Context, receipts []pombo.Receipt) error
+	// OptOut keeps who wants no more messages, as WhatsApp said when it refused
+	// one; nil = nobody does.
+	OptOut func(ctx context.Context, o pombo.OptOut) error
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -119,6 +126,7 @@ type Engine struct {
 	metrics *metrics
 	pace    *pace
 	catalog *catalog
+	holds   holds
 
 	rates []*shares // that run between Start and Stop
 

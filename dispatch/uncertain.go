@@ -95,6 +95,9 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 		return e.o.Ledger.Postpone(ctx, o)
 	}
 	if furthest, ok := furthest(receipts); ok {
+		if e.o.Record != nil {
+			return e.traced(ctx, n, receipts, furthest)
+		}
 		o.To, o.Reason, o.Detail = furthest.State, pombo.TraceFound, ""
 		if furthest.State == pombo.Failed {
 			o.Reason, o.Detail = furthest.Reason, furthest.Detail
@@ -112,6 +115,22 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 		o.NotBefore = time.Time{} // it has waited long enough
 	}
 	return e.conclude(ctx, n, o)
+}
+
+// traced has the receipts recorded that a check brought, with all that follows
+// from them.
+func (e *Engine) traced(ctx context.Context, n pombo.Notification, receipts []pombo.Receipt, furthest pombo.Receipt) error {
+	if err := e.o.Record(ctx, receipts); err != nil {
+		return err
+	}
+	o := pombo.Outcome{To: furthest.State, Reason: pombo.TraceFound}
+	if furthest.State == pombo.Failed {
+		o.Reason = furthest.Reason
+	}
+	e.log.Info("doubt ended", "id", n.ID, "row", n.Key.Row, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", furthest.Detail)
+	e.metrics.finished(o)
+	e.due.set()
+	return nil
 }
 
 func (e *Engine) conclude(ctx context.Context, n pombo.Notification, o pombo.Outcome) error {
