@@ -37,7 +37,7 @@ func codeOf(codes map[pombo.State]string, s pombo.State) string {
 }
 
 const unsettledStatement = `
-	SELECT seq, state, settled, source, row_key, generation, history, CASE WHEN settled IS NULL AND generation > 1 THEN `+settledBefore+` END
+	SELECT seq, state, settled, source, row_key, generation, history, CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` END
 	FROM notification WHERE settle_at <= ?1 AND (?2 = '' OR source = ?2) ORDER BY settle_at, seq LIMIT ?3`
 
 const nothingOwedStatement = `UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2`

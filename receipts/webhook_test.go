@@ -63,12 +63,14 @@ func newDesk(t *testing.T, s *shelf, keeps bool) *desk {
 	t.Helper()
 	d := &desk{shelf: s, list: &list{}, registry: prometheus.NewRegistry()}
 	o := receipts.RecorderOptions{
-		Ledger:       s,
-		HoldTemplate: func(name string, _ pombo.Reason, until time.Time) { d.templates = append(d.templates, name+" "+time.Until(until).String()) },
-		HoldBot:      func(_ context.Context, p pombo.Pause) error { d.pauses = append(d.pauses, p); return nil },
-		Moved:        func() { d.moved++ },
-		Logger:       slog.New(slog.NewTextHandler(&d.log, nil)),
-		Registerer:   d.registry,
+		Ledger: s,
+		HoldTemplate: func(name string, _ pombo.Reason, until time.Time) {
+			d.templates = append(d.templates, name+" "+time.Until(until).String())
+		},
+		HoldBot:    func(_ context.Context, p pombo.Pause) error { d.pauses = append(d.pauses, p); return nil },
+		Moved:      func() { d.moved++ },
+		Logger:     slog.New(slog.NewTextHandler(&d.log, nil)),
+		Registerer: d.registry,
 	}
 	if keeps {
 		o.OptOuts = d.list
