@@ -21,8 +21,6 @@ import (
 	"pombo/ledger"
 )
 
-// tenThousand is how many messages have their receipts arrive, in either way.
-const tenThousand = 10_000
 
 // mixed is a Blip that reads, refuses for good and refuses for now, and tells all
 // of it at once, as badly as it can.
