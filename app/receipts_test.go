@@ -21,7 +21,6 @@ import (
 	"pombo/ledger"
 )
 
-
 // mixed is a Blip that reads, refuses for good and refuses for now, and tells all
 // of it at once, as badly as it can.
 func mixed() blipsim.Options {

@@ -108,8 +108,8 @@ type Options struct {
 	Lease             time.Duration // of the ledger; renewed every third of it; 0 = 30 s
 	HighWater         int           // taking in waits while this many are queued; 0 = 5,000, or more with many workers
 
-	// Record applies receipts that a check of an uncertain message brought and
-	// does all that follows from them; nil = the check takes over their state.
+	// Record applies the receipt by which a check of an uncertain message ends, and
+	// does all that follows from it; nil = the check takes over its state.
 	Record func(ctx context.Context, receipts []pombo.Receipt) error
 	// OptOut keeps who wants no more messages, as WhatsApp said when it refused
 	// one; nil = nobody does.

@@ -96,7 +96,7 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 	}
 	if furthest, ok := furthest(receipts); ok {
 		if e.o.Record != nil {
-			return e.traced(ctx, n, receipts, furthest)
+			return e.traced(ctx, n, furthest)
 		}
 		o.To, o.Reason, o.Detail = furthest.State, pombo.TraceFound, ""
 		if furthest.State == pombo.Failed {
@@ -117,10 +117,10 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 	return e.conclude(ctx, n, o)
 }
 
-// traced has the receipts recorded that a check brought, with all that follows
-// from them.
-func (e *Engine) traced(ctx context.Context, n pombo.Notification, receipts []pombo.Receipt, furthest pombo.Receipt) error {
-	if err := e.o.Record(ctx, receipts); err != nil {
+// traced has the receipt recorded that ends the doubt, with all that follows from
+// it.
+func (e *Engine) traced(ctx context.Context, n pombo.Notification, furthest pombo.Receipt) error {
+	if err := e.o.Record(ctx, []pombo.Receipt{furthest}); err != nil {
 		return err
 	}
 	o := pombo.Outcome{To: furthest.State, Reason: pombo.TraceFound}

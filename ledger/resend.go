@@ -23,8 +23,8 @@ const (
 	// By itself (not ?8) nothing is sent again whose row was changed or taken away
 	// by its owner, nor what would come too late.
 	resendStatement = `
-	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, created, generation, resends, id, phone, source, row_key, message, history)
-	SELECT 'queued', 0, 0, priority, priority, ?1, CASE WHEN expires_at > ?1 THEN expires_at END, CASE WHEN settle = 'none' THEN settle END, ?2, generation + 1, ?3, ?4, phone, source, row_key, message, ?5
+	INSERT INTO notification (state, attempt, tries, priority, not_before, lane, expires_at, settle, created, generation, resends, id, phone, source, row_key, message, history)
+	SELECT 'queued', 0, 0, priority, ?1, priority, CASE WHEN expires_at > ?1 THEN expires_at END, CASE WHEN settle = 'none' THEN settle END, ?2, generation + 1, ?3, ?4, phone, source, row_key, message, ?5
 	FROM notification WHERE seq = ?6 AND state = 'failed' AND attempt = ?7 AND (?8 OR (settle IS NULL OR settle = 'none') AND (expires_at IS NULL OR expires_at > ?1))
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 	replacedStatement = `

@@ -3,6 +3,7 @@ package receipts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -102,7 +103,14 @@ func NewPoller(o PollerOptions) (*Poller, error) {
 // Run polls until ctx ends.
 func (p *Poller) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if wait := p.round(ctx); wait > 0 {
+		wait, err := p.round(ctx)
+		if err != nil {
+			wait = idle
+			if ctx.Err() == nil {
+				p.o.Recorder.o.Logger.Error("receipts not asked for; it goes on by itself", "error", err)
+			}
+		}
+		if wait > 0 {
 			t := time.NewTimer(wait)
 			select {
 			case <-t.C:
@@ -113,29 +121,23 @@ func (p *Poller) Run(ctx context.Context) {
 	}
 }
 
-// round asks about what is due and returns how long to wait before the next.
-func (p *Poller) round(ctx context.Context) time.Duration {
-	log := p.o.Recorder.o.Logger
-	fail := func(what string, err error) time.Duration {
-		if ctx.Err() == nil {
-			log.Error(what, "error", err)
-		}
-		return idle
-	}
+// round asks about what is due and returns how long to wait before the next. After
+// an error all stays due.
+func (p *Poller) round(ctx context.Context) (wait time.Duration, err error) {
 	mine, err := p.o.Duty(ctx)
 	switch {
 	case err != nil:
-		return fail("whether this process has to ask for receipts is not known", err)
+		return 0, fmt.Errorf("find out whether this process polls: %w", err)
 	case !mine:
-		return dutyAgain
+		return dutyAgain, nil
 	}
 	due, err := p.o.Ledger.PollDue(ctx, p.batch)
 	if err != nil {
-		return fail("messages to ask about not read", err)
+		return 0, err
 	}
 	answers := p.askAll(ctx, due)
 	if ctx.Err() != nil {
-		return 0 // they stay due
+		return 0, ctx.Err()
 	}
 	var list []pombo.Receipt
 	var next []pombo.NextPoll
@@ -146,15 +148,15 @@ func (p *Poller) round(ctx context.Context) time.Duration {
 		}
 	}
 	if _, err := p.o.Recorder.Record(ctx, list); err != nil {
-		return fail("receipts not recorded; asked again later", err)
+		return 0, err
 	}
 	if err := p.o.Ledger.Polled(ctx, next); err != nil {
-		return fail("polls not recorded; asked again later", err)
+		return 0, err
 	}
 	if len(due) < p.batch || len(next) < len(due) {
-		return idle
+		return idle, nil
 	}
-	return 0
+	return 0, nil
 }
 
 // answer is what became of one poll.
