@@ -45,7 +45,10 @@ type standing struct {
 // generation (resend.go).
 func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	results := make([]pombo.ReceiptResult, len(receipts))
-	todo := worthwhile(receipts)
+	todo := make([]int, len(receipts))
+	for i := range todo {
+		todo[i] = i
+	}
 	// Whoever moves a notification between our look and our change makes us
 	// look again; each time, it has moved on.
 	for range len(pombo.States()) {
@@ -58,27 +61,6 @@ func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.Rece
 		}
 	}
 	return results, nil
-}
-
-// worthwhile returns the places of the receipts without the failures of messages
-// that the same list says to have reached a handset.
-func worthwhile(receipts []pombo.Receipt) []int {
-	var reached map[pombo.ID]bool
-	for i := range receipts {
-		if s := receipts[i].State; len(receipts) > 1 && (s == pombo.Delivered || s == pombo.Read) {
-			if reached == nil {
-				reached = map[pombo.ID]bool{}
-			}
-			reached[receipts[i].ID] = true
-		}
-	}
-	todo := make([]int, 0, len(receipts))
-	for i := range receipts {
-		if receipts[i].State != pombo.Failed || !reached[receipts[i].ID] {
-			todo = append(todo, i)
-		}
-	}
-	return todo
 }
 
 // change is one change that a receipt asks for.
