@@ -14,6 +14,8 @@ var (
 	ErrLost = errors.New("no longer held: another worker or an operator has moved it on")
 	// ErrMove: the state machine does not allow the move. Nothing was changed.
 	ErrMove = errors.New("not allowed in its present state")
+	// ErrNotJSON: what came in over HTTP is no JSON. The body is never quoted.
+	ErrNotJSON = errors.New("not JSON")
 )
 
 // Reached says whether a request got to Blip. It decides whether a second one

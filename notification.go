@@ -72,7 +72,29 @@ type Receipt struct {
 	At     time.Time // Blip's clock; zero when it did not say
 	Reason Reason    // of a failure
 	Code   int       // the channel's code of a failure; 0 = none
+	Remedy Remedy    // of a failure
 	Detail string    // safe
+}
+
+// ReceiptResult says what a receipt did to its notification.
+type ReceiptResult uint8
+
+// What a receipt can do.
+const (
+	// ReceiptStale: nothing; it is a repeat, or was overtaken.
+	ReceiptStale ReceiptResult = iota
+	// ReceiptUnknown: no notification has the id.
+	ReceiptUnknown
+	// ReceiptMoved: the notification moved on.
+	ReceiptMoved
+	// ReceiptResent: it failed, and a new generation of it is queued.
+	ReceiptResent
+)
+
+// NextPoll says when Blip is to be asked for receipts next.
+type NextPoll struct {
+	Seq int64
+	At  time.Time // zero = no more
 }
 
 // Settlement is a result to be written back to the source row.

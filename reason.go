@@ -67,6 +67,7 @@ const (
 	Recovered         Reason = "recovered"           // the ledger was lost; Blip's trace has told of it
 	KeptLongEnough    Reason = "kept_long_enough"    // RETENTION: its message was erased
 	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data were erased
+	ResentByItself    Reason = "resent_by_itself"    // after a failed receipt, as a new generation
 )
 
 // sentences has, for each reason, what happened and what to do, in words that a
@@ -119,6 +120,7 @@ var sentences = map[Reason]struct{ what, todo string }{
 	Recovered:           {"the ledger was lost; Blip's trace of the message has told of it", "nothing: it is not sent again"},
 	KeptLongEnough:      {"its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
 	ForgottenOnDemand:   {"phone and message were erased on demand (pombo forget)", "nothing"},
+	ResentByItself:      {"WhatsApp refused the message before this one for now", "nothing: it is sent again by itself"},
 }
 
 // Sentence says what the reason means, lower case and without a full stop.

@@ -31,12 +31,13 @@ func States() []State {
 // the ledger refuses it. Receipts may skip steps forward (a "received" can be
 // the first one to arrive), never backward.
 var moves = map[State][]State{
-	// A queued row waits; it may be taken back, come too late or be opted out.
-	Queued: {Claimed, Cancelled, Expired, Suppressed},
+	// A queued row waits; it may be taken back, come too late or be opted out. One
+	// that waits for its second attempt may turn out to have arrived by the first.
+	Queued: {Claimed, Accepted, Cancelled, Expired, Suppressed},
 	// Claimed ends back in the queue when the lease is over, when a look-up
 	// failed or when the program stops; and in an end state when the row itself
-	// is at fault, all before anything left.
-	Claimed: {Queued, Sending, Failed, Cancelled, Expired, Suppressed},
+	// is at fault, all before anything left. A trace of an attempt before ends it too.
+	Claimed: {Queued, Sending, Accepted, Failed, Cancelled, Expired, Suppressed},
 	// Sending goes back to the queue only when it is known that Blip never had it.
 	Sending: {Accepted, Queued, Failed, Uncertain},
 	// Blip's trace of the id, or a person, ends the doubt.
@@ -45,8 +46,9 @@ var moves = map[State][]State{
 	Dispatched: {Delivered, Read, Failed},
 	Delivered:  {Read},
 	Read:       {},
-	// A person may send again what ended without reaching anybody.
-	Failed:     {Queued},
+	// A person may send again what ended without reaching anybody. What reached a
+	// handset all the same (one of two messages with the same id) has not failed.
+	Failed:     {Queued, Delivered, Read},
 	Cancelled:  {Queued},
 	Expired:    {Queued},
 	Suppressed: {Queued},

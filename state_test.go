@@ -11,14 +11,14 @@ import (
 func TestEveryPairOfStates(t *testing.T) {
 	//                queued claimed sending accepted dispatched delivered read failed uncertain cancelled expired suppressed
 	matrix := map[State]string{
-		Queued:     ".x.......xxx",
-		Claimed:    "x.x....x.xxx",
+		Queued:     ".x.x.....xxx",
+		Claimed:    "x.xx...x.xxx",
 		Sending:    "x..x...xx...",
 		Accepted:   "....xxxx....",
 		Dispatched: ".....xxx....",
 		Delivered:  "......x.....",
 		Read:       "............",
-		Failed:     "x...........",
+		Failed:     "x....xx.....",
 		Uncertain:  "x..xxxxx.x..",
 		Cancelled:  "x...........",
 		Expired:    "x...........",

@@ -80,8 +80,8 @@ type optOutLedger interface {
 	OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) // latest first
 }
 
-// Options is what a Server is made of. All but Token, Logger, Now and Version
-// must be set.
+// Options is what a Server is made of. All but Webhook, Token, Logger, Now and
+// Version must be set.
 type Options struct {
 	Runs   Runs
 	Ledger Ledger
@@ -94,6 +94,7 @@ type Options struct {
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks    []Check      // what GET /readyz asks
 	Metrics   http.Handler // serves GET /metrics
+	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
 
 	Token   string           // API_TOKEN; "" = no token is asked for
 	Logger  *slog.Logger     // nil = no log

@@ -92,14 +92,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // admit checks who asks, then whether there is what is asked for: somebody
 // without the token does not learn which routes exist.
 func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
-	if s.o.Token == "" && r.Host != "" && !isLoopback(hostOnly(r.Host)) { // every browser sends a Host
+	rt := s.routes[pattern]
+	if !rt.outside && s.o.Token == "" && r.Host != "" && !isLoopback(hostOnly(r.Host)) { // every browser sends a Host
 		return refuse(http.StatusMisdirectedRequest, "without a token only this machine may ask, by its address",
 			"ask http://127.0.0.1 or http://localhost, or set API_TOKEN")
 	}
 	if err := s.origin.Check(r); err != nil {
 		return refuse(http.StatusForbidden, "the request comes from a web page of another site", "ask from a program, or from a page of this server")
 	}
-	if rt := s.routes[pattern]; !rt.open && !s.authorized(r) {
+	if !rt.open && !rt.outside && !s.authorized(r) {
 		challenge, detail := `Bearer realm="pombo"`, "the request has no token"
 		if r.Header.Get("Authorization") != "" {
 			challenge, detail = challenge+`, error="invalid_token"`, "the token is not the right one"
@@ -134,6 +135,10 @@ func (s *Server) noRoute(a *answer, r *http.Request) error {
 		a.Header().Set("Allow", allow)
 		return refuse(probe.status, "this address does not take this method", "use "+allow)
 	}
+	return noSuchAddress()
+}
+
+func noSuchAddress() error {
 	return refuse(http.StatusNotFound, "there is no such address", "GET / lists the addresses")
 }
 

@@ -17,6 +17,7 @@ type route struct {
 	summary      string
 	open         bool // no token is asked for
 	waits        bool // may take as long as a run does
+	outside      bool // a secret in the path guards it: no token, and whoever knows it may call this machine by any name
 	handle       func(http.ResponseWriter, *http.Request) error
 }
 
@@ -53,6 +54,9 @@ func (s *Server) table() []route {
 		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
 		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
 		{method: "POST", path: api + "/forget", handle: s.postForget, summary: "what the ledger has of a person; erase it"},
+
+		{method: "POST", path: "/blip/notifications/{secret}", handle: s.webhook("notifications"), outside: true, summary: "where Blip posts its notifications"},
+		{method: "POST", path: "/blip/messages/{secret}", handle: s.webhook("messages"), outside: true, summary: "where Blip posts what people write"},
 	}
 }
 
@@ -63,7 +67,7 @@ func (s *Server) getIndex(w http.ResponseWriter, _ *http.Request) error {
 		fmt.Fprintf(&b, "%-7s %-40s %s\n", rt.method, strings.TrimSuffix(rt.path, "{$}"), rt.summary)
 	}
 	if s.o.Token != "" {
-		b.WriteString("\nAll but /healthz and /readyz ask for \"Authorization: Bearer\" and API_TOKEN.\n")
+		b.WriteString("\nAll but /healthz, /readyz and /blip/… ask for \"Authorization: Bearer\" and API_TOKEN.\n")
 	}
 	return writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(b.String()))
 }

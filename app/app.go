@@ -85,7 +85,7 @@ var (
 	_ dispatch.Source = (*source.Table)(nil)
 	_ dispatch.Ledger = (*ledger.DB)(nil)
 	_ dispatch.Blip   = (*blip.Client)(nil)
-	_ receipts.Ledger = (*ledger.DB)(nil)
+	_ api.Webhook     = (*receipts.Webhook)(nil)
 	_ api.Ledger      = desk{}
 	_ api.Runs        = (*dispatch.Engine)(nil)
 
@@ -124,9 +124,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("Blip", func(context.Context) error { client.Close(); return nil })
 
-	schedule := o.ReceiptSchedule
+	schedule, few := o.ReceiptSchedule, []time.Duration(nil)
 	if len(schedule) == 0 {
-		schedule = receipts.Schedule()
+		schedule, few = receipts.Schedule(), receipts.Net()
 	}
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
@@ -143,6 +143,11 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
 
+	var recorder *receipts.Recorder // made below, before anything starts
+	record := func(ctx context.Context, list []pombo.Receipt) error {
+		_, err := recorder.Record(ctx, list)
+		return err
+	}
 	a.engine, err = dispatch.New(dispatch.Options{
 		SourceName:         c.Source.Name,
 		Source:             table,
@@ -162,25 +167,44 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Quiet:              c.Dispatch.Quiet,
 		Zone:               c.Source.Zone,
 		Lease:              lease,
+		Record:             record,
 		Logger:             o.Logger,
 		Registerer:         o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
-	a.poller, err = receipts.NewPoller(receipts.PollerOptions{
-		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved, Duty: a.engine.Duty("receipts"),
-		Schedule: schedule, Logger: o.Logger,
+	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
+		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot, Moved: a.engine.Moved,
+		Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
-		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Moved: a.engine.Moved,
-		Logger: o.Logger, Registerer: o.Registry,
+		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Duty: a.engine.Duty("reconcile"),
+		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
+		return a, err
+	}
+	polls := receipts.PollerOptions{
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Leave: a.engine.LeaveCommand,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Duty: a.engine.Duty("receipts"), Schedule: schedule, Net: few,
+	}
+	var webhook api.Webhook // nil without a secret
+	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
+		hook, err := receipts.NewWebhook(receipts.WebhookOptions{
+			Secret: secret, Recorder: recorder, Words: c.API.OptOutWords,
+			ParseReceipts: blip.ParseReceipts, ParseMessages: blip.ParseMessages,
+		})
+		if err != nil {
+			return a, err
+		}
+		webhook, polls.LastWebhook = hook, hook.Last
+	}
+	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
 	o.Registry.MustRegister(newBacklog(a.ledger, table))
@@ -197,6 +221,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			{Name: "blip", Run: client.Check},
 		},
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
+		Webhook: webhook,
 		Token:   c.API.Token.Reveal(),
 		Logger:  o.Logger,
 		Version: o.Version,

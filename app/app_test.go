@@ -33,11 +33,14 @@ type world struct {
 	rows *sql.DB
 	blip *blipsim.Server
 	env  []string
+	// receipts are the ages at which Blip is asked about a message.
+	receipts []time.Duration
 }
 
 func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), blip: blipsim.New(simulator)}
+	w.receipts = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 	server := httptest.NewServer(w.blip)
 	t.Cleanup(func() { server.Close(); w.blip.Close() })
 	path := filepath.Join(w.dir, "rows.db")
@@ -78,8 +81,7 @@ func (w *world) open() (*app.App, error) {
 	if err != nil || len(warnings) > 0 {
 		w.t.Fatal(err, warnings)
 	}
-	return app.New(w.t.Context(), app.Options{Config: c, Version: "test", Registry: prometheus.NewRegistry(),
-		ReceiptSchedule: []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}})
+	return app.New(w.t.Context(), app.Options{Config: c, Version: "test", Registry: prometheus.NewRegistry(), ReceiptSchedule: w.receipts})
 }
 
 // start opens and starts an app; the caller or the test's end stops it.

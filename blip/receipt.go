@@ -1,10 +1,12 @@
 package blip
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,12 +15,8 @@ import (
 	"pombo"
 )
 
-// ErrNotReceipt means that the envelope is well formed and says nothing about a
-// message of ours. Such envelopes are normal and need no answer but success.
-var ErrNotReceipt = errors.New("not a receipt for a message of ours")
-
-// errNotJSON: what came is no envelope at all.
-var errNotJSON = errors.New("read a receipt: not a JSON object")
+// errNotReceipt: the envelope says nothing about a message of ours.
+var errNotReceipt = errors.New("not a receipt for a message of ours")
 
 // notification is a receipt as Blip writes it. Its "from" is left out on purpose:
 // it can be the person, a server or a tunnel, and means nothing here.
@@ -32,23 +30,57 @@ type notification struct {
 	} `json:"metadata"`
 }
 
-// ParseReceipt reads one notification as Blip posts it to a webhook. It returns
-// ErrNotReceipt for events that say nothing of the way of a message ("deleted"
-// and whatever may come) and for ids that are not ours (a campaign's), and another
-// error for what is no JSON object. No error quotes the body.
-func ParseReceipt(body []byte) (pombo.Receipt, error) {
-	var n notification
-	if !decode(body, &n) {
-		return pombo.Receipt{}, errNotJSON
+// ParseReceipts reads the notifications in the body of a webhook's POST: one
+// envelope as Blip documents it, a list of them, or several one after another. It
+// leaves out what says nothing of the way of a message: the event "deleted" and
+// whatever may come, ids that are not ours (a campaign's), other envelopes. The
+// error is pombo.ErrNotJSON when there is no JSON at all; it never quotes the body.
+func ParseReceipts(body []byte) ([]pombo.Receipt, error) {
+	list, err := envelopes(body)
+	if err != nil {
+		return nil, fmt.Errorf("read receipts: %w", err)
 	}
-	return n.receipt()
+	var receipts []pombo.Receipt
+	for _, e := range list {
+		var n notification
+		if !decode(e, &n) {
+			continue
+		}
+		if r, err := n.receipt(); err == nil {
+			receipts = append(receipts, r)
+		}
+	}
+	return receipts, nil
+}
+
+// envelopes parts a body into its JSON values; a list counts as what is in it.
+// What follows the last whole value is left out.
+func envelopes(body []byte) ([]json.RawMessage, error) {
+	var out []json.RawMessage
+	d := json.NewDecoder(bytes.NewReader(body))
+	for {
+		var value json.RawMessage
+		if d.Decode(&value) != nil { // also at the end
+			break
+		}
+		var list []json.RawMessage
+		if value[0] == '[' && json.Unmarshal(value, &list) == nil {
+			out = append(out, list...)
+			continue
+		}
+		out = append(out, value)
+	}
+	if d.InputOffset() == 0 {
+		return nil, pombo.ErrNotJSON
+	}
+	return out, nil
 }
 
 // receipt translates. The words of the failure are masked.
 func (n notification) receipt() (pombo.Receipt, error) {
 	id, err := pombo.ParseID(string(n.ID))
 	if err != nil {
-		return pombo.Receipt{}, ErrNotReceipt
+		return pombo.Receipt{}, errNotReceipt
 	}
 	r := pombo.Receipt{ID: id, At: n.at()}
 	switch n.Event {
@@ -64,9 +96,9 @@ func (n notification) receipt() (pombo.Receipt, error) {
 		r.State = pombo.Failed
 		said := n.Reason.reason()
 		d, code := decideReason(said)
-		r.Reason, r.Code, r.Detail = d.reason, code, mask(said.text)
+		r.Reason, r.Code, r.Detail, r.Remedy = d.reason, code, mask(said.text), said.remedy()
 	default:
-		return pombo.Receipt{}, ErrNotReceipt
+		return pombo.Receipt{}, errNotReceipt
 	}
 	return r, nil
 }
@@ -74,8 +106,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 // at is when it happened, by Blip's clock; zero when it does not say.
 func (n notification) at() time.Time {
 	if ms, err := strconv.ParseInt(string(n.Metadata.Timestamp), 10, 64); err == nil {
-		// Seconds or nonsense would give a year that is plainly wrong.
-		if t := time.UnixMilli(ms).UTC(); t.Year() >= 2000 && t.Year() < 2200 {
+		if t := time.UnixMilli(ms).UTC(); plausible(t) {
 			return t
 		}
 	}
@@ -84,6 +115,9 @@ func (n notification) at() time.Time {
 	}
 	return time.Time{}
 }
+
+// plausible tells a time from what a number in another unit, or nonsense, gives.
+func plausible(t time.Time) bool { return t.Year() >= 2000 && t.Year() < 2200 }
 
 // rank puts receipts of one moment into the order of the road.
 func rank(s pombo.State) int {

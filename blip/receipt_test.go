@@ -16,7 +16,7 @@ import (
 
 func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
-func TestParseReceipt(t *testing.T) {
+func TestParseReceipts(t *testing.T) {
 	tests := []struct {
 		name string
 		body string
@@ -30,7 +30,7 @@ func TestParseReceipt(t *testing.T) {
 		{"failed with Meta's code", string(golden(t, "receipt-failed-meta.json")),
 			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.Undeliverable, Code: 131026, Detail: "Message undeliverable"}},
 		{"failed with Meta's code in the text", string(golden(t, "receipt-failed-wrapped81.json")),
-			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.MarketingCap, Code: 131049,
+			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.MarketingCap, Code: 131049, Remedy: pombo.RemedyHours,
 				Detail: "Gateway error: (#131049) This message was not delivered to maintain healthy ecosystem engagement."}},
 		{"failed, gateway silent", string(golden(t, "receipt-failed-86.json")),
 			pombo.Receipt{State: pombo.Failed, At: at(1767225660000), Reason: pombo.GatewayTimeout, Code: 86, Detail: "The gateway switch operation timed out"}},
@@ -50,12 +50,42 @@ func TestParseReceipt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.ID = testID
-			got, err := ParseReceipt([]byte(tt.body))
+			got, err := ParseReceipts([]byte(tt.body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff([]pombo.Receipt{tt.want}, got); diff != "" {
 				t.Errorf("receipt (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBatchesOfReceipts(t *testing.T) {
+	one := func(event string) string { return `{"event":"` + event + `","id":"` + string(testID) + `"}` }
+	tests := []struct {
+		name, body string
+		want       []pombo.State
+	}{
+		{"a list", "[" + one("accepted") + "," + one("received") + "]", []pombo.State{pombo.Accepted, pombo.Delivered}},
+		{"an empty list", "[]", nil},
+		{"one after another", one("accepted") + one("dispatched"), []pombo.State{pombo.Accepted, pombo.Dispatched}},
+		{"one a line", one("accepted") + "\n" + one("consumed") + "\n", []pombo.State{pombo.Accepted, pombo.Read}},
+		{"odd ones among them", `[null,1,"x",[],{"event":[]},` + one("received") + `]`, []pombo.State{pombo.Delivered}},
+		{"the last one cut", one("received") + `{"event":"con`, []pombo.State{pombo.Delivered}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseReceipts([]byte(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var states []pombo.State
+			for _, r := range got {
+				states = append(states, r.State)
+			}
+			if diff := cmp.Diff(tt.want, states); diff != "" {
+				t.Errorf("states (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -65,27 +95,29 @@ func TestNotReceipts(t *testing.T) {
 	tests := []struct {
 		name string
 		body string
-		want error // nil = any but ErrNotReceipt
+		want error
 	}{
-		{"deleted", `{"event":"deleted","id":"` + string(testID) + `"}`, ErrNotReceipt},
-		{"an event of tomorrow", `{"event":"5531900000001","id":"` + string(testID) + `"}`, ErrNotReceipt},
-		{"a message", `{"id":"` + string(testID) + `","type":"text/plain","content":"Maria"}`, ErrNotReceipt},
-		{"a campaign's", `{"event":"received","id":"activecampaign:` + string(testID) + `"}`, ErrNotReceipt},
-		{"WhatsApp's id", `{"event":"received","id":"wamid.5531900000001"}`, ErrNotReceipt},
-		{"no id", `{"event":"received"}`, ErrNotReceipt},
-		{"empty object", `{}`, ErrNotReceipt},
-		{"empty", ``, nil},
-		{"cut", `{"event":"received","id":"5531900000001`, nil},
-		{"text", `5531900000001 Maria`, nil},
+		{"deleted", `{"event":"deleted","id":"` + string(testID) + `"}`, nil},
+		{"an event of tomorrow", `{"event":"5531900000001","id":"` + string(testID) + `"}`, nil},
+		{"a message", `{"id":"` + string(testID) + `","type":"text/plain","content":"Maria"}`, nil},
+		{"a campaign's", `{"event":"received","id":"activecampaign:` + string(testID) + `"}`, nil},
+		{"WhatsApp's id", `{"event":"received","id":"wamid.5531900000001"}`, nil},
+		{"no id", `{"event":"received"}`, nil},
+		{"empty object", `{}`, nil},
+		{"no object", `"Maria"`, nil},
+		{"empty", ``, pombo.ErrNotJSON},
+		{"blank", " \n", pombo.ErrNotJSON},
+		{"cut", `{"event":"received","id":"5531900000001`, pombo.ErrNotJSON},
+		{"text", `Maria 5531900000001`, pombo.ErrNotJSON},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := ParseReceipt([]byte(tt.body))
-			if err == nil || errors.Is(err, ErrNotReceipt) != (tt.want != nil) {
-				t.Fatalf("error = %v, want %v", err, tt.want)
+			got, err := ParseReceipts([]byte(tt.body))
+			if len(got) != 0 || !errors.Is(err, tt.want) {
+				t.Fatalf("receipts = %v, error = %v; want none and %v", got, err, tt.want)
 			}
-			if strings.Contains(err.Error(), "5531900000001") || strings.Contains(err.Error(), "Maria") {
-				t.Errorf("error quotes the body: %v", err)
+			if s := fmt.Sprint(err); strings.Contains(s, "5531900000001") || strings.Contains(s, "Maria") {
+				t.Errorf("error quotes the body: %s", s)
 			}
 		})
 	}
@@ -161,28 +193,31 @@ func TestReceipts(t *testing.T) {
 	})
 }
 
-func FuzzParseReceipt(f *testing.F) {
+func FuzzParseReceipts(f *testing.F) {
 	for _, name := range []string{"receipt-accepted.json", "receipt-failed-meta.json", "receipt-failed-wrapped81.json", "receipt-failed-86.json", "receipt-forwarded.json", "receipts-get.success.json"} {
 		f.Add(golden(f, name))
 	}
 	f.Add([]byte(`{"event":"failed","id":"0f8fad5b-d9cb-469f-a165-70867728950e","reason":{"code":81,"description":"no 5531987654321"}}`))
+	f.Add([]byte(`[{"event":"received","id":"fwd:0f8fad5b-d9cb-469f-a165-70867728950e"}]{"event":"consumed","id":"0f8fad5b-d9cb-469f-a165-70867728950e"}`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := ParseReceipt(b)
-		if err != nil {
-			if err != errNotJSON && err != ErrNotReceipt { //nolint:errorlint // these very values, so that no body can be in them
-				t.Errorf("error = %v, want one of the two", err)
+		list, err := ParseReceipts(b)
+		if err != nil && err.Error() != "read receipts: not JSON" { // this very text, so that no body can be in it
+			t.Errorf("error = %v", err)
+		}
+		for _, r := range list {
+			if got, err := pombo.ParseID(string(r.ID)); err != nil || got != r.ID {
+				t.Errorf("id = %q is none", r.ID)
 			}
-			return
-		}
-		if got, err := pombo.ParseID(string(r.ID)); err != nil || got != r.ID {
-			t.Errorf("id = %q is none", r.ID)
-		}
-		if rank(r.State) < 0 || !r.Reason.Valid() || (r.State == pombo.Failed) != (r.Reason != pombo.NoReason) {
-			t.Errorf("state %q, reason %q", r.State, r.Reason)
-		}
-		if strings.Contains(r.Detail, "5531987654321") {
-			t.Errorf("detail shows a phone: %q", r.Detail)
+			if rank(r.State) < 0 || !r.Reason.Valid() || (r.State == pombo.Failed) != (r.Reason != pombo.NoReason) {
+				t.Errorf("state %q, reason %q", r.State, r.Reason)
+			}
+			if r.Remedy != pombo.RemedyNever && r.State != pombo.Failed {
+				t.Errorf("state %q, remedy %q", r.State, r.Remedy)
+			}
+			if strings.Contains(r.Detail, "5531987654321") {
+				t.Errorf("detail shows a phone: %q", r.Detail)
+			}
 		}
 	})
 }

@@ -124,8 +124,10 @@ const Never time.Duration = -1
 
 // API says where the HTTP server listens.
 type API struct {
-	Addr  string // host:port
-	Token Secret // never empty when Addr is beyond loopback
+	Addr          string // host:port
+	Token         Secret // never empty when Addr is beyond loopback
+	WebhookSecret Secret // "" = Blip cannot post here
+	OptOutWords   []string
 }
 
 // Job says which server the job calls, and how often. It uses API.Token too.

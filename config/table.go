@@ -256,6 +256,16 @@ var groups = []group{
 				doc: "Word that callers send as `Authorization: Bearer …`. Without one everybody on this machine may call.",
 				set: token,
 			},
+			{
+				name: "WEBHOOK_SECRET", secret: true, example: "a-long-random-word",
+				doc: "Last part of the two addresses to enter in Blip's portal, `/blip/notifications/{secret}` and `/blip/messages/{secret}`: at least 16 letters, digits, `-`, `_`, `.` or `~`. Not set = Blip cannot post here, and is asked instead. See docs/receipts.md.",
+				set: webhookSecret,
+			},
+			{
+				name: "OPT_OUT_WORDS", standard: "SAIR,PARAR,STOP",
+				doc: "What a person writes who wants no more messages, separated by commas. Case, accents and a full stop behind do not matter, and nothing else may be written. `-` = no word counts. Only with WEBHOOK_SECRET.",
+				set: optOutWords,
+			},
 		},
 	},
 	{
@@ -363,7 +373,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "QUIET_", "HOLIDAYS"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

@@ -369,6 +369,45 @@ func token(c *Config, s string) *Problem {
 	return nil
 }
 
+// leastSecret is how many characters cannot be guessed.
+const leastSecret = 16
+
+// webhookSecret is a part of an address, so it has only what may stand there as it
+// is.
+func webhookSecret(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	allowed := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.~", r)
+	}
+	switch {
+	case !only(s, allowed):
+		return trouble("has a character that cannot stand in an address as it is", "write one long word of letters, digits, - and _")
+	case len(s) < leastSecret:
+		return trouble(fmt.Sprintf("has only %d characters: it could be guessed, and whoever guesses it could say that messages were read", len(s)),
+			fmt.Sprintf("write a random word of at least %d characters", leastSecret))
+	}
+	c.API.WebhookSecret = Secret(s)
+	return nil
+}
+
+// optOutWords are words, or sentences, separated by commas.
+func optOutWords(c *Config, s string) *Problem {
+	c.API.OptOutWords = nil
+	if strings.TrimSpace(s) == "-" {
+		return nil
+	}
+	for word := range strings.SplitSeq(s, ",") {
+		if word = strings.TrimSpace(word); word == "" {
+			continue
+		}
+		if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+			return trouble(quote(word)+" is no word", "write words with commas between them, such as SAIR,PARAR,STOP, or - for none")
+		}
+		c.API.OptOutWords = append(c.API.OptOutWords, word)
+	}
+	return nil
+}
+
 // databaseURL is the address of a database of one of the schemes.
 func databaseURL(field func(*Config) *Secret, schemes ...string) setter {
 	return func(c *Config, s string) *Problem {

@@ -67,6 +67,9 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	}
 
 	template := e.catalog.nameOf(n)
+	if o, is := e.heldTemplate(held, template); is {
+		return o
+	}
 	if o, ok := e.checkValues(held, template, n.Params); !ok {
 		return o
 	}

@@ -119,6 +119,10 @@ type Options struct {
 	Lease              time.Duration  // of the ledger; renewed every third of it; 0 = 30 s
 	HighWater          int            // taking in waits while this many are queued; 0 = 5,000, or more with many workers
 
+	// Record applies the receipt by which a check of an uncertain message ends, and
+	// does all that follows from it; nil = the check takes over its state.
+	Record func(ctx context.Context, receipts []pombo.Receipt) error
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -131,6 +135,7 @@ type Engine struct {
 	pace     *pace
 	catalog  *catalog
 	calendar *calendar
+	holds    holds
 
 	rates []*shares // that run between Start and Stop
 

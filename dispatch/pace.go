@@ -110,6 +110,21 @@ func (p *pace) wait(ctx context.Context, of turns) error {
 	}
 }
 
+// turn waits for leave whether or not sending is paused.
+func (p *pace) turn(ctx context.Context, of turns) error {
+	ready, giveUp := of.next()
+	if ready == nil {
+		return ctx.Err()
+	}
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		giveUp()
+		return fmt.Errorf("wait for leave to ask: %w", ctx.Err())
+	}
+}
+
 func (p *pace) state() (paused bool, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,18 +246,11 @@ func (e *Engine) Paused(context.Context) (pombo.Pause, bool, error) {
 	return p, ok, nil
 }
 
-// pauseFor stops the bot because Blip said so. A pause that lasts longer,
-// an operator's above all, stays as it is.
+// pauseFor stops the bot because Blip said so.
 func (e *Engine) pauseFor(ctx context.Context, err *pombo.Error) {
-	e.pausing.Lock()
-	defer e.pausing.Unlock()
 	p := pombo.Pause{Until: time.Now().Add(err.Pause), Reason: err.Reason, Detail: err.Detail, By: "blip"}
-	if now, ok := e.pace.current(); ok && (now.Until.IsZero() || !now.Until.Before(p.Until)) {
-		return
-	}
-	if err := e.setPause(ctx, p); err != nil {
+	if err := e.HoldBot(ctx, p); err != nil {
 		e.log.Error("pause not written to the ledger; it holds in this process only", "error", err)
-		e.pace.set(p, true)
 	}
 }
 
@@ -260,8 +268,14 @@ func (e *Engine) readPause(ctx context.Context) error {
 }
 
 // LeaveCommand waits for leave to make one command, for whoever shares the
-// bot's rate of commands. It fails while sending is paused.
-func (e *Engine) LeaveCommand(ctx context.Context) error { return e.pace.command(ctx) }
+// bot's rate of commands. It fails while Blip has the bot pause. An operator's
+// pause is about sending: asking what became of what was sent goes on.
+func (e *Engine) LeaveCommand(ctx context.Context) error {
+	if p, paused := e.pace.current(); paused && p.By != "blip" {
+		return e.pace.turn(ctx, e.pace.commands)
+	}
+	return e.pace.command(ctx)
+}
 
 // Moved tells the loops that somebody else has moved notifications on: an
 // operator by hand, or a receipt.

@@ -114,6 +114,9 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 		return e.o.Ledger.Postpone(ctx, o)
 	}
 	if furthest, ok := furthest(receipts); ok {
+		if e.o.Record != nil {
+			return e.traced(ctx, n, furthest)
+		}
 		o.To, o.Reason, o.Detail = furthest.State, pombo.TraceFound, ""
 		if furthest.State == pombo.Failed {
 			o.Reason, o.Detail = furthest.Reason, furthest.Detail
@@ -131,6 +134,22 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 		o.NotBefore = time.Time{} // it has waited long enough
 	}
 	return e.conclude(ctx, n, o)
+}
+
+// traced has the receipt recorded that ends the doubt, with all that follows from
+// it.
+func (e *Engine) traced(ctx context.Context, n pombo.Notification, furthest pombo.Receipt) error {
+	if err := e.o.Record(ctx, []pombo.Receipt{furthest}); err != nil {
+		return err
+	}
+	o := pombo.Outcome{To: furthest.State, Reason: pombo.TraceFound}
+	if furthest.State == pombo.Failed {
+		o.Reason = furthest.Reason
+	}
+	e.log.Info("doubt ended", "id", n.ID, "row", n.Key.Row, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", furthest.Detail)
+	e.metrics.finished(o)
+	e.due.set()
+	return nil
 }
 
 func (e *Engine) conclude(ctx context.Context, n pombo.Notification, o pombo.Outcome) error {

@@ -64,7 +64,8 @@ const takenBackStatement = `
 // its row may be taken in again when it is pending once more. Failed with
 // pombo.OptedOut puts the phone on the list of opt-outs.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
-	if !o.From.CanBecome(o.To) || o.To == pombo.Sending { // that is Begin
+	// To Sending leads Begin, and from Claimed to Accepted only a receipt.
+	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && o.To.Sent() {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
 	if o.To == pombo.Failed && o.Reason == pombo.OptedOut {

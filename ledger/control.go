@@ -27,9 +27,14 @@ const (
 // Retry has a notification sent again because a person says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
-// again. Else, and where its message was erased and Correct has not brought it
-// back, pombo.ErrMove; or pombo.ErrNotFound.
+// again. One that Blip had taken before it failed is sent again as a new
+// generation, with another id, which its history tells. Else, and where its message
+// was erased and Correct has not brought it back, pombo.ErrMove; or
+// pombo.ErrNotFound.
 func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
+	if is, err := db.resendByHand(ctx, id); is || err != nil {
+		return err
+	}
 	return db.move(ctx, "retry", id, func(at *standing, now int64) *part {
 		told := event(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
 		args := []any{now, told, at.seq, string(at.state), at.attempt}

@@ -41,6 +41,8 @@ var shapes = map[string]shape{
 	nothingOwedStatement:  {"it", []int{1}, nil},
 	applyStatement:        {"ttibititii", []int{7}, nil},
 	polledStatement:       {"ii", []int{2}, nil},
+	resendStatement:       {"iiiitiib", []int{4}, []string{"id"}},
+	replacedStatement:     {"tii", []int{2}, nil},
 	enqueueStatement:      {"iiitiiiitttt", []int{9, 10}, []string{"source", "row_key"}},
 	enqueueAgainStatement: {"iiitiiiitttti", []int{9, 10}, []string{"source", "row_key"}},
 	identityStatement:     {"iti", []int{1}, []string{"phone"}},

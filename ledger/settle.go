@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -36,8 +37,8 @@ func codeOf(codes map[pombo.State]string, s pombo.State) string {
 }
 
 const unsettledStatement = `
-	SELECT seq, state, settled, source, row_key, generation, history FROM notification
-	WHERE settle_at BETWEEN 0 AND ?1 AND (?2 = '' OR source = ?2) ORDER BY settle_at, seq LIMIT ?3`
+	SELECT seq, state, settled, source, row_key, generation, history, CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` END
+	FROM notification WHERE settle_at BETWEEN 0 AND ?1 AND (?2 = '' OR source = ?2) ORDER BY settle_at, seq LIMIT ?3`
 
 const nothingOwedStatement = `UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2`
 
@@ -56,9 +57,10 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 			key     pombo.Key
 			state   pombo.State
 			settled sql.NullString
+			before  sql.NullString // by the generation that this one continues
 			history sql.RawBytes
 		)
-		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.Row, &key.Generation, &history); err != nil {
+		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.Row, &key.Generation, &history, &before); err != nil {
 			return err
 		}
 		st, err := read(history)
@@ -75,10 +77,7 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 			nothing = append(nothing, []any{s.Seq, string(state)})
 			return nil
 		}
-		s.Row, s.MessageID, s.Expected = key.Row, key.ID(), settled.String
-		if s.Expected == "" {
-			s.Expected = db.o.Pending
-		}
+		s.Row, s.MessageID, s.Expected = key.Row, key.ID(), cmp.Or(settled.String, before.String, db.o.Pending)
 		if st.accepted {
 			s.SentAt = st.begun
 		}
@@ -98,9 +97,10 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 }
 
 const (
-	// A notification that has moved on, to a state with another code, stays due.
+	// A notification that has moved on, to a state with another code, stays due;
+	// not one that a new generation has replaced meanwhile.
 	settledStatement = `
-	UPDATE notification SET settled = ?1, settle_at = CASE WHEN replace(?2, ',' || state || ',', '') <> ?2 THEN NULL ELSE ?3 END
+	UPDATE notification SET settled = ?1, settle_at = CASE WHEN settle IS NOT NULL OR replace(?2, ',' || state || ',', '') <> ?2 THEN NULL ELSE ?3 END
 	WHERE seq = ?4`
 	settleLaterStatement = `UPDATE notification SET settle_at = ?1 WHERE seq = ?2 AND settle_at IS NOT NULL`
 	parkStatement        = `

@@ -1,109 +1,117 @@
-// Package receipts learns what became of a message after Blip took it. A 202 is
-// "accepted", not "delivered": the rest comes later, out of order, more than
-// once or never.
-//
-// The poller asks Blip for the notifications of each message on a growing
-// schedule. It needs nothing from outside: it works for every company whose
-// server cannot be reached from the internet. Blip keeps the notifications
-// three days; what it has not told by then stays as it is. When asking fails,
-// the message is asked about again later; states only move forward, so that
-// asking twice does no harm.
 package receipts
 
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"pombo"
 )
 
-// Ledger is the ledger as receipts see it.
-type Ledger interface {
-	// PollDue returns sent notifications whose next poll is due.
+// pollLedger is the ledger as the poller sees it.
+type pollLedger interface {
+	// PollDue returns sent notifications whose next poll is due, the longest due
+	// first.
 	PollDue(ctx context.Context, limit int) ([]pombo.Notification, error)
-	// Polled sets the next poll; zero = none.
-	Polled(ctx context.Context, seq int64, next time.Time) error
-	// Apply moves notifications forward; unknown ids and repeats change nothing.
-	Apply(ctx context.Context, receipts []pombo.Receipt) (applied int, err error)
+	// Polled sets the next polls.
+	Polled(ctx context.Context, polls []pombo.NextPoll) error
 }
 
-// Schedule returns the age of a message at each poll, counted from its last attempt.
-// The last one is an hour before Blip forgets.
+// Schedule returns the ages of a message at which Blip is asked about it, counted
+// from its last attempt: dense at first, when most is told, then less and less. The
+// last one is an hour before Blip forgets.
 func Schedule() []time.Duration {
-	return []time.Duration{30 * time.Second, 5 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 71 * time.Hour}
+	return []time.Duration{
+		30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute,
+		time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 71 * time.Hour,
+	}
+}
+
+// Net returns the ages that are left of the schedule where a webhook or the
+// message's own state says that little is to be learnt: see Poller.ages.
+func Net() []time.Duration {
+	return []time.Duration{time.Hour, 24 * time.Hour, 71 * time.Hour}
 }
 
 const (
-	pollBatch = 100
-	// pollsAtOnce is small: polls share the rate of commands with look-ups,
-	// which a message cannot go without.
+	// share is the part of the bot's commands that polls may take, one in so
+	// many: look-ups, which a message cannot go without, take from the same.
+	share = 4
+	// pollBatch is how many are asked about before the answers are recorded
+	// together, or what the rate allows in about two seconds.
+	pollBatch   = 100
 	pollsAtOnce = 8
 	pollAgain   = time.Minute // after a poll that failed
 	idle        = time.Second
+	dutyAgain   = 5 * time.Second // after another process had the duty
+	// lately is how long ago a webhook may have brought a receipt to be trusted
+	// to bring the next.
+	lately = 10 * time.Minute
 )
 
-// PollerOptions is what a Poller is made of.
+// PollerOptions is what a Poller is made of. Ledger, Recorder, Ask, Leave and
+// Schedule must be set.
 type PollerOptions struct {
-	Ledger Ledger
+	Ledger   pollLedger
+	Recorder *Recorder
 	// Ask returns what Blip has about an id; nothing is no error.
 	Ask func(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
 	// Leave waits for leave to make one command.
 	Leave func(ctx context.Context) error
-	// Moved is called when a notification has moved on; nil = nobody minds.
-	Moved func()
-	// Duty reports whether it is this process's turn to ask, where several share
-	// a ledger; nil = always. It is called before each question.
-	Duty     func(ctx context.Context) (bool, error)
-	Schedule []time.Duration // ages of a message at each poll; at least one
-	Logger   *slog.Logger
+	// CommandsPerSecond is the bot's rate, of which polls take a quarter at most;
+	// 0 = no limit.
+	CommandsPerSecond float64
+	// Duty reports whether this process is the one that polls, of those that
+	// share the ledger; nil = it always is. Asked about once a second.
+	Duty func(ctx context.Context) (bool, error)
+	// LastWebhook returns when a webhook last brought a receipt; nil = never.
+	LastWebhook func() time.Time
+	Schedule    []time.Duration // ages of a message at each poll; at least one
+	Net         []time.Duration // the few of them that are always made; none = all are
 }
 
 // Poller asks Blip what became of the messages it took.
-type Poller struct{ o PollerOptions }
+type Poller struct {
+	o     PollerOptions
+	pace  *rate.Limiter
+	batch int
+}
 
 // NewPoller checks the options.
 func NewPoller(o PollerOptions) (*Poller, error) {
-	if o.Ledger == nil || o.Ask == nil || o.Leave == nil || len(o.Schedule) == 0 {
-		return nil, errors.New("the poller needs a ledger, a way to ask, leave to do so and a schedule")
-	}
-	if o.Moved == nil {
-		o.Moved = func() {}
+	if o.Ledger == nil || o.Recorder == nil || o.Ask == nil || o.Leave == nil || len(o.Schedule) == 0 {
+		return nil, errors.New("the poller needs a ledger, a recorder, a way to ask, leave to do so and a schedule")
 	}
 	if o.Duty == nil {
 		o.Duty = func(context.Context) (bool, error) { return true, nil }
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if o.LastWebhook == nil {
+		o.LastWebhook = func() time.Time { return time.Time{} }
 	}
-	return &Poller{o}, nil
+	p := &Poller{o: o, pace: rate.NewLimiter(rate.Inf, 1), batch: pollBatch}
+	if perSecond := o.CommandsPerSecond / share; perSecond > 0 {
+		p.pace.SetLimit(rate.Limit(perSecond))
+		p.batch = min(pollBatch, max(int(2*perSecond), 1))
+	}
+	return p, nil
 }
 
 // Run polls until ctx ends.
 func (p *Poller) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		var batch []pombo.Notification
-		mine, err := p.o.Duty(ctx)
-		if mine && err == nil {
-			batch, err = p.o.Ledger.PollDue(ctx, pollBatch)
-		}
-		if err != nil && ctx.Err() == nil {
-			p.o.Logger.Error("messages to ask about not read", "error", err)
-		}
-		var group errgroup.Group
-		group.SetLimit(pollsAtOnce)
-		for _, n := range batch {
-			if mine, _ := p.o.Duty(ctx); !mine {
-				break // the others have been asked about elsewhere
+		wait, err := p.round(ctx)
+		if err != nil {
+			wait = idle
+			if ctx.Err() == nil {
+				p.o.Recorder.o.Logger.Error("receipts not asked for; it goes on by itself", "error", err)
 			}
-			group.Go(func() error { return p.poll(ctx, n) })
 		}
-		err = errors.Join(err, group.Wait())
-		if len(batch) < pollBatch || err != nil {
-			t := time.NewTimer(idle)
+		if wait > 0 {
+			t := time.NewTimer(wait)
 			select {
 			case <-t.C:
 			case <-ctx.Done():
@@ -113,42 +121,136 @@ func (p *Poller) Run(ctx context.Context) {
 	}
 }
 
-func (p *Poller) poll(ctx context.Context, n pombo.Notification) error {
-	if err := p.o.Leave(ctx); err != nil {
-		return err // it stays due
+// round asks about what is due and returns how long to wait before the next. After
+// an error all stays due.
+func (p *Poller) round(ctx context.Context) (wait time.Duration, err error) {
+	mine, err := p.o.Duty(ctx)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("find out whether this process polls: %w", err)
+	case !mine:
+		return dutyAgain, nil
 	}
-	receipts, err := p.o.Ask(ctx, n.ID)
+	due, err := p.o.Ledger.PollDue(ctx, p.batch)
+	if err != nil {
+		return 0, err
+	}
+	answers := p.askAll(ctx, due)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	var list []pombo.Receipt
+	var next []pombo.NextPoll
+	for i, a := range answers {
+		list = append(list, a.receipts...)
+		if a.done {
+			next = append(next, pombo.NextPoll{Seq: due[i].Seq, At: a.next})
+		}
+	}
+	if _, err := p.o.Recorder.Record(ctx, list); err != nil {
+		return 0, err
+	}
+	if err := p.o.Ledger.Polled(ctx, next); err != nil {
+		return 0, err
+	}
+	if len(due) < p.batch || len(next) < len(due) {
+		return idle, nil
+	}
+	return 0, nil
+}
+
+// answer is what became of one poll.
+type answer struct {
+	done     bool // else it stays due
+	receipts []pombo.Receipt
+	next     time.Time
+}
+
+// askAll asks about each of the notifications, some at once, the first ones first.
+func (p *Poller) askAll(ctx context.Context, due []pombo.Notification) []answer {
+	answers := make([]answer, len(due))
+	var group errgroup.Group
+	group.SetLimit(pollsAtOnce)
+	for i := range due {
+		n := &due[i]
+		if at, spared := p.spare(n); spared {
+			p.count("spared")
+			answers[i] = answer{done: true, next: at}
+			continue
+		}
+		group.Go(func() error {
+			answers[i] = p.ask(ctx, n)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return answers
+}
+
+func (p *Poller) ask(ctx context.Context, n *pombo.Notification) answer {
+	if p.pace.Wait(ctx) != nil || p.o.Leave(ctx) != nil {
+		return answer{} // stopping, or sending is paused
+	}
+	list, err := p.o.Ask(ctx, n.ID)
 	if err != nil {
 		if ctx.Err() == nil {
-			p.o.Logger.Warn("receipts not read; asked again later", "id", n.ID, "error", err)
+			p.count("failed")
+			p.o.Recorder.o.Logger.Warn("receipts not read; asked again later", "id", n.ID, "error", err)
+			p.o.Recorder.refused(ctx, err)
 		}
-		return p.o.Ledger.Polled(context.WithoutCancel(ctx), n.Seq, time.Now().Add(pollAgain))
+		return answer{done: true, next: time.Now().Add(pollAgain)}
 	}
-	applied, err := p.o.Ledger.Apply(ctx, receipts)
-	if err != nil {
-		if ctx.Err() == nil {
-			p.o.Logger.Error("receipts not recorded; asked again later", "id", n.ID, "error", err)
-		}
-		return err // it stays due
+	if len(list) == 0 {
+		p.count("nothing")
+	} else {
+		p.count("receipts")
 	}
-	if applied > 0 {
-		p.o.Moved()
-	}
-	return p.o.Ledger.Polled(ctx, n.Seq, p.next(n.Begun, receipts))
+	return answer{done: true, receipts: list, next: p.next(n, list)}
 }
 
 // next returns when to ask again: zero after a receipt that ends the story, and
 // when the schedule has run out.
-func (p *Poller) next(begun time.Time, receipts []pombo.Receipt) time.Time {
-	for _, r := range receipts {
-		if r.State == pombo.Read || r.State == pombo.Failed {
+func (p *Poller) next(n *pombo.Notification, list []pombo.Receipt) time.Time {
+	after := *n
+	for _, r := range list {
+		switch r.State {
+		case pombo.Read, pombo.Failed:
 			return time.Time{}
+		case pombo.Delivered:
+			after.State = r.State
 		}
 	}
-	for _, age := range p.o.Schedule {
-		if at := begun.Add(age); at.After(time.Now()) {
+	for _, age := range p.ages(&after) {
+		if at := n.Begun.Add(age); at.After(time.Now()) {
 			return at
 		}
 	}
 	return time.Time{}
 }
+
+// spare says when a poll that is due now is made instead.
+func (p *Poller) spare(n *pombo.Notification) (at time.Time, spared bool) {
+	first := p.ages(n)[0]
+	at = n.Begun.Add(first)
+	return at, first > p.o.Schedule[0] && at.After(time.Now())
+}
+
+// ages returns the schedule of a notification, which is the net when
+//
+//   - it is delivered: it can only be read yet;
+//   - webhooks have brought receipts of late, to this process;
+//   - it has moved on before it was asked about for the first time: a webhook told
+//     it, maybe another process.
+func (p *Poller) ages(n *pombo.Notification) []time.Duration {
+	early := len(p.o.Schedule) > 1 && time.Since(n.Begun) < p.o.Schedule[1]
+	switch {
+	case len(p.o.Net) == 0:
+	case n.State == pombo.Delivered,
+		time.Since(p.o.LastWebhook()) < lately,
+		n.State == pombo.Dispatched && early:
+		return p.o.Net
+	}
+	return p.o.Schedule
+}
+
+func (p *Poller) count(result string) { p.o.Recorder.metrics.polls.WithLabelValues(result).Inc() }

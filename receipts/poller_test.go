@@ -4,168 +4,341 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"pombo"
 	"pombo/receipts"
 )
 
-// shelf is a ledger with one message.
+// shelf is a ledger that believes every receipt.
 type shelf struct {
-	mu      sync.Mutex
-	message pombo.Notification
-	next    time.Time
-	applied []pombo.State
-	broken  error
+	mu       sync.Mutex
+	messages []pombo.Notification // by Seq, from 1
+	next     map[int64]time.Time
+	applied  []pombo.Receipt
+	broken   error
 }
 
-func (s *shelf) PollDue(context.Context, int) ([]pombo.Notification, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next.IsZero() || s.next.After(time.Now()) {
-		return nil, s.broken
+func newShelf(states ...pombo.State) *shelf {
+	s := &shelf{next: map[int64]time.Time{}}
+	for i, state := range states {
+		key := pombo.Key{Source: "table", Row: strconv.Itoa(i + 1), Generation: 1}
+		s.messages = append(s.messages, pombo.Notification{Seq: int64(i + 1), Key: key, ID: key.ID(), State: state, Begun: time.Now()})
 	}
-	return []pombo.Notification{s.message}, s.broken
+	return s
 }
 
-func (s *shelf) Polled(_ context.Context, _ int64, next time.Time) error {
+func (s *shelf) PollDue(_ context.Context, limit int) ([]pombo.Notification, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = next
+	var due []pombo.Notification
+	for _, n := range s.messages {
+		if at := s.next[n.Seq]; !at.IsZero() && !at.After(time.Now()) {
+			due = append(due, n)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b pombo.Notification) int { return s.next[a.Seq].Compare(s.next[b.Seq]) })
+	return due[:min(limit, len(due))], s.broken
+}
+
+func (s *shelf) Polled(_ context.Context, polls []pombo.NextPoll) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range polls {
+		s.next[p.Seq] = p.At
+	}
 	return nil
 }
 
-func (s *shelf) Apply(_ context.Context, list []pombo.Receipt) (int, error) {
+func (s *shelf) Apply(_ context.Context, list []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	results := make([]pombo.ReceiptResult, len(list))
 	if s.broken != nil {
-		return 0, s.broken
+		return results, s.broken
 	}
-	for _, r := range list {
-		s.applied = append(s.applied, r.State)
+	for i, r := range list {
+		results[i] = pombo.ReceiptUnknown
+		for k := range s.messages {
+			if n := &s.messages[k]; n.ID == r.ID {
+				results[i], n.State = pombo.ReceiptMoved, r.State
+			}
+		}
+		s.applied = append(s.applied, r)
 	}
-	return len(list), nil
+	return results, nil
 }
 
-// poll runs a poller over one message for a while and returns the ages at which
-// Blip was asked.
-func poll(t *testing.T, s *shelf, schedule []time.Duration, last time.Duration, answer func(age time.Duration) ([]pombo.Receipt, error)) (ages []time.Duration) {
-	t.Helper()
-	begun := time.Now()
-	s.message, s.next = pombo.Notification{Seq: 1, ID: "id", State: pombo.Accepted, Begun: begun}, begun.Add(schedule[0])
-	p, err := receipts.NewPoller(receipts.PollerOptions{
-		Ledger: s, Schedule: schedule,
-		Leave: func(context.Context) error { return nil },
-		Ask: func(context.Context, pombo.ID) ([]pombo.Receipt, error) {
-			age := time.Since(begun).Round(time.Second)
-			ages = append(ages, age)
-			return answer(age)
-		},
+func (s *shelf) Notification(_ context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.messages {
+		if n.ID == id {
+			return n, nil, s.broken
+		}
+	}
+	return pombo.Notification{}, nil, pombo.ErrNotFound
+}
+
+func (s *shelf) states() (list []pombo.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.applied {
+		list = append(list, r.State)
+	}
+	return list
+}
+
+// poller is a poller over a shelf, and what it asked.
+type poller struct {
+	shelf *shelf
+	o     receipts.PollerOptions
+	begun time.Time
+
+	mu   sync.Mutex
+	ages []time.Duration // at which Blip was asked
+	ids  []pombo.ID
+}
+
+func newPoller(s *shelf, answer func(age time.Duration) ([]pombo.State, error)) *poller {
+	p := &poller{shelf: s, begun: time.Now()}
+	recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
+		Ledger:       s,
+		OptOuts:      &list{},
+		HoldTemplate: func(string, pombo.Reason, time.Time) {},
+		HoldBot:      func(context.Context, pombo.Pause) error { return nil },
+		Registerer:   prometheus.NewRegistry(),
 	})
+	if err != nil {
+		panic(err)
+	}
+	p.o = receipts.PollerOptions{
+		Ledger: s, Recorder: recorder, Schedule: receipts.Schedule(), Net: receipts.Net(),
+		Leave: func(context.Context) error { return nil },
+		Ask: func(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+			age := time.Since(p.begun).Round(time.Second)
+			p.mu.Lock()
+			p.ages, p.ids = append(p.ages, age), append(p.ids, id)
+			p.mu.Unlock()
+			states, err := answer(age)
+			var list []pombo.Receipt
+			for _, state := range states {
+				list = append(list, pombo.Receipt{ID: id, State: state})
+			}
+			return list, err
+		},
+	}
+	return p
+}
+
+// run polls for a while.
+func (p *poller) run(t *testing.T, last time.Duration) []time.Duration {
+	t.Helper()
+	poller, err := receipts.NewPoller(p.o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, n := range p.shelf.messages {
+		if p.shelf.next[n.Seq].IsZero() {
+			p.shelf.next[n.Seq] = n.Begun.Add(p.o.Schedule[0])
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.Run(ctx) }()
+	go func() { defer close(done); poller.Run(ctx) }()
 	time.Sleep(last)
 	cancel()
 	<-done
-	return ages
+	return p.ages
 }
+
+const day = 25 * time.Hour
+
+func before(limit time.Duration, ages []time.Duration) []time.Duration {
+	return slices.DeleteFunc(slices.Clone(ages), func(age time.Duration) bool { return age > limit })
+}
+
+func near(t *testing.T, got, want []time.Duration) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("asked at %v, want at %v", got, want)
+	}
+	for i := range got {
+		if got[i] < want[i] || got[i] > want[i]+6*time.Second {
+			t.Errorf("poll %d at %s, want at %s", i+1, got[i], want[i])
+		}
+	}
+}
+
+func nothing(time.Duration) ([]pombo.State, error) { return nil, nil }
 
 func TestPollsOnAGrowingScheduleUntilBlipForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		schedule := receipts.Schedule()
-		ages := poll(t, &shelf{}, schedule, 5*24*time.Hour, func(time.Duration) ([]pombo.Receipt, error) { return nil, nil })
-		if len(ages) != len(schedule) {
-			t.Fatalf("asked at %v, want once for each of %v", ages, schedule)
-		}
-		for i, age := range ages {
-			if age < schedule[i] || age > schedule[i]+2*time.Second {
-				t.Errorf("poll %d at %s, want at %s", i+1, age, schedule[i])
-			}
-		}
-		if last := schedule[len(schedule)-1]; last >= 72*time.Hour {
-			t.Errorf("the last poll is at %s, when Blip has forgotten", last)
-		}
+		near(t, newPoller(newShelf(pombo.Accepted), nothing).run(t, 74*time.Hour), receipts.Schedule())
 	})
+	schedule := receipts.Schedule()
+	if last := schedule[len(schedule)-1]; last >= 72*time.Hour {
+		t.Errorf("the last poll is at %s, when Blip has forgotten", last)
+	}
+	for i := 2; i < len(schedule); i++ {
+		if schedule[i] <= schedule[i-1] {
+			t.Errorf("poll %d is at %s after %s", i+1, schedule[i], schedule[i-1])
+		}
+	}
+	for _, age := range receipts.Net() {
+		if !slices.Contains(schedule, age) {
+			t.Errorf("the net has %s, which the schedule has not", age)
+		}
+	}
 }
 
 func TestAFinalReceiptEndsThePolling(t *testing.T) {
 	for _, final := range []pombo.State{pombo.Read, pombo.Failed} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &shelf{}
-			ages := poll(t, s, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute}, time.Hour, func(age time.Duration) ([]pombo.Receipt, error) {
+			s := newShelf(pombo.Accepted)
+			near(t, newPoller(s, func(age time.Duration) ([]pombo.State, error) {
 				if age < 2*time.Minute {
-					return []pombo.Receipt{{State: pombo.Accepted}}, nil
+					return []pombo.State{pombo.Dispatched}, nil
 				}
-				return []pombo.Receipt{{State: pombo.Accepted}, {State: final}}, nil
-			})
-			if len(ages) != 2 || !slices.Contains(s.applied, final) {
-				t.Errorf("asked at %v, applied %v, want two polls and %s", ages, s.applied, final)
+				return []pombo.State{pombo.Dispatched, final}, nil
+			}).run(t, day), receipts.Schedule()[:2])
+			if states := s.states(); !slices.Contains(states, final) {
+				t.Errorf("applied %v, want %s among them", states, final)
 			}
 		})
 	}
 }
 
+// What can only be read yet is asked about three times, not eleven.
+func TestADeliveredMessageIsAskedAboutRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		delivered := func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Delivered}, nil }
+		near(t, newPoller(newShelf(pombo.Accepted), delivered).run(t, day),
+			before(day, append([]time.Duration{30 * time.Second}, receipts.Net()...)))
+	})
+}
+
+func TestPollsAreFewWhereWebhooksArrive(t *testing.T) {
+	tests := []struct {
+		name    string
+		state   pombo.State
+		webhook time.Duration // the last one, before the message was sent; 0 = none ever
+		want    []time.Duration
+	}{
+		{"to this process", pombo.Accepted, time.Minute, receipts.Net()},
+		{"long ago", pombo.Accepted, time.Hour, receipts.Schedule()},
+		{"never", pombo.Accepted, 0, receipts.Schedule()},
+		{"to another process, before the first poll", pombo.Delivered, 0, receipts.Net()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPoller(newShelf(tt.state), nothing)
+				if tt.webhook > 0 {
+					last := time.Now().Add(-tt.webhook)
+					p.o.LastWebhook = func() time.Time {
+						if tt.webhook < 10*time.Minute {
+							return time.Now() // they go on
+						}
+						return last
+					}
+				}
+				near(t, p.run(t, day), before(day, tt.want))
+			})
+		})
+	}
+	// A webhook told that it was handed over, and then they stopped: dense again
+	// from the first hour on.
+	synctest.Test(t, func(t *testing.T) {
+		schedule := receipts.Schedule()
+		near(t, newPoller(newShelf(pombo.Dispatched), nothing).run(t, day), before(day, schedule[4:]))
+	})
+}
+
 func TestAPollThatFailsIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{}
-		ages := poll(t, s, []time.Duration{time.Minute}, time.Hour, func(age time.Duration) ([]pombo.Receipt, error) {
+		s := newShelf(pombo.Accepted)
+		p := newPoller(s, func(age time.Duration) ([]pombo.State, error) {
 			if age < 3*time.Minute {
 				return nil, errors.New("Blip is away")
 			}
-			return []pombo.Receipt{{State: pombo.Delivered}}, nil
+			return []pombo.State{pombo.Read}, nil
 		})
-		if len(ages) != 3 || !slices.Equal(s.applied, []pombo.State{pombo.Delivered}) {
-			t.Errorf("asked at %v, applied %v, want a poll each minute until one was answered", ages, s.applied)
+		p.o.Schedule = []time.Duration{time.Minute}
+		if ages := p.run(t, time.Hour); len(ages) != 3 || !slices.Equal(s.states(), []pombo.State{pombo.Read}) {
+			t.Errorf("asked at %v, applied %v, want a poll each minute until one was answered", ages, s.states())
 		}
 	})
 }
 
 func TestALedgerThatIsAwayLosesNoReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{broken: errors.New("the disk is full")}
+		s := newShelf(pombo.Accepted)
+		s.broken = errors.New("the disk is full")
 		time.AfterFunc(10*time.Minute, func() { s.mu.Lock(); defer s.mu.Unlock(); s.broken = nil })
-		poll(t, s, []time.Duration{time.Minute}, time.Hour, func(time.Duration) ([]pombo.Receipt, error) {
-			return []pombo.Receipt{{State: pombo.Delivered}}, nil
-		})
-		if !slices.Equal(s.applied, []pombo.State{pombo.Delivered}) {
-			t.Errorf("applied %v, want delivered once the ledger was back", s.applied)
+		newPoller(s, func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Read}, nil }).run(t, time.Hour)
+		if !slices.Equal(s.states(), []pombo.State{pombo.Read}) {
+			t.Errorf("applied %v, want read once the ledger was back", s.states())
 		}
 	})
 }
 
-// TestWhoHasNoDutyDoesNotAsk: another process has it for the first ten minutes.
-func TestWhoHasNoDutyDoesNotAsk(t *testing.T) {
+// Look-ups share the rate: a thousand due polls take a quarter of it and no more,
+// those that wait longest first.
+func TestPollsTakeAShareOfTheCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asked []time.Duration
+		s := newShelf(slices.Repeat([]pombo.State{pombo.Accepted}, 1000)...)
+		for _, n := range s.messages {
+			s.next[n.Seq] = time.Now().Add(-time.Duration(n.Seq) * time.Second)
+		}
+		p := newPoller(s, func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Read}, nil })
+		p.o.CommandsPerSecond = 40
+		p.run(t, 20*time.Second)
+		if n := len(p.ages); n < 180 || n > 202 {
+			t.Errorf("%d polls in 20 s, want a quarter of 40/s", n)
+		}
+		last := p.ids[:20]
+		for _, n := range s.messages[:900] {
+			if slices.Contains(last, n.ID) {
+				t.Errorf("row %s was asked about among the first, and waits less long than a hundred others", n.Key.Row)
+			}
+		}
+	})
+}
+
+func TestOnlyWhoHasTheDutyPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPoller(newShelf(pombo.Accepted), nothing)
 		begun := time.Now()
-		p, err := receipts.NewPoller(receipts.PollerOptions{
-			Ledger:   &shelf{message: pombo.Notification{Seq: 1, ID: "id", State: pombo.Accepted, Begun: begun}, next: begun.Add(time.Minute)},
-			Schedule: []time.Duration{time.Minute},
-			Duty:     func(context.Context) (bool, error) { return time.Since(begun) > 10*time.Minute, nil },
-			Leave:    func(context.Context) error { return nil },
-			Ask: func(context.Context, pombo.ID) ([]pombo.Receipt, error) {
-				asked = append(asked, time.Since(begun))
-				return nil, nil
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
+		p.o.Duty = func(context.Context) (bool, error) {
+			switch age := time.Since(begun); {
+			case age < time.Minute:
+				return false, nil
+			case age < 2*time.Minute:
+				return false, errors.New("the ledger is away")
+			}
+			return true, nil
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); p.Run(ctx) }()
-		time.Sleep(time.Hour)
-		cancel()
-		<-done
-		if len(asked) != 1 || asked[0] < 10*time.Minute || asked[0] > 10*time.Minute+2*time.Second {
-			t.Errorf("asked at %v, want once, after ten minutes", asked)
+		near(t, p.run(t, 4*time.Minute), []time.Duration{2 * time.Minute})
+	})
+}
+
+func TestNoLeaveNoPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPoller(newShelf(pombo.Accepted), nothing)
+		begun := time.Now()
+		p.o.Leave = func(context.Context) error {
+			if time.Since(begun) < 5*time.Minute {
+				return errors.New("Blip has the bot pause")
+			}
+			return nil
 		}
+		near(t, p.run(t, 6*time.Minute), []time.Duration{5 * time.Minute})
 	})
 }

@@ -61,13 +61,11 @@ type Reviewer interface {
 	Review(ctx context.Context, since time.Time, after int64, limit int) ([]pombo.Review, error)
 	// Reviewed returns one as it is now.
 	Reviewed(ctx context.Context, seq int64) (pombo.Review, error)
-	// Apply moves notifications forward; unknown ids and repeats change nothing.
-	Apply(ctx context.Context, receipts []pombo.Receipt) (applied int, err error)
 	SaveReconciliation(ctx context.Context, r pombo.Reconciliation) error
 }
 
-// Options is what a Reconciler is made of. Source, Ledger, Ask and Leave must be
-// set.
+// Options is what a Reconciler is made of. Source, Ledger, Ask, Leave and Record
+// must be set.
 type Options struct {
 	SourceName string
 	Source     Statuses
@@ -81,8 +79,9 @@ type Options struct {
 	// as Leave lets pass.
 	PerSecond float64
 	MostAsked int // questions of one comparison; 0 = 2,000
-	// Moved is called when a notification has moved on; nil = nobody minds.
-	Moved func()
+	// Record applies what Blip tells and does all that follows from it; unknown ids
+	// and repeats change nothing.
+	Record func(ctx context.Context, receipts []pombo.Receipt) error
 	// Duty reports whether it is this process that compares today, where several
 	// share a ledger; nil = it is.
 	Duty       func(ctx context.Context) (bool, error)
@@ -100,14 +99,11 @@ type Reconciler struct {
 
 // New checks the options.
 func New(o Options) (*Reconciler, error) {
-	if o.Source == nil || o.Ledger == nil || o.Ask == nil || o.Leave == nil {
-		return nil, errors.New("reconcile: it needs a source, a ledger, a way to ask Blip and leave to do so")
+	if o.Source == nil || o.Ledger == nil || o.Ask == nil || o.Leave == nil || o.Record == nil {
+		return nil, errors.New("reconcile: it needs a source, a ledger, ways to ask Blip and to record the answer, and leave to ask")
 	}
 	if o.MostAsked == 0 {
 		o.MostAsked = 2000
-	}
-	if o.Moved == nil {
-		o.Moved = func() {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -394,13 +390,8 @@ func (p *pass) ask(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
 
 // hold holds a notification against what Blip has told of it.
 func (p *pass) hold(ctx context.Context, n pombo.Review, receipts []pombo.Receipt) error {
-	applied, err := p.o.Ledger.Apply(ctx, receipts)
-	if err != nil {
+	if err := p.o.Record(ctx, receipts); err != nil {
 		return err
-	}
-	if applied > 0 {
-		p.result.Applied += applied
-		p.o.Moved()
 	}
 	now, err := p.o.Ledger.Reviewed(ctx, n.Seq)
 	switch {
@@ -409,9 +400,13 @@ func (p *pass) hold(ctx context.Context, n pombo.Review, receipts []pombo.Receip
 	case err != nil:
 		return err
 	}
+	moved := now.State != n.State
+	if moved && len(receipts) > 0 {
+		p.result.Applied++
+	}
 	sent := slices.ContainsFunc(receipts, func(r pombo.Receipt) bool { return r.State.Sent() })
 	switch {
-	case applied > 0 && now.State == pombo.Failed:
+	case moved && now.State == pombo.Failed:
 		p.finding(pombo.FailedAtBlip, now)
 	case len(receipts) == 0 && n.State.Sent() && now.State == n.State:
 		p.finding(pombo.UnknownAtBlip, now)

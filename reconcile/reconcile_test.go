@@ -50,18 +50,17 @@ func (b *book) Reviewed(_ context.Context, seq int64) (pombo.Review, error) {
 	return pombo.Review{}, pombo.ErrNotFound
 }
 
-func (b *book) Apply(_ context.Context, receipts []pombo.Receipt) (applied int, err error) {
+func (b *book) record(_ context.Context, receipts []pombo.Receipt) error {
 	for _, r := range receipts {
 		for i := range b.list {
 			n := &b.list[i]
 			if n.ID == r.ID && n.State.CanBecome(r.State) {
 				n.State, n.Accepted = r.State, true
-				applied++
 				b.applied = append(b.applied, r)
 			}
 		}
 	}
-	return applied, nil
+	return nil
 }
 
 func (b *book) SaveReconciliation(_ context.Context, r pombo.Reconciliation) error {
@@ -128,7 +127,7 @@ func (w *world) tell(n *pombo.Review, states ...pombo.State) {
 func (w *world) reconciler(t *testing.T, change func(*Options)) *Reconciler {
 	t.Helper()
 	o := Options{
-		SourceName: "t", Source: w, Pending: "1", Ledger: &w.book, Ask: w.ask,
+		SourceName: "t", Source: w, Pending: "1", Ledger: &w.book, Ask: w.ask, Record: w.record,
 		Leave:  func(context.Context) error { return nil },
 		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}

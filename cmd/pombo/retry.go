@@ -13,7 +13,7 @@ type retryCommand struct {
 }
 
 func (retryCommand) Help() string {
-	return `For what failed, was cancelled, has expired or is uncertain. An uncertain one may have arrived: then the person gets it twice. What was sent cannot be sent again so; set its row back to pending in the table instead.
+	return `For what failed, was cancelled, has expired or is uncertain. An uncertain one may have arrived: then the person gets it twice. One that failed after Blip had taken it is sent again under another id, which is printed. What was sent cannot be sent again so; set its row back to pending in the table instead.
 
 Examples:
 
@@ -31,6 +31,7 @@ type changed struct {
 	OK     bool         `json:"ok"`
 	State  pombo.State  `json:"state,omitempty"`
 	Reason pombo.Reason `json:"reason,omitempty"`
+	Detail string       `json:"detail,omitempty"` // under which other id it is sent
 	Error  string       `json:"error,omitempty"`
 	Hint   string       `json:"hint,omitempty"`
 }
@@ -55,7 +56,12 @@ func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change 
 			results = append(results, changed{ID: id, Error: err.Error(), Hint: hintOf(err)})
 			continue
 		}
-		results = append(results, changed{ID: id, OK: true, State: story.State, Reason: story.Reason})
+		r := changed{ID: id, OK: true, State: story.State, Reason: story.Reason}
+		if n := len(story.Events); n > 0 && story.State == pombo.Failed {
+			// It stays what it was: WhatsApp had refused it after Blip had taken it.
+			r.Detail = story.Events[n-1].Detail
+		}
+		results = append(results, r)
 	}
 	if asJSON {
 		if err := s.printJSON(results); err != nil {
@@ -65,7 +71,11 @@ func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change 
 	}
 	for _, r := range results {
 		if r.OK {
-			s.printf("%s  %s\n", r.ID, standing(r.State, r.Reason))
+			said := standing(r.State, r.Reason)
+			if r.Detail != "" {
+				said = r.Detail
+			}
+			s.printf("%s  %s\n", r.ID, said)
 			continue
 		}
 		s.sayf("pombo: %s: %s", r.ID, r.Error)

@@ -46,6 +46,12 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"what is not settled", neverSettled},
 		{"receipts out of order", receipts},
 		{"receipts before the answer", receiptsFirst},
+		{"receipts in every order", receiptsInEveryOrder},
+		{"a trace while it waits to be sent again", traceWhileQueued},
+		{"a failure that passes", resendByItself},
+		{"a failure that passes, settled", resendSettles},
+		{"a failed message that arrived after all", resendTakenBack},
+		{"a failed message retried by hand", resendByHand},
 		{"polls", polls},
 		{"a row is corrected before it is retried", correct},
 		{"a run", run},
@@ -238,9 +244,20 @@ func (f *fixture) send(to pombo.State, reason pombo.Reason) pombo.Notification {
 
 func (f *fixture) receipt(id pombo.ID, s pombo.State) int {
 	f.Helper()
-	applied, err := f.db.Apply(f.Context(), []pombo.Receipt{{ID: id, State: s}})
+	return f.apply(pombo.Receipt{ID: id, State: s})
+}
+
+// apply returns how many of the receipts moved something.
+func (f *fixture) apply(list ...pombo.Receipt) (moved int) {
+	f.Helper()
+	results, err := f.db.Apply(f.Context(), list)
 	f.must(err)
-	return applied
+	for _, r := range results {
+		if r == pombo.ReceiptMoved || r == pombo.ReceiptResent {
+			moved++
+		}
+	}
+	return moved
 }
 
 func (f *fixture) get(id pombo.ID) pombo.Notification {

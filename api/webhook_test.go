@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"pombo"
+)
+
+// post is what a Webhook was given.
+type post struct{ kind, body string }
+
+// mailbox is a Webhook with one secret.
+type mailbox struct {
+	err  error
+	took []post
+}
+
+const webhookSecret = "a-secret-of-sixteen-or-more"
+
+func (m *mailbox) Admits(_, secret string) bool { return secret == webhookSecret }
+
+func (m *mailbox) Take(_ context.Context, kind string, body []byte) error {
+	m.took = append(m.took, post{kind, string(body)})
+	return m.err
+}
+
+func TestWebhook(t *testing.T) {
+	const body = `{"event":"received","id":"1"}`
+	tests := []struct {
+		name, target, body string
+		token              string // of the server
+		host               string
+		err                error
+		want               int
+		contains           string
+		took               bool
+	}{
+		{name: "notifications", target: "/blip/notifications/" + webhookSecret, body: body, token: token, want: 200, took: true},
+		{name: "messages", target: "/blip/messages/" + webhookSecret, body: body, token: token, want: 200, took: true},
+		{name: "from outside, through a tunnel, without API_TOKEN", target: "/blip/notifications/" + webhookSecret, body: body, host: "pombo.example.com", want: 200, took: true},
+		{name: "another secret", target: "/blip/notifications/a-secret-of-sixteen-or-less", body: body, token: token, want: 404, contains: "no such address"},
+		{name: "no secret", target: "/blip/notifications/", body: body, token: token, want: 401},
+		{name: "no JSON", target: "/blip/notifications/" + webhookSecret, body: "Maria", token: token, err: fmt.Errorf("take: %w", pombo.ErrNotJSON), want: 400, contains: "no JSON", took: true},
+		{name: "the ledger is away", target: "/blip/messages/" + webhookSecret, body: body, token: token, err: errors.New("the disk is full"), want: 503, took: true},
+		{name: "an error that means something else elsewhere", target: "/blip/messages/" + webhookSecret, body: body, token: token, err: pombo.ErrNotFound, want: 503, took: true},
+		{name: "1 MiB", target: "/blip/notifications/" + webhookSecret, body: `"` + strings.Repeat("x", 1<<20-2) + `"`, token: token, want: 200, took: true},
+		{name: "more than 1 MiB", target: "/blip/notifications/" + webhookSecret, body: strings.Repeat("x", 1<<20+1), token: token, want: 413},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &mailbox{err: tt.err}
+			w := newWorld(t, func(o *Options) { o.Webhook, o.Token = m, tt.token })
+			r := httptest.NewRequest(http.MethodPost, "http://localhost"+tt.target, strings.NewReader(tt.body))
+			r.Header.Set("Content-Type", "application/json")
+			if tt.host != "" {
+				r.Host = tt.host
+			}
+			rec := w.send(r)
+			checkStatus(t, rec, tt.want)
+			if !strings.Contains(rec.Body.String(), tt.contains) {
+				t.Errorf("answer lacks %q: %s", tt.contains, rec.Body)
+			}
+			if took := len(m.took) == 1 && m.took[0].body == tt.body && strings.Contains(tt.target, "/"+m.took[0].kind+"/"); took != tt.took {
+				t.Errorf("took %d bodies, want it = %t", len(m.took), tt.took)
+			}
+			if strings.Contains(w.log.String()+rec.Body.String(), webhookSecret) {
+				t.Error("the secret is in the log or in the answer")
+			}
+		})
+	}
+}
+
+func TestNoWebhook(t *testing.T) {
+	w := newWorld(t)
+	for _, kind := range []string{"notifications", "messages"} {
+		rec := w.ask("POST", "/blip/"+kind+"/"+webhookSecret, "{}")
+		checkStatus(t, rec, http.StatusNotFound)
+	}
+}

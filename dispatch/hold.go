@@ -1,0 +1,66 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"pombo"
+)
+
+// holds are the templates that receipts have stopped, each until a time. They are
+// this process's: another one, or the next, learns of it from Blip's list of
+// templates or from its own first message that fails.
+type holds struct {
+	mu   sync.Mutex
+	held map[string]hold
+}
+
+type hold struct {
+	reason pombo.Reason
+	until  time.Time
+}
+
+// HoldTemplate keeps messages of a template ("" = the configured one) in the queue
+// until a time. A hold that lasts longer stays as it is.
+func (e *Engine) HoldTemplate(template string, reason pombo.Reason, until time.Time) {
+	name := e.catalog.nameOf(&pombo.Notification{Template: template})
+	e.holds.mu.Lock()
+	defer e.holds.mu.Unlock()
+	if !e.holds.held[name].until.Before(until) {
+		return
+	}
+	if e.holds.held == nil {
+		e.holds.held = map[string]hold{}
+	}
+	e.holds.held[name] = hold{reason, until}
+	e.log.Warn("template stopped", "template", name, "until", until.Format(time.RFC3339), "reason", reason)
+}
+
+// heldTemplate puts the row back when its template is stopped.
+func (e *Engine) heldTemplate(o pombo.Outcome, template string) (back pombo.Outcome, is bool) {
+	e.holds.mu.Lock()
+	defer e.holds.mu.Unlock()
+	h := e.holds.held[template]
+	if !h.until.After(time.Now()) {
+		return o, false
+	}
+	o.Detail = "template " + template + " is stopped after a failed message"
+	return release(o, h.reason, h.until), true
+}
+
+// HoldBot stops all sending as Pause does. A pause that lasts longer, an
+// operator's above all, stays as it is. When the ledger cannot be told, the pause
+// holds in this process all the same.
+func (e *Engine) HoldBot(ctx context.Context, p pombo.Pause) error {
+	e.pausing.Lock()
+	defer e.pausing.Unlock()
+	if now, ok := e.pace.current(); ok && (now.Until.IsZero() || !now.Until.Before(p.Until)) {
+		return nil
+	}
+	err := e.setPause(ctx, p)
+	if err != nil {
+		e.pace.set(p, true)
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package receipts
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pombo"
+)
+
+// metrics of the package. All label values come from closed lists.
+type metrics struct {
+	applied  *prometheus.CounterVec // by state
+	unknown  prometheus.Counter
+	last     prometheus.Gauge
+	requests *prometheus.CounterVec // by kind and result
+	polls    *prometheus.CounterVec // by result
+	optOuts  *prometheus.CounterVec // by result
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		applied: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_receipts_applied_total", Help: "Receipts that moved a notification, by the state it led to."}, []string{"state"}),
+		unknown: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pombo_receipts_unknown_total", Help: "Receipts for ids that the ledger does not know."}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pombo_receipt_last_timestamp_seconds", Help: "When the last receipt for a message of ours came; 0 = none since the start."}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_webhook_requests_total", Help: "What Blip posted, by the address it used and what became of it."}, []string{"kind", "result"}),
+		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_receipt_polls_total", Help: "Polls for receipts, by what they brought; spared = not made, because webhooks arrive."}, []string{"result"}),
+		optOuts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_opt_outs_total", Help: "Inbound messages that ask for no more, by what became of it."}, []string{"result"}),
+	}
+	for _, s := range []pombo.State{pombo.Accepted, pombo.Dispatched, pombo.Delivered, pombo.Read, pombo.Failed} {
+		m.applied.WithLabelValues(string(s))
+	}
+	for _, kind := range []string{Notifications, Messages} {
+		for _, result := range []string{"ok", "refused", "not_json", "failed"} {
+			m.requests.WithLabelValues(kind, result)
+		}
+	}
+	for _, result := range []string{"receipts", "nothing", "failed", "spared"} {
+		m.polls.WithLabelValues(result)
+	}
+	for _, result := range []string{"kept", "failed"} {
+		m.optOuts.WithLabelValues(result)
+	}
+	if r != nil {
+		r.MustRegister(m.applied, m.unknown, m.last, m.requests, m.polls, m.optOuts)
+	}
+	return m
+}
+
+func (m *metrics) optOut(result string) { m.optOuts.WithLabelValues(result).Inc() }

@@ -1,0 +1,69 @@
+package pombo
+
+import "time"
+
+// Remedy says what follows from a failed receipt: Blip had taken the message, and
+// it reached nobody. Which failure has which remedy is one table in package blip.
+//
+// All but RemedyNever send the message again by itself, as a new generation with a
+// new id, and only so often: see Resend.
+type Remedy string
+
+// The remedies.
+const (
+	RemedyNever    Remedy = ""         // the same again would fail again, or may have arrived
+	RemedyBackoff  Remedy = "backoff"  // trouble that passes: again in minutes, then more
+	RemedyHours    Remedy = "hours"    // again in hours: sooner would make it worse
+	RemedyTemplate Remedy = "template" // stop the template; again in hours
+	RemedyBot      Remedy = "bot"      // stop the bot; again in hours
+)
+
+// Remedies lists them in the order of their reach.
+func Remedies() []Remedy {
+	return []Remedy{RemedyBackoff, RemedyHours, RemedyNever, RemedyTemplate, RemedyBot}
+}
+
+// resends has the waits before each further message. There are few, because each
+// is a whole message: WhatsApp counts it, and the person may get it late.
+var resends = map[Remedy][]time.Duration{
+	RemedyBackoff:  {5 * time.Minute, 30 * time.Minute, 2 * time.Hour},
+	RemedyHours:    {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+	RemedyTemplate: {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+	RemedyBot:      {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+}
+
+// Resend says how long after the failure the message is sent again when it has
+// been sent again so often before, and whether it is at all.
+func (r Remedy) Resend(before int) (wait time.Duration, ok bool) {
+	list := resends[r]
+	if before < 0 || before >= len(list) {
+		return 0, false
+	}
+	return list[before], true
+}
+
+// Stop says for how long after the failure the template or the bot stops; 0 for a
+// remedy that stops nothing. An hour wastes few messages on trying whether the
+// trouble is over; pombo resume ends the stop of the bot before.
+func (r Remedy) Stop() time.Duration {
+	if r == RemedyTemplate || r == RemedyBot {
+		return time.Hour
+	}
+	return 0
+}
+
+// Sentence says what the remedy does, lower case and without a full stop.
+func (r Remedy) Sentence() string {
+	switch r {
+	case RemedyBackoff:
+		return "trouble that passes: sent again after 5 minutes, 30 minutes and 2 hours"
+	case RemedyHours:
+		return "sent again after 6, 24 and 48 hours"
+	case RemedyTemplate:
+		return "the template stops for an hour; sent again after 6, 24 and 48 hours"
+	case RemedyBot:
+		return "all sending stops for an hour; sent again after 6, 24 and 48 hours"
+	default:
+		return "not sent again by itself"
+	}
+}
