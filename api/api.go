@@ -67,8 +67,8 @@ type pauseLedger interface {
 	Paused(ctx context.Context) (pombo.Pause, bool, error)
 }
 
-// Options is what a Server is made of. All but Token, Logger, Now and Version
-// must be set.
+// Options is what a Server is made of. All but CheckTemplate,
+// Token, Logger, Now and Version must be set.
 type Options struct {
 	Runs   Runs
 	Ledger Ledger
@@ -77,8 +77,11 @@ type Options struct {
 	Add func(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error)
 	// Templates lists the templates that Blip has.
 	Templates func(ctx context.Context) ([]pombo.Template, error)
-	Checks    []Check      // what GET /readyz asks
-	Metrics   http.Handler // serves GET /metrics
+	// CheckTemplate says what keeps the rows of the source from going with a
+	// template; nil = nothing is said about that.
+	CheckTemplate func(pombo.Template) []pombo.Misfit
+	Checks        []Check      // what GET /readyz asks
+	Metrics       http.Handler // serves GET /metrics
 
 	Token   string           // API_TOKEN; "" = no token is asked for
 	Logger  *slog.Logger     // nil = no log

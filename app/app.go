@@ -139,6 +139,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Owner:             owner(),
 		Template:          c.Blip.Template,
 		Language:          c.Blip.Language,
+		Places:            places(c.Source),
 		Workers:           c.Dispatch.Workers,
 		MessagesPerSecond: c.Blip.MessagesPerSecond,
 		CommandsPerSecond: c.Blip.CommandsPerSecond,
@@ -153,7 +154,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.poller, err = receipts.NewPoller(receipts.PollerOptions{
-		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved,
+		Ledger: a.ledger, Ask: a.receiptsOf(client), Leave: a.engine.LeaveCommand, Moved: a.engine.Moved,
 		Schedule: schedule, Logger: o.Logger,
 	})
 	if err != nil {
@@ -166,6 +167,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger:    desk{a.ledger, a.engine},
 		Add:       a.engine.Add,
 		Templates: client.Templates,
+		CheckTemplate: func(t pombo.Template) []pombo.Misfit {
+			return t.Check(c.Blip.Language, places(c.Source))
+		},
 		Checks: []api.Check{
 			{Name: "source", Run: table.Check},
 			{Name: "ledger", Run: a.ledger.Check},
@@ -241,6 +245,25 @@ func codes(c config.Source) map[pombo.State]string {
 		}
 	}
 	return m
+}
+
+// places are those that DB_COL_PARAMS gives values for.
+func places(c config.Source) []pombo.Place {
+	list := make([]pombo.Place, len(c.Params))
+	for i, p := range c.Params {
+		list[i] = p.Place
+	}
+	return list
+}
+
+// receiptsOf asks Blip what became of a message; the engine hears what concerns
+// templates.
+func (a *App) receiptsOf(client *blip.Client) func(context.Context, pombo.ID) ([]pombo.Receipt, error) {
+	return func(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+		list, err := client.Receipts(ctx, id)
+		a.engine.Told(list)
+		return list, err
+	}
 }
 
 // desk is the ledger as people use it: what they change by hand the loops are

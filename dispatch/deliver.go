@@ -37,6 +37,9 @@ func (e *Engine) Deliver(n pombo.Notification) {
 	e.metrics.finished(o)
 	e.finish(o)
 	e.logAttempt(&n, o, time.Since(start))
+	if o.Held {
+		e.recheckHeld(&n)
+	}
 	switch o.To {
 	case pombo.Queued:
 		e.queued.set()
@@ -62,8 +65,10 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		}
 	}
 
-	template := e.catalog.nameOf(n)
-	if o, ok := e.checkValues(held, template, n.Params); !ok {
+	if o, ok := e.checkTemplate(held, n); !ok {
+		return o
+	}
+	if o, ok := checkValues(held, n.Params); !ok {
 		return o
 	}
 
@@ -98,7 +103,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	sending.From, sending.Attempt = pombo.Sending, attempt
 	n.Attempt = attempt
 
-	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: e.catalog.nameOf(n), Params: n.Params})
 	if err != nil {
 		return e.notAccepted(e.working, sending, n, err)
 	}
@@ -234,6 +239,10 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 			o.NotBefore = time.Now().Add(firstCheck)
 		}
 		return o
+	}
+	if templateReasons[failure.Reason] && failure.Reached == pombo.ReachedNo {
+		m, until := e.catalog.refuse(e.catalog.nameOf(n), failure)
+		return e.hold(o, n, m, until)
 	}
 	return e.notSent(context.WithoutCancel(ctx), o, n, err)
 }

@@ -57,6 +57,7 @@ type Ledger interface {
 	pauseLedger
 	operatorLedger
 	shareLedger
+	holdLedger
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
@@ -98,6 +99,8 @@ type Options struct {
 
 	Template string // the template of rows that name none
 	Language string
+	// Places are those that the source's rows give values for, in their order.
+	Places []pombo.Place
 
 	Workers           int     // calls to Blip at once; 0 = 64
 	MessagesPerSecond float64 // 0 = no limit
@@ -183,7 +186,7 @@ func New(o Options) (*Engine, error) {
 		waiting: map[int64]chan struct{}{},
 	}
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
-	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
+	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
 	return e, nil
@@ -236,6 +239,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loop(e.claimLoop)
 	e.loop(e.uncertainLoop)
 	e.loop(e.catalog.run)
+	e.loop(e.holdLoop)
 	if e.o.Source != nil {
 		e.loop(e.intakeLoop)
 		e.loop(e.settleLoop)
@@ -280,6 +284,11 @@ func (e *Engine) Stop(ctx context.Context) error {
 func (e *Engine) claimLoop(ctx context.Context) {
 	defer close(e.work)
 	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
+	select {
+	case <-e.catalog.looked: // what Blip says of the templates, before the first row goes
+	case <-ctx.Done():
+		return
+	}
 	busy := false // the last claim got all that it asked for
 	for {
 		if err := e.pace.waitResumed(ctx); err != nil {

@@ -22,6 +22,7 @@ type memory struct {
 	rows    []*pombo.Notification
 	history map[int64][]pombo.State
 	settle  map[int64]bool
+	held    map[int64]bool
 	runs    []pombo.Run
 	pause   *pombo.Pause
 	broken  map[string]error // by method: fails until removed
@@ -33,7 +34,7 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{},
+	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, held: map[int64]bool{}, broken: map[string]error{},
 		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}}
 }
 
@@ -64,7 +65,7 @@ func (m *memory) find(key pombo.Key) *pombo.Notification {
 func (m *memory) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notification {
 	n := &pombo.Notification{
 		Seq: int64(len(m.rows) + 1), ID: key.ID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
-		Template: r.Template, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
+		Template: r.Template, Expires: r.Expires, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
 	}
 	m.rows = append(m.rows, n)
 	m.history[n.Seq] = append(m.history[n.Seq], n.State)
@@ -119,7 +120,7 @@ func (m *memory) Add(_ context.Context, source string, r pombo.Row) (pombo.Notif
 func (m *memory) Queued(context.Context) (int, error) {
 	leave, err := m.enter("Queued")
 	defer leave()
-	return m.count(pombo.Queued), err
+	return m.count(pombo.Queued) - len(m.held), err
 }
 
 func (m *memory) count(s pombo.State) (n int) {
@@ -138,7 +139,7 @@ func (m *memory) Claim(_ context.Context, owner string, limit int) (batch []pomb
 		return nil, err
 	}
 	for _, n := range m.rows {
-		if len(batch) < limit && n.State == pombo.Queued && !n.NotBefore.After(time.Now()) {
+		if len(batch) < limit && n.State == pombo.Queued && !m.held[n.Seq] && !n.NotBefore.After(time.Now()) {
 			n.Owner = owner
 			m.move(n, pombo.Claimed)
 			batch = append(batch, *n)
@@ -159,7 +160,7 @@ func (m *memory) NextDue(context.Context) (next time.Time, err error) {
 	leave, err := m.enter("NextDue")
 	defer leave()
 	for _, n := range m.rows {
-		if n.State == pombo.Queued && (next.IsZero() || n.NotBefore.Before(next)) {
+		if n.State == pombo.Queued && !m.held[n.Seq] && (next.IsZero() || n.NotBefore.Before(next)) {
 			next = n.NotBefore
 		}
 	}
@@ -194,6 +195,9 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 	}
 	m.move(n, o.To)
 	n.Reason, n.Detail, n.NotBefore = o.Reason, o.Detail, o.NotBefore
+	if delete(m.held, n.Seq); o.Held {
+		m.held[n.Seq] = true
+	}
 	if o.Counted {
 		n.Tries++
 	}
@@ -201,6 +205,19 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 		m.settle[n.Seq] = true
 	}
 	return nil
+}
+
+func (m *memory) ReleaseHeld(_ context.Context, all bool) (released int, err error) {
+	leave, err := m.enter("ReleaseHeld")
+	defer leave()
+	for seq := range m.held {
+		if n := m.rows[seq-1]; err == nil && (all || !n.NotBefore.After(time.Now())) {
+			n.NotBefore = time.Now()
+			delete(m.held, seq)
+			released++
+		}
+	}
+	return released, err
 }
 
 func (m *memory) Postpone(_ context.Context, o pombo.Outcome) error {
@@ -288,7 +305,7 @@ func (m *memory) tally(id int64) (t pombo.Tally) {
 			t.Failed++
 		case n.State == pombo.Uncertain:
 			t.Uncertain++
-		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0):
+		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0 || n.Reason != pombo.NoReason):
 			t.Retrying++
 		default:
 			t.Waiting++
@@ -579,6 +596,9 @@ type pretend struct {
 	onSend     func(ctx context.Context, m pombo.Message, nth int) error
 	onIdentity func() error
 	onReceipts func(id pombo.ID) ([]pombo.Receipt, error)
+	// onTemplates is called when the templates are asked for.
+	onTemplates  func()
+	templatesErr error
 }
 
 func (p *pretend) Identity(_ context.Context, n phone.Number) (string, error) {
@@ -625,8 +645,14 @@ func (p *pretend) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, err
 
 func (p *pretend) Templates(context.Context) ([]pombo.Template, error) {
 	p.mu.Lock()
+	f := p.onTemplates
+	p.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.templates, nil
+	return p.templates, p.templatesErr
 }
 
 func (p *pretend) posts(id pombo.ID) (n int) {

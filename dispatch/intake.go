@@ -165,11 +165,14 @@ func prepare(r *pombo.Row) {
 	}
 }
 
+// overHTTP is the source of messages that came over HTTP.
+const overHTTP = "api"
+
 // Add takes in one message that came over HTTP. row.Key makes it unique: the
 // same key again returns what is there, with added false.
 func (e *Engine) Add(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error) {
 	prepare(&row)
-	n, added, err = e.o.Ledger.Add(ctx, "api", row)
+	n, added, err = e.o.Ledger.Add(ctx, overHTTP, row)
 	if added {
 		e.metrics.taken.Inc()
 		e.queued.set()

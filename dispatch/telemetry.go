@@ -17,6 +17,7 @@ type metrics struct {
 	reasons      *prometheus.CounterVec // by reason, of all that was not accepted
 	settled      *prometheus.CounterVec // by result
 	settleErrors prometheus.Counter
+	ready        prometheus.Gauge // the configured template
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -31,7 +32,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pombo_settled_total", Help: "Results written back to the source, by what became of it."}, []string{"result"}),
 		settleErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
+		ready: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pombo_template_ready", Help: "1 while the configured template sends what the rows give, as far as Blip has told; else its rows are held."}),
 	}
+	m.ready.Set(1)
 	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read} {
 		m.outcomes.WithLabelValues(string(s))
 	}
@@ -39,7 +43,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.settled.WithLabelValues(s.String())
 	}
 	if r != nil {
-		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors)
+		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.ready)
 	}
 	return m
 }

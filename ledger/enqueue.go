@@ -155,10 +155,10 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 	return n, w.parts[0].hit[0], err
 }
 
-// Queued returns how many notifications wait in the queue. It reads an index
+// Queued returns how many notifications wait in the queue, without the held ones. It reads an index
 // that holds nothing else: some 20 ns for each.
 func (db *DB) Queued(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, `SELECT count(*) FROM notification WHERE lane <= 9`, nil, &n)
+	err = db.get(ctx, `SELECT count(*) FROM notification WHERE lane BETWEEN 0 AND 9`, nil, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count the queue: %w", err)
 	}
@@ -169,7 +169,7 @@ const nextDueStatement = `SELECT min((SELECT min(not_before) FROM notification W
 	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
 
 // NextDue returns when the next queued notification may be claimed, which may be
-// in the past; the zero time when none waits.
+// in the past; the zero time when none waits. Held ones do not count.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := db.get(ctx, nextDueStatement, nil, &at)

@@ -26,7 +26,7 @@ type cli struct {
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
-	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip."`
+	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip, or draw a message."`
 	Doctor    doctorCommand    `cmd:"" group:"prepare" help:"Check everything that Pombo needs, and say what to do."`
 	Config    configCommand    `cmd:"" group:"prepare" help:"Show the settings in force, without secrets, and all that is wrong with them."`
 	Migrate   migrateCommand   `cmd:"" group:"prepare" help:"Make or update the tables of the ledger."`
