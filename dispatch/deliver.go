@@ -138,6 +138,11 @@ func (e *Engine) send(ctx context.Context, m pombo.Message) error {
 		if paused, _ := e.pace.state(); paused {
 			return errPaused
 		}
+		// Who stalled for longer than a lease after begin is thought dead: Blip may
+		// have been asked for the message already, before it was sent.
+		if e.stalled() {
+			return errStalled
+		}
 		begun = true
 		return e.o.Blip.Send(ctx, m)
 	})
@@ -150,6 +155,8 @@ func (e *Engine) send(ctx context.Context, m pombo.Message) error {
 var (
 	// errNotLeft: the POST was not even tried.
 	errNotLeft = errors.New("not sent")
+	// errStalled: the lease was over before the first byte left.
+	errStalled = errors.New("the lease is over")
 	// errStopping: the engine is being stopped.
 	errStopping = errors.New("the program is stopping")
 )
@@ -182,6 +189,8 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 		pause, _ := e.pace.current()
 		o.Detail = "sending is paused"
 		return release(o, pause.Reason, time.Time{})
+	case errors.Is(err, errStalled):
+		return release(o, pombo.LeaseOver, time.Time{})
 	case ctx.Err() != nil:
 		return release(o, pombo.Interrupted, time.Time{})
 	}
@@ -249,7 +258,8 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 
 // finish records the outcome until it is recorded. Nothing is sent again
 // because of a failure here; if the process dies first, the ledger still says
-// "sending", which a restart makes uncertain.
+// "sending", which a restart makes uncertain. What a POST has told ends that
+// doubt too, when this process was thought dead meanwhile.
 func (e *Engine) finish(o pombo.Outcome) {
 	if o.To == "" {
 		return
@@ -265,6 +275,9 @@ func (e *Engine) finish(o pombo.Outcome) {
 		switch {
 		case err == nil:
 			return
+		case errors.Is(err, pombo.ErrLost) && o.From == pombo.Sending && o.To != pombo.Uncertain:
+			o.From = pombo.Uncertain
+			continue
 		case errors.Is(err, pombo.ErrLost), errors.Is(err, pombo.ErrMove):
 			e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 			return

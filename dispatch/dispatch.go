@@ -7,6 +7,10 @@
 //	   ▲                 │  ▲               │
 //	   └─────settle──────┘  └──uncertain────┘         settle.go, uncertain.go
 //
+// A loop finds work and calls the step that does it: TakeIn, Deliver, Resolve,
+// Settle. Each step may be made by itself, at any time and by several processes
+// at once; nothing depends on who calls it.
+//
 // deliver.go is the one road: a run, a retry and a message that came over HTTP
 // all end there. It writes "sending" durably before the first byte leaves and
 // the outcome after it; what happens in between decides whether a second POST
@@ -24,6 +28,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -133,6 +138,8 @@ type Engine struct {
 	doubts signal                  // something is uncertain
 	intake chan int64              // runs that want rows taken in
 
+	lease atomic.Int64 // until when this process holds what it has, in Unix ms; 0 = never renewed
+
 	pausing sync.Mutex // the ledger's pause and ours change together
 	mu      sync.Mutex
 	waiting map[int64]chan struct{} // closed when the run has ended
@@ -213,7 +220,7 @@ func orDefault[T comparable](v, d T) T {
 // Start frees what a dead process left in the ledger, takes up the run that it
 // left under way, and starts the loops. Stop must be called afterwards.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+	if err := e.Renew(ctx); err != nil {
 		return fmt.Errorf("enter the ledger as %s: %w", e.o.Owner, err)
 	}
 	if err := e.reclaim(ctx); err != nil {
@@ -372,7 +379,7 @@ func (e *Engine) worker() {
 // is at work its rows are in hand.
 func (e *Engine) heartbeat(ctx context.Context) {
 	for sleep(ctx, e.o.Lease/3) == nil {
-		if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil && ctx.Err() == nil {
+		if err := e.Renew(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
@@ -382,6 +389,24 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			e.log.Error("pause not read", "error", err)
 		}
 	}
+}
+
+// Renew keeps what this process has in hand for the length of a lease from now.
+func (e *Engine) Renew(ctx context.Context) error {
+	until := time.Now().Add(e.o.Lease).UnixMilli() // before the ledger counts, so never too late
+	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+		return err
+	}
+	e.lease.Store(until)
+	return nil
+}
+
+// stalled reports whether this process may have been thought dead: its rows may
+// be in other hands. It goes by the clock on the wall, because the other one
+// stands still while a machine is suspended.
+func (e *Engine) stalled() bool {
+	until := e.lease.Load()
+	return until != 0 && time.Now().UnixMilli() >= until
 }
 
 func (e *Engine) reclaim(ctx context.Context) error {

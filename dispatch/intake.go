@@ -40,12 +40,16 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 		case run := <-e.intake:
 			e.takeInFor(ctx, run)
 		case <-tick:
-			if _, err := e.takeIn(ctx, 0, false); err != nil && ctx.Err() == nil {
+			if _, err := e.TakeIn(ctx); err != nil && ctx.Err() == nil {
 				e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
 			}
 		}
 	}
 }
+
+// TakeIn takes in every row that is pending now, on behalf of no run, unless
+// another process is at it. It returns how many were new.
+func (e *Engine) TakeIn(ctx context.Context) (added int, err error) { return e.takeIn(ctx, 0, false) }
 
 // takeIn takes in every row that is pending now, page by page, on behalf of a
 // run or, with 0, of nobody. It holds no lock and no transaction on the source.

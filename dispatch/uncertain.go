@@ -42,7 +42,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 		}
 		trouble.reset()
 		for _, n := range batch {
-			if err := e.resolve(ctx, n); err != nil {
+			if err := e.Resolve(ctx, n); err != nil {
 				if ctx.Err() != nil {
 					return
 				}
@@ -57,8 +57,9 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 	}
 }
 
-// resolve decides about one uncertain notification by the policy.
-func (e *Engine) resolve(ctx context.Context, n pombo.Notification) error {
+// Resolve decides about one uncertain notification by the policy and records
+// what it has decided; pombo.ErrLost when somebody else was quicker.
+func (e *Engine) Resolve(ctx context.Context, n pombo.Notification) error {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt}
 	switch e.o.Uncertain {
 	case Hold:
