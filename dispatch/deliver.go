@@ -95,6 +95,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		return e.notSent(ctx, held, n, err)
 	}
 
+	lapses := e.lapses.Load() // before begin: what lapsed earlier, begin refuses
 	attempt, err := e.o.Ledger.Begin(ctx, *n, identity)
 	if err != nil {
 		return e.notBegun(held, err)
@@ -103,7 +104,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	sending.From, sending.Attempt = pombo.Sending, attempt
 	n.Attempt = attempt
 
-	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: e.catalog.nameOf(n), Params: n.Params})
+	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: e.catalog.nameOf(n), Params: n.Params}, lapses)
 	if err != nil {
 		return e.notAccepted(e.working, sending, n, err)
 	}
@@ -132,7 +133,7 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 
 // send makes the POST. A pause that began while it waited for its turn still
 // holds it back: nothing has left.
-func (e *Engine) send(ctx context.Context, m pombo.Message) error {
+func (e *Engine) send(ctx context.Context, m pombo.Message, lapses int64) error {
 	begun := false
 	err := e.call(ctx, func() error {
 		if paused, _ := e.pace.state(); paused {
@@ -140,7 +141,7 @@ func (e *Engine) send(ctx context.Context, m pombo.Message) error {
 		}
 		// Who stalled for longer than a lease after begin is thought dead: Blip may
 		// have been asked for the message already, before it was sent.
-		if e.stalled() {
+		if e.stalled(lapses) {
 			return errStalled
 		}
 		begun = true
@@ -211,7 +212,9 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 }
 
 // notBegun is for a begin that failed. It may have become durable all the same;
-// since nothing has left, the row goes back to the queue from either state.
+// nothing has left, so what is still claimed goes back to the queue. What is being
+// sent is in doubt: that can be our own begin, or that of another hand which has
+// claimed the row since.
 func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 	if errors.Is(err, pombo.ErrLost) {
 		o.To = "" // somebody else has it: nothing to record
@@ -221,14 +224,11 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 		e.log.Error("begin not recorded; nothing was sent", "error", err)
 	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	switch err := e.o.Ledger.Finish(ctx, back); {
-	case err == nil:
-		back.To = ""
-	case errors.Is(err, pombo.ErrLost):
-		back.From, back.Attempt = pombo.Sending, o.Attempt+1
+	if err := e.record(back); !errors.Is(err, pombo.ErrLost) {
+		back.To = "" // it is recorded, or the process dies first
+		return back
 	}
+	back.From, back.Attempt, back.To = pombo.Sending, o.Attempt+1, pombo.Uncertain
 	return back
 }
 
@@ -264,6 +264,20 @@ func (e *Engine) finish(o pombo.Outcome) {
 	if o.To == "" {
 		return
 	}
+	err := e.record(o)
+	if errors.Is(err, pombo.ErrLost) && o.From == pombo.Sending && o.To != pombo.Uncertain {
+		o.From = pombo.Uncertain
+		err = e.record(o)
+	}
+	if errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+		e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
+	}
+}
+
+// record has the ledger write an outcome, again and again until it has, or says
+// that it never will: pombo.ErrLost or pombo.ErrMove. Any other error means that
+// the process ends first.
+func (e *Engine) record(o pombo.Outcome) error {
 	// Recording outlives the stop of sending, but not for ever.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -272,19 +286,12 @@ func (e *Engine) finish(o pombo.Outcome) {
 	trouble := backoff{first: 50 * time.Millisecond, most: 5 * time.Second}
 	for {
 		err := e.o.Ledger.Finish(ctx, o)
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, pombo.ErrLost) && o.From == pombo.Sending && o.To != pombo.Uncertain:
-			o.From = pombo.Uncertain
-			continue
-		case errors.Is(err, pombo.ErrLost), errors.Is(err, pombo.ErrMove):
-			e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
-			return
+		if err == nil || errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+			return err
 		}
 		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 		if sleep(ctx, trouble.next()) != nil {
-			return
+			return err
 		}
 	}
 }

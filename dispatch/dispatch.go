@@ -138,7 +138,8 @@ type Engine struct {
 	doubts signal                  // something is uncertain
 	intake chan int64              // runs that want rows taken in
 
-	lease atomic.Int64 // until when this process holds what it has, in Unix ms; 0 = never renewed
+	lease  atomic.Int64 // until when this process holds what it has, in Unix ms; 0 = never renewed
+	lapses atomic.Int64 // how often that was over before it was renewed
 
 	pausing sync.Mutex // the ledger's pause and ours change together
 	mu      sync.Mutex
@@ -393,20 +394,22 @@ func (e *Engine) heartbeat(ctx context.Context) {
 
 // Renew keeps what this process has in hand for the length of a lease from now.
 func (e *Engine) Renew(ctx context.Context) error {
-	until := time.Now().Add(e.o.Lease).UnixMilli() // before the ledger counts, so never too late
+	now := time.Now() // before the ledger counts, so never too late
 	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
 		return err
 	}
-	e.lease.Store(until)
+	if last := e.lease.Swap(now.Add(e.o.Lease).UnixMilli()); last != 0 && now.UnixMilli() >= last {
+		e.lapses.Add(1)
+	}
 	return nil
 }
 
-// stalled reports whether this process may have been thought dead: its rows may
-// be in other hands. It goes by the clock on the wall, because the other one
-// stands still while a machine is suspended.
-func (e *Engine) stalled() bool {
+// stalled reports whether this process may have been thought dead since it knew
+// of this many lapses: its rows may be in other hands. It goes by the clock on
+// the wall, because the other one stands still while a machine is suspended.
+func (e *Engine) stalled(lapses int64) bool {
 	until := e.lease.Load()
-	return until != 0 && time.Now().UnixMilli() >= until
+	return until != 0 && time.Now().UnixMilli() >= until || e.lapses.Load() != lapses
 }
 
 func (e *Engine) reclaim(ctx context.Context) error {

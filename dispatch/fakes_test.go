@@ -27,6 +27,9 @@ type memory struct {
 	pause   *pombo.Pause
 	broken  map[string]error // by method: fails until removed
 
+	leases map[string]time.Time // by owner; nil = they never end
+	lease  time.Duration
+
 	shared bool
 	duty   string // who takes in
 	quota  map[string]time.Time
@@ -190,7 +193,7 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if n.State != o.From || n.Owner != o.Owner || n.Attempt != o.Attempt {
+	if n.State != o.From || o.From != pombo.Uncertain && n.Owner != o.Owner || n.Attempt != o.Attempt {
 		return pombo.ErrLost
 	}
 	m.move(n, o.To)
@@ -357,16 +360,39 @@ func (m *memory) Paused(context.Context) (pombo.Pause, bool, error) {
 	return *m.pause, m.pause.Until.IsZero() || time.Now().Before(m.pause.Until), err
 }
 
-func (m *memory) Renew(context.Context, string) error {
+func (m *memory) Renew(_ context.Context, owner string) error {
 	leave, err := m.enter("Renew")
 	defer leave()
+	if err == nil && m.leases != nil {
+		m.leases[owner] = time.Now().Add(m.lease)
+	}
 	return err
 }
 
-func (m *memory) Reclaim(context.Context) (int, int, error) {
+// Reclaim frees what silent owners had; without leases nobody is ever silent.
+func (m *memory) Reclaim(context.Context) (requeued, uncertain int, err error) {
 	leave, err := m.enter("Reclaim")
 	defer leave()
-	return 0, 0, err
+	if err != nil || m.leases == nil {
+		return 0, 0, err
+	}
+	for _, n := range m.rows {
+		if time.Now().Before(m.leases[n.Owner]) {
+			continue
+		}
+		switch n.State {
+		case pombo.Claimed:
+			m.move(n, pombo.Queued)
+			requeued++
+		case pombo.Sending:
+			m.move(n, pombo.Uncertain)
+			uncertain++
+		default:
+			continue
+		}
+		n.Owner, n.NotBefore = "", time.Now()
+	}
+	return requeued, uncertain, nil
 }
 
 func (m *memory) Shared() bool { return m.shared }
@@ -459,6 +485,18 @@ func (m *memory) Cancel(_ context.Context, id pombo.ID) error {
 	defer leave()
 	m.move(m.at(id), pombo.Cancelled)
 	return err
+}
+
+// atRest reports whether nothing is open and nothing to be settled.
+func (m *memory) atRest() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range m.rows {
+		if n.State.Open() {
+			return false
+		}
+	}
+	return len(m.rows) > 0 && len(m.settle) == 0
 }
 
 // get returns a copy of the newest notification of a row.

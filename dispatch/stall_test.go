@@ -80,3 +80,39 @@ func TestALateAnswerEndsTheDoubt(t *testing.T) {
 		})
 	}
 }
+
+// lostBegin is a ledger that makes the first begin durable, loses the answer and
+// then is away for a while.
+type lostBegin struct {
+	*memory
+	lost bool
+}
+
+func (l *lostBegin) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
+	attempt, err := l.memory.Begin(ctx, n, identity)
+	if l.lost {
+		return attempt, err
+	}
+	l.lost = true
+	l.breakMethod("Finish", errAway)
+	time.AfterFunc(20*time.Second, func() { l.breakMethod("Finish", nil) })
+	return 0, errAway
+}
+
+// A begin that was durable although its answer was lost, in a ledger that then
+// went away, leaves no row behind that this process has in hand for ever.
+func TestABeginWhoseAnswerIsLostIsFreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := &lostBegin{memory: newMemory()}, &pretend{}
+		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, UncertainWait: 10 * time.Second})
+		n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.ID) != 1 {
+			t.Errorf("%s after %d posts, want accepted after one", got.State, blip.posts(n.ID))
+		}
+	})
+}
