@@ -300,3 +300,32 @@ func TestTemplateReadyMetric(t *testing.T) {
 		ready(1)
 	})
 }
+
+// slowHold is a ledger that takes its time to write down that a row is held.
+type slowHold struct{ *memory }
+
+func (s slowHold) Finish(ctx context.Context, o pombo.Outcome) error {
+	if o.Held {
+		time.Sleep(3 * time.Minute)
+	}
+	return s.memory.Finish(ctx, o)
+}
+
+// The template comes right after the row was looked at and before its hold is on
+// record: nobody else would free it.
+func TestAHoldThatComesTooLateIsFreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{}
+		blip.offer(template("um", "PAUSED", "{{1}}"))
+		o := onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip)
+		o.Ledger, o.PollInterval = slowHold{ledger}, time.Second
+		engine(t, o)
+		time.Sleep(5 * time.Second)
+		blip.offer(template("um", "APPROVED", "{{1}}"))
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
+			t.Errorf("%s %s, want accepted", n.State, n.Reason)
+		}
+	})
+}
