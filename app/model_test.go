@@ -69,7 +69,7 @@ func TestEveryInterleaving(t *testing.T) {
 // so the disk need not be waited for.
 func fastFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "pombo-model")
+	folder, err := os.MkdirTemp("/dev/shm", "pombo-model") //nolint:usetesting // its folders are on the disk
 	if err != nil {
 		return t.TempDir()
 	}
@@ -169,11 +169,11 @@ func (w *model) walk(path []int) (sizes []int) {
 			return sizes
 		}
 		if len(w.made) >= len(path) {
-			if place := w.place(); w.x.seen[place] {
+			place := w.place()
+			if w.x.seen[place] {
 				return sizes
-			} else {
-				w.x.seen[place] = true
 			}
+			w.x.seen[place] = true
 		}
 		choices := w.choices()
 		if len(choices) == 0 {
@@ -189,20 +189,20 @@ func (w *model) walk(path []int) (sizes []int) {
 		choices[pick].do()
 		w.x.steps++
 		if len(w.made) > 100 {
-			w.fail("it does not end")
+			w.failf("it does not end")
 			return sizes
 		}
 	}
 }
 
-func (w *model) fail(format string, args ...any) {
+func (w *model) failf(format string, args ...any) {
 	w.x.t.Errorf("%s\nafter:\n  %s", fmt.Sprintf(format, args...), strings.Join(w.story, "\n  "))
 }
 
 // promises looks at what must hold at every moment.
 func (w *model) promises() bool {
 	if w.taken > 1+w.late {
-		w.fail("P2: Blip took the message %d times and said %d times that it had no trace of it", w.taken, w.late)
+		w.failf("P2: Blip took the message %d times and said %d times that it had no trace of it", w.taken, w.late)
 		return false
 	}
 	return true
@@ -213,16 +213,16 @@ func (w *model) atEnd() {
 	n, known := w.n, w.know
 	switch {
 	case !known:
-		w.fail("P1: the row was never taken in")
+		w.failf("P1: the row was never taken in")
 	case n.State == pombo.Uncertain && w.x.policy == dispatch.Hold && n.Reason == pombo.HeldForPerson:
 		return // open, and seen to be
 	case n.State.Sent() && w.taken > 0 && w.status == "2":
 	case n.State == pombo.Failed && w.status == "3" && (w.taken == 0 || w.late > 0):
 	default:
-		w.fail("P1: it ends %s (%s) with %q in the table; Blip took it %d times", n.State, n.Reason, w.status, w.taken)
+		w.failf("P1: it ends %s (%s) with %q in the table; Blip took it %d times", n.State, n.Reason, w.status, w.taken)
 	}
 	if _, _, err := w.x.db.Notification(w.ctx, pombo.Key{Source: modelSource, Row: w.row, Generation: 2}.ID()); !errors.Is(err, pombo.ErrNotFound) {
-		w.fail("P2: a second generation although nobody set the row back: %v", err)
+		w.failf("P2: a second generation although nobody set the row back: %v", err)
 	}
 }
 
@@ -230,7 +230,7 @@ func (w *model) atEnd() {
 func (w *model) look() {
 	n, _, err := w.x.db.Notification(w.ctx, w.id)
 	if err != nil && !errors.Is(err, pombo.ErrNotFound) {
-		w.fail("look: %v", err)
+		w.failf("look: %v", err)
 	}
 	w.n, w.know, w.owed = n, err == nil, false
 	if !w.know || n.State.Open() {
@@ -238,7 +238,7 @@ func (w *model) look() {
 	}
 	list, err := w.x.db.Unsettled(w.ctx, 1)
 	if err != nil {
-		w.fail("look: %v", err)
+		w.failf("look: %v", err)
 	}
 	w.owed = len(list) > 0
 }
@@ -363,7 +363,7 @@ func (w *model) leaseEnds(stalls string) {
 		w.renew(stalls)
 	}
 	if _, _, err := w.x.db.Reclaim(w.ctx); err != nil {
-		w.fail("reclaim: %v", err)
+		w.failf("reclaim: %v", err)
 	}
 }
 
@@ -374,7 +374,7 @@ func (w *model) renew(stalls string) {
 			continue
 		}
 		if err := p.engine.Renew(w.ctx); err != nil {
-			w.fail("renew: %v", err)
+			w.failf("renew: %v", err)
 		}
 	}
 }
@@ -388,11 +388,11 @@ func (w *model) end() {
 	}
 	time.Sleep(modelLease + time.Second)
 	if _, _, err := w.x.db.Reclaim(w.ctx); err != nil {
-		w.fail("reclaim: %v", err)
+		w.failf("reclaim: %v", err)
 	}
 	if w.look(); w.know && w.n.State.Open() {
 		if err := w.x.db.Cancel(w.ctx, w.id); err != nil {
-			w.fail("cancel: %v", err)
+			w.failf("cancel: %v", err)
 		}
 	}
 	due, err := w.x.db.Unsettled(w.ctx, 10)
@@ -400,7 +400,7 @@ func (w *model) end() {
 		err = errors.Join(err, w.x.db.Settled(w.ctx, []pombo.Settled{{Settlement: s, Result: pombo.SettleGone}}))
 	}
 	if err != nil {
-		w.fail("settle: %v", err)
+		w.failf("settle: %v", err)
 	}
 }
 
@@ -429,7 +429,7 @@ func (w *model) start() *process {
 		w.x.t.Fatal(err)
 	}
 	if err := p.engine.Renew(w.ctx); err != nil {
-		w.fail("renew: %v", err)
+		w.failf("renew: %v", err)
 	}
 	return p
 }
@@ -469,7 +469,7 @@ func (p *process) tell(args ...any) { p.told = append(p.told, fmt.Sprint(args...
 func (p *process) deliver(ctx context.Context) {
 	list, err := modelLedger{p.w.x.db, p}.Claim(ctx, p.owner, 1)
 	if err != nil {
-		p.w.fail("claim: %v", err)
+		p.w.failf("claim: %v", err)
 	}
 	for _, n := range list {
 		p.engine.Deliver(n)
@@ -485,19 +485,19 @@ func (p *process) resolve(ctx context.Context) {
 		}
 	}
 	if err != nil {
-		p.w.fail("resolve: %v", err)
+		p.w.failf("resolve: %v", err)
 	}
 }
 
 func (p *process) settle(ctx context.Context) {
 	if _, err := p.engine.Settle(ctx); err != nil {
-		p.w.fail("settle: %v", err)
+		p.w.failf("settle: %v", err)
 	}
 }
 
 func (p *process) takeIn(ctx context.Context) {
 	if _, err := p.engine.TakeIn(ctx); err != nil {
-		p.w.fail("take in: %v", err)
+		p.w.failf("take in: %v", err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 // deliverLedger is the ledger as delivery sees it.
 type deliverLedger interface {
+	holdLedger
 	// Claim takes due notifications for this owner; NextDue says when the
 	// next one will be due, zero when none waits.
 	Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error)

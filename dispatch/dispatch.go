@@ -62,7 +62,6 @@ type Ledger interface {
 	pauseLedger
 	operatorLedger
 	shareLedger
-	holdLedger
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)

@@ -63,7 +63,7 @@ func (f *faults) next(method string) (way int, wait time.Duration) {
 var errInjected = errors.New("injected")
 
 // through makes a call whose answer and errors are of any kind.
-func through[T any](ctx context.Context, f *faults, method string, call func() (T, error)) (T, error) {
+func through[T any](f *faults, method string, call func() (T, error)) (T, error) {
 	var zero T
 	way, wait := f.next(method)
 	switch way {
@@ -82,8 +82,8 @@ func through[T any](ctx context.Context, f *faults, method string, call func() (
 	return call()
 }
 
-func done(ctx context.Context, f *faults, method string, call func() error) error {
-	_, err := through(ctx, f, method, func() (struct{}, error) { return struct{}{}, call() })
+func done(f *faults, method string, call func() error) error {
+	_, err := through(f, method, func() (struct{}, error) { return struct{}{}, call() })
 	return err
 }
 
@@ -93,8 +93,8 @@ type pair[A, B any] struct {
 	b B
 }
 
-func both[A, B any](ctx context.Context, f *faults, method string, call func() (A, B, error)) (A, B, error) {
-	p, err := through(ctx, f, method, func() (pair[A, B], error) {
+func both[A, B any](f *faults, method string, call func() (A, B, error)) (A, B, error) {
+	p, err := through(f, method, func() (pair[A, B], error) {
 		a, b, err := call()
 		return pair[A, B]{a, b}, err
 	})
@@ -108,18 +108,18 @@ type faultySource struct {
 }
 
 func (s faultySource) Page(ctx context.Context, after string, limit int) ([]pombo.Row, error) {
-	return through(ctx, s.f, "Page", func() ([]pombo.Row, error) { return s.table.Page(ctx, after, limit) })
+	return through(s.f, "Page", func() ([]pombo.Row, error) { return s.table.Page(ctx, after, limit) })
 }
 func (s faultySource) Row(ctx context.Context, key string) (pombo.Row, error) {
-	return through(ctx, s.f, "Row", func() (pombo.Row, error) { return s.table.Row(ctx, key) })
+	return through(s.f, "Row", func() (pombo.Row, error) { return s.table.Row(ctx, key) })
 }
 func (s faultySource) Statuses(ctx context.Context, keys []string) (map[string]string, error) {
-	return through(ctx, s.f, "Statuses", func() (map[string]string, error) { return s.table.Statuses(ctx, keys) })
+	return through(s.f, "Statuses", func() (map[string]string, error) { return s.table.Statuses(ctx, keys) })
 }
 
 // Settle that failed has an answer for each row, as the contract says: nobody knows.
 func (s faultySource) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
-	results, err := through(ctx, s.f, "Settle", func() ([]pombo.Settled, error) { return s.table.Settle(ctx, batch) })
+	results, err := through(s.f, "Settle", func() ([]pombo.Settled, error) { return s.table.Settle(ctx, batch) })
 	if err != nil && results == nil {
 		for _, b := range batch {
 			results = append(results, pombo.Settled{Settlement: b})
@@ -135,62 +135,62 @@ type faultyLedger struct {
 }
 
 func (l faultyLedger) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (int, []pombo.Latest, error) {
-	return both(ctx, l.f, "Enqueue", func() (int, []pombo.Latest, error) { return l.memory.Enqueue(ctx, source, run, rows) })
+	return both(l.f, "Enqueue", func() (int, []pombo.Latest, error) { return l.memory.Enqueue(ctx, source, run, rows) })
 }
 func (l faultyLedger) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
-	return through(ctx, l.f, "EnqueueAgain", func() (int, error) { return l.memory.EnqueueAgain(ctx, source, run, rows, latest) })
+	return through(l.f, "EnqueueAgain", func() (int, error) { return l.memory.EnqueueAgain(ctx, source, run, rows, latest) })
 }
 func (l faultyLedger) Queued(ctx context.Context) (int, error) {
-	return through(ctx, l.f, "Queued", func() (int, error) { return l.memory.Queued(ctx) })
+	return through(l.f, "Queued", func() (int, error) { return l.memory.Queued(ctx) })
 }
 
 // Claim never loses its answer: what it took would be in hand and nobody would
 // know. The ledger promises that its answers are the truth, and on PostgreSQL looks
 // whether a transaction was committed whose answer was cut.
 func (l faultyLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
-	return through(ctx, l.f, "Claim", func() ([]pombo.Notification, error) { return l.memory.Claim(ctx, owner, limit) })
+	return through(l.f, "Claim", func() ([]pombo.Notification, error) { return l.memory.Claim(ctx, owner, limit) })
 }
 func (l faultyLedger) NextDue(ctx context.Context) (time.Time, error) {
-	return through(ctx, l.f, "NextDue", func() (time.Time, error) { return l.memory.NextDue(ctx) })
+	return through(l.f, "NextDue", func() (time.Time, error) { return l.memory.NextDue(ctx) })
 }
 func (l faultyLedger) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
-	return through(ctx, l.f, "Begin", func() (int, error) { return l.memory.Begin(ctx, n, identity) })
+	return through(l.f, "Begin", func() (int, error) { return l.memory.Begin(ctx, n, identity) })
 }
 func (l faultyLedger) Finish(ctx context.Context, o pombo.Outcome) error {
-	return done(ctx, l.f, "Finish", func() error { return l.memory.Finish(ctx, o) })
+	return done(l.f, "Finish", func() error { return l.memory.Finish(ctx, o) })
 }
 func (l faultyLedger) Postpone(ctx context.Context, o pombo.Outcome) error {
-	return done(ctx, l.f, "Postpone", func() error { return l.memory.Postpone(ctx, o) })
+	return done(l.f, "Postpone", func() error { return l.memory.Postpone(ctx, o) })
 }
 func (l faultyLedger) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	return through(ctx, l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.memory.Uncertain(ctx, limit) })
+	return through(l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.memory.Uncertain(ctx, limit) })
 }
 func (l faultyLedger) ReleaseHeld(ctx context.Context, all bool) (int, error) {
-	return through(ctx, l.f, "ReleaseHeld", func() (int, error) { return l.memory.ReleaseHeld(ctx, all) })
+	return through(l.f, "ReleaseHeld", func() (int, error) { return l.memory.ReleaseHeld(ctx, all) })
 }
 func (l faultyLedger) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
-	return through(ctx, l.f, "Unsettled", func() ([]pombo.Settlement, error) { return l.memory.Unsettled(ctx, limit) })
+	return through(l.f, "Unsettled", func() ([]pombo.Settlement, error) { return l.memory.Unsettled(ctx, limit) })
 }
 func (l faultyLedger) Settled(ctx context.Context, results []pombo.Settled) error {
-	return done(ctx, l.f, "Settled", func() error { return l.memory.Settled(ctx, results) })
+	return done(l.f, "Settled", func() error { return l.memory.Settled(ctx, results) })
 }
 func (l faultyLedger) RunTaken(ctx context.Context, id int64, why string) error {
-	return done(ctx, l.f, "RunTaken", func() error { return l.memory.RunTaken(ctx, id, why) })
+	return done(l.f, "RunTaken", func() error { return l.memory.RunTaken(ctx, id, why) })
 }
 func (l faultyLedger) EndRun(ctx context.Context, id int64) (pombo.Run, bool, error) {
-	return both(ctx, l.f, "EndRun", func() (pombo.Run, bool, error) { return l.memory.EndRun(ctx, id) })
+	return both(l.f, "EndRun", func() (pombo.Run, bool, error) { return l.memory.EndRun(ctx, id) })
 }
 func (l faultyLedger) Renew(ctx context.Context, owner string) error {
-	return done(ctx, l.f, "Renew", func() error { return l.memory.Renew(ctx, owner) })
+	return done(l.f, "Renew", func() error { return l.memory.Renew(ctx, owner) })
 }
 func (l faultyLedger) Reclaim(ctx context.Context) (int, int, error) {
-	return both(ctx, l.f, "Reclaim", func() (int, int, error) { return l.memory.Reclaim(ctx) })
+	return both(l.f, "Reclaim", func() (int, int, error) { return l.memory.Reclaim(ctx) })
 }
 func (l faultyLedger) Pause(ctx context.Context, p pombo.Pause) error {
-	return done(ctx, l.f, "Pause", func() error { return l.memory.Pause(ctx, p) })
+	return done(l.f, "Pause", func() error { return l.memory.Pause(ctx, p) })
 }
 func (l faultyLedger) Paused(ctx context.Context) (pombo.Pause, bool, error) {
-	return both(ctx, l.f, "Paused", func() (pombo.Pause, bool, error) { return l.memory.Paused(ctx) })
+	return both(l.f, "Paused", func() (pombo.Pause, bool, error) { return l.memory.Paused(ctx) })
 }
 
 // faultyBlip takes messages and goes wrong as HTTP does: each error says what is
@@ -203,21 +203,21 @@ type faultyBlip struct {
 	refused map[pombo.ID]bool
 }
 
-func (b *faultyBlip) Identity(ctx context.Context, n phone.Number) (string, error) {
-	return blipCall(ctx, b.f, "Identity", func() (string, error) { return n.E164()[1:] + "@wa.gw.msging.net", nil })
+func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error) {
+	return blipCall(b.f, "Identity", func() (string, error) { return n.E164()[1:] + "@wa.gw.msging.net", nil })
 }
 func (b *faultyBlip) Landing() int { return 1 }
-func (b *faultyBlip) Land(ctx context.Context, _ string) error {
-	_, err := blipCall(ctx, b.f, "Land", func() (int, error) { return 0, nil })
+func (b *faultyBlip) Land(context.Context, string) error {
+	_, err := blipCall(b.f, "Land", func() (int, error) { return 0, nil })
 	return err
 }
-func (b *faultyBlip) Templates(ctx context.Context) ([]pombo.Template, error) {
-	return blipCall(ctx, b.f, "Templates", func() ([]pombo.Template, error) { return []pombo.Template{template("um", "APPROVED", "{{1}}")}, nil })
+func (b *faultyBlip) Templates(context.Context) ([]pombo.Template, error) {
+	return blipCall(b.f, "Templates", func() ([]pombo.Template, error) { return []pombo.Template{template("um", "APPROVED", "{{1}}")}, nil })
 }
 
 // Receipts has a trace of what was taken.
-func (b *faultyBlip) Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
-	return blipCall(ctx, b.f, "Receipts", func() ([]pombo.Receipt, error) {
+func (b *faultyBlip) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+	return blipCall(b.f, "Receipts", func() ([]pombo.Receipt, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.taken[id] == 0 {
@@ -255,8 +255,8 @@ func (b *faultyBlip) Send(_ context.Context, m pombo.Message) error {
 }
 
 // blipCall is through with errors as package blip makes them.
-func blipCall[T any](ctx context.Context, f *faults, method string, call func() (T, error)) (T, error) {
-	v, err := through(ctx, f, method, call)
+func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error) {
+	v, err := through(f, method, call)
 	if err != nil {
 		return v, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Reached: pombo.ReachedNo, Err: err}
 	}
@@ -301,12 +301,12 @@ func underFaults(t *testing.T, seed uint64, f *faults) {
 	for i := range rows {
 		key, number, text := fmt.Sprintf("%02d", i), fmt.Sprintf("319888800%02d", i), "Maria"
 		want[key] = pombo.Accepted
-		switch {
-		case i%10 == 3:
+		switch i % 10 {
+		case 3:
 			number, want[key] = "no phone", pombo.Failed
-		case i%10 == 5:
+		case 5:
 			text, want[key] = "refuse", pombo.Failed
-		case i%10 == 7:
+		case 7:
 			text, want[key] = "two\nlines", pombo.Failed
 		}
 		list = append(list, row(key, number, text))

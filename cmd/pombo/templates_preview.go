@@ -142,7 +142,7 @@ func (p shownPreview) draw() string {
 		b.WriteString("  " + left + strings.Repeat(fill, bubble+2) + right + "\n")
 	}
 	write := func(s string) {
-		for _, l := range strings.Split(text.WrapSoft(plain(s), bubble), "\n") {
+		for l := range strings.SplitSeq(text.WrapSoft(plain(s), bubble), "\n") {
 			l = strings.TrimRight(l, " ")
 			b.WriteString("  │ " + text.Pad(l, bubble, ' ') + " │\n")
 		}
