@@ -54,6 +54,9 @@ type Outcome struct {
 	Detail    string    // safe
 	NotBefore time.Time // for Queued and Uncertain; zero = at once
 	Counted   bool      // the attempt counts towards the schedule of retries
+	// Held, with Queued, has it wait for its template, out of the way of the
+	// others, until NotBefore or until held ones are released.
+	Held bool
 }
 
 // Event is one change of state in a notification's history.

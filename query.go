@@ -16,6 +16,7 @@ type Filter struct {
 // Backlog is what the ledger holds open, for pages, metrics and readiness.
 type Backlog struct {
 	States   map[State]int // only the states that can be counted cheaply: the open ones
+	Held     int           // of the queued: how many wait for their template to be right
 	Due      int           // settlements not yet written to the source
 	Oldest   time.Time     // taking-in time of the oldest queued notification; zero = none
 	Diverged int           // rows whose owner changed the status meanwhile

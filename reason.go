@@ -24,6 +24,7 @@ const (
 	TemplatePaused      Reason = "template_paused"
 	TemplateDisabled    Reason = "template_disabled"
 	TemplateRefused     Reason = "template_refused"
+	TemplateMismatch    Reason = "template_mismatch"
 
 	// The person.
 	NotOnWhatsApp Reason = "not_on_whatsapp"
@@ -85,6 +86,7 @@ var sentences = map[Reason]struct{ what, todo string }{
 	TemplatePaused:      {"WhatsApp has paused the template because of its quality", "wait three to six hours, or send with another template"},
 	TemplateDisabled:    {"WhatsApp has disabled the template", "make a new template and have it approved"},
 	TemplateRefused:     {"the message does not fit the template", "compare the row's values with the template (pombo templates)"},
+	TemplateMismatch:    {"the header or a button of the template takes other values than the row gives", "compare DB_COL_PARAMS with the template (pombo templates)"},
 	NotOnWhatsApp:       {"the number has no WhatsApp", "reach the person another way"},
 	Undeliverable:       {"WhatsApp could not deliver to this number", "check the number; reach the person another way"},
 	OptedOut:            {"the person asked to get no more messages", "respect it"},

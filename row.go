@@ -2,7 +2,6 @@ package pombo
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +52,8 @@ type Place string
 // Body is the next {{n}} of the body text. The others are built by ParsePlace:
 // "header" (text), "header-image", "header-video", "header-document" (public
 // https links), "button0" … "button9" (the variable end of a URL button),
-// "button0-payload" … (what a quick reply sends back).
+// "button0-payload" … (what a quick reply sends back), "button0-code" … (the
+// code that a button copies).
 const Body Place = "body"
 
 // Header places.
@@ -74,20 +74,39 @@ func ParsePlace(s string) (Place, error) {
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is no place in a template: use body, header, header-image, header-video, header-document, button0 to button9 or button0-payload to button9-payload", s)
+	return "", fmt.Errorf("%q is no place in a template: use body, header, header-image, header-video, header-document, button0 to button9, button0-payload to button9-payload or button0-code to button9-code", s)
 }
 
-// Button returns the index of the button and whether the value is the payload
-// of a quick reply (else it is the end of a URL). ok is false for other places.
-func (p Place) Button() (index int, payload, ok bool) {
+// ButtonValue is what a value does in a button, in the words of WhatsApp's
+// sub_type.
+type ButtonValue string
+
+// The values that buttons take.
+const (
+	ButtonURL     ButtonValue = "url"         // the variable end of its address
+	ButtonPayload ButtonValue = "quick_reply" // what it sends back
+	ButtonCode    ButtonValue = "copy_code"   // what it copies
+)
+
+// Button returns the index of the button and what the value does in it. ok is
+// false for places that are no button.
+func (p Place) Button() (index int, value ButtonValue, ok bool) {
 	rest, found := strings.CutPrefix(string(p), "button")
 	if !found {
-		return 0, false, false
+		return 0, "", false
 	}
-	rest, payload = strings.CutSuffix(rest, "-payload")
-	if len(rest) != 1 {
-		return 0, false, false
+	number, suffix, _ := strings.Cut(rest, "-")
+	switch {
+	case len(number) != 1 || number[0] < '0' || number[0] > '9':
+		return 0, "", false
+	case number == rest:
+		value = ButtonURL
+	case suffix == "payload":
+		value = ButtonPayload
+	case suffix == "code":
+		value = ButtonCode
+	default:
+		return 0, "", false
 	}
-	index, err := strconv.Atoi(rest)
-	return index, payload, err == nil
+	return int(number[0] - '0'), value, true
 }

@@ -20,14 +20,17 @@ func TestParsePlace(t *testing.T) {
 
 func TestButton(t *testing.T) {
 	for _, test := range []struct {
-		place   Place
-		index   int
-		payload bool
-		ok      bool
-	}{{"button0", 0, false, true}, {"button7-payload", 7, true, true}, {Body, 0, false, false}, {"button+", 0, false, false}} {
-		index, payload, ok := test.place.Button()
-		if ok != test.ok || ok && (index != test.index || payload != test.payload) {
-			t.Errorf("%q.Button() = %d, %v, %v, want %d, %v, %v", test.place, index, payload, ok, test.index, test.payload, test.ok)
+		place Place
+		index int
+		value ButtonValue
+		ok    bool
+	}{
+		{"button0", 0, ButtonURL, true}, {"button7-payload", 7, ButtonPayload, true}, {"button2-code", 2, ButtonCode, true},
+		{Body, 0, "", false}, {"button+", 0, "", false}, {"button1-", 0, "", false}, {"button-code", 0, "", false},
+	} {
+		index, value, ok := test.place.Button()
+		if index != test.index || value != test.value || ok != test.ok {
+			t.Errorf("%q.Button() = %d, %q, %v, want %d, %q, %v", test.place, index, value, ok, test.index, test.value, test.ok)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 	if placed.Place != nil {
 		place, err := pombo.ParsePlace(*placed.Place)
 		if err != nil { // its text repeats what was sent
-			return p, "place must be body, header, header-image, header-video, header-document, button0 to button9 or button0-payload to button9-payload"
+			return p, "place must be body, header, header-image, header-video, header-document, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 		}
 		p.Place = place
 	}

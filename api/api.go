@@ -80,8 +80,8 @@ type optOutLedger interface {
 	OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) // latest first
 }
 
-// Options is what a Server is made of. All but Webhook, Token, Logger, Now and
-// Version must be set.
+// Options is what a Server is made of. All but CheckTemplate, Webhook, Token,
+// Logger, Now and Version must be set.
 type Options struct {
 	Runs   Runs
 	Ledger Ledger
@@ -90,6 +90,9 @@ type Options struct {
 	Add func(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error)
 	// Templates lists the templates that Blip has.
 	Templates func(ctx context.Context) ([]pombo.Template, error)
+	// CheckTemplate says what keeps the rows of the source from going with a
+	// template; nil = nothing is said about that.
+	CheckTemplate func(pombo.Template) []pombo.Misfit
 	// Reconcile compares table, ledger and Blip, and saves the result.
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks    []Check      // what GET /readyz asks

@@ -22,6 +22,16 @@ type Template struct {
 	Footer           string           `json:"footer,omitempty"`
 	Buttons          []TemplateButton `json:"buttons,omitempty"`
 	Updated          time.Time        `json:"updated,omitzero"`
+	// Misfits is what keeps the rows of the source from going with it; they are
+	// held then. Empty when they go.
+	Misfits []TemplateMisfit `json:"misfits,omitempty"`
+}
+
+// TemplateMisfit is one thing that keeps rows from going with a template.
+type TemplateMisfit struct {
+	Reason pombo.Reason `json:"reason"`
+	Detail string       `json:"detail"`
+	Todo   string       `json:"todo"`
 }
 
 // TemplateButton is one button of a template.
@@ -50,6 +60,12 @@ func (s *Server) getTemplates(w http.ResponseWriter, r *http.Request) error {
 	list := make([]Template, len(all))
 	for i, t := range all {
 		list[i] = templateOf(t)
+		if s.o.CheckTemplate == nil {
+			continue
+		}
+		for _, m := range s.o.CheckTemplate(t) {
+			list[i].Misfits = append(list[i].Misfits, TemplateMisfit{m.Reason, m.What, m.Todo})
+		}
 	}
 	return writeJSON(w, http.StatusOK, map[string][]Template{"templates": list})
 }

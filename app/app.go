@@ -157,6 +157,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Owner:              owner(),
 		Template:           c.Blip.Template,
 		Language:           c.Blip.Language,
+		Places:             places(c.Source),
 		Workers:            c.Dispatch.Workers,
 		MessagesPerSecond:  c.Blip.MessagesPerSecond,
 		CommandsPerSecond:  c.Blip.CommandsPerSecond,
@@ -215,6 +216,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Add:       a.engine.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
+		CheckTemplate: func(t pombo.Template) []pombo.Misfit {
+			return t.Check(c.Blip.Language, places(c.Source))
+		},
 		Checks: []api.Check{
 			{Name: "source", Run: table.Check},
 			{Name: "ledger", Run: a.ledger.Check},
@@ -299,6 +303,15 @@ func codes(c config.Source) map[pombo.State]string {
 		}
 	}
 	return m
+}
+
+// places are those that DB_COL_PARAMS gives values for.
+func places(c config.Source) []pombo.Place {
+	list := make([]pombo.Place, len(c.Params))
+	for i, p := range c.Params {
+		list[i] = p.Place
+	}
+	return list
 }
 
 // desk is the ledger as people use it: what they change by hand the loops are

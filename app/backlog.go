@@ -17,7 +17,7 @@ type backlog struct {
 	ledger *ledger.DB
 	table  *source.Table
 
-	open, due, oldest, diverged, statements *prometheus.Desc
+	open, held, due, oldest, diverged, statements *prometheus.Desc
 }
 
 func newBacklog(db *ledger.DB, table *source.Table) *backlog {
@@ -27,6 +27,7 @@ func newBacklog(db *ledger.DB, table *source.Table) *backlog {
 	return &backlog{
 		ledger: db, table: table,
 		open:       desc("pombo_notifications", "Open notifications by state.", "state"),
+		held:       desc("pombo_held", "Queued notifications that wait for their template to be right; they count as queued too."),
 		due:        desc("pombo_settle_due", "Results not yet written back to the source."),
 		oldest:     desc("pombo_oldest_queued_seconds", "Age of the oldest queued notification; 0 when none is queued."),
 		diverged:   desc("pombo_diverged", "Rows whose owner changed the status meanwhile."),
@@ -36,7 +37,7 @@ func newBacklog(db *ledger.DB, table *source.Table) *backlog {
 
 // Describe tells which metrics there are.
 func (b *backlog) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.open, b.due, b.oldest, b.diverged, b.statements} {
+	for _, d := range []*prometheus.Desc{b.open, b.held, b.due, b.oldest, b.diverged, b.statements} {
 		c <- d
 	}
 }
@@ -64,6 +65,7 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 		age = time.Since(now.Oldest).Seconds()
 	}
 	gauge(b.oldest, age)
+	gauge(b.held, float64(now.Held))
 	gauge(b.due, float64(now.Due))
 	gauge(b.diverged, float64(now.Diverged))
 }

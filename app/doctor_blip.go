@@ -50,11 +50,11 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 	})
 	found = append(found, template...)
 	return append(found, check(ctx, "blip", "values", func(context.Context) []Finding {
-		t, ok := templateOf(list, c.Blip.Template, c.Blip.Language)
-		if !ok {
+		t, missing := pombo.FindTemplate(list, c.Blip.Template, c.Blip.Language)
+		if missing.Reason != pombo.NoReason {
 			return skip("there is no template to compare DB_COL_PARAMS with")
 		}
-		return templateValues(t, c.Source.Params)
+		return templateValues(t, places(c.Source))
 	})...)
 }
 

@@ -18,7 +18,6 @@ import (
 
 	"pombo"
 	"pombo/api"
-	"pombo/config"
 	"pombo/source"
 )
 
@@ -69,7 +68,7 @@ func TestTemplateStanding(t *testing.T) {
 		{"exam_ready", "pt_BR", nil, Fail, "KEYBLIP"},
 		{"moved", "pt_BR", list, Warn, "costs"},
 		{"late", "pt_BR", list, Fail, pombo.TemplatePaused.Todo()},
-		{"new", "pt_BR", list, Fail, pombo.TemplateNotApproved.Todo()},
+		{"new", "pt_BR", list, Fail, "wait"},
 		{"lost", "pt_BR", list, Fail, pombo.TemplateDisabled.Todo()},
 	} {
 		got := templateStanding(tt.list, tt.name, tt.language)
@@ -93,24 +92,20 @@ func TestTemplateValues(t *testing.T) {
 		{"nothing to fill", pombo.Template{Name: "plain", Body: "Olá"}, nil, nil},
 		{"all filled", rich, []pombo.Place{"body", "body", "header-image", "button1"}, nil},
 		{"a payload too", rich, []pombo.Place{"body", "body", "header-image", "button1", "button0-payload"}, nil},
-		{"too few in the text", rich, []pombo.Place{"body", "header-image", "button1"}, []string{"2 values, DB_COL_PARAMS gives 1"}},
-		{"too many in the text", pombo.Template{Body: "Olá"}, []pombo.Place{"body"}, []string{"0 values, DB_COL_PARAMS gives 1"}},
+		{"too few in the text", rich, []pombo.Place{"body", "header-image", "button1"}, []string{"2 values, 1 given"}},
+		{"too many in the text", pombo.Template{Body: "Olá"}, []pombo.Place{"body"}, []string{"0 values, 1 given"}},
 		{"no picture", rich, []pombo.Place{"body", "body", "button1"}, []string{"header-image:"}},
 		{"a film for a picture", rich, []pombo.Place{"body", "body", "header-video", "button1"}, []string{"header-image:", "header-video:"}},
 		{"text in the header", pombo.Template{Header: "TEXT", HeaderText: "{{1}}"}, []pombo.Place{"header"}, nil},
 		{"a header without a variable", pombo.Template{Header: "TEXT", HeaderText: "Olá"}, []pombo.Place{"header"}, []string{"header:"}},
-		{"a map", pombo.Template{Header: "LOCATION"}, nil, []string{"LOCATION"}},
+		{"a map", pombo.Template{Header: "LOCATION"}, nil, []string{"place on a map"}},
 		{"no end of the address", rich, []pombo.Place{"body", "body", "header-image"}, []string{"button 1 "}},
 		{"an address that has no end", rich, []pombo.Place{"body", "body", "header-image", "button1", "button2"}, []string{"button 2 "}},
 		{"no such button", rich, []pombo.Place{"body", "body", "header-image", "button1", "button9"}, []string{"button 9 "}},
 		{"a payload of no quick reply", rich, []pombo.Place{"body", "body", "header-image", "button1", "button1-payload"}, []string{"button1-payload"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var params []config.Column
-			for _, p := range tt.places {
-				params = append(params, config.Column{Place: p, Name: "C"})
-			}
-			found := templateValues(tt.template, params)
+			found := templateValues(tt.template, tt.places)
 			if len(tt.misfits) == 0 {
 				if len(found) != 1 || found[0].Result != OK {
 					t.Fatalf("findings = %+v, want one that is ok", found)

@@ -102,8 +102,8 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 	}
 	for number := 0; buttons > 0 && number <= 9; number++ {
 		for _, p := range params {
-			if n, payload, ok := p.Place.Button(); ok && n == number {
-				b = appendButton(b, number, payload, p.Value)
+			if n, value, ok := p.Place.Button(); ok && n == number {
+				b = appendButton(b, number, value, p.Value)
 				buttons--
 			}
 		}
@@ -132,24 +132,22 @@ func appendMedia(b []byte, kind string, link pombo.Private) []byte {
 
 // appendButton appends the component of one button and a comma. The index is a
 // string, as in Meta's documentation; Blip's samples have both.
-func appendButton(b []byte, number int, payload bool, v pombo.Private) []byte {
-	kind := "url"
-	if payload {
-		kind = "quick_reply"
-	}
+func appendButton(b []byte, number int, value pombo.ButtonValue, v pombo.Private) []byte {
 	b = append(b, `{"type":"button","sub_type":"`...)
-	b = append(b, kind...)
+	b = append(b, value...)
 	b = append(b, `","index":"`...)
 	b = append(b, '0'+byte(number))
 	b = append(b, `","parameters":[`...)
-	if payload {
+	switch value {
+	case pombo.ButtonPayload:
 		b = append(b, `{"type":"payload","payload":`...)
-		b = appendString(b, v.Reveal())
-		b = append(b, `},`...)
-	} else {
-		b = appendText(b, v)
+	case pombo.ButtonCode:
+		b = append(b, `{"type":"coupon_code","coupon_code":`...)
+	default:
+		b = append(b, `{"type":"text","text":`...)
 	}
-	return append(trimComma(b), `]},`...)
+	b = appendString(b, v.Reveal())
+	return append(b, `}]},`...)
 }
 
 // trimComma takes the comma off that follows the last element of a list.

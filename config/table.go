@@ -407,4 +407,5 @@ var places = []struct {
 	{pombo.HeaderDocument, "public `https` link to the document of the header"},
 	{"button0", "end of the address of the first button; `button1` to `button9` for the others"},
 	{"button0-payload", "what a quick reply sends back when it is pressed; `button1-payload` to `button9-payload` likewise"},
+	{"button0-code", "the code that a button copies; `button1-code` to `button9-code` likewise"},
 }

@@ -12,6 +12,7 @@ import (
 // deliverLedger is the ledger as delivery sees it.
 type deliverLedger interface {
 	permissionLedger
+	holdLedger
 	// Claim takes due notifications for this owner; NextDue says when the
 	// next one will be due, zero when none waits.
 	Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error)
@@ -38,6 +39,9 @@ func (e *Engine) Deliver(n pombo.Notification) {
 	e.metrics.finished(o)
 	e.finish(o)
 	e.logAttempt(&n, o, time.Since(start))
+	if o.Held {
+		e.recheckHeld(&n)
+	}
 	switch o.To {
 	case pombo.Queued:
 		e.queued.set()
@@ -67,10 +71,13 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	}
 
 	template := e.catalog.nameOf(n)
-	if o, is := e.heldTemplate(held, template); is {
+	if o, is := e.stoppedTemplate(held, template); is {
 		return o
 	}
-	if o, ok := e.checkValues(held, template, n.Params); !ok {
+	if o, ok := e.checkTemplate(held, n); !ok {
+		return o
+	}
+	if o, ok := checkValues(held, n.Params); !ok {
 		return o
 	}
 	if until, where := e.calendar.free(number, template); !until.IsZero() {
@@ -102,12 +109,13 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	if err := e.flight.enter(ctx); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
+	lapses := e.lapses.Load() // before begin: what lapsed earlier, begin refuses
 	sending, begun := e.begin(ctx, held, n, number, identity)
 	if !begun {
 		e.flight.leave()
 		return sending
 	}
-	err := e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	err := e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params}, lapses)
 	if errors.Is(err, errNotLeft) {
 		e.flight.leave()
 	} else {
@@ -162,11 +170,16 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 
 // send makes the POST. A pause that began while it waited for its turn still
 // holds it back: nothing has left.
-func (e *Engine) send(ctx context.Context, m pombo.Message) error {
+func (e *Engine) send(ctx context.Context, m pombo.Message, lapses int64) error {
 	begun := false
 	err := e.call(ctx, func() error {
 		if paused, _ := e.pace.state(); paused {
 			return errPaused
+		}
+		// Who stalled for longer than a lease after begin is thought dead: Blip may
+		// have been asked for the message already, before it was sent.
+		if e.stalled(lapses) {
+			return errStalled
 		}
 		begun = true
 		return e.o.Blip.Send(ctx, m)
@@ -180,6 +193,8 @@ func (e *Engine) send(ctx context.Context, m pombo.Message) error {
 var (
 	// errNotLeft: the POST was not even tried.
 	errNotLeft = errors.New("not sent")
+	// errStalled: the lease was over before the first byte left.
+	errStalled = errors.New("the lease is over")
 	// errStopping: the engine is being stopped.
 	errStopping = errors.New("the program is stopping")
 )
@@ -212,6 +227,8 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 		pause, _ := e.pace.current()
 		o.Detail = "sending is paused"
 		return release(o, pause.Reason, time.Time{})
+	case errors.Is(err, errStalled):
+		return release(o, pombo.LeaseOver, time.Time{})
 	case ctx.Err() != nil:
 		return release(o, pombo.Interrupted, time.Time{})
 	}
@@ -232,7 +249,9 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 }
 
 // notBegun is for a begin that failed. It may have become durable all the same;
-// since nothing has left, the row goes back to the queue from either state.
+// nothing has left, so what is still claimed goes back to the queue. What is being
+// sent is in doubt: that can be our own begin, or that of another hand which has
+// claimed the row since.
 func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 	if errors.Is(err, pombo.ErrLost) {
 		o.To = "" // somebody else has it: nothing to record
@@ -242,14 +261,11 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 		e.log.Error("begin not recorded; nothing was sent", "error", err)
 	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	switch err := e.o.Ledger.Finish(ctx, back); {
-	case err == nil:
-		back.To = ""
-	case errors.Is(err, pombo.ErrLost):
-		back.From, back.Attempt = pombo.Sending, o.Attempt+1
+	if err := e.record(back); !errors.Is(err, pombo.ErrLost) {
+		back.To = "" // it is recorded, or the process dies first
+		return back
 	}
+	back.From, back.Attempt, back.To = pombo.Sending, o.Attempt+1, pombo.Uncertain
 	return back
 }
 
@@ -270,16 +286,35 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 		}
 		return o
 	}
+	if templateReasons[failure.Reason] && failure.Reached == pombo.ReachedNo {
+		m, until := e.catalog.refuse(e.catalog.nameOf(n), failure)
+		return e.hold(o, n, m, until)
+	}
 	return e.notSent(context.WithoutCancel(ctx), o, n, err)
 }
 
 // finish records the outcome until it is recorded. Nothing is sent again
 // because of a failure here; if the process dies first, the ledger still says
-// "sending", which a restart makes uncertain.
+// "sending", which a restart makes uncertain. What a POST has told ends that
+// doubt too, when this process was thought dead meanwhile.
 func (e *Engine) finish(o pombo.Outcome) {
 	if o.To == "" {
 		return
 	}
+	err := e.record(o)
+	if errors.Is(err, pombo.ErrLost) && o.From == pombo.Sending && o.To != pombo.Uncertain {
+		o.From = pombo.Uncertain
+		err = e.record(o)
+	}
+	if errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+		e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
+	}
+}
+
+// record has the ledger write an outcome, again and again until it has, or says
+// that it never will: pombo.ErrLost or pombo.ErrMove. Any other error means that
+// the process ends first.
+func (e *Engine) record(o pombo.Outcome) error {
 	// Recording outlives the stop of sending, but not for ever.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -288,16 +323,12 @@ func (e *Engine) finish(o pombo.Outcome) {
 	trouble := backoff{first: 50 * time.Millisecond, most: 5 * time.Second}
 	for {
 		err := e.o.Ledger.Finish(ctx, o)
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, pombo.ErrLost), errors.Is(err, pombo.ErrMove):
-			e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
-			return
+		if err == nil || errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+			return err
 		}
 		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 		if sleep(ctx, trouble.next()) != nil {
-			return
+			return err
 		}
 	}
 }

@@ -7,6 +7,10 @@
 //	   ▲                 │  ▲               │
 //	   └─────settle──────┘  └──uncertain────┘         settle.go, uncertain.go
 //
+// A loop finds work and calls the step that does it: TakeIn, Deliver, Resolve,
+// Settle. Each step may be made by itself, at any time and by several processes
+// at once; nothing depends on who calls it.
+//
 // deliver.go is the one road: a run, a retry and a message that came over HTTP
 // all end there. It writes "sending" durably before the first byte leaves and
 // the outcome after it; what happens in between decides whether a second POST
@@ -29,6 +33,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,6 +110,8 @@ type Options struct {
 
 	Template string // the template of rows that name none
 	Language string
+	// Places are those that the source's rows give values for, in their order.
+	Places []pombo.Place
 
 	Workers           int     // calls to Blip at once; 0 = 64
 	MessagesPerSecond float64 // 0 = no limit
@@ -135,7 +142,7 @@ type Engine struct {
 	pace     *pace
 	catalog  *catalog
 	calendar *calendar
-	holds    holds
+	stopped  stopped
 
 	rates []*shares // that run between Start and Stop
 
@@ -148,6 +155,9 @@ type Engine struct {
 	doubts    signal                  // something is uncertain
 	intake    chan int64              // runs that want rows taken in
 	questions chan question           // about rows that have waited
+
+	lease  atomic.Int64 // until when this process holds what it has, in Unix ms; 0 = never renewed
+	lapses atomic.Int64 // how often that was over before it was renewed
 
 	pausing sync.Mutex // the ledger's pause and ours change together
 	mu      sync.Mutex
@@ -218,7 +228,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
-	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
+	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
 	return e, nil
@@ -245,7 +255,7 @@ func orDefault[T comparable](v, d T) T {
 // Start frees what a dead process left in the ledger, takes up the run that it
 // left under way, and starts the loops. Stop must be called afterwards.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+	if err := e.Renew(ctx); err != nil {
 		return fmt.Errorf("enter the ledger as %s: %w", e.o.Owner, err)
 	}
 	if err := e.reclaim(ctx); err != nil {
@@ -276,6 +286,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loop(e.catalog.run)
 	e.loop(e.optOutLoop)
 	e.loop(e.expireLoop)
+	e.loop(e.holdLoop)
 	if e.o.Source != nil {
 		e.loop(e.wantedLoop)
 		e.loop(e.intakeLoop)
@@ -321,6 +332,11 @@ func (e *Engine) Stop(ctx context.Context) error {
 func (e *Engine) claimLoop(ctx context.Context) {
 	defer close(e.work)
 	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
+	select {
+	case <-e.catalog.looked: // what Blip says of the templates, before the first row goes
+	case <-ctx.Done():
+		return
+	}
 	busy := false // the last claim got all that it asked for
 	for {
 		if err := e.pace.waitResumed(ctx); err != nil {
@@ -404,7 +420,7 @@ func (e *Engine) worker() {
 // is at work its rows are in hand.
 func (e *Engine) heartbeat(ctx context.Context) {
 	for sleep(ctx, e.o.Lease/3) == nil {
-		if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil && ctx.Err() == nil {
+		if err := e.Renew(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
@@ -414,6 +430,26 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			e.log.Error("pause not read", "error", err)
 		}
 	}
+}
+
+// Renew keeps what this process has in hand for the length of a lease from now.
+func (e *Engine) Renew(ctx context.Context) error {
+	now := time.Now() // before the ledger counts, so never too late
+	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+		return err
+	}
+	if last := e.lease.Swap(now.Add(e.o.Lease).UnixMilli()); last != 0 && now.UnixMilli() >= last {
+		e.lapses.Add(1)
+	}
+	return nil
+}
+
+// stalled reports whether this process may have been thought dead since it knew
+// of this many lapses: its rows may be in other hands. It goes by the clock on
+// the wall, because the other one stands still while a machine is suspended.
+func (e *Engine) stalled(lapses int64) bool {
+	until := e.lease.Load()
+	return until != 0 && time.Now().UnixMilli() >= until || e.lapses.Load() != lapses
 }
 
 func (e *Engine) reclaim(ctx context.Context) error {

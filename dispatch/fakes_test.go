@@ -22,10 +22,14 @@ type memory struct {
 	rows    []*pombo.Notification
 	history map[int64][]pombo.State
 	settle  map[int64]bool
+	held    map[int64]bool
 	runs    []pombo.Run
 	pause   *pombo.Pause
 	broken  map[string]error // by method: fails until removed
 	calls   map[string]int   // by method
+
+	leases map[string]time.Time // by owner; nil = they never end
+	lease  time.Duration
 
 	shared bool
 	duties map[string]held
@@ -41,7 +45,7 @@ type held struct {
 }
 
 func newMemory() *memory {
-	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}, duties: map[string]held{},
+	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, held: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}, duties: map[string]held{},
 		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}, out: map[string]bool{}}
 }
 
@@ -138,7 +142,7 @@ func (m *memory) Add(_ context.Context, source string, r pombo.Row) (pombo.Notif
 func (m *memory) Queued(context.Context) (int, error) {
 	leave, err := m.enter("Queued")
 	defer leave()
-	return m.count(pombo.Queued), err
+	return m.count(pombo.Queued) - len(m.held), err
 }
 
 func (m *memory) count(s pombo.State) (n int) {
@@ -157,7 +161,7 @@ func (m *memory) Claim(_ context.Context, owner string, limit int) (batch []pomb
 		return nil, err
 	}
 	for _, n := range m.rows {
-		if len(batch) < limit && n.State == pombo.Queued && !n.NotBefore.After(time.Now()) {
+		if len(batch) < limit && n.State == pombo.Queued && !m.held[n.Seq] && !n.NotBefore.After(time.Now()) {
 			n.Owner = owner
 			m.move(n, pombo.Claimed)
 			batch = append(batch, *n)
@@ -178,7 +182,7 @@ func (m *memory) NextDue(context.Context) (next time.Time, err error) {
 	leave, err := m.enter("NextDue")
 	defer leave()
 	for _, n := range m.rows {
-		if n.State == pombo.Queued && (next.IsZero() || n.NotBefore.Before(next)) {
+		if n.State == pombo.Queued && !m.held[n.Seq] && (next.IsZero() || n.NotBefore.Before(next)) {
 			next = n.NotBefore
 		}
 	}
@@ -208,13 +212,16 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if n.State != o.From || n.Owner != o.Owner || n.Attempt != o.Attempt {
+	if n.State != o.From || o.From != pombo.Uncertain && n.Owner != o.Owner || n.Attempt != o.Attempt {
 		return pombo.ErrLost
 	}
 	m.move(n, o.To)
 	n.Reason, n.Detail, n.NotBefore = o.Reason, o.Detail, o.NotBefore
 	if n.NotBefore.IsZero() {
 		n.NotBefore = time.Now()
+	}
+	if delete(m.held, n.Seq); o.Held {
+		m.held[n.Seq] = true
 	}
 	if o.Counted {
 		n.Tries++
@@ -223,6 +230,19 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 		m.settle[n.Seq] = true
 	}
 	return nil
+}
+
+func (m *memory) ReleaseHeld(_ context.Context, all bool) (released int, err error) {
+	leave, err := m.enter("ReleaseHeld")
+	defer leave()
+	for seq := range m.held {
+		if n := m.rows[seq-1]; err == nil && (all || !n.NotBefore.After(time.Now())) {
+			n.NotBefore = time.Now()
+			delete(m.held, seq)
+			released++
+		}
+	}
+	return released, err
 }
 
 func (m *memory) Postpone(_ context.Context, o pombo.Outcome) error {
@@ -312,7 +332,7 @@ func (m *memory) tally(id int64) (t pombo.Tally) {
 			t.Uncertain++
 		case n.State == pombo.Cancelled || n.State == pombo.Expired || n.State == pombo.Suppressed:
 			t.Cancelled++
-		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0 || n.NotBefore.After(time.Now())):
+		case n.State == pombo.Queued && (n.Attempt > 0 || n.Tries > 0 || n.Reason != pombo.NoReason || n.NotBefore.After(time.Now())):
 			t.Retrying++
 		default:
 			t.Waiting++
@@ -364,16 +384,39 @@ func (m *memory) Paused(context.Context) (pombo.Pause, bool, error) {
 	return *m.pause, m.pause.Until.IsZero() || time.Now().Before(m.pause.Until), err
 }
 
-func (m *memory) Renew(context.Context, string) error {
+func (m *memory) Renew(_ context.Context, owner string) error {
 	leave, err := m.enter("Renew")
 	defer leave()
+	if err == nil && m.leases != nil {
+		m.leases[owner] = time.Now().Add(m.lease)
+	}
 	return err
 }
 
-func (m *memory) Reclaim(context.Context) (int, int, error) {
+// Reclaim frees what silent owners had; without leases nobody is ever silent.
+func (m *memory) Reclaim(context.Context) (requeued, uncertain int, err error) {
 	leave, err := m.enter("Reclaim")
 	defer leave()
-	return 0, 0, err
+	if err != nil || m.leases == nil {
+		return 0, 0, err
+	}
+	for _, n := range m.rows {
+		if time.Now().Before(m.leases[n.Owner]) {
+			continue
+		}
+		switch n.State {
+		case pombo.Claimed:
+			m.move(n, pombo.Queued)
+			requeued++
+		case pombo.Sending:
+			m.move(n, pombo.Uncertain)
+			uncertain++
+		default:
+			continue
+		}
+		n.Owner, n.NotBefore = "", time.Now()
+	}
+	return requeued, uncertain, nil
 }
 
 func (m *memory) Shared() bool { return m.shared }
@@ -510,6 +553,18 @@ func (m *memory) moves(t *testing.T, row string) []pombo.State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.history[n.Seq])
+}
+
+// atRest reports whether nothing is open and nothing to be settled.
+func (m *memory) atRest() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range m.rows {
+		if n.State.Open() {
+			return false
+		}
+	}
+	return len(m.rows) > 0 && len(m.settle) == 0
 }
 
 // get returns a copy of the newest notification of a row.
@@ -663,6 +718,9 @@ type pretend struct {
 	onSend     func(ctx context.Context, m pombo.Message, nth int) error
 	onIdentity func() error
 	onReceipts func(id pombo.ID) ([]pombo.Receipt, error)
+	// onTemplates is called when the templates are asked for.
+	onTemplates  func()
+	templatesErr error
 }
 
 func (p *pretend) Identity(_ context.Context, n phone.Number) (string, error) {
@@ -709,8 +767,14 @@ func (p *pretend) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, err
 
 func (p *pretend) Templates(context.Context) ([]pombo.Template, error) {
 	p.mu.Lock()
+	f := p.onTemplates
+	p.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.templates, nil
+	return p.templates, p.templatesErr
 }
 
 func (p *pretend) posts(id pombo.ID) (n int) {

@@ -2,65 +2,111 @@ package dispatch
 
 import (
 	"context"
-	"sync"
+	"errors"
 	"time"
 
 	"pombo"
 )
 
-// holds are the templates that receipts have stopped, each until a time. They are
-// this process's: another one, or the next, learns of it from Blip's list of
-// templates or from its own first message that fails.
-type holds struct {
-	mu   sync.Mutex
-	held map[string]hold
+// holdLedger is the ledger as rows see it that wait for their template.
+type holdLedger interface {
+	// ReleaseHeld puts held notifications back into the queue: those whose time
+	// has come, or all.
+	ReleaseHeld(ctx context.Context, all bool) (int, error)
 }
 
-type hold struct {
-	reason pombo.Reason
-	until  time.Time
+const (
+	// holdTime is when a held row is looked at again although nobody has learned
+	// anything new about its template.
+	holdTime = 6 * time.Hour
+	// holdRound is how often the ledger is asked for held rows whose time has come.
+	holdRound = time.Minute
+)
+
+// templateReasons are those that say that the template does not send now,
+// whatever the row has in it.
+var templateReasons = map[pombo.Reason]bool{
+	pombo.TemplateMissing: true, pombo.TemplateNotApproved: true, pombo.TemplatePaused: true, pombo.TemplateDisabled: true,
 }
 
-// HoldTemplate keeps messages of a template ("" = the configured one) in the queue
-// until a time. A hold that lasts longer stays as it is.
-func (e *Engine) HoldTemplate(template string, reason pombo.Reason, until time.Time) {
-	name := e.catalog.nameOf(&pombo.Notification{Template: template})
-	e.holds.mu.Lock()
-	defer e.holds.mu.Unlock()
-	if !e.holds.held[name].until.Before(until) {
-		return
+// hold keeps a row in the ledger, out of the way of the others, for the sake of
+// its template. It goes when the template is right; it is not a try. until is
+// when to look again, zero = whenever something is learned.
+func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.Misfit, until time.Time) pombo.Outcome {
+	e.catalog.hold(e.catalog.nameOf(n), m)
+	if until.IsZero() {
+		until = time.Now().Add(holdTime)
 	}
-	if e.holds.held == nil {
-		e.holds.held = map[string]hold{}
+	if !n.Expires.IsZero() && n.Expires.Before(until) {
+		until = n.Expires // the claim then ends it
 	}
-	e.holds.held[name] = hold{reason, until}
-	e.log.Warn("template stopped", "template", name, "until", until.Format(time.RFC3339), "reason", reason)
+	o = release(o, m.Reason, until)
+	o.Detail, o.Held = m.What, true
+	return o
 }
 
-// heldTemplate puts the row back when its template is stopped.
-func (e *Engine) heldTemplate(o pombo.Outcome, template string) (back pombo.Outcome, is bool) {
-	e.holds.mu.Lock()
-	defer e.holds.mu.Unlock()
-	h := e.holds.held[template]
-	if !h.until.After(time.Now()) {
-		return o, false
+// recheckHeld is called when a hold is on record: the template may have come
+// right between the look and the record, and then nobody else would free the row.
+func (e *Engine) recheckHeld(n *pombo.Notification) {
+	if m, _ := e.catalog.look(e.catalog.nameOf(n), n.Params); m.Reason == pombo.NoReason {
+		e.catalog.freed.set()
 	}
-	o.Detail = "template " + template + " is stopped after a failed message"
-	return release(o, h.reason, h.until), true
 }
 
-// HoldBot stops all sending as Pause does. A pause that lasts longer, an
-// operator's above all, stays as it is. When the ledger cannot be told, the pause
-// holds in this process all the same.
-func (e *Engine) HoldBot(ctx context.Context, p pombo.Pause) error {
-	e.pausing.Lock()
-	defer e.pausing.Unlock()
-	if now, ok := e.pace.current(); ok && (now.Until.IsZero() || !now.Until.Before(p.Until)) {
-		return nil
+// holdLoop frees held rows: all when something was learned about a template, the
+// others when their time has come.
+func (e *Engine) holdLoop(ctx context.Context) {
+	trouble := backoff{first: time.Second, most: holdRound}
+	all := false
+	for {
+		n, err := e.o.Ledger.ReleaseHeld(ctx, all)
+		switch {
+		case err != nil:
+			if ctx.Err() == nil {
+				e.log.Error("held rows not released; it is tried again", "error", err)
+			}
+			if sleep(ctx, trouble.next()) != nil {
+				return
+			}
+			continue
+		case n > 0:
+			e.log.Info("held rows are looked at again", "rows", n)
+			e.queued.set()
+		}
+		trouble.reset()
+		if all, err = e.catalog.freed.waitSet(ctx, holdRound); err != nil {
+			return
+		}
 	}
-	err := e.setPause(ctx, p)
-	if err != nil {
-		e.pace.set(p, true)
+}
+
+// checkTemplate holds the row against its template. ok is false when it cannot be
+// sent now; o says what becomes of it. A row that was taken in under another
+// DB_COL_PARAMS is read again, so that a mended setting frees what waited for it.
+func (e *Engine) checkTemplate(held pombo.Outcome, n *pombo.Notification) (o pombo.Outcome, ok bool) {
+	m, until := e.catalog.look(e.catalog.nameOf(n), n.Params)
+	if m.Reason == pombo.NoReason {
+		return held, true
 	}
-	return err
+	ofValues := until.IsZero() && m.OfValues()
+	switch {
+	case ofValues && n.Key.Source == overHTTP:
+		return fail(held, m.Reason, m.What), false // whoever sent it gave the places too
+	case ofValues && e.remapped(n):
+		row, err := e.o.Source.Row(e.claiming, n.Key.Row)
+		switch {
+		case err == nil && fills(row.Params, e.o.Places):
+			n.Params = row.Params
+			return e.checkTemplate(held, n)
+		case err != nil && !errors.Is(err, pombo.ErrNotFound):
+			until = time.Now().Add(5 * time.Minute) // the source is away
+		}
+	}
+	return e.hold(held, n, m, until), false
+}
+
+// remapped reports whether the row of a notification would give its values for
+// other places today.
+func (e *Engine) remapped(n *pombo.Notification) bool {
+	return e.o.Source != nil && n.Key.Source == e.o.SourceName && !fills(n.Params, e.o.Places)
 }

@@ -66,6 +66,16 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 	}
 }
 
+// TakeIn takes in every row that is pending now, on behalf of no run, unless
+// another process is at it. It returns how many were new.
+func (e *Engine) TakeIn(ctx context.Context) (added int, err error) {
+	taking := e.duty("intake")
+	if mine, err := taking.mine(ctx); !mine || err != nil {
+		return 0, err
+	}
+	return e.takeIn(ctx, 0, taking)
+}
+
 // takeIn takes in every row that is pending now, page by page, on behalf of a
 // run or, with 0, of nobody. It holds no lock and no transaction on the source.
 // The duty, which the caller has, is kept meanwhile and then given up.
@@ -182,11 +192,14 @@ func prepare(r *pombo.Row) {
 	}
 }
 
+// overHTTP is the source of messages that came over HTTP.
+const overHTTP = "api"
+
 // Add takes in one message that came over HTTP. row.Key makes it unique: the
 // same key again returns what is there, with added false.
 func (e *Engine) Add(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error) {
 	prepare(&row)
-	n, added, err = e.o.Ledger.Add(ctx, "api", row)
+	n, added, err = e.o.Ledger.Add(ctx, overHTTP, row)
 	if added {
 		e.metrics.taken.Inc()
 		e.queued.set()

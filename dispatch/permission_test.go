@@ -19,8 +19,8 @@ import (
 // had summer time then, and 19:00 in Rio Branco.
 var night = pombo.Quiet{Hours: []pombo.Hours{{From: 18 * time.Hour, To: 8 * time.Hour}}}
 
-// after lets time pass and everything happen that is to happen then.
-func after(d time.Duration) {
+// passes lets time pass and everything happen that is to happen then.
+func passes(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
@@ -75,15 +75,15 @@ func TestNobodyIsDisturbedAtNight(t *testing.T) {
 		if n := ledger.get(t, "acre"); n.Detail != "until 2000-01-01 08:00 in America/Rio_Branco" || n.Tries != 0 {
 			t.Errorf("detail %q after %d tries, want until when and where, and no try", n.Detail, n.Tries)
 		}
-		after(3*time.Hour + time.Second)
+		passes(3*time.Hour + time.Second)
 		mustStand(t, ledger, "early", pombo.Expired, pombo.ExpiredRow) // at its time, not in the morning
 		if got := outcomes(t, registry, pombo.Expired); got != 1 {
 			t.Errorf("the metric counts %v expired, want 1", got)
 		}
-		after(5 * time.Hour)
+		passes(5 * time.Hour)
 		mustStand(t, ledger, "paris", pombo.Accepted, pombo.NoReason)
 		mustStand(t, ledger, "sp", pombo.Queued, pombo.QuietHours)
-		after(6 * time.Hour)
+		passes(6 * time.Hour)
 		for _, key := range []string{"acre", "sp"} {
 			mustStand(t, ledger, key, pombo.Accepted, pombo.NoReason)
 			want := []pombo.State{pombo.Queued, pombo.Claimed, pombo.Queued, pombo.Claimed, pombo.Sending, pombo.Accepted}
@@ -118,7 +118,7 @@ func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
 		if _, _, err := e.Add(t.Context(), row("a", "+18005551234", "Maria")); err != nil {
 			t.Fatal(err)
 		}
-		after(time.Second)
+		passes(time.Second)
 		mustStand(t, ledger, "a", pombo.Accepted, pombo.NoReason)
 	})
 }
@@ -135,7 +135,7 @@ func TestTooLateWhileItWaitsForItsTurn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		after(time.Minute)
+		passes(time.Minute)
 		if len(blip.sent) != 2 {
 			t.Errorf("%d posts, want 2: it is too late for the third", len(blip.sent))
 		}
@@ -164,10 +164,10 @@ func TestRowTakenBackWhileItWaited(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
 		runNow(t, e)
-		after(30 * time.Minute)
+		passes(30 * time.Minute)
 		source.set("001", "9")
 		source.remove("002")
-		after(30*time.Minute + 3*time.Second)
+		passes(30*time.Minute + 3*time.Second)
 		n := mustStand(t, ledger, "001", pombo.Cancelled, pombo.RowTakenBack)
 		if n.Detail != `its status is "9", not "1"` {
 			t.Errorf("detail = %q", n.Detail)
@@ -193,7 +193,7 @@ func TestFreshRowsAreNotReadAgain(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), later(row("2", "31988880002", "José"), 20*time.Second))
 		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}})
 		runNow(t, e)
-		after(time.Minute)
+		passes(time.Minute)
 		if source.asked != 0 || source.get("1") != "2" || source.get("2") != "2" {
 			t.Errorf("asked %d times, rows at %s and %s, want 0 times and 2 and 2", source.asked, source.get("1"), source.get("2"))
 		}
@@ -212,9 +212,9 @@ func TestRowTakenBackBeforeItsNextTry(t *testing.T) {
 		}}
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
 		runNow(t, e)
-		after(time.Second)
+		passes(time.Second)
 		source.set("2", "9")
-		after(20 * time.Second)
+		passes(20 * time.Second)
 		mustStand(t, ledger, "1", pombo.Accepted, pombo.NoReason)
 		n := mustStand(t, ledger, "2", pombo.Cancelled, pombo.RowTakenBack)
 		if got := blip.posts(n.ID); got != 1 {
@@ -240,7 +240,7 @@ func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 		}}
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
 		runNow(t, e)
-		after(time.Second)
+		passes(time.Second)
 		n := mustStand(t, ledger, "1", pombo.Failed, pombo.BadRequest)
 		source.set("1", "3")
 		ledger.mu.Lock()
@@ -249,7 +249,7 @@ func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 		if err := e.Retry(t.Context(), n.ID); err != nil {
 			t.Fatal(err)
 		}
-		after(10 * time.Second) // six of them for the person
+		passes(10 * time.Second) // six of them for the person
 		mustStand(t, ledger, "1", pombo.Accepted, pombo.NoReason)
 	})
 }
@@ -267,20 +267,23 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 					t.Fatal(err)
 				}
 				runNow(t, e)
-				after(time.Minute)
+				passes(time.Minute)
 				source.mu.Lock()
 				source.hangs = hangs
 				source.away = errAway
 				source.mu.Unlock()
-				after(time.Hour)
+				passes(time.Hour)
+				for ledger.get(t, "1").State == pombo.Claimed {
+					passes(2 * time.Second) // its question is just being asked
+				}
 				mustStand(t, ledger, "1", pombo.Queued, pombo.SourceAway)
 				mustStand(t, ledger, "a", pombo.Accepted, pombo.NoReason)
 				if _, _, err := e.Add(t.Context(), row("b", "31988880004", "João")); err != nil {
 					t.Fatal(err)
 				}
-				after(10 * time.Second)
+				passes(10 * time.Second)
 				mustStand(t, ledger, "b", pombo.Accepted, pombo.NoReason)
-				after(10 * time.Hour)
+				passes(10 * time.Hour)
 				if asked, moves := source.asked, len(ledger.moves(t, "1")); asked > 200 || moves > 300 {
 					t.Errorf("in ten hours the source was asked %d times and the row moved %d times", asked, moves)
 				}
@@ -288,7 +291,7 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 				source.mu.Lock()
 				source.hangs, source.away = false, nil
 				source.mu.Unlock()
-				after(15 * time.Minute)
+				passes(15 * time.Minute)
 				mustStand(t, ledger, "1", pombo.Accepted, pombo.NoReason)
 				mustStand(t, ledger, "2", pombo.Cancelled, pombo.RowTakenBack)
 			})
@@ -312,16 +315,16 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
-		after(2 * time.Second)
+		passes(2 * time.Second)
 		runNow(t, e)
-		after(2 * time.Minute)
+		passes(2 * time.Minute)
 		source.mu.Lock()
 		source.hangs = true
 		source.mu.Unlock()
 		if err := e.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		after(10 * time.Second)
+		passes(10 * time.Second)
 		if len(blip.sent) != rows {
 			t.Errorf("%d posts, want %d", len(blip.sent), rows)
 		}
@@ -341,9 +344,9 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 					t.Fatal(err)
 				}
-				after(2 * time.Second) // the claim under way has got nothing
+				passes(2 * time.Second) // the claim under way has got nothing
 				runNow(t, e)
-				after(time.Hour)
+				passes(time.Hour)
 				source.set("2", "9")
 				if away {
 					source.goAway(errAway)
@@ -351,7 +354,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				if err := e.Resume(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				after(3 * time.Second)
+				passes(3 * time.Second)
 				mustStand(t, ledger, "1", pombo.Accepted, pombo.NoReason)
 				if away {
 					mustStand(t, ledger, "2", pombo.Accepted, pombo.NoReason)
@@ -376,7 +379,7 @@ func TestPolicyOfATemplate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		after(time.Second)
+		passes(time.Second)
 		mustStand(t, ledger, "otp", pombo.Uncertain, pombo.HeldForPerson)
 		mustStand(t, ledger, "", pombo.Queued, pombo.ResentByPolicy)
 		mustStand(t, ledger, "other", pombo.Uncertain, pombo.NoAnswer)

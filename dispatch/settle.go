@@ -35,7 +35,7 @@ func (e *Engine) settleLoop(ctx context.Context) {
 	for {
 		n, err := 0, settling.wait(ctx)
 		if err == nil {
-			n, err = e.settle(ctx)
+			n, err = e.Settle(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -65,8 +65,9 @@ func (e *Engine) settleLoop(ctx context.Context) {
 	}
 }
 
-// settle writes one batch and returns how many it had.
-func (e *Engine) settle(ctx context.Context) (int, error) {
+// Settle writes one batch of results back to the source and returns how many it
+// had.
+func (e *Engine) Settle(ctx context.Context) (int, error) {
 	batch, err := e.o.Ledger.Unsettled(ctx, settleBatch)
 	if err != nil || len(batch) == 0 {
 		return 0, err

@@ -21,6 +21,20 @@ func (s signal) set() {
 // wait returns when the signal is set or after d; with an error only when ctx ends.
 func (s signal) wait(ctx context.Context, d time.Duration) error { return wait(ctx, s, d) }
 
+// waitSet is wait, and says whether the signal was set.
+func (s signal) waitSet(ctx context.Context, d time.Duration) (set bool, err error) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s:
+		return true, nil
+	case <-t.C:
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
 // sleep returns after d; with an error only when ctx ends.
 func sleep(ctx context.Context, d time.Duration) error { return wait(ctx, nil, d) }
 

@@ -52,7 +52,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 			if mine, err := asking.mine(ctx); !mine || err != nil {
 				break
 			}
-			if err := e.resolve(ctx, n); err != nil {
+			if err := e.Resolve(ctx, n); err != nil {
 				if ctx.Err() != nil {
 					return
 				}
@@ -76,8 +76,9 @@ func (e *Engine) policyOf(n *pombo.Notification) Policy {
 	return e.o.Uncertain
 }
 
-// resolve decides about one uncertain notification by the policy.
-func (e *Engine) resolve(ctx context.Context, n pombo.Notification) error {
+// Resolve decides about one uncertain notification by the policy and records
+// what it has decided; pombo.ErrLost when somebody else was quicker.
+func (e *Engine) Resolve(ctx context.Context, n pombo.Notification) error {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt}
 	switch e.policyOf(&n) {
 	case Hold:

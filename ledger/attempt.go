@@ -39,7 +39,7 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 }
 
 const finishStatement = `
-	UPDATE notification SET state = ?1, owner = NULL, lane = CASE WHEN ?12 < 0 THEN priority ELSE ?12 END, not_before = ?2, tries = tries + ?3,
+	UPDATE notification SET state = ?1, owner = NULL, lane = CASE WHEN ?12 = -2 THEN priority ELSE ?12 END, not_before = ?2, tries = tries + ?3,
 		settle_at = CASE WHEN settle IS NULL AND ?4 <> '' AND coalesce(settled, '') <> ?4 THEN ?5 ELSE settle_at END,
 		poll_at = ?6, history = history || ?7
 	WHERE seq = ?8 AND state = ?9 AND owner IS NOT DISTINCT FROM ?10 AND attempt = ?11`
@@ -92,10 +92,14 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 		pollAt = db.firstPoll(now)
 	}
 	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
+	lane := laneOf(o.To)
+	if o.Held && o.To == pombo.Queued {
+		lane = laneHeld
+	}
 	hit := make([]bool, 1)
 	p := part{finishStatement, [][]any{{
 		string(o.To), notBefore, counted, codeOf(db.o.Codes, o.To), now, pollAt,
-		told, o.Seq, string(o.From), owner, o.Attempt, laneOf(o.To),
+		told, o.Seq, string(o.From), owner, o.Attempt, lane,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.RowTakenBack {
 		p = part{takenBackStatement, [][]any{{laneCancelled, told, o.Seq, owner, o.Attempt}}, hit}

@@ -17,7 +17,7 @@ const (
 		settle = CASE WHEN settle = 'none' THEN settle END, history = history || ?2
 	WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
 	correctStatement = `UPDATE notification SET message = ?1, phone = ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
-	hastenStatement  = `UPDATE notification SET not_before = ?1, history = history || ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
+	hastenStatement  = `UPDATE notification SET lane = priority, not_before = ?1, history = history || ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
 	cancelStatement  = `
 	UPDATE notification SET state = 'cancelled', lane = ?7, not_before = NULL,
 		settle_at = CASE WHEN settle IS NULL AND ?1 <> '' AND coalesce(settled, '') <> ?1 THEN ?2 ELSE settle_at END, history = history || ?3

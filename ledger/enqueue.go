@@ -178,7 +178,7 @@ const nextDueStatement = `SELECT min((SELECT min(not_before) FROM notification W
 	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
 
 // NextDue returns when the next queued notification may be claimed, which may be
-// in the past; the zero time when none waits.
+// in the past; the zero time when none waits. Held ones do not count.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := db.get(ctx, nextDueStatement, nil, &at)

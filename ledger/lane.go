@@ -5,11 +5,13 @@ import "pombo"
 // A lane is a list that a notification is on because of its state. All lanes
 // share one small index, by lane and then by not_before:
 //
+//	-1        queued, but held for their template until they are released
 //	0 to 9    queued, by priority; due ones come before those that wait
 //	10        uncertain, in the order in which they are looked at
 //	11 to 14  what ended badly, for people; not_before is NULL
 //	(none)    everything else: in hands, or with Blip
 const (
+	laneHeld       = -1
 	laneUncertain  = 10
 	laneFailed     = 11
 	laneCancelled  = 12
@@ -17,7 +19,7 @@ const (
 	laneSuppressed = 14
 
 	// laneQueued stands, in parameters, for the lane of the priority.
-	laneQueued = -1
+	laneQueued = -2
 )
 
 // laneOf returns the lane of a state as a parameter.

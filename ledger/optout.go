@@ -163,6 +163,11 @@ func (db *DB) OptIn(ctx context.Context, n phone.Number) (removed bool, err erro
 func (db *DB) changeOptOuts(ctx context.Context, verb string, change func(*txn) (bool, error)) error {
 	changed := false
 	err := db.do(ctx, func(tx *txn) (err error) {
+		// One process at a time: two that add the other half of one person would
+		// each find the list without it.
+		if err = tx.exec(`UPDATE optout_version SET version = version`); err != nil {
+			return err
+		}
 		if changed, err = change(tx); err != nil || !changed {
 			return err
 		}

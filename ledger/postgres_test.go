@@ -312,6 +312,7 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 		"uncertain": {"notification_lane", db.dialect.text(uncertainStatement), []any{int64(9), 10}},
 		"unsettled": {"Index Scan using notification_settle", db.dialect.text(unsettledStatement), []any{int64(90000), "", 100}},
 		"polls":     {"Index Scan using notification_poll", db.dialect.text(pollDueStatement), []any{int64(90000), 100}},
+		"held":      {"notification_lane", db.dialect.text(releaseStatement), []any{int64(9), int64(9)}},
 		"due":       {"notification_lane", db.dialect.text(nextDueStatement), nil},
 		"an id":     {"notification_id", db.dialect.text(standingStatement), []any{int64(7919)}},
 		"a key":     {"notification_key", db.dialect.text(latestStatement), []any{"row-1", "T"}},

@@ -219,9 +219,10 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'claimed'),
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'sending'),
 			(SELECT count(*) FROM notification WHERE lane = 10),
+			(SELECT count(*) FROM notification WHERE lane = -1),
 			(SELECT count(*) FROM notification WHERE settle_at IS NOT NULL),
 			(SELECT count(*) FROM notification WHERE settle = 'diverged')`,
-		nil, &queued, &oldest, &claimed, &sending, &uncertain, &b.Due, &b.Diverged)
+		nil, &queued, &oldest, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged)
 	if err == nil && oldest.Valid {
 		err = db.get(ctx, `SELECT created FROM notification WHERE seq = ?1`, []any{oldest.Int64}, &created)
 	}

@@ -95,11 +95,6 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		case at.attempt == 0 || !r.State.Sent() && r.State != pombo.Failed:
 			continue // it has not left yet, so that this cannot be about it
 		}
-		if r.Reason == pombo.OptedOut {
-			if err := db.refusedBy(ctx, at.seq); err != nil {
-				return nil, err
-			}
-		}
 		trace := *r
 		if at.state.Open() {
 			if r.State == pombo.Failed || at.state != pombo.Uncertain && r.State != pombo.Accepted {
@@ -114,6 +109,11 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 			continue
 		}
 		c := change{receipt: i, at: *at}
+		if r.State == pombo.Failed && r.Reason == pombo.OptedOut {
+			if err := db.refusedBy(ctx, at.seq); err != nil {
+				return nil, err
+			}
+		}
 		if r.State == pombo.Failed {
 			trace.Detail = detailOf(r)
 			if c.resend = db.resendAfter(at, r, now); c.resend == nil {

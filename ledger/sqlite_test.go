@@ -350,6 +350,7 @@ func TestPlans(t *testing.T) {
 		"uncertain": {uncertainStatement, "USING INDEX notification_lane (lane=? AND not_before<?)"},
 		"unsettled": {unsettledStatement, "USING INDEX notification_settle (settle_at>? AND settle_at<?)"},
 		"polls":     {pollDueStatement, "USING INDEX notification_poll (poll_at<?)"},
+		"held":      {releaseStatement, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
 		"due":       {nextDueStatement, "USING COVERING INDEX notification_lane (lane=?)"},
 		"reclaim":   {`UPDATE notification SET state = 'queued' WHERE state = 'claimed' AND owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > ?1)`, "USING INDEX notification_in_hands"},
 		"an id":     {standingStatement, "USING INDEX notification_id (<expr>=? AND id=?)"},

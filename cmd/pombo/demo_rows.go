@@ -35,15 +35,15 @@ func zoo() []sample {
 		{phone: "sem telefone", name: "Bruno", text: ready, fails: true},
 		{phone: "(31) 98888-0103", name: "Carla", text: ready, fails: true, behaviour: blipsim.Behaviour{Reason: 131026}}, // no WhatsApp
 		{phone: "(31) 98888-0104", name: "Davi", text: ready, doubt: true, behaviour: blipsim.Behaviour{Fault: blipsim.CutAfterAccept, Times: 1}},
-		{phone: "21 8888-0105", name: "Elisa", text: ready},                                    // the ninth digit is missing
-		{phone: "(31) 98888-0106", name: "Fábio", text: ready, template: "aviso", fails: true}, // that template has no values
-		{phone: "(31) 98888-0107", name: "Gilda", text: "seu exame\nestá pronto", fails: true}, // a line break
-		{phone: "(31) 98888-0108", name: "Heitor", text: "", fails: true},                      // no text
-		{phone: "(31) 3222-0109", name: "Inês", text: ready},                                   // a landline
-		{phone: "+351 912 345 110", name: "João", text: ready},                                 // abroad
-		{phone: "0055 41 98888 0111", name: "Kátia", text: ready},                              //
-		{phone: "0xx51 98888-0112", name: "Luís", text: ready},                                 // as on old letterheads
-		{phone: "(81) 98888-0113 / (81) 3222-0113", name: "Márcia", text: ready},               // two in one field
+		{phone: "21 8888-0105", name: "Elisa", text: ready},                                           // the ninth digit is missing
+		{phone: "(31) 98888-0106", name: "Fábio", text: strings.Repeat(ready+". ", 200), fails: true}, // too long
+		{phone: "(31) 98888-0107", name: "Gilda", text: "seu exame\nestá pronto", fails: true},        // a line break
+		{phone: "(31) 98888-0108", name: "Heitor", text: "", fails: true},                             // no text
+		{phone: "(31) 3222-0109", name: "Inês", text: ready},                                          // a landline
+		{phone: "+351 912 345 110", name: "João", text: ready},                                        // abroad
+		{phone: "0055 41 98888 0111", name: "Kátia", text: ready},                                     //
+		{phone: "0xx51 98888-0112", name: "Luís", text: ready},                                        // as on old letterheads
+		{phone: "(81) 98888-0113 / (81) 3222-0113", name: "Márcia", text: ready},                      // two in one field
 		{phone: "(31) 98888-0114", name: "Nelson", text: ready, behaviour: blipsim.Behaviour{Fault: blipsim.Slow, Wait: 1500 * time.Millisecond}},
 		{phone: "(31) 98888-0115", name: "Olga", text: ready, doubt: true, behaviour: blipsim.Behaviour{Fault: blipsim.Error502, Times: 1}},
 		{phone: "(31) 98888-0116", name: "Paulo", text: ready, doubt: true, behaviour: blipsim.Behaviour{Fault: blipsim.Error503, Times: 1}},

@@ -3,17 +3,23 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"pombo"
 	"pombo/api"
 )
 
 type templatesCommand struct {
+	List    templatesListCommand    `cmd:"" default:"withargs" help:"List the bot's message templates at Blip (default)."`
+	Preview templatesPreviewCommand `cmd:"" help:"Draw the message that a row would become."`
+}
+
+type templatesListCommand struct {
 	JSON bool `help:"Print JSON."`
 }
 
-func (templatesCommand) Help() string {
-	return `TEMPLATE_NAME must be one whose status is APPROVED, in TEMPLATE_LANGUAGE, and DB_COL_PARAMS must give as many values as it has.
+func (templatesListCommand) Help() string {
+	return `TEMPLATE_NAME must be one whose status is APPROVED, in TEMPLATE_LANGUAGE, and DB_COL_PARAMS must give the values that it takes. A line under the table says of each template what keeps the rows from going with it. Such rows are held and go by themselves when the template is right.
 
 Examples:
 
@@ -27,7 +33,7 @@ type shownTemplate struct {
 	Values int `json:"values"` // of the body
 }
 
-func (c templatesCommand) Run(ctx context.Context, s *shell) error {
+func (c templatesListCommand) Run(ctx context.Context, s *shell) error {
 	client, err := s.client()
 	if err != nil {
 		return err
@@ -52,5 +58,19 @@ func (c templatesCommand) Run(ctx context.Context, s *shell) error {
 		g.add(t.Name, t.Language, t.Status, t.Category, strconv.Itoa(t.Values), t.Body)
 	}
 	s.printf("%s", g)
+	for _, t := range shown {
+		if len(t.Misfits) > 0 {
+			s.printf("\n%s\n", oneLine(t.Name+" does not send the table's rows: "+details(t.Misfits)))
+		}
+	}
 	return nil
+}
+
+// details joins what is wrong with a template.
+func details(misfits []api.TemplateMisfit) string {
+	var all []string
+	for _, m := range misfits {
+		all = append(all, m.Detail)
+	}
+	return strings.Join(all, "; ")
 }

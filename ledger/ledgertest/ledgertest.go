@@ -72,6 +72,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"identities grow old", identities},
 		{"pauses", pauses},
 		{"messages from outside the table", add},
+		{"held for a template", held},
 		{"lists", lists},
 		{"backlog", backlog},
 		{"what leaves when its time is over", retire},

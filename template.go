@@ -1,0 +1,295 @@
+package pombo
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Template is a message template as Blip lists it.
+type Template struct {
+	Name     string
+	Language string
+	Status   string // "APPROVED" sends; any other does not
+	Category string
+	// PreviousCategory is not empty when Meta put the template into another
+	// category, which changes its price.
+	PreviousCategory string
+	Header           string   // "", "TEXT", "IMAGE", "VIDEO", "DOCUMENT" or "LOCATION"
+	HeaderText       string   // when Header is TEXT
+	Body             string   // with {{1}}, {{2}}, …
+	Footer           string   //
+	Buttons          []Button //
+	Updated          time.Time
+}
+
+// Button is one button of a template.
+type Button struct {
+	Kind string // "QUICK_REPLY", "URL", "PHONE_NUMBER", "COPY_CODE", "OTP", …
+	Text string
+	URL  string // may end in a variable
+}
+
+// Misfit is one thing that keeps messages from going with a template. All of it
+// is safe to log and to show.
+type Misfit struct {
+	Reason Reason
+	What   string // what is wrong, lower case and without a full stop
+	Todo   string // what to do about it, in the same form
+}
+
+// OfValues reports whether the misfit is about the values that are given, so that
+// other values would do; else the template sends nothing at present.
+func (m Misfit) OfValues() bool { return m.Reason == ParameterCount || m.Reason == TemplateMismatch }
+
+// FindTemplate returns the template of a name in a language, of those that Blip
+// lists. Without one the misfit says what there is in its place; else it is the
+// zero Misfit.
+func FindTemplate(list []Template, name, language string) (Template, Misfit) {
+	var languages []string
+	for _, t := range list {
+		switch {
+		case t.Name != name:
+		case t.Language == language:
+			return t, Misfit{}
+		default:
+			languages = append(languages, t.Language)
+		}
+	}
+	if len(languages) > 0 {
+		return Template{}, otherLanguage(name, language, languages)
+	}
+	return Template{}, Misfit{TemplateMissing, "Blip has no template " + name, TemplateMissing.Todo()}
+}
+
+func otherLanguage(name, language string, there []string) Misfit {
+	return Misfit{
+		TemplateMissing,
+		fmt.Sprintf("template %s is not there in %s, only in %s", name, language, strings.Join(there, ", ")),
+		"set TEMPLATE_LANGUAGE=" + there[0] + ", or have it approved in " + language,
+	}
+}
+
+// Approved reports whether WhatsApp takes messages of this template.
+func (t Template) Approved() bool { return t.Status == "APPROVED" }
+
+// Check holds the template against the configured language and the places that
+// values are given for (one entry for each value, in any order), and returns all
+// that would keep such a message from going; nil when it fits. WhatsApp would say
+// so only after Blip had taken the message, and the row would be spent.
+func (t Template) Check(language string, places []Place) []Misfit {
+	var misfits []Misfit
+	if t.Language != language {
+		misfits = append(misfits, otherLanguage(t.Name, language, []string{t.Language}))
+	}
+	if m := t.standing(); m.Reason != NoReason {
+		misfits = append(misfits, m)
+	}
+	given := map[Place]int{}
+	for _, p := range places {
+		given[p]++
+	}
+	misfits = append(misfits, t.bodyMisfits(given)...)
+	misfits = append(misfits, t.headerMisfits(given)...)
+	return append(misfits, t.buttonMisfits(given)...)
+}
+
+// statuses are WhatsApp's other than APPROVED.
+var statuses = map[string]Misfit{
+	"PAUSED":           {TemplatePaused, "is paused by WhatsApp because people reported it", TemplatePaused.Todo()},
+	"DISABLED":         {TemplateDisabled, "is disabled by WhatsApp for good", TemplateDisabled.Todo()},
+	"REJECTED":         {TemplateNotApproved, "was rejected by WhatsApp", "see why in the Blip portal, change the template and submit it again"},
+	"PENDING":          {TemplateNotApproved, "waits for WhatsApp's approval", "wait: its rows go by themselves once it is approved"},
+	"IN_APPEAL":        {TemplateNotApproved, "was rejected by WhatsApp and an appeal is under way", "wait for its outcome, or send with another template"},
+	"PENDING_DELETION": {TemplateNotApproved, "is about to be deleted", "send with another template"},
+	"DELETED":          {TemplateMissing, "was deleted", "send with another template"},
+	"LIMIT_EXCEEDED":   {TemplateNotApproved, "is over the number of templates that the account may have", "delete templates that nobody uses"},
+}
+
+func (t Template) standing() Misfit {
+	if t.Approved() {
+		return Misfit{}
+	}
+	m, ok := statuses[t.Status]
+	if !ok {
+		m = Misfit{TemplateNotApproved, "has the status " + t.Status + ", which does not send", TemplateNotApproved.Todo()}
+	}
+	m.What = "template " + t.Name + " " + m.What
+	return m
+}
+
+// compare is what to do about values that do not fit.
+const compare = "compare DB_COL_PARAMS with the template (pombo templates)"
+
+func (t Template) bodyMisfits(given map[Place]int) []Misfit {
+	var misfits []Misfit
+	if want := CountVariables(t.Body); want != given[Body] {
+		misfits = append(misfits, Misfit{ParameterCount, fmt.Sprintf("the text of template %s takes %s, %d given", t.Name, values(want), given[Body]), compare})
+	}
+	for _, text := range []string{t.HeaderText, t.Body} {
+		if name := namedVariable(text); name != "" {
+			misfits = append(misfits, Misfit{
+				TemplateMismatch,
+				fmt.Sprintf("template %s has the variable {{%s}}, and only numbered ones can be filled", t.Name, name),
+				"have a template with {{1}}, {{2}}, … approved",
+			})
+		}
+	}
+	return misfits
+}
+
+// media are the places of headers that are no text, by kind of header.
+var media = map[string]Place{"IMAGE": HeaderImage, "VIDEO": HeaderVideo, "DOCUMENT": HeaderDocument}
+
+func (t Template) headerMisfits(given map[Place]int) []Misfit {
+	var misfits []Misfit
+	want := map[Place]int{}
+	switch place, ok := media[t.Header]; {
+	case ok:
+		want[place] = 1
+	case t.Header == "LOCATION":
+		misfits = append(misfits, Misfit{TemplateMismatch, "the header of template " + t.Name + " is a place on a map, which cannot be filled", "send with a template that has another header"})
+	default:
+		want[HeaderText] = CountVariables(t.HeaderText)
+	}
+	for _, place := range []Place{HeaderText, HeaderImage, HeaderVideo, HeaderDocument} {
+		if want[place] != given[place] {
+			misfits = append(misfits, t.placeMisfit("the header", place, want[place], given[place]))
+		}
+	}
+	return misfits
+}
+
+func (t Template) placeMisfit(part string, place Place, want, given int) Misfit {
+	return Misfit{TemplateMismatch, fmt.Sprintf("%s of template %s takes %s at %s:, %d given", part, t.Name, values(want), place, given), compare}
+}
+
+func values(n int) string {
+	if n == 1 {
+		return "1 value"
+	}
+	return fmt.Sprintf("%d values", n)
+}
+
+// maxButtons is how many buttons WhatsApp allows, and as many as places name.
+const maxButtons = 10
+
+func (t Template) buttonMisfits(given map[Place]int) []Misfit {
+	var misfits []Misfit
+	for i := range maxButtons {
+		var b Button
+		if i < len(t.Buttons) {
+			b = t.Buttons[i]
+		}
+		url, code := 0, 0
+		switch b.Kind {
+		case "OTP":
+			url = 1 // the code of a login goes there, whatever the button does with it
+		case "COPY_CODE":
+			code = 1
+		case "MPM":
+			misfits = append(misfits, Misfit{TemplateMismatch, fmt.Sprintf("button %d of template %s shows products, which cannot be filled", i, t.Name), "send with a template that has other buttons"})
+		default:
+			url = CountVariables(b.URL)
+		}
+		button := fmt.Sprintf("button %d", i)
+		end := Place(fmt.Sprintf("button%d", i))
+		for _, p := range []struct {
+			place       Place
+			least, most int
+		}{{end, url, url}, {end + "-code", code, code}, {end + "-payload", 0, quick(b)}} {
+			if n := given[p.place]; n < p.least || n > p.most {
+				misfits = append(misfits, t.placeMisfit(button, p.place, p.most, n))
+			}
+		}
+	}
+	return misfits
+}
+
+// quick is how many payloads a button may be given: without one it sends its text.
+func quick(b Button) int {
+	if b.Kind == "QUICK_REPLY" {
+		return 1
+	}
+	return 0
+}
+
+// maxValue is the longest value that any WhatsApp text can take, in characters.
+const maxValue = 4096
+
+// CheckValue applies WhatsApp's rules for one value of a template. The detail
+// follows on a word for the value ("value 1 is empty") and does not repeat it;
+// NoReason when the value can be sent.
+func CheckValue(v Private) (Reason, string) {
+	s := string(v)
+	switch {
+	case strings.TrimSpace(s) == "":
+		return ParameterEmpty, "is empty"
+	case len(s) > maxValue && utf8.RuneCountInString(s) > maxValue:
+		return ParameterTooLong, fmt.Sprintf("has more than %d characters", maxValue)
+	case strings.ContainsAny(s, "\r\n"):
+		return ParameterFormat, "has a line break"
+	case strings.Contains(s, "\t"):
+		return ParameterFormat, "has a tab"
+	case strings.Contains(s, "     "):
+		return ParameterFormat, "has more than four blanks in a row"
+	}
+	return NoReason, ""
+}
+
+// Places returns where the values go, in their order.
+func Places(params []Param) []Place {
+	places := make([]Place, len(params))
+	for i, p := range params {
+		places[i] = p.Place
+	}
+	return places
+}
+
+var variable = regexp.MustCompile(`\{\{\s*([^{}\s]+)\s*\}\}`)
+
+// CountVariables counts the distinct variables, {{1}} or {{name}}, in a text of a
+// template.
+func CountVariables(text string) int {
+	distinct := map[string]bool{}
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		distinct[m[1]] = true
+	}
+	return len(distinct)
+}
+
+// namedVariable returns the first variable that is no number; "" when there is none.
+func namedVariable(text string) string {
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		if strings.Trim(m[1], "0123456789") != "" {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+// Fill puts values into the variables of a text, the first into {{1}}. A
+// variable without a value stays as it is. What it returns is as private as the
+// values are.
+func Fill(text string, values []Private) Private {
+	return Private(variable.ReplaceAllStringFunc(text, func(v string) string {
+		var n int
+		if _, err := fmt.Sscanf(strings.Trim(v, "{} \t\n"), "%d", &n); err != nil || n < 1 || n > len(values) {
+			return v
+		}
+		return string(values[n-1])
+	}))
+}
+
+// At returns the values of a place, in their order.
+func At(params []Param, place Place) []Private {
+	var values []Private
+	for _, p := range params {
+		if p.Place == place {
+			values = append(values, p.Value)
+		}
+	}
+	return values
+}
