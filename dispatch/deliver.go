@@ -90,6 +90,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		return e.notSent(ctx, held, n, err)
 	}
 
+	term := e.lease.current()
 	attempt, err := e.o.Ledger.Begin(ctx, *n, identity)
 	if err != nil {
 		return e.notBegun(held, err)
@@ -98,7 +99,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	sending.From, sending.Attempt = pombo.Sending, attempt
 	n.Attempt = attempt
 
-	err = e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	err = e.send(e.working, term, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
 	if err != nil {
 		return e.notAccepted(e.working, sending, n, err)
 	}
@@ -126,12 +127,16 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 }
 
 // send makes the POST. A pause that began while it waited for its turn still
-// holds it back: nothing has left.
-func (e *Engine) send(ctx context.Context, m pombo.Message) error {
+// holds it back, and so does the end of the lease under which it was begun:
+// nothing has left.
+func (e *Engine) send(ctx context.Context, term int, m pombo.Message) error {
 	begun := false
 	err := e.call(ctx, func() error {
 		if paused, _ := e.pace.state(); paused {
 			return errPaused
+		}
+		if e.o.Ledger.Shared() && !e.lease.holds(term) { // else nobody could have taken it over
+			return errLeaseOver
 		}
 		begun = true
 		return e.o.Blip.Send(ctx, m)
@@ -145,6 +150,8 @@ func (e *Engine) send(ctx context.Context, m pombo.Message) error {
 var (
 	// errNotLeft: the POST was not even tried.
 	errNotLeft = errors.New("not sent")
+	// errLeaseOver: another process may have taken the notification over.
+	errLeaseOver = errors.New("the lease was over")
 	// errStopping: the engine is being stopped.
 	errStopping = errors.New("the program is stopping")
 )
@@ -177,6 +184,8 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 		pause, _ := e.pace.current()
 		o.Detail = "sending is paused"
 		return release(o, pause.Reason, time.Time{})
+	case errors.Is(err, errLeaseOver):
+		return release(o, pombo.LeaseOver, time.Now().Add(time.Second))
 	case ctx.Err() != nil:
 		return release(o, pombo.Interrupted, time.Time{})
 	}

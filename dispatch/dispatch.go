@@ -121,6 +121,7 @@ type Engine struct {
 	catalog *catalog
 
 	rates []*shares // that run between Start and Stop
+	lease lease
 
 	slots  chan struct{}           // calls to Blip under way
 	hands  chan struct{}           // notifications in hand
@@ -183,6 +184,7 @@ func New(o Options) (*Engine, error) {
 		waiting: map[int64]chan struct{}{},
 	}
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
+	e.lease.length = o.Lease
 	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -210,7 +212,7 @@ func orDefault[T comparable](v, d T) T {
 // Start frees what a dead process left in the ledger, takes up the run that it
 // left under way, and starts the loops. Stop must be called afterwards.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+	if err := e.renew(ctx); err != nil {
 		return fmt.Errorf("enter the ledger as %s: %w", e.o.Owner, err)
 	}
 	if err := e.reclaim(ctx); err != nil {
@@ -363,7 +365,7 @@ func (e *Engine) worker() {
 // is at work its rows are in hand.
 func (e *Engine) heartbeat(ctx context.Context) {
 	for sleep(ctx, e.o.Lease/3) == nil {
-		if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil && ctx.Err() == nil {
+		if err := e.renew(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
@@ -373,6 +375,17 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			e.log.Error("pause not read", "error", err)
 		}
 	}
+}
+
+// renew keeps what this process has in hand. A claim renews as well, in the ledger;
+// only what is renewed here counts for leave to send.
+func (e *Engine) renew(ctx context.Context) error {
+	asked := time.Now()
+	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
+		return err
+	}
+	e.lease.renew(asked)
+	return nil
 }
 
 func (e *Engine) reclaim(ctx context.Context) error {

@@ -162,3 +162,62 @@ func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
 		}
 	})
 }
+
+// A process that slept past its lease wakes with what it had begun still waiting
+// for a call. Another one may have taken that over, asked Blip and sent it again,
+// so it is not sent in its old right, also when the lease has been renewed since.
+func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
+	for _, renewed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			const lease = 30 * time.Second
+			ledger := newMemory()
+			var mu sync.Mutex
+			var attempts []int
+			answer := make(chan struct{})
+			blip := &pretend{onSend: func(_ context.Context, m pombo.Message, _ int) error {
+				switch m.Params[0].Value.Reveal() {
+				case "slow":
+					<-answer
+					return nil
+				case "first":
+					return nil
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				attempts = append(attempts, ledger.get(t, "waiting").Attempt)
+				return nil
+			}}
+			// One call at a time. The first takes the turn that there is, so that the
+			// identities of the others are known before theirs come.
+			e := replicas(t, 1, ledger, dispatch.Options{Blip: blip, Workers: 1, Lease: lease, MessagesPerSecond: 0.5})[0]
+			for i, key := range []string{"first", "slow", "waiting"} {
+				if _, _, err := e.Add(t.Context(), row(key, "3198888000"+strconv.Itoa(i), key)); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+			}
+			time.Sleep(5 * time.Second)
+			if n := ledger.get(t, "waiting"); n.State != pombo.Sending || n.Attempt != 1 {
+				t.Errorf("%s at attempt %d, want one that has begun and waits for its call", n.State, n.Attempt)
+			}
+			ledger.breakMethod("Renew", errAway)
+			time.Sleep(lease + time.Second)
+			if renewed {
+				ledger.breakMethod("Renew", nil)
+				time.Sleep(lease / 2)
+			}
+			close(answer)
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if n := ledger.get(t, "waiting"); len(attempts) != 0 || n.State != pombo.Queued || n.Reason != pombo.LeaseOver {
+				t.Errorf("renewed again %v: posts at attempts %v, then %s (%s); want none, and back in the queue", renewed, attempts, n.State, n.Reason)
+			}
+			ledger.breakMethod("Renew", nil)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if n := ledger.get(t, "waiting"); len(attempts) != 1 || attempts[0] < 2 || n.State != pombo.Accepted {
+				t.Errorf("renewed again %v: posts at attempts %v, then %s; want one of a later attempt, accepted", renewed, attempts, n.State)
+			}
+		})
+	}
+}
