@@ -1,0 +1,64 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"testing"
+
+	"pombo/pgtest"
+)
+
+// TestShort is the run that every change has to pass: 60 kills and 20,000 rows,
+// half of them on each ledger. CHAOS_SEED repeats the faults of an earlier run.
+func TestShort(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it takes a minute or two")
+	}
+	t.Parallel()
+	folder := t.TempDir()
+	binary, err := build(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(20261124)
+	if s := os.Getenv("CHAOS_SEED"); s != "" {
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, ledger := range []string{"sqlite", "postgres"} {
+		t.Run(ledger, func(t *testing.T) {
+			t.Parallel() // both wait a good deal
+			r, err := run(t.Context(), options{
+				ledger: ledger, rows: 10_000, kills: 30, seed: seed, binary: binary, folder: t.TempDir(), say: t.Logf,
+			})
+			if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
+				t.Skip("skipped: " + err.Error())
+			}
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			t.Logf("%d kills, %d other faults, %d uncertain, %.0f s", r.tally.kills, r.tally.faults, r.uncertain, r.took.Seconds())
+			if !r.good() || r.uncertain != 0 {
+				t.Errorf("seed %d: %d lost, %d doubled, %d left uncertain, want none", seed, len(r.lost), len(r.doubled), r.uncertain)
+			}
+			if r.tally.kills < 25 {
+				t.Errorf("%d kills, want at least 25", r.tally.kills)
+			}
+			// A harness that hits nothing proves nothing.
+			for s, n := range r.tally.steps {
+				if n == 0 {
+					t.Errorf("no kill found a notification here: %s", stepNames[s])
+				}
+			}
+			for h := none + 1; h < kindsOfHarm; h++ {
+				if h != throttled && r.tally.harm[harmNames[h]] == 0 {
+					t.Errorf("no POST met this: %s", harmNames[h])
+				}
+			}
+		})
+	}
+}
