@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"hash/fnv"
 	"io"
 	"net"
 	"net/http"
@@ -13,10 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"bytes"
-	"errors"
-	"hash/fnv"
 
 	"pombo/blipsim"
 )
@@ -250,7 +248,7 @@ func (b *blip) pass(r *http.Request, s stage) {
 func binaryID(id string) (u [16]byte) {
 	b, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
 	if err != nil || len(b) != len(u) {
-		panic(errors.New("chaos: a message without a UUID: " + id))
+		panic("chaos: a message whose id is no UUID: " + id)
 	}
 	copy(u[:], b)
 	return u

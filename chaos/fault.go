@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -96,7 +97,7 @@ func (t *trial) chance(most time.Duration) time.Duration {
 	return time.Duration(t.rng.Int64N(int64(most)))
 }
 
-// killNow kills, waits for the end and looks where the kill fell.
+// killNow kills and waits until the process is gone.
 func (t *trial) killNow(s *server) {
 	s.kill()
 	t.tally.kills++
@@ -169,7 +170,7 @@ func (t *trial) inquest(ctx context.Context, s *server) error {
 	return nil
 }
 
-// others are the faults that are no kill. Each is used in turn.
+// others are the faults that are not a kill in the first place. Each is used in turn.
 func (t *trial) others() []fault {
 	list := []fault{
 		{name: "stopped in order", do: func(ctx context.Context, _ *trial, s *server) error {
@@ -269,8 +270,8 @@ func (t *trial) away(take func(*server) (giveBack func() error, err error), most
 		if err == nil {
 			err = sleep(ctx, d/2)
 		}
-		if backErr := giveBack(); backErr != nil || err != nil || !kill {
-			return firstError(err, backErr)
+		if err := errors.Join(err, giveBack()); err != nil || !kill {
+			return err
 		}
 		// It may have ended by itself, or be in the middle of starting.
 		t.killNow(s)
@@ -278,44 +279,41 @@ func (t *trial) away(take func(*server) (giveBack func() error, err error), most
 	}
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // freezePastLease stops a process with messages in its hands until another one
 // has taken all of them over and brought them to an end, and lets it go on then:
 // it wakes believing that they are still its own.
 func freezePastLease(ctx context.Context, t *trial, s *server) error {
+	t.freezing.Wait() // one at a time: somebody has to go on
 	// With slow answers most of what it has in hands has begun and waits for its
 	// call: the worst moment.
 	t.blip.latency.Store(int64(blipTimeout / 2))
-	if err := sleep(ctx, blipTimeout); err != nil {
-		return err
-	}
-	hit := make(chan struct{})
-	t.blip.watch.Store(&watch{key: s.key, stage: arrived, act: func() { s.signal(syscall.SIGSTOP); close(hit) }})
-	err := came(ctx, hit)
-	t.blip.watch.Store(nil)
-	s.signal(syscall.SIGSTOP)
-	s.setFrozen(true)
-	if err != nil {
-		return err
-	}
-	list, err := t.book.hands(ctx, s.pid())
-	if err != nil {
-		return err
-	}
+	var list []held
 	begun := 0
-	for _, h := range list {
-		if h.state == pombo.Sending {
-			begun++
+	for deadline := time.Now().Add(30 * time.Second); begun == 0; {
+		if err := sleep(ctx, blipTimeout); err != nil || time.Now().After(deadline) {
+			return err // a long pause: it will have to do without
+		}
+		hit := make(chan struct{})
+		t.blip.watch.Store(&watch{key: s.key, stage: arrived, act: func() { s.signal(syscall.SIGSTOP); close(hit) }})
+		err := came(ctx, hit)
+		t.blip.watch.Store(nil)
+		s.signal(syscall.SIGSTOP)
+		if err == nil {
+			list, err = t.book.hands(ctx, s.pid())
+		}
+		for _, h := range list {
+			if h.state == pombo.Sending {
+				begun++
+			}
+		}
+		if err != nil || begun == 0 {
+			s.signal(syscall.SIGCONT)
+		}
+		if err != nil {
+			return err
 		}
 	}
+	s.setFrozen(true)
 	t.o.say("%s is frozen with %d notifications in its hands, %d of them begun", s.name, len(list), begun)
 	t.freezing.Go(func() {
 		taken, err := t.takenOver(ctx, list)
@@ -323,7 +321,7 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 		s.signal(syscall.SIGCONT)
 		s.setFrozen(false)
 		t.tally.takenOver.Add(int64(taken))
-		t.frozeErr = firstError(t.frozeErr, err)
+		t.frozeErr = errors.Join(t.frozeErr, err)
 	})
 	return nil
 }
@@ -374,7 +372,7 @@ func (t *trial) plan() []fault {
 	// Freezing past the lease takes most of a minute, in which the others go on.
 	var with []fault
 	for i, f := range plan {
-		if i%250 == 2 {
+		if i%250 == 8 {
 			freeze := fault{name: "frozen past the lease", server: i}
 			freeze.do = t.counted(fault{name: freeze.name, do: freezePastLease})
 			with = append(with, freeze)
