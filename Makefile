@@ -39,6 +39,12 @@ dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for 
 bench: ## Messages a second against a bare loop of the same calls, and memory
 	go run ./bench
 
+CHAOS ?= -rows 1000000 -kills 1000
+
+.PHONY: chaos
+chaos: ## Kills, freezes and cuts the real program 1,000 times over 1,000,000 rows on each ledger (CHAOS="-rows 20000 -kills 60" for less)
+	go run ./chaos $(CHAOS)
+
 .PHONY: fuzz
 fuzz: ## Each fuzz test for FUZZTIME (30s)
 	@for pkg in $$(go list ./...); do \

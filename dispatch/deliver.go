@@ -109,13 +109,13 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	if err := e.flight.enter(ctx); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
-	lapses := e.lapses.Load() // before begin: what lapsed earlier, begin refuses
+	term := e.lease.current() // before begin: what was interrupted earlier, begin refuses
 	sending, begun := e.begin(ctx, held, n, number, identity)
 	if !begun {
 		e.flight.leave()
 		return sending
 	}
-	err := e.send(e.working, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params}, lapses)
+	err := e.send(e.working, term, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
 	if errors.Is(err, errNotLeft) {
 		e.flight.leave()
 	} else {
@@ -169,17 +169,16 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 }
 
 // send makes the POST. A pause that began while it waited for its turn still
-// holds it back: nothing has left.
-func (e *Engine) send(ctx context.Context, m pombo.Message, lapses int64) error {
+// holds it back, and so does the end of the lease under which it was begun:
+// nothing has left.
+func (e *Engine) send(ctx context.Context, term int, m pombo.Message) error {
 	begun := false
 	err := e.call(ctx, func() error {
 		if paused, _ := e.pace.state(); paused {
 			return errPaused
 		}
-		// Who stalled for longer than a lease after begin is thought dead: Blip may
-		// have been asked for the message already, before it was sent.
-		if e.stalled(lapses) {
-			return errStalled
+		if !e.lease.holds(term) {
+			return errLeaseOver
 		}
 		begun = true
 		return e.o.Blip.Send(ctx, m)
@@ -193,8 +192,8 @@ func (e *Engine) send(ctx context.Context, m pombo.Message, lapses int64) error 
 var (
 	// errNotLeft: the POST was not even tried.
 	errNotLeft = errors.New("not sent")
-	// errStalled: the lease was over before the first byte left.
-	errStalled = errors.New("the lease is over")
+	// errLeaseOver: another process may have taken the notification over.
+	errLeaseOver = errors.New("the lease was over")
 	// errStopping: the engine is being stopped.
 	errStopping = errors.New("the program is stopping")
 )
@@ -227,8 +226,8 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 		pause, _ := e.pace.current()
 		o.Detail = "sending is paused"
 		return release(o, pause.Reason, time.Time{})
-	case errors.Is(err, errStalled):
-		return release(o, pombo.LeaseOver, time.Time{})
+	case errors.Is(err, errLeaseOver):
+		return release(o, pombo.LeaseOver, time.Now().Add(time.Second))
 	case ctx.Err() != nil:
 		return release(o, pombo.Interrupted, time.Time{})
 	}

@@ -33,7 +33,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -145,6 +144,7 @@ type Engine struct {
 	stopped  stopped
 
 	rates []*shares // that run between Start and Stop
+	lease lease
 
 	slots     chan struct{}           // calls to Blip under way
 	flight    *flight                 // messages between leave and answer
@@ -155,9 +155,6 @@ type Engine struct {
 	doubts    signal                  // something is uncertain
 	intake    chan int64              // runs that want rows taken in
 	questions chan question           // about rows that have waited
-
-	lease  atomic.Int64 // until when this process holds what it has, in Unix ms; 0 = never renewed
-	lapses atomic.Int64 // how often that was over before it was renewed
 
 	pausing sync.Mutex // the ledger's pause and ours change together
 	mu      sync.Mutex
@@ -228,6 +225,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
+	e.lease.length = o.Lease
 	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -432,24 +430,16 @@ func (e *Engine) heartbeat(ctx context.Context) {
 	}
 }
 
-// Renew keeps what this process has in hand for the length of a lease from now.
+// Renew keeps what this process has in hand for the length of a lease from now. A
+// claim renews as well, in the ledger; only what is renewed here counts for leave to
+// send.
 func (e *Engine) Renew(ctx context.Context) error {
-	now := time.Now() // before the ledger counts, so never too late
+	asked := time.Now()
 	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
 		return err
 	}
-	if last := e.lease.Swap(now.Add(e.o.Lease).UnixMilli()); last != 0 && now.UnixMilli() >= last {
-		e.lapses.Add(1)
-	}
+	e.lease.renew(asked)
 	return nil
-}
-
-// stalled reports whether this process may have been thought dead since it knew
-// of this many lapses: its rows may be in other hands. It goes by the clock on
-// the wall, because the other one stands still while a machine is suspended.
-func (e *Engine) stalled(lapses int64) bool {
-	until := e.lease.Load()
-	return until != 0 && time.Now().UnixMilli() >= until || e.lapses.Load() != lapses
 }
 
 func (e *Engine) reclaim(ctx context.Context) error {

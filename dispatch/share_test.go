@@ -225,3 +225,77 @@ func TestWhoCannotSettleLetsAnotherTry(t *testing.T) {
 		}
 	})
 }
+
+// A process that slept past its lease wakes with what it had begun still waiting
+// for a call. Another one may have taken that over, asked Blip and sent it again,
+// so it is not sent in its old right, also when the lease has been renewed since.
+func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
+	for _, renewed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			const lease = 30 * time.Second
+			ledger := newMemory()
+			var mu sync.Mutex
+			var first pombo.ID
+			var attempts []int
+			answer := make(chan struct{})
+			// A look-up takes a while, so that the other one is next in the queue for a call.
+			blip := &pretend{onIdentity: func() error { time.Sleep(100 * time.Millisecond); return nil }}
+			blip.onSend = func(_ context.Context, m pombo.Message, _ int) error {
+				mu.Lock()
+				if first == "" {
+					first = m.ID
+					mu.Unlock()
+					<-answer
+					return nil
+				}
+				defer mu.Unlock()
+				ledger.mu.Lock()
+				defer ledger.mu.Unlock()
+				attempts = append(attempts, ledger.at(m.ID).Attempt)
+				return nil
+			}
+			// One call at a time. Both are claimed at once, so that both have begun when the
+			// first is sent.
+			e := replicas(t, 1, ledger, dispatch.Options{Blip: blip, Workers: 1, Lease: lease})[0]
+			if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+				t.Fatal(err)
+			}
+			for i, key := range []string{"one", "other"} {
+				if _, _, err := e.Add(t.Context(), row(key, "3198888000"+strconv.Itoa(i), "Maria")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := e.Resume(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			waiting := "one"
+			mu.Lock()
+			if ledger.get(t, "one").ID == first {
+				waiting = "other"
+			}
+			mu.Unlock()
+			if n := ledger.get(t, waiting); n.State != pombo.Sending || n.Attempt != 1 {
+				t.Errorf("%s at attempt %d, want one that has begun and waits for its call", n.State, n.Attempt)
+			}
+			ledger.breakMethod("Renew", errAway)
+			time.Sleep(lease + time.Second)
+			if renewed {
+				ledger.breakMethod("Renew", nil)
+				time.Sleep(lease / 2)
+			}
+			close(answer)
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if n := ledger.get(t, waiting); len(attempts) != 0 || n.State != pombo.Queued || n.Reason != pombo.LeaseOver {
+				t.Errorf("renewed again %v: posts at attempts %v, then %s (%s); want none, and back in the queue", renewed, attempts, n.State, n.Reason)
+			}
+			ledger.breakMethod("Renew", nil)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if n := ledger.get(t, waiting); len(attempts) != 1 || attempts[0] < 2 || n.State != pombo.Accepted {
+				t.Errorf("renewed again %v: posts at attempts %v, then %s; want one of a later attempt, accepted", renewed, attempts, n.State)
+			}
+		})
+	}
+}

@@ -78,7 +78,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.To == pombo.Queued || o.To == pombo.Uncertain {
 		notBefore = now
 		if !o.NotBefore.IsZero() {
-			notBefore = o.NotBefore.UnixMilli()
+			notBefore = db.theirs(o.NotBefore)
 		}
 	}
 	if o.From != pombo.Uncertain { // which nobody has in hands
@@ -149,9 +149,9 @@ const postponeStatement = `
 // uncertain at this attempt.
 func (db *DB) Postpone(ctx context.Context, o pombo.Outcome) error {
 	now := db.now()
-	notBefore := now
+	notBefore := any(now)
 	if !o.NotBefore.IsZero() {
-		notBefore = o.NotBefore.UnixMilli()
+		notBefore = db.theirs(o.NotBefore)
 	}
 	hit := make([]bool, 1)
 	w := newWrite(part{postponeStatement, [][]any{{

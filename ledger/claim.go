@@ -177,11 +177,15 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 const uncertainStatement = `SELECT` + columns + `FROM notification WHERE lane = 10 AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?2`
 
 // Uncertain returns uncertain notifications that are due for a check, the
-// longest due first.
+// longest due first. Updated is by the clock of this machine, so that it can be
+// told how long each has waited.
 func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
 	list, err := db.list(ctx, uncertainStatement, db.now(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the uncertain: %w", err)
+	}
+	for i := range list {
+		list[i].Updated = db.ours(list[i].Updated)
 	}
 	return list, nil
 }

@@ -114,7 +114,7 @@ func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 			ON CONFLICT (one) DO UPDATE SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, by = excluded.by
 			WHERE excluded.by = 'operator'
 				OR pause.until IS NOT NULL AND (pause.until <= ?5 OR excluded.until IS NULL OR pause.until < excluded.until)`,
-			millis(p.Until), string(p.Reason), p.Detail, p.By, db.now())
+			db.theirs(p.Until), string(p.Reason), p.Detail, p.By, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -142,6 +142,6 @@ func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	case err != nil:
 		return pombo.Pause{}, false, fmt.Errorf("look for a pause: %w", err)
 	}
-	p.Until = moment(until)
+	p.Until = db.ours(moment(until))
 	return p, true, nil
 }

@@ -185,5 +185,5 @@ func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
 	}
-	return moment(at), nil
+	return db.ours(moment(at)), nil
 }

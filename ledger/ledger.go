@@ -269,6 +269,23 @@ func (db *DB) setClock(now int64) {
 	}
 }
 
+// theirs stores a time that was reckoned from this machine's clock, such as "in
+// five seconds", by the clock that the ledger goes by; the zero time is NULL.
+func (db *DB) theirs(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli() + db.ahead.Load()
+}
+
+// ours turns a time of the ledger into one by this machine's clock, to reckon with.
+func (db *DB) ours(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(-time.Duration(db.ahead.Load()) * time.Millisecond)
+}
+
 // endOfTime stands for "never" where a time has to be compared.
 const endOfTime = math.MaxInt64
 

@@ -1,0 +1,394 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"pombo"
+)
+
+// fault is one entry of the plan.
+type fault struct {
+	name   string
+	server int // which process, where there are several
+	do     func(ctx context.Context, t *trial, s *server) error
+}
+
+// moment is when a kill falls. It returns when the process has been signalled
+// or when the moment did not come.
+type moment struct {
+	name string
+	wait func(ctx context.Context, t *trial, s *server) error
+}
+
+// await is how long a moment is waited for.
+const await = 2 * time.Second
+
+// moments are the instants at which a process is killed. Each is repeated over
+// the plan.
+func moments(ledger string) []moment {
+	list := []moment{
+		{"at random", func(ctx context.Context, t *trial, _ *server) error {
+			return sleep(ctx, t.chance(400*time.Millisecond))
+		}},
+		{"a POST has come", atStage(arrived)},
+		{"a message was taken", atStage(taken)},
+		{"an answer was given", atStage(answered)},
+		{"the table was written", func(ctx context.Context, t *trial, s *server) error {
+			err := committed(ctx, t.source.db, await)
+			s.signal(syscall.SIGKILL)
+			return err
+		}},
+		{"just started", func(ctx context.Context, t *trial, s *server) error {
+			t.killNow(s)
+			if err := s.start(); err != nil {
+				return err
+			}
+			return sleep(ctx, t.chance(120*time.Millisecond))
+		}},
+	}
+	if ledger == "sqlite" {
+		return append(list, moment{"the ledger was written", func(ctx context.Context, t *trial, s *server) error {
+			err := committed(ctx, t.book.db, await)
+			s.signal(syscall.SIGKILL)
+			return err
+		}})
+	}
+	return append(list, moment{"on the way to the ledger", func(ctx context.Context, t *trial, s *server) error {
+		hit := make(chan struct{})
+		lost := t.rng.IntN(2) == 0
+		s.toLedger.watchChunk(1+t.rng.IntN(40), func() bool {
+			s.signal(syscall.SIGKILL)
+			close(hit)
+			return lost
+		})
+		defer s.toLedger.chunk.Store(nil)
+		return came(ctx, hit)
+	}})
+}
+
+// atStage kills in the very handler of a POST that got so far.
+func atStage(at stage) func(context.Context, *trial, *server) error {
+	return func(ctx context.Context, t *trial, s *server) error {
+		hit := make(chan struct{})
+		t.blip.watch.Store(&watch{key: s.key, stage: at, act: func() { s.signal(syscall.SIGKILL); close(hit) }})
+		defer t.blip.watch.Store(nil)
+		return came(ctx, hit)
+	}
+}
+
+func came(ctx context.Context, hit <-chan struct{}) error {
+	select {
+	case <-hit:
+		return nil
+	case <-time.After(await):
+		return nil // a pause, perhaps: the kill falls into it
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *trial) chance(most time.Duration) time.Duration {
+	return time.Duration(t.rng.Int64N(int64(most)))
+}
+
+// killNow kills and waits until the process is gone.
+func (t *trial) killNow(s *server) {
+	s.kill()
+	t.tally.kills++
+}
+
+// killAt is the fault that most of the plan is made of.
+func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
+	return func(ctx context.Context, t *trial, s *server) error {
+		if err := m.wait(ctx, t, s); err != nil {
+			return err
+		}
+		t.killNow(s)
+		if err := t.inquest(ctx, s); err != nil {
+			return err
+		}
+		return s.up(ctx)
+	}
+}
+
+// inquest finds out at which steps of the road the killed process was.
+func (t *trial) inquest(ctx context.Context, s *server) error {
+	list, err := t.book.hands(ctx, s.pid())
+	if err != nil {
+		return err
+	}
+	found := map[step]bool{}
+	for _, h := range list {
+		if h.state == pombo.Claimed {
+			found[stepClaimed] = true
+			continue
+		}
+		switch t.blip.sightOf(h.id).stage {
+		case arrived:
+			found[stepArrived] = true
+		case taken:
+			found[stepTaken] = true
+		case answered:
+			found[stepAnswered] = true
+		default:
+			found[stepBegun] = true
+		}
+	}
+	keys, err := t.book.unsettled(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		status, err := t.source.status(ctx, key)
+		if err != nil {
+			return err
+		}
+		if status == statusPending {
+			found[stepFinished] = true
+		} else {
+			found[stepWritten] = true
+		}
+	}
+	last, err := t.source.lastPending(ctx)
+	if err != nil {
+		return err
+	}
+	if last != "" {
+		known, err := t.book.has(ctx, last)
+		if err != nil {
+			return err
+		}
+		found[stepIntake] = !known
+	}
+	t.tally.saw(found)
+	return nil
+}
+
+// others are the faults that are not a kill in the first place. Each is used in turn.
+func (t *trial) others() []fault {
+	list := []fault{
+		{name: "stopped in order", do: func(ctx context.Context, _ *trial, s *server) error {
+			if err := s.stop(); err != nil {
+				return err
+			}
+			return s.up(ctx)
+		}},
+		{name: "frozen for a moment", do: func(ctx context.Context, t *trial, s *server) error {
+			s.signal(syscall.SIGSTOP)
+			defer s.signal(syscall.SIGCONT)
+			return sleep(ctx, blipTimeout+t.chance(2*time.Second))
+		}},
+		{name: "Blip refuses connections", do: t.away(func(s *server) (func() error, error) {
+			s.toBlip.refuse()
+			return s.toBlip.accept, nil
+		}, 2*time.Second)},
+		{name: "Blip's connections are cut", do: func(_ context.Context, _ *trial, s *server) error { s.toBlip.cut(); return nil }},
+		{name: "the network to Blip stalls", do: t.away(func(s *server) (func() error, error) {
+			s.toBlip.stall()
+			return func() error { s.toBlip.flow(); return nil }, nil
+		}, longestStall)},
+		{name: "the table is locked", do: func(ctx context.Context, t *trial, s *server) error {
+			kill := t.rng.IntN(2) == 0
+			err := t.source.lock(ctx, time.Second+t.chance(3*time.Second), func() {
+				if kill {
+					t.killNow(s)
+					_ = s.start()
+				}
+			})
+			if err != nil || !kill {
+				return err
+			}
+			t.killNow(s)
+			return s.up(ctx)
+		}},
+	}
+	if t.pg == nil {
+		list = append(list, fault{name: "the ledger is locked", do: func(ctx context.Context, t *trial, _ *server) error {
+			return hold(ctx, t.book.db, "BEGIN IMMEDIATE", time.Second+t.chance(11*time.Second), func() {})
+		}})
+		if t.disk != nil {
+			list = append(list, fault{name: "the disk is full", do: t.away(func(*server) (func() error, error) {
+				return t.disk.free, t.disk.fill()
+			}, 3*time.Second)})
+		}
+		return list
+	}
+	return append(list,
+		fault{name: "the ledger refuses connections", do: t.away(func(s *server) (func() error, error) {
+			s.toLedger.refuse()
+			return s.toLedger.accept, nil
+		}, 3*time.Second)},
+		fault{name: "the ledger's connections are cut", do: func(_ context.Context, _ *trial, s *server) error { s.toLedger.cut(); return nil }},
+		fault{name: "the network to the ledger stalls", do: t.away(func(s *server) (func() error, error) {
+			s.toLedger.stall()
+			return func() error { s.toLedger.flow(); return nil }, nil
+		}, 3*time.Second)},
+		fault{name: "the ledger's server is killed", do: t.away(func(*server) (func() error, error) {
+			t.pg.Kill()
+			return t.pg.Restart, nil
+		}, 2*time.Second)},
+		fault{name: "the ledger's clock is moved", do: func(ctx context.Context, t *trial, _ *server) error {
+			// Further than a lease lasts. What is queued meanwhile is due by the
+			// moved clock, and so as much later once it is back.
+			ahead := []string{"40 seconds", "-40 seconds"}[t.rng.IntN(2)]
+			if err := t.setClock(ctx, ahead); err != nil {
+				return err
+			}
+			if err := sleep(ctx, time.Second+t.chance(3*time.Second)); err != nil {
+				return err
+			}
+			return t.setClock(ctx, "0")
+		}},
+	)
+}
+
+func (t *trial) setClock(ctx context.Context, ahead string) error {
+	return t.pg.Exec(ctx, "chaos", "UPDATE chaos.clock SET ahead = '"+ahead+"'")
+}
+
+// away takes something away for up to most, in half of the cases kills the
+// process meanwhile, gives it back and sees to it that the process is up.
+func (t *trial) away(take func(*server) (giveBack func() error, err error), most time.Duration) func(context.Context, *trial, *server) error {
+	return func(ctx context.Context, t *trial, s *server) error {
+		kill := t.rng.IntN(2) == 0
+		d := most/4 + t.chance(most*3/4)
+		giveBack, err := take(s)
+		if err != nil {
+			return err
+		}
+		err = sleep(ctx, d/2)
+		if kill && err == nil {
+			t.killNow(s)
+			err = s.start()
+		}
+		if err == nil {
+			err = sleep(ctx, d/2)
+		}
+		if err := errors.Join(err, giveBack()); err != nil || !kill {
+			return err
+		}
+		// It may have ended by itself, or be in the middle of starting.
+		t.killNow(s)
+		return s.up(ctx)
+	}
+}
+
+// freezePastLease stops a process with messages in its hands until another one
+// has taken all of them over and brought them to an end, and lets it go on then:
+// it wakes believing that they are still its own.
+func freezePastLease(ctx context.Context, t *trial, s *server) error {
+	t.freezing.Wait() // one at a time: somebody has to go on
+	// With slow answers most of what it has in hands has begun and waits for its
+	// call: the worst moment.
+	t.blip.latency.Store(int64(blipTimeout / 2))
+	var list []held
+	begun := 0
+	for deadline := time.Now().Add(30 * time.Second); begun == 0; {
+		if err := sleep(ctx, blipTimeout); err != nil || time.Now().After(deadline) {
+			return err // a long pause: it will have to do without
+		}
+		hit := make(chan struct{})
+		t.blip.watch.Store(&watch{key: s.key, stage: arrived, act: func() { s.signal(syscall.SIGSTOP); close(hit) }})
+		err := came(ctx, hit)
+		t.blip.watch.Store(nil)
+		s.signal(syscall.SIGSTOP)
+		if err == nil {
+			list, err = t.book.hands(ctx, s.pid())
+		}
+		for _, h := range list {
+			if h.state == pombo.Sending {
+				begun++
+			}
+		}
+		if err != nil || begun == 0 {
+			s.signal(syscall.SIGCONT)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.setFrozen(true)
+	t.o.say("%s is frozen with %d notifications in its hands, %d of them begun", s.name, len(list), begun)
+	t.freezing.Go(func() {
+		taken, err := t.takenOver(ctx, list)
+		t.o.say("%s goes on; another has ended %d of them", s.name, taken)
+		s.signal(syscall.SIGCONT)
+		s.setFrozen(false)
+		t.tally.takenOver.Add(int64(taken))
+		t.frozeErr = errors.Join(t.frozeErr, err)
+	})
+	return nil
+}
+
+// takenOver waits until the notifications have come to an end without the
+// process that had them, and returns how many have.
+func (t *trial) takenOver(ctx context.Context, list []held) (n int, err error) {
+	for deadline := time.Now().Add(75 * time.Second); time.Now().Before(deadline); {
+		n = 0
+		for _, h := range list {
+			state, err := t.book.state(ctx, h.row)
+			if err == nil && !state.Open() {
+				n++
+			}
+		}
+		if n == len(list) {
+			return n, nil
+		}
+		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// plan draws the faults. Every moment and every other fault comes as often as any
+// other of its kind, in an order that the seed decides.
+func (t *trial) plan() []fault {
+	var kills, others []fault
+	list := moments(t.o.ledger)
+	for i := range t.o.kills {
+		m := list[i%len(list)]
+		kills = append(kills, fault{name: "killed: " + m.name, do: t.killAt(m)})
+	}
+	kinds := t.others()
+	for i := range max(t.o.kills/5, len(kinds)) {
+		f := kinds[i%len(kinds)]
+		others = append(others, fault{name: f.name, do: t.counted(f)})
+	}
+	plan := append(kills, others...)
+	t.rng.Shuffle(len(plan), func(i, j int) { plan[i], plan[j] = plan[j], plan[i] })
+	for i := range plan {
+		plan[i].server = t.rng.IntN(2)
+	}
+	if t.pg == nil {
+		return plan
+	}
+	// Freezing past the lease takes most of a minute, in which the others go on.
+	var with []fault
+	for i, f := range plan {
+		if i%250 == 8 {
+			freeze := fault{name: "frozen past the lease", server: i}
+			freeze.do = t.counted(fault{name: freeze.name, do: freezePastLease})
+			with = append(with, freeze)
+		}
+		with = append(with, f)
+	}
+	return with
+}
+
+func (t *trial) counted(f fault) func(context.Context, *trial, *server) error {
+	return func(ctx context.Context, t *trial, s *server) error {
+		t.tally.faults++
+		t.tally.kinds[f.name]++
+		if err := f.do(ctx, t, s); err != nil {
+			return fmt.Errorf("while %s: %w", f.name, err)
+		}
+		return nil
+	}
+}
