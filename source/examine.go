@@ -46,6 +46,16 @@ func (t *Table) Examine(ctx context.Context, a Aspect) (Remark, error) {
 // examineOp is what is being tried.
 func (t *Table) examineOp(a Aspect) string { return "look at the " + string(a) + " of " + t.m.Table }
 
+// one asks for one row of a column or two.
+func (t *Table) one(ctx context.Context, op, sql string) (first, second string, err error) {
+	_, err = t.each(ctx, op, query{text: sql}, func(v []any) {
+		if first = text(v[0]); len(v) > 1 {
+			second = text(v[1])
+		}
+	})
+	return first, second, err
+}
+
 // index is one of the table's.
 type index struct {
 	name  string

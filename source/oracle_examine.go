@@ -19,15 +19,6 @@ func (d *oracleDialect) aspects() []Aspect { return []Aspect{Index, Plan, Charse
 
 func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error) {
 	op := t.examineOp(a)
-	var first, second string
-	one := func(sql string) error {
-		_, err := t.each(ctx, op, query{text: sql}, func(v []any) {
-			if first = text(v[0]); len(v) > 1 {
-				second = text(v[1])
-			}
-		})
-		return err
-	}
 	switch a {
 	case Index:
 		var all []index
@@ -39,19 +30,21 @@ func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspec
 	case Plan:
 		return Remark{Unasked: true, What: "EXPLAIN PLAN would write to PLAN_TABLE; the DBA sees the plan that is used with DBMS_XPLAN.DISPLAY_CURSOR, for the statements of V$SQL whose MODULE is Pombo"}, nil
 	case Charset:
-		err := one(oracleCharset)
-		return oracleKeeps(first), err
+		charset, _, err := t.one(ctx, op, oracleCharset)
+		return oracleKeeps(charset), err
 	case Clock:
 		begun := time.Now()
-		if err := one(oracleClock); err != nil {
+		utc, local, err := t.one(ctx, op, oracleClock)
+		if err != nil {
 			return Remark{}, err
 		}
-		return t.timed(l, first, second, begun, time.Now())
+		return t.timed(l, utc, local, begun, time.Now())
 	default: // Password
-		if err := one(oracleExpiry); err != nil {
+		at, now, err := t.one(ctx, op, oracleExpiry)
+		if err != nil {
 			return Remark{}, err
 		}
-		return expiring(first, second, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
+		return expiring(at, now, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
 	}
 }
 

@@ -192,11 +192,11 @@ func TestOracleLoginFaults(t *testing.T) {
 			t.Run(fmt.Sprint(step, kind), func(t *testing.T) {
 				d := startOracle(t, oracledouble.Options{})
 				pendingTable(t, d, "NOTIFICACAO", 1)
-				table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 400 * time.Millisecond})
+				table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
 				d.Fault(step, kind, 1)
 				_, err := table.Page(t.Context(), "", 1)
 				if kind == oracledouble.Stall {
-					wantFault(t, err, false, "no login within 200ms", "see whether database and listener run")
+					wantFault(t, err, false, "no login within 1s", "see whether database and listener run")
 				} else {
 					wantFault(t, err, false, "read the columns of NOTIFICACAO")
 				}

@@ -111,6 +111,9 @@ func (d *postgresDialect) statements() []Statement {
 	}
 }
 
+// user is the account, as a GRANT names it.
+func (d *postgresDialect) user() string { return quoted(strings.ReplaceAll(d.config.User, `"`, `""`)) }
+
 // grants are the rights that the work needs.
 func (d *postgresDialect) grants() []string {
 	var read, write []string
@@ -124,7 +127,7 @@ func (d *postgresDialect) grants() []string {
 	for _, w := range d.m.writes {
 		write = append(write, quoted(postgresFold(w.name)))
 	}
-	user := quoted(strings.ReplaceAll(d.config.User, `"`, `""`))
+	user := d.user()
 	grants := []string{fmt.Sprintf("GRANT SELECT (%s), UPDATE (%s) ON %s TO %s", strings.Join(read, ", "), strings.Join(write, ", "), d.table(), user)}
 	if len(d.m.table) > 1 {
 		grants = append(grants, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", quoted(postgresFold(d.m.table[0])), user))

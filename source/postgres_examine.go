@@ -26,15 +26,6 @@ func (d *postgresDialect) planText() string { return "EXPLAIN " + d.firstText }
 
 func (d *postgresDialect) examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error) {
 	op := t.examineOp(a)
-	var first, second string
-	one := func(sql string) error {
-		_, err := t.each(ctx, op, query{text: sql}, func(v []any) {
-			if first = text(v[0]); len(v) > 1 {
-				second = text(v[1])
-			}
-		})
-		return err
-	}
 	switch a {
 	case Index:
 		var all []index
@@ -48,19 +39,21 @@ func (d *postgresDialect) examine(ctx context.Context, t *Table, l layout, a Asp
 		steps, slow := postgresSteps(lines)
 		return planned(steps, slow), err
 	case Charset:
-		err := one(postgresCharset)
-		return postgresKeeps(first), err
+		charset, _, err := t.one(ctx, op, postgresCharset)
+		return postgresKeeps(charset), err
 	case Clock:
 		begun := time.Now()
-		if err := one(postgresClock); err != nil {
+		utc, local, err := t.one(ctx, op, postgresClock)
+		if err != nil {
 			return Remark{}, err
 		}
-		return t.timed(l, first, second, begun, time.Now())
+		return t.timed(l, utc, local, begun, time.Now())
 	default: // Password
-		if err := one(postgresExpiry); err != nil {
+		at, now, err := t.one(ctx, op, postgresExpiry)
+		if err != nil {
 			return Remark{}, err
 		}
-		return expiring(first, second, "ALTER ROLE "+quoted(d.config.User)+" VALID UNTIL 'infinity' keeps it")
+		return expiring(at, now, "ALTER ROLE "+d.user()+" VALID UNTIL 'infinity' keeps it")
 	}
 }
 
