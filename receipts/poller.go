@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,6 +80,7 @@ type Poller struct {
 	o     PollerOptions
 	pace  *rate.Limiter
 	batch int
+	rest  atomic.Int64 // until when Blip will refuse every call, in Unix ms; 0 = it does not
 }
 
 // NewPoller checks the options.
@@ -130,6 +132,9 @@ func (p *Poller) round(ctx context.Context) (wait time.Duration, err error) {
 		return 0, fmt.Errorf("find out whether this process polls: %w", err)
 	case !mine:
 		return dutyAgain, nil
+	}
+	if rest := time.Until(time.UnixMilli(p.rest.Load())); rest > 0 {
+		return rest, nil
 	}
 	due, err := p.o.Ledger.PollDue(ctx, p.batch)
 	if err != nil {
@@ -196,7 +201,10 @@ func (p *Poller) ask(ctx context.Context, n *pombo.Notification) answer {
 		if ctx.Err() == nil {
 			p.count("failed")
 			p.o.Recorder.o.Logger.Warn("receipts not read; asked again later", "id", n.ID, "error", err)
-			p.o.Recorder.refused(ctx, err)
+			if pause := p.o.Recorder.refused(ctx, err); pause > 0 {
+				// Also where an operator's pause, which stops no polls, hides Blip's.
+				p.rest.Store(time.Now().Add(pause).UnixMilli())
+			}
 		}
 		return answer{done: true, next: time.Now().Add(pollAgain)}
 	}

@@ -342,3 +342,19 @@ func TestNoLeaveNoPoll(t *testing.T) {
 		near(t, p.run(t, 6*time.Minute), []time.Duration{5 * time.Minute})
 	})
 }
+
+// Asking too fast closes Blip's door to everything for two minutes; each further
+// call would be one too many.
+func TestPollsRestWhileBlipRefusesEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPoller(newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted), func(age time.Duration) ([]pombo.State, error) {
+			if age < time.Minute {
+				return nil, &pombo.Error{Reason: pombo.RateLimited, Retry: true, Pause: 2 * time.Minute}
+			}
+			return []pombo.State{pombo.Read}, nil
+		})
+		p.run(t, 10*time.Minute)
+		first := 30 * time.Second
+		near(t, p.ages, []time.Duration{first, first, first, first + 2*time.Minute, first + 2*time.Minute, first + 2*time.Minute})
+	})
+}

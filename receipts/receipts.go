@@ -152,16 +152,18 @@ func (r *Recorder) failed(ctx context.Context, f *pombo.Receipt, resent bool) {
 	}
 }
 
-// refused has the bot pause when Blip has said so to a poll.
-func (r *Recorder) refused(ctx context.Context, err error) {
+// refused has the bot pause when Blip has said so to a poll, and returns for how
+// long.
+func (r *Recorder) refused(ctx context.Context, err error) time.Duration {
 	f, ok := errors.AsType[*pombo.Error](err)
 	if !ok || f.Pause == 0 {
-		return
+		return 0
 	}
 	p := pombo.Pause{Until: time.Now().Add(f.Pause), Reason: f.Reason, Detail: f.Detail, By: "blip"}
 	if err := r.o.HoldBot(ctx, p); err != nil {
 		r.o.Logger.Error("the bot does not pause although Blip refuses it", "reason", f.Reason, "error", err)
 	}
+	return f.Pause
 }
 
 // keep hands an opt-out over.
