@@ -118,7 +118,7 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 			}
 			return nil
 		}
-		blip.onTemplates = func() { lists++ }
+		blip.onTemplates = func() { mu.Lock(); defer mu.Unlock(); lists++ }
 		o := onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip)
 		e := engine(t, o)
 		runToEnd(t, e)
@@ -137,14 +137,17 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
+		mu.Lock()
 		if got := ledger.count(pombo.Accepted); got != 25 || len(times) != 1 {
 			t.Errorf("%d accepted and %d refused, want 25 of the other template and no second try", got, len(times))
 		}
 		if lists < 2 {
 			t.Errorf("the templates were listed %d times, want at once again", lists)
 		}
+		mu.Unlock()
 		time.Sleep(8 * time.Hour)
 		synctest.Wait()
+		mu.Lock()
 		rounds := 1
 		for i := 1; i < len(times); i++ {
 			if gap := times[i].Sub(times[i-1]); gap > 4*time.Minute {
@@ -154,7 +157,6 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 		if rounds < 6 || rounds > 14 {
 			t.Errorf("%d rounds of tries in eight hours, want about one an hour", rounds)
 		}
-		mu.Lock()
 		wrong = false
 		mu.Unlock()
 		time.Sleep(2 * time.Hour)
