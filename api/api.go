@@ -46,7 +46,8 @@ type Ledger interface {
 	runReader
 	notificationLedger
 	pauseLedger
-	Backlog(ctx context.Context) (pombo.Backlog, error)
+	// Facts is what is known about why something goes, or does not.
+	Facts(ctx context.Context) (pombo.Facts, error)
 }
 
 type runReader interface {

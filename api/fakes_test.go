@@ -123,8 +123,13 @@ func (m *memory) Paused(context.Context) (pombo.Pause, bool, error) {
 	return *m.pause, true, m.err
 }
 
-func (m *memory) Backlog(context.Context) (pombo.Backlog, error) {
-	return pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today}, m.err
+func (m *memory) Facts(ctx context.Context) (pombo.Facts, error) {
+	p, paused, _ := m.Paused(ctx)
+	return pombo.Facts{
+		Now: today.Add(12 * time.Minute), Pause: p, Paused: paused,
+		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today, Ready: 2, ReadySince: today, Later: map[pombo.Why]int{pombo.WhyRetry: 1}},
+		Progress: pombo.Progress{Started: today.Add(-time.Hour), Patience: time.Hour},
+	}, m.err
 }
 
 // passes runs the one run of the ledger.

@@ -153,13 +153,14 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.poller, err = receipts.NewPoller(receipts.PollerOptions{
-		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: a.engine.Moved,
+		Ledger: a.ledger, Ask: client.Receipts, Leave: a.engine.LeaveCommand, Moved: func() { a.engine.ReceiptCame(); a.engine.Moved() },
 		Schedule: schedule, Logger: o.Logger,
 	})
 	if err != nil {
 		return a, err
 	}
-	o.Registry.MustRegister(newBacklog(a.ledger, table))
+	known := witness{a.ledger, a.engine}
+	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine,
@@ -170,6 +171,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			{Name: "source", Run: table.Check},
 			{Name: "ledger", Run: a.ledger.Check},
 			{Name: "blip", Run: client.Check},
+			{Name: "sending", Run: known.check},
 		},
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
 		Token:   c.API.Token.Reveal(),
@@ -248,6 +250,11 @@ func codes(c config.Source) map[pombo.State]string {
 type desk struct {
 	*ledger.DB
 	engine *dispatch.Engine
+}
+
+// Facts says what is known about why something goes, or does not.
+func (d desk) Facts(ctx context.Context) (pombo.Facts, error) {
+	return witness{d.DB, d.engine}.facts(ctx)
 }
 
 func (d desk) Retry(ctx context.Context, id pombo.ID) error  { return d.engine.Retry(ctx, id) }

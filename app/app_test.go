@@ -33,6 +33,8 @@ type world struct {
 	rows *sql.DB
 	blip *blipsim.Server
 	env  []string
+
+	registry *prometheus.Registry // of the app opened last
 }
 
 func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) *world {
@@ -78,7 +80,8 @@ func (w *world) open() (*app.App, error) {
 	if err != nil || len(warnings) > 0 {
 		w.t.Fatal(err, warnings)
 	}
-	return app.New(w.t.Context(), app.Options{Config: c, Version: "test", Registry: prometheus.NewRegistry(),
+	w.registry = prometheus.NewRegistry()
+	return app.New(w.t.Context(), app.Options{Config: c, Version: "test", Registry: w.registry,
 		ReceiptSchedule: []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}})
 }
 

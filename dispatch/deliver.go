@@ -35,6 +35,7 @@ func (e *Engine) Deliver(n pombo.Notification) {
 	start := time.Now()
 	o := e.tryDeliver(&n)
 	e.metrics.finished(o)
+	e.progress.ended(o)
 	e.finish(o)
 	e.logAttempt(&n, o, time.Since(start))
 	switch o.To {
@@ -220,6 +221,7 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 		return o
 	}
 	if e.claiming.Err() == nil {
+		e.progress.went(recording, err)
 		e.log.Error("begin not recorded; nothing was sent", "error", err)
 	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
@@ -276,6 +278,7 @@ func (e *Engine) finish(o pombo.Outcome) {
 			e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 			return
 		}
+		e.progress.went(recording, err)
 		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 		if sleep(ctx, trouble.next()) != nil {
 			return

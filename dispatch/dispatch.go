@@ -115,11 +115,12 @@ type Options struct {
 
 // Engine runs the loops. Make it with New, run it between Start and Stop.
 type Engine struct {
-	o       Options
-	log     *slog.Logger
-	metrics *metrics
-	pace    *pace
-	catalog *catalog
+	o        Options
+	log      *slog.Logger
+	metrics  *metrics
+	pace     *pace
+	catalog  *catalog
+	progress *progress
 
 	rates []*shares // that run between Start and Stop
 
@@ -193,6 +194,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
+	e.progress = newProgress(o.MessagesPerSecond)
 	e.catalog = newCatalog(o.Template, o.Language, e.listTemplates, e.log)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -305,6 +307,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
+				e.progress.went(recording, err)
 				e.log.Error("claim failed", "error", err)
 			}
 			if sleep(ctx, trouble.next()) != nil {
@@ -313,6 +316,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 			continue
 		}
 		trouble.reset()
+		e.progress.went(recording, nil)
 		busy = len(batch) == free
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands

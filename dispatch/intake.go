@@ -56,6 +56,7 @@ func (e *Engine) takeIn(ctx context.Context, run int64, wait bool) (added int, e
 		return 0, err
 	}
 	defer e.offDuty(ctx)
+	begun := time.Now()
 	for after := ""; ; {
 		if _, err := e.onDuty(ctx, false); err != nil { // goes on
 			return added, err
@@ -64,10 +65,15 @@ func (e *Engine) takeIn(ctx context.Context, run int64, wait bool) (added int, e
 			return added, err
 		}
 		rows, err := e.o.Source.Page(ctx, after, pageSize)
+		if ctx.Err() == nil {
+			e.progress.went(takingIn, err)
+		}
 		if err != nil {
+			e.metrics.intakeErrors.Inc()
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
+			e.progress.passed(begun, e.o.Source.Problems())
 			return added, e.tellProblems()
 		}
 		after = rows[len(rows)-1].Key

@@ -31,6 +31,9 @@ func (e *Engine) settleLoop(ctx context.Context) {
 	trouble := backoff{first: time.Second, most: time.Minute}
 	for {
 		n, err := e.settle(ctx)
+		if ctx.Err() == nil {
+			e.progress.went(settling, err)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
