@@ -60,7 +60,7 @@ func TestWhyNothingGoes(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, 3, test.simulator, test.env...)
+			w := newWorld(t, 10, test.simulator, append(test.env, "WORKERS=1")...) // more rows than hands
 			_, client := w.start()
 			test.plant(w, client)
 			if _, err := client.Send(t.Context(), api.NoWait); err != nil {
