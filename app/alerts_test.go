@@ -52,7 +52,7 @@ func TestAlarmsAndMetricsAreTold(t *testing.T) {
 			t.Errorf("a rule asks for %s, which there is not", name)
 		}
 	}
-	for _, line := range strings.Split(page, "\n") {
+	for line := range strings.SplitSeq(page, "\n") {
 		if name := metricName.FindString(line); strings.HasPrefix(line, "| `pombo_") && !is[name] {
 			t.Errorf("docs/operations.md tells of %s, which there is not", name)
 		}

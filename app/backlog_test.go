@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -69,19 +70,20 @@ func TestWhyNothingGoes(t *testing.T) {
 			var ready api.Readiness
 			w.eventually(func() bool {
 				ready, _ = client.Ready(t.Context())
-				return ready.Backlog != nil && ready.Backlog.Waiting[test.why] > 0
+				return ready.Backlog != nil && ready.Backlog.Waiting[test.why] > 0 && !ready.Backlog.TakenIn.IsZero()
 			})
 			if got := ready.NotReady(); got != test.notReady {
 				t.Errorf("not ready: %q, want %q", got, test.notReady)
 			}
-			if ready.Backlog.TakenIn.IsZero() {
-				t.Error("no time of the last whole pass")
+			if last := ready.Checks[len(ready.Checks)-1]; last.Name != "sending" || !last.OK {
+				t.Errorf("check = %+v, want sending, and well", last)
 			}
 			got := w.metrics()
-			want := map[string]float64{`pombo_waiting{why="` + string(test.why) + `"}`: float64(ready.Backlog.Waiting[test.why]), "pombo_stuck": 0, "pombo_ledger_up": 1}
-			for name, value := range test.metrics {
-				want[name] = value
+			if waiting := `pombo_waiting{why="` + string(test.why) + `"}`; got[waiting] == 0 {
+				t.Errorf("%s = 0, want some", waiting)
 			}
+			want := map[string]float64{"pombo_stuck": 0, "pombo_ledger_up": 1}
+			maps.Copy(want, test.metrics)
 			for name, value := range want {
 				if is, ok := got[name]; !ok || is != value {
 					t.Errorf("%s = %v (%v), want %v", name, is, ok, value)

@@ -63,18 +63,13 @@ func (p *progress) ended(o pombo.Outcome) {
 	}
 }
 
-// loop is what works or fails for a while.
-type loop func(*pombo.Progress) *time.Time
+// What works or fails for a while.
+func recording(p *pombo.Progress) *time.Time { return &p.Ledger }
+func takingIn(p *pombo.Progress) *time.Time  { return &p.Intake }
+func settling(p *pombo.Progress) *time.Time  { return &p.Settling }
 
-// The loops whose failing is told.
-var (
-	recording loop = func(p *pombo.Progress) *time.Time { return &p.Ledger }
-	takingIn  loop = func(p *pombo.Progress) *time.Time { return &p.Intake }
-	settling  loop = func(p *pombo.Progress) *time.Time { return &p.Settling }
-)
-
-// went is told how a loop fared.
-func (p *progress) went(of loop, err error) {
+// went is told how one of them fared.
+func (p *progress) went(of func(*pombo.Progress) *time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	since := of(&p.known)

@@ -100,6 +100,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 		{name: "PostgreSQL refuses the password of the ledger", env: refuses("LEDGER_URL")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := &secrets{t: t, words: spellings(password, key, bot, "Key "+key, token)}
 			folder := t.TempDir()
 			table := filepath.Join(folder, "table.db")
