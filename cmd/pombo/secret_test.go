@@ -138,6 +138,29 @@ func TestNoSecretGetsOut(t *testing.T) {
 	}
 }
 
+// Everybody on the machine can read the arguments of a process, so none of them is
+// a secret.
+func TestNoSecretIsAnArgument(t *testing.T) {
+	parser, err := newParser(&cli{}, io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range parser.Model.Leaves(false) {
+		if command.Name == "simulator" { // its key opens a pretend Blip
+			continue
+		}
+		for _, group := range command.AllFlags(false) {
+			for _, flag := range group {
+				for _, word := range []string{"password", "token", "secret", "keyblip", "url", "dsn"} {
+					if strings.Contains(flag.Name, word) {
+						t.Errorf("pombo %s --%s puts a secret where ps shows it", command.Name, flag.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
 // env adds settings; the last one of a name counts.
 func env(set ...string) func(string) []string { return func(string) []string { return set } }
 
