@@ -98,7 +98,7 @@ func (j *Job) Once(ctx context.Context) error {
 		return err
 	}
 	for _, t := range ready.Troubles {
-		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, t.Sentence, slog.String("trouble", t.Name), slog.String("hint", t.Todo))
+		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the API tells of a trouble", slog.String("trouble", t.Name), slog.String("detail", t.Sentence), slog.String("hint", t.Todo))
 	}
 	run, err := j.o.Client.Send(call, j.wait(j.o.Now().Sub(begun)))
 	switch {

@@ -260,7 +260,7 @@ func TestJobTellsTroubles(t *testing.T) {
 		t.Errorf("error = %v, want none: the run was made", err)
 	}
 	log := records(t, &out)
-	if len(log) != 2 || log[0]["level"] != "WARNING" || log[0]["message"] != c.ready.Troubles[0].Sentence || log[0]["trouble"] != "nothing_sent" || log[0]["hint"] != "pombo resume" {
+	if len(log) != 2 || log[0]["level"] != "WARNING" || log[0]["detail"] != c.ready.Troubles[0].Sentence || log[0]["trouble"] != "nothing_sent" || log[0]["hint"] != "pombo resume" {
 		t.Errorf("log = %v, want a warning with the sentence, then the run", log)
 	}
 }
