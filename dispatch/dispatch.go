@@ -377,7 +377,12 @@ func (e *Engine) worker() {
 // is at work its rows are in hand.
 func (e *Engine) heartbeat(ctx context.Context) {
 	for sleep(ctx, e.o.Lease/3) == nil {
-		if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil && ctx.Err() == nil {
+		err := e.o.Ledger.Renew(ctx, e.o.Owner)
+		// In a pause nobody else learns whether the ledger is written again.
+		if paused, _ := e.pace.state(); ctx.Err() == nil && (err != nil || paused) {
+			e.progress.went(recording, err)
+		}
+		if err != nil && ctx.Err() == nil {
 			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {

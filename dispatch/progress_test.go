@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,14 @@ import (
 func TestProgressOfSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		var fault error
+		var fault atomic.Pointer[pombo.Error]
 		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{onSend: func(context.Context, pombo.Message, int) error { return fault }}})
+		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{onSend: func(context.Context, pombo.Message, int) error {
+			if f := fault.Load(); f != nil {
+				return f
+			}
+			return nil
+		}}})
 		add := func(key, phone string) {
 			t.Helper()
 			if _, _, err := e.Add(t.Context(), row(key, phone, "Maria")); err != nil {
@@ -36,13 +42,13 @@ func TestProgressOfSending(t *testing.T) {
 		}
 
 		time.Sleep(time.Minute)
-		fault = &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: pombo.ReachedNo}
+		fault.Store(&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: pombo.ReachedNo})
 		add("b", "31988880002")
 		if p = e.Progress(); p.Blip != pombo.BlipUnreachable || p.BlipAt != time.Now() || p.Accepted != accepted || p.Moved != time.Now() {
 			t.Errorf("after a failure = %+v, want Blip's", p)
 		}
 
-		fault = nil
+		fault.Store(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if p = e.Progress(); p.Blip != pombo.NoReason || p.Unheard != accepted {
@@ -63,6 +69,23 @@ func TestProgressOfSending(t *testing.T) {
 		synctest.Wait()
 		if p = e.Progress(); !p.Ledger.IsZero() {
 			t.Errorf("failing since %v after it was mended, want zero", p.Ledger)
+		}
+
+		// Nobody claims in a pause; the heartbeat tells all the same.
+		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+			t.Fatal(err)
+		}
+		ledger.breakMethod("Renew", errors.New("disk full"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if p = e.Progress(); p.Ledger.IsZero() {
+			t.Error("not failing in a pause, want since when")
+		}
+		ledger.breakMethod("Renew", nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if p = e.Progress(); !p.Ledger.IsZero() {
+			t.Errorf("failing since %v after it was mended in a pause, want zero", p.Ledger)
 		}
 	})
 }
