@@ -129,8 +129,8 @@ type Trouble struct {
 	Todo     string
 }
 
-// Troubles lists what is not as it should be, the worst first. Nothing private
-// is in it.
+// Troubles lists what is not as it should be, the worst first. No phone, name,
+// text or secret is in it.
 func (f Facts) Troubles() []Trouble {
 	var list []Trouble
 	add := func(name string, since time.Time, count int, todo, format string, args ...any) {
@@ -146,7 +146,9 @@ func (f Facts) Troubles() []Trouble {
 	if r := f.refused(); r != NoReason {
 		add("key_refused", p.BlipAt, 0, r.Todo(), "%s", r.Sentence())
 	}
-	f.unsent(add)
+	if t, is := f.unsent(); is {
+		list = append(list, t)
+	}
 	if n := f.Waiting()[WhyTemplate]; n > 0 {
 		add("template", time.Time{}, n, WhyTemplate.Todo(), "%s: %s", waitSentence(n), WhyTemplate.Sentence())
 	}
@@ -184,23 +186,27 @@ func (f Facts) refused() Reason {
 	return NoReason
 }
 
-// unsent tells that nothing goes though rows wait, and why.
-func (f Facts) unsent(add func(name string, since time.Time, count int, todo, format string, args ...any)) {
+// unsent tells that nothing goes though rows wait, and why; is says whether it
+// is so.
+func (f Facts) unsent() (t Trouble, is bool) {
 	waiting := f.Waiting()
 	n := f.Backlog.States[Queued] - waiting[WhyScheduled]
 	since := latestOf(f.Progress.Accepted, f.Progress.Started, f.Backlog.Oldest)
 	if n <= 0 || f.Now.Sub(since) < longUnsent {
-		return
+		return Trouble{}, false
 	}
 	// What most of them wait for; of equals, the first in the list.
 	why := slices.MaxFunc(slices.DeleteFunc(Whys(), func(w Why) bool { return w == WhyScheduled }), func(a, b Why) int {
 		return cmp.Compare(waiting[a], waiting[b])
 	})
-	sentence, reason := why.Sentence(), f.Pause.Reason
-	if f.Paused && (why == WhyPaused || why == WhyBlip) && !f.Pause.Until.IsZero() {
-		sentence += " until " + f.clock(f.Pause.Until)
-	}
-	if reason == NoReason && why == WhyBlip {
+	sentence, reason := why.Sentence(), NoReason
+	switch {
+	case f.Paused && (why == WhyPaused || why == WhyBlip):
+		reason = f.Pause.Reason
+		if !f.Pause.Until.IsZero() {
+			sentence += " until " + f.clock(f.Pause.Until)
+		}
+	case why == WhyBlip:
 		reason = f.Progress.Blip
 	}
 	if reason != NoReason {
@@ -210,7 +216,8 @@ func (f Facts) unsent(add func(name string, since time.Time, count int, todo, fo
 	if f.Shared {
 		by = " by this process"
 	}
-	add("nothing_sent", since, n, why.Todo(), "nothing sent%s for %s while %s: %s", by, span(f.Now.Sub(since)), waitSentence(n), sentence)
+	sentence = fmt.Sprintf("nothing sent%s for %s while %s: %s", by, span(f.Now.Sub(since)), waitSentence(n), sentence)
+	return Trouble{"nothing_sent", since, n, sentence, why.Todo()}, true
 }
 
 // clock writes a time in the zone of Now, with its day when that is another one.
