@@ -14,7 +14,7 @@ demo: ## A pretend Blip, a sample table and the whole road, without any setting
 	go run ./cmd/pombo demo
 
 .PHONY: test
-test: ## What CI runs: format, vet, lint, tests, cross-builds, vulnerabilities
+test: ## What CI runs: format, vet, lint, tests, fuzzing, alarms, cross-builds, vulnerabilities
 	./scripts/test
 
 .PHONY: build

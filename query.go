@@ -20,4 +20,11 @@ type Backlog struct {
 	Due      int           // settlements not yet written to the source
 	Oldest   time.Time     // taking-in time of the oldest queued notification; zero = none
 	Diverged int           // rows whose owner changed the status meanwhile
+
+	Ready      int         // queued ones that may go now
+	ReadySince time.Time   // since when the first of them may; zero = none
+	Later      map[Why]int // why the other queued ones wait, of a sample of the oldest
+	// Since when, of the oldest: what is uncertain has been so, and a result has
+	// been due. Zero = none.
+	UncertainSince, DueSince time.Time
 }

@@ -48,7 +48,8 @@ type Ledger interface {
 	notificationLedger
 	pauseLedger
 	optOutLedger
-	Backlog(ctx context.Context) (pombo.Backlog, error)
+	// Facts is what is known about why something goes, or does not.
+	Facts(ctx context.Context) (pombo.Facts, error)
 	// Forget erases what the ledger has of a person, or only counts it.
 	Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error)
 	// LastReconciliation is the result saved last; pombo.ErrNotFound when none is.

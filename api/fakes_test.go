@@ -147,8 +147,13 @@ func (m *memory) OptOuts(_ context.Context, after string, limit int) ([]pombo.Op
 	return m.out[:min(limit, len(m.out))], "c2", m.err
 }
 
-func (m *memory) Backlog(context.Context) (pombo.Backlog, error) {
-	return pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today}, m.err
+func (m *memory) Facts(ctx context.Context) (pombo.Facts, error) {
+	p, paused, _ := m.Paused(ctx)
+	return pombo.Facts{
+		Now: today.Add(12 * time.Minute), Pause: p, Paused: paused,
+		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today, Ready: 2, ReadySince: today, Later: map[pombo.Why]int{pombo.WhyRetry: 1}},
+		Progress: pombo.Progress{Started: today.Add(-time.Hour), Patience: time.Hour},
+	}, m.err
 }
 
 func (m *memory) Forget(_ context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {

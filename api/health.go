@@ -20,12 +20,24 @@ type Check struct {
 }
 
 // Readiness is the answer of GET /readyz. Without the token, Detail and Hint of
-// the checks, Pause and Backlog are left out.
+// the checks, Pause, Backlog and Troubles are left out.
 type Readiness struct {
 	Ready   bool          `json:"ready"` // every check is OK
 	Checks  []CheckResult `json:"checks"`
 	Pause   *Pause        `json:"pause,omitempty"`   // a pause is no lack of readiness
 	Backlog *Backlog      `json:"backlog,omitempty"` // absent when the ledger does not answer
+	// Troubles is what is not as it should be, the worst first. They are no lack of
+	// readiness: the checks say what that is.
+	Troubles []Trouble `json:"troubles,omitempty"`
+}
+
+// Trouble is one thing that is not as it should be, in words for people.
+type Trouble struct {
+	Name     string    `json:"name"`            // a word of a closed list
+	Since    time.Time `json:"since,omitzero"`  // absent = it is not known
+	Count    int       `json:"count,omitempty"` // how many rows it is about
+	Sentence string    `json:"sentence"`
+	Todo     string    `json:"todo"`
 }
 
 // CheckResult is how one check ended.
@@ -53,6 +65,17 @@ type Backlog struct {
 	Due      int                 `json:"due"`             // results not yet written to the source
 	Diverged int                 `json:"diverged"`        // rows whose owner changed the status meanwhile
 	Oldest   time.Time           `json:"oldest,omitzero"` // taking-in time of the oldest queued notification
+	Waiting  map[pombo.Why]int   `json:"waiting"`         // the queued ones by why they have not gone
+	// Since when: the first of those that may go now has waited for that, the
+	// oldest uncertain one has been so, the oldest result has been due.
+	ReadySince     time.Time `json:"ready_since,omitzero"`
+	UncertainSince time.Time `json:"uncertain_since,omitzero"`
+	DueSince       time.Time `json:"due_since,omitzero"`
+	// When Blip last took a message of this process, and when its last pass began
+	// that saw every pending row; absent = not since the start.
+	Accepted time.Time `json:"accepted,omitzero"`
+	TakenIn  time.Time `json:"taken_in,omitzero"`
+	LeftOut  int       `json:"left_out"` // pending rows that it could not take in as they are
 }
 
 func (s *Server) getHealthz(w http.ResponseWriter, _ *http.Request) error {
@@ -101,8 +124,18 @@ func (s *Server) addLedger(r *http.Request, ready *Readiness) {
 	if p, err := s.pause(r.WithContext(ctx)); err == nil {
 		ready.Pause = &p
 	}
-	if b, err := s.o.Ledger.Backlog(ctx); err == nil {
-		ready.Backlog = &Backlog{States: b.States, Due: b.Due, Diverged: b.Diverged, Oldest: utc(b.Oldest)}
+	f, err := s.o.Ledger.Facts(ctx)
+	if err != nil {
+		return
+	}
+	b, p := f.Backlog, f.Progress
+	ready.Backlog = &Backlog{
+		States: b.States, Due: b.Due, Diverged: b.Diverged, Oldest: utc(b.Oldest), Waiting: f.Waiting(),
+		ReadySince: utc(b.ReadySince), UncertainSince: utc(b.UncertainSince), DueSince: utc(b.DueSince),
+		Accepted: utc(p.Accepted), TakenIn: utc(p.TakenIn), LeftOut: p.LeftOut,
+	}
+	for _, t := range f.Troubles() {
+		ready.Troubles = append(ready.Troubles, Trouble{t.Name, utc(t.Since), t.Count, t.Sentence, t.Todo})
 	}
 }
 

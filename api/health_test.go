@@ -141,3 +141,21 @@ func TestCheckThatDoesNotReturn(t *testing.T) {
 		}
 	})
 }
+
+func TestReadyzTellsWhyNothingGoes(t *testing.T) {
+	w := newWorld(t)
+	w.ledger.pause = &pombo.Pause{Until: today.Add(32 * time.Minute), By: "blip", Reason: pombo.RateLimited}
+	rec := w.ask("GET", "/readyz", "")
+	checkStatus(t, rec, http.StatusOK)
+	got := decode[Readiness](t, rec)
+	if got.Backlog.Waiting[pombo.WhyPaused] != 2 || got.Backlog.Waiting[pombo.WhyRetry] != 1 || !got.Backlog.ReadySince.Equal(today) {
+		t.Errorf("backlog = %+v, want two that wait for the pause and one for its try", got.Backlog)
+	}
+	want := "nothing sent for 12 minutes while 3 rows wait: sending is paused until 10:32 (rate_limited)"
+	if len(got.Troubles) != 1 || got.Troubles[0].Name != "nothing_sent" || got.Troubles[0].Sentence != want || got.Troubles[0].Todo == "" {
+		t.Errorf("troubles = %+v, want %q", got.Troubles, want)
+	}
+	if rec := w.ask("GET", "/readyz", "", "Authorization", ""); strings.Contains(rec.Body.String(), "troubles") {
+		t.Errorf("answer without the token = %s, want no troubles", rec.Body)
+	}
+}

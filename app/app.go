@@ -176,7 +176,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot, Moved: a.engine.Moved,
+		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot, Moved: func() { a.engine.ReceiptCame(); a.engine.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
@@ -208,7 +208,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	o.Registry.MustRegister(newBacklog(a.ledger, table))
+	known := witness{a.ledger, a.engine}
+	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine,
@@ -223,6 +224,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			{Name: "source", Run: table.Check},
 			{Name: "ledger", Run: a.ledger.Check},
 			{Name: "blip", Run: client.Check},
+			{Name: "sending", Run: known.check},
 		},
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
 		Webhook: webhook,
@@ -319,6 +321,11 @@ func places(c config.Source) []pombo.Place {
 type desk struct {
 	*ledger.DB
 	engine *dispatch.Engine
+}
+
+// Facts says what is known about why something goes, or does not.
+func (d desk) Facts(ctx context.Context) (pombo.Facts, error) {
+	return witness{d.DB, d.engine}.facts(ctx)
 }
 
 func (d desk) Retry(ctx context.Context, id pombo.ID) error  { return d.engine.Retry(ctx, id) }

@@ -35,6 +35,8 @@ type world struct {
 	env  []string
 	// receipts are the ages at which Blip is asked about a message.
 	receipts []time.Duration
+
+	registry *prometheus.Registry // of the app opened last
 }
 
 func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) *world {
@@ -81,7 +83,8 @@ func (w *world) open() (*app.App, error) {
 	if err != nil || len(warnings) > 0 {
 		w.t.Fatal(err, warnings)
 	}
-	return app.New(w.t.Context(), app.Options{Config: c, Version: "test", Registry: prometheus.NewRegistry(), ReceiptSchedule: w.receipts})
+	w.registry = prometheus.NewRegistry()
+	return app.New(w.t.Context(), app.Options{Config: c, Version: "test", Registry: w.registry, ReceiptSchedule: w.receipts})
 }
 
 // start opens and starts an app; the caller or the test's end stops it.
@@ -232,6 +235,9 @@ func TestReceiptsAreFollowed(t *testing.T) {
 	list, err := client.List(t.Context(), pombo.Filter{State: pombo.Read})
 	if err != nil || len(list.Notifications) != 20 {
 		t.Errorf("%d read notifications, error %v, want 20", len(list.Notifications), err)
+	}
+	if got := w.metrics()["pombo_unheard_seconds"]; got != 0 {
+		t.Errorf("unheard for %v s, want 0: receipts have come", got)
 	}
 }
 

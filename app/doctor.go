@@ -214,6 +214,9 @@ func readiness(r api.Readiness) (found []Finding) {
 		found = append(found, doubt(fmt.Sprintf("%d rows keep a status that somebody else wrote while Pombo was sending them", r.Backlog.Diverged),
 			"find who else writes the status column (pombo list)")...)
 	}
+	for _, t := range r.Troubles {
+		found = append(found, doubt(t.Sentence, t.Todo)...)
+	}
 	if len(found) == 0 {
 		return good("the running pombo is ready")
 	}

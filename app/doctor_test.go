@@ -242,6 +242,7 @@ func TestReadiness(t *testing.T) {
 		{"ready", api.Readiness{Ready: true, Checks: []api.CheckResult{{Name: "source", OK: true}}, Pause: &api.Pause{}, Backlog: &api.Backlog{}}, []Result{OK}},
 		{"not ready", api.Readiness{Checks: []api.CheckResult{{Name: "source", Detail: "away", Hint: "wait"}, {Name: "blip"}}}, []Result{Fail, Fail}},
 		{"paused", api.Readiness{Ready: true, Pause: &api.Pause{Paused: true}}, []Result{Warn}},
+		{"trouble", api.Readiness{Ready: true, Troubles: []api.Trouble{{Name: "uncertain", Sentence: "it is not known", Todo: "decide"}}}, []Result{Warn}},
 		{"diverged", api.Readiness{Ready: true, Backlog: &api.Backlog{Diverged: 3}}, []Result{Warn}},
 	} {
 		var got []Result

@@ -25,13 +25,14 @@ type JobOptions struct {
 	Client   JobClient
 	Interval time.Duration    // from one tick to the next; 0 = 5m
 	Timeout  time.Duration    // what one tick may take; 0 = 10m
-	Logger   *slog.Logger     // one record for each tick; nil = none
+	Logger   *slog.Logger     // one record for each tick, and one for each trouble that the API tells of; nil = none
 	Now      func() time.Time // nil = time.Now
 }
 
 // Job calls the API on a fixed schedule. A tick asks whether the API is ready,
 // has it send what is pending, and logs how the run ended. A tick that fails is
-// logged as an error and the schedule goes on.
+// logged as an error and the schedule goes on. What the API calls a trouble is a
+// warning, so that it reaches whoever reads the job's log and nothing else.
 //
 // The ticks stand at the start, one interval later, two later and so on, however
 // long the calls take. They never overlap: those that pass during a call are
@@ -95,6 +96,9 @@ func (j *Job) Once(ctx context.Context) error {
 	case err != nil:
 		j.o.Logger.LogAttrs(ctx, slog.LevelError, "the API is away or not ready; this tick is aborted", append(notReady(ready), why(err)...)...)
 		return err
+	}
+	for _, t := range ready.Troubles {
+		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the API tells of a trouble", slog.String("trouble", t.Name), slog.String("detail", t.Sentence), slog.String("hint", t.Todo))
 	}
 	run, err := j.o.Client.Send(call, j.wait(j.o.Now().Sub(begun)))
 	switch {

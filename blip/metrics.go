@@ -68,6 +68,7 @@ func resultOf(f *pombo.Error) result {
 type metrics struct {
 	requests [kinds][results]prometheus.Counter
 	duration [kinds]prometheus.Observer
+	refused  prometheus.Gauge
 }
 
 // newMetrics makes the metrics and registers them with r, when there is one.
@@ -81,7 +82,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		Help:    "How long Blip took to answer, or until the call was given up.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 	}, []string{"kind"})
-	m := &metrics{}
+	m := &metrics{refused: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "pombo_key_refused",
+		Help: "1 when the last answer of Blip that tells was that it does not take KEYBLIP, or that the account is blocked.",
+	})}
 	for k := range kinds {
 		for res := range results {
 			m.requests[k][res] = requests.WithLabelValues(k.String(), res.String())
@@ -98,10 +102,22 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		r.Unregister(requests)
 		return nil, err
 	}
+	if err := r.Register(m.refused); err != nil {
+		r.Unregister(requests)
+		r.Unregister(duration)
+		return nil, err
+	}
 	return m, nil
 }
 
 func (m *metrics) observe(k kind, took time.Duration, f *pombo.Error) {
-	m.requests[k][resultOf(f)].Inc()
+	result := resultOf(f)
+	m.requests[k][result].Inc()
+	switch {
+	case result == resultOK:
+		m.refused.Set(0)
+	case f.Reason == pombo.Unauthorized || f.Reason == pombo.AccountBlocked:
+		m.refused.Set(1)
+	}
 	m.duration[k].Observe(took.Seconds())
 }

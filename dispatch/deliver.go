@@ -37,6 +37,7 @@ func (e *Engine) Deliver(n pombo.Notification) {
 	start := time.Now()
 	o := e.tryDeliver(&n)
 	e.metrics.finished(o)
+	e.progress.ended(o)
 	e.finish(o)
 	e.logAttempt(&n, o, time.Since(start))
 	if o.Held {
@@ -257,6 +258,7 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 		return o
 	}
 	if e.claiming.Err() == nil {
+		e.progress.went(recording, err)
 		e.log.Error("begin not recorded; nothing was sent", "error", err)
 	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
@@ -325,6 +327,7 @@ func (e *Engine) record(o pombo.Outcome) error {
 		if err == nil || errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
 			return err
 		}
+		e.progress.went(recording, err)
 		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 		if sleep(ctx, trouble.next()) != nil {
 			return err

@@ -142,6 +142,7 @@ type Engine struct {
 	catalog  *catalog
 	calendar *calendar
 	stopped  stopped
+	progress *progress
 
 	rates []*shares // that run between Start and Stop
 	lease lease
@@ -226,6 +227,7 @@ func New(o Options) (*Engine, error) {
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
 	e.lease.length = o.Lease
+	e.progress = newProgress(o.MessagesPerSecond)
 	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -350,6 +352,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
+				e.progress.went(recording, err)
 				e.log.Error("claim failed", "error", err)
 			}
 			if sleep(ctx, trouble.next()) != nil {
@@ -358,6 +361,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 			continue
 		}
 		trouble.reset()
+		e.progress.went(recording, nil)
 		busy = len(batch) == free
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
@@ -418,7 +422,12 @@ func (e *Engine) worker() {
 // is at work its rows are in hand.
 func (e *Engine) heartbeat(ctx context.Context) {
 	for sleep(ctx, e.o.Lease/3) == nil {
-		if err := e.Renew(ctx); err != nil && ctx.Err() == nil {
+		err := e.Renew(ctx)
+		// In a pause nobody else learns whether the ledger is written again.
+		if paused, _ := e.pace.state(); ctx.Err() == nil && (err != nil || paused) {
+			e.progress.went(recording, err)
+		}
+		if err != nil && ctx.Err() == nil {
 			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {

@@ -81,15 +81,21 @@ func (e *Engine) TakeIn(ctx context.Context) (added int, err error) {
 // The duty, which the caller has, is kept meanwhile and then given up.
 func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int, err error) {
 	defer taking.release(ctx)
+	begun := time.Now()
 	for after := ""; ; {
 		if err := e.waitForRoom(ctx, taking); err != nil {
 			return added, err
 		}
 		rows, err := e.o.Source.Page(ctx, after, pageSize)
+		if ctx.Err() == nil {
+			e.progress.went(takingIn, err)
+		}
 		if err != nil {
+			e.metrics.intakeErrors.Inc()
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
+			e.progress.passed(begun, e.o.Source.Problems())
 			return added, e.tellProblems()
 		}
 		after = rows[len(rows)-1].Key

@@ -28,6 +28,7 @@ type pace struct {
 	mu      sync.Mutex
 	pause   pombo.Pause
 	paused  bool
+	lifted  time.Time     // the last end of a pause by somebody's hand
 	changed chan struct{} // closed and replaced at each change of the pause
 
 	// Recipients of the last pairGap, in two halves: the older one is dropped
@@ -142,6 +143,9 @@ func (p *pace) set(pause pombo.Pause, paused bool) {
 	if p.paused == paused && p.pause == pause {
 		return
 	}
+	if p.paused && !paused {
+		p.lifted = time.Now()
+	}
 	p.pause, p.paused = pause, paused
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -152,6 +156,16 @@ func (p *pace) current() (pombo.Pause, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pause, p.inForce()
+}
+
+// resumed returns the end of the last pause that has one; zero when none has.
+func (p *pace) resumed() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused && !p.inForce() && p.pause.Until.After(p.lifted) {
+		return p.pause.Until
+	}
+	return p.lifted
 }
 
 // waitResumed returns when no pause is in force.

@@ -29,13 +29,16 @@ type settleLedger interface {
 // again, which finds the row as it wants it. Of the processes that share a ledger
 // one settles; when it cannot, another one that can reach the source may.
 func (e *Engine) settleLoop(ctx context.Context) {
-	settling := e.duty("settle")
-	defer settling.release(ctx)
+	mine := e.duty("settle")
+	defer mine.release(ctx)
 	trouble := backoff{first: time.Second, most: time.Minute}
 	for {
-		n, err := 0, settling.wait(ctx)
+		n, err := 0, mine.wait(ctx)
 		if err == nil {
 			n, err = e.Settle(ctx)
+		}
+		if ctx.Err() == nil {
+			e.progress.went(settling, err)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -43,7 +46,7 @@ func (e *Engine) settleLoop(ctx context.Context) {
 		case err != nil:
 			e.metrics.settleErrors.Inc()
 			e.log.Error("settle failed; sending goes on, settling is tried again", "error", err)
-			settling.release(ctx)
+			mine.release(ctx)
 			if sleep(ctx, trouble.next()) != nil {
 				return
 			}

@@ -17,6 +17,7 @@ type metrics struct {
 	reasons      *prometheus.CounterVec // by reason, of all that was not accepted
 	settled      *prometheus.CounterVec // by result
 	settleErrors prometheus.Counter
+	intakeErrors prometheus.Counter
 	flight       prometheus.Gauge
 	ready        prometheus.Gauge // the configured template
 }
@@ -33,6 +34,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pombo_settled_total", Help: "Results written back to the source, by what became of it."}, []string{"result"}),
 		settleErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
+		intakeErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pombo_intake_errors_total", Help: "Passes over the table that ended before they had seen every pending row."}),
 		flight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pombo_in_flight_bound", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -47,7 +50,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.settled.WithLabelValues(s.String())
 	}
 	if r != nil {
-		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.flight, m.ready)
+		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.intakeErrors, m.flight, m.ready)
 	}
 	return m
 }

@@ -117,7 +117,8 @@ func postgresPool(url string, size int) (*sql.DB, error) {
 		// What the driver says may quote a password that it did not recognise.
 		said := errors.New("its address cannot be read")
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
-			said = fmt.Errorf("its address names a file that cannot be read: %w", file)
+			// Without its name: a password with an @ and a ? in it can be taken for one.
+			said = fmt.Errorf("its address names a file that cannot be read: %w", file.Err)
 		}
 		return nil, fmt.Errorf("%w; write LEDGER_URL=postgres://user:password@host:5432/database?sslmode=require, with %%40 for @ and %%2F for / in the password", said)
 	}

@@ -208,30 +208,75 @@ func (db *DB) since(ctx context.Context, at int64) (int64, error) {
 	return lo, nil
 }
 
-// Backlog counts what is open. It reads only the small indexes of the loops.
+// Backlog counts what is open. It reads only the small indexes of the loops, and
+// the histories of a few hundred of what stands in them.
 func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
-	b := pombo.Backlog{States: map[pombo.State]int{}}
+	b := pombo.Backlog{States: map[pombo.State]int{}, Later: map[pombo.Why]int{}}
+	now := db.now()
 	var queued, claimed, sending, uncertain int
-	var oldest, created sql.NullInt64
+	var oldest, created, ready sql.NullInt64
 	err := db.get(ctx, `SELECT
-			(SELECT count(*) FROM notification WHERE `+inQueue+`),
-			(SELECT min(seq) FROM notification WHERE `+inQueue+`),
+			(SELECT count(*) FROM notification WHERE lane BETWEEN -1 AND 9),
+			(SELECT min(seq) FROM notification WHERE lane BETWEEN -1 AND 9),
+			(SELECT count(*) FROM notification WHERE `+inQueue+` AND not_before <= ?1),
+			(SELECT min(not_before) FROM notification WHERE `+inQueue+` AND not_before <= ?1),
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'claimed'),
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'sending'),
 			(SELECT count(*) FROM notification WHERE lane = 10),
 			(SELECT count(*) FROM notification WHERE lane = -1),
 			(SELECT count(*) FROM notification WHERE settle_at IS NOT NULL),
 			(SELECT count(*) FROM notification WHERE settle = 'diverged')`,
-		nil, &queued, &oldest, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged)
+		[]any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged)
 	if err == nil && oldest.Valid {
 		err = db.get(ctx, `SELECT created FROM notification WHERE seq = ?1`, []any{oldest.Int64}, &created)
+	}
+	if err == nil && queued > b.Ready {
+		err = db.stories(ctx, laterStatement, []any{now}, func(st story) { b.Later[st.reason.Why()]++ })
+	}
+	if err == nil && uncertain > 0 {
+		err = db.stories(ctx, doubtStatement, nil, func(st story) { b.UncertainSince = earlier(b.UncertainSince, st.updated) })
+	}
+	if err == nil && b.Due > 0 {
+		err = db.stories(ctx, owedStatement, nil, func(st story) { b.DueSince = earlier(b.DueSince, st.updated) })
 	}
 	if err != nil {
 		return b, fmt.Errorf("count what is open: %w", err)
 	}
 	maps.Copy(b.States, map[pombo.State]int{pombo.Queued: queued, pombo.Claimed: claimed, pombo.Sending: sending, pombo.Uncertain: uncertain})
-	if created.Valid {
-		b.Oldest = time.UnixMilli(created.Int64).UTC()
-	}
+	b.Oldest, b.ReadySince = moment(created), moment(ready)
 	return b, nil
+}
+
+// Samples of what is open: those that were taken in first. The lists come from
+// the small indexes alone.
+const (
+	laterStatement = `SELECT history FROM notification WHERE seq IN (
+		SELECT seq FROM notification WHERE lane <= 9 AND not_before > ?1 ORDER BY seq LIMIT 300)`
+	doubtStatement = `SELECT history FROM notification WHERE seq IN (
+		SELECT seq FROM notification WHERE lane = 10 ORDER BY seq LIMIT 100)`
+	owedStatement = `SELECT history FROM notification WHERE seq IN (
+		SELECT seq FROM notification WHERE settle_at IS NOT NULL ORDER BY seq LIMIT 100)`
+)
+
+// stories reads the histories that a statement selects.
+func (db *DB) stories(ctx context.Context, statement string, args []any, each func(story)) error {
+	return db.all(ctx, statement, args, func(rows *sql.Rows) error {
+		var history sql.RawBytes
+		if err := rows.Scan(&history); err != nil {
+			return err
+		}
+		st, err := read(history)
+		if err == nil {
+			each(st)
+		}
+		return err
+	})
+}
+
+// earlier returns the earlier of two times; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }

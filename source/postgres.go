@@ -53,7 +53,8 @@ func newPostgres(o Options, m *mapping) (*postgresDialect, error) {
 		// What the driver says may quote a password that it did not recognise.
 		said := errors.New("the address cannot be read")
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
-			said = fmt.Errorf("the address names a file that cannot be read: %w", file)
+			// Without its name: a password with an @ and a ? in it can be taken for one.
+			said = fmt.Errorf("the address names a file that cannot be read: %w", file.Err)
 		}
 		return nil, &Error{ //nolint:gosec // the password is an example's
 			Op: "open the source", Permanent: true, Err: said,

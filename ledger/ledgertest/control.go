@@ -337,24 +337,46 @@ func lists(f *fixture) {
 func backlog(f *fixture) {
 	empty, err := f.db.Backlog(f.Context())
 	f.must(err)
-	if empty.Due != 0 || !empty.Oldest.IsZero() || empty.States[pombo.Queued] != 0 {
+	if empty.Due != 0 || !empty.Oldest.IsZero() || empty.States[pombo.Queued] != 0 || !empty.ReadySince.IsZero() || !empty.UncertainSince.IsZero() || !empty.DueSince.IsZero() {
 		f.Errorf("empty backlog = %+v", empty)
 	}
 	for range 3 {
 		f.bring(pombo.Claimed)
 	}
 	f.bring(pombo.Sending)
+	doubt := f.clock.Now()
 	f.bring(pombo.Uncertain)
+	f.pass(time.Second)
+	f.bring(pombo.Uncertain)
+	owed := f.clock.Now()
 	f.bring(pombo.Accepted)
+	f.pass(time.Second)
+	f.bring(pombo.Accepted)
+	// Put back for a reason, until later.
 	oldest := f.clock.Now()
+	for _, reason := range []pombo.Reason{pombo.BlipUnreachable, pombo.PairRate, pombo.TemplatePaused, pombo.Interrupted, pombo.Interrupted} {
+		f.queue(1)
+		n := f.claimOne(me)
+		f.must(f.db.Finish(f.Context(), pombo.Outcome{
+			Seq: n.Seq, From: pombo.Claimed, To: pombo.Queued, Owner: me, Attempt: n.Attempt, Reason: reason, NotBefore: f.clock.Now().Add(time.Hour),
+		}))
+	}
+	scheduled := f.newRows(1)
+	scheduled[0].SendAfter = f.clock.Now().Add(time.Hour)
+	f.enqueue(0, scheduled...)
+	f.pass(time.Second)
+	ready := f.clock.Now()
 	f.bring(pombo.Queued)
 	f.pass(time.Minute)
 	f.bring(pombo.Queued)
 	got, err := f.db.Backlog(f.Context())
 	f.must(err)
 	want := pombo.Backlog{
-		States: map[pombo.State]int{pombo.Queued: 2, pombo.Claimed: 3, pombo.Sending: 1, pombo.Uncertain: 1},
-		Due:    1, Oldest: oldest,
+		States: map[pombo.State]int{pombo.Queued: 8, pombo.Claimed: 3, pombo.Sending: 1, pombo.Uncertain: 2},
+		Due:    2, Oldest: oldest,
+		Ready: 2, ReadySince: ready,
+		Later:          map[pombo.Why]int{pombo.WhyBlip: 1, pombo.WhyRate: 1, pombo.WhyTemplate: 1, pombo.WhyRetry: 2, pombo.WhyScheduled: 1},
+		UncertainSince: doubt, DueSince: owed,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("backlog (-want +got):\n%s", diff)

@@ -1,0 +1,103 @@
+package dispatch
+
+import (
+	"sync"
+	"time"
+
+	"pombo"
+)
+
+// progress remembers how the loops fare, for those who ask why nothing goes. It
+// is told by the loops and read by Progress; it decides nothing.
+type progress struct {
+	mu      sync.Mutex
+	known   pombo.Progress
+	leftOut map[string]time.Time // by row: first seen so
+}
+
+// patience is how long due rows may wait with no try ending. A rate of less than
+// one message a minute needs more.
+func patience(perSecond float64) time.Duration {
+	const usual = 5 * time.Minute
+	if perSecond <= 0 {
+		return usual
+	}
+	return max(usual, time.Duration(5/perSecond*float64(time.Second)))
+}
+
+func newProgress(perSecond float64) *progress {
+	return &progress{known: pombo.Progress{Started: time.Now(), Patience: patience(perSecond)}}
+}
+
+// Progress tells how the loops fare.
+func (e *Engine) Progress() pombo.Progress {
+	e.progress.mu.Lock()
+	p := e.progress.known
+	e.progress.mu.Unlock()
+	p.Resumed = e.pace.resumed()
+	return p
+}
+
+// ReceiptCame is told that Blip has said what became of a message.
+func (e *Engine) ReceiptCame() {
+	e.progress.mu.Lock()
+	defer e.progress.mu.Unlock()
+	e.progress.known.Unheard = time.Time{}
+}
+
+// ended is told the end of a try.
+func (p *progress) ended(o pombo.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.known.Moved = now
+	switch {
+	case o.To == pombo.Accepted:
+		p.known.Accepted = now
+		p.known.Blip, p.known.BlipAt = pombo.NoReason, time.Time{}
+		if p.known.Unheard.IsZero() {
+			p.known.Unheard = now
+		}
+	case o.Reason == pombo.RateLimited || o.Reason.Why() == pombo.WhyBlip:
+		p.known.Blip, p.known.BlipAt = o.Reason, now
+	}
+}
+
+// What works or fails for a while.
+func recording(p *pombo.Progress) *time.Time { return &p.Ledger }
+func takingIn(p *pombo.Progress) *time.Time  { return &p.Intake }
+func settling(p *pombo.Progress) *time.Time  { return &p.Settling }
+
+// went is told how one of them fared.
+func (p *progress) went(of func(*pombo.Progress) *time.Time, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since := of(&p.known)
+	switch {
+	case err == nil:
+		*since = time.Time{}
+	case since.IsZero():
+		*since = time.Now()
+	}
+}
+
+// passed is told that every pending row was seen by a pass, and which of them it
+// could not take in.
+func (p *progress) passed(begun time.Time, problems []pombo.RowProblem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known.TakenIn = begun
+	seen := make(map[string]time.Time, len(problems))
+	p.known.LeftOut, p.known.LeftOutSince = len(problems), time.Time{}
+	for _, problem := range problems {
+		since, ok := p.leftOut[problem.Row]
+		if !ok {
+			since = begun
+		}
+		seen[problem.Row] = since
+		if p.known.LeftOutSince.IsZero() || since.Before(p.known.LeftOutSince) {
+			p.known.LeftOutSince = since
+		}
+	}
+	p.leftOut = seen
+}

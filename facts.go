@@ -1,0 +1,257 @@
+package pombo
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// Progress is what a process remembers of its own going. A zero time says that
+// it has not been so since the start.
+type Progress struct {
+	Started  time.Time
+	Accepted time.Time // the last message that Blip took
+	Moved    time.Time // the last end of a try, whatever it was
+	Resumed  time.Time // the end of the last pause
+	TakenIn  time.Time // the beginning of the last pass that saw every pending row
+	// Patience is how long due rows may wait, with no try ending, until
+	// something must be wrong.
+	Patience time.Duration
+
+	// The last trouble with Blip; none once it has taken a message.
+	Blip   Reason
+	BlipAt time.Time
+
+	// Since when each of these fails; zero = it works.
+	Ledger   time.Time // claiming and recording
+	Intake   time.Time // reading the pending rows
+	Settling time.Time // writing results to the table
+
+	// Pending rows that the last pass could not take in as they are, and since
+	// when the first of them has been seen so.
+	LeftOut      int
+	LeftOutSince time.Time
+
+	// Unheard is since when Blip has taken messages without telling what became
+	// of any of them.
+	Unheard time.Time
+}
+
+// Facts is what is known about why something goes, or does not, at one moment.
+// It is the one place that judges; metrics, GET /readyz and its check of sending
+// all repeat it.
+type Facts struct {
+	Now      time.Time
+	Backlog  Backlog
+	Pause    Pause
+	Paused   bool
+	Shared   bool // other processes send from the same ledger
+	Progress Progress
+}
+
+// How long something may last before it is called a trouble.
+const (
+	longUnsent    = 5 * time.Minute  // nothing accepted though rows wait
+	longUncertain = 15 * time.Minute // more than the questions to Blip take
+	longUnsettled = 10 * time.Minute
+	longUnheard   = time.Hour // Blip is asked 30 seconds and 5 minutes after each message
+	shortTrouble  = time.Minute
+)
+
+// due says why the rows wait that could go now.
+func (f Facts) due() Why {
+	p := f.Progress
+	switch {
+	case f.Paused && f.Pause.Reason.Why() == WhyBlip: // Blip is away, or refuses the bot
+		return WhyBlip
+	case f.Paused:
+		return WhyPaused
+	case !p.Ledger.IsZero():
+		return WhyLedger
+	case p.Blip != NoReason && f.Now.Sub(p.BlipAt) < p.Patience:
+		return WhyBlip
+	case f.still() < p.Patience || f.Now.Sub(f.Backlog.ReadySince) < p.Patience:
+		return WhyRate
+	}
+	return WhyNone
+}
+
+// still is how long no try has ended, though one could have.
+func (f Facts) still() time.Duration {
+	p := f.Progress
+	return f.Now.Sub(latestOf(p.Started, p.Moved, p.Resumed))
+}
+
+func latestOf(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
+// Stuck reports whether rows are due, nothing goes and nothing explains it.
+func (f Facts) Stuck() bool { return f.Backlog.Ready > 0 && f.due() == WhyNone }
+
+// Waiting returns how many queued notifications wait, by why; every word has its
+// count. Those that could go now share one answer. The others are told by the
+// reasons of a sample of them.
+func (f Facts) Waiting() map[Why]int {
+	n := make(map[Why]int, len(Whys()))
+	for _, w := range Whys() {
+		n[w] = 0
+	}
+	ready := min(f.Backlog.Ready, f.Backlog.States[Queued])
+	n[f.due()] += ready
+	sampled := 0
+	for _, k := range f.Backlog.Later {
+		sampled += k
+	}
+	// Scaled up, the largest share takes what rounding leaves over.
+	later, left := f.Backlog.States[Queued]-ready, f.Backlog.States[Queued]-ready
+	largest := WhyScheduled
+	for _, w := range slices.Sorted(maps.Keys(f.Backlog.Later)) {
+		k := f.Backlog.Later[w]
+		share := int(math.Floor(float64(later) * float64(k) / float64(max(sampled, 1))))
+		n[w] += share
+		left -= share
+		if k > f.Backlog.Later[largest] {
+			largest = w
+		}
+	}
+	n[largest] += left
+	return n
+}
+
+// Trouble is one thing that is not as it should be.
+type Trouble struct {
+	Name     string    // a word of a closed list
+	Since    time.Time // zero = it is not known
+	Count    int       // how many rows it is about; 0 = it is not about rows
+	Sentence string
+	Todo     string
+}
+
+// Troubles lists what is not as it should be, the worst first. No phone, name,
+// text or secret is in it.
+func (f Facts) Troubles() []Trouble {
+	var list []Trouble
+	add := func(name string, since time.Time, count int, todo, format string, args ...any) {
+		list = append(list, Trouble{name, since, count, fmt.Sprintf(format, args...), todo})
+	}
+	b, p := f.Backlog, f.Progress
+	ago := func(t time.Time) string { return span(f.Now.Sub(t)) }
+	long := func(t time.Time, d time.Duration) bool { return !t.IsZero() && f.Now.Sub(t) >= d }
+
+	if long(p.Ledger, shortTrouble) {
+		add("ledger", p.Ledger, 0, WhyLedger.Todo(), "the ledger has not been written for %s; nothing is sent meanwhile", ago(p.Ledger))
+	}
+	if r := f.refused(); r != NoReason {
+		add("key_refused", p.BlipAt, 0, r.Todo(), "%s", r.Sentence())
+	}
+	if t, is := f.unsent(); is {
+		list = append(list, t)
+	}
+	if n := f.Waiting()[WhyTemplate]; n > 0 {
+		add("template", time.Time{}, n, WhyTemplate.Todo(), "%s: %s", waitSentence(n), WhyTemplate.Sentence())
+	}
+	if n := b.States[Uncertain]; n > 0 && long(b.UncertainSince, longUncertain) {
+		add("uncertain", b.UncertainSince, n, "nothing with UNCERTAIN=check once Blip can be asked; else decide with retry or cancel",
+			"it is not known of %s whether the message arrived, for %s", rowsOf(n), ago(b.UncertainSince))
+	}
+	if long(b.DueSince, longUnsettled) {
+		add("settle_behind", b.DueSince, b.Due, "see to the database: the account must be able to write the mapped columns",
+			"the results of %s are not yet in the table, for %s", rowsOf(b.Due), ago(b.DueSince))
+	}
+	if long(p.Intake, shortTrouble) {
+		add("intake", p.Intake, 0, WhySource.Todo(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
+	}
+	if p.LeftOut > 0 {
+		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", rowsOf(p.LeftOut), ago(p.LeftOutSince))
+	}
+	if long(p.Unheard, longUnheard) {
+		add("receipts_stopped", p.Unheard, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",
+			"messages have been accepted for %s and no receipt came", ago(p.Unheard))
+	}
+	return list
+}
+
+// refused is why Blip refuses the bot, if that was its last word.
+func (f Facts) refused() Reason {
+	for _, r := range []Reason{f.Pause.Reason, f.Progress.Blip} {
+		switch r {
+		case Unauthorized, Forbidden, AccountBlocked:
+			if f.Paused || f.Now.Sub(f.Progress.BlipAt) < f.Progress.Patience {
+				return r
+			}
+		}
+	}
+	return NoReason
+}
+
+// unsent tells that nothing goes though rows wait, and why; is says whether it
+// is so.
+func (f Facts) unsent() (t Trouble, is bool) {
+	waiting := f.Waiting()
+	n := f.Backlog.States[Queued] - waiting[WhyScheduled]
+	since := latestOf(f.Progress.Accepted, f.Progress.Started, f.Backlog.Oldest)
+	if n <= 0 || f.Now.Sub(since) < longUnsent {
+		return Trouble{}, false
+	}
+	// What most of them wait for; of equals, the first in the list.
+	why := slices.MaxFunc(slices.DeleteFunc(Whys(), func(w Why) bool { return w == WhyScheduled }), func(a, b Why) int {
+		return cmp.Compare(waiting[a], waiting[b])
+	})
+	sentence, reason := why.Sentence(), NoReason
+	switch {
+	case f.Paused && (why == WhyPaused || why == WhyBlip):
+		reason = f.Pause.Reason
+		if !f.Pause.Until.IsZero() {
+			sentence += " until " + f.clock(f.Pause.Until)
+		}
+	case why == WhyBlip:
+		reason = f.Progress.Blip
+	}
+	if reason != NoReason {
+		sentence += " (" + string(reason) + ")"
+	}
+	by := ""
+	if f.Shared {
+		by = " by this process"
+	}
+	sentence = fmt.Sprintf("nothing sent%s for %s while %s: %s", by, span(f.Now.Sub(since)), waitSentence(n), sentence)
+	return Trouble{"nothing_sent", since, n, sentence, why.Todo()}, true
+}
+
+// clock writes a time in the zone of Now, with its day when that is another one.
+func (f Facts) clock(t time.Time) string {
+	t = t.In(f.Now.Location())
+	if t.YearDay() == f.Now.YearDay() && t.Year() == f.Now.Year() {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+func rowsOf(n int) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", n)
+}
+
+func waitSentence(n int) string {
+	if n == 1 {
+		return "1 row waits"
+	}
+	return fmt.Sprintf("%d rows wait", n)
+}
+
+// span writes a time in the largest unit of which there are two.
+func span(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		word string
+	}{{24 * time.Hour, "days"}, {time.Hour, "hours"}, {time.Minute, "minutes"}} {
+		if d >= 2*u.unit {
+			return fmt.Sprintf("%d %s", d/u.unit, u.word)
+		}
+	}
+	return fmt.Sprintf("%d seconds", max(0, d/time.Second))
+}

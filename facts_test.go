@@ -1,0 +1,167 @@
+package pombo
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.FixedZone("", -3*3600))
+
+// waiting is a moment at which ten rows are due and nothing has happened for an hour.
+func waiting(change func(*Facts)) Facts {
+	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
+	f := Facts{
+		Now:      noon,
+		Backlog:  Backlog{States: map[State]int{Queued: 10}, Oldest: ago(time.Hour), Ready: 10, ReadySince: ago(time.Hour)},
+		Progress: Progress{Started: ago(24 * time.Hour), Accepted: ago(time.Hour), Moved: ago(time.Hour), Patience: 5 * time.Minute},
+	}
+	change(&f)
+	return f
+}
+
+func TestEachWhyOfDueRows(t *testing.T) {
+	for _, test := range []struct {
+		why    Why
+		change func(*Facts)
+	}{
+		{WhyNone, func(*Facts) {}},
+		{WhyPaused, func(f *Facts) { f.Paused = true }},
+		{WhyBlip, func(f *Facts) { f.Paused, f.Pause.Reason = true, Unauthorized }},
+		{WhyPaused, func(f *Facts) { f.Paused, f.Pause.Reason = true, RateLimited }},
+		{WhyLedger, func(f *Facts) { f.Progress.Ledger = noon }},
+		{WhyBlip, func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Minute) }},
+		{WhyNone, func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Hour) }}, // long ago explains nothing
+		{WhyRate, func(f *Facts) { f.Progress.Moved = noon.Add(-time.Second) }},
+		{WhyRate, func(f *Facts) { f.Progress.Started = noon.Add(-time.Second) }},
+		{WhyRate, func(f *Facts) { f.Progress.Resumed = noon.Add(-time.Second) }},
+		{WhyRate, func(f *Facts) { f.Backlog.ReadySince = noon.Add(-time.Second) }}, // they have just become due
+		{WhyRate, func(f *Facts) { f.Progress.Patience = 2 * time.Hour }},           // a slow rate
+	} {
+		f := waiting(test.change)
+		if got := f.Waiting()[test.why]; got != 10 {
+			t.Errorf("%s: waiting = %v, want 10 for it", test.why, f.Waiting())
+		}
+		if got, want := f.Stuck(), test.why == WhyNone; got != want {
+			t.Errorf("%s: stuck = %v, want %v", test.why, got, want)
+		}
+	}
+}
+
+func TestNothingDueIsNotStuck(t *testing.T) {
+	if waiting(func(f *Facts) { f.Backlog.Ready, f.Backlog.ReadySince = 0, time.Time{} }).Stuck() {
+		t.Error("stuck, want not: no row is due")
+	}
+}
+
+// Every reason for which a row is put back leads to a word; none is forgotten.
+func TestWhyOfAReason(t *testing.T) {
+	want := map[Reason]Why{
+		NoReason: WhyScheduled, PairRate: WhyRate, RateLimited: WhyRate, Unauthorized: WhyBlip, NoAnswer: WhyBlip, TemplatePaused: WhyTemplate,
+		TemplateMissing: WhyTemplate, Interrupted: WhyRetry, LeaseOver: WhyRetry, "quiet_hours": WhyQuietHours, "source_away": WhySource,
+	}
+	for r, w := range want {
+		if got := r.Why(); got != w {
+			t.Errorf("%q.Why() = %s, want %s", r, got, w)
+		}
+	}
+	for r := range sentences {
+		if !slices.Contains(Whys(), r.Why()) {
+			t.Errorf("%q.Why() = %q, which is no word of the list", r, r.Why())
+		}
+	}
+	for _, w := range Whys() {
+		if w.Sentence() == "" || w.Todo() == "" {
+			t.Errorf("%s has no sentence, or nothing to do", w)
+		}
+	}
+}
+
+func TestWaitingAddsUp(t *testing.T) {
+	for _, test := range []struct {
+		queued, ready int
+		sample, want  map[Why]int
+	}{
+		{7, 0, map[Why]int{WhyBlip: 1, WhyRetry: 1}, map[Why]int{WhyBlip: 4, WhyRetry: 3}},
+		{1000, 100, map[Why]int{WhyQuietHours: 299, WhyRetry: 1}, map[Why]int{WhyQuietHours: 897, WhyRetry: 3, WhyNone: 100}},
+		{3, 0, nil, map[Why]int{WhyScheduled: 3}},                // what the sample missed in between
+		{2, 5, map[Why]int{WhyBlip: 1}, map[Why]int{WhyNone: 2}}, // the counts are of two moments
+	} {
+		f := waiting(func(f *Facts) {
+			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = test.queued, test.ready, test.sample
+		})
+		got := f.Waiting()
+		if len(got) != len(Whys()) {
+			t.Errorf("%d words, want all %d", len(got), len(Whys()))
+		}
+		maps.DeleteFunc(got, func(_ Why, n int) bool { return n == 0 })
+		if !maps.Equal(got, test.want) {
+			t.Errorf("%+v: waiting = %v, want %v", test, got, test.want)
+		}
+	}
+}
+
+func TestTroubles(t *testing.T) {
+	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
+	for _, test := range []struct {
+		name   string
+		change func(*Facts)
+		want   string // "" = no such trouble
+	}{
+		{"nothing_sent", func(f *Facts) {
+			f.Paused, f.Pause = true, Pause{Until: noon.Add(30 * time.Minute), Reason: RateLimited}
+			f.Progress.Accepted = ago(12 * time.Minute)
+		}, "nothing sent for 12 minutes while 10 rows wait: sending is paused until 12:30 (rate_limited)"},
+		{"nothing_sent", func(f *Facts) { f.Paused, f.Pause = true, Pause{Until: noon.Add(20 * time.Hour)} },
+			"nothing sent for 60 minutes while 10 rows wait: sending is paused until 2026-11-24 08:00"},
+		{"nothing_sent", func(f *Facts) { f.Shared = true }, "nothing sent by this process for 60 minutes while 10 rows wait: nothing explains it"},
+		{"nothing_sent", func(f *Facts) {
+			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = 1, 0, map[Why]int{WhyQuietHours: 1}
+		}, "nothing sent for 60 minutes while 1 row waits: it is a quiet time where the people live"},
+		{"nothing_sent", func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon },
+			"nothing sent for 60 minutes while 10 rows wait: Blip cannot be used (blip_unreachable)"},
+		{"nothing_sent", func(f *Facts) { f.Paused, f.Pause = true, Pause{Until: noon.Add(time.Minute), Reason: Unauthorized} },
+			"nothing sent for 60 minutes while 10 rows wait: Blip cannot be used until 12:01 (unauthorized)"},
+		{"nothing_sent", func(f *Facts) { f.Progress.Accepted = ago(time.Minute) }, ""},
+		{"nothing_sent", func(f *Facts) { f.Progress.Started = ago(time.Minute) }, ""}, // it has only just begun
+		{"nothing_sent", func(f *Facts) { f.Backlog.Oldest = ago(time.Minute) }, ""},   // they have
+		{"nothing_sent", func(f *Facts) { f.Backlog.Ready, f.Backlog.Later = 0, map[Why]int{WhyScheduled: 9} }, ""},
+		{"ledger", func(f *Facts) { f.Progress.Ledger = ago(3 * time.Minute) }, "the ledger has not been written for 3 minutes; nothing is sent meanwhile"},
+		{"ledger", func(f *Facts) { f.Progress.Ledger = ago(3 * time.Second) }, ""},
+		{"key_refused", func(f *Facts) { f.Paused, f.Pause = true, Pause{Reason: Unauthorized} }, "Blip refuses the key"},
+		{"key_refused", func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, noon }, "Blip refuses the key"},
+		{"key_refused", func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, ago(time.Hour) }, ""},
+		{"template", func(f *Facts) { f.Backlog.Ready, f.Backlog.Later = 7, map[Why]int{WhyTemplate: 3} }, "3 rows wait: their template does not send now"},
+		{"uncertain", func(f *Facts) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour) },
+			"it is not known of 1 row whether the message arrived, for 3 days"},
+		{"uncertain", func(f *Facts) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(time.Minute) }, ""},
+		{"settle_behind", func(f *Facts) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(2*time.Hour) }, "the results of 4 rows are not yet in the table, for 2 hours"},
+		{"settle_behind", func(f *Facts) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(time.Minute) }, ""},
+		{"intake", func(f *Facts) { f.Progress.Intake = ago(90 * time.Second) }, "the pending rows of the table cannot be read, for 90 seconds"},
+		{"left_out", func(f *Facts) { f.Progress.LeftOut, f.Progress.LeftOutSince = 2, ago(time.Hour) },
+			"2 rows pending in the table cannot be taken in as they are, for 60 minutes"},
+		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(5 * time.Hour) }, "messages have been accepted for 5 hours and no receipt came"},
+		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(time.Minute) }, ""},
+	} {
+		got := ""
+		for _, trouble := range waiting(test.change).Troubles() {
+			if trouble.Name == test.name {
+				got = trouble.Sentence
+				if trouble.Todo == "" || strings.HasSuffix(got, ".") {
+					t.Errorf("%+v: want what to do, and no full stop", trouble)
+				}
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestAllWellIsNoTrouble(t *testing.T) {
+	if got := waiting(func(f *Facts) { f.Backlog = Backlog{} }).Troubles(); len(got) != 0 {
+		t.Errorf("troubles = %+v, want none", got)
+	}
+}
