@@ -141,21 +141,21 @@ type Engine struct {
 	pace     *pace
 	catalog  *catalog
 	calendar *calendar
+	wanted   *wanted
 	stopped  stopped
 	progress *progress
 
 	rates []*shares // that run between Start and Stop
 	lease lease
 
-	slots     chan struct{}           // calls to Blip under way
-	flight    *flight                 // messages between leave and answer
-	hands     chan struct{}           // notifications in hand
-	work      chan pombo.Notification // from the claim loop to the workers
-	queued    signal                  // something may be claimable
-	due       signal                  // something may be to settle
-	doubts    signal                  // something is uncertain
-	intake    chan int64              // runs that want rows taken in
-	questions chan question           // about rows that have waited
+	slots  chan struct{}           // calls to Blip under way
+	flight *flight                 // messages between leave and answer
+	hands  chan struct{}           // notifications in hand
+	work   chan pombo.Notification // from the claim loop to the workers
+	queued signal                  // something may be claimable
+	due    signal                  // something may be to settle
+	doubts signal                  // something is uncertain
+	intake chan int64              // runs that want rows taken in
 
 	pausing sync.Mutex // the ledger's pause and ours change together
 	mu      sync.Mutex
@@ -214,8 +214,7 @@ func New(o Options) (*Engine, error) {
 		intake:  make(chan int64, 1),
 		waiting: map[int64]chan struct{}{},
 
-		questions: make(chan question),
-		calendar:  newCalendar(o.Quiet, o.Zone),
+		calendar: newCalendar(o.Quiet, o.Zone),
 	}
 	// Where there is no rate, those whose begin is being made durable have places of
 	// their own. Under a rate leave is what is scarce: nobody gets it who could not
@@ -227,6 +226,7 @@ func New(o Options) (*Engine, error) {
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
 	e.lease.length = o.Lease
+	e.wanted = newWanted(o.Source, hands, e.log)
 	e.progress = newProgress(o.MessagesPerSecond)
 	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
@@ -288,7 +288,6 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loop(e.expireLoop)
 	e.loop(e.holdLoop)
 	if e.o.Source != nil {
-		e.loop(e.wantedLoop)
 		e.loop(e.intakeLoop)
 		e.loop(e.settleLoop)
 	}

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"pombo"
@@ -32,10 +35,39 @@ const (
 	askPause = 15 * time.Second
 )
 
-// question asks for the status of a row.
-type question struct {
-	row    string
-	answer chan status // buffered
+// wanted asks the source for the statuses of rows, of many in one statement: the
+// first who asks waits for others and then asks for all of them.
+type wanted struct {
+	statuses func(ctx context.Context, rows []string) (map[string]string, error)
+	log      *slog.Logger
+	most     int           // questions that are enough: nobody else would come
+	turn     chan struct{} // one statement at a time
+
+	mu    sync.Mutex
+	batch *questions // that others may still join; nil = none
+
+	// While the source is away it is not asked for each row again. They belong to
+	// whoever has the turn.
+	away, askAgain time.Time
+}
+
+// questions are asked together.
+type questions struct {
+	rows []string
+	full chan struct{} // closed when they are enough
+	done chan struct{} // closed when they are answered
+
+	codes map[string]string // the answer
+	known bool
+	later time.Duration
+}
+
+func newWanted(source Source, hands int, log *slog.Logger) *wanted {
+	w := &wanted{log: log, most: max(1, hands*3/4), turn: make(chan struct{}, 1)}
+	if source != nil {
+		w.statuses = source.Statuses
+	}
+	return w
 }
 
 // status is the answer; known is false when the source could not say.
@@ -56,16 +88,8 @@ func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.N
 	case !must && time.Since(n.Created) < stoodLong:
 		return held, true
 	}
-	q := question{n.Key.Row, make(chan status, 1)}
-	var s status
-	select {
-	case e.questions <- q:
-	case <-ctx.Done():
-		return release(held, pombo.Interrupted, time.Time{}), false
-	}
-	select {
-	case s = <-q.answer:
-	case <-ctx.Done():
+	s, err := e.wanted.ask(ctx, n.Key.Row)
+	if err != nil {
 		return release(held, pombo.Interrupted, time.Time{}), false
 	}
 	expected := cmp.Or(n.Settled, e.o.Pending) // retried, it has the code of its failure
@@ -83,67 +107,65 @@ func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.N
 	return held, false
 }
 
-// wantedLoop answers the questions. While the source is away it is not asked for
-// each row again; those that depend on it come back the later, the longer it has
-// been away.
-func (e *Engine) wantedLoop(ctx context.Context) {
-	// Most hands may be waiting for an answer; then nobody else will ask.
-	most := max(1, cap(e.hands)*3/4)
-	var away, askAgain time.Time
-	for {
-		batch, err := gatherQuestions(ctx, e.questions, most)
-		if err != nil {
-			return
-		}
-		now := time.Now()
-		var codes map[string]string
-		known := !now.Before(askAgain)
-		if known {
-			codes, err = e.statuses(ctx, batch)
-			if known = err == nil; known {
-				away, askAgain = time.Time{}, time.Time{}
-			} else if ctx.Err() == nil {
-				if away.IsZero() {
-					away = now
-				}
-				askAgain = time.Now().Add(askPause)
-				e.log.Error("rows that have waited cannot be read again; those that were put off wait on", "rows", len(batch), "error", err)
-			}
-		}
-		later := jitter(min(max(now.Sub(away), 30*time.Second), 10*time.Minute))
-		for _, q := range batch {
-			code, there := codes[q.row]
-			q.answer <- status{code: code, gone: !there, known: known, later: later}
-		}
+// ask returns the status of a row. The error is that of ctx.
+func (w *wanted) ask(ctx context.Context, row string) (status, error) {
+	w.mu.Lock()
+	q := w.batch
+	first := q == nil
+	if first {
+		q = &questions{full: make(chan struct{}), done: make(chan struct{})}
+		w.batch = q
+	}
+	q.rows = append(q.rows, row)
+	if len(q.rows) == w.most {
+		close(q.full)
+	}
+	w.mu.Unlock()
+	if first {
+		w.lead(ctx, q)
+	}
+	select {
+	case <-q.done:
+		code, there := q.codes[row]
+		return status{code: code, gone: !there, known: q.known, later: q.later}, nil
+	case <-ctx.Done():
+		return status{}, ctx.Err()
 	}
 }
 
-// statuses asks the source, once for each row.
-func (e *Engine) statuses(ctx context.Context, batch []question) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	rows := make([]string, len(batch))
-	for i, q := range batch {
-		rows[i] = q.row
+// lead waits for others to join and asks for all. When ctx ends, which it does for
+// all of them, nobody is answered.
+func (w *wanted) lead(ctx context.Context, q *questions) {
+	_ = wait(ctx, q.full, askGather)
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
 	}
-	return e.o.Source.Statuses(ctx, rows)
-}
-
-// gatherQuestions waits for a question and then for more of them, at most most.
-func gatherQuestions(ctx context.Context, from <-chan question, most int) ([]question, error) {
-	var batch []question
-	var company <-chan time.Time // nil, that is never, before the first one
-	for len(batch) < most {
-		select {
-		case q := <-from:
-			if batch = append(batch, q); company == nil {
-				company = time.After(askGather)
+	w.mu.Lock()
+	w.batch = nil
+	w.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	if !now.Before(w.askAgain) {
+		within, cancel := context.WithTimeout(ctx, askTime)
+		defer cancel()
+		var err error
+		q.codes, err = w.statuses(within, slices.Compact(slices.Sorted(slices.Values(q.rows))))
+		switch {
+		case err == nil:
+			q.known, w.away, w.askAgain = true, time.Time{}, time.Time{}
+		case ctx.Err() == nil:
+			if w.away.IsZero() {
+				w.away = now
 			}
-		case <-company:
-			return batch, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
+			w.askAgain = time.Now().Add(askPause)
+			w.log.Error("rows that have waited cannot be read again; those that were put off wait on", "rows", len(q.rows), "error", err)
 		}
 	}
-	return batch, nil
+	// Those that depend on it come back the later, the longer it has been away.
+	q.later = jitter(min(max(now.Sub(w.away), 30*time.Second), 10*time.Minute))
+	close(q.done)
 }

@@ -38,8 +38,8 @@ func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pomb
 		list = append(list, args)
 	}
 	hit, err := db.each(ctx, enqueueStatement, list)
-	for i, isNew := range hit {
-		if isNew {
+	for i := range rows {
+		if hit[i] {
 			added++
 			continue
 		}

@@ -222,6 +222,9 @@ func (s *secrets) commands(environ, flags []string, addr, token string) {
 			return true, nil
 		default:
 		}
+		if strings.Contains(said.String(), "the ledger's database is away") {
+			return true, nil // it waits for it
+		}
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			_ = c.Close()
