@@ -58,8 +58,8 @@ func wantReadiness(t *testing.T, client *api.Client, source string) {
 			t.Errorf("source ok = %v, says %q; want %q", c.OK, said, source)
 		}
 	}
-	if len(ready.Checks) != 3 {
-		t.Errorf("checks = %+v, want three", ready.Checks)
+	if len(ready.Checks) != 4 {
+		t.Errorf("checks = %+v, want four", ready.Checks)
 	}
 }
 
