@@ -154,6 +154,7 @@ type Engine struct {
 	work   chan pombo.Notification // from the claim loop to the workers
 	queued signal                  // something may be claimable
 	due    signal                  // something may be to settle
+	idle   signal                  // nothing is in hand
 	doubts signal                  // something is uncertain
 	intake chan int64              // runs that want rows taken in
 
@@ -211,6 +212,7 @@ func New(o Options) (*Engine, error) {
 		queued:  newSignal(),
 		due:     newSignal(),
 		doubts:  newSignal(),
+		idle:    newSignal(),
 		intake:  make(chan int64, 1),
 		waiting: map[int64]chan struct{}{},
 
@@ -413,6 +415,9 @@ func (e *Engine) worker() {
 	for n := range e.work {
 		e.Deliver(n)
 		<-e.hands
+		if len(e.hands) == 0 {
+			e.idle.set()
+		}
 	}
 }
 

@@ -84,10 +84,11 @@ func (e *Engine) watch(id int64) bool {
 }
 
 // followRun asks the ledger whether the run is over, soon at first, then at a
-// measured pace: a run of an hour need not be asked fifty times a second.
+// measured pace, and whenever nothing is left in hand: a run of an hour need not be
+// asked fifty times a second.
 func (e *Engine) followRun(ctx context.Context, id int64) {
 	pause := 10 * time.Millisecond
-	for sleep(ctx, pause) == nil {
+	for sleep(ctx, 10*time.Millisecond) == nil && e.idle.wait(ctx, pause) == nil {
 		pause = min(pause*5/4, 500*time.Millisecond)
 		run, ended, err := e.o.Ledger.EndRun(ctx, id)
 		switch {
