@@ -47,12 +47,7 @@ chaos: ## Kills, freezes and cuts the real program 1,000 times over 1,000,000 ro
 
 .PHONY: fuzz
 fuzz: ## Each fuzz test for FUZZTIME (30s)
-	@for pkg in $$(go list ./...); do \
-		for name in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
-			echo "$$pkg $$name"; \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
-		done; \
-	done
+	FUZZTIME=$(FUZZTIME) ./scripts/test fuzz
 
 .PHONY: docs
 docs: ## docs/configuration.md and .env.example from the table in config/
