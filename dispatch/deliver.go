@@ -27,7 +27,7 @@ type deliverLedger interface {
 // Deliver takes one claimed notification down the road and records how it
 // ended. It returns when that is durable or the process must die.
 //
-//	phone → opted out? → values → quiet? → still wanted? → identity → leave → begin → POST → finish
+//	phone → opted out? → template → values → quiet? → still wanted? → identity → leave → begin → POST → finish
 //
 // Whatever goes wrong before begin has sent nothing, and a stop of the program
 // ends the way there at once; the POST may end in its own time. The values are checked
