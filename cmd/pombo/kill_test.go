@@ -107,7 +107,7 @@ func (p *subprocess) start(t *testing.T, client *api.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.kill(t) })
-	if err := waitFor(20*time.Second, func() (bool, error) {
+	if err := waitFor(time.Minute, func() (bool, error) {
 		_, err := client.Ready(context.Background())
 		return err == nil, err
 	}); err != nil {
