@@ -97,7 +97,19 @@ type subprocess struct {
 	out     bytes.Buffer // written by the process; read when it has ended
 }
 
+// start returns when it is ready.
 func (p *subprocess) start(t *testing.T, client *api.Client) {
+	t.Helper()
+	p.begin(t)
+	if err := waitFor(time.Minute, func() (bool, error) {
+		_, err := client.Ready(context.Background())
+		return err == nil, err
+	}); err != nil {
+		t.Fatalf("%v\n%s", err, p.output())
+	}
+}
+
+func (p *subprocess) begin(t *testing.T) {
 	t.Helper()
 	p.command = exec.Command("pombo", "serve") // TestMain put it there
 	p.command.Dir = p.folder
@@ -107,12 +119,6 @@ func (p *subprocess) start(t *testing.T, client *api.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.kill(t) })
-	if err := waitFor(time.Minute, func() (bool, error) {
-		_, err := client.Ready(context.Background())
-		return err == nil, err
-	}); err != nil {
-		t.Fatalf("%v\n%s", err, p.output())
-	}
 }
 
 // kill ends the process without giving it a chance (kill -9), and waits for it.
