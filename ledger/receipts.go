@@ -109,12 +109,12 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 			continue
 		}
 		c := change{receipt: i, at: *at}
-		if r.State == pombo.Failed && r.Reason == pombo.OptedOut {
-			if err := db.refusedBy(ctx, at.seq); err != nil {
-				return nil, err
-			}
-		}
 		if r.State == pombo.Failed {
+			if r.Reason == pombo.OptedOut {
+				if err := db.refusedBy(ctx, at.seq); err != nil {
+					return nil, err
+				}
+			}
 			trace.Detail = detailOf(r)
 			if c.resend = db.resendAfter(at, r, now); c.resend == nil {
 				trace.Detail += verdict(r.Remedy)
