@@ -45,7 +45,9 @@ import (
 //   - WroteRequest called without one proves nothing: the hook runs while the
 //     last piece, for a small message all of it, is still in a buffer of 4 KiB. If
 //     then the connection refuses the buffer, RoundTrip's error is a net.OpError
-//     of a "write". The system took less than all, so the end never left.
+//     of a "write". The system took less than all, so the end never left. (The
+//     closing that follows can wake the reader in time for its error to be
+//     returned instead; that call is then among the next.)
 //   - Anything else: the whole request may have left.
 //
 // Without its end a message cannot have been taken: the JSON object lacks its

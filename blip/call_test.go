@@ -217,7 +217,9 @@ func TestNoSecondPost(t *testing.T) {
 	}
 }
 
-// faulty is a connection that takes so many bytes and then none.
+// faulty is a connection that takes so many bytes and then none. It is closed
+// when the test is over: closed at once, it may wake the transport's reader in
+// time for the reader's error to hide that of the write.
 type faulty struct {
 	net.Conn
 	left *atomic.Int64
@@ -233,6 +235,8 @@ func (f faulty) Write(b []byte) (int, error) {
 	f.left.Add(-int64(len(b)))
 	return f.Conn.Write(b)
 }
+
+func (f faulty) Close() error { return nil }
 
 // TestWrittenInPart: a message without its end was not taken, however much of it
 // has left; and it is not sent again by net/http either.
@@ -271,6 +275,9 @@ func TestWrittenInPart(t *testing.T) {
 			c.transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				dials.Add(1)
 				conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+				if err == nil {
+					t.Cleanup(func() { _ = conn.Close() })
+				}
 				return faulty{conn, &left, tt.err}, err
 			}
 			want := int32(0)

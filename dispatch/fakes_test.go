@@ -142,10 +142,17 @@ func (m *memory) Add(_ context.Context, source string, r pombo.Row) (pombo.Notif
 func (m *memory) Queued(context.Context) (int, error) {
 	leave, err := m.enter("Queued")
 	defer leave()
-	return m.count(pombo.Queued) - len(m.held), err
+	return m.in(pombo.Queued) - len(m.held), err
 }
 
-func (m *memory) count(s pombo.State) (n int) {
+// count is for tests, as called is.
+func (m *memory) count(s pombo.State) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.in(s)
+}
+
+func (m *memory) in(s pombo.State) (n int) {
 	for _, r := range m.rows {
 		if r.State == s {
 			n++

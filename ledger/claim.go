@@ -122,7 +122,7 @@ func (db *DB) Expire(ctx context.Context) (expired int, err error) {
 	for {
 		now := db.now()
 		var late [][]any
-		err := db.all(ctx, `SELECT seq, attempt FROM notification WHERE expires_at <= ?1 AND lane <= 9 ORDER BY expires_at LIMIT ?2`,
+		err := db.due(ctx, `SELECT seq, attempt FROM notification WHERE expires_at <= ?1 AND lane <= 9 ORDER BY expires_at LIMIT ?2`,
 			[]any{now, maxExpired}, func(rows *sql.Rows) error {
 				var seq int64
 				var attempt int
@@ -180,7 +180,7 @@ const uncertainStatement = `SELECT` + columns + `FROM notification WHERE lane = 
 // longest due first. Updated is by the clock of this machine, so that it can be
 // told how long each has waited.
 func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := db.list(ctx, uncertainStatement, db.now(), limit)
+	list, err := db.list(ctx, uncertainStatement, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the uncertain: %w", err)
 	}
@@ -190,10 +190,10 @@ func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, e
 	return list, nil
 }
 
-// list reads notifications.
-func (db *DB) list(ctx context.Context, statement string, args ...any) ([]pombo.Notification, error) {
+// list reads up to limit notifications that are due by now.
+func (db *DB) list(ctx context.Context, statement string, limit int) ([]pombo.Notification, error) {
 	var list []pombo.Notification
-	err := db.all(ctx, statement, args, func(rows *sql.Rows) error {
+	err := db.due(ctx, statement, []any{db.now(), limit}, func(rows *sql.Rows) error {
 		n, err := scan(rows)
 		list = append(list, n)
 		return err

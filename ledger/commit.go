@@ -387,6 +387,35 @@ func (db *DB) all(ctx context.Context, statement string, args []any, scan func(*
 	return db.collect(rows, scan)
 }
 
+// due reads the first rows of a list that changes with every message, and calls
+// scan for each. The list is read by its index and in its order, whatever the
+// planner thinks of it: see postgresLimits.
+func (db *DB) due(ctx context.Context, statement string, args []any, scan func(*sql.Rows) error) (err error) {
+	limits := db.dialect.limits()
+	if limits == "" {
+		return db.all(ctx, statement, args, scan)
+	}
+	ctx, done := db.dialect.patient(ctx)
+	defer done()
+	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return db.dialect.explain(err)
+	}
+	defer func() {
+		if e := tx.Rollback(); err == nil && e != nil {
+			err = db.dialect.explain(e)
+		}
+	}()
+	if _, err := tx.ExecContext(ctx, limits); err != nil {
+		return db.dialect.explain(err)
+	}
+	rows, err := tx.QueryContext(ctx, db.dialect.text(statement), args...)
+	if err != nil {
+		return db.dialect.explain(err)
+	}
+	return db.collect(rows, scan)
+}
+
 // errEnough is what scan returns to see no more rows.
 var errEnough = errors.New("no more rows are wanted")
 

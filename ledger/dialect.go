@@ -45,6 +45,9 @@ type statements interface {
 	// claim is the statement that takes due notifications; claim.go lists its
 	// parameters and columns.
 	claim() string
+	// limits is what a transaction begins with that is to read a list by its
+	// index; "" where nothing need be said.
+	limits() string
 }
 
 // character is what the rest of the package must know of a database.

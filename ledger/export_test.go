@@ -11,6 +11,10 @@ import (
 // Postgres is the server of this package's tests.
 var Postgres pgtest.Shared
 
+// Prepares reports whether the writer's last transaction had a session of its own
+// on PostgreSQL.
+func (db *DB) Prepares() bool { return db.dialect.(*postgres).own }
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(closing{m}) }
 
 // closing stops the server before goleak looks for what is left over.

@@ -50,4 +50,17 @@ func TestLedgerBehindPgBouncer(t *testing.T) {
 		}
 		return address
 	})
+	db, err := ledger.Open(t.Context(), ledger.Options{URL: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if db.Prepares() {
+		t.Error("statements are prepared in a session that the next transaction need not have")
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -19,9 +19,9 @@ import (
 // speaks its protocol.
 //
 // A statement goes out with its arguments in one message and leaves nothing
-// behind in the session: no prepared statement, no setting, no lock. So a pooler
-// that gives each transaction another session (PgBouncer's pool_mode =
-// transaction) may stand in between.
+// behind in the session: no setting, no lock, and no prepared statement unless the
+// session is ours alone (see prepare). So a pooler that gives each transaction
+// another session (PgBouncer's pool_mode = transaction) may stand in between.
 //
 // The processes meet in the rows only. A claim passes over rows that another one
 // is just taking; every other change names the state, the owner and the attempt
@@ -41,6 +41,11 @@ type postgres struct {
 	away   bool              // the writer's last try found no database; its alone, as the next two
 	back   time.Time         // since when it has answered again; zero = always
 	number int64             // of the writer's last transaction; the writer's alone
+
+	// The writer's connection as prepare found it: whether it has a session of its
+	// own; pooled is for good.
+	session     *pgx.Conn
+	own, pooled bool
 }
 
 // Limits for whoever waits for the database. The server keeps to the first by
@@ -175,7 +180,8 @@ func (p *postgres) text(statement string) string { return postgresText.Replace(s
 // claim looks into the priorities one by one, the highest first, and no further
 // than the limit needs; see sqliteClaim. It locks what it takes and passes over
 // what others have locked.
-func (p *postgres) claim() string { return postgresClaim }
+func (p *postgres) claim() string  { return postgresClaim }
+func (p *postgres) limits() string { return postgresLimits }
 
 const postgresClaim = `
 	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL,
@@ -196,6 +202,9 @@ const (
 	notNullViolation     = "23502"
 	undefinedTable       = "42P01"
 	undefinedColumn      = "42703"
+	invalidStatementName = "26000"
+	duplicateStatement   = "42P05" // ERRCODE_DUPLICATE_PSTATEMENT
+	featureNotSupported  = "0A000" // "cached plan must not change result type"
 	readOnlyTransaction  = "25006"
 )
 

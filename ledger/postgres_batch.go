@@ -222,6 +222,9 @@ func (p *postgres) each(tx *txn, statement string, rows [][]any, hit []bool) err
 		if err != nil || len(steps) == 0 {
 			return err
 		}
+		if err := p.prepare(tx.ctx, c, b); err != nil {
+			return err
+		}
 		return receive(c.SendBatch(tx.ctx, b), 0, steps)
 	})
 }

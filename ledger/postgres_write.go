@@ -36,7 +36,9 @@ import (
 // us, after which nobody waits for its locks. And it keeps the planner to the
 // indexes and their order: how many rows are queued or claimed is never what it
 // was when the statistics were taken, and a claim that sorts the whole queue, for
-// one, takes ten times as long. A scan of a table of three rows then looks so dear
+// one, takes ten times as long. Nor are the entries of an index counted there that
+// rows have left since; only a plain walk along the index drops them on its way,
+// whereas a bitmap of it has each of them looked up in the table, every time. A scan of a table of three rows then looks so dear
 // that the server would compile it first, which takes a hundred times as long as
 // the scan (jit, from PostgreSQL 11 on). All ends with the transaction.
 const postgresLimits = `SELECT set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '30s', true),
@@ -51,6 +53,46 @@ const countStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, ?2, 
 const lookStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, CAST(?2 AS bigint) + 1, /*clock*/?3)
 	ON CONFLICT (name) DO UPDATE SET number = greatest(writer.number, CASE writer.number WHEN CAST(?2 AS bigint) THEN writer.number ELSE excluded.number END)
 	RETURNING number`
+
+// A statement is parsed and planned anew each time it comes, which takes as long
+// as carrying it out for some thirty rows. So the writer's connection keeps its
+// statements prepared where it leads to one session of the server and no other:
+// where what the server says of its process is what was said at the login. A
+// pooler says something of its own there. (PgBouncer makes it up at random:
+// its source, get_random_bytes for cancel_key.)
+
+// prepare has the statements of the message prepared that are not yet.
+func (p *postgres) prepare(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error {
+	if p.session != c {
+		var pid uint32
+		if err := c.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+			return err
+		}
+		p.session, p.own = c, !p.pooled && pid == c.PgConn().PID()
+		if p.own {
+			claim := p.text(p.claim())
+			if _, err := c.Prepare(ctx, claim, claim); err != nil {
+				return err
+			}
+		}
+	}
+	if !p.own {
+		return nil
+	}
+	for _, q := range b.QueuedQueries {
+		if _, err := c.Prepare(ctx, q.SQL, q.SQL); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unprepared reports whether err says that there was a pooler after all, or that
+// the tables were changed under a plan.
+func unprepared(err error) bool {
+	code := sqlstate(err)
+	return code == invalidStatementName || code == duplicateStatement || code == featureNotSupported
+}
 
 // tries is how often a transaction is carried out that the server undid because
 // of another one, or that was lost on the way.
@@ -92,6 +134,8 @@ func (p *postgres) transact(tx *txn, group []*write) error {
 			return err
 		case lost(err) || errors.Is(err, errBehind):
 		case sqlstate(err) == deadlockDetected || sqlstate(err) == serializationFailure:
+		case p.own && unprepared(err):
+			p.pooled = true
 		default:
 			return err
 		}
@@ -110,7 +154,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	tx.ctx, tx.conn = ctx, conn
 	defer func() {
 		tx.conn = nil
-		if err != nil && !rollback(ctx, conn) {
+		if err != nil && (!rollback(ctx, conn) || unprepared(err)) {
 			// The pool asks nobody for a connection that is given up so.
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
@@ -126,6 +170,9 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		b.Queue(p.text(countStatement), p.name, number, p.clock())
 		steps, err := p.queue(b, list)
 		if err != nil {
+			return err
+		}
+		if err := p.prepare(ctx, c, b); err != nil {
 			return err
 		}
 		return receive(c.SendBatch(ctx, b), 3, steps)

@@ -256,7 +256,7 @@ const pollDueStatement = `SELECT` + columns + `FROM notification WHERE poll_at <
 // PollDue returns sent notifications for which Blip is to be asked for receipts,
 // the longest due first.
 func (db *DB) PollDue(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := db.list(ctx, pollDueStatement, db.now(), limit)
+	list, err := db.list(ctx, pollDueStatement, limit)
 	if err != nil {
 		return nil, fmt.Errorf("look for receipts to ask for: %w", err)
 	}

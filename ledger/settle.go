@@ -51,7 +51,7 @@ const nothingOwedStatement = `UPDATE notification SET settle_at = NULL WHERE seq
 func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	var due []pombo.Settlement
 	var nothing [][]any
-	err := db.all(ctx, unsettledStatement, []any{db.now(), db.o.Source, limit}, func(rows *sql.Rows) error {
+	err := db.due(ctx, unsettledStatement, []any{db.now(), db.o.Source, limit}, func(rows *sql.Rows) error {
 		var (
 			s       pombo.Settlement
 			key     pombo.Key

@@ -178,7 +178,8 @@ func (s *sqlite) transact(tx *txn, group []*write) (err error) {
 	return tx.exec("COMMIT")
 }
 
-func (s *sqlite) claim() string { return s.claimText }
+func (s *sqlite) claim() string  { return s.claimText }
+func (s *sqlite) limits() string { return "" }
 
 // sqliteClaim looks into the ten priorities one by one, because within one the index
 // has the due rows together, before all that wait for a later time: however many
