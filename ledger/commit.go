@@ -143,32 +143,37 @@ func (db *DB) wait(ctx context.Context, w *write) error {
 	}
 }
 
-// writer carries out writes until Close, then those that are still waiting. It
-// owns tx.
-func (db *DB) writer(tx *txn) {
-	defer close(db.idle)
-	defer tx.close()
+// writer carries out writes, one transaction after another. It owns tx.
+type writer struct {
+	db           *DB
+	tx           *txn
+	urgent, bulk <-chan *write // nil = another writer's
+}
+
+// run ends with Close, after those that are still waiting.
+func (wr *writer) run() {
+	defer wr.tx.close()
 	var group []*write
 	busy := false // the last group had more than one write in it
 	for {
 		var first *write
 		select {
-		case first = <-db.urgent:
-		case first = <-db.bulk:
-		case <-db.quit:
+		case first = <-wr.urgent:
+		case first = <-wr.bulk:
+		case <-wr.db.quit:
 			for {
-				if group = db.gather(group[:0], 0); len(group) == 0 {
+				if group = wr.gather(group[:0], 0); len(group) == 0 {
 					return
 				}
-				db.commit(tx, group)
+				wr.commit(group)
 			}
 		}
 		if busy {
 			<-time.After(company)
 		}
-		group = db.take(group[:0], first)
-		group = db.gather(group, first.size())
-		db.commit(tx, group)
+		group = take(group[:0], first)
+		group = wr.gather(group, first.size())
+		wr.commit(group)
 		busy = len(group) > 1
 		clear(group)
 	}
@@ -176,33 +181,33 @@ func (db *DB) writer(tx *txn) {
 
 // gather adds to the group what is waiting. Bulk writes follow one at a time
 // while no worker waits.
-func (db *DB) gather(group []*write, size int) []*write {
+func (wr *writer) gather(group []*write, size int) []*write {
 	for size < maxGroup {
 		select {
-		case w := <-db.urgent:
-			group, size = db.take(group, w), size+w.size()
+		case w := <-wr.urgent:
+			group, size = take(group, w), size+w.size()
 			continue
 		default:
 		}
 		select {
-		case w := <-db.bulk:
-			group, size = db.take(group, w), size+w.size()
+		case w := <-wr.bulk:
+			group, size = take(group, w), size+w.size()
 		default:
 			return group
 		}
-		if len(db.urgent) > 0 {
-			return db.drain(group, size)
+		if len(wr.urgent) > 0 {
+			return wr.drain(group, size)
 		}
 	}
 	return group
 }
 
 // drain adds the urgent writes that are waiting.
-func (db *DB) drain(group []*write, size int) []*write {
+func (wr *writer) drain(group []*write, size int) []*write {
 	for size < maxGroup {
 		select {
-		case w := <-db.urgent:
-			group, size = db.take(group, w), size+w.size()
+		case w := <-wr.urgent:
+			group, size = take(group, w), size+w.size()
 		default:
 			return group
 		}
@@ -211,7 +216,7 @@ func (db *DB) drain(group []*write, size int) []*write {
 }
 
 // take adds the write to the group unless its caller has given it up.
-func (db *DB) take(group []*write, w *write) []*write {
+func take(group []*write, w *write) []*write {
 	if w.turn.CompareAndSwap(waits, taken) {
 		group = append(group, w)
 	}
@@ -221,26 +226,26 @@ func (db *DB) take(group []*write, w *write) []*write {
 // commit carries out a group of writes in one transaction and answers them. When
 // that fails, each is tried alone: one that cannot be written must not take the
 // others with it, and on a full disk a small one may still fit.
-func (db *DB) commit(tx *txn, group []*write) {
+func (wr *writer) commit(group []*write) {
 	if len(group) == 0 {
 		return
 	}
-	err := db.dialect.transact(tx, group)
-	if err != nil && len(group) > 1 && db.dialect.alone(err) {
+	err := wr.tx.dialect.transact(wr.tx, group)
+	if err != nil && len(group) > 1 && wr.tx.dialect.alone(err) {
 		for i, w := range group {
-			db.answer(w, db.dialect.transact(tx, group[i:i+1]))
+			wr.answer(w, wr.tx.dialect.transact(wr.tx, group[i:i+1]))
 		}
 		return
 	}
 	for _, w := range group {
-		db.answer(w, err)
+		wr.answer(w, err)
 	}
 }
 
 // answer tells the caller of a write how it went.
-func (db *DB) answer(w *write, err error) {
+func (wr *writer) answer(w *write, err error) {
 	if err != nil {
-		err = db.dialect.explain(err)
+		err = wr.tx.dialect.explain(err)
 		for i := range w.parts {
 			clear(w.parts[i].hit) // what they changed was rolled back
 		}
@@ -248,19 +253,19 @@ func (db *DB) answer(w *write, err error) {
 	w.done <- err
 }
 
-// refuse answers with err what is waiting now. The writer calls it when it has to
+// refuse answers with err what is waiting now. It is called where the writer has to
 // wait itself, so that nobody waits with it.
-func (db *DB) refuse(err error) {
+func (wr *writer) refuse(err error) {
 	for {
 		var w *write
 		select {
-		case w = <-db.urgent:
-		case w = <-db.bulk:
+		case w = <-wr.urgent:
+		case w = <-wr.bulk:
 		default:
 			return
 		}
 		if w.turn.CompareAndSwap(waits, taken) {
-			db.answer(w, err)
+			wr.answer(w, err)
 		}
 	}
 }

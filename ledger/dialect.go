@@ -20,6 +20,9 @@ type dialect interface {
 	// open returns the pool of the writer and that of the readers, with the
 	// schema in place. Its errors are explained already.
 	open(ctx context.Context) (write, read *sql.DB, err error)
+	// second is what another writer works with at the same time, once the ledger is
+	// open; nil where there can be only one.
+	second() dialect
 	// transact carries out a group of writes in one transaction: their batches,
 	// then their functions. After an error none of it has happened.
 	transact(tx *txn, group []*write) error
@@ -72,6 +75,7 @@ type txn struct {
 	ctx     context.Context
 	conn    *sql.Conn
 	dialect dialect
+	refuse  func(error) // answers what waits for the writer
 	stmts   map[string]*sql.Stmt
 	bare    map[string]driver.Stmt // the same for the driver itself: see direct
 }

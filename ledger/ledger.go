@@ -18,8 +18,9 @@
 // and then answers everybody. Reads have connections of their own and wait for
 // nobody.
 //
-// On PostgreSQL several processes share a ledger, each with such a writer. What
-// they have to agree on is in share.go.
+// On PostgreSQL, where the server does the work, there are two: one for what
+// workers wait for and one for the rest. Several processes share a ledger there,
+// each with such a pair. What they have to agree on is in share.go.
 //
 // A write is a statement and the rows that it is run for. What differs between
 // databases is text and how such a batch is run; that is the dialect (dialect.go),
@@ -98,15 +99,17 @@ type DB struct {
 	o       Options
 	dialect dialect
 
-	write *sql.DB // one connection, the writer's
+	write *sql.DB // one connection, the first writer's
 	read  *sql.DB
 	reads sync.Map // SQL text → *sql.Stmt
 
 	urgent chan *write   // what workers wait for
 	bulk   chan *write   // pages of intake, settled marks, receipts
 	quit   chan struct{} // closed by Close
-	idle   chan struct{} // closed by the writer when it has ended
+	idle   chan struct{} // closed when the writers have ended
 	close  sync.Once
+
+	writers sync.WaitGroup
 
 	// name tells this DB from all others that are or were open on the ledger.
 	name string
@@ -175,7 +178,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.dialect = &sqlite{path: path, exclusive: o.Exclusive, claimText: sqliteClaim()}
 	case "postgres", "postgresql":
 		db.byDatabase = noClock
-		db.dialect = &postgres{url: o.URL, name: db.name, clock: db.clock, log: o.Logger, quit: db.quit, refuse: db.refuse, arrays: map[string]string{}}
+		db.dialect = &postgres{url: o.URL, name: db.name, clock: db.clock, log: o.Logger, quit: db.quit, arrays: map[string]string{}}
 	default:
 		// The URL itself may hold a password.
 		return nil, errors.New("open the ledger: its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
@@ -191,13 +194,29 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 		db.setClock(now)
 	}
-	go db.writer(&txn{dialect: db.dialect, stmts: map[string]*sql.Stmt{}, bare: map[string]driver.Stmt{}})
+	if second := db.dialect.second(); second != nil {
+		db.start(db.dialect, db.urgent, nil)
+		db.start(second, nil, db.bulk)
+	} else {
+		db.start(db.dialect, db.urgent, db.bulk)
+	}
+	go func() {
+		db.writers.Wait()
+		close(db.idle)
+	}()
 	if o.Exclusive && !db.Shared() {
 		if err := db.inherit(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
 		}
 	}
 	return db, nil
+}
+
+// start begins a writer for the queues.
+func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
+	wr := &writer{db: db, urgent: urgent, bulk: bulk}
+	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[string]*sql.Stmt{}, bare: map[string]driver.Stmt{}}
+	db.writers.Go(wr.run)
 }
 
 // inherit ends what a process before this one left behind. Nobody else can be

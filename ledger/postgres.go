@@ -29,12 +29,12 @@ import (
 // the database's clock. How a group of writes is carried out, and what happens
 // when the connection is lost over it, is told in postgres_write.go.
 type postgres struct {
-	url    string
-	name   string // the writer's, in the table of writers
-	clock  func() any
-	log    *slog.Logger
-	quit   <-chan struct{}
-	refuse func(error)
+	url   string
+	name  string // the writer's, in the table of writers
+	clock func() any
+	log   *slog.Logger
+	quit  <-chan struct{}
+	other *postgres // the second writer's; nil in that one
 
 	write  *sql.DB
 	arrays map[string]string // statement → its text for a batch; the writer's alone
@@ -63,14 +63,24 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 	if read, err = postgresPool(p.url, postgresReaders); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
+	other, err := postgresPool(p.url, 1)
+	if err != nil {
+		return nil, nil, errors.Join(err, read.Close(), write.Close())
+	}
 	ctx, done := p.patient(ctx)
 	defer done()
 	if err := p.ready(ctx, read); err != nil {
-		return nil, nil, errors.Join(p.explain(err), read.Close(), write.Close())
+		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
 	p.write = write
+	p.other = &postgres{url: p.url, name: p.name + "-2", clock: p.clock, log: p.log, quit: p.quit, write: other, arrays: map[string]string{}}
 	return write, read, nil
 }
+
+// second lets the server carry out pages of intake, settled marks and receipts on
+// another of its processors, while workers wait for the first writer only. To the
+// database the two are as two processes are.
+func (p *postgres) second() dialect { return p.other }
 
 // ready looks whether the schema is the one that this program knows.
 func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
@@ -154,7 +164,7 @@ func (p *postgres) patient(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(ctx, postgresPatience)
 }
 
-func (p *postgres) close() error { return nil }
+func (p *postgres) close() error { return p.other.write.Close() }
 
 // What was erased stays in the table's file until the server's own vacuum has
 // been there.

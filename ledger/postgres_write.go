@@ -119,7 +119,7 @@ func (p *postgres) transact(tx *txn, group []*write) error {
 			p.away, p.back = false, time.Now()
 		}
 		if errors.Is(err, errInDoubt) {
-			committed, e := p.look()
+			committed, e := p.look(tx)
 			if committed {
 				return nil
 			}
@@ -222,8 +222,8 @@ func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) err
 }
 
 // look finds out whether the transaction in doubt was committed. It asks until
-// it knows or the ledger is closed; meanwhile all other writes are refused.
-func (p *postgres) look() (committed bool, err error) {
+// it knows or the ledger is closed; meanwhile what else waits for this writer is refused.
+func (p *postgres) look(tx *txn) (committed bool, err error) {
 	number := p.number + 1
 	for {
 		ctx, done := p.patient(context.Background())
@@ -234,7 +234,7 @@ func (p *postgres) look() (committed bool, err error) {
 			p.number = found
 			return found == number, nil
 		}
-		p.refuse(fmt.Errorf("%w: %w", errNoConnection, err))
+		tx.refuse(fmt.Errorf("%w: %w", errNoConnection, err))
 		timer := time.NewTimer(lookAgain)
 		select {
 		case <-timer.C:

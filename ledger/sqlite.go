@@ -140,6 +140,7 @@ func (s *sqlite) migrate(ctx context.Context, db *sql.DB, locked bool) error {
 
 func (s *sqlite) text(statement string) string { return statement }
 
+func (s *sqlite) second() dialect           { return nil }
 func (s *sqlite) shared() bool              { return false }
 func (s *sqlite) steady(time.Duration) bool { return true }
 func (s *sqlite) prepares() bool            { return true }
