@@ -632,8 +632,6 @@ func TestHighWaterBoundsTheQueue(t *testing.T) {
 		most := 0
 		source := newTable(rows...)
 		source.onPage = func() {
-			ledger.mu.Lock()
-			defer ledger.mu.Unlock()
 			most = max(most, ledger.count(pombo.Queued))
 		}
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: &pretend{}, HighWater: 600, Workers: 1})
