@@ -141,7 +141,7 @@ func TestTooLateWhileItWaitsForItsTurn(t *testing.T) {
 		}
 		ledger.mu.Lock()
 		defer ledger.mu.Unlock()
-		if got := ledger.count(pombo.Expired); got != 1 {
+		if got := ledger.in(pombo.Expired); got != 1 {
 			t.Errorf("%d expired, want 1", got)
 		}
 	})
