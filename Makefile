@@ -19,7 +19,7 @@ test: ## What CI runs: format, vet, lint, tests, fuzzing, alarms, cross-builds, 
 
 .PHONY: build
 build: ## The program for this machine, as ./pombo
-	CGO_ENABLED=0 go build -trimpath -o . ./cmd/pombo
+	CGO_ENABLED=0 go build -trimpath -pgo=deploy/pombo.pgo -o . ./cmd/pombo
 
 .PHONY: dist
 dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for each
@@ -27,13 +27,17 @@ dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for 
 		dir=dist/pombo-$${target%/*}-$${target#*/}; \
 		echo "$$dir"; \
 		mkdir -p "$$dir" && \
-		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -o "$$dir/" ./cmd/pombo && \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -pgo=deploy/pombo.pgo -o "$$dir/" ./cmd/pombo && \
 		cp .env.example LICENSE README.md README.pt-BR.md "$$dir/" || exit 1; \
 		case $$target in \
 		windows/*) cp deploy/start.bat "$$dir/" ;; \
 		*) cp deploy/start.sh deploy/pombo.service "$$dir/" ;; \
 		esac || exit 1; \
 	done
+
+.PHONY: profile
+profile: ## Record anew where the program spends its time, which build and dist go by
+	go test ./app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
 
 .PHONY: bench
 bench: ## Messages a second against a bare loop of the same calls, and memory

@@ -58,7 +58,8 @@ func run(ctx context.Context, quick bool, only string) (err error) {
 			err = errors.Join(err, b.postgres.Close())
 		}
 	}()
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "./cmd/pombo")
+	// As make build does it.
+	build := exec.CommandContext(ctx, "go", "build", "-pgo=deploy/pombo.pgo", "-o", b.binary, "./cmd/pombo")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build ./cmd/pombo: %w", err)
