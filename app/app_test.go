@@ -252,9 +252,8 @@ func TestOperatorsHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := n.ID
-	if _, err := client.Cancel(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
+	// A claim that was under way when the pause came may have it in hands for a moment.
+	w.eventually(func() bool { _, err := client.Cancel(t.Context(), id); return err == nil })
 	if err := client.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +272,7 @@ func TestOperatorsHand(t *testing.T) {
 	for _, e := range story.Events {
 		states = append(states, string(e.State))
 	}
-	if got := strings.Join(states, " "); !strings.HasPrefix(got, "queued cancelled queued claimed sending") {
+	if got := strings.Join(states, " "); !strings.HasPrefix(got, "queued ") || !strings.Contains(got, " cancelled queued claimed sending") {
 		t.Errorf("history = %s", got)
 	}
 }

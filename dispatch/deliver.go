@@ -316,20 +316,15 @@ func (e *Engine) finish(o pombo.Outcome) {
 // that it never will: pombo.ErrLost or pombo.ErrMove. Any other error means that
 // the process ends first.
 func (e *Engine) record(o pombo.Outcome) error {
-	// Recording outlives the stop of sending, but not for ever.
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stop := context.AfterFunc(e.working, func() { time.AfterFunc(10*time.Second, cancel) })
-	defer stop()
 	trouble := backoff{first: 50 * time.Millisecond, most: 5 * time.Second}
 	for {
-		err := e.o.Ledger.Finish(ctx, o)
+		err := e.o.Ledger.Finish(e.recording, o)
 		if err == nil || errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
 			return err
 		}
 		e.progress.went(recording, err)
 		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
-		if sleep(ctx, trouble.next()) != nil {
+		if sleep(e.recording, trouble.next()) != nil {
 			return err
 		}
 	}

@@ -162,13 +162,15 @@ type Engine struct {
 	mu      sync.Mutex
 	waiting map[int64]chan struct{} // closed when the run has ended
 
-	claiming   context.Context // ends first: nothing begins any more
-	stopClaims context.CancelFunc
-	working    context.Context // ends second: POSTs under way
-	stopWork   context.CancelFunc
-	loops      sync.WaitGroup // everything but the workers
-	workers    sync.WaitGroup
-	beat       sync.WaitGroup // the heartbeat: it ends last
+	claiming      context.Context // ends first: nothing begins any more
+	stopClaims    context.CancelFunc
+	working       context.Context // ends second: POSTs under way
+	stopWork      context.CancelFunc
+	recording     context.Context // ends third: outcomes that could not be recorded yet
+	stopRecording context.CancelFunc
+	loops         sync.WaitGroup // everything but the workers
+	workers       sync.WaitGroup
+	beat          sync.WaitGroup // the heartbeat: it ends last
 }
 
 // New checks the options. It starts nothing.
@@ -236,6 +238,7 @@ func New(o Options) (*Engine, error) {
 	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
+	e.recording, e.stopRecording = context.WithCancel(context.Background())
 	return e, nil
 }
 
@@ -323,9 +326,12 @@ func (e *Engine) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("stop sending: %w: the calls under way were cut off", ctx.Err())
 		e.stopWork()
+		// What these calls came to is still to be recorded, but not for ever.
+		defer time.AfterFunc(10*time.Second, e.stopRecording).Stop()
 		<-done
 	}
 	e.stopWork()
+	e.stopRecording()
 	e.beat.Wait()
 	return err
 }
