@@ -23,8 +23,8 @@
 //
 // WORKERS is how many calls to Blip may be under way at once. Four times as many
 // notifications are in hand (and more without a rate), so that the ones whose begin
-// or outcome is being made durable do not keep a call from being made. While Blip is in trouble fewer
-// messages leave (flight.go).
+// or outcome is being made durable do not keep a call from being made. While Blip
+// is in trouble fewer messages leave (flight.go).
 package dispatch
 
 import (

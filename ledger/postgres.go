@@ -73,7 +73,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
 	p.write = write
-	p.other = &postgres{url: p.url, name: p.name + "-2", clock: p.clock, log: p.log, quit: p.quit, write: other, arrays: map[string]string{}}
+	p.other = &postgres{name: p.name + "-2", clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
 	return write, read, nil
 }
 

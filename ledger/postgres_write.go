@@ -36,11 +36,11 @@ import (
 // us, after which nobody waits for its locks. And it keeps the planner to the
 // indexes and their order: how many rows are queued or claimed is never what it
 // was when the statistics were taken, and a claim that sorts the whole queue, for
-// one, takes ten times as long. Nor are the entries of an index counted there that
-// rows have left since; only a plain walk along the index drops them on its way,
-// whereas a bitmap of it has each of them looked up in the table, every time. A scan of a table of three rows then looks so dear
-// that the server would compile it first, which takes a hundred times as long as
-// the scan (jit, from PostgreSQL 11 on). All ends with the transaction.
+// one, takes ten times as long. Nor do they count the entries of an index whose rows
+// have moved on: a walk along the index drops those on its way, whereas a bitmap has
+// each of them looked up in the table, every time. A scan of a table of three rows
+// then looks so dear that the server would compile it first, which takes a hundred
+// times as long as the scan (jit, from PostgreSQL 11 on). All ends with the transaction.
 const postgresLimits = `SELECT set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '30s', true),
 	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`
 
