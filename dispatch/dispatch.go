@@ -22,9 +22,9 @@
 // too late; wanted.go asks the source whether a row that has waited still stands.
 //
 // WORKERS is how many calls to Blip may be under way at once. Four times as many
-// notifications are in hand (and more without a rate), so that the ones whose begin
-// or outcome is being made durable do not keep a call from being made. While Blip
-// is in trouble fewer messages leave (flight.go).
+// notifications are in hand, so that the ones whose begin or outcome is being
+// made durable do not keep a call from being made. While Blip is in trouble fewer
+// messages leave (flight.go).
 package dispatch
 
 import (
@@ -204,9 +204,6 @@ func New(o Options) (*Engine, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	hands := 4 * o.Workers
-	if o.MessagesPerSecond <= 0 {
-		hands += manyMore
-	}
 	e := &Engine{
 		o:       o,
 		log:     o.Logger,
@@ -407,10 +404,6 @@ func (e *Engine) takeHands(ctx context.Context, busy bool) (n int, err error) {
 
 // gatherHands is short against the least time that a call to Blip takes.
 const gatherHands = 2 * time.Millisecond
-
-// manyMore are in hand where no rate holds the messages back: so many are in the
-// commits of a ledger that keeps up with all the calls that a machine can make.
-const manyMore = 256
 
 // idle is how long a loop sleeps at most when it was told of nothing: another
 // process may have added work, and no loop depends on one wake-up alone.
