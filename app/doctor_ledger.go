@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"pombo"
 	"pombo/config"
 	"pombo/ledger"
@@ -46,47 +44,26 @@ func diagnoseServer(ctx context.Context, address string) []Finding {
 	return append(found, check(ctx, "ledger", "schema", func(ctx context.Context) []Finding { return schema(ctx, address) })...)
 }
 
-// What a running Pombo does with the tables of a ledger, and what pombo migrate
-// needs to make them.
-const ledgerRightsQuery = `SELECT current_user, coalesce(current_schema(), ''), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-	(SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-		WHERE n.nspname = current_schema() AND c.relname IN ('notification', 'pombo_schema')),
-	(SELECT coalesce(string_agg(DISTINCT w.word || ' on ' || quote_ident(c.relname), ', '), '')
-		FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace, (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS w (word)
-		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
-			AND (SELECT count(*) FROM pg_catalog.pg_class AS l WHERE l.relnamespace = n.oid AND l.relname IN ('notification', 'pombo_schema')) = 2
-			AND (w.word = 'SELECT' OR c.relname <> 'pombo_schema') AND NOT has_table_privilege(c.oid, w.word))`
-
 // ledgerRights asks what the account may do with a ledger in PostgreSQL, or
 // whether it may make one.
 func ledgerRights(ctx context.Context, address string) []Finding {
 	const todo = "run pombo migrate as the account of LEDGER_URL, which then owns the tables, or as their owner run GRANT SELECT, INSERT, UPDATE, DELETE on them"
-	settings, err := pgx.ParseConfig(address)
-	if err != nil {
-		return bad("the address cannot be read", "correct LEDGER_URL") // the error may quote the password
-	}
-	settings.DefaultQueryExecMode = pgx.QueryExecModeExec // a pooler may stand in between
-	db, err := pgx.ConnectConfig(ctx, settings)
-	if err != nil {
+	r, err := ledger.InspectRights(ctx, address)
+	switch {
+	case errors.Is(err, ledger.ErrAway):
 		return skip("the ledger has to be reached first")
-	}
-	defer db.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only looked at
-	var account, place, lacks string
-	var mayCreate bool
-	var tables int
-	switch err := db.QueryRow(ctx, ledgerRightsQuery).Scan(&account, &place, &mayCreate, &tables, &lacks); {
 	case err != nil:
 		return doubt("the rights cannot be seen: "+said(err), "see whether LEDGER_URL names a PostgreSQL")
-	case place == "":
-		return bad("the account "+account+" has no schema to work in", "create the schema that its search_path names, and GRANT USAGE, CREATE ON it TO "+account)
-	case tables < 2 && !mayCreate:
-		return bad(fmt.Sprintf("there is no ledger yet, and %s may not create tables in the schema %s", account, place), fmt.Sprintf("GRANT CREATE ON SCHEMA %s TO %s, or run pombo migrate as an account that may", place, account))
-	case tables < 2:
-		return good(fmt.Sprintf("%s may create the ledger's tables in the schema %s", account, place))
-	case lacks != "":
-		return bad(fmt.Sprintf("%s lacks %s in the schema %s", account, lacks, place), todo)
+	case r.Schema == "":
+		return bad("the account "+r.Account+" has no schema to work in", "create the schema that its search_path names, and GRANT USAGE, CREATE ON it TO "+r.Account)
+	case !r.Made && !r.MayMake:
+		return bad(fmt.Sprintf("there is no ledger yet, and %s may not create tables in the schema %s", r.Account, r.Schema), fmt.Sprintf("GRANT CREATE ON SCHEMA %s TO %s, or run pombo migrate as an account that may", r.Schema, r.Account))
+	case !r.Made:
+		return good(fmt.Sprintf("%s may create the ledger's tables in the schema %s", r.Account, r.Schema))
+	case r.Lacks != "":
+		return bad(fmt.Sprintf("%s lacks %s in the schema %s", r.Account, r.Lacks, r.Schema), todo)
 	}
-	return good(fmt.Sprintf("%s may read and write the ledger's tables in the schema %s", account, place))
+	return good(fmt.Sprintf("%s may read and write the ledger's tables in the schema %s", r.Account, r.Schema))
 }
 
 func schema(ctx context.Context, address string) []Finding {

@@ -80,6 +80,39 @@ func inspectSQLite(ctx context.Context, path string) (s Schema, err error) {
 	return s, err
 }
 
+// Rights is what an account may do with a ledger in PostgreSQL.
+type Rights struct {
+	Account string
+	Schema  string // where it works: the first of its search_path that there is; "" = none
+	Made    bool   // the ledger's tables are there
+	MayMake bool   // it may create them
+	Lacks   string // the rights on them that a running process needs and it has not: "UPDATE on run, …"
+}
+
+const rightsQuery = `SELECT current_user, coalesce(current_schema(), ''), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+	(SELECT count(*) = 2 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE n.nspname = current_schema() AND c.relname IN ('notification', 'pombo_schema')),
+	(SELECT coalesce(string_agg(DISTINCT w.word || ' on ' || quote_ident(c.relname), ', '), '')
+		FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace, (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS w (word)
+		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
+			AND (SELECT count(*) FROM pg_catalog.pg_class AS l WHERE l.relnamespace = n.oid AND l.relname IN ('notification', 'pombo_schema')) = 2
+			AND (w.word = 'SELECT' OR c.relname <> 'pombo_schema') AND NOT has_table_privilege(c.oid, w.word))`
+
+// InspectRights asks what the account of a ledger in PostgreSQL may do, without
+// changing anything. ErrAway says that nobody could be asked.
+func InspectRights(ctx context.Context, url string) (r Rights, err error) {
+	db, err := postgresPool(url, 1)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.PingContext(ctx); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	err = db.QueryRowContext(ctx, rightsQuery).Scan(&r.Account, &r.Schema, &r.MayMake, &r.Made, &r.Lacks)
+	return r, err
+}
+
 // newest is the version that the last migration of a folder leads to.
 func newest(migrations fs.FS, folder string) (int64, error) {
 	scripts, err := fs.Glob(migrations, folder+"/*.sql")
