@@ -22,9 +22,9 @@
 // too late; wanted.go asks the source whether a row that has waited still stands.
 //
 // WORKERS is how many calls to Blip may be under way at once. Four times as many
-// notifications are in hand, so that the ones whose begin or outcome is being
-// made durable do not keep a call from being made. While Blip is in trouble fewer
-// messages leave (flight.go).
+// notifications are in hand, and more where no rate holds them back, so that the
+// ones whose begin or outcome is being made durable do not keep a call from being
+// made. While Blip is in trouble fewer messages leave (flight.go).
 package dispatch
 
 import (
@@ -203,7 +203,15 @@ func New(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	hands := 4 * o.Workers
+	// Where there is no rate, waiting for the disk is what keeps calls from being
+	// made: there are more hands while they are few, and those whose begin is being
+	// made durable have places in flight of their own. Under a rate leave is what is
+	// scarce: nobody gets it who could not use it at once.
+	hands, inFlight := 4*o.Workers, o.Workers
+	if o.MessagesPerSecond <= 0 {
+		hands = max(hands, min(8*o.Workers, 512))
+		inFlight = hands
+	}
 	e := &Engine{
 		o:       o,
 		log:     o.Logger,
@@ -219,13 +227,6 @@ func New(o Options) (*Engine, error) {
 		waiting: map[int64]chan struct{}{},
 
 		calendar: newCalendar(o.Quiet, o.Zone),
-	}
-	// Where there is no rate, those whose begin is being made durable have places of
-	// their own. Under a rate leave is what is scarce: nobody gets it who could not
-	// use it at once.
-	inFlight := o.Workers
-	if o.MessagesPerSecond <= 0 {
-		inFlight = hands
 	}
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
