@@ -127,12 +127,14 @@ func parseNumber(s string) (value, error) {
 	for strings.HasPrefix(digits, "0") {
 		digits, point = digits[1:], point-1
 	}
-	if digits = strings.TrimRight(digits, "0"); digits == "" {
+	if digits == "" {
 		return value{kind: number, s: "\x80"}, nil
 	}
 	if point&1 != 0 {
 		digits, point = "0"+digits, point+1
 	}
+	// What does not go into 20 digits is cut off, and no zeros end what is left.
+	digits = strings.TrimRight(digits[:min(len(digits), 40)], "0")
 	if len(digits)&1 != 0 {
 		digits += "0"
 	}
@@ -141,7 +143,7 @@ func parseNumber(s string) (value, error) {
 		return value{}, Errorf(1426, "numeric overflow")
 	}
 	b := []byte{byte(head)}
-	for i := 0; i < len(digits) && len(b) <= 20; i += 2 {
+	for i := 0; i < len(digits); i += 2 {
 		b = append(b, (digits[i]-'0')*10+digits[i+1]-'0'+1)
 	}
 	if negative {
