@@ -145,7 +145,14 @@ func (m *memory) Queued(context.Context) (int, error) {
 	return m.in(pombo.Queued) - len(m.held), err
 }
 
-// count is for tests, as called is.
+// takenIn is how many notifications there are, in whatever state. It is for tests,
+// as called and count are.
+func (m *memory) takenIn() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.rows)
+}
+
 func (m *memory) count(s pombo.State) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -29,14 +29,14 @@ type intakeLedger interface {
 // a ledger one looks by itself.
 func (e *Engine) intakeLoop(ctx context.Context) {
 	var tick <-chan time.Time // nil, that is never, without POLL_INTERVAL
+	due := time.Now().Add(e.o.PollInterval)
+	t := time.NewTimer(min(e.o.PollInterval, idle))
+	defer t.Stop()
 	if e.o.PollInterval > 0 {
-		t := time.NewTicker(min(e.o.PollInterval, idle))
-		defer t.Stop()
 		tick = t.C
 	}
 	looking := e.duty("poll")
 	defer looking.release(ctx)
-	looked := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,26 +44,41 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 		case run := <-e.intake:
 			e.takeInFor(ctx, run)
 		case <-tick:
-			mine, err := looking.mine(ctx)
-			if !mine && err == nil || time.Since(looked) < e.o.PollInterval {
-				continue
-			}
-			taking := e.duty("intake")
-			if err == nil {
-				mine, err = taking.mine(ctx)
-			}
-			if !mine && err == nil {
-				continue // a run takes in; look again soon
-			}
-			looked = time.Now()
-			if err == nil {
-				_, err = e.takeIn(ctx, 0, taking)
-			}
-			if err != nil && ctx.Err() == nil {
-				e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
-			}
+			due = e.poll(ctx, looking, due)
+			t.Reset(min(time.Until(due), idle)) // the duty wants to be kept meanwhile
 		}
 	}
+}
+
+// poll takes in if that is due and for this process to do, and returns when it is
+// due next: one interval after it was due this time, not after it was done, or each
+// poll would come later by what the one before took.
+func (e *Engine) poll(ctx context.Context, looking *duty, due time.Time) time.Time {
+	interval, soon := e.o.PollInterval, time.Now().Add(min(e.o.PollInterval, idle))
+	mine, err := looking.mine(ctx)
+	if !mine && err == nil {
+		return soon
+	}
+	if time.Now().Before(due) {
+		return due
+	}
+	taking := e.duty("intake")
+	if err == nil {
+		mine, err = taking.mine(ctx)
+	}
+	if !mine && err == nil {
+		return soon // a run takes in
+	}
+	if time.Since(due) > interval {
+		due = time.Now() // polls that were missed are not made up for
+	}
+	if err == nil {
+		_, err = e.takeIn(ctx, 0, taking)
+	}
+	if err != nil && ctx.Err() == nil {
+		e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
+	}
+	return due.Add(interval)
 }
 
 // TakeIn takes in every row that is pending now, on behalf of no run, unless
