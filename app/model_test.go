@@ -598,8 +598,8 @@ type modelBlip struct{ p *process }
 func (b modelBlip) Identity(_ context.Context, n phone.Number) (string, error) {
 	return n.E164()[1:] + "@wa.gw.msging.net", nil
 }
-func (b modelBlip) Landing() int                                        { return 0 }
-func (b modelBlip) Land(context.Context, string) error                  { return nil }
+func (b modelBlip) Redirects() int                                      { return 0 }
+func (b modelBlip) RedirectReply(context.Context, string, int) error    { return nil }
 func (b modelBlip) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
 
 func (b modelBlip) Send(context.Context, pombo.Message) error {

@@ -59,7 +59,7 @@ type Options struct {
 
 	// MasterState, FlowID and StateID say where in the bot the person's reply
 	// lands. MasterState is the sub-bot, for routers; FlowID and StateID name
-	// the block, both or neither. Without any of them Land does nothing.
+	// the block, both or neither. Without any of them no reply is redirected.
 	MasterState, FlowID, StateID string
 
 	// Connections is how many idle connections are kept, best as many as there
@@ -83,6 +83,7 @@ type Client struct {
 	commands  *http.Request
 	head      string // JSON of a message between its identity and the template's name
 	language  string // JSON after the template's name
+	redirects []redirect
 	exchanges sync.Pool
 	metrics   *metrics
 }
@@ -136,6 +137,7 @@ func New(o Options) (*Client, error) {
 		metrics:   m,
 	}
 	c.head, c.language = fixedParts(o.Namespace, o.Language)
+	c.redirects = redirects(o)
 	c.exchanges.New = func() any { return newExchange() }
 	return c, nil
 }
@@ -148,18 +150,9 @@ func (c *Client) key() string {
 // Close closes the idle connections. Calls under way go on.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Landing returns how many commands Land makes: 0, 1 or 2. The caller needs it
-// to pace them.
-func (c *Client) Landing() int {
-	n := 0
-	if c.o.MasterState != "" {
-		n++
-	}
-	if c.o.FlowID != "" {
-		n++
-	}
-	return n
-}
+// Redirects returns how many commands it takes to redirect a person's reply: 0, 1
+// or 2. Each is a call of RedirectReply, so that the caller can pace them one by one.
+func (c *Client) Redirects() int { return len(c.redirects) }
 
 // bareKey takes the "Key " off, and refuses what cannot be a header value. The
 // error does not show the key.

@@ -200,7 +200,7 @@ func TestRequestsAreGolden(t *testing.T) {
 			_, err := c.Receipts(ctx, testID)
 			return err
 		}, "POST /commands", "receipts-get.success.json", []string{"receipts-get.request.json"}},
-		{"land", func(ctx context.Context, c *Client) error { return c.Land(ctx, testIdentity) },
+		{"redirect the reply", func(ctx context.Context, c *Client) error { return redirectReply(ctx, c) },
 			"POST /commands", "set.success.json", []string{"master-state-set.request.json", "state-set.request.json"}},
 	}
 	for _, tt := range tests {
@@ -299,11 +299,21 @@ func TestIdentityOfNoNumber(t *testing.T) {
 	}
 }
 
-func TestLand(t *testing.T) {
+// redirectReply makes the commands of a redirect until one fails.
+func redirectReply(ctx context.Context, c *Client) error {
+	for step := range c.Redirects() {
+		if err := c.RedirectReply(ctx, testIdentity, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestRedirectReply(t *testing.T) {
 	tests := []struct {
 		name                string
 		master, flow, state string
-		landing             int
+		redirects           int
 	}{
 		{"nowhere", "", "", "", 0},
 		{"sub-bot", "subbot@msging.net", "", "", 1},
@@ -314,21 +324,33 @@ func TestLand(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := answering(t, http.StatusOK, golden(t, "set.success.json"))
 			c := newClient(t, s.URL, func(o *Options) { o.MasterState, o.FlowID, o.StateID = tt.master, tt.flow, tt.state })
-			if got := c.Landing(); got != tt.landing {
-				t.Errorf("Landing = %d, want %d", got, tt.landing)
+			if got := c.Redirects(); got != tt.redirects {
+				t.Errorf("Redirects = %d, want %d", got, tt.redirects)
 			}
-			if err := c.Land(t.Context(), testIdentity); err != nil {
+			if err := redirectReply(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
-			if got := len(s.got()); got != tt.landing {
-				t.Errorf("commands = %d, want %d", got, tt.landing)
+			if got := len(s.got()); got != tt.redirects {
+				t.Errorf("commands = %d, want %d", got, tt.redirects)
 			}
 		})
 	}
-	t.Run("the second is not tried when the first fails", func(t *testing.T) {
+	t.Run("one command a step", func(t *testing.T) {
+		s := answering(t, http.StatusOK, golden(t, "set.success.json"))
+		c := newClient(t, s.URL, func(o *Options) { o.MasterState, o.FlowID, o.StateID = "m", "f", "s" })
+		for step := range 2 {
+			if err := c.RedirectReply(t.Context(), testIdentity, step); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(s.got()); got != step+1 {
+				t.Errorf("commands after step %d = %d, want %d", step, got, step+1)
+			}
+		}
+	})
+	t.Run("what Blip says of a failure", func(t *testing.T) {
 		s := answering(t, http.StatusOK, []byte(`{"status":"failure","reason":{"code":61,"description":"state of 553100000001@wa.gw.msging.net"}}`))
 		c := newClient(t, s.URL, func(o *Options) { o.MasterState, o.FlowID, o.StateID = "m", "f", "s" })
-		f := fault(t, c.Land(t.Context(), testIdentity))
+		f := fault(t, redirectReply(t.Context(), c))
 		if !f.Retry || f.Reached != no || strings.Contains(f.Error(), "553100000001") {
 			t.Errorf("error = %+v, want a retry, reached no, and no identity", f)
 		}

@@ -209,26 +209,27 @@ func (c *Client) Identity(ctx context.Context, n phone.Number) (string, error) {
 	return "", useless(phaseLacking, "Blip's answer names no identity")
 }
 
-// Land puts the person into the configured place of the bot, where the next
-// reply lands. It makes Landing() commands, each of which may be repeated: first
-// the sub-bot, then the block in it, as Blip's help has it.
-func (c *Client) Land(ctx context.Context, identity string) error {
-	place := "/contexts/" + url.PathEscape(identity) + "/"
-	if c.o.MasterState != "" {
-		if err := c.command(ctx, command{
-			kind: landKind, to: server, method: "set", uri: place + "Master-State",
-			resource: c.o.MasterState, secret: identity,
-		}, &struct{}{}); err != nil {
-			return err
-		}
+// redirect is one command that puts a person into a place of the bot.
+type redirect struct{ name, value string }
+
+// redirects are in the order of Blip's help: first the sub-bot, then the block in it.
+func redirects(o Options) (list []redirect) {
+	if o.MasterState != "" {
+		list = append(list, redirect{"Master-State", o.MasterState})
 	}
-	if c.o.FlowID != "" {
-		if err := c.command(ctx, command{
-			kind: landKind, to: server, method: "set", uri: place + "stateid@" + c.o.FlowID,
-			resource: c.o.StateID, secret: identity,
-		}, &struct{}{}); err != nil {
-			return err
-		}
+	if o.FlowID != "" {
+		list = append(list, redirect{"stateid@" + o.FlowID, o.StateID})
 	}
-	return nil
+	return list
+}
+
+// RedirectReply makes one of the commands, of which there are Redirects(), that put
+// the person into the configured place of the bot, where the next reply lands. They
+// are made in their order, from step 0, and each may be repeated.
+func (c *Client) RedirectReply(ctx context.Context, identity string, step int) error {
+	r := c.redirects[step]
+	return c.command(ctx, command{
+		kind: landKind, to: server, method: "set", uri: "/contexts/" + url.PathEscape(identity) + "/" + r.name,
+		resource: r.value, secret: identity,
+	}, &struct{}{})
 }

@@ -101,8 +101,8 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 			return suppress(held)
 		}
 	}
-	if e.o.Blip.Landing() > 0 {
-		if err := e.command(ctx, func() error { return e.o.Blip.Land(ctx, identity) }); err != nil {
+	for step := range e.o.Blip.Redirects() {
+		if err := e.command(ctx, func() error { return e.o.Blip.RedirectReply(ctx, identity, step) }); err != nil {
 			return e.notSent(ctx, held, n, err)
 		}
 	}
@@ -161,7 +161,7 @@ func (e *Engine) call(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// command makes the calls of f, at the pace of commands.
+// command makes the one command of f, at the pace of commands.
 func (e *Engine) command(ctx context.Context, f func() error) error {
 	if err := e.pace.command(ctx); err != nil {
 		return err

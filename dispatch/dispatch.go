@@ -74,10 +74,10 @@ type Ledger interface {
 // Blip is the way to WhatsApp. Every error is a *pombo.Error.
 type Blip interface {
 	Identity(ctx context.Context, n phone.Number) (string, error)
-	// Landing is how many commands Land costs; Land puts the person's reply
-	// where the settings say.
-	Landing() int
-	Land(ctx context.Context, identity string) error
+	// RedirectReply makes one of the commands, of which there are Redirects, that
+	// put the person's reply where the settings say.
+	Redirects() int
+	RedirectReply(ctx context.Context, identity string, step int) error
 	Send(ctx context.Context, m pombo.Message) error
 	Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
 	Templates(ctx context.Context) ([]pombo.Template, error)

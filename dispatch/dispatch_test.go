@@ -349,6 +349,30 @@ func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
 	})
 }
 
+// Each command takes a permit of its own: the identity, and both of a redirect.
+func TestCommandsKeepTheirRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		blip := &pretend{redirects: 2}
+		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip, CommandsPerSecond: 5})
+		const rows = 10
+		for i := range rows {
+			if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(blip.sent) != rows || len(blip.commands) != 3*rows {
+			t.Fatalf("%d messages with %d commands, want %d and %d", len(blip.sent), len(blip.commands), rows, 3*rows)
+		}
+		for i, at := range blip.commands[1:] {
+			if gap := at.Sub(blip.commands[i]); gap < 199*time.Millisecond {
+				t.Errorf("command %d came %s after the one before, want a fifth of a second", i+2, gap)
+			}
+		}
+	})
+}
+
 func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newMemory()

@@ -206,8 +206,8 @@ type faultyBlip struct {
 func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error) {
 	return blipCall(b.f, "Identity", func() (string, error) { return n.E164()[1:] + "@wa.gw.msging.net", nil })
 }
-func (b *faultyBlip) Landing() int { return 1 }
-func (b *faultyBlip) Land(context.Context, string) error {
+func (b *faultyBlip) Redirects() int { return 2 }
+func (b *faultyBlip) RedirectReply(context.Context, string, int) error {
 	_, err := blipCall(b.f, "Land", func() (int, error) { return 0, nil })
 	return err
 }

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"sync"
+	"time"
 
 	"pombo"
 	"pombo/phone"
@@ -114,6 +115,13 @@ func (t *table) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo.Set
 	return results, t.away
 }
 
+func (t *table) add(r pombo.Row) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows = append(t.rows, r)
+	t.status[r.Key] = "1"
+}
+
 func (t *table) set(key, status string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,9 +158,18 @@ type pretend struct {
 	// onTemplates is called when the templates are asked for.
 	onTemplates  func()
 	templatesErr error
+	redirects    int         // commands that a reply's redirect takes
+	commands     []time.Time // when each was made, but for the list of templates
+}
+
+func (p *pretend) command() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commands = append(p.commands, time.Now())
 }
 
 func (p *pretend) Identity(_ context.Context, n phone.Number) (string, error) {
+	p.command()
 	p.mu.Lock()
 	f := p.onIdentity
 	p.mu.Unlock()
@@ -164,8 +181,11 @@ func (p *pretend) Identity(_ context.Context, n phone.Number) (string, error) {
 	return n.E164()[1:] + "@wa.gw.msging.net", nil
 }
 
-func (p *pretend) Landing() int                       { return 0 }
-func (p *pretend) Land(context.Context, string) error { return nil }
+func (p *pretend) Redirects() int { return p.redirects }
+func (p *pretend) RedirectReply(context.Context, string, int) error {
+	p.command()
+	return nil
+}
 
 func (p *pretend) Send(ctx context.Context, m pombo.Message) error {
 	p.mu.Lock()
