@@ -103,18 +103,18 @@ func (d *oracleDialect) missing(ctx context.Context, t *Table, op string) error 
 		return err
 	}
 	slices.Sort(tables)
-	hint := nearest(d.m.Table, tables)
 	short := make([]string, len(tables))
 	for i, full := range tables {
 		_, short[i], _ = strings.Cut(full, ".")
 	}
+	hint := d.whyUnseen()
 	if near, ok := strings.CutPrefix(nearest(last, short), "did you mean "); ok {
-		hint = "did you mean " + tables[slices.Index(short, strings.TrimSuffix(near, "?"))] + "?"
-	} else if len(tables) == 0 {
-		hint = "as the table's owner run " + strings.Join(d.grants(), "; ")
+		hint = "did you mean " + tables[slices.Index(short, strings.TrimSuffix(near, "?"))] + "? (" + string(forTable) + ")"
+	} else if len(tables) > 0 {
+		hint = nearest(d.m.Table, tables) + "; " + hint
 	}
 	return &Error{
-		Op: op, Permanent: true, Hint: hint + " (" + string(forTable) + ")",
+		Op: op, Permanent: true, Hint: hint,
 		Err: fmt.Errorf("the account %s sees no such table, view or synonym", d.address.account()),
 	}
 }
@@ -234,6 +234,19 @@ func (d *oracleDialect) grants() []string {
 		write = append(write, d.quoted(w.name))
 	}
 	return []string{fmt.Sprintf("GRANT SELECT, UPDATE (%s) ON %s TO %s", strings.Join(write, ", "), d.table(), quoted(d.address.account()))}
+}
+
+// runGrants says who grants them, and how.
+func (d *oracleDialect) runGrants() string {
+	return "as the table's owner run " + strings.Join(d.grants(), "; ")
+}
+
+// whyUnseen says what to do about a table that the account does not see. Oracle does
+// not tell one that is not there from one that it keeps from the account, so the
+// right is one of several things that may be wrong.
+func (d *oracleDialect) whyUnseen() string {
+	return fmt.Sprintf("see whether %s is the right name, with the schema in front of it if it is another account's (SCHEMA.TABLE), and whether a synonym of that name means a table that is there (%s); if so, %s",
+		d.m.Table, string(forTable), d.runGrants())
 }
 
 func (d *oracleDialect) advice() []Statement {

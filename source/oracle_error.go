@@ -171,7 +171,7 @@ var oracleCodes = map[int]meaning{
 	passwordExpired: {person, "the password has expired", "set a new one, write it to DB_PASSWORD and start Pombo again; a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it from happening again"},
 	1004:            {person, "the database lets nobody in without a password", "set DB_USER and DB_PASSWORD"},
 	1005:            {person, "no password was given", "set DB_PASSWORD"},
-	1031:            {person, "the account lacks a right", ""}, // explain adds the GRANT
+	1031:            {person, "the account lacks a right", ""}, // explain says what to do
 	1045:            {person, "the account may not log in", ""},
 	28041:           {person, "the database and the driver do not agree on the login; often the password has expired", "set a new password for the account"},
 	28040:           {person, "the database takes no login of this kind", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
@@ -227,8 +227,10 @@ func (d *oracleDialect) explain(err error) verdict {
 		switch {
 		case m.class == refused:
 			v.detail = e.Error()
-		case e.code == 1031, e.code == 942:
-			v.hint = "as the table's owner run " + strings.Join(d.grants(), "; ")
+		case e.code == 942:
+			v.hint = d.whyUnseen()
+		case e.code == 1031:
+			v.hint = d.runGrants()
 		case e.code == 1045:
 			v.hint = "run GRANT CREATE SESSION TO " + quoted(d.address.account())
 		}

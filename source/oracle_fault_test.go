@@ -379,14 +379,17 @@ func TestOracleAccount(t *testing.T) {
 
 // What somebody must mend is named, with what to run.
 func TestOracleRights(t *testing.T) {
-	const grant = `as the table's owner run GRANT SELECT, UPDATE ("ST") ON "NOTIFICACAO" TO "POMBO"`
+	const (
+		grant     = `as the table's owner run GRANT SELECT, UPDATE ("ST") ON "NOTIFICACAO" TO "POMBO"`
+		wrongName = "see whether NOTIFICACAO is the right name, with the schema in front of it if it is another account's (SCHEMA.TABLE), and whether a synonym of that name means a table that is there (DB_TABLE)"
+	)
 	for name, c := range map[string]struct {
 		spoil func(*oracledouble.Table)
 		want  []string
 	}{
 		"no right to write": {func(c *oracledouble.Table) { c.RevokeUpdate("ST") }, []string{"write to NOTIFICACAO", "the account lacks a right (ORA-01031)", grant}},
 		"no right to read":  {(*oracledouble.Table).RevokeSelect, []string{"read pending rows of NOTIFICACAO", "ORA-01031", grant}},
-		"no right at all":   {func(c *oracledouble.Table) { c.RevokeSelect(); c.RevokeUpdate() }, []string{"the account POMBO sees no such table", grant}},
+		"no right at all":   {func(c *oracledouble.Table) { c.RevokeSelect(); c.RevokeUpdate() }, []string{"the account POMBO sees no such table", wrongName, grant}},
 		"a view":            {(*oracledouble.Table).ReadOnly, []string{"the view cannot be changed (ORA-01732)", "INSTEAD OF trigger"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -398,6 +401,23 @@ func TestOracleRights(t *testing.T) {
 				wantError(t, err, w)
 			}
 		})
+	}
+}
+
+// Oracle says the same of a table that is gone and of one that the account may not
+// read any more: the error names both.
+func TestOracleUnseenTable(t *testing.T) {
+	d := startOracle(t, oracledouble.Options{})
+	company := pendingTable(t, d, "NOTIFICACAO", 1)
+	table := openOracle(t, d, small())
+	if err := table.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	company.RevokeSelect()
+	company.RevokeUpdate()
+	_, err := table.Page(t.Context(), "", 10)
+	for _, want := range []string{"ORA-00942", "see whether NOTIFICACAO is the right name", "SCHEMA.TABLE", "synonym", "DB_TABLE", "as the table's owner run GRANT SELECT"} {
+		wantError(t, err, want)
 	}
 }
 
