@@ -4,7 +4,9 @@ import (
 	_ "embed"
 	"encoding/json"
 	"html/template"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -30,8 +32,14 @@ func newPage() *page {
 // pageMessages is how many of the newest messages the page shows.
 const pageMessages = 100
 
-// serveOwn answers what is the simulator's and not Blip's.
+// serveOwn answers what is the simulator's and not Blip's, to whoever asks for this
+// machine by its address: no key is needed here, and a page of another site whose
+// name has been turned to this machine could read the messages otherwise.
 func (s *Server) serveOwn(w http.ResponseWriter, r *http.Request) {
+	if r.Host != "" && !isLoopback(r.Host) { // every browser sends a Host
+		http.Error(w, "ask http://127.0.0.1 or http://localhost", http.StatusMisdirectedRequest)
+		return
+	}
 	method := http.MethodGet
 	var serve func(http.ResponseWriter, *http.Request)
 	switch r.URL.Path {
@@ -60,6 +68,20 @@ func (s *Server) serveOwn(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	serve(w, r)
+}
+
+// isLoopback reports whether the Host of a request can only be this machine. No name
+// is looked up: what a name means today it need not mean tomorrow.
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }
 
 func serveStyle(w http.ResponseWriter, _ *http.Request) {

@@ -43,6 +43,37 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// A page of another site whose name has been turned to this machine (DNS rebinding)
+// reads nothing: a browser sends the name.
+func TestOnlyThisMachineReadsThePage(t *testing.T) {
+	s, _ := newServer(t, Options{})
+	status(t, s, "/messages", message(messageID(1), maria))
+	for _, path := range []string{"/", "/sim/messages", "/sim/counts", "/sim/style.css", "/nope"} {
+		for host, want := range map[string]int{
+			"127.0.0.1": 200, "127.0.0.1:5100": 200, "localhost:5100": 200, "LOCALHOST": 200, "[::1]:5100": 200, "[::1]": 200, "": 200,
+			"evil.example": 421, "evil.example:5100": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421,
+			"192.168.0.7:5100": 421, "0.0.0.0:5100": 421, "[fe80::1]:5100": 421, "127.0.0.1@evil.example": 421,
+		} {
+			if path == "/nope" && want == 200 {
+				want = 404
+			}
+			r := httptest.NewRequest("GET", path, nil)
+			r.Host = host
+			if w, _ := do(t, s, r); w.Code != want {
+				t.Errorf("GET %s of %q: status %d, want %d", path, host, w.Code, want)
+			} else if want == 421 && strings.Contains(w.Body.String(), messageID(1)) {
+				t.Errorf("GET %s of %q shows what was taken", path, host)
+			}
+		}
+	}
+	// Blip's own paths want a key, and containers reach them by other names.
+	r := request("/messages", message(messageID(2), maria))
+	r.Host = "blip.example"
+	if w, _ := do(t, s, r); w.Code != 202 {
+		t.Errorf("POST /messages: status %d, want 202", w.Code)
+	}
+}
+
 func TestEmptyPage(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	body := getPage(t, s, "/").Body.String()
