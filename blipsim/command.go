@@ -91,7 +91,17 @@ func (s *Server) carryOut(sc *scratch, c *command, b *bot, host, path, query str
 		c.fail(64, "The uri is missing")
 	case name == "notifications" && c.Method == "get":
 		s.getNotifications(sc, c, b, query)
-	case name == "contexts" || name == "contacts" || name == "buckets":
+	case name == "contacts":
+		s.counters.stores.Add(1)
+		if rest == "" {
+			rest = c.contact()
+		}
+		if rest == "" {
+			c.fail(64, "The identity of the contact is missing")
+			return
+		}
+		s.stored.carryOut(c, b.node+"/"+name, rest)
+	case name == "contexts" || name == "buckets":
 		s.counters.stores.Add(1)
 		s.stored.carryOut(c, b.node+"/"+name, rest)
 	case name == "event-track" || name == "delegations":
@@ -256,6 +266,38 @@ type resource struct {
 	body []byte
 }
 
+// contact returns whom the resource of a command is about; "" when it does not say.
+func (c *command) contact() string {
+	var contact struct {
+		Identity string `json:"identity"`
+	}
+	if json.Unmarshal(c.Resource, &contact) != nil {
+		return ""
+	}
+	return contact.Identity
+}
+
+// merge puts the members of one JSON object over those of another, and so on for
+// the objects in them, as many levels deep as it is told. Anything else takes the
+// other's place.
+func merge(into, from json.RawMessage, levels int) json.RawMessage {
+	var a, b map[string]json.RawMessage
+	if levels == 0 || json.Unmarshal(into, &a) != nil || json.Unmarshal(from, &b) != nil || a == nil || b == nil {
+		return from
+	}
+	for name, value := range b {
+		if old, ok := a[name]; ok {
+			value = merge(old, value, levels-1)
+		}
+		a[name] = value
+	}
+	merged, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // cannot happen: all of it was read from JSON
+	}
+	return merged
+}
+
 func (st *stored) clear() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -274,8 +316,16 @@ func (st *stored) carryOut(c *command, owner, rest string) {
 			c.fail(64, "The resource is missing")
 			return
 		}
+		body := c.Resource
+		if c.Method == "merge" && known {
+			body = merge(found.body, body, 2) // of a contact and of its extras
+		}
+		if len(body) > maxBody {
+			c.fail(64, "The resource is too large")
+			return
+		}
 		if known || len(st.byPath) < maxStored {
-			st.byPath[key] = resource{c.Type, c.Resource}
+			st.byPath[key] = resource{c.Type, body}
 		}
 	case "get", "delete":
 		if !known {

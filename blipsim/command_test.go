@@ -134,6 +134,53 @@ func TestStoredResources(t *testing.T) {
 	}
 }
 
+// A contact is named by its identity in the resource, and get finds it by that.
+func TestContacts(t *testing.T) {
+	s, _ := newServer(t, Options{})
+	contact := func(method, resource string) string {
+		return `{"id":"c1","to":"postmaster@msging.net","method":"` + method + `","uri":"/contacts","type":"application/vnd.lime.contact+json","resource":` + resource + `}`
+	}
+	kept := func(want string) {
+		t.Helper()
+		a := ask(t, s, `{"id":"c2","to":"postmaster@crm.msging.net","method":"get","uri":"/contacts/`+strings.ToUpper(maria)+`"}`)
+		var got, wanted any
+		if json.Unmarshal(a.Resource, &got) != nil || a.Type != "application/vnd.lime.contact+json" {
+			t.Fatalf("get: %+v, resource %s, want a contact", a, a.Resource)
+		}
+		if err := json.Unmarshal([]byte(want), &wanted); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wanted, got); diff != "" {
+			t.Errorf("the contact (-want +got):\n%s", diff)
+		}
+	}
+	if a := ask(t, s, get("get", "/contacts/"+maria)); a.Reason == nil || a.Reason.Code != 67 {
+		t.Errorf("get of nobody: %+v, want 67", a)
+	}
+	ask(t, s, contact("merge", `{"identity":"`+maria+`","name":"Maria","extras":{"plano":"ouro"}}`))
+	kept(`{"identity":"` + maria + `","name":"Maria","extras":{"plano":"ouro"}}`)
+	ask(t, s, contact("merge", `{"identity":"`+maria+`","city":"Recife","extras":{"leito":"7"}}`))
+	kept(`{"identity":"` + maria + `","name":"Maria","city":"Recife","extras":{"plano":"ouro","leito":"7"}}`)
+	ask(t, s, contact("set", `{"identity":"`+maria+`","name":"M."}`)) // drops what it does not name
+	kept(`{"identity":"` + maria + `","name":"M."}`)
+	for _, wrong := range []string{contact("merge", `{"name":"x"}`), contact("set", `"x"`), contact("merge", `{"identity":7}`)} {
+		if a := ask(t, s, wrong); a.Reason == nil || a.Reason.Code != 64 {
+			t.Errorf("%s: %+v, want 64", wrong, a)
+		}
+	}
+	other := request("/commands", get("get", "/contacts/"+maria))
+	other.Header.Set("Authorization", "Key b3V0cm86c2VjcmV0") // another bot
+	if w, _ := do(t, s, other); !strings.Contains(w.Body.String(), `"failure"`) {
+		t.Errorf("another bot sees the contact: %s", w.Body)
+	}
+	if a := ask(t, s, get("delete", "/contacts/"+maria)); a.Status != "success" {
+		t.Errorf("delete: %+v", a)
+	}
+	if a := ask(t, s, get("get", "/contacts/"+maria)); a.Reason == nil || a.Reason.Code != 67 {
+		t.Errorf("get after delete: %+v, want 67", a)
+	}
+}
+
 func TestAnswerIsAddressed(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	a := ask(t, s, get("get", "/ping"))
