@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime/debug"
-	"strings"
 	"time"
 
 	"pombo/app"
@@ -56,22 +54,6 @@ type serving struct {
 	// during is called when requests are answered. The server stops when it
 	// returns; its ctx ends when the server has to stop.
 	during func(ctx context.Context, a *app.App, log *slog.Logger) error
-}
-
-// collectSeldom lets garbage grow to five times what lives instead of twice:
-// little lives in this process and much passes through, so collecting is a good
-// part of the work of a message, and where there are many workers each call waits
-// for it. From 40 MiB on, or 320 KiB a worker, it is collected as often as it
-// takes, so that the process with 64 workers stays below 100 MiB. Who sets GOGC
-// or GOMEMLIMIT knows better.
-func (s *shell) collectSeldom(workers int) {
-	for _, set := range s.environ {
-		if strings.HasPrefix(set, "GOGC=") || strings.HasPrefix(set, "GOMEMLIMIT=") {
-			return
-		}
-	}
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(max(40<<20, int64(workers)*320<<10))
 }
 
 // serve runs the server until ctx ends, v.during returns or serving fails.
