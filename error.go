@@ -16,7 +16,14 @@ var (
 	ErrMove = errors.New("not allowed in its present state")
 	// ErrNotJSON: what came in over HTTP is no JSON. The body is never quoted.
 	ErrNotJSON = errors.New("not JSON")
+	// ErrTooMany: a body has more than MaxEnvelopes.
+	ErrTooMany = errors.New("too many envelopes in one body")
 )
+
+// MaxEnvelopes is how many envelopes one body of a webhook may have. A body of the
+// largest size has fewer receipts than that; whoever sends more sends nonsense, and
+// each costs as much to read as a good one.
+const MaxEnvelopes = 5000
 
 // Reached says whether a request got to Blip. It decides whether a second one
 // may be sent.

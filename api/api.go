@@ -117,6 +117,8 @@ type Server struct {
 	origin http.CrossOriginProtection
 	health *health
 
+	webhooks inHand
+
 	writeTime time.Duration   // the constant, but for tests
 	stopping  context.Context // ends with Close
 	stop      context.CancelFunc
@@ -148,7 +150,7 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{o: o, log: o.Logger, token: sha256.Sum256([]byte(o.Token)), mux: http.NewServeMux(), routes: map[string]route{}, writeTime: writeTime}
+	s := &Server{o: o, log: o.Logger, token: sha256.Sum256([]byte(o.Token)), mux: http.NewServeMux(), routes: map[string]route{}, writeTime: writeTime, webhooks: newInHand()}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.health = newHealth(s.stopping, o.Checks, o.Now)
 	for _, rt := range s.table() {

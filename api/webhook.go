@@ -16,8 +16,65 @@ type Webhook interface {
 	// Admits reports whether the secret of the path is the right one.
 	Admits(kind, secret string) bool
 	// Take records a body; when it returns nil, that is durable. The error is
-	// pombo.ErrNotJSON when the body is no JSON; any other has Blip post it again.
+	// pombo.ErrNotJSON when the body is no JSON and pombo.ErrTooMany when it has too
+	// many envelopes; any other has Blip post it again.
 	Take(ctx context.Context, kind string, body []byte) error
+	// Busy counts a body that was not read to its end, because too many others were
+	// being read.
+	Busy(kind string)
+}
+
+// inHand bounds the memory of posted bodies that are being read and recorded: a
+// handful of the largest beside a thousand of those that Blip posts, which are about
+// 1 KiB. What it takes to parse a body comes on top, a few times its size.
+type inHand struct {
+	small chan struct{} // a body's first bytes
+	large chan struct{} // all of a body that goes on
+}
+
+const (
+	smallBody   = 4 << 10
+	smallBodies = 1024
+	largeBodies = 4
+)
+
+func newInHand() inHand {
+	return inHand{make(chan struct{}, smallBodies), make(chan struct{}, largeBodies)}
+}
+
+// errBusy: too many bodies are in hand.
+var errBusy = errors.New("too many bodies at once")
+
+// read reads a body and returns it with what gives its place back. Nothing is
+// waited for: who is told to come again later holds no memory meanwhile.
+func (h inHand) read(body io.Reader) (b []byte, done func(), err error) {
+	taken := make([]chan struct{}, 0, 2)
+	done = func() {
+		for _, places := range taken {
+			<-places
+		}
+	}
+	take := func(places chan struct{}) bool {
+		select {
+		case places <- struct{}{}:
+			taken = append(taken, places)
+			return true
+		default:
+			return false
+		}
+	}
+	if !take(h.small) {
+		return nil, done, errBusy
+	}
+	b, err = io.ReadAll(io.LimitReader(body, smallBody))
+	if err != nil || len(b) < smallBody {
+		return b, done, err
+	}
+	if !take(h.large) {
+		return nil, done, errBusy
+	}
+	rest, err := io.ReadAll(body)
+	return append(b, rest...), done, err
 }
 
 // webhook returns the handler of one of the addresses. Whoever does not know the
@@ -28,13 +85,23 @@ func (s *Server) webhook(kind string) func(http.ResponseWriter, *http.Request) e
 		if s.o.Webhook == nil || !s.o.Webhook.Admits(kind, r.PathValue("secret")) {
 			return noSuchAddress()
 		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
+		body, done, err := s.webhooks.read(r.Body)
+		defer done()
+		switch {
+		case errors.Is(err, errBusy):
+			s.o.Webhook.Busy(kind)
+			w.Header().Set("Retry-After", "1")
+			return refuse(http.StatusTooManyRequests, "too much is being posted at once", "post it again a little later")
+		case err != nil:
 			return badBody(err)
 		}
-		if err := s.o.Webhook.Take(r.Context(), kind, body); errors.Is(err, pombo.ErrNotJSON) {
+		switch err := s.o.Webhook.Take(r.Context(), kind, body); {
+		case errors.Is(err, pombo.ErrNotJSON):
 			return refuse(http.StatusBadRequest, "the body is no JSON", "post a LIME envelope, as Blip does; see docs/receipts.md")
-		} else if err != nil {
+		case errors.Is(err, pombo.ErrTooMany):
+			return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d envelopes", pombo.MaxEnvelopes),
+				"post fewer in one body; Blip posts one")
+		case err != nil:
 			return fmt.Errorf("take what Blip posted: %v", err) //nolint:errorlint // whatever it was: 503, so that Blip posts it again
 		}
 		w.WriteHeader(http.StatusOK)

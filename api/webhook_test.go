@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"pombo"
@@ -18,7 +21,12 @@ type post struct{ kind, body string }
 // mailbox is a Webhook with one secret.
 type mailbox struct {
 	err  error
+	busy int
+
+	mu   sync.Mutex
 	took []post
+
+	entered, release chan struct{} // nil = Take does not wait
 }
 
 const webhookSecret = "a-secret-of-sixteen-or-more"
@@ -26,9 +34,17 @@ const webhookSecret = "a-secret-of-sixteen-or-more"
 func (m *mailbox) Admits(_, secret string) bool { return secret == webhookSecret }
 
 func (m *mailbox) Take(_ context.Context, kind string, body []byte) error {
+	m.mu.Lock()
 	m.took = append(m.took, post{kind, string(body)})
+	m.mu.Unlock()
+	if m.release != nil {
+		m.entered <- struct{}{}
+		<-m.release
+	}
 	return m.err
 }
+
+func (m *mailbox) Busy(string) { m.busy++ }
 
 func TestWebhook(t *testing.T) {
 	const body = `{"event":"received","id":"1"}`
@@ -47,6 +63,7 @@ func TestWebhook(t *testing.T) {
 		{name: "another secret", target: "/blip/notifications/a-secret-of-sixteen-or-less", body: body, token: token, want: 404, contains: "no such address"},
 		{name: "no secret", target: "/blip/notifications/", body: body, token: token, want: 401},
 		{name: "no JSON", target: "/blip/notifications/" + webhookSecret, body: "Maria", token: token, err: fmt.Errorf("take: %w", pombo.ErrNotJSON), want: 400, contains: "no JSON", took: true},
+		{name: "too many envelopes", target: "/blip/notifications/" + webhookSecret, body: "{}", token: token, err: fmt.Errorf("take: %w", pombo.ErrTooMany), want: 413, contains: "more than 5000 envelopes", took: true},
 		{name: "the ledger is away", target: "/blip/messages/" + webhookSecret, body: body, token: token, err: errors.New("the disk is full"), want: 503, took: true},
 		{name: "an error that means something else elsewhere", target: "/blip/messages/" + webhookSecret, body: body, token: token, err: pombo.ErrNotFound, want: 503, took: true},
 		{name: "1 MiB", target: "/blip/notifications/" + webhookSecret, body: `"` + strings.Repeat("x", 1<<20-2) + `"`, token: token, want: 200, took: true},
@@ -74,6 +91,46 @@ func TestWebhook(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A handful of large bodies at a time: the others are told to come again, and cost no
+// memory meanwhile. The small ones that Blip posts are taken beside them.
+func TestFewLargeBodiesAtATime(t *testing.T) {
+	const rounds = 200
+	m := &mailbox{entered: make(chan struct{}, rounds), release: make(chan struct{})}
+	w := newWorld(t, func(o *Options) { o.Webhook = m })
+	large := strings.Repeat(" ", 1<<20)
+	send := func(body io.Reader) *httptest.ResponseRecorder {
+		return w.send(httptest.NewRequest(http.MethodPost, "http://localhost/blip/notifications/"+webhookSecret, body))
+	}
+	var inHand sync.WaitGroup
+	for range largeBodies {
+		inHand.Go(func() { checkStatus(t, send(strings.NewReader(large)), http.StatusOK) })
+	}
+	for range largeBodies {
+		<-m.entered
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range rounds {
+		rec := send(strings.NewReader(large))
+		checkStatus(t, rec, http.StatusTooManyRequests)
+		if rec.Header().Get("Retry-After") == "" {
+			t.Fatal("no Retry-After")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if used := (after.TotalAlloc - before.TotalAlloc) / rounds; used > 512<<10 {
+		t.Errorf("%d bytes of memory for each body of 1 MiB that was refused, want less than half of it", used)
+	}
+	if m.busy != rounds {
+		t.Errorf("%d bodies were counted as refused, want %d", m.busy, rounds)
+	}
+	inHand.Go(func() { checkStatus(t, send(strings.NewReader("{}")), http.StatusOK) })
+	<-m.entered
+	close(m.release)
+	inHand.Wait()
+	checkStatus(t, send(strings.NewReader(large)), http.StatusOK)
 }
 
 func TestNoWebhook(t *testing.T) {

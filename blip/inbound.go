@@ -28,23 +28,22 @@ type inbound struct {
 // ParseMessages reads the messages in the body of a webhook's POST, in the same
 // forms as ParseReceipts. It leaves out what is no message. Text is filled in for a
 // text, for a button of a template and for a text that answers to a quoted message.
-// The error is pombo.ErrNotJSON when there is no JSON at all; it never quotes the
-// body.
+// The error is pombo.ErrNotJSON when there is no JSON at all and pombo.ErrTooMany when
+// there is too much; it never quotes the body.
 func ParseMessages(body []byte) ([]pombo.Inbound, error) {
-	list, err := envelopes(body)
-	if err != nil {
-		return nil, fmt.Errorf("read messages: %w", err)
-	}
 	var messages []pombo.Inbound
-	for _, e := range list {
+	err := eachEnvelope(body, func(e json.RawMessage) {
 		var m inbound
 		if !decode(e, &m) || m.From == "" || m.Type == "" || m.Event != "" {
-			continue
+			return
 		}
 		messages = append(messages, pombo.Inbound{
 			Identity: pombo.Private(m.person()), Text: pombo.Private(m.text()),
 			Button: pombo.Private(m.Metadata.Button), At: m.at(),
 		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read messages: %w", err)
 	}
 	return messages, nil
 }

@@ -34,46 +34,58 @@ type notification struct {
 // envelope as Blip documents it, a list of them, or several one after another. It
 // leaves out what says nothing of the way of a message: the event "deleted" and
 // whatever may come, ids that are not ours (a campaign's), other envelopes. The
-// error is pombo.ErrNotJSON when there is no JSON at all; it never quotes the body.
+// error is pombo.ErrNotJSON when there is no JSON at all and pombo.ErrTooMany when
+// there is too much; it never quotes the body.
 func ParseReceipts(body []byte) ([]pombo.Receipt, error) {
-	list, err := envelopes(body)
-	if err != nil {
-		return nil, fmt.Errorf("read receipts: %w", err)
-	}
 	var receipts []pombo.Receipt
-	for _, e := range list {
+	err := eachEnvelope(body, func(e json.RawMessage) {
 		var n notification
 		if !decode(e, &n) {
-			continue
+			return
 		}
 		if r, err := n.receipt(); err == nil {
 			receipts = append(receipts, r)
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read receipts: %w", err)
 	}
 	return receipts, nil
 }
 
-// envelopes parts a body into its JSON values; a list counts as what is in it.
-// What follows the last whole value is left out.
-func envelopes(body []byte) ([]json.RawMessage, error) {
-	var out []json.RawMessage
+// eachEnvelope calls f for the JSON values of a body, one by one; a list counts as
+// what is in it. f must not keep what it is given. What follows the last whole value
+// is left out. With more than pombo.MaxEnvelopes the error is pombo.ErrTooMany.
+func eachEnvelope(body []byte, f func(json.RawMessage)) error {
 	d := json.NewDecoder(bytes.NewReader(body))
-	for {
-		var value json.RawMessage
+	var value json.RawMessage
+	for left := pombo.MaxEnvelopes; ; {
 		if d.Decode(&value) != nil { // also at the end
 			break
 		}
-		var list []json.RawMessage
-		if value[0] == '[' && json.Unmarshal(value, &list) == nil {
-			out = append(out, list...)
+		if value[0] != '[' {
+			if left--; left < 0 {
+				return pombo.ErrTooMany
+			}
+			f(value)
 			continue
 		}
-		out = append(out, value)
+		list := json.NewDecoder(bytes.NewReader(value))
+		_, _ = list.Token() // the bracket
+		for item := json.RawMessage(nil); list.More(); {
+			if left--; left < 0 {
+				return pombo.ErrTooMany
+			}
+			if list.Decode(&item) != nil {
+				break // cannot happen: the list was read whole
+			}
+			f(item)
+		}
 	}
 	if d.InputOffset() == 0 {
-		return nil, pombo.ErrNotJSON
+		return pombo.ErrNotJSON
 	}
-	return out, nil
+	return nil
 }
 
 // receipt translates. The words of the failure are masked.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,40 @@ func TestBatchesOfReceipts(t *testing.T) {
 				t.Errorf("states (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A body of nonsense costs little, however much there is of it.
+func TestABodyOfNonsenseIsCheap(t *testing.T) {
+	const largest = 1 << 20
+	many := func(s string) []byte { return []byte(strings.Repeat(s, largest/len(s))) }
+	inList := func(s string) []byte {
+		return []byte("[" + strings.Repeat(s+",", (largest-len(s)-2)/(len(s)+1)) + s + "]")
+	}
+	receipt := `{"event":"received","id":"` + string(testID) + `"}`
+	for name, body := range map[string][]byte{
+		"objects": many("{}"), "numbers": many("1 "), "lists": many("[1]"), "a list of objects": inList("{}"), "a list of lists": inList("[]"),
+		"receipts": many(receipt), "a list of receipts": inList(receipt),
+	} {
+		for kind, parse := range map[string]func([]byte) error{
+			"receipts": func(b []byte) error { _, err := ParseReceipts(b); return err },
+			"messages": func(b []byte) error { _, err := ParseMessages(b); return err },
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := parse(body)
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, pombo.ErrTooMany) {
+				t.Errorf("%s read as %s: error %v, want %v", name, kind, err, pombo.ErrTooMany)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 12*largest {
+				t.Errorf("%s read as %s: %d bytes of memory for %d, want at most twelve times as many", name, kind, used, len(body))
+			}
+		}
+	}
+	full := "[" + strings.Repeat(receipt+",", pombo.MaxEnvelopes-1) + receipt + "]"
+	if got, err := ParseReceipts([]byte(full)); err != nil || len(got) != pombo.MaxEnvelopes {
+		t.Errorf("%d receipts: %d were read, error %v, want all", pombo.MaxEnvelopes, len(got), err)
 	}
 }
 

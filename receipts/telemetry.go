@@ -35,7 +35,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.applied.WithLabelValues(string(s))
 	}
 	for _, kind := range []string{Notifications, Messages} {
-		for _, result := range []string{"ok", "refused", "not_json", "failed"} {
+		for _, result := range []string{"ok", "refused", "not_json", "too_many", "busy", "failed"} {
 			m.requests.WithLabelValues(kind, result)
 		}
 	}

@@ -68,17 +68,20 @@ func (h *Webhook) Admits(kind string, secret string) bool {
 
 // Take records what a body says. Both addresses understand everything: they are
 // easily taken for each other in Blip's portal. A nil error means that it is
-// durable, or says nothing to us; pombo.ErrNotJSON that it is no JSON, and any
-// other that the same should be posted again.
+// durable, or says nothing to us; pombo.ErrNotJSON that it is no JSON, pombo.ErrTooMany
+// that it has too many envelopes, and any other that the same should be posted again.
 func (h *Webhook) Take(ctx context.Context, kind string, body []byte) error {
 	receipts, err := h.o.ParseReceipts(body)
-	if err != nil {
-		h.count(kind, "not_json")
-		return fmt.Errorf("take what Blip posted: %w", err)
+	var messages []pombo.Inbound
+	if err == nil {
+		messages, err = h.o.ParseMessages(body)
 	}
-	messages, err := h.o.ParseMessages(body)
 	if err != nil {
-		h.count(kind, "not_json")
+		result := "not_json"
+		if errors.Is(err, pombo.ErrTooMany) {
+			result = "too_many"
+		}
+		h.count(kind, result)
 		return fmt.Errorf("take what Blip posted: %w", err)
 	}
 	ours, err := h.o.Recorder.Record(ctx, receipts)
@@ -95,6 +98,9 @@ func (h *Webhook) Take(ctx context.Context, kind string, body []byte) error {
 	h.count(kind, "ok")
 	return nil
 }
+
+// Busy counts a body that was turned away unread: Blip posts it again.
+func (h *Webhook) Busy(kind string) { h.count(kind, "busy") }
 
 // Last returns when the last receipt for a message of ours was posted to this
 // process; zero when none was.
