@@ -27,7 +27,7 @@ type deliverLedger interface {
 // Deliver takes one claimed notification down the road and records how it
 // ended. It returns when that is durable or the process must die.
 //
-//	phone → opted out? → template → values → quiet? → still wanted? → identity → leave → begin → POST → finish
+//	phone → opted out? → template → values → quiet? → still wanted? → identity → gate → leave → begin → POST → finish
 //
 // Whatever goes wrong before begin has sent nothing, and a stop of the program
 // ends the way there at once; the POST may end in its own time. The values are checked
@@ -36,6 +36,7 @@ type deliverLedger interface {
 func (e *Engine) Deliver(n pombo.Notification) {
 	start := time.Now()
 	o := e.tryDeliver(&n)
+	e.lines.leave(&n)
 	e.metrics.finished(o)
 	e.progress.ended(o)
 	e.finish(o)
@@ -107,7 +108,14 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		}
 	}
 
+	if err := e.lines.wait(ctx, n); err != nil {
+		return e.notSent(ctx, held, n, err)
+	}
+	if err := e.gate.enter(ctx, n); err != nil {
+		return e.notSent(ctx, held, n, err)
+	}
 	if err := e.flight.enter(ctx); err != nil {
+		e.gate.leave()
 		return e.notSent(ctx, held, n, err)
 	}
 	term := e.lease.current() // before begin: what was interrupted earlier, begin refuses
@@ -130,12 +138,17 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 }
 
 // begin waits for leave to send, writes "sending" and returns what is held from
-// then on; or the outcome of what may not go now.
+// then on; or the outcome of what may not go now. It leaves the gate.
 func (e *Engine) begin(ctx context.Context, held pombo.Outcome, n *pombo.Notification, number phone.Number, identity string) (o pombo.Outcome, begun bool) {
-	if wait, err := e.recipient(ctx, number); wait > 0 || err != nil {
-		return paired(held, wait, err), false
+	free, err := e.recipient(ctx, number)
+	if err != nil || !free.IsZero() {
+		e.gate.leave()
+		return paired(held, free, err), false
 	}
-	if err := e.pace.message(ctx); err != nil {
+	e.lines.leave(n) // the next one for this person finds the place taken
+	err = e.pace.message(ctx)
+	e.gate.leave()
+	if err != nil {
 		return e.notSent(ctx, held, n, err), false
 	}
 	if late(n) {

@@ -148,6 +148,8 @@ type Engine struct {
 	rates []*shares // that run between Start and Stop
 	lease lease
 
+	lines  *lines                  // by person, until it has its place
+	gate   *gate                   // before leave to send; nil without a rate
 	slots  chan struct{}           // calls to Blip under way
 	flight *flight                 // messages between leave and answer
 	hands  chan struct{}           // notifications in hand
@@ -227,6 +229,8 @@ func New(o Options) (*Engine, error) {
 		waiting: map[int64]chan struct{}{},
 
 		calendar: newCalendar(o.Quiet, o.Zone),
+		lines:    newLines(),
+		gate:     newGate(o.MessagesPerSecond),
 	}
 	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
@@ -371,6 +375,9 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		trouble.reset()
 		e.progress.went(recording, nil)
 		busy = len(batch) == free
+		for i := range batch {
+			e.lines.join(&batch[i]) // all of them before the first goes
+		}
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
 		}

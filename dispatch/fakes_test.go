@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -84,7 +85,7 @@ func (m *memory) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notificati
 	n := &pombo.Notification{
 		Seq: int64(len(m.rows) + 1), ID: key.ID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
 		Template: r.Template, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
-		NotBefore: time.Now(), Expires: r.Expires,
+		NotBefore: time.Now(), Expires: r.Expires, Priority: r.Priority,
 	}
 	if r.SendAfter.After(n.NotBefore) {
 		n.NotBefore = r.SendAfter
@@ -174,12 +175,19 @@ func (m *memory) Claim(_ context.Context, owner string, limit int) (batch []pomb
 	if err != nil {
 		return nil, err
 	}
+	var due []*pombo.Notification
 	for _, n := range m.rows {
-		if len(batch) < limit && n.State == pombo.Queued && !m.held[n.Seq] && !n.NotBefore.After(time.Now()) {
-			n.Owner = owner
-			m.move(n, pombo.Claimed)
-			batch = append(batch, *n)
+		if n.State == pombo.Queued && !m.held[n.Seq] && !n.NotBefore.After(time.Now()) {
+			due = append(due, n)
 		}
+	}
+	slices.SortStableFunc(due, func(a, b *pombo.Notification) int {
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Seq, b.Seq))
+	})
+	for _, n := range due[:min(limit, len(due))] {
+		n.Owner = owner
+		m.move(n, pombo.Claimed)
+		batch = append(batch, *n)
 	}
 	return batch, nil
 }

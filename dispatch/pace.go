@@ -186,9 +186,9 @@ func (p *pace) waitResumed(ctx context.Context) error {
 	}
 }
 
-// recipient returns how long a message to n must wait for the person's sake;
-// 0 takes the place.
-func (p *pace) recipient(n phone.Number) time.Duration {
+// recipient returns until when a message to n must wait for the person's sake; the
+// zero time takes the place.
+func (p *pace) recipient(n phone.Number) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := time.Now()
@@ -204,11 +204,11 @@ func (p *pace) recipient(n phone.Number) time.Duration {
 	if !ok {
 		last, ok = p.before[n]
 	}
-	if wait := pairGap - t.Sub(last); ok && wait > 0 {
-		return wait
+	if free := last.Add(pairGap); ok && free.After(t) {
+		return free
 	}
 	p.now[n] = t
-	return 0
+	return time.Time{}
 }
 
 // pauseLedger keeps pauses over a restart and between processes.

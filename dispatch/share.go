@@ -88,13 +88,17 @@ func (d *duty) release(ctx context.Context) {
 	}
 }
 
-// recipient returns how long a message to n must wait for the person's sake; 0
-// takes the place.
-func (e *Engine) recipient(ctx context.Context, n phone.Number) (time.Duration, error) {
-	if e.o.Ledger.Shared() {
-		return e.o.Ledger.Recipient(ctx, n, pairGap)
+// recipient returns until when a message to n must wait for the person's sake; the
+// zero time takes the place.
+func (e *Engine) recipient(ctx context.Context, n phone.Number) (free time.Time, err error) {
+	if !e.o.Ledger.Shared() {
+		return e.pace.recipient(n), nil
 	}
-	return e.pace.recipient(n), nil
+	wait, err := e.o.Ledger.Recipient(ctx, n, pairGap)
+	if err != nil || wait <= 0 {
+		return time.Time{}, err
+	}
+	return e.lines.freeAt(n, time.Now().Add(wait)), nil
 }
 
 // pauseLoop learns of pauses soon: another process may have got the 429.
@@ -201,9 +205,9 @@ func (s *shares) gather(ctx context.Context, queue []*turn) ([]*turn, error) {
 
 // paired is the outcome of a row whose person just got a message, or of one for
 // whom the ledger could not say.
-func paired(held pombo.Outcome, wait time.Duration, err error) pombo.Outcome {
+func paired(held pombo.Outcome, free time.Time, err error) pombo.Outcome {
 	if err != nil {
 		return release(held, pombo.Interrupted, time.Now().Add(time.Second))
 	}
-	return release(held, pombo.PairRate, time.Now().Add(wait))
+	return release(held, pombo.PairRate, free)
 }
