@@ -22,7 +22,7 @@ const (
 	claimHead = `
 	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL, history = history || '[' || ?1 || ',"claimed",' || attempt || ']'`
 	claimTail = `
-	RETURNING seq, attempt, tries, priority, not_before, expires_at, settled, run, created, generation, phone, source, row_key, message,
+	RETURNING seq, attempt, tries, priority, not_before, expires_at, ` + settledLast + `, run, created, generation, phone, source, row_key, message,
 		(SELECT name FROM identity WHERE identity.phone = notification.phone AND asked > ?4)`
 )
 

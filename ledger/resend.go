@@ -19,6 +19,11 @@ import (
 const settledBefore = `(SELECT before.settled FROM notification AS before WHERE before.row_key = notification.row_key
 	AND before.source = notification.source AND before.generation = notification.generation - 1 AND before.settle = 'resent')`
 
+// settledLast is the code that was last written to the row, for this generation or
+// for the one that it continues; NULL when there is none. It is what the row has
+// while nobody else has changed it.
+const settledLast = `CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` ELSE settled END`
+
 const (
 	// By itself (not ?8) nothing is sent again whose row was changed or taken away
 	// by its owner, nor what would come too late.
@@ -29,7 +34,7 @@ const (
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 	replacedStatement = `
 	UPDATE notification SET settle = CASE WHEN settle = 'none' THEN settle ELSE 'resent' END, settle_at = NULL,
-		settled = CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` ELSE settled END, history = history || ?1
+		settled = ` + settledLast + `, history = history || ?1
 	WHERE seq = ?2 AND state = 'failed' AND attempt = ?3`
 )
 
