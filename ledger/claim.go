@@ -165,7 +165,7 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 	}
 	n.State = pombo.Claimed
 	n.Owner, n.Settled, n.Run, n.Identity = owner, settled.String, run.Int64, identity.String
-	n.NotBefore, n.Expires = moment(notBefore), moment(expires)
+	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.unsure(settled)
 	n.Created, n.Phone, n.ID = time.UnixMilli(created).UTC(), number(digit), n.Key.ID()
 	if err := unpack(text, &n); err != nil {
 		// It must not keep the others back. Without values it fails by itself.

@@ -34,7 +34,7 @@ const (
 // that there are no more.
 func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit int) (list []pombo.Review, err error) {
 	add := func(rows *sql.Rows) error {
-		r, err := scanReview(rows)
+		r, err := db.scanReview(rows)
 		list = append(list, r)
 		return err
 	}
@@ -60,7 +60,7 @@ func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err erro
 	found := false
 	err = db.all(ctx, reviewOneStatement, []any{seq}, func(rows *sql.Rows) (err error) {
 		found = true
-		r, err = scanReview(rows)
+		r, err = db.scanReview(rows)
 		return err
 	})
 	if err == nil && !found {
@@ -72,7 +72,7 @@ func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err erro
 	return r, nil
 }
 
-func scanReview(rows *sql.Rows) (r pombo.Review, err error) {
+func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 	var settled, settle sql.NullString
 	var created int64
 	var history sql.RawBytes
@@ -85,6 +85,7 @@ func scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 		return r, err
 	}
 	r.ID, r.Settled, r.Created = r.Key.ID(), settled.String, time.UnixMilli(created).UTC()
+	r.Unsure = db.unsure(settled)
 	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
 	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		if settle.String == p.String() {

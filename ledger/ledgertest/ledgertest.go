@@ -51,6 +51,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a failure that passes", resendByItself},
 		{"a failure that passes, settled", resendSettles},
 		{"a failure that passes, and its row", resendKnowsItsRow},
+		{"a failure that passes, and a row that nobody is sure of", resendUnsure},
 		{"a failed message that arrived after all", resendTakenBack},
 		{"a failed message retried by hand", resendByHand},
 		{"polls", polls},

@@ -326,6 +326,32 @@ func resendKnowsItsRow(f *fixture) {
 	knows(nextOf(f.get(id)), "")
 }
 
+// resendUnsure: the process died between writing to the row and recording it, and
+// then the message failed. Nobody knows which of the two codes the row has.
+func resendUnsure(f *fixture) {
+	id, _ := f.bring(pombo.Accepted)
+	for range 2 {
+		f.apply(f.failure(id, pombo.RemedyBackoff))
+		f.pass(3 * time.Hour)
+		id = nextOf(f.get(id))
+		n := f.claimOne(me)
+		r, err := f.db.Reviewed(f.Context(), n.Seq)
+		f.must(err)
+		want := []string{"2", "3"}
+		if n.Settled != "" || !slices.Equal(n.Unsure, want) || r.Settled != "" || !slices.Equal(r.Unsure, want) {
+			f.Errorf("claimed with %q or %q, reviewed with %q or %q, want none and %q", n.Settled, n.Unsure, r.Settled, r.Unsure, want)
+		}
+		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
+	}
+	if s := f.settleAll("1", "2"); !slices.Equal(s.Unsure, []string{"2", "3"}) {
+		f.Errorf("settled from %q or %q, want the codes that the row may have", s.Expected, s.Unsure)
+	}
+	f.receipt(id, pombo.Delivered)
+	if s := f.settleAll("2", "4"); s.Unsure != nil {
+		f.Errorf("settled from %q or %q, want the one that was recorded", s.Expected, s.Unsure)
+	}
+}
+
 // resendTakenBack: of two messages with one id, one failed and one arrived.
 func resendTakenBack(f *fixture) {
 	id, _ := f.bring(pombo.Accepted)
