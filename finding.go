@@ -83,6 +83,7 @@ type Review struct {
 	Begun    time.Time // zero = never
 	Updated  time.Time
 	Settled  string       // the code last written to the row; "" = none
+	Unsure   []string     // codes that the row may have instead of the pending one: see Notification
 	Parked   SettleResult // SettleDiverged, SettleGone or SettleRefused; else SettleLater
 	Owed     bool         // a code is still to be written
 	Accepted bool         // Blip took it once

@@ -38,6 +38,9 @@ type Notification struct {
 	Begun     time.Time // the last attempt's begin; zero = none yet
 	Updated   time.Time // last change of state
 	Settled   string    // the code last written to the row; "" = none yet
+	// Unsure are codes that the row may have instead of the pending one: they were
+	// being written, and it is not known whether they were.
+	Unsure []string
 }
 
 // Outcome moves a notification on. The ledger applies it only while the
@@ -105,6 +108,7 @@ type Settlement struct {
 	Seq       int64
 	Row       string    // the row's key
 	Expected  string    // the status code that the row should still have
+	Unsure    []string  // those that it may have instead, by our own hand: see Notification
 	Code      string    // the status code to write
 	MessageID ID        // for DB_COL_MESSAGE_ID
 	SentAt    time.Time // for DB_COL_SENT_AT; zero when it was not sent

@@ -26,12 +26,14 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 // TestEveryInterleaving is a model checker with the program as its model: two
 // processes (the real dispatch.Engine) work on one row through the real ledger,
 // and every order of their calls is tried, with every outcome of a POST, a crash
-// or a stall of one process at every call, and a Blip whose trace comes late or
-// who cannot be asked. After each step and at each end the promises are looked at:
+// or a stall of one process at every call, a Blip whose trace comes late or who
+// cannot be asked, a WhatsApp that refuses for now what Blip has taken, and an owner
+// who changes the row. After each step and at each end the promises are looked at:
 //
-//	P1  the row ends, and its end is written to the table
-//	P2  Blip takes it once; a second time only if Blip, asked, said that it had
-//	    no trace of the first: the one window that is documented
+//	P1  the row ends, and its end is written to the table; what was refused for now
+//	    is sent again, unless the owner has changed the row
+//	P2  Blip takes each generation once; a second time only if Blip, asked, said
+//	    that it had no trace of the first: the one window that is documented
 //
 // It is a search in depth. A path is the list of the choices made; to try another
 // choice the path is walked anew, with a new row in the same ledger. A place that
@@ -39,8 +41,18 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 // walked on from. What the processes know is what their calls have told them
 // since their step began, so those answers stand for it.
 func TestEveryInterleaving(t *testing.T) {
-	for _, policy := range []dispatch.Policy{dispatch.Check, dispatch.Hold} {
-		t.Run(string(policy), func(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		policy dispatch.Policy
+		may    budget
+	}{
+		// All at once would take hours.
+		{"check", dispatch.Check, budget{lates: 1, passes: 2}},
+		{"hold", dispatch.Hold, budget{lates: 1, passes: 2}},
+		{"refused by WhatsApp", dispatch.Check, budget{fails: 1, passes: 1}},
+		{"changed by its owner", dispatch.Check, budget{fails: 1, changes: 1, passes: 1, untroubled: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			folder := fastFolder(t)
 			synctest.Test(t, func(t *testing.T) {
 				db, err := ledger.Open(t.Context(), ledger.Options{
@@ -50,15 +62,17 @@ func TestEveryInterleaving(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				x := &explorer{t: t, db: db, policy: policy, seen: map[string]bool{}}
+				x := &explorer{t: t, db: db, policy: test.policy, may: test.may, seen: map[string]bool{}}
 				x.explore()
 				if err := db.Close(); err != nil {
 					t.Error(err)
 				}
-				t.Logf("%d interleavings with %d places and %d steps; Blip took a message twice in %d, each time after it had been asked and had no trace",
-					x.paths, len(x.seen), x.steps, x.windows)
-				if x.paths < 200 || x.windows == 0 == (policy == dispatch.Check) {
-					t.Errorf("%d interleavings and %d that met the window: the model has lost its choices", x.paths, x.windows)
+				t.Logf("%d interleavings with %d places and %d steps; Blip took a message twice in %d, each time after it had been asked and had no trace; "+
+					"%d ended with a message that was sent again, %d with a row that its owner had taken back",
+					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.takenBack)
+				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != dispatch.Check) ||
+					x.resends == 0 != (test.may.fails == 0) || x.takenBack == 0 != (test.may.changes == 0) {
+					t.Error("the model has lost its choices")
 				}
 			})
 		})
@@ -90,9 +104,10 @@ type explorer struct {
 	t      *testing.T
 	db     *ledger.DB
 	policy dispatch.Policy
+	may    budget
 	seen   map[string]bool
 
-	paths, steps, windows int
+	paths, steps, windows, resends, takenBack int
 }
 
 // explore walks the path whose choices are all the first, then again and again
@@ -103,7 +118,7 @@ func (x *explorer) explore() {
 		w := newModel(x)
 		sizes := w.walk(path)
 		x.paths++
-		if w.late > 0 && w.taken > 1 {
+		if slices.Max(w.taken[:]) > 1 {
 			x.windows++
 		}
 		w.end()
@@ -118,40 +133,67 @@ func (x *explorer) explore() {
 	}
 }
 
+// budget is how often something may happen on one path.
+type budget struct {
+	lates      int // a trace comes late
+	fails      int // WhatsApp refuses for now what Blip has taken
+	changes    int // the owner changes the row
+	passes     int // over the table
+	untroubled bool
+}
+
 // model is one row, its table, its Blip and two processes.
 type model struct {
 	x         *explorer
 	ctx       context.Context
 	row       string
-	id        pombo.ID
+	latest    int    // the newest generation
 	status    string // in the table
 	processes []*process
 	names     int
 
-	taken, late int // messages that Blip took; questions it answered too early
-	// What may still happen: troubles (a crash, a stall, a call to Blip that goes
-	// wrong), traces that come late, passes over the table.
-	troubles, lates, passes int
+	// By generation: messages that Blip took, questions it answered too early.
+	taken, late [4]int
+	budget          // what may still happen
+	troubles    int // a crash, a stall, a call to Blip that goes wrong
 
 	made  []int
 	story []string
 
 	// The row as it stands, read once for each step.
-	n    pombo.Notification
-	know bool // the ledger has it
-	owed bool // its end is to be written to the table
+	n       pombo.Notification
+	written string // what the ledger knows of the row
+	know    bool   // the ledger has it
+	owed    bool   // its end is to be written to the table
 }
 
 func newModel(x *explorer) *model {
 	w := &model{
-		x: x, ctx: x.t.Context(), row: "row" + strconv.Itoa(x.paths), status: "1",
-		troubles: *troubles, lates: 1, passes: 2,
+		x: x, ctx: x.t.Context(), row: "row" + strconv.Itoa(x.paths), status: "1", latest: 1,
+		budget: x.may, troubles: *troubles,
 	}
-	w.id = pombo.Key{Source: modelSource, Row: w.row, Generation: 1}.ID()
+	if x.may.untroubled {
+		w.troubles = 0
+	}
 	for range 2 {
 		w.processes = append(w.processes, w.start())
 	}
 	return w
+}
+
+func (w *model) id(generation int) pombo.ID {
+	return pombo.Key{Source: modelSource, Row: w.row, Generation: generation}.ID()
+}
+
+// generation is that of one of the ids.
+func (w *model) generation(id pombo.ID) int {
+	for g := 1; g < len(w.taken); g++ {
+		if w.id(g) == id {
+			return g
+		}
+	}
+	w.failf("%s is no id of the row", id)
+	return 0
 }
 
 // choice is something that can happen next.
@@ -201,39 +243,62 @@ func (w *model) failf(format string, args ...any) {
 
 // promises looks at what must hold at every moment.
 func (w *model) promises() bool {
-	if w.taken > 1+w.late {
-		w.failf("P2: Blip took the message %d times and said %d times that it had no trace of it", w.taken, w.late)
-		return false
+	for g := range w.taken {
+		if w.taken[g] > 1+w.late[g] {
+			w.failf("P2: Blip took generation %d %d times and said %d times that it had no trace of it", g, w.taken[g], w.late[g])
+			return false
+		}
 	}
 	return true
 }
 
 // atEnd looks at what must hold when nothing more will happen.
 func (w *model) atEnd() {
-	n, known := w.n, w.know
+	n, taken, late := w.n, w.taken[w.latest], w.late[w.latest]
+	byOwner := w.status == ownersCode
 	switch {
-	case !known:
-		w.failf("P1: the row was never taken in")
+	case !w.know:
+		if !byOwner {
+			w.failf("P1: the row was never taken in")
+		}
+		return
 	case n.State == pombo.Uncertain && w.x.policy == dispatch.Hold && n.Reason == pombo.HeldForPerson:
 		return // open, and seen to be
-	case n.State.Sent() && w.taken > 0 && w.status == "2":
-	case n.State == pombo.Failed && w.status == "3" && (w.taken == 0 || w.late > 0):
+	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
+	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
+	case n.State == pombo.Failed && byOwner && w.fails == 0: // WhatsApp refused it; its owner had changed the row before
+	case n.State == pombo.Cancelled && n.Reason == pombo.RowTakenBack && byOwner && (taken == 0 || late > 0):
+		w.x.takenBack++
 	default:
-		w.failf("P1: it ends %s (%s) with %q in the table; Blip took it %d times", n.State, n.Reason, w.status, w.taken)
+		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip took it %d times", n.State, n.Reason, n.Detail, w.status, taken)
 	}
-	if _, _, err := w.x.db.Notification(w.ctx, pombo.Key{Source: modelSource, Row: w.row, Generation: 2}.ID()); !errors.Is(err, pombo.ErrNotFound) {
-		w.failf("P2: a second generation although nobody set the row back: %v", err)
+	if w.latest > 1 && n.State.Sent() {
+		w.x.resends++
+	}
+	if w.latest > 1+w.x.may.fails-w.fails {
+		w.failf("P2: generation %d although nobody set the row back and WhatsApp refused %d messages", w.latest, w.x.may.fails-w.fails)
 	}
 }
 
 // look reads how the row stands.
 func (w *model) look() {
-	n, _, err := w.x.db.Notification(w.ctx, w.id)
+	if _, _, err := w.x.db.Notification(w.ctx, w.id(w.latest+1)); err == nil {
+		w.latest++
+	}
+	n, _, err := w.x.db.Notification(w.ctx, w.id(w.latest))
 	if err != nil && !errors.Is(err, pombo.ErrNotFound) {
 		w.failf("look: %v", err)
 	}
-	w.n, w.know, w.owed = n, err == nil, false
-	if !w.know || n.State.Open() {
+	w.n, w.know, w.owed, w.written = n, err == nil, false, ""
+	if !w.know {
+		return
+	}
+	r, err := w.x.db.Reviewed(w.ctx, n.Seq)
+	if err != nil {
+		w.failf("look: %v", err)
+	}
+	w.written = r.Settled + " " + r.Parked.String()
+	if n.State.Open() {
 		return // nothing is owed yet
 	}
 	list, err := w.x.db.Unsettled(w.ctx, 1)
@@ -247,9 +312,9 @@ func (w *model) look() {
 func (w *model) place() string {
 	n, known := w.n, w.know
 	var b strings.Builder
-	fmt.Fprint(&b, known, n.State, n.Attempt, n.Tries, n.Settled, w.owed, !n.NotBefore.After(time.Now()),
+	fmt.Fprint(&b, known, w.latest, n.State, n.Attempt, n.Tries, w.written, w.owed, !n.NotBefore.After(time.Now()),
 		n.State == pombo.Uncertain && time.Since(n.Updated) < time.Second,
-		w.status, w.taken, w.late, w.troubles, w.lates, w.passes)
+		w.status, w.taken, w.late, w.troubles, w.lates, w.fails, w.changes, w.passes)
 	var owners []string
 	for _, p := range w.processes {
 		owners = append(owners, fmt.Sprint(p.owner == n.Owner, p.at, p.told))
@@ -281,7 +346,7 @@ func (w *model) choices() (list []choice) {
 			step(w.status == "1" && w.passes > 0, "take in", func(ctx context.Context) { w.passes--; p.takeIn(ctx) })
 			continue
 		}
-		for _, o := range w.answers(p.at) {
+		for _, o := range w.answers(p) {
 			list = append(list, choice{name + p.at + ": " + o, func() { p.resume(o) }})
 		}
 		if w.troubles > 0 {
@@ -305,13 +370,39 @@ func (w *model) choices() (list []choice) {
 			// process against a stall; that instant is left out.)
 			list = append(list, choice{fmt.Sprintf("%c stalls until its lease is over", 'A'+i), func() { w.troubles--; w.leaseEnds(n.Owner) }})
 		}
-	case known && n.State.Open() && !due && time.Until(n.NotBefore) < 24*time.Hour:
+	case known && n.State.Open() && !due && time.Until(n.NotBefore) < 24*time.Hour && (time.Until(n.NotBefore) < time.Minute || w.atRest()):
+		// (No call takes minutes: all have an end before that.)
 		list = append(list, choice{"time passes", func() {
 			time.Sleep(time.Until(n.NotBefore) + gap)
 			w.renew("")
 		}})
 	}
+	if known && w.fails > 0 && w.taken[w.latest] > 0 && n.State != pombo.Failed {
+		list = append(list, choice{"WhatsApp refuses it for now", w.refuse})
+	}
+	if w.changes > 0 && w.status != ownersCode && w.passes < w.x.may.passes {
+		list = append(list, choice{"its owner changes the row", func() { w.changes--; w.status = ownersCode }})
+	}
 	return list
+}
+
+// atRest reports whether nobody is within a step.
+func (w *model) atRest() bool {
+	return !slices.ContainsFunc(w.processes, func(p *process) bool { return p.at != "" })
+}
+
+// ownersCode is what the owner of the row writes into it.
+const ownersCode = "9"
+
+// refuse is a failed receipt, of a kind that passes.
+func (w *model) refuse() {
+	w.fails--
+	_, err := w.x.db.Apply(w.ctx, []pombo.Receipt{{
+		ID: w.id(w.latest), State: pombo.Failed, Reason: pombo.ChannelError, Remedy: pombo.RemedyBackoff, At: time.Now(),
+	}})
+	if err != nil {
+		w.failf("apply: %v", err)
+	}
 }
 
 // The answers of Blip, and what else can come of a call.
@@ -330,8 +421,8 @@ const (
 	mute     = "cannot be asked"
 )
 
-func (w *model) answers(at string) []string {
-	switch at {
+func (w *model) answers(p *process) []string {
+	switch p.at {
 	case "send":
 		if w.troubles == 0 {
 			return []string{accepts}
@@ -340,7 +431,7 @@ func (w *model) answers(at string) []string {
 	case "receipts":
 		var list []string
 		switch {
-		case w.taken == 0:
+		case w.taken[p.about] == 0:
 			list = []string{noTrace}
 		case w.lates > 0:
 			list = []string{trace, lateOne}
@@ -391,7 +482,7 @@ func (w *model) end() {
 		w.failf("reclaim: %v", err)
 	}
 	if w.look(); w.know && w.n.State.Open() {
-		if err := w.x.db.Cancel(w.ctx, w.id); err != nil {
+		if err := w.x.db.Cancel(w.ctx, w.id(w.latest)); err != nil {
 			w.failf("cancel: %v", err)
 		}
 	}
@@ -412,6 +503,7 @@ type process struct {
 	engine *dispatch.Engine
 
 	at      string   // the call before which it stands; "" = it has nothing to do
+	about   int      // the generation that its question to Blip is about
 	told    []string // what its calls have told since the step began
 	answer  chan string
 	arrived chan struct{}
@@ -511,7 +603,7 @@ func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pomb
 	l.p.stop("claim")
 	list, err := l.DB.Claim(ctx, owner, limit)
 	for _, n := range list {
-		l.p.tell("claimed ", n.Attempt, n.Tries)
+		l.p.tell("claimed ", n.Key.Generation, n.Attempt, n.Tries, n.Settled)
 	}
 	return list, err
 }
@@ -583,7 +675,7 @@ func (t modelTable) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo
 	var results []pombo.Settled
 	for _, s := range batch {
 		result := pombo.SettleDiverged
-		if s.Row == w.row && (w.status == s.Expected || w.status == s.Code) {
+		if s.Row == w.row && (w.status == s.Expected || w.status == s.Code || slices.Contains(s.Unsure, w.status)) {
 			w.status, result = s.Code, pombo.SettleDone
 		}
 		results = append(results, pombo.Settled{Settlement: s, Result: result})
@@ -602,13 +694,13 @@ func (b modelBlip) Redirects() int                                      { return
 func (b modelBlip) RedirectReply(context.Context, string, int) error    { return nil }
 func (b modelBlip) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
 
-func (b modelBlip) Send(context.Context, pombo.Message) error {
+func (b modelBlip) Send(_ context.Context, m pombo.Message) error {
 	w, a := b.p.w, b.p.stop("send")
 	if a != accepts {
 		w.troubles--
 	}
 	if a == accepts || a == cutTaken {
-		w.taken++
+		w.taken[w.generation(m.ID)]++
 	}
 	b.p.tell("sent ", a)
 	switch a {
@@ -626,14 +718,16 @@ func (b modelBlip) Send(context.Context, pombo.Message) error {
 }
 
 func (b modelBlip) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
-	w, a := b.p.w, b.p.stop("receipts")
+	w := b.p.w
+	b.p.about = w.generation(id)
+	a := b.p.stop("receipts")
 	b.p.tell("asked ", a)
 	switch a {
 	case trace:
 		return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
 	case lateOne:
 		w.lates--
-		w.late++
+		w.late[b.p.about]++
 		return nil, nil
 	case mute:
 		w.troubles--

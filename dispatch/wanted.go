@@ -96,7 +96,7 @@ func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.N
 	switch {
 	case !s.known && must:
 		return release(held, pombo.SourceAway, time.Now().Add(s.later)), false
-	case !s.known || !s.gone && s.code == expected:
+	case !s.known || !s.gone && (s.code == expected || slices.Contains(n.Unsure, s.code)):
 		return held, true
 	case s.gone:
 		held.Detail = "the row is no longer there"

@@ -22,7 +22,7 @@ const (
 	claimHead = `
 	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL, history = history || '[' || ?1 || ',"claimed",' || attempt || ']'`
 	claimTail = `
-	RETURNING seq, attempt, tries, priority, not_before, expires_at, settled, run, created, generation, phone, source, row_key, message,
+	RETURNING seq, attempt, tries, priority, not_before, expires_at, ` + settledLast + `, run, created, generation, phone, source, row_key, message,
 		(SELECT name FROM identity WHERE identity.phone = notification.phone AND asked > ?4)`
 )
 
@@ -165,7 +165,7 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 	}
 	n.State = pombo.Claimed
 	n.Owner, n.Settled, n.Run, n.Identity = owner, settled.String, run.Int64, identity.String
-	n.NotBefore, n.Expires = moment(notBefore), moment(expires)
+	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.unsure(settled)
 	n.Created, n.Phone, n.ID = time.UnixMilli(created).UTC(), number(digit), n.Key.ID()
 	if err := unpack(text, &n); err != nil {
 		// It must not keep the others back. Without values it fails by itself.

@@ -85,7 +85,7 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 // row, perhaps written by the generation that it continues, and for which nothing
 // more is about to be written; or whose row was seen with a code of its owner's. (A
 // later code may have diverged, just because the row was set back meanwhile.)
-const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') = '` + takenBack + `' OR generation > 1 AND ` + settledBefore + ` IS NOT NULL) AND settle_at IS NULL
+const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') = '` + takenBack + `' OR generation > 1 AND coalesce(` + settledBefore + `, '') <> '') AND settle_at IS NULL
 	AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
 
 const latestStatement = `SELECT generation, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2 ORDER BY generation DESC LIMIT 1`

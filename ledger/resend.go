@@ -15,9 +15,29 @@ import (
 // settles in its place (docs/adr/0018).
 
 // settledBefore is the code that was written to the row for the generation that
-// this one continues; NULL when there is none.
-const settledBefore = `(SELECT before.settled FROM notification AS before WHERE before.row_key = notification.row_key
+// this one continues: empty when no writing was recorded, NULL when it continues none.
+const settledBefore = `(SELECT coalesce(before.settled, '') FROM notification AS before WHERE before.row_key = notification.row_key
 	AND before.source = notification.source AND before.generation = notification.generation - 1 AND before.settle = 'resent')`
+
+// settledLast is the code that was last written to the row, for this generation or
+// for the one that it continues. It is what the row has while nobody else has changed
+// it. NULL when nothing was written. Empty when that is not known: a process may have
+// died between the writing and its record, and then the generation failed.
+const settledLast = `CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` ELSE settled END`
+
+// unsure returns what a row may have instead of the pending code when settledLast
+// is not known.
+func (db *DB) unsure(settledLast sql.NullString) (codes []string) {
+	if !settledLast.Valid || settledLast.String != "" {
+		return nil
+	}
+	for _, s := range []pombo.State{pombo.Accepted, pombo.Failed} {
+		if c := codeOf(db.o.Codes, s); c != "" {
+			codes = append(codes, c)
+		}
+	}
+	return codes
+}
 
 const (
 	// By itself (not ?8) nothing is sent again whose row was changed or taken away
@@ -29,7 +49,7 @@ const (
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 	replacedStatement = `
 	UPDATE notification SET settle = CASE WHEN settle = 'none' THEN settle ELSE 'resent' END, settle_at = NULL,
-		settled = CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` ELSE settled END, history = history || ?1
+		settled = nullif(` + settledLast + `, ''), history = history || ?1
 	WHERE seq = ?2 AND state = 'failed' AND attempt = ?3`
 )
 

@@ -11,20 +11,21 @@ import (
 	"pombo"
 )
 
-// reviewColumns are those that scanReview reads, in its order, of a table n.
-const reviewColumns = `SELECT n.seq, n.state, n.attempt, n.generation, n.source, n.row_key, n.created, n.settled, n.settle, n.settle_at IS NOT NULL,
-	NOT EXISTS (SELECT 1 FROM notification AS later WHERE later.row_key = n.row_key AND later.source = n.source AND later.generation > n.generation),
-	n.history FROM notification AS n `
+// reviewColumns are those that scanReview reads, in its order.
+const reviewColumns = `SELECT seq, state, attempt, generation, source, row_key, created, ` + settledLast + `, settle, settle_at IS NOT NULL,
+	NOT EXISTS (SELECT 1 FROM notification AS later WHERE later.row_key = notification.row_key AND later.source = notification.source
+		AND later.generation > notification.generation),
+	history FROM notification `
 
 const (
 	// The older ones are found by the small indexes of the loops.
-	reviewOpenStatement = reviewColumns + `WHERE n.seq > ?1 AND n.seq < ?2 AND n.seq IN (
+	reviewOpenStatement = reviewColumns + `WHERE seq > ?1 AND seq < ?2 AND seq IN (
 			SELECT seq FROM notification WHERE lane <= 10
 			UNION ALL SELECT seq FROM notification WHERE owner IS NOT NULL
 			UNION ALL SELECT seq FROM notification WHERE settle_at IS NOT NULL)
-		ORDER BY n.seq LIMIT ?3`
-	reviewStatement    = reviewColumns + `WHERE n.seq > ?1 AND n.seq >= ?2 ORDER BY n.seq LIMIT ?3`
-	reviewOneStatement = reviewColumns + `WHERE n.seq = ?1`
+		ORDER BY seq LIMIT ?3`
+	reviewStatement    = reviewColumns + `WHERE seq > ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3`
+	reviewOneStatement = reviewColumns + `WHERE seq = ?1`
 )
 
 // Review returns, in the order of their numbers and from behind one of them, the
@@ -33,7 +34,7 @@ const (
 // that there are no more.
 func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit int) (list []pombo.Review, err error) {
 	add := func(rows *sql.Rows) error {
-		r, err := scanReview(rows)
+		r, err := db.scanReview(rows)
 		list = append(list, r)
 		return err
 	}
@@ -59,7 +60,7 @@ func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err erro
 	found := false
 	err = db.all(ctx, reviewOneStatement, []any{seq}, func(rows *sql.Rows) (err error) {
 		found = true
-		r, err = scanReview(rows)
+		r, err = db.scanReview(rows)
 		return err
 	})
 	if err == nil && !found {
@@ -71,7 +72,7 @@ func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err erro
 	return r, nil
 }
 
-func scanReview(rows *sql.Rows) (r pombo.Review, err error) {
+func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 	var settled, settle sql.NullString
 	var created int64
 	var history sql.RawBytes
@@ -84,6 +85,7 @@ func scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 		return r, err
 	}
 	r.ID, r.Settled, r.Created = r.Key.ID(), settled.String, time.UnixMilli(created).UTC()
+	r.Unsure = db.unsure(settled)
 	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
 	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		if settle.String == p.String() {

@@ -77,7 +77,7 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 			nothing = append(nothing, []any{s.Seq, string(state)})
 			return nil
 		}
-		s.Row, s.MessageID, s.Expected = key.Row, key.ID(), cmp.Or(settled.String, before.String, db.o.Pending)
+		s.Row, s.MessageID, s.Expected, s.Unsure = key.Row, key.ID(), cmp.Or(settled.String, before.String, db.o.Pending), db.unsure(before)
 		if st.accepted {
 			s.SentAt = st.begun
 		}

@@ -302,7 +302,7 @@ func (p *pass) ofRow(n pombo.Review, code string, there bool) pombo.FindingKind 
 		return pombo.RowRefused
 	case n.State == pombo.Queued:
 		// After a failure that was written and a retry the row has the code of that.
-		if !there || code != p.o.Pending && code != n.Settled {
+		if !there || code != p.o.Pending && code != n.Settled && !slices.Contains(n.Unsure, code) {
 			return pombo.RowNotPending
 		}
 	case !n.State.Open() && n.Settled != "" && !n.Owed && there && code == p.o.Pending:

@@ -20,7 +20,7 @@ import (
 // batch of several in which no row is free is one.
 func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
 	op := "write statuses to " + t.m.Table
-	s := settling{t: t, op: op, answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2)}
+	s := settling{t: t, op: op, batch: slices.Clone(batch), answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2)}
 	for i, b := range batch {
 		s.answers[i].Settlement = b
 	}
@@ -73,6 +73,7 @@ type settling struct {
 	t       *Table
 	op      string
 	layout  layout
+	batch   []pombo.Settlement
 	answers []pombo.Settled
 	end     time.Time // when no more locked rows are looked for
 	locked  error     // of the last one
@@ -96,7 +97,7 @@ func (s *settling) answer(i int, result pombo.SettleResult, detail string) {
 func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (open []int, err error) {
 	batch := make([]pombo.Settlement, len(due))
 	for k, i := range due {
-		batch[k] = s.answers[i].Settlement
+		batch[k] = s.batch[i]
 	}
 	n, err := s.t.exec(ctx, s.t.d.settle(s.layout, batch, wait))
 	switch {
@@ -148,13 +149,16 @@ func (s *settling) verify(ctx context.Context, due []int) (still []int, err erro
 		return due, err
 	}
 	for _, i := range due {
-		a := s.answers[i]
+		a := &s.batch[i]
 		code, there := found[a.Row]
 		switch {
 		case !there:
 			s.answer(i, pombo.SettleGone, "the row is no longer there")
 		case sameCode(code, a.Code):
 			s.answer(i, pombo.SettleDone, "")
+		case slices.ContainsFunc(a.Unsure, func(c string) bool { return sameCode(code, c) }):
+			a.Expected, a.Unsure = code, nil
+			still = append(still, i)
 		case sameCode(code, a.Expected):
 			still = append(still, i)
 		default:

@@ -403,8 +403,8 @@ func review(f *fixture) {
 		}
 		one, err := f.db.Reviewed(f.Context(), r.Seq)
 		f.must(err)
-		if one != r {
-			f.Errorf("alone it is %+v, want %+v", one, r)
+		if diff := cmp.Diff(r, one); diff != "" {
+			f.Errorf("alone it is another one (-want +got):\n%s", diff)
 		}
 	}
 	_, err := f.db.Reviewed(f.Context(), 1<<40)

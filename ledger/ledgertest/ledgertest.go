@@ -50,6 +50,8 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a trace while it waits to be sent again", traceWhileQueued},
 		{"a failure that passes", resendByItself},
 		{"a failure that passes, settled", resendSettles},
+		{"a failure that passes, and its row", resendKnowsItsRow},
+		{"a failure that passes, and a row that nobody is sure of", resendUnsure},
 		{"a failed message that arrived after all", resendTakenBack},
 		{"a failed message retried by hand", resendByHand},
 		{"polls", polls},

@@ -276,6 +276,82 @@ func resendSettles(f *fixture) {
 	f.settleAll("1", "2") // its owner has set it back, so that is what the row has
 }
 
+// resendKnowsItsRow: what is sent again knows the code that the message before it
+// left in the row. Its worker and a comparison hold the row against that one.
+func resendKnowsItsRow(f *fixture) {
+	knows := func(id pombo.ID, code string) pombo.Notification {
+		f.Helper()
+		n := f.claimOne(me)
+		if n.ID != id || n.Settled != code {
+			f.Errorf("claimed %s whose row has %q, want %s and %q", n.ID, n.Settled, id, code)
+		}
+		r, err := f.db.Reviewed(f.Context(), n.Seq)
+		f.must(err)
+		if r.Settled != code {
+			f.Errorf("reviewed, its row has %q, want %q", r.Settled, code)
+		}
+		return n
+	}
+	again := func(id pombo.ID) pombo.ID {
+		f.Helper()
+		f.apply(f.failure(id, pombo.RemedyBackoff))
+		f.pass(3 * time.Hour)
+		return nextOf(f.get(id))
+	}
+	// The row has the code of a message that was sent, twice over.
+	id, _ := f.bring(pombo.Accepted)
+	f.settleAll("1", "2")
+	for range 2 {
+		id = again(id)
+		f.finish(f.begin(knows(id, "2")), pombo.Accepted, pombo.NoReason)
+	}
+	f.settleAll("2", "2")
+	f.apply(f.failure(id, pombo.RemedyNever))
+	f.settleAll("2", "3")
+
+	// By hand: the code of its failure; put back meanwhile, that still.
+	f.must(f.db.Retry(f.Context(), id))
+	id = nextOf(f.get(id))
+	f.finish(f.begin(knows(id, "3")), pombo.Queued, pombo.BlipUnavailable)
+	f.finish(f.begin(knows(id, "3")), pombo.Accepted, pombo.NoReason)
+	f.settleAll("3", "2")
+
+	// Set back on purpose, the row is pending.
+	row := f.newRows(1)[0]
+	id = f.enqueue(0, row)[0]
+	f.send(pombo.Accepted, pombo.NoReason)
+	f.settleAll("1", "2")
+	_, err := f.db.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, []pombo.Latest{{Row: row.Key, Generation: 1}})
+	f.must(err)
+	knows(nextOf(f.get(id)), "")
+}
+
+// resendUnsure: the process died between writing to the row and recording it, and
+// then the message failed. Nobody knows which of the two codes the row has.
+func resendUnsure(f *fixture) {
+	id, _ := f.bring(pombo.Accepted)
+	for range 2 {
+		f.apply(f.failure(id, pombo.RemedyBackoff))
+		f.pass(3 * time.Hour)
+		id = nextOf(f.get(id))
+		n := f.claimOne(me)
+		r, err := f.db.Reviewed(f.Context(), n.Seq)
+		f.must(err)
+		want := []string{"2", "3"}
+		if n.Settled != "" || !slices.Equal(n.Unsure, want) || r.Settled != "" || !slices.Equal(r.Unsure, want) {
+			f.Errorf("claimed with %q or %q, reviewed with %q or %q, want none and %q", n.Settled, n.Unsure, r.Settled, r.Unsure, want)
+		}
+		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
+	}
+	if s := f.settleAll("1", "2"); !slices.Equal(s.Unsure, []string{"2", "3"}) {
+		f.Errorf("settled from %q or %q, want the codes that the row may have", s.Expected, s.Unsure)
+	}
+	f.receipt(id, pombo.Delivered)
+	if s := f.settleAll("2", "4"); s.Unsure != nil {
+		f.Errorf("settled from %q or %q, want the one that was recorded", s.Expected, s.Unsure)
+	}
+}
+
 // resendTakenBack: of two messages with one id, one failed and one arrived.
 func resendTakenBack(f *fixture) {
 	id, _ := f.bring(pombo.Accepted)

@@ -44,6 +44,24 @@ func settleAgain(b *bench) {
 	b.wantResults(b.settle(batch...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDone)
 }
 
+// The crash was before a message failed that is sent again: the row may have either
+// code.
+func settleUnsure(b *bench) {
+	b.fill(1, 3)
+	b.SetStatus(b.key(2), "2")
+	b.SetStatus(b.key(3), "9")
+	var batch []pombo.Settlement
+	for n := 1; n <= 3; n++ {
+		s := b.to(n, "1", "4")
+		s.Unsure = []string{"2", "3"}
+		batch = append(batch, s)
+	}
+	b.wantResults(b.settle(batch...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDiverged)
+	b.wantStatus(1, "4")
+	b.wantStatus(2, "4")
+	b.wantStatus(3, "9")
+}
+
 func settleKeeps(b *bench) {
 	b.fill(1, 1)
 	sent := b.to(1, "1", "2")

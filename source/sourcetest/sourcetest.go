@@ -168,6 +168,7 @@ var cases = []struct {
 	{name: "statuses", run: statuses},
 	{name: "settle writes everything mapped", run: settleWrites},
 	{name: "settle again", run: settleAgain},
+	{name: "settle a row that may have one of two codes", run: settleUnsure},
 	{name: "settle leaves what is not known", run: settleKeeps},
 	{name: "settle what its owner changed", run: settleDiverged},
 	{name: "settle a batch of several codes and one row twice", run: settleMixed},
