@@ -6,11 +6,18 @@ import "time"
 type Filter struct {
 	State  State     // "" = every state
 	Phone  string    // E.164 of one person; "" = everybody
-	Text   string    // a row key, an id or the start of one; "" = any
+	Text   string    // a row key, else the start of some, or an id or at least eight of its digits; "" = any
 	Run    int64     // 0 = any
 	Since  time.Time // taken in at or after; zero = any
 	Limit  int       // 1 to 1000; 0 = 50
 	Cursor string    // from the list before; "" = from the newest
+}
+
+// Page is one page of a list.
+type Page struct {
+	Notifications []Notification // the newest first
+	Next          string         // the cursor of those that follow; "" = there are none
+	Unreadable    int            // left out because their record cannot be read
 }
 
 // Backlog is what the ledger holds open, for pages, metrics and readiness.

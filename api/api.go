@@ -63,7 +63,7 @@ type runReader interface {
 
 type notificationLedger interface {
 	Notification(ctx context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error)
-	List(ctx context.Context, f pombo.Filter) (list []pombo.Notification, next string, err error)
+	List(ctx context.Context, f pombo.Filter) (pombo.Page, error)
 	Retry(ctx context.Context, id pombo.ID) error
 	Cancel(ctx context.Context, id pombo.ID) error
 }

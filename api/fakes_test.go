@@ -60,7 +60,9 @@ type memory struct {
 	run    pombo.Run
 	pause  *pombo.Pause
 	filter pombo.Filter // of the last List
-	out    []pombo.OptOut
+	// unreadable is what the list leaves out.
+	unreadable int
+	out        []pombo.OptOut
 
 	compared *pombo.Reconciliation
 }
@@ -88,9 +90,9 @@ func (m *memory) Notification(_ context.Context, id pombo.ID) (pombo.Notificatio
 	}, m.err
 }
 
-func (m *memory) List(_ context.Context, f pombo.Filter) ([]pombo.Notification, string, error) {
+func (m *memory) List(_ context.Context, f pombo.Filter) (pombo.Page, error) {
 	m.filter = f
-	return []pombo.Notification{m.n}, "c2", m.err
+	return pombo.Page{Notifications: []pombo.Notification{m.n}, Next: "c2", Unreadable: m.unreadable}, m.err
 }
 
 func (m *memory) Retry(_ context.Context, id pombo.ID) error { return m.move(id, pombo.Queued) }

@@ -57,6 +57,7 @@ type Story struct {
 type List struct {
 	Notifications []Notification `json:"notifications"`
 	NextCursor    string         `json:"next_cursor,omitempty"` // "" = there is no more
+	Unreadable    int            `json:"unreadable,omitempty"`  // left out: their records cannot be read
 }
 
 func notificationOf(n pombo.Notification) Notification {
@@ -104,12 +105,12 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 	if err := q.err(); err != nil {
 		return err
 	}
-	found, next, err := s.o.Ledger.List(r.Context(), f)
+	page, err := s.o.Ledger.List(r.Context(), f)
 	if err != nil {
 		return fmt.Errorf("list notifications: %w", err)
 	}
-	list := List{Notifications: make([]Notification, len(found)), NextCursor: next}
-	for i, n := range found {
+	list := List{Notifications: make([]Notification, len(page.Notifications)), NextCursor: page.Next, Unreadable: page.Unreadable}
+	for i, n := range page.Notifications {
 		list.Notifications[i] = notificationOf(n)
 	}
 	return writeJSON(w, http.StatusOK, list)

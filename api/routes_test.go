@@ -253,6 +253,16 @@ func TestListPassesTheFilter(t *testing.T) {
 	}
 }
 
+func TestListTellsWhatItLeavesOut(t *testing.T) {
+	w := newWorld(t)
+	w.ledger.unreadable = 2
+	rec := w.ask("GET", "/api/v1/notifications", "")
+	checkStatus(t, rec, http.StatusOK)
+	if list := decode[List](t, rec); list.Unreadable != 2 || len(list.Notifications) != 1 {
+		t.Errorf("list = %+v, want two left out and one that is not", list)
+	}
+}
+
 func TestListDefaults(t *testing.T) {
 	w := newWorld(t)
 	w.ask("GET", "/api/v1/notifications", "")

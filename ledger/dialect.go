@@ -62,6 +62,9 @@ type character interface {
 	steady(d time.Duration) bool
 	// prepares reports whether a connection may keep statements prepared.
 	prepares() bool
+	// intact tells, without asking the database, whether it has been found damaged or
+	// taken away.
+	intact() error
 	// patient bounds how long a reading statement is waited for.
 	patient(ctx context.Context) (context.Context, context.CancelFunc)
 }

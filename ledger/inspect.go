@@ -2,18 +2,13 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/pressly/goose/v3"
-	driver "modernc.org/sqlite"
-
-	"pombo"
 )
 
 // Schema is the version of a ledger's tables, and the one that this program
@@ -24,7 +19,7 @@ type Schema struct{ Have, Want int64 }
 // Inspect tells how a ledger stands without changing anything: nothing is
 // created, migrated or locked, and a process that works on it is not disturbed.
 // pombo.ErrNotFound says that there is no such file, or none that was ever
-// opened as a ledger. For a ledger that is not a file, which Open neither makes
+// opened as a ledger; what belongs to another program is an error that says so. For a ledger that is not a file, which Open neither makes
 // nor migrates, a nil error says that the schema is the right one, and Schema is
 // zero.
 func Inspect(ctx context.Context, url string) (Schema, error) {
@@ -47,36 +42,10 @@ func inspectSQLite(ctx context.Context, path string) (s Schema, err error) {
 	if s.Want, err = newest(sqliteMigrations, "migration/sqlite"); err != nil {
 		return s, err
 	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0:
-		return s, fmt.Errorf("%s: %w", path, pombo.ErrNotFound)
-	case err != nil:
-		return s, err
-	case info.IsDir():
-		return s, fmt.Errorf("%s is a folder; name a file in it with LEDGER_URL", path)
-	}
-	mode := "?mode=ro&_pragma=busy_timeout(2000)"
-	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
-		// Nobody has it open. Even a reader would lay the files of the write-ahead
-		// log beside it, unless it is told that nothing changes.
-		mode += "&immutable=1"
-	}
-	c, err := driver.NewConnector(fileURI(path) + mode)
-	if err != nil {
+	if path, err = Locate(path); err != nil {
 		return s, err
 	}
-	db := sql.OpenDB(c)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	var ours int
-	err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'goose_db_version'`).Scan(&ours)
-	switch {
-	case err != nil:
-		return s, err
-	case ours == 0:
-		return s, fmt.Errorf("%s is a database, but no ledger; name another file in LEDGER_URL", path)
-	}
-	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&s.Have)
+	s.Have, err = recognize(ctx, path)
 	return s, err
 }
 

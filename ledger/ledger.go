@@ -257,13 +257,17 @@ func (db *DB) closePools() error {
 	return errors.Join(db.read.Close(), db.write.Close(), db.dialect.close())
 }
 
-// Check writes to the ledger and reports whether it can be written to.
+// Check writes to the ledger and reports whether it can be written to, has been
+// found damaged, or lies no longer where it was opened.
 func (db *DB) Check(ctx context.Context) error {
 	err := db.do(ctx, func(tx *txn) error {
 		return tx.exec(`INSERT INTO pulse (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = excluded.at`, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("write to the ledger: %w", err)
+	}
+	if err := db.dialect.intact(); err != nil {
+		return fmt.Errorf("look at the ledger: %w", err)
 	}
 	return nil
 }

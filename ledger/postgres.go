@@ -155,6 +155,7 @@ func postgresPool(url string, size int) (*sql.DB, error) {
 
 func (p *postgres) shared() bool   { return true }
 func (p *postgres) prepares() bool { return false }
+func (p *postgres) intact() error  { return nil }
 
 func (p *postgres) steady(d time.Duration) bool {
 	return !p.away && (p.back.IsZero() || time.Since(p.back) >= d)

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/pressly/goose/v3"
+
+	"pombo"
 )
 
 //go:embed migration/postgres/*.sql
@@ -35,11 +37,7 @@ func Migrate(ctx context.Context, url string) (before, after int64, err error) {
 
 func migrate(ctx context.Context, url string, before, after *int64) (err error) {
 	if !strings.HasPrefix(url, "postgres:") && !strings.HasPrefix(url, "postgresql:") {
-		db, err := Open(ctx, Options{URL: url})
-		if err != nil {
-			return err
-		}
-		return db.Close()
+		return migrateFile(ctx, url, before, after)
 	}
 	p := &postgres{}
 	db, err := postgresPool(url, 2)
@@ -78,6 +76,25 @@ func migrate(ctx context.Context, url string, before, after *int64) (err error) 
 	}
 	*after = want
 	return nil
+}
+
+// migrateFile leaves it to Open, which knows who else has the file.
+func migrateFile(ctx context.Context, url string, before, after *int64) error {
+	had, err := Inspect(ctx, url)
+	if err != nil && !errors.Is(err, pombo.ErrNotFound) {
+		return err
+	}
+	*before = had.Have
+	db, err := Open(ctx, Options{URL: url})
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	has, err := Inspect(ctx, url)
+	*after = has.Have
+	return err
 }
 
 func postgresGoose(db *sql.DB) (*goose.Provider, error) {

@@ -44,128 +44,264 @@ func (db *DB) Notification(ctx context.Context, id pombo.ID) (pombo.Notification
 const (
 	usualLimit = 50
 	mostLimit  = 1000
+	// walked is how many notifications a list looks at that has no index to go by
+	// (of those delivered, say) before it gives what it has found, and a cursor.
+	walked = 50_000
+	// From so many on, what an index yields takes too long to sort, and is looked for
+	// among the newest instead.
+	mostKeys    = 10_000
+	mostWaiting = 100_000
 )
 
 // List returns the notifications that the filter selects, the newest first, and
-// the cursor of those that follow; "" when there are none. What is taken in
+// the cursor of those that follow, "" when there are none. What is taken in
 // meanwhile does not shift the pages.
-func (db *DB) List(ctx context.Context, f pombo.Filter) (list []pombo.Notification, next string, err error) {
+//
+// It answers soon however many there are: it goes by an index, or through one part
+// of the ledger at a time. So a page can have fewer than the limit, or none, and
+// a cursor all the same. What cannot be read is left out, counted and logged.
+func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err error) {
 	limit := f.Limit
 	switch {
 	case limit == 0:
 		limit = usualLimit
 	case limit < 0 || limit > mostLimit:
-		return nil, "", fmt.Errorf("a limit of %d is not between 1 and %d", limit, mostLimit)
+		return page, fmt.Errorf("a limit of %d is not between 1 and %d", limit, mostLimit)
 	}
-	where, args, err := db.where(ctx, f)
+	s, err := db.selection(ctx, f)
 	if err != nil {
-		return nil, "", err
+		return page, err
 	}
 	// One more than asked for tells whether there is a next page.
-	args = append(args, limit+1)
-	ctx, done := db.dialect.patient(ctx)
-	defer done()
-	rows, err := db.read.QueryContext(ctx, db.dialect.text(`SELECT`+columns+`FROM notification WHERE `+where+
-		` ORDER BY seq DESC LIMIT ?`+strconv.Itoa(len(args))), args...)
-	if err != nil {
-		return nil, "", fmt.Errorf("list notifications: %w", db.dialect.explain(err))
-	}
-	err = db.collect(rows, func(rows *sql.Rows) error {
+	statement, args := s.statement(limit + 1)
+	var seqs []int64
+	err = db.due(ctx, statement, args, func(rows *sql.Rows) error {
 		n, err := scan(rows)
-		list = append(list, n)
+		switch seqs = append(seqs, n.Seq); {
+		case len(seqs) > limit:
+			return errEnough
+		case errors.Is(err, errMessage), errors.Is(err, errHistory):
+			page.Unreadable++
+			db.o.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.ID, "error", err)
+			return nil
+		}
+		page.Notifications = append(page.Notifications, n)
 		return err
 	})
-	if err != nil {
-		return nil, "", fmt.Errorf("list notifications: %w", err)
+	switch {
+	case err != nil:
+		return pombo.Page{}, fmt.Errorf("list notifications: %w", err)
+	case len(seqs) > limit:
+		page.Next = strconv.FormatInt(seqs[limit-1], 36)
+	case s.walks():
+		var looked, last sql.NullInt64
+		if err := db.due(ctx, partStatement, []any{s.before, s.from, walked}, func(rows *sql.Rows) error { return rows.Scan(&looked, &last) }); err != nil {
+			return pombo.Page{}, fmt.Errorf("list notifications: %w", err)
+		}
+		if looked.Int64 == walked {
+			page.Next = strconv.FormatInt(last.Int64, 36)
+		}
 	}
-	if len(list) > limit {
-		list = list[:limit]
-		next = strconv.FormatInt(list[limit-1].Seq, 36)
-	}
-	return list, next, nil
+	return page, nil
 }
 
-// where writes the filter as SQL.
-func (db *DB) where(ctx context.Context, f pombo.Filter) (string, []any, error) {
-	var terms []string
-	var args []any
-	add := func(term string, values ...any) {
-		// Each "?" of the term is the next of its values.
-		for _, v := range values {
-			args = append(args, v)
-			term = strings.Replace(term, "?·", "?"+strconv.Itoa(len(args)), 1)
-		}
-		terms = append(terms, term)
-	}
+// partStatement tells how far a walk has come.
+const partStatement = `SELECT count(*), min(seq) FROM (SELECT seq FROM notification WHERE seq < ?1 AND seq >= ?2 ORDER BY seq DESC LIMIT ?3) AS part`
 
-	before := int64(endOfTime)
+// selection is a filter on its way to SQL.
+type selection struct {
+	before, from int64 // bounds of seq, the first exclusive
+
+	// by is where the notifications are found, each a FROM with its conditions; none =
+	// among all, the newest first. terms are the conditions that remain, and
+	// columns what they look at.
+	by      []string
+	terms   []string
+	columns string
+	ordered bool // by is one, and an index has it in the order of seq
+
+	args []any
+}
+
+// arg adds a parameter and returns its name.
+func (s *selection) arg(v any) string {
+	s.args = append(s.args, v)
+	return "?" + strconv.Itoa(len(s.args))
+}
+
+func (s *selection) term(columns, condition string) {
+	s.columns += ", " + columns
+	s.terms = append(s.terms, condition)
+}
+
+// walks reports whether the list goes through the ledger, where it may find
+// nothing for a long time.
+func (s *selection) walks() bool { return len(s.by) == 0 && len(s.terms) > 0 }
+
+// statement selects the numbers first and reads their rows afterwards: no planner
+// can do it the other way round, and no more rows are read than are shown.
+func (s *selection) statement(limit int) (string, []any) {
+	bounds := "seq < " + s.arg(s.before) + " AND seq >= " + s.arg(s.from)
+	all := strings.Join(append([]string{bounds}, s.terms...), " AND ")
+	most := " LIMIT " + s.arg(limit)
+	var with, seqs string
+	switch {
+	case s.ordered:
+		seqs = "SELECT seq " + s.by[0] + " AND " + all + " ORDER BY not_before DESC, seq DESC" + most
+	case len(s.by) > 0:
+		head := "SELECT seq" + s.columns + " "
+		with = "WITH hit AS MATERIALIZED (" + blocks + head + strings.Join(s.by, " UNION ALL "+head) + ") "
+		seqs = "SELECT DISTINCT seq FROM hit WHERE " + all + " ORDER BY seq DESC" + most
+	case s.walks():
+		seqs = "SELECT seq FROM (SELECT seq" + s.columns + " FROM notification WHERE " + bounds + " ORDER BY seq DESC LIMIT " + s.arg(walked) +
+			") AS part WHERE " + strings.Join(s.terms, " AND ") + " ORDER BY seq DESC" + most
+	default:
+		seqs = "SELECT seq FROM notification WHERE " + bounds + " ORDER BY seq DESC" + most
+	}
+	return with + "SELECT" + columns + "FROM notification WHERE seq IN (" + seqs + ") ORDER BY seq DESC", s.args
+}
+
+// selection decides where the notifications of a filter are found: where the
+// fewest others are.
+func (db *DB) selection(ctx context.Context, f pombo.Filter) (*selection, error) {
+	s := &selection{before: endOfTime, from: 1}
 	if f.Cursor != "" {
 		seq, err := strconv.ParseInt(f.Cursor, 36, 64)
 		if err != nil || seq <= 0 {
-			return "", nil, errors.New("the cursor is none of this list; start again without one")
+			return nil, errors.New("the cursor is none of this list; start again without one")
 		}
-		before = seq
+		s.before = seq
 	}
-	add("seq < ?·", before)
-	if !f.Since.IsZero() {
-		from, err := db.since(ctx, f.Since.Add(time.Millisecond-1).UnixMilli()) // rounded up
-		if err != nil {
-			return "", nil, err
+	if f.State != "" && !f.State.Valid() {
+		return nil, fmt.Errorf("%q is no state", f.State)
+	}
+	var number phone.Number
+	var err error
+	if f.Phone != "" {
+		if number, err = phone.FromE164(f.Phone); err != nil {
+			return nil, errors.New("the phone of a filter has to be in E.164, for instance +5531988880000")
 		}
-		add("seq >= ?·", from)
+	}
+	if !f.Since.IsZero() {
+		if s.from, err = db.since(ctx, f.Since.Add(time.Millisecond-1).UnixMilli()); err != nil { // rounded up
+			return nil, err
+		}
+	}
+	if f.Text != "" {
+		if err := db.byText(ctx, s, f.Text); err != nil {
+			return nil, err
+		}
+	}
+	if f.Phone != "" {
+		is := "phone = " + s.arg(digits(number))
+		if len(s.by) == 0 {
+			s.by = []string{"FROM " + inBlocks + is}
+		} else {
+			s.term("phone", is)
+		}
 	}
 	if f.State != "" {
-		if !f.State.Valid() {
-			return "", nil, fmt.Errorf("%q is no state", f.State)
-		}
-		add("state = ?·", string(f.State))
-		switch lane := laneOf(f.State); {
-		case lane == laneQueued:
-			add("lane <= ?·", maxPriority)
-		case f.State == pombo.Uncertain:
-			add("lane = ?·", lane)
-		case lane != nil:
-			add("lane = ?· AND not_before IS NULL", lane)
-		case f.State == pombo.Claimed || f.State == pombo.Sending:
-			add("owner IS NOT NULL")
+		if err := db.byState(ctx, s, f.State); err != nil {
+			return nil, err
 		}
 	}
 	if f.Run != 0 {
 		_, first, last, err := db.run(ctx, f.Run)
-		if errors.Is(err, pombo.ErrNotFound) {
-			first, last = 1, 0
-		} else if err != nil {
-			return "", nil, err
+		switch {
+		case errors.Is(err, pombo.ErrNotFound):
+			s.before = 0
+		case err != nil:
+			return nil, err
 		}
-		add("run = ?· AND seq BETWEEN ?· AND ?·", f.Run, first, last)
-	}
-	if f.Phone != "" {
-		n, err := phone.FromE164(f.Phone)
-		if err != nil {
-			return "", nil, errors.New("the phone of a filter has to be in E.164, for instance +5531988880000")
+		s.from = max(s.from, first)
+		if last < endOfTime {
+			s.before = min(s.before, last+1)
 		}
-		add("seq IN ("+blocks+"SELECT seq FROM "+inBlocks+"phone = ?·)", digits(n))
+		s.term("run", "run = "+s.arg(f.Run))
 	}
-	if f.Text != "" {
-		term := "row_key >= ?· AND row_key < ?·"
-		values := []any{f.Text, f.Text + "\U0010ffff"}
-		if lo, hi, ok := words(f.Text); ok {
-			term = "(" + term + " OR seq IN (" + blocks + "SELECT seq FROM " + inBlocks + "id BETWEEN ?· AND ?·))"
-			values = append(values, lo, hi)
+	return s, nil
+}
+
+// byText finds the rows of a key, or else those whose key or id starts so.
+func (db *DB) byText(ctx context.Context, s *selection, text string) error {
+	known, err := db.count(ctx, `FROM notification WHERE row_key = ?1`, 1, text)
+	if err != nil {
+		return err
+	}
+	if known > 0 {
+		s.by = []string{"FROM notification WHERE row_key = " + s.arg(text)}
+		return nil
+	}
+	end := text + "\U0010ffff"
+	keys, err := db.count(ctx, `FROM notification WHERE row_key >= ?1 AND row_key < ?2`, mostKeys+1, text, end)
+	if err != nil {
+		return err
+	}
+	key := "row_key >= " + s.arg(text) + " AND row_key < " + s.arg(end)
+	lo, hi, isID := words(text)
+	switch {
+	case isID && keys > mostKeys:
+		s.term("row_key, id", "("+key+" OR id BETWEEN "+s.arg(lo)+" AND "+s.arg(hi)+")")
+	case keys > mostKeys:
+		s.term("row_key", key)
+	case isID:
+		s.by = []string{"FROM " + inBlocks + "id BETWEEN " + s.arg(lo) + " AND " + s.arg(hi), "FROM notification WHERE " + key}
+	default:
+		s.by = []string{"FROM notification WHERE " + key}
+	}
+	return nil
+}
+
+// byState finds those in a state by its lane, or what has an owner. Where the list
+// has another way to go, and for the states that most end in, the state is one
+// more condition.
+func (db *DB) byState(ctx context.Context, s *selection, state pombo.State) error {
+	if len(s.by) == 0 && len(s.terms) == 0 {
+		switch lane := laneOf(state); {
+		case state == pombo.Claimed || state == pombo.Sending:
+			s.by = []string{"FROM notification WHERE owner IS NOT NULL AND state = " + s.arg(string(state))}
+			return nil
+		case state == pombo.Queued || state == pombo.Uncertain:
+			lanes := [2]int{laneHeld, maxPriority}
+			if state == pombo.Uncertain {
+				lanes = [2]int{laneUncertain, laneUncertain}
+			}
+			n, err := db.count(ctx, `FROM notification WHERE lane BETWEEN ?1 AND ?2`, mostWaiting+1, lanes[0], lanes[1])
+			if err != nil {
+				return err
+			}
+			if n <= mostWaiting {
+				s.by = []string{"FROM notification WHERE lane BETWEEN " + s.arg(lanes[0]) + " AND " + s.arg(lanes[1])}
+				return nil
+			}
+		case lane != nil:
+			s.by, s.ordered = []string{"FROM notification WHERE lane = " + s.arg(lane) + " AND not_before IS NULL"}, true
+			return nil
 		}
-		add(term, values...)
 	}
-	return strings.Join(terms, " AND "), args, nil
+	s.term("state", "state = "+s.arg(string(state)))
+	return nil
+}
+
+// count counts what an index yields, at most so many.
+func (db *DB) count(ctx context.Context, from string, most int, args ...any) (n int, err error) {
+	err = db.due(ctx, `SELECT count(*) FROM (SELECT 1 `+from+` LIMIT ?`+strconv.Itoa(len(args)+1)+`) AS part`, append(args, most),
+		func(rows *sql.Rows) error { return rows.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("list notifications: %w", err)
+	}
+	return n, nil
 }
 
 // words returns the range of the ids that start with the text; ok is false when
-// none can. It takes an id whole or cut anywhere, after at least four digits.
+// none can. It takes an id whole or cut anywhere after eight digits: fewer are the keys
+// of rows more often than not.
 func words(text string) (lo, hi int64, ok bool) {
 	if id, err := pombo.ParseID(text); err == nil {
 		return word(id), word(id), true
 	}
 	hex := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(text)), "-", "")
-	if len(hex) < 4 || len(hex) > 32 {
+	if len(hex) < 8 || len(hex) > 32 {
 		return 0, 0, false
 	}
 	hex = hex[:min(len(hex), 16)]

@@ -12,12 +12,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
 	modernc "modernc.org/sqlite"
 	code "modernc.org/sqlite/lib"
+
+	"pombo"
 )
 
 //go:embed migration/sqlite/*.sql
@@ -30,7 +33,12 @@ type sqlite struct {
 	exclusive bool
 	write     *sql.DB
 	lock      *flock.Flock
+	file      *os.File // locked too; nil = by another process, or not exclusively
 	claimText string
+
+	found   os.FileInfo                 // the file that was opened
+	wal     atomic.Pointer[os.FileInfo] // its log, as the first check found it
+	damaged atomic.Pointer[error]       // what SQLite said when it found damage
 }
 
 // Memory: the writer keeps the pages that it works on (the newest rows, the
@@ -48,26 +56,54 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 	if s.path == "" {
 		return nil, nil, errors.New("its address names no file (LEDGER_URL, for instance sqlite:data/pombo.db)")
 	}
+	// Before anything is left in the file or beside it: is this the place for one?
+	if s.path, err = Locate(s.path); err != nil {
+		return nil, nil, err
+	}
+	_, unknown := recognize(ctx, s.path)
+	if _, ofSystem := errors.AsType[*fs.PathError](unknown); unknown != nil && !ofSystem && !errors.Is(unknown, pombo.ErrNotFound) {
+		return nil, nil, s.explain(unknown)
+	}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
 		return nil, nil, fmt.Errorf("create its folder: %w; set LEDGER_URL to a place where this user may write", err)
 	}
 	s.lock = flock.New(s.path + ".lock")
 	held, err := s.lock.TryLock()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, nil, fmt.Errorf("lock %s: %w; the folder of the ledger has to be writable for this user", s.lock.Path(), err)
-	case !held && s.exclusive:
-		return nil, nil, fmt.Errorf("another pombo is running on %s; stop it first, or give this one a file of its own with LEDGER_URL", s.path)
 	}
 	defer func() {
 		if err != nil {
 			if write != nil {
 				_ = write.Close()
 			}
-			_ = s.lock.Unlock()
+			_ = s.release()
 			write, read = nil, nil
 		}
 	}()
+	if !held && s.exclusive {
+		return nil, nil, fmt.Errorf("another pombo is running on %s; stop it first, or give this one a file of its own with LEDGER_URL", s.path)
+	}
+	if held {
+		switch alone, err := s.take(); {
+		case err != nil:
+			return nil, nil, fmt.Errorf("open %s: %w; give this user the right to read and write it", s.path, err)
+		case !alone:
+			return nil, nil, fmt.Errorf("another pombo is running on %s, which has a second name (a hard link); stop it first, or give this one a file of its own with LEDGER_URL", s.path)
+		}
+		tighten(s.path)
+		if !s.exclusive {
+			// Before SQLite opens the file: see release.
+			if err := s.letGo(); err != nil {
+				return nil, nil, err
+			}
+		}
+		if unknown != nil {
+			if err := mark(ctx, s.path); err != nil {
+				return nil, nil, s.explain(err)
+			}
+		}
+	}
 	if write, err = s.pool(1, writerCache, ""); err != nil {
 		return nil, nil, err
 	}
@@ -77,6 +113,9 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 	}
 	if read, err = s.pool(readers, readerCache, "&_pragma=query_only(1)"); err != nil {
 		return write, nil, err
+	}
+	if s.found, err = fileOf(s.path); err != nil {
+		return write, read, errors.Join(err, read.Close())
 	}
 	if held && !s.exclusive {
 		err = s.lock.Unlock()
@@ -257,7 +296,39 @@ func (s *sqlite) explain(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%s (%s): %w", what, s.path, err)
+	err = fmt.Errorf("%s (%s): %w", what, s.path, err)
+	if c := e.Code() & 0xff; c == code.SQLITE_CORRUPT || c == code.SQLITE_NOTADB {
+		s.damaged.Store(&err)
+	}
+	return err
+}
+
+// intact: SQLite meets damage only where it happens to read, and goes on in files
+// that have been deleted, until they are closed.
+func (s *sqlite) intact() error {
+	if found := s.damaged.Load(); found != nil {
+		return *found
+	}
+	now, err := fileOf(s.path)
+	if err != nil || !os.SameFile(now, s.found) {
+		return s.gone(s.path, err)
+	}
+	now, err = fileOf(s.path + "-wal")
+	if err == nil && s.wal.CompareAndSwap(nil, &now) {
+		return nil
+	}
+	if first := s.wal.Load(); first != nil && (err != nil || !os.SameFile(now, *first)) {
+		return s.gone(s.path+"-wal", err)
+	}
+	return nil
+}
+
+func (s *sqlite) gone(file string, err error) error {
+	what := "was replaced by another file"
+	if err != nil {
+		what = "is gone"
+	}
+	return errors.Join(fmt.Errorf("%s %s while pombo works on it, and what it records is lost when it stops; stop it, restore the ledger from a backup or start a new one with pombo recover", file, what), err)
 }
 
 // alone: what concerns the whole file concerns each write. A full disk may have
@@ -307,4 +378,4 @@ func (s *sqlite) scrub(ctx context.Context, read *sql.DB) (err error) {
 	return errors.New("the write-ahead log beside the ledger, which may still hold what was erased, is in use and could not be emptied; close what else has the ledger open (a database browser, a backup), then do the same again")
 }
 
-func (s *sqlite) close() error { return s.lock.Unlock() }
+func (s *sqlite) close() error { return s.release() }

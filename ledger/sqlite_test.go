@@ -117,7 +117,7 @@ func TestBadAddresses(t *testing.T) {
 		"none":           {"", "sqlite:"},
 		"with a secret":  {"oracle://scott:tiger@db", "has to begin with sqlite:"},
 		"no path":        {"sqlite:", "names no file"},
-		"a folder":       {"sqlite:" + dir, "cannot be opened"},
+		"a folder":       {"sqlite:" + dir, "is a folder"},
 		"a letter":       {"sqlite:" + text, "no ledger"},
 		"under a letter": {"sqlite:" + filepath.Join(text, "pombo.db"), "create its folder"},
 	} {
@@ -382,4 +382,15 @@ func parameters(statement string) int {
 		n++
 	}
 	return n
+}
+
+func TestIsUNC(t *testing.T) {
+	for path, want := range map[string]bool{
+		`\\servidor\dados\pombo.db`: true, `//servidor/dados/pombo.db`: true, `\\?\UNC\servidor\dados\pombo.db`: true, `\\?\unc\s\d\p.db`: true,
+		`C:\pombo\pombo.db`: false, `\\?\C:\pombo\pombo.db`: false, `\\.\C:\pombo.db`: false, `data\pombo.db`: false, `\pombo.db`: false, "": false,
+	} {
+		if got := isUNC(path); got != want {
+			t.Errorf("isUNC(%s) = %v, want %v", path, got, want)
+		}
+	}
 }

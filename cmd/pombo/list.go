@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/api"
 )
 
 type listCommand struct {
 	State  stateFlag `placeholder:"STATE" help:"Only those in this state: ${states}."`
 	Phone  string    `placeholder:"PHONE" help:"Only those to this person, in any spelling."`
-	Search string    `placeholder:"TEXT" help:"Only the one with this row key or id, or those whose id starts so."`
+	Search string    `placeholder:"TEXT" help:"Only the row with this key; or those whose key starts so, or whose id is or starts with this (at least eight digits)."`
 	Taken  int64     `name:"run" placeholder:"N" help:"Only those that this run took in."`
 	Since  sinceFlag `placeholder:"TIME" help:"Only those taken in since: 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00."`
 	Limit  int       `default:"50" placeholder:"N" help:"At most so many, up to 1000 (${default})."`
@@ -76,12 +77,15 @@ func (c listCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	list, err := client.List(ctx, pombo.Filter{
+	list, err := collect(ctx, client, pombo.Filter{
 		State: pombo.State(c.State), Phone: c.Phone, Text: c.Search, Run: c.Taken,
 		Since: c.Since.Time, Limit: c.Limit, Cursor: c.Cursor,
 	})
 	if err != nil {
 		return err
+	}
+	if list.Unreadable > 0 {
+		s.sayf("%d are left out: their records cannot be read; the log names them", list.Unreadable)
 	}
 	if c.JSON {
 		return s.printJSON(list)
@@ -99,4 +103,18 @@ func (c listCommand) Run(ctx context.Context, s *shell) error {
 		s.sayf("there are more: the same with --cursor %s", list.NextCursor)
 	}
 	return nil
+}
+
+// collect asks for pages until there are as many as the limit says: a page of a
+// search may have fewer, or none, and still not be the last.
+func collect(ctx context.Context, client *api.Client, f pombo.Filter) (api.List, error) {
+	all, err := client.List(ctx, f)
+	for limit := f.Limit; err == nil && all.NextCursor != "" && len(all.Notifications) < limit; {
+		f.Cursor, f.Limit = all.NextCursor, limit-len(all.Notifications)
+		var page api.List
+		page, err = client.List(ctx, f)
+		all.Notifications = append(all.Notifications, page.Notifications...)
+		all.NextCursor, all.Unreadable = page.NextCursor, all.Unreadable+page.Unreadable
+	}
+	return all, err
 }

@@ -46,10 +46,14 @@ func (g grid) String() string { return g.w.Render() + "\n" }
 func cells(texts []string) table.Row {
 	row := make(table.Row, len(texts))
 	for i, t := range texts {
-		row[i] = plain(t)
+		row[i] = unbroken(t)
 	}
 	return row
 }
+
+// unbroken is plain with a blank for each line break: a row's key or a detail from
+// outside makes no line of its own. Other blanks, which may be part of a key, stay.
+func unbroken(s string) string { return strings.ReplaceAll(plain(s), "\n", " ") }
 
 // plain takes what could steer a terminal out of a text that came from outside.
 // Line breaks stay.
@@ -97,7 +101,7 @@ func parseIDs(texts ...string) ([]pombo.ID, error) {
 // fact prints a name and what is known under it, if anything is.
 func (s *shell) fact(name, text string) {
 	if text != "" {
-		s.printf("%-13s %s\n", name, plain(text))
+		s.printf("%-13s %s\n", name, unbroken(text))
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *shell) printReconciliation(r api.Reconciliation) {
 		for _, f := range r.Findings {
 			if f.Kind == kind {
 				shown++
-				s.printf("  %s  row %s\n", f.ID, plain(f.Row))
+				s.printf("  %s  row %s\n", f.ID, unbroken(f.Row))
 			}
 		}
 		if more := r.Counts[kind] - shown; more > 0 {

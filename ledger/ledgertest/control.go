@@ -263,15 +263,15 @@ func lists(f *fixture) {
 		f.Helper()
 		var got []pombo.ID
 		for {
-			list, next, err := f.db.List(f.Context(), filter)
+			page, err := f.db.List(f.Context(), filter)
 			f.must(err)
-			for _, n := range list {
+			for _, n := range page.Notifications {
 				got = append(got, n.ID)
 			}
-			if next == "" {
+			if page.Next == "" {
 				return got
 			}
-			filter.Cursor = next
+			filter.Cursor = page.Next
 		}
 	}
 	backwards := func(of ...int) []pombo.ID {
@@ -298,7 +298,9 @@ func lists(f *fixture) {
 		"a phone":                {pombo.Filter{Phone: taken[4].Phone.E164()}, backwards(4)},
 		"another phone":          {pombo.Filter{Phone: "+5511900000000"}, nil},
 		"a row":                  {pombo.Filter{Text: taken[24].Key}, backwards(24)},
-		"the start of rows":      {pombo.Filter{Text: "row-2"}, backwards(1, 19, 20, 21, 22, 23, 24)},
+		"a row, not its likes":   {pombo.Filter{Text: taken[1].Key}, backwards(1)},
+		"the start of rows":      {pombo.Filter{Text: "row-"}, backwards(every...)},
+		"the start, in pages":    {pombo.Filter{Text: "row-", Limit: 7}, backwards(every...)},
 		"an id":                  {pombo.Filter{Text: string(ids[5])}, backwards(5)},
 		"an id as Blip has it":   {pombo.Filter{Text: "fwd:" + strings.ToUpper(string(ids[5]))}, backwards(5)},
 		"the start of an id":     {pombo.Filter{Text: string(ids[6][:13])}, backwards(6)},
@@ -308,6 +310,13 @@ func lists(f *fixture) {
 		"since":                  {pombo.Filter{Since: f.clock.Now().Add(-2 * time.Minute)}, backwards(22, 23, 24)},
 		"since the beginning":    {pombo.Filter{Since: f.clock.Now().Add(-time.Hour), Limit: 1000}, backwards(every...)},
 		"since now":              {pombo.Filter{Since: f.clock.Now().Add(1)}, nil},
+		"a phone and a state":    {pombo.Filter{Phone: taken[3].Phone.E164(), State: pombo.Cancelled}, backwards(3)},
+		"a phone, another state": {pombo.Filter{Phone: taken[3].Phone.E164(), State: pombo.Queued}, nil},
+		"a row and a phone":      {pombo.Filter{Text: taken[4].Key, Phone: taken[4].Phone.E164()}, backwards(4)},
+		"a row, another phone":   {pombo.Filter{Text: taken[4].Key, Phone: taken[5].Phone.E164()}, nil},
+		"a run and a state":      {pombo.Filter{Run: r.ID, State: pombo.Queued}, backwards(10)},
+		"a run, another state":   {pombo.Filter{Run: r.ID, State: pombo.Delivered}, nil},
+		"the start and a state":  {pombo.Filter{Text: "row-", State: pombo.Cancelled}, backwards(3, 7)},
 		"several at once":        {pombo.Filter{State: pombo.Queued, Since: f.clock.Now().Add(-time.Minute), Text: "row-"}, backwards(23, 24)},
 	} {
 		if diff := cmp.Diff(test.want, all(test.filter)); diff != "" {
@@ -317,18 +326,18 @@ func lists(f *fixture) {
 	for name, filter := range map[string]pombo.Filter{
 		"limit": {Limit: 1001}, "negative": {Limit: -1}, "cursor": {Cursor: "?"}, "state": {State: "lost"}, "phone": {Phone: "97777-0000"},
 	} {
-		if _, _, err := f.db.List(f.Context(), filter); err == nil || strings.Contains(err.Error(), "97777") {
+		if _, err := f.db.List(f.Context(), filter); err == nil || strings.Contains(err.Error(), "97777") {
 			f.Errorf("a bad %s: error = %v, want one without the number", name, err)
 		}
 	}
 	// A page does not shift when more is taken in.
-	first, next, err := f.db.List(f.Context(), pombo.Filter{Limit: 3})
+	first, err := f.db.List(f.Context(), pombo.Filter{Limit: 3})
 	f.must(err)
 	f.queue(2)
-	second, _, err := f.db.List(f.Context(), pombo.Filter{Limit: 3, Cursor: next})
+	second, err := f.db.List(f.Context(), pombo.Filter{Limit: 3, Cursor: first.Next})
 	f.must(err)
-	if first[2].Seq-1 != second[0].Seq {
-		f.Errorf("after %d comes %d", first[2].Seq, second[0].Seq)
+	if first.Notifications[2].Seq-1 != second.Notifications[0].Seq {
+		f.Errorf("after %d comes %d", first.Notifications[2].Seq, second.Notifications[0].Seq)
 	}
 	_, _, err = f.db.Notification(f.Context(), pombo.Key{Source: source, Row: "nobody", Generation: 1}.ID())
 	f.mustBe(err, pombo.ErrNotFound)

@@ -46,9 +46,9 @@ func held(f *fixture) {
 	if !next.IsZero() {
 		f.Errorf("the next one is due at %v, want none", next)
 	}
-	list, _, err := f.db.List(f.Context(), pombo.Filter{State: pombo.Queued})
+	page, err := f.db.List(f.Context(), pombo.Filter{State: pombo.Queued})
 	f.must(err)
-	if len(list) != 3 || list[0].Reason != pombo.TemplatePaused {
+	if list := page.Notifications; len(list) != 3 || list[0].Reason != pombo.TemplatePaused {
 		f.Errorf("list = %v, want the three that are held", list)
 	}
 

@@ -298,21 +298,21 @@ func (f *fixture) lists() {
 	byState := map[pombo.State]int{}
 	filter := pombo.Filter{Limit: 1000}
 	for more := true; more; more = filter.Cursor != "" {
-		list, next, err := f.db.List(f.Context(), filter)
+		page, err := f.db.List(f.Context(), filter)
 		f.must(err)
-		for _, n := range list {
+		for _, n := range page.Notifications {
 			byState[n.State]++
 		}
-		filter.Cursor = next
+		filter.Cursor = page.Next
 	}
 	for _, s := range pombo.States() {
 		got := 0
 		filter := pombo.Filter{State: s, Limit: 1000}
 		for more := true; more; more = filter.Cursor != "" {
-			list, next, err := f.db.List(f.Context(), filter)
+			page, err := f.db.List(f.Context(), filter)
 			f.must(err)
-			got += len(list)
-			filter.Cursor = next
+			got += len(page.Notifications)
+			filter.Cursor = page.Next
 		}
 		if got != byState[s] {
 			f.Errorf("the list of the %s has %d, want %d", s, got, byState[s])
