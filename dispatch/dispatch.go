@@ -69,6 +69,8 @@ type Ledger interface {
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
+	// InHand lists what this owner has claimed or is sending.
+	InHand(ctx context.Context, owner string) ([]pombo.Notification, error)
 }
 
 // Blip is the way to WhatsApp. Every error is a *pombo.Error.
@@ -153,6 +155,7 @@ type Engine struct {
 	slots  chan struct{}           // calls to Blip under way
 	flight *flight                 // messages between leave and answer
 	hands  chan struct{}           // notifications in hand
+	inHand *inHand                 // which they are
 	work   chan pombo.Notification // from the claim loop to the workers
 	queued signal                  // something may be claimable
 	due    signal                  // something may be to settle
@@ -220,6 +223,7 @@ func New(o Options) (*Engine, error) {
 		metrics: newMetrics(o.Registerer),
 		slots:   make(chan struct{}, o.Workers),
 		hands:   make(chan struct{}, hands),
+		inHand:  newInHand(),
 		work:    make(chan pombo.Notification, hands),
 		queued:  newSignal(),
 		due:     newSignal(),
@@ -343,7 +347,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 // have sent.
 func (e *Engine) claimLoop(ctx context.Context) {
 	defer close(e.work)
-	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
+	trouble := backoff{first: 100 * time.Millisecond, most: ledgerAway}
 	select {
 	case <-e.catalog.looked: // what Blip says of the templates, before the first row goes
 	case <-ctx.Done():
@@ -358,7 +362,9 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		ended := e.inHand.claim()
 		batch, err := e.o.Ledger.Claim(ctx, e.o.Owner, free)
+		ended(batch)
 		for range free - len(batch) {
 			<-e.hands
 		}
@@ -410,6 +416,10 @@ func (e *Engine) takeHands(ctx context.Context, busy bool) (n int, err error) {
 	}
 }
 
+// ledgerAway is the longest pause between two tries of what all sending waits for
+// while the ledger does not answer: it is what sending is late when it does again.
+const ledgerAway = 2 * time.Second
+
 // gatherHands is short against the least time that a call to Blip takes.
 const gatherHands = 2 * time.Millisecond
 
@@ -428,6 +438,7 @@ func (e *Engine) waitQueued(ctx context.Context) error {
 func (e *Engine) worker() {
 	for n := range e.work {
 		e.Deliver(n)
+		e.inHand.let(n.Seq)
 		<-e.hands
 		if len(e.hands) == 0 {
 			e.idle.set()
@@ -435,18 +446,28 @@ func (e *Engine) worker() {
 	}
 }
 
-// heartbeat renews the lease, frees what dead owners had in hand and learns of
-// pauses that another process wrote. It outlives claiming: as long as a worker
-// is at work its rows are in hand.
+// heartbeat renews the lease, gives back what nobody works on, frees what dead
+// owners had in hand and learns of pauses that another process wrote. It outlives
+// claiming: as long as a worker is at work its rows are in hand. A renewal that failed
+// is soon tried again: without a lease nothing is sent.
 func (e *Engine) heartbeat(ctx context.Context) {
-	for sleep(ctx, e.o.Lease/3) == nil {
+	for wait := e.o.Lease / 3; sleep(ctx, wait) == nil; {
 		err := e.Renew(ctx)
+		if wait = e.o.Lease / 3; err != nil {
+			wait = min(wait, ledgerAway)
+		}
 		// In a pause nobody else learns whether the ledger is written again.
 		if paused, _ := e.pace.state(); ctx.Err() == nil && (err != nil || paused) {
 			e.progress.went(recording, err)
 		}
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
+		}
+		if err == nil {
+			err = e.giveBack(ctx)
+			if err != nil && ctx.Err() == nil {
+				e.log.Error("what is in hand not compared", "error", err)
+			}
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("reclaim failed", "error", err)

@@ -415,6 +415,17 @@ func (m *memory) Renew(_ context.Context, owner string) error {
 	return err
 }
 
+func (m *memory) InHand(_ context.Context, owner string) (list []pombo.Notification, err error) {
+	leave, err := m.enter("InHand")
+	defer leave()
+	for _, n := range m.rows {
+		if n.Owner == owner && (n.State == pombo.Claimed || n.State == pombo.Sending) {
+			list = append(list, *n)
+		}
+	}
+	return list, err
+}
+
 // Reclaim frees what silent owners had; without leases nobody is ever silent.
 func (m *memory) Reclaim(context.Context) (requeued, uncertain int, err error) {
 	leave, err := m.enter("Reclaim")

@@ -183,6 +183,9 @@ func (l faultyLedger) EndRun(ctx context.Context, id int64) (pombo.Run, bool, er
 func (l faultyLedger) Renew(ctx context.Context, owner string) error {
 	return done(l.f, "Renew", func() error { return l.memory.Renew(ctx, owner) })
 }
+func (l faultyLedger) InHand(ctx context.Context, owner string) ([]pombo.Notification, error) {
+	return through(l.f, "InHand", func() ([]pombo.Notification, error) { return l.memory.InHand(ctx, owner) })
+}
 func (l faultyLedger) Reclaim(ctx context.Context) (int, int, error) {
 	return both(l.f, "Reclaim", func() (int, int, error) { return l.memory.Reclaim(ctx) })
 }

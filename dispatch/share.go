@@ -145,7 +145,7 @@ func (s *shares) next() (<-chan struct{}, func()) {
 // their time has come. While the ledger is away nobody gets one, and nobody
 // could record what he sends.
 func (s *shares) run(ctx context.Context) {
-	trouble := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
+	trouble := backoff{first: 100 * time.Millisecond, most: ledgerAway}
 	var queue []*turn
 	for {
 		var err error

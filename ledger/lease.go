@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"pombo"
@@ -51,6 +52,22 @@ func (db *DB) Renew(ctx context.Context, owner string) error {
 	}
 	db.renewed(owner)
 	return nil
+}
+
+const inHandStatement = `SELECT` + columns + `FROM notification WHERE owner = ?1 ORDER BY seq`
+
+// InHand lists what the owner has claimed or is sending, as the ledger knows it.
+func (db *DB) InHand(ctx context.Context, owner string) ([]pombo.Notification, error) {
+	var list []pombo.Notification
+	err := db.due(ctx, inHandStatement, []any{owner}, func(rows *sql.Rows) error {
+		n, err := scan(rows)
+		list = append(list, n)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what is in hand: %w", err)
+	}
+	return list, nil
 }
 
 // Reclaim takes from owners without a live lease what they have in hands: what

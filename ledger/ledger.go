@@ -79,6 +79,9 @@ type Options struct {
 	// Lease is how long an owner may stay silent before what it has in hands is
 	// taken from it; 0 = 30 s.
 	Lease time.Duration
+	// Timeout is how long PostgreSQL may take to answer until the connection is given
+	// up and another one is made; 0 = 15 s. On SQLite nobody is far away.
+	Timeout time.Duration
 	// FirstPoll is how long after acceptance Blip is asked for receipts;
 	// 0 = 30 s, negative = never.
 	FirstPoll time.Duration
@@ -144,6 +147,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Lease == 0 {
 		o.Lease = 30 * time.Second
 	}
+	if o.Timeout == 0 {
+		o.Timeout = postgresTimeout
+	}
 	if o.FirstPoll == 0 {
 		o.FirstPoll = 30 * time.Second
 	}
@@ -156,6 +162,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	if o.Lease < 0 {
 		return nil, fmt.Errorf("open the ledger: a lease of %v is none", o.Lease)
+	}
+	if o.Timeout < time.Second {
+		return nil, fmt.Errorf("open the ledger: no database answers everything within %v", o.Timeout)
 	}
 	for s := range o.Codes {
 		if !s.Valid() || s.Open() {
@@ -178,7 +187,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.dialect = &sqlite{path: path, exclusive: o.Exclusive, claimText: sqliteClaim()}
 	case "postgres", "postgresql":
 		db.byDatabase = noClock
-		db.dialect = &postgres{url: o.URL, name: db.name, clock: db.clock, log: o.Logger, quit: db.quit, arrays: map[string]string{}}
+		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, clock: db.clock, log: o.Logger, quit: db.quit, arrays: map[string]string{}}
 	default:
 		// The URL itself may hold a password.
 		return nil, errors.New("open the ledger: its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")

@@ -5,14 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // postgres is the ledger in PostgreSQL, for several processes at once, or in what
@@ -29,7 +27,10 @@ import (
 // the database's clock. How a group of writes is carried out, and what happens
 // when the connection is lost over it, is told in postgres_write.go.
 type postgres struct {
-	url   string
+	url     string
+	timeout time.Duration // for an answer
+	servers *servers      // from open on; the second writer has the same
+
 	name  string // the writer's, in the table of writers
 	clock func() any
 	log   *slog.Logger
@@ -48,32 +49,23 @@ type postgres struct {
 	own, pooled bool
 }
 
-// Limits for whoever waits for the database. The server keeps to the first by
-// itself, so that nothing of ours holds a lock when we are gone.
-const (
-	postgresPatience = 30 * time.Second
-	postgresConnect  = 5 * time.Second
-	postgresReaders  = 4
-)
+// postgresReaders is how many statements read at once.
+const postgresReaders = 4
 
 func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
-	if write, err = postgresPool(p.url, 1); err != nil {
+	if p.servers, err = newServers(p.url, p.timeout, p.log); err != nil {
 		return nil, nil, err
 	}
-	if read, err = postgresPool(p.url, postgresReaders); err != nil {
-		return nil, nil, errors.Join(err, write.Close())
-	}
-	other, err := postgresPool(p.url, 1)
-	if err != nil {
-		return nil, nil, errors.Join(err, read.Close(), write.Close())
-	}
+	write, read = p.servers.pool(1), p.servers.pool(postgresReaders)
+	other := p.servers.pool(1)
 	ctx, done := p.patient(ctx)
 	defer done()
 	if err := p.ready(ctx, read); err != nil {
+		p.servers.close()
 		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
 	p.write = write
-	p.other = &postgres{name: p.name + "-2", clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
+	p.other = &postgres{servers: p.servers, name: p.name + "-2", clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
 	return write, read, nil
 }
 
@@ -126,31 +118,13 @@ func postgresSchema(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// postgresPool opens a pool for a look at a database.
 func postgresPool(url string, size int) (*sql.DB, error) {
-	c, err := pgx.ParseConfig(url)
+	s, err := newServers(url, postgresTimeout, slog.New(slog.DiscardHandler))
 	if err != nil {
-		// What the driver says may quote a password that it did not recognise.
-		said := errors.New("its address cannot be read")
-		if file, ok := errors.AsType[*fs.PathError](err); ok {
-			// Without its name: a password with an @ and a ? in it can be taken for one.
-			said = fmt.Errorf("its address names a file that cannot be read: %w", file.Err)
-		}
-		return nil, fmt.Errorf("%w; write LEDGER_URL=postgres://user:password@host:5432/database?sslmode=require, with %%40 for @ and %%2F for / in the password", said)
+		return nil, err
 	}
-	c.DefaultQueryExecMode = pgx.QueryExecModeExec // one message, nothing left behind
-	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = postgresConnect
-	}
-	// PgBouncer knows both of these and carries them from session to session.
-	c.RuntimeParams["client_encoding"] = "UTF8"
-	if c.RuntimeParams["application_name"] == "" {
-		c.RuntimeParams["application_name"] = "pombo"
-	}
-	db := stdlib.OpenDB(*c)
-	db.SetMaxOpenConns(size)
-	db.SetMaxIdleConns(size)
-	return db, nil
+	return s.pool(size), nil
 }
 
 func (p *postgres) shared() bool   { return true }
@@ -162,10 +136,15 @@ func (p *postgres) steady(d time.Duration) bool {
 }
 
 func (p *postgres) patient(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, postgresPatience)
+	ctx, cancel := context.WithTimeout(ctx, p.servers.bound)
+	stop := p.servers.watch()
+	return ctx, func() { stop(); cancel() }
 }
 
-func (p *postgres) close() error { return p.other.write.Close() }
+func (p *postgres) close() error {
+	p.servers.close()
+	return p.other.write.Close()
+}
 
 // What was erased stays in the table's file until the server's own vacuum has
 // been there.
@@ -192,7 +171,7 @@ func (p *postgres) text(statement string) string { return postgresText.Replace(s
 // than the limit needs; see sqliteClaim. It locks what it takes and passes over
 // what others have locked.
 func (p *postgres) claim() string  { return postgresClaim }
-func (p *postgres) limits() string { return postgresLimits }
+func (p *postgres) limits() string { return limitsWithin(p.servers.bound) }
 
 const postgresClaim = `
 	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL,
@@ -230,6 +209,10 @@ func sqlstate(err error) string {
 // explain says what to do about the errors that an operator can mend. What the
 // server says about a value may quote it, and goes no further than here.
 func (p *postgres) explain(err error) error {
+	switch {
+	case errors.Is(err, errOldPrimary), errors.Is(err, errNoPrimary):
+		return fmt.Errorf("%w; it goes on by itself when the new primary is there: %w", ErrAway, err)
+	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		if _, ours := errors.AsType[*pgconn.ConnectError](err); ours || pgconn.Timeout(err) || lost(err) {

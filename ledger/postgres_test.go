@@ -399,16 +399,16 @@ func TestPlansBeforeStatistics(t *testing.T) {
 		limits, text, want string
 		args               []any
 	}{
-		"unsettled": {postgresLimits, unsettledStatement, "Index Scan using notification_settle", []any{int64(9500), "T", 500}},
+		"unsettled": {db.dialect.limits(), unsettledStatement, "Index Scan using notification_settle", []any{int64(9500), "T", 500}},
 		"queued":    {"", queuedStatement, "notification_lane", []any{int64(9500)}},
 		"queue":     {"", `SELECT count(*) FROM notification WHERE ` + inQueue, "notification_lane", nil},
-		"polls":     {postgresLimits, pollDueStatement, "Index Scan using notification_poll", []any{int64(100), 100}},
+		"polls":     {db.dialect.limits(), pollDueStatement, "Index Scan using notification_poll", []any{int64(100), 100}},
 	} {
 		if got := plan(test.limits, test.text, test.args...); !strings.Contains(got, test.want) || strings.Contains(got, "Seq Scan") {
 			t.Errorf("%s:\n%s\nwant %s, and nothing read as a whole", name, got, test.want)
 		}
 	}
-	if got := plan(postgresLimits, `DELETE FROM owner WHERE until <= 1`); strings.Contains(got, "JIT") {
+	if got := plan(db.dialect.limits(), `DELETE FROM owner WHERE until <= 1`); strings.Contains(got, "JIT") {
 		t.Errorf("the lease's statement would be compiled:\n%s", got)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,8 +43,14 @@ import (
 // each of them looked up in the table, every time. A scan of a table of three rows
 // then looks so dear that the server would compile it first, which takes a hundred
 // times as long as the scan (jit, from PostgreSQL 11 on). All ends with the transaction.
-const postgresLimits = `SELECT set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '30s', true),
+const postgresLimits = `SELECT set_config('statement_timeout', '{ms}', true), set_config('idle_in_transaction_session_timeout', '{ms}', true),
 	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`
+
+// limitsWithin has the server end a statement a little before its answer is given
+// up here: the server says why.
+func limitsWithin(bound time.Duration) string {
+	return strings.ReplaceAll(postgresLimits, "{ms}", strconv.FormatInt((bound-bound/10).Milliseconds(), 10))
+}
 
 // countStatement fails (number may not be NULL) if the row has not the number before ?2.
 const countStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, ?2, /*clock*/?3)
@@ -101,7 +109,8 @@ const tries = 5
 // lookAgain is how long the writer waits between two looks at its row.
 const lookAgain = 250 * time.Millisecond
 
-// errInDoubt: the connection was lost after COMMIT was sent.
+// errInDoubt: the connection was lost after COMMIT was sent, or the standby that the
+// server waits for has not confirmed it.
 var errInDoubt = errors.New("the connection to the ledger's database was lost")
 
 // errBehind: the number in the writer's row was another one.
@@ -111,6 +120,7 @@ var errBehind = errors.New("the transactions of this process are counted otherwi
 var errNoConnection = errors.New("there is no connection to the ledger's database")
 
 func (p *postgres) transact(tx *txn, group []*write) error {
+	silent := false // a try before this one had no answer
 	for try := 1; ; try++ {
 		err := p.try(tx, group)
 		if lost(err) {
@@ -132,6 +142,11 @@ func (p *postgres) transact(tx *txn, group []*write) error {
 			return nil
 		case try == tries || errors.Is(err, errNoConnection):
 			return err
+		case errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err):
+			if silent {
+				return err
+			}
+			silent = true
 		case lost(err) || errors.Is(err, errBehind):
 		case sqlstate(err) == deadlockDetected || sqlstate(err) == serializationFailure:
 		case p.own && unprepared(err):
@@ -154,7 +169,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	tx.ctx, tx.conn = ctx, conn
 	defer func() {
 		tx.conn = nil
-		if err != nil && (!rollback(ctx, conn) || unprepared(err)) {
+		if err != nil && (!rollback(ctx, conn) || unprepared(err) || errors.Is(err, errInDoubt) || sqlstate(err) == readOnlyTransaction) {
 			// The pool asks nobody for a connection that is given up so.
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
@@ -166,7 +181,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	err = raw(conn, func(c *pgx.Conn) error {
 		b := &pgx.Batch{}
 		b.Queue(`BEGIN ISOLATION LEVEL READ COMMITTED`)
-		b.Queue(postgresLimits)
+		b.Queue(p.limits())
 		b.Queue(p.text(countStatement), p.name, number, p.clock())
 		steps, err := p.queue(b, list)
 		if err != nil {
@@ -194,6 +209,9 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		if err == nil && done.String() != "COMMIT" {
 			// So it answers when a statement had failed and somebody went on.
 			err = errors.New("the transaction was rolled back because of an earlier error")
+		}
+		if err == nil && unsure(c) {
+			err = errInDoubt
 		}
 		return err
 	})
@@ -226,10 +244,7 @@ func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) err
 func (p *postgres) look(tx *txn) (committed bool, err error) {
 	number := p.number + 1
 	for {
-		ctx, done := p.patient(context.Background())
-		var found int64
-		err := p.write.QueryRowContext(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found)
-		done()
+		found, err := p.lookOnce(number)
 		if err == nil {
 			p.number = found
 			return found == number, nil
@@ -243,6 +258,30 @@ func (p *postgres) look(tx *txn) (committed bool, err error) {
 			return false, fmt.Errorf("%w; it is not known whether this was written: %w", errInDoubt, err)
 		}
 	}
+}
+
+func (p *postgres) lookOnce(number int64) (found int64, err error) {
+	ctx, done := p.patient(context.Background())
+	defer done()
+	conn, err := p.write.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = conn.Close()
+	}()
+	if err := conn.QueryRowContext(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found); err != nil {
+		return 0, err
+	}
+	return found, raw(conn, func(c *pgx.Conn) error {
+		if unsure(c) {
+			return errInDoubt
+		}
+		return nil
+	})
 }
 
 // rollback ends the transaction and reports whether the connection is still good.

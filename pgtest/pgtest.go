@@ -15,7 +15,8 @@
 //	func TestSomething(t *testing.T) {
 //		dsn := postgres.Database(t)
 //
-// A test that kills or stops the server starts its own with Start.
+// A test that kills or stops the server starts its own with Start. What a failover
+// needs (a standby, promotion, a server that hangs and goes on) is in standby.go.
 //
 // The programs initdb and postgres are looked for in PATH and where Debian, Red
 // Hat and Homebrew put them. Where there are none, tests are skipped with a
@@ -78,6 +79,7 @@ type Server struct {
 	settings []string
 	port     int
 	process  *process
+	frozen   []int        // the processes that Freeze has stopped
 	names    atomic.Int64 // of databases and schemas
 }
 
@@ -342,6 +344,7 @@ func (s *Server) Stop() error {
 	if s.process == nil {
 		return nil
 	}
+	s.Wake()
 	p := s.process
 	s.process = nil
 	p.interrupt()
@@ -365,7 +368,7 @@ func (s *Server) Kill() {
 	}
 	s.process.kill()
 	<-s.process.alive.Done()
-	s.process = nil
+	s.process, s.frozen = nil, nil
 }
 
 // Restart starts a stopped or killed server again on the same port and waits

@@ -164,3 +164,24 @@ func (v *verdict) Fatalf(format string, args ...any) {
 	v.sentence = fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
+
+// TestStandby: a standby has what was committed on the server that waits for it,
+// takes writes once it is promoted, and a frozen server goes on where it stood.
+func TestStandby(t *testing.T) {
+	primary := Start(t, Options{})
+	standby := primary.Standby(t, true)
+	if err := primary.Exec(t.Context(), "postgres", `CREATE TABLE t (n int)`, `SET synchronous_commit = remote_apply; INSERT INTO t VALUES (1)`); err != nil {
+		t.Fatal(err)
+	}
+	want(t, standby.DSN("postgres"), `SELECT count(*) FROM t`, "1")
+	primary.Freeze(t)
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := standby.Exec(t.Context(), "postgres", `INSERT INTO t VALUES (2)`); err != nil {
+		t.Fatal(err)
+	}
+	primary.Wake()
+	want(t, primary.DSN("postgres"), `SELECT count(*) FROM t`, "1")
+	want(t, standby.DSN("postgres"), `SELECT count(*) FROM t`, "2")
+}

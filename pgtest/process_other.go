@@ -17,3 +17,7 @@ func bind() (release func()) { return func() {} }
 func (p *process) interrupt() { p.kill() }
 
 func (p *process) kill() { _ = p.Process.Kill() }
+
+func (p *process) freeze() []int { return nil }
+
+func wake(int) {}

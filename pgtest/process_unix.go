@@ -59,3 +59,16 @@ func (p *process) kill() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
+
+// freeze stops the server and its children where they stand, and returns who they
+// are. The server comes first: it could start another child meanwhile.
+func (p *process) freeze() []int {
+	_ = p.Signal(syscall.SIGSTOP)
+	pids := append(children(p.Pid), p.Pid)
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	return pids
+}
+
+func wake(pid int) { _ = syscall.Kill(pid, syscall.SIGCONT) }

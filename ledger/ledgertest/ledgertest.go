@@ -36,6 +36,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"an outcome is finished twice", finishTwice},
 		{"a lease is over", leaseOver},
 		{"a lease that is renewed", leaseRenewed},
+		{"what an owner has in hand", inHand},
 		{"a restart takes over at once", restart},
 		{"eight enqueue the same pages", enqueueRace},
 		{"eight claim", claimRace},

@@ -265,6 +265,48 @@ func leaseRenewed(f *fixture) {
 	f.begin(n)
 }
 
+// inHand: a process can see what the ledger says it has, and give back what it does
+// not know of; what it has begun or ended since it looked stays as it is.
+func inHand(f *fixture) {
+	ids := f.queue(5)
+	claimed := f.claim(me, 4)
+	f.claim(other, 1)
+	sending, ended := f.begin(claimed[1]), f.begin(claimed[2])
+	list, err := f.db.InHand(f.Context(), me)
+	f.must(err)
+	want := []struct {
+		id      pombo.ID
+		state   pombo.State
+		attempt int
+	}{{ids[0], pombo.Claimed, 0}, {ids[1], pombo.Sending, 1}, {ids[2], pombo.Sending, 1}, {ids[3], pombo.Claimed, 0}}
+	if len(list) != len(want) {
+		f.Fatalf("%d in hand, want %d", len(list), len(want))
+	}
+	for i, w := range want {
+		if n := list[i]; n.ID != w.id || n.State != w.state || n.Attempt != w.attempt || n.Updated.IsZero() {
+			f.Errorf("in hand: %s, %s at attempt %d since %v; want %s, %s at %d", n.ID, n.State, n.Attempt, n.Updated, w.id, w.state, w.attempt)
+		}
+	}
+	f.finish(ended, pombo.Accepted, pombo.NoReason)
+	begun := f.begin(claimed[3])
+	back := func(n pombo.Notification, to pombo.State) error {
+		return f.db.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: n.State, Owner: me, Attempt: n.Attempt, To: to, Reason: pombo.Interrupted})
+	}
+	f.must(back(list[0], pombo.Queued))
+	f.must(back(list[1], pombo.Uncertain))
+	f.mustBe(back(list[2], pombo.Uncertain), pombo.ErrLost)
+	f.mustBe(back(list[3], pombo.Queued), pombo.ErrLost)
+	f.stands(ids[0], pombo.Queued, pombo.Interrupted)
+	f.stands(ids[1], pombo.Uncertain, pombo.Interrupted)
+	f.stands(ids[2], pombo.Accepted, pombo.NoReason)
+	f.finish(begun, pombo.Accepted, pombo.NoReason)
+	sending.To, sending.From = pombo.Accepted, pombo.Uncertain // its answer comes late
+	f.must(f.db.Finish(f.Context(), sending))
+	if list, err := f.db.InHand(f.Context(), me); err != nil || len(list) != 0 {
+		f.Errorf("%d in hand, %v; want none", len(list), err)
+	}
+}
+
 // restart: the processes before this one are dead, whatever their leases say.
 func restart(f *fixture) {
 	ids := f.queue(2)
