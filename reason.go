@@ -31,9 +31,11 @@ const (
 	NotOnWhatsApp Reason = "not_on_whatsapp"
 	Undeliverable Reason = "undeliverable"
 	OptedOut      Reason = "opted_out"
-	MarketingCap  Reason = "marketing_cap"
-	WindowClosed  Reason = "window_closed"
-	PairRate      Reason = "pair_rate"
+	// OptedOutOfMarketing leaves templates of other categories alone.
+	OptedOutOfMarketing Reason = "opted_out_of_marketing"
+	MarketingCap        Reason = "marketing_cap"
+	WindowClosed        Reason = "window_closed"
+	PairRate            Reason = "pair_rate"
 	// The business has blocked the person, not the other way round.
 	BlockedByBusiness Reason = "blocked_by_business"
 	PhoneNeeded       Reason = "phone_needed"
@@ -97,6 +99,7 @@ var sentences = map[Reason]struct{ what, todo string }{
 	NotOnWhatsApp:       {"the number has no WhatsApp", "reach the person another way"},
 	Undeliverable:       {"WhatsApp could not deliver to this number", "check the number; reach the person another way"},
 	OptedOut:            {"the person asked to get no more messages", "respect it"},
+	OptedOutOfMarketing: {"the person asked to get no more marketing messages", "respect it; templates of other categories still go"},
 	MarketingCap:        {"WhatsApp limits how many marketing messages this person gets", "try again in some days, or send as a utility template"},
 	WindowClosed:        {"more than 24 hours since the person wrote", "send a template"},
 	PairRate:            {"too many messages to this person in a short time", "nothing: it is tried again by itself"},

@@ -211,7 +211,8 @@ var decisions = map[cause]decision{
 	{channel, 131062}: {pombo.PhoneNeeded, never, no, 0},
 	{channel, 131030}: {pombo.Forbidden, never, no, 0}, // a test number may write only to listed people
 	{channel, 131047}: {pombo.WindowClosed, never, no, 0},
-	{channel, 131050}: {pombo.OptedOut, never, no, 0},
+	{channel, 131050}: {pombo.OptedOutOfMarketing, never, no, 0},
+	{channel, 498}:    {pombo.OptedOutOfMarketing, never, no, 0}, // twin of 131050
 	// The message.
 	{channel, 100}:    {pombo.BadRequest, never, no, 0},
 	{channel, 131008}: {pombo.BadRequest, never, no, 0},

@@ -185,7 +185,7 @@ func TestReasons(t *testing.T) {
 		{"33", "", want{pombo.Undeliverable, once, 0}},
 		{"130472 131026", "", want{pombo.Undeliverable, once, 0}},
 		{"131047", "", want{pombo.WindowClosed, once, 0}},
-		{"131050", "", want{pombo.OptedOut, once, 0}},
+		{"498 131050", "", want{pombo.OptedOutOfMarketing, once, 0}},
 		{"131030", "", want{pombo.Forbidden, once, 0}},
 		{"100 131021 131051 131008 131009 131055", "", want{pombo.BadRequest, once, 0}},
 		{"33", "(#33) Parameter value is not valid", want{pombo.NumberNotReady, ever, min5}}, // the business number was deleted

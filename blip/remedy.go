@@ -39,7 +39,7 @@ var remedies = []struct {
 
 	{pombo.RemedyNever, "it may have been delivered", lime, []int{86}},
 	{pombo.RemedyNever, "the envelope, the destination, the rights towards it", lime, []int{21, 22, 23, 24, 25, 26, 27, 31, 32, 33, 35, 42, 43, 44, 60, 62, 63, 64, 65, 66, 67, 71, 82, 83, 84, 87, 101}},
-	{pombo.RemedyNever, "the person opted out", channel, []int{131050}},
+	{pombo.RemedyNever, "the person has switched marketing messages off", channel, []int{498, 131050}},
 	{pombo.RemedyNever, "the person cannot be reached so", channel, []int{130403, 130472, 130497, 131026, 131030, 131047, 131062, 410, 470, 472, 1006, 1013, 1026}},
 	{pombo.RemedyNever, "the message does not fit the template or the rules", channel, []int{
 		100, 131008, 131009, 131021, 131051, 131055, 132000, 132005, 132007, 132012, 132018,

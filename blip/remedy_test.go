@@ -81,6 +81,7 @@ func TestRemedies(t *testing.T) {
 		{reason{code: 130472}, never},
 		{reason{code: 131047}, never},
 		{reason{code: 131050}, never},
+		{reason{code: 498}, never},
 		{reason{code: 132000}, never},
 		{reason{code: 132001}, template},
 		{reason{code: 132012}, never},

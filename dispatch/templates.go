@@ -157,6 +157,15 @@ func (c *catalog) approves(name string) bool {
 	return c.known[name].Approved()
 }
 
+// category returns the category of a template; known is false while Blip has not
+// listed it.
+func (c *catalog) category(name string) (category string, known bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t, known := c.known[name]
+	return t.Category, known
+}
+
 // recategorized returns the templates that WhatsApp has moved into another category
 // lately, in the order of their names.
 func (c *catalog) recategorized() (names []string) {

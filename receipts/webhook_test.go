@@ -220,7 +220,7 @@ func TestOptOutWords(t *testing.T) {
 		}
 		var want []pombo.OptOut
 		if tt.want {
-			want = []pombo.OptOut{{Identity: person, By: "person"}}
+			want = []pombo.OptOut{{Identity: person, Scope: pombo.OptOutAll, By: "person"}}
 		}
 		if diff := cmp.Diff(want, d.list.people, cmpopts.EquateComparable(phone.Number{})); diff != "" {
 			t.Errorf("%q %q: opted out (-want +got):\n%s", tt.text, tt.button, diff)
@@ -241,7 +241,7 @@ func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
 	if err := d.take(t, envelope{From: "x@y", Text: "SAIR"}); err != nil {
 		t.Fatal(err)
 	}
-	want := []pombo.OptOut{{Identity: "x@y", By: "person"}}
+	want := []pombo.OptOut{{Identity: "x@y", Scope: pombo.OptOutAll, By: "person"}}
 	if diff := cmp.Diff(want, d.list.people, cmpopts.EquateComparable(phone.Number{})); diff != "" {
 		t.Errorf("opted out (-want +got):\n%s", diff)
 	}
