@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,10 @@ type Progress struct {
 	// Unheard is since when Blip has taken messages without telling what became
 	// of any of them.
 	Unheard time.Time
+
+	// Recategorized names the templates that WhatsApp has lately moved into
+	// another category.
+	Recategorized []string
 }
 
 // Facts is what is known about why something goes, or does not, at one moment.
@@ -144,7 +149,11 @@ func (f Facts) Troubles() []Trouble {
 		add("ledger", p.Ledger, 0, WhyLedger.Todo(), "the ledger has not been written for %s; nothing is sent meanwhile", ago(p.Ledger))
 	}
 	if r := f.refused(); r != NoReason {
-		add("key_refused", p.BlipAt, 0, r.Todo(), "%s", r.Sentence())
+		name := "key_refused"
+		if r == AccountLimited {
+			name = "account_limited"
+		}
+		add(name, p.BlipAt, 0, r.Todo(), "%s", r.Sentence())
 	}
 	if t, is := f.unsent(); is {
 		list = append(list, t)
@@ -170,6 +179,10 @@ func (f Facts) Troubles() []Trouble {
 		add("receipts_stopped", p.Unheard, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",
 			"messages have been accepted for %s and no receipt came", ago(p.Unheard))
 	}
+	if len(p.Recategorized) > 0 {
+		add("template_category", time.Time{}, 0, "see pombo templates: price, limits and opt-outs follow the category; change the text and have it approved again if it is wrong",
+			"WhatsApp has moved %s into another category", strings.Join(p.Recategorized, ", "))
+	}
 	return list
 }
 
@@ -177,7 +190,7 @@ func (f Facts) Troubles() []Trouble {
 func (f Facts) refused() Reason {
 	for _, r := range []Reason{f.Pause.Reason, f.Progress.Blip} {
 		switch r {
-		case Unauthorized, Forbidden, AccountBlocked:
+		case Unauthorized, Forbidden, AccountBlocked, AccountLimited, NumberNotReady:
 			if f.Paused || f.Now.Sub(f.Progress.BlipAt) < f.Progress.Patience {
 				return r
 			}

@@ -80,6 +80,7 @@ type Receipt struct {
 	Code   int       // the channel's code of a failure; 0 = none
 	Remedy Remedy    // of a failure
 	Detail string    // safe
+	BSUID  Private   // what WhatsApp calls the person towards this business; "" when it did not say
 }
 
 // ReceiptResult says what a receipt did to its notification.

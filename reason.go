@@ -25,19 +25,27 @@ const (
 	TemplateDisabled    Reason = "template_disabled"
 	TemplateRefused     Reason = "template_refused"
 	TemplateMismatch    Reason = "template_mismatch"
+	TemplateUnusable    Reason = "template_unusable"
 
 	// The person.
 	NotOnWhatsApp Reason = "not_on_whatsapp"
 	Undeliverable Reason = "undeliverable"
 	OptedOut      Reason = "opted_out"
-	MarketingCap  Reason = "marketing_cap"
-	WindowClosed  Reason = "window_closed"
-	PairRate      Reason = "pair_rate"
+	// OptedOutOfMarketing leaves templates of other categories alone.
+	OptedOutOfMarketing Reason = "opted_out_of_marketing"
+	MarketingCap        Reason = "marketing_cap"
+	WindowClosed        Reason = "window_closed"
+	PairRate            Reason = "pair_rate"
+	// The business has blocked the person, not the other way round.
+	BlockedByBusiness Reason = "blocked_by_business"
+	PhoneNeeded       Reason = "phone_needed"
 
 	// The bot and its account.
 	Unauthorized   Reason = "unauthorized"
 	Forbidden      Reason = "forbidden"
 	AccountBlocked Reason = "account_blocked"
+	AccountLimited Reason = "account_limited"
+	NumberNotReady Reason = "number_not_ready"
 	RateLimited    Reason = "rate_limited"
 	SpamLimited    Reason = "spam_limited"
 	BadRequest     Reason = "bad_request"
@@ -87,15 +95,21 @@ var sentences = map[Reason]struct{ what, todo string }{
 	TemplateDisabled:    {"WhatsApp has disabled the template", "make a new template and have it approved"},
 	TemplateRefused:     {"the message does not fit the template", "compare the row's values with the template (pombo templates)"},
 	TemplateMismatch:    {"the header or a button of the template takes other values than the row gives", "compare DB_COL_PARAMS with the template (pombo templates)"},
+	TemplateUnusable:    {"WhatsApp does not let this number send the template as it is", "look at the template in Meta's WhatsApp Manager: its category, its settings, whether marketing is switched off; or send with another template"},
 	NotOnWhatsApp:       {"the number has no WhatsApp", "reach the person another way"},
 	Undeliverable:       {"WhatsApp could not deliver to this number", "check the number; reach the person another way"},
 	OptedOut:            {"the person asked to get no more messages", "respect it"},
+	OptedOutOfMarketing: {"the person asked to get no more marketing messages", "respect it; templates of other categories still go"},
 	MarketingCap:        {"WhatsApp limits how many marketing messages this person gets", "try again in some days, or send as a utility template"},
 	WindowClosed:        {"more than 24 hours since the person wrote", "send a template"},
 	PairRate:            {"too many messages to this person in a short time", "nothing: it is tried again by itself"},
+	BlockedByBusiness:   {"the company has blocked this person on WhatsApp", "unblock the person in the inbox that blocked them, then retry"},
+	PhoneNeeded:         {"WhatsApp knows this person by a user name only, and the message needs a phone number", "reach the person another way"},
 	Unauthorized:        {"Blip refuses the key", "check KEYBLIP: it must be the key of the bot that owns the number"},
 	Forbidden:           {"the bot may not do this", "check in the Blip portal that this bot owns the WhatsApp number"},
 	AccountBlocked:      {"the WhatsApp account is blocked, restricted or unpaid", "see the account in Meta's business manager"},
+	AccountLimited:      {"WhatsApp limits the account for some hours, as it does when templates are in the wrong category", "review the categories of the templates (pombo templates); sending resumes by itself"},
+	NumberNotReady:      {"the bot's WhatsApp number is not registered, has no approved display name or was deleted", "see the number in the Blip portal and in Meta's WhatsApp Manager; pombo resume sends again at once"},
 	RateLimited:         {"Blip's rate was exceeded", "nothing: sending pauses by itself; lower BLIP_MESSAGES_PER_SECOND if it repeats"},
 	SpamLimited:         {"WhatsApp limits the number because people reported it", "send less for some hours and look at the quality of the number"},
 	BadRequest:          {"Blip did not understand the request", "see the detail; report it with the id"},

@@ -13,23 +13,26 @@ type Remedy string
 const (
 	RemedyNever    Remedy = ""         // the same again would fail again, or may have arrived
 	RemedyBackoff  Remedy = "backoff"  // trouble that passes: again in minutes, then more
-	RemedyHours    Remedy = "hours"    // again in hours: sooner would make it worse
+	RemedyDays     Remedy = "days"     // again in days: sooner makes it worse, and WhatsApp punishes retries
 	RemedyTemplate Remedy = "template" // stop the template; again in hours
+	RemedySuspend  Remedy = "suspend"  // stop the template until Blip lists it as approved; never again
 	RemedyBot      Remedy = "bot"      // stop the bot; again in hours
+	RemedyAccount  Remedy = "account"  // stop the bot for hours; again after that
 )
 
 // Remedies lists them in the order of their reach.
 func Remedies() []Remedy {
-	return []Remedy{RemedyBackoff, RemedyHours, RemedyNever, RemedyTemplate, RemedyBot}
+	return []Remedy{RemedyBackoff, RemedyDays, RemedyNever, RemedyTemplate, RemedySuspend, RemedyBot, RemedyAccount}
 }
 
 // resends has the waits before each further message. There are few, because each
 // is a whole message: WhatsApp counts it, and the person may get it late.
 var resends = map[Remedy][]time.Duration{
 	RemedyBackoff:  {5 * time.Minute, 30 * time.Minute, 2 * time.Hour},
-	RemedyHours:    {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+	RemedyDays:     {24 * time.Hour, 72 * time.Hour},
 	RemedyTemplate: {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
 	RemedyBot:      {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+	RemedyAccount:  {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
 }
 
 // Resend says how long after the failure the message is sent again when it has
@@ -46,8 +49,11 @@ func (r Remedy) Resend(before int) (wait time.Duration, ok bool) {
 // remedy that stops nothing. An hour wastes few messages on trying whether the
 // trouble is over; pombo resume ends the stop of the bot before.
 func (r Remedy) Stop() time.Duration {
-	if r == RemedyTemplate || r == RemedyBot {
+	switch r {
+	case RemedyTemplate, RemedySuspend, RemedyBot:
 		return time.Hour
+	case RemedyAccount:
+		return 6 * time.Hour
 	}
 	return 0
 }
@@ -57,12 +63,16 @@ func (r Remedy) Sentence() string {
 	switch r {
 	case RemedyBackoff:
 		return "trouble that passes: sent again after 5 minutes, 30 minutes and 2 hours"
-	case RemedyHours:
-		return "sent again after 6, 24 and 48 hours"
+	case RemedyDays:
+		return "sent again after 24 hours and, after that, 72 hours"
 	case RemedyTemplate:
 		return "the template stops for an hour; sent again after 6, 24 and 48 hours"
+	case RemedySuspend:
+		return "the template stops until Blip lists it as approved; not sent again by itself"
 	case RemedyBot:
 		return "all sending stops for an hour; sent again after 6, 24 and 48 hours"
+	case RemedyAccount:
+		return "all sending stops for six hours; sent again after 6, 24 and 48 hours"
 	default:
 		return "not sent again by itself"
 	}

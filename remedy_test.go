@@ -22,8 +22,11 @@ func TestResendsEnd(t *testing.T) {
 			n, last = n+1, wait
 		}
 		want := 3
-		if r == RemedyNever {
+		switch r {
+		case RemedyNever, RemedySuspend:
 			want = 0
+		case RemedyDays:
+			want = 2
 		}
 		if n != want {
 			t.Errorf("%s: sent again %d times, want %d", r, n, want)
@@ -34,7 +37,7 @@ func TestResendsEnd(t *testing.T) {
 		if s := r.Sentence(); s == "" || strings.HasSuffix(s, ".") {
 			t.Errorf("%s: sentence %q, want one without a full stop", r, s)
 		}
-		if stops := r == RemedyTemplate || r == RemedyBot; (r.Stop() > 0) != stops {
+		if stops := r == RemedyTemplate || r == RemedySuspend || r == RemedyBot || r == RemedyAccount; (r.Stop() > 0) != stops {
 			t.Errorf("%s stops for %s", r, r.Stop())
 		}
 	}

@@ -51,7 +51,8 @@ type Place string
 
 // Body is the next {{n}} of the body text. The others are built by ParsePlace:
 // "header" (text), "header-image", "header-video", "header-document" (public
-// https links), "button0" … "button9" (the variable end of a URL button),
+// https links), "header-filename" (the name that the person sees on the document),
+// "button0" … "button9" (the variable end of a URL button),
 // "button0-payload" … (what a quick reply sends back), "button0-code" … (the
 // code that a button copies).
 const Body Place = "body"
@@ -62,19 +63,20 @@ const (
 	HeaderImage    Place = "header-image"
 	HeaderVideo    Place = "header-video"
 	HeaderDocument Place = "header-document"
+	HeaderFilename Place = "header-filename"
 )
 
 // ParsePlace reads a place. The error lists the places there are.
 func ParsePlace(s string) (Place, error) {
 	p := Place(strings.ToLower(strings.TrimSpace(s)))
 	switch p {
-	case Body, HeaderText, HeaderImage, HeaderVideo, HeaderDocument:
+	case Body, HeaderText, HeaderImage, HeaderVideo, HeaderDocument, HeaderFilename:
 		return p, nil
 	}
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is no place in a template: use body, header, header-image, header-video, header-document, button0 to button9, button0-payload to button9-payload or button0-code to button9-code", s)
+	return "", fmt.Errorf("%q is no place in a template: use body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code", s)
 }
 
 // ButtonValue is what a value does in a button, in the words of WhatsApp's

@@ -14,8 +14,7 @@ type Template struct {
 	Language string
 	Status   string // "APPROVED" sends; any other does not
 	Category string
-	// PreviousCategory is not empty when Meta put the template into another
-	// category, which changes its price.
+	// PreviousCategory is the category before Meta changed it; "" when it never did.
 	PreviousCategory string
 	Header           string   // "", "TEXT", "IMAGE", "VIDEO", "DOCUMENT" or "LOCATION"
 	HeaderText       string   // when Header is TEXT
@@ -23,6 +22,9 @@ type Template struct {
 	Footer           string   //
 	Buttons          []Button //
 	Updated          time.Time
+	// Validity is how long WhatsApp tries to deliver a message; 0 = Blip does not
+	// say, and WhatsApp's usual one holds (30 days).
+	Validity time.Duration
 }
 
 // Button is one button of a template.
@@ -70,6 +72,12 @@ func otherLanguage(name, language string, there []string) Misfit {
 		fmt.Sprintf("template %s is not there in %s, only in %s", name, language, strings.Join(there, ", ")),
 		"set TEMPLATE_LANGUAGE=" + there[0] + ", or have it approved in " + language,
 	}
+}
+
+// Recategorized reports whether Meta has put the template into another category,
+// which changes its price, its limits and who may get it.
+func (t Template) Recategorized() bool {
+	return t.PreviousCategory != "" && t.PreviousCategory != t.Category
 }
 
 // Approved reports whether WhatsApp takes messages of this template.
@@ -158,6 +166,9 @@ func (t Template) headerMisfits(given map[Place]int) []Misfit {
 		if want[place] != given[place] {
 			misfits = append(misfits, t.placeMisfit("the header", place, want[place], given[place]))
 		}
+	}
+	if n := given[HeaderFilename]; n > want[HeaderDocument] {
+		misfits = append(misfits, t.placeMisfit("the header", HeaderFilename, want[HeaderDocument], n))
 	}
 	return misfits
 }

@@ -85,7 +85,7 @@ func (r Reason) Why() Why {
 		return WhyScheduled
 	case PairRate, RateLimited, SpamLimited:
 		return WhyRate
-	case Unauthorized, Forbidden, AccountBlocked, BlipUnreachable, BlipUnavailable, NoAnswer, GatewayTimeout, ChannelError, CommandFailed:
+	case Unauthorized, Forbidden, AccountBlocked, AccountLimited, NumberNotReady, BlipUnreachable, BlipUnavailable, NoAnswer, GatewayTimeout, ChannelError, CommandFailed:
 		return WhyBlip
 	case QuietHours:
 		return WhyQuietHours

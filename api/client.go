@@ -252,21 +252,22 @@ func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutL
 	return l, err
 }
 
-// OptOut keeps all messages from a phone, in any form that phone.Parse
+// OptOut keeps the messages of a scope from a phone, in any form that phone.Parse
 // understands.
-func (c *Client) OptOut(ctx context.Context, phone pombo.Private) (OptOutChange, error) {
-	return c.optOut(ctx, "/api/v1/optouts", phone)
+func (c *Client) OptOut(ctx context.Context, phone pombo.Private, scope pombo.OptOutScope) (OptOutChange, error) {
+	return c.optOut(ctx, "/api/v1/optouts", phone, scope)
 }
 
 // OptIn takes a phone off the list; pombo.ErrNotFound when it is not on it.
 func (c *Client) OptIn(ctx context.Context, phone pombo.Private) (OptOutChange, error) {
-	return c.optOut(ctx, "/api/v1/optouts/remove", phone)
+	return c.optOut(ctx, "/api/v1/optouts/remove", phone, "")
 }
 
-func (c *Client) optOut(ctx context.Context, path string, phone pombo.Private) (OptOutChange, error) {
+func (c *Client) optOut(ctx context.Context, path string, phone pombo.Private, scope pombo.OptOutScope) (OptOutChange, error) {
 	body := struct {
-		Phone string `json:"phone"`
-	}{phone.Reveal()}
+		Phone string            `json:"phone"`
+		Scope pombo.OptOutScope `json:"scope,omitempty"`
+	}{phone.Reveal(), scope}
 	var o OptOutChange
 	err := c.do(ctx, call{method: "POST", path: path, body: body}, &o)
 	return o, err

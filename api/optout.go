@@ -12,6 +12,7 @@ import (
 // OptOut is somebody who gets no more messages.
 type OptOut struct {
 	Phone string    `json:"phone,omitempty"` // masked; absent when only Blip's identity of the person is known
+	Scope string    `json:"scope"`           // "marketing" or "all"
 	At    time.Time `json:"at"`              // since when
 	By    string    `json:"by"`              // "person" (who wrote so), "blip" (WhatsApp said so) or "operator"
 }
@@ -40,26 +41,41 @@ func (s *Server) getOptOuts(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := OptOutList{OptOuts: make([]OptOut, len(found)), NextCursor: next}
 	for i, o := range found {
-		list.OptOuts[i] = OptOut{Phone: o.Phone.String(), At: utc(o.At), By: o.By}
+		list.OptOuts[i] = OptOut{Phone: o.Phone.String(), Scope: string(o.Scope), At: utc(o.At), By: o.By}
 	}
 	return writeJSON(w, http.StatusOK, list)
 }
 
 func (s *Server) postOptOut(w http.ResponseWriter, r *http.Request) error {
-	n, err := readPhone(r)
+	body, err := readObject(r)
 	if err != nil {
 		return err
 	}
-	if err := s.o.Ledger.OptOut(r.Context(), pombo.OptOut{Phone: n, At: s.o.Now(), By: "operator"}); err != nil {
+	scope := pombo.OptOutAll
+	body.read("scope", &scope, "must be marketing or all")
+	if scope != pombo.OptOutAll && scope != pombo.OptOutMarketing {
+		body.refuse("scope", "must be marketing or all")
+	}
+	n := readPhone(body)
+	body.end("phone", "scope")
+	if err := body.err(); err != nil {
 		return err
 	}
-	s.log.InfoContext(r.Context(), "opted out by an operator", "phone", n)
+	if err := s.o.Ledger.OptOut(r.Context(), pombo.OptOut{Phone: n, Scope: scope, At: s.o.Now(), By: "operator"}); err != nil {
+		return err
+	}
+	s.log.InfoContext(r.Context(), "opted out by an operator", "phone", n, "scope", scope)
 	return writeJSON(w, http.StatusOK, OptOutChange{Phone: n.String(), OptedOut: true})
 }
 
 func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
-	n, err := readPhone(r)
+	body, err := readObject(r)
 	if err != nil {
+		return err
+	}
+	n := readPhone(body)
+	body.end("phone")
+	if err := body.err(); err != nil {
 		return err
 	}
 	removed, err := s.o.Ledger.OptIn(r.Context(), n)
@@ -73,19 +89,14 @@ func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, OptOutChange{Phone: n.String()})
 }
 
-// readPhone reads a body that has a phone and nothing else. It stands there and
-// not in the path, because paths are logged by whatever lies in between.
-func readPhone(r *http.Request) (phone.Number, error) {
-	body, err := readObject(r)
-	if err != nil {
-		return phone.Number{}, err
-	}
+// readPhone reads the phone out of a body. It stands there and not in the path,
+// because paths are logged by whatever lies in between.
+func readPhone(body *object) phone.Number {
 	var text string
 	body.read("phone", &text, "must be text")
 	n, _, err := phone.Parse(text)
 	if err != nil {
 		body.refuse("phone", err.Error())
 	}
-	body.end("phone")
-	return n, body.err()
+	return n
 }

@@ -19,7 +19,14 @@ func templateStanding(list []pombo.Template, name, language string) []Finding {
 		return wrong
 	}
 	what := fmt.Sprintf("TEMPLATE_NAME=%s in %s is %s", name, language, t.Status)
-	if t.PreviousCategory != "" && t.PreviousCategory != t.Category {
+	if t.Category == "UTILITY" {
+		validity := "for 30 days, unless its validity in WhatsApp Manager says otherwise: give reminders one of hours"
+		if t.Validity > 0 {
+			validity = "for " + t.Validity.String()
+		}
+		what += "; WhatsApp tries to deliver its messages " + validity
+	}
+	if t.Recategorized() {
 		return doubt(fmt.Sprintf("%s, but Meta has moved it from %s to %s", what, t.PreviousCategory, t.Category), "see what that costs, or change its text and have it approved again")
 	}
 	return good(what)

@@ -78,6 +78,24 @@ func TestTemplateStanding(t *testing.T) {
 	}
 }
 
+// A reminder that WhatsApp delivers a day late does harm.
+func TestTemplateValidity(t *testing.T) {
+	for _, tt := range []struct {
+		category string
+		validity time.Duration
+		want     string
+	}{
+		{"UTILITY", 0, "give reminders one of hours"},
+		{"UTILITY", 2 * time.Hour, "for 2h0m0s"},
+		{"MARKETING", 0, ""},
+	} {
+		list := []pombo.Template{{Name: "exam_ready", Language: "pt_BR", Status: "APPROVED", Category: tt.category, Validity: tt.validity}}
+		if got := templateStanding(list, "exam_ready", "pt_BR"); len(got) != 1 || got[0].Result != OK || !strings.HasSuffix(got[0].What, tt.want) {
+			t.Errorf("%s, %v: %+v, want it to end in %q", tt.category, tt.validity, got, tt.want)
+		}
+	}
+}
+
 func TestTemplateValues(t *testing.T) {
 	rich := pombo.Template{
 		Name: "rich", Header: "IMAGE", Body: "Olá {{1}}, {{ 2 }} e {{1}}",
@@ -94,6 +112,8 @@ func TestTemplateValues(t *testing.T) {
 		{"a payload too", rich, []pombo.Place{"body", "body", "header-image", "button1", "button0-payload"}, nil},
 		{"too few in the text", rich, []pombo.Place{"body", "header-image", "button1"}, []string{"2 values, 1 given"}},
 		{"too many in the text", pombo.Template{Body: "Olá"}, []pombo.Place{"body"}, []string{"0 values, 1 given"}},
+		{"a document and its name", pombo.Template{Header: "DOCUMENT"}, []pombo.Place{"header-document", "header-filename"}, nil},
+		{"a name without a document", rich, []pombo.Place{"body", "body", "header-image", "button1", "header-filename"}, []string{"header-filename:"}},
 		{"no picture", rich, []pombo.Place{"body", "body", "button1"}, []string{"header-image:"}},
 		{"a film for a picture", rich, []pombo.Place{"body", "body", "header-video", "button1"}, []string{"header-image:", "header-video:"}},
 		{"text in the header", pombo.Template{Header: "TEXT", HeaderText: "{{1}}"}, []pombo.Place{"header"}, nil},

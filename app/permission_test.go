@@ -12,10 +12,13 @@ import (
 	"pombo/blipsim"
 )
 
-// WhatsApp says of one message that the person has blocked them; the next one is
-// not sent.
-func TestWhoBlockedMessagesGetsNoMore(t *testing.T) {
-	w := newWorld(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts()})
+// WhatsApp says of one message that the person has switched marketing messages off.
+// The next one of a marketing template is not sent; an exam result is.
+func TestSwitchedOffMarketing(t *testing.T) {
+	w := newWorld(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts(), Templates: []blipsim.Template{
+		{Name: "notificacao", Category: "MARKETING", Body: "Olá, {{1}}! {{2}}"}, {Name: "exame", Category: "UTILITY", Body: "Olá, {{1}}! {{2}}"},
+	}}, "DB_COL_TEMPLATE=DS_TEMPLATE")
+	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN DS_TEMPLATE TEXT`)
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
 		t.Fatal(err)
@@ -28,16 +31,17 @@ func TestWhoBlockedMessagesGetsNoMore(t *testing.T) {
 		}
 		return len(list.OptOuts) > 0
 	})
-	if o := list.OptOuts[0]; len(list.OptOuts) != 1 || o.By != "blip" || !strings.HasSuffix(o.Phone, "04") {
-		t.Errorf("opt-outs = %+v, want the phone that ends in 04, by blip", list.OptOuts)
+	if o := list.OptOuts[0]; len(list.OptOuts) != 1 || o.By != "blip" || o.Scope != "marketing" || !strings.HasSuffix(o.Phone, "04") {
+		t.Errorf("opt-outs = %+v, want the phone that ends in 04, of marketing, by blip", list.OptOuts)
 	}
-	w.exec(`INSERT INTO NOTIFICACAO SELECT 100, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, 1 FROM NOTIFICACAO WHERE ID = 4`)
+	w.exec(`INSERT INTO NOTIFICACAO SELECT 100, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, 1, NULL FROM NOTIFICACAO WHERE ID = 4`)
+	w.exec(`INSERT INTO NOTIFICACAO SELECT 101, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, 1, 'exame' FROM NOTIFICACAO WHERE ID = 4`)
 	run, err := client.Send(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.blip.Counts().Messages; got != 4 || run.Found != 1 || run.Cancelled != 1 {
-		t.Errorf("%d messages, run %+v, want 4 and one row suppressed", got, run)
+	if got := w.blip.Counts().Messages; got != 5 || run.Found != 2 || run.Cancelled != 1 || run.Accepted != 1 {
+		t.Errorf("%d messages, run %+v, want 5 and one row suppressed", got, run)
 	}
 }
 

@@ -46,11 +46,11 @@ type spoken struct {
 	Description loose `json:"description"`
 }
 
-// reason translates. A number longer than any code is taken for none, for codes
-// are shown and a phone must not be.
+// reason translates. A number longer than any code reads as none: codes are shown,
+// and a phone must not be.
 func (s spoken) reason() reason {
 	n, err := strconv.Atoi(string(s.Code))
-	if err != nil || n < 0 || n > 999_999 {
+	if err != nil || n < 0 || n > 9_999_999 {
 		n = 0
 	}
 	return reason{code: n, text: string(s.Description)}

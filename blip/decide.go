@@ -43,6 +43,9 @@ const (
 	connectWait = 10 * time.Second
 	// spamWait is the rest when people reported the number. Going on makes it worse.
 	spamWait = time.Hour
+	// limitWait is the rest when WhatsApp limits the account for hours and lifts
+	// the limit by itself.
+	limitWait = 6 * time.Hour
 )
 
 // Short names, so that the table stays a table.
@@ -58,7 +61,7 @@ const (
 // have answered in Blip's place after Blip had it.
 //
 // The codes are those of the Blip documentation, of LIME's ReasonCodes and of
-// Meta's list of error codes (2026-05).
+// Meta's list of error codes (2026-11).
 var decisions = map[cause]decision{
 	// No answer.
 	{broken, int(phaseConnect)}: {pombo.BlipUnreachable, again, no, connectWait},
@@ -171,16 +174,29 @@ var decisions = map[cause]decision{
 	{channel, 131031}: {pombo.AccountBlocked, again, no, accountWait},
 	{channel, 131042}: {pombo.AccountBlocked, again, no, accountWait},
 	{channel, 131045}: {pombo.AccountBlocked, again, no, accountWait},
-	{channel, 133010}: {pombo.AccountBlocked, again, no, accountWait},
+	{channel, 131064}: {pombo.AccountLimited, again, no, limitWait},   // misclassified templates
+	{channel, 135000}: {pombo.AccountLimited, again, no, limitWait},   // pacing of the portfolio
+	{channel, 33}:     {pombo.NumberNotReady, again, no, accountWait}, // the business number was deleted
+	{channel, 131037}: {pombo.NumberNotReady, again, no, accountWait}, // no approved display name
+	{channel, 133000}: {pombo.NumberNotReady, again, no, accountWait}, // 133000 to 133016: its registration
+	{channel, 133005}: {pombo.NumberNotReady, again, no, accountWait},
+	{channel, 133006}: {pombo.NumberNotReady, again, no, accountWait},
+	{channel, 133008}: {pombo.NumberNotReady, again, no, accountWait},
+	{channel, 133009}: {pombo.NumberNotReady, again, no, accountWait},
+	{channel, 133010}: {pombo.NumberNotReady, again, no, accountWait},
+	{channel, 133015}: {pombo.NumberNotReady, again, no, accountWait},
+	{channel, 133016}: {pombo.NumberNotReady, again, no, accountWait},
 	{channel, 130497}: {pombo.AccountBlocked, never, no, 0}, // only towards one country
 	// Trouble that passes.
-	{channel, 1}:      {pombo.ChannelError, again, no, 0},
-	{channel, 2}:      {pombo.ChannelError, again, no, 0},
-	{channel, 131000}: {pombo.ChannelError, again, no, 0},
-	{channel, 131016}: {pombo.ChannelError, again, no, 0},
-	{channel, 133004}: {pombo.ChannelError, again, no, 0},
-	{channel, 131057}: {pombo.ChannelError, again, no, rateWait}, // the number is being upgraded
-	{channel, 132069}: {pombo.ChannelError, again, no, 0},
+	{channel, 1}:       {pombo.ChannelError, again, no, 0},
+	{channel, 2}:       {pombo.ChannelError, again, no, 0},
+	{channel, 131000}:  {pombo.ChannelError, again, no, 0},
+	{channel, 131016}:  {pombo.ChannelError, again, no, 0},
+	{channel, 133004}:  {pombo.ChannelError, again, no, 0},
+	{channel, 131057}:  {pombo.ChannelError, again, no, rateWait}, // the number is being upgraded
+	{channel, 132069}:  {pombo.ChannelError, again, no, 0},
+	{channel, 134101}:  {pombo.ChannelError, again, no, 0},        // the template is still being synchronised
+	{channel, 2494100}: {pombo.ChannelError, again, no, rateWait}, // the number is in maintenance for minutes
 	// Rates.
 	{channel, 4}:      {pombo.RateLimited, again, no, rateWait},
 	{channel, 80007}:  {pombo.RateLimited, again, no, rateWait},
@@ -191,11 +207,13 @@ var decisions = map[cause]decision{
 	{channel, 131049}: {pombo.MarketingCap, never, no, 0}, // trying again soon makes it longer
 	{channel, 130472}: {pombo.Undeliverable, never, no, 0},
 	{channel, 131026}: {pombo.Undeliverable, never, no, 0},
+	{channel, 130403}: {pombo.BlockedByBusiness, never, no, 0},
+	{channel, 131062}: {pombo.PhoneNeeded, never, no, 0},
 	{channel, 131030}: {pombo.Forbidden, never, no, 0}, // a test number may write only to listed people
 	{channel, 131047}: {pombo.WindowClosed, never, no, 0},
-	{channel, 131050}: {pombo.OptedOut, never, no, 0},
+	{channel, 131050}: {pombo.OptedOutOfMarketing, never, no, 0},
+	{channel, 498}:    {pombo.OptedOutOfMarketing, never, no, 0}, // twin of 131050
 	// The message.
-	{channel, 33}:     {pombo.BadRequest, never, no, 0},
 	{channel, 100}:    {pombo.BadRequest, never, no, 0},
 	{channel, 131008}: {pombo.BadRequest, never, no, 0},
 	{channel, 131009}: {pombo.BadRequest, never, no, 0},
@@ -214,6 +232,12 @@ var decisions = map[cause]decision{
 	{channel, 132016}: {pombo.TemplateDisabled, never, no, 0},
 	{channel, 132018}: {pombo.ParameterFormat, never, no, 0},
 	{channel, 132068}: {pombo.TemplateDisabled, never, no, 0},
+	{channel, 131058}: {pombo.TemplateUnusable, never, no, 0},
+	{channel, 131063}: {pombo.TemplateUnusable, never, no, 0}, // marketing is switched off for the number
+	{channel, 134011}: {pombo.TemplateUnusable, never, no, 0},
+	{channel, 134100}: {pombo.TemplateUnusable, never, no, 0},
+	{channel, 134102}: {pombo.TemplateUnusable, never, no, 0},
+	{channel, 134103}: {pombo.TemplateUnusable, never, no, 0},
 
 	// The older on-premises API, which old bots still pass on.
 	{channel, 400}:  {pombo.BadRequest, never, no, 0},

@@ -22,6 +22,7 @@ type inbound struct {
 		Button     loose `json:"#blip.payload.content"`
 		Originator loose `json:"#tunnel.originator"`
 		Original   loose `json:"#tunnel.originalFrom"`
+		BSUID      loose `json:"#wa.bsuid"`
 	} `json:"metadata"`
 }
 
@@ -38,7 +39,7 @@ func ParseMessages(body []byte) ([]pombo.Inbound, error) {
 			return
 		}
 		messages = append(messages, pombo.Inbound{
-			Identity: pombo.Private(m.person()), Text: pombo.Private(m.text()),
+			Identity: pombo.Private(m.person()), BSUID: pombo.Private(m.Metadata.BSUID), Text: pombo.Private(m.text()),
 			Button: pombo.Private(m.Metadata.Button), At: m.at(),
 		})
 	})

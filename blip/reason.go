@@ -72,7 +72,7 @@ func codeIn(s string) int {
 		switch size := i - start; {
 		case size == 6 && n/10000 == 13: // Meta's own block, new codes too
 			return n
-		case size == 5 && isChannel(n),
+		case (size == 5 || size == 7) && isChannel(n),
 			size <= 4 && n > 101 && named && isChannel(n),
 			size <= 4 && n > 0 && hash && isChannel(n):
 			return n

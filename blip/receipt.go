@@ -27,6 +27,7 @@ type notification struct {
 	Metadata struct {
 		Timestamp   loose `json:"#envelope.timestamp"`   // milliseconds
 		StorageDate loose `json:"#envelope.storageDate"` // RFC 3339, at times whole seconds only
+		BSUID       loose `json:"#wa.bsuid"`
 	} `json:"metadata"`
 }
 
@@ -94,7 +95,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 	if err != nil {
 		return pombo.Receipt{}, errNotReceipt
 	}
-	r := pombo.Receipt{ID: id, At: n.at()}
+	r := pombo.Receipt{ID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID)}
 	switch n.Event {
 	case "accepted":
 		r.State = pombo.Accepted

@@ -31,7 +31,7 @@ func TestParseReceipts(t *testing.T) {
 		{"failed with Meta's code", string(golden(t, "receipt-failed-meta.json")),
 			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.Undeliverable, Code: 131026, Detail: "Message undeliverable"}},
 		{"failed with Meta's code in the text", string(golden(t, "receipt-failed-wrapped81.json")),
-			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.MarketingCap, Code: 131049, Remedy: pombo.RemedyHours,
+			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.MarketingCap, Code: 131049, Remedy: pombo.RemedyDays,
 				Detail: "Gateway error: (#131049) This message was not delivered to maintain healthy ecosystem engagement."}},
 		{"failed, gateway silent", string(golden(t, "receipt-failed-86.json")),
 			pombo.Receipt{State: pombo.Failed, At: at(1767225660000), Reason: pombo.GatewayTimeout, Code: 86, Detail: "The gateway switch operation timed out"}},

@@ -18,9 +18,11 @@ func TestRemedies(t *testing.T) {
 	const (
 		never    = pombo.RemedyNever
 		backoff  = pombo.RemedyBackoff
-		hours    = pombo.RemedyHours
+		days     = pombo.RemedyDays
 		template = pombo.RemedyTemplate
+		suspend  = pombo.RemedySuspend
 		bot      = pombo.RemedyBot
+		account  = pombo.RemedyAccount
 	)
 	tests := []struct {
 		reason reason
@@ -35,7 +37,7 @@ func TestRemedies(t *testing.T) {
 		{reason{code: 42}, never},
 		{reason{code: 81}, backoff},
 		{reason{code: 81, text: "(#131026) Message undeliverable"}, never},
-		{reason{code: 81, text: "Gateway error: (#131049) healthy ecosystem"}, hours},
+		{reason{code: 81, text: "Gateway error: (#131049) healthy ecosystem"}, days},
 		{reason{code: 81, text: "cannot determine the WhatsApp Business Account"}, bot},
 		{reason{code: 86}, never}, // it may have been delivered
 		{reason{code: 190}, bot},
@@ -49,16 +51,42 @@ func TestRemedies(t *testing.T) {
 		{reason{code: 131056}, backoff},
 		{reason{code: 131016}, backoff},
 		{reason{code: 131053}, backoff},
-		{reason{code: 131049}, hours},
+		{reason{code: 131049}, days},
+		{reason{code: 131064}, account},
+		{reason{code: 135000}, account},
+		{reason{code: 131063}, template},
+		{reason{code: 131037}, bot},
+		{reason{code: 130403}, never},
+		{reason{code: 131062}, never},
+		{reason{code: 134101}, backoff},
+		{reason{code: 134100}, template},
+		{reason{code: 134102}, template},
+		{reason{code: 134103}, template},
+		{reason{code: 134011}, template},
+		{reason{code: 131058}, template},
+		{reason{code: 2494100}, backoff},
+		{reason{code: 81, text: "(#2494100) in maintenance"}, backoff},
+		{reason{code: 133000}, bot},
+		{reason{code: 133005}, bot},
+		{reason{code: 133006}, bot},
+		{reason{code: 133008}, bot},
+		{reason{code: 133009}, bot},
+		{reason{code: 133010}, bot},
+		{reason{code: 133015}, bot},
+		{reason{code: 133016}, bot},
+		{reason{code: 33}, never},
+		{reason{code: 33, text: "(#33) Object does not exist"}, bot},
+		{reason{code: 132068}, suspend},
 		{reason{code: 131026}, never},
 		{reason{code: 130472}, never},
 		{reason{code: 131047}, never},
 		{reason{code: 131050}, never},
+		{reason{code: 498}, never},
 		{reason{code: 132000}, never},
 		{reason{code: 132001}, template},
 		{reason{code: 132012}, never},
 		{reason{code: 132015}, template},
-		{reason{code: 132016}, template},
+		{reason{code: 132016}, suspend},
 		{reason{code: 470}, never},
 		{reason{code: 471}, backoff},
 		{reason{code: 1013}, never},
@@ -70,6 +98,21 @@ func TestRemedies(t *testing.T) {
 	for _, tt := range tests {
 		if got := tt.reason.remedy(); got != tt.want {
 			t.Errorf("%d %q: remedy = %q, want %q", tt.reason.code, tt.reason.text, got, tt.want)
+		}
+	}
+}
+
+// Codes of seven digits exist since 2026; a number that could be a phone is none.
+func TestLongCodes(t *testing.T) {
+	for body, want := range map[string]int{
+		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":2494100}}]`:       2494100,
+		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":"2494199"}}]`:     2494199,
+		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":5531900000001}}]`: 0,
+		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":900000001}}]`:     0,
+	} {
+		receipts, err := ParseReceipts([]byte(body))
+		if err != nil || len(receipts) != 1 || receipts[0].Code != want {
+			t.Errorf("%s: receipts = %+v, %v, want code %d", body, receipts, err, want)
 		}
 	}
 }

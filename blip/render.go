@@ -1,6 +1,9 @@
 package blip
 
 import (
+	"cmp"
+	"net/url"
+	"path"
 	"unicode/utf8"
 
 	"pombo"
@@ -58,10 +61,13 @@ func (c *Client) appendMessage(b []byte, m pombo.Message) ([]byte, *pombo.Error)
 // header, body, buttons by number; nothing when there are no parameters.
 func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 	var headers, bodies, buttons int
+	filename := ""
 	for _, p := range params {
 		switch p.Place {
 		case pombo.HeaderText, pombo.HeaderImage, pombo.HeaderVideo, pombo.HeaderDocument:
 			headers++
+		case pombo.HeaderFilename:
+			filename = p.Value.Reveal() // part of the document
 		case pombo.Body:
 			bodies++
 		default:
@@ -82,11 +88,11 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 			case pombo.HeaderText:
 				b = appendText(b, p.Value)
 			case pombo.HeaderImage:
-				b = appendMedia(b, "image", p.Value)
+				b = appendMedia(b, "image", p.Value, "")
 			case pombo.HeaderVideo:
-				b = appendMedia(b, "video", p.Value)
+				b = appendMedia(b, "video", p.Value, "")
 			case pombo.HeaderDocument:
-				b = appendMedia(b, "document", p.Value)
+				b = appendMedia(b, "document", p.Value, cmp.Or(filename, nameIn(p.Value.Reveal())))
 			}
 		}
 		b = append(trimComma(b), `]},`...)
@@ -119,15 +125,30 @@ func appendText(b []byte, v pombo.Private) []byte {
 }
 
 // appendMedia appends a parameter that is a link to a picture, film or document,
-// and a comma.
-func appendMedia(b []byte, kind string, link pombo.Private) []byte {
+// and a comma. Without a filename WhatsApp shows a document as "Untitled".
+func appendMedia(b []byte, kind string, link pombo.Private, filename string) []byte {
 	b = append(b, `{"type":"`...)
 	b = append(b, kind...)
 	b = append(b, `","`...)
 	b = append(b, kind...)
 	b = append(b, `":{"link":`...)
 	b = appendString(b, link.Reveal())
+	if filename != "" {
+		b = append(b, `,"filename":`...)
+		b = appendString(b, filename)
+	}
 	return append(b, `}},`...)
+}
+
+// nameIn returns the name of the file that a link ends in; "documento" when it ends
+// in none.
+func nameIn(link string) string {
+	if u, err := url.Parse(link); err == nil {
+		if name := path.Base(u.Path); path.Ext(name) != "" && path.Ext(name) != name {
+			return name
+		}
+	}
+	return "documento"
 }
 
 // appendButton appends the component of one button and a comma. The index is a

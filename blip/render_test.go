@@ -31,7 +31,10 @@ func TestMessages(t *testing.T) {
 			start + `"name":"order_shipped",` + pt + `,"components":[{"type":"header","parameters":[{"type":"text","text":"Pedido 1234"}]}]` + end},
 		{"film and document", func(o *Options) { o.Namespace = "" },
 			[]pombo.Param{{Place: pombo.HeaderVideo, Value: "https://a/v.mp4"}, {Place: pombo.HeaderDocument, Value: "https://a/f.pdf"}},
-			start + `"name":"order_shipped",` + pt + `,"components":[{"type":"header","parameters":[{"type":"video","video":{"link":"https://a/v.mp4"}},{"type":"document","document":{"link":"https://a/f.pdf"}}]}]` + end},
+			start + `"name":"order_shipped",` + pt + `,"components":[{"type":"header","parameters":[{"type":"video","video":{"link":"https://a/v.mp4"}},{"type":"document","document":{"link":"https://a/f.pdf","filename":"f.pdf"}}]}]` + end},
+		{"a document with a name of its own", func(o *Options) { o.Namespace = "" },
+			[]pombo.Param{{Place: pombo.HeaderFilename, Value: "Laudo.pdf"}, {Place: pombo.HeaderDocument, Value: "https://a/f?id=1"}},
+			start + `"name":"order_shipped",` + pt + `,"components":[{"type":"header","parameters":[{"type":"document","document":{"link":"https://a/f?id=1","filename":"Laudo.pdf"}}]}]` + end},
 		{"the last button", func(o *Options) { o.Namespace = "" }, []pombo.Param{{Place: "button9", Value: "x"}},
 			start + `"name":"order_shipped",` + pt + `,"components":[{"type":"button","sub_type":"url","index":"9","parameters":[{"type":"text","text":"x"}]}]` + end},
 		{"signs that JSON escapes", func(o *Options) { o.Namespace = "" }, body("\"\\\n\r\t\x01\x1f é ☃ 😀 \xff </script> \u2028"),
@@ -58,6 +61,22 @@ func TestMessages(t *testing.T) {
 				t.Error("message is no JSON")
 			}
 		})
+	}
+}
+
+// WhatsApp shows a document without a filename as "Untitled".
+func TestDocumentName(t *testing.T) {
+	for link, want := range map[string]string{
+		"https://a.example/laudos/4711.pdf":            "4711.pdf",
+		"https://a.example/Laudo%20de%20Maria.PDF?x=1": "Laudo de Maria.PDF",
+		"https://a.example/download?file=a.pdf":        "documento",
+		"https://a.example/":                           "documento",
+		"https://a.example/.pdf":                       "documento",
+		"%zz":                                          "documento",
+	} {
+		if got := nameIn(link); got != want {
+			t.Errorf("%s: name = %q, want %q", link, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type listed struct {
 	Category         loose `json:"category"`
 	PreviousCategory loose `json:"previous_category"`
 	Updated          loose `json:"last_updated_time"`
+	Validity         loose `json:"message_send_ttl_seconds"` // -1 = the longest
 	Components       []struct {
 		Type    loose `json:"type"`
 		Format  loose `json:"format"`
@@ -79,6 +81,9 @@ func (l listed) template() pombo.Template {
 		Category:         upper(l.Category),
 		PreviousCategory: upper(l.PreviousCategory),
 		Updated:          graphTime(string(l.Updated)),
+	}
+	if seconds, err := strconv.Atoi(string(l.Validity)); err == nil && 0 < seconds && seconds < 1<<31 {
+		t.Validity = time.Duration(seconds) * time.Second
 	}
 	for _, c := range l.Components {
 		switch upper(c.Type) {

@@ -38,10 +38,10 @@ func TestTemplates(t *testing.T) {
 }
 
 func TestTemplateContainers(t *testing.T) {
-	const one = `{"Name":"a","LANGUAGE":"pt_BR","status":"Approved","category":"utility","components":[{"Type":"header","format":"text","text":"H"},{"type":"body","text":"B"}],"last_updated_time":"2026-01-01T09:00:00-0300"}`
+	const one = `{"Name":"a","LANGUAGE":"pt_BR","status":"Approved","category":"utility","message_send_ttl_seconds":"7200","components":[{"Type":"header","format":"text","text":"H"},{"type":"body","text":"B"}],"last_updated_time":"2026-01-01T09:00:00-0300"}`
 	want := []pombo.Template{{
 		Name: "a", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Header: "TEXT", HeaderText: "H", Body: "B",
-		Updated: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC),
+		Updated: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), Validity: 2 * time.Hour,
 	}}
 	tests := []struct {
 		name, resource string

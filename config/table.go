@@ -410,6 +410,7 @@ var places = []struct {
 	{pombo.HeaderImage, "public `https` link to the picture of the header"},
 	{pombo.HeaderVideo, "public `https` link to the video of the header"},
 	{pombo.HeaderDocument, "public `https` link to the document of the header"},
+	{pombo.HeaderFilename, "the name that the person sees on that document; without it, what the link ends in"},
 	{"button0", "end of the address of the first button; `button1` to `button9` for the others"},
 	{"button0-payload", "what a quick reply sends back when it is pressed; `button1-payload` to `button9-payload` likewise"},
 	{"button0-code", "the code that a button copies; `button1-code` to `button9-code` likewise"},

@@ -68,11 +68,10 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 			return fail(held, pombo.InvalidPhone, err.Error())
 		}
 	}
-	if e.o.Ledger.OptedOut(number, n.Identity) {
-		return suppress(held)
-	}
-
 	template := e.catalog.nameOf(n)
+	if o, is := e.optedOut(held, template, number, n.Identity); is {
+		return o
+	}
 	if o, is := e.stoppedTemplate(held, template); is {
 		return o
 	}
@@ -98,8 +97,8 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		if err != nil {
 			return e.notSent(ctx, held, n, err)
 		}
-		if e.o.Ledger.OptedOut(number, identity) {
-			return suppress(held)
+		if o, is := e.optedOut(held, template, number, identity); is {
+			return o
 		}
 	}
 	for step := range e.o.Blip.Redirects() {

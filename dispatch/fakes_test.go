@@ -36,7 +36,7 @@ type memory struct {
 	duties map[string]held
 	quota  map[string]time.Time
 	last   map[phone.Number]time.Time
-	out    map[string]bool // opted out, by E.164 or identity
+	out    map[string]pombo.OptOutScope // opted out, by E.164 or identity
 }
 
 // held says who has a duty, and until when.
@@ -47,7 +47,7 @@ type held struct {
 
 func newMemory() *memory {
 	return &memory{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, held: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}, duties: map[string]held{},
-		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}, out: map[string]bool{}}
+		quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}, out: map[string]pombo.OptOutScope{}}
 }
 
 func (m *memory) enter(method string) (func(), error) {
@@ -548,10 +548,10 @@ func (m *memory) Cancel(_ context.Context, id pombo.ID) error {
 	return err
 }
 
-func (m *memory) OptedOut(n phone.Number, identity string) bool {
+func (m *memory) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
 	leave, _ := m.enter("OptedOut")
 	defer leave()
-	return m.out[n.E164()] || m.out[identity]
+	return m.out[n.E164()].Wider(m.out[identity])
 }
 
 func (m *memory) LoadOptOuts(context.Context) error {
@@ -573,10 +573,10 @@ func (m *memory) Expire(context.Context) (expired int, err error) {
 	return expired, err
 }
 
-func (m *memory) optOut(who string) {
+func (m *memory) optOut(who string, scope pombo.OptOutScope) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.out[who] = true
+	m.out[who] = scope
 }
 
 // moves returns the states that the newest notification of a row went through.

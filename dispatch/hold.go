@@ -27,6 +27,7 @@ const (
 // whatever the row has in it.
 var templateReasons = map[pombo.Reason]bool{
 	pombo.TemplateMissing: true, pombo.TemplateNotApproved: true, pombo.TemplatePaused: true, pombo.TemplateDisabled: true,
+	pombo.TemplateUnusable: true,
 }
 
 // hold keeps a row in the ledger, out of the way of the others, for the sake of

@@ -13,8 +13,9 @@ import (
 // permissionLedger is the ledger as the questions see it whether a message may
 // go, and whether it may go now.
 type permissionLedger interface {
-	// OptedOut costs no statement. LoadOptOuts reads the list if it has changed.
-	OptedOut(n phone.Number, identity string) bool
+	// OptedOut says which messages the person does not get, and costs no
+	// statement. LoadOptOuts reads the list if it has changed.
+	OptedOut(n phone.Number, identity string) pombo.OptOutScope
 	LoadOptOuts(ctx context.Context) error
 	// Expire ends what waits in the queue although its time is over.
 	Expire(ctx context.Context) (int, error)
@@ -106,10 +107,37 @@ func hushed(held pombo.Outcome, until time.Time, where *time.Location) pombo.Out
 	return release(held, pombo.QuietHours, until)
 }
 
-func suppress(o pombo.Outcome) pombo.Outcome {
-	o.To, o.Reason = pombo.Suppressed, pombo.OptedOut
-	return o
+// optedOut ends the row when the person gets no messages of this template. While
+// the category of the template is not known, somebody who opted out of marketing
+// only gets nothing, and the row waits: neither is anybody disturbed nor an exam
+// result lost.
+func (e *Engine) optedOut(held pombo.Outcome, template string, number phone.Number, identity string) (o pombo.Outcome, is bool) {
+	switch scope := e.o.Ledger.OptedOut(number, identity); scope {
+	case "":
+		return held, false
+	case pombo.OptOutMarketing:
+		category, known := e.catalog.category(template)
+		if !known {
+			held.Detail = "the person opted out of marketing, and the category of template " + template + " is not known yet"
+			return release(held, pombo.CommandFailed, time.Now().Add(categoryWait)), true
+		}
+		if category != marketing {
+			return held, false
+		}
+		held.Reason = pombo.OptedOutOfMarketing
+	default:
+		held.Reason = pombo.OptedOut
+	}
+	held.To = pombo.Suppressed
+	return held, true
 }
+
+const (
+	// marketing is the category of templates that Meta and Blip call so.
+	marketing = "MARKETING"
+	// categoryWait is how long a row waits for Blip to list its template.
+	categoryWait = time.Minute
+)
 
 // late reports whether it is too late for the row.
 func late(n *pombo.Notification) bool {

@@ -38,8 +38,8 @@ func TestWhoOptedOutGetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, commands := newMemory(), 0
 		blip := &pretend{onIdentity: func() error { commands++; return nil }}
-		ledger.optOut("+5531988880001")
-		ledger.optOut("5531988880002@wa.gw.msging.net")
+		ledger.optOut("+5531988880001", pombo.OptOutAll)
+		ledger.optOut("5531988880002@wa.gw.msging.net", pombo.OptOutAll)
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"), row("3", "31988880003", "Ana"))
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
@@ -49,6 +49,43 @@ func TestWhoOptedOutGetsNothing(t *testing.T) {
 		if commands != 2 || len(blip.sent) != 1 {
 			t.Errorf("%d look-ups and %d posts, want 2 (not of whom the phone has opted out) and 1", commands, len(blip.sent))
 		}
+	})
+}
+
+// A person who opted out of marketing gets every other template. While nobody knows
+// the category, the row waits.
+func TestOptedOutOfMarketing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
+		ledger.optOut("+5531988880001", pombo.OptOutMarketing)
+		ledger.optOut("5531988880002@wa.gw.msging.net", pombo.OptOutMarketing)
+		var rows []pombo.Row
+		for i, template := range []string{"oferta", "exame", "oferta"} {
+			r := row(strconv.Itoa(i+1), "3198888000"+strconv.Itoa(i+1), "Maria")
+			r.Template = template
+			rows = append(rows, r)
+		}
+		exam := row("4", "31988880001", "Maria")
+		exam.Template = "exame"
+		e := engine(t, onTable(newTable(append(rows, exam)...), ledger, blip))
+		if _, _, err := e.StartRun(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		for _, key := range []string{"1", "2", "4"} {
+			mustStand(t, ledger, key, pombo.Queued, pombo.CommandFailed)
+		}
+		mustStand(t, ledger, "3", pombo.Accepted, pombo.NoReason) // not opted out
+		blip.mu.Lock()
+		blip.templatesErr = nil
+		blip.mu.Unlock()
+		offer, result := template("oferta", "APPROVED", "Olá {{1}}"), template("exame", "APPROVED", "Olá {{1}}")
+		offer.Category, result.Category = "MARKETING", "UTILITY"
+		blip.offer(offer, result)
+		time.Sleep(5 * time.Minute)
+		mustStand(t, ledger, "1", pombo.Suppressed, pombo.OptedOutOfMarketing)
+		mustStand(t, ledger, "2", pombo.Accepted, pombo.NoReason)
+		mustStand(t, ledger, "4", pombo.Accepted, pombo.NoReason)
 	})
 }
 

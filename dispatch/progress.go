@@ -35,6 +35,7 @@ func (e *Engine) Progress() pombo.Progress {
 	p := e.progress.known
 	e.progress.mu.Unlock()
 	p.Resumed = e.pace.resumed()
+	p.Recategorized = e.catalog.recategorized()
 	return p
 }
 

@@ -19,22 +19,39 @@ type stopped struct {
 type stop struct {
 	reason pombo.Reason
 	until  time.Time
+	length time.Duration
 }
+
+// mostStopped is how long a template that WhatsApp has disabled stops at most until
+// it is tried again.
+const mostStopped = 24 * time.Hour
 
 // HoldTemplate keeps messages of a template ("" = the configured one) in the queue
 // until a time, and has Blip asked at once what it says of its templates. A stop
-// that lasts longer stays as it is.
+// that lasts longer stays as it is. A template that WhatsApp has disabled stays
+// stopped until Blip lists it as approved; when that list turns out to be wrong, the
+// next stop lasts twice as long, for each look costs messages.
 func (e *Engine) HoldTemplate(template string, reason pombo.Reason, until time.Time) {
 	name := e.catalog.nameOf(&pombo.Notification{Template: template})
 	e.stopped.mu.Lock()
 	defer e.stopped.mu.Unlock()
-	if !e.stopped.list[name].until.Before(until) {
+	before := e.stopped.list[name]
+	if !before.until.Before(until) {
 		return
+	}
+	now := time.Now()
+	length := until.Sub(now)
+	if reason == pombo.TemplateDisabled && before.reason == reason && now.Sub(before.until) < mostStopped {
+		if now.Before(before.until) {
+			return // it is one of those that were on their way
+		}
+		length = min(max(length, 2*before.length), mostStopped)
+		until = now.Add(length)
 	}
 	if e.stopped.list == nil {
 		e.stopped.list = map[string]stop{}
 	}
-	e.stopped.list[name] = stop{reason, until}
+	e.stopped.list[name] = stop{reason, until, length}
 	e.catalog.again.set()
 	e.log.Warn("template stopped", "template", name, "until", until.Format(time.RFC3339), "reason", reason)
 }
@@ -43,12 +60,15 @@ func (e *Engine) HoldTemplate(template string, reason pombo.Reason, until time.T
 func (e *Engine) stoppedTemplate(o pombo.Outcome, template string) (back pombo.Outcome, is bool) {
 	e.stopped.mu.Lock()
 	defer e.stopped.mu.Unlock()
-	h := e.stopped.list[template]
-	if !h.until.After(time.Now()) {
-		return o, false
+	s := e.stopped.list[template]
+	if now := time.Now(); !s.until.After(now) {
+		if s.reason != pombo.TemplateDisabled || e.catalog.approves(template) {
+			return o, false
+		}
+		s.until = now.Add(heldAge)
 	}
 	o.Detail = "template " + template + " is stopped after a failed message"
-	return release(o, h.reason, h.until), true
+	return release(o, s.reason, s.until), true
 }
 
 // HoldBot stops all sending as Pause does. A pause that lasts longer, an

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,60 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 		time.Sleep(time.Hour + time.Minute)
 		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
 			t.Errorf("row 1 afterwards: %s, want accepted", n.State)
+		}
+	})
+}
+
+// A template that WhatsApp has disabled stays stopped until Blip lists it as
+// approved. When that list is wrong, each stop lasts twice as long as the one before.
+func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
+		e := engine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
+		e.HoldTemplate("um", pombo.TemplateDisabled, time.Now().Add(time.Hour))
+		if _, _, err := e.StartRun(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Hour) // Blip lists nothing
+		if n := ledger.get(t, "1"); n.State != pombo.Queued || n.Reason != pombo.TemplateDisabled {
+			t.Errorf("while its status is not known: %s %s, want queued template_disabled", n.State, n.Reason)
+		}
+		blip.mu.Lock()
+		blip.templatesErr = nil
+		blip.mu.Unlock()
+		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		time.Sleep(15 * time.Minute)
+		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
+			t.Errorf("once it is approved: %s %s, want accepted", n.State, n.Reason)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{}
+		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		table := newTable()
+		for i := range 7 {
+			key := strconv.Itoa(i)
+			table.rows = append(table.rows, row(key, "3198888000"+key, "Maria"))
+			table.set(key, "0")
+		}
+		e := engine(t, onTable(table, ledger, blip))
+		for i, hours := range []time.Duration{1, 2, 4, 8, 16, 24, 24} {
+			begin := time.Now()
+			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(time.Hour))
+			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(61*time.Minute)) // was on its way
+			key := strconv.Itoa(i)
+			table.set(key, "1")
+			if _, _, err := e.StartRun(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if got, want := ledger.get(t, key).NotBefore, begin.Add(hours*time.Hour); !got.Equal(want) {
+				t.Errorf("stop %d lasts until %v, want %v", i+1, got, want)
+			}
+			time.Sleep(hours*time.Hour + time.Minute)
+			if n := ledger.get(t, key); n.State != pombo.Accepted {
+				t.Errorf("row %s after the stop: %s, want accepted", key, n.State)
+			}
 		}
 	})
 }

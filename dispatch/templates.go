@@ -22,6 +22,9 @@ const (
 	heldAge = time.Minute
 	// catalogGap is the least time between two lists, whoever asks for one.
 	catalogGap = 15 * time.Second
+	// recategorizedFor is how long a change of category is told: long enough to be
+	// read, and Blip lists it for ever.
+	recategorizedFor = 7 * 24 * time.Hour
 	// enough verdicts to be kept of one template: rows of a table all fill the
 	// same places, messages over HTTP may differ.
 	enough = 8
@@ -145,6 +148,35 @@ func (c *catalog) set(templates []pombo.Template) {
 	}
 	c.ready.Set(ready)
 	c.freed.set()
+}
+
+// approves reports whether Blip lists the template as approved.
+func (c *catalog) approves(name string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.known[name].Approved()
+}
+
+// category returns the category of a template; known is false while Blip has not
+// listed it.
+func (c *catalog) category(name string) (category string, known bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t, known := c.known[name]
+	return t.Category, known
+}
+
+// recategorized returns the templates that WhatsApp has moved into another category
+// lately, in the order of their names.
+func (c *catalog) recategorized() (names []string) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, t := range c.all {
+		if (t.Language == c.language || c.language == "") && t.Recategorized() && time.Since(t.Updated) < recategorizedFor {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // judge holds what is known of a template against places. The lock is held.

@@ -62,14 +62,14 @@ const takenBackStatement = `
 //
 // For a claimed one that is cancelled with pombo.RowTakenBack nothing is settled;
 // its row may be taken in again when it is pending once more. Failed with
-// pombo.OptedOut puts the phone on the list of opt-outs.
+// pombo.OptedOutOfMarketing puts the phone on the list of opt-outs.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	// To Sending leads Begin, and from Claimed to Accepted only a receipt.
 	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && o.To.Sent() {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
-	if o.To == pombo.Failed && o.Reason == pombo.OptedOut {
-		if err := db.refusedBy(ctx, o.Seq); err != nil {
+	if o.To == pombo.Failed && o.Reason == pombo.OptedOutOfMarketing {
+		if err := db.optOutRecipient(ctx, o.Seq); err != nil {
 			return fmt.Errorf("finish: %w", err)
 		}
 	}

@@ -88,12 +88,18 @@ func (db *DB) forgetLookUp(ctx context.Context, to any) error {
 	db.identities.saving.Lock()
 	defer db.identities.saving.Unlock()
 	db.identities.drop(to.(int64))
+	db.optouts.mu.Lock()
+	db.optouts.learned = nil
+	db.optouts.mu.Unlock()
 	w := newWrite()
 	w.run = func(tx *txn) error {
 		if db.Shared() {
 			if err := tx.exec(`DELETE FROM recipient WHERE phone = ?1`, to); err != nil {
 				return err
 			}
+		}
+		if err := tx.exec(`DELETE FROM business_user WHERE phone = ?1`, to); err != nil {
+			return err
 		}
 		return tx.exec(`DELETE FROM identity WHERE phone = ?1`, to)
 	}

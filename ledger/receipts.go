@@ -43,8 +43,8 @@ type standing struct {
 // A receipt for a message whose POST has not been answered yet, or never was, is
 // the trace that ends the doubt, even when it was queued again meanwhile. A failed
 // one whose remedy says so is queued again in the same transaction, as a new
-// generation (resend.go). One that says that the person wants no more messages puts the
-// phone on the list of opt-outs.
+// generation (resend.go). One that says that the person has switched
+// marketing messages off puts the phone on the list of opt-outs.
 func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	results := make([]pombo.ReceiptResult, len(receipts))
 	todo := make([]int, len(receipts))
@@ -88,6 +88,11 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 			}
 			known[r.ID] = at
 		}
+		if at != nil && r.BSUID != "" {
+			if err := db.learn(ctx, r.BSUID.Reveal(), at.seq); err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case at == nil:
 			results[i] = pombo.ReceiptUnknown
@@ -110,8 +115,8 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		}
 		c := change{receipt: i, at: *at}
 		if r.State == pombo.Failed {
-			if r.Reason == pombo.OptedOut {
-				if err := db.refusedBy(ctx, at.seq); err != nil {
+			if r.Reason == pombo.OptedOutOfMarketing {
+				if err := db.optOutRecipient(ctx, at.seq); err != nil {
 					return nil, err
 				}
 			}

@@ -84,6 +84,9 @@ func (db *DB) Retire(ctx context.Context, age time.Duration) (done pombo.Retired
 	if err := db.retireIdentities(ctx, &done); err != nil {
 		return done, fmt.Errorf("retire look-ups: %w", err)
 	}
+	if err := db.retireBusinessUsers(ctx, before, &done); err != nil {
+		return done, fmt.Errorf("retire business users: %w", err)
+	}
 	return done, nil
 }
 
@@ -172,6 +175,25 @@ func (db *DB) retireRuns(ctx context.Context, before int64, done *pombo.Retired)
 			return err
 		})
 		done.Runs += n
+		if err != nil || n < retireBatch {
+			return err
+		}
+		if err := rest(ctx, begun); err != nil {
+			return err
+		}
+	}
+}
+
+// retireBusinessUsers removes the BSUIDs of people who have not been written to for
+// as long.
+func (db *DB) retireBusinessUsers(ctx context.Context, before int64, done *pombo.Retired) error {
+	for {
+		begun, n := time.Now(), 0
+		err := db.do(ctx, func(tx *txn) (err error) {
+			n, err = tx.change(`DELETE FROM business_user WHERE bsuid IN (SELECT bsuid FROM business_user WHERE seen < ?1 ORDER BY seen LIMIT ?2)`, before, retireBatch)
+			return err
+		})
+		done.Identities += n
 		if err != nil || n < retireBatch {
 			return err
 		}

@@ -22,7 +22,7 @@ func (h *Webhook) answer(ctx context.Context, m *pombo.Inbound) error {
 	if m.Identity == "" || !h.isOptOut(m.Text) && !h.isOptOut(m.Button) {
 		return nil
 	}
-	return h.o.Recorder.keep(ctx, pombo.OptOut{Identity: m.Identity, At: m.At, By: "person"})
+	return h.o.Recorder.keep(ctx, pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"})
 }
 
 // longest is more than any of the words has with all that may follow it.

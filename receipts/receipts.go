@@ -138,7 +138,7 @@ func (r *Recorder) failed(ctx context.Context, f *pombo.Receipt, resent bool) {
 		return
 	}
 	var err error
-	if f.Remedy == pombo.RemedyBot {
+	if f.Remedy == pombo.RemedyBot || f.Remedy == pombo.RemedyAccount {
 		err = r.o.HoldBot(ctx, pombo.Pause{Until: until, Reason: f.Reason, Detail: f.Detail, By: "blip"})
 	} else {
 		var n pombo.Notification

@@ -220,7 +220,7 @@ func TestOptOutWords(t *testing.T) {
 		}
 		var want []pombo.OptOut
 		if tt.want {
-			want = []pombo.OptOut{{Identity: person, By: "person"}}
+			want = []pombo.OptOut{{Identity: person, Scope: pombo.OptOutAll, By: "person"}}
 		}
 		if diff := cmp.Diff(want, d.list.people, cmpopts.EquateComparable(phone.Number{})); diff != "" {
 			t.Errorf("%q %q: opted out (-want +got):\n%s", tt.text, tt.button, diff)
@@ -241,7 +241,7 @@ func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
 	if err := d.take(t, envelope{From: "x@y", Text: "SAIR"}); err != nil {
 		t.Fatal(err)
 	}
-	want := []pombo.OptOut{{Identity: "x@y", By: "person"}}
+	want := []pombo.OptOut{{Identity: "x@y", Scope: pombo.OptOutAll, By: "person"}}
 	if diff := cmp.Diff(want, d.list.people, cmpopts.EquateComparable(phone.Number{})); diff != "" {
 		t.Errorf("opted out (-want +got):\n%s", diff)
 	}
@@ -252,8 +252,8 @@ func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
 // What a failure stops is stopped from when it happened, once.
 func TestFailuresStopTemplateOrBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
-		s.messages[1].Template = "boleto"
+		s := newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
+		s.messages[1].Template, s.messages[4].Template = "boleto", "laudo"
 		d := newDesk(t, s)
 		failed := func(i int, remedy pombo.Remedy, ago time.Duration) pombo.Receipt {
 			return pombo.Receipt{ID: s.messages[i].ID, State: pombo.Failed, Reason: pombo.SpamLimited, Remedy: remedy, At: time.Now().Add(-ago)}
@@ -263,15 +263,21 @@ func TestFailuresStopTemplateOrBot(t *testing.T) {
 			failed(1, pombo.RemedyTemplate, 20*time.Minute),
 			failed(2, pombo.RemedyBot, -time.Hour), // Blip's clock is ahead
 			failed(3, pombo.RemedyBot, 2*time.Hour),
+			failed(4, pombo.RemedySuspend, 0),
+			failed(5, pombo.RemedyAccount, 2*time.Hour),
 		} {
 			if err := d.take(t, envelope{Receipts: []pombo.Receipt{r}}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if diff := cmp.Diff([]string{"boleto 40m0s"}, d.templates); diff != "" {
+		if diff := cmp.Diff([]string{"boleto 40m0s", "laudo 1h0m0s"}, d.templates); diff != "" {
 			t.Errorf("stopped templates (-want +got):\n%s", diff)
 		}
-		if want := []pombo.Pause{{Until: time.Now().Add(time.Hour), Reason: pombo.SpamLimited, By: "blip"}}; !cmp.Equal(want, d.pauses) {
+		want := []pombo.Pause{
+			{Until: time.Now().Add(time.Hour), Reason: pombo.SpamLimited, By: "blip"},
+			{Until: time.Now().Add(4 * time.Hour), Reason: pombo.SpamLimited, By: "blip"},
+		}
+		if !cmp.Equal(want, d.pauses) {
 			t.Errorf("pauses = %+v, want %+v", d.pauses, want)
 		}
 	})

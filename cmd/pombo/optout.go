@@ -50,13 +50,13 @@ func (c optoutListCommand) Run(ctx context.Context, s *shell) error {
 		s.sayf("there are none")
 		return nil
 	}
-	g := newGrid("phone", "since", "by")
+	g := newGrid("phone", "scope", "since", "by")
 	for _, o := range list.OptOuts {
 		phone := o.Phone
 		if phone == "" {
 			phone = "(known to Blip)"
 		}
-		g.add(phone, clock(o.At), o.By)
+		g.add(phone, o.Scope, clock(o.At), o.By)
 	}
 	s.printf("%s", g)
 	if list.NextCursor != "" {
@@ -66,8 +66,9 @@ func (c optoutListCommand) Run(ctx context.Context, s *shell) error {
 }
 
 type optoutAddCommand struct {
-	Phones []pombo.Private `arg:"" name:"phone" help:"Phone numbers, in any spelling; - reads them from the standard input, one a line."`
-	JSON   bool            `help:"Print JSON."`
+	Phones    []pombo.Private `arg:"" name:"phone" help:"Phone numbers, in any spelling; - reads them from the standard input, one a line."`
+	Marketing bool            `help:"Only messages of marketing templates; those of other categories still go."`
+	JSON      bool            `help:"Print JSON."`
 }
 
 func (optoutAddCommand) Help() string {
@@ -80,7 +81,13 @@ Examples:
 }
 
 func (c optoutAddCommand) Run(ctx context.Context, s *shell) error {
-	return s.changeOptOuts(ctx, c.Phones, c.JSON, (*api.Client).OptOut)
+	scope := pombo.OptOutAll
+	if c.Marketing {
+		scope = pombo.OptOutMarketing
+	}
+	return s.changeOptOuts(ctx, c.Phones, c.JSON, func(client *api.Client, ctx context.Context, phone pombo.Private) (api.OptOutChange, error) {
+		return client.OptOut(ctx, phone, scope)
+	})
 }
 
 type optoutRemoveCommand struct {

@@ -59,6 +59,9 @@ func (c templatesListCommand) Run(ctx context.Context, s *shell) error {
 	}
 	s.printf("%s", g)
 	for _, t := range shown {
+		if t.PreviousCategory != "" && t.PreviousCategory != t.Category {
+			s.printf("\n%s\n", oneLine(t.Name+" was moved by WhatsApp from "+t.PreviousCategory+" to "+t.Category+": its price, its limits and who may get it follow the category"))
+		}
 		if len(t.Misfits) > 0 {
 			s.printf("\n%s\n", oneLine(t.Name+" does not send the table's rows: "+details(t.Misfits)))
 		}

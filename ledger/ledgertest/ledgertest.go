@@ -69,6 +69,8 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"opt-outs", optOuts},
 		{"opt-outs in pages", optOutPages},
 		{"an opt-out by receipt", optOutByReceipt},
+		{"opt-outs of two scopes", optOutScopes},
+		{"an opt-out by BSUID", optOutByBSUID},
 		{"an opt-out of another process", optOutShared},
 		{"retry", retry},
 		{"postpone", postpone},

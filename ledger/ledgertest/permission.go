@@ -129,8 +129,17 @@ func (f *fixture) number(e164 string) phone.Number {
 
 func (f *fixture) optedOut(want bool, n phone.Number, identity string) {
 	f.Helper()
+	scope := pombo.OptOutScope("")
+	if want {
+		scope = pombo.OptOutAll
+	}
+	f.optedOutOf(scope, n, identity)
+}
+
+func (f *fixture) optedOutOf(want pombo.OptOutScope, n phone.Number, identity string) {
+	f.Helper()
 	if got := f.db.OptedOut(n, identity); got != want {
-		f.Errorf("%s %q opted out = %v, want %v", n, identity, got, want)
+		f.Errorf("%s %q opted out of %q, want %q", n, identity, got, want)
 	}
 }
 
@@ -268,7 +277,7 @@ func optOutPages(f *fixture) {
 	}
 }
 
-// optOutByReceipt: WhatsApp says that the person wants no more.
+// optOutByReceipt: WhatsApp says that the person has switched marketing off.
 func optOutByReceipt(f *fixture) {
 	rows := f.newRows(3)
 	ids := f.enqueue(0, rows...)
@@ -283,18 +292,84 @@ func optOutByReceipt(f *fixture) {
 	}
 	apply(ids[0], pombo.Undeliverable)
 	f.optedOut(false, rows[0].Phone, "")
-	apply(ids[1], pombo.OptedOut)
-	f.optedOut(true, rows[1].Phone, "")
+	apply(ids[1], pombo.OptedOutOfMarketing)
+	f.optedOutOf(pombo.OptOutMarketing, rows[1].Phone, "")
 	f.optIn(rows[1].Phone, true)
-	apply(ids[1], pombo.OptedOut) // the same receipt, come late
+	apply(ids[1], pombo.OptedOutOfMarketing) // the same receipt, come late
 	f.optedOut(false, rows[1].Phone, "")
-	f.finish(f.begin(held[2]), pombo.Failed, pombo.OptedOut)
-	f.optedOut(true, rows[2].Phone, "")
+	f.finish(f.begin(held[2]), pombo.Failed, pombo.OptedOutOfMarketing)
+	f.optedOutOf(pombo.OptOutMarketing, rows[2].Phone, "")
 	list, _, err := f.db.OptOuts(f.Context(), "", 0)
 	f.must(err)
-	if len(list) != 1 || list[0].By != "blip" {
-		f.Errorf("list = %v, want one, by blip", list)
+	if len(list) != 1 || list[0].By != "blip" || list[0].Scope != pombo.OptOutMarketing {
+		f.Errorf("list = %v, want one of marketing, by blip", list)
 	}
+}
+
+// optOutScopes: a scope becomes wider, and never narrower.
+func optOutScopes(f *fixture) {
+	maria := f.number("+5531988880001")
+	const idMaria = "maria@wa.gw.msging.net"
+	out := func(o pombo.OptOut) {
+		f.Helper()
+		f.must(f.db.OptOut(f.Context(), o))
+		f.pass(time.Second)
+	}
+	out(pombo.OptOut{Phone: maria, Scope: pombo.OptOutMarketing, By: "blip"})
+	f.optedOutOf(pombo.OptOutMarketing, maria, "")
+	out(pombo.OptOut{Identity: idMaria, By: "person"}) // who that is nobody knows yet
+	f.optedOutOf(pombo.OptOutMarketing, maria, "")
+	f.optedOutOf(pombo.OptOutAll, maria, idMaria)
+	out(pombo.OptOut{Phone: maria, Scope: pombo.OptOutAll, By: "operator"})
+	f.optedOutOf(pombo.OptOutAll, maria, "")
+	out(pombo.OptOut{Phone: maria, Scope: pombo.OptOutMarketing, By: "blip"})
+	f.optedOutOf(pombo.OptOutAll, maria, "")
+	f.close()
+	f.open()
+	f.must(f.db.LoadOptOuts(f.Context()))
+	f.optedOutOf(pombo.OptOutAll, maria, "")
+	list, _, err := f.db.OptOuts(f.Context(), "", 0)
+	f.must(err)
+	if len(list) != 2 || list[1].Scope != pombo.OptOutAll || list[1].By != "operator" {
+		f.Errorf("list = %+v, want Maria's phone off all messages by the operator", list)
+	}
+}
+
+// optOutByBSUID: a person with a user name writes under an identity that says
+// nothing of the phone. What links the two is the BSUID of the receipts.
+func optOutByBSUID(f *fixture) {
+	rows := f.newRows(3)
+	ids := f.enqueue(0, rows...)
+	for _, n := range f.claim(me, 3) {
+		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
+	}
+	receipt := func(i int, bsuid pombo.Private) {
+		f.Helper()
+		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{ID: ids[i], State: pombo.Delivered, BSUID: bsuid}})
+		f.must(err)
+	}
+	const first, second = "BR.1502576394655843", "BR.1502576394655844"
+	f.must(f.db.LoadOptOuts(f.Context()))
+	receipt(0, first)
+	f.must(f.db.OptOut(f.Context(), pombo.OptOut{Identity: "0e9c@wa.gw.msging.net", BSUID: first, By: "person"}))
+	f.optedOutOf(pombo.OptOutAll, rows[0].Phone, "")
+	f.optedOutOf("", rows[1].Phone, "")
+
+	// The other way round: the receipt comes after the opt-out.
+	f.must(f.db.OptOut(f.Context(), pombo.OptOut{Identity: "1f0d@wa.gw.msging.net", BSUID: second, By: "person"}))
+	f.optedOutOf("", rows[1].Phone, "")
+	receipt(1, second)
+	receipt(1, second)
+	f.optedOutOf(pombo.OptOutAll, rows[1].Phone, "")
+	receipt(2, "")
+	f.optedOutOf("", rows[2].Phone, "")
+
+	f.optIn(rows[0].Phone, true)
+	f.optedOutOf("", rows[0].Phone, "0e9c@wa.gw.msging.net")
+	_, err := f.db.Forget(f.Context(), rows[0].Phone, true)
+	f.must(err)
+	f.must(f.db.OptOut(f.Context(), pombo.OptOut{Identity: "2a1b@wa.gw.msging.net", BSUID: first, By: "person"}))
+	f.optedOutOf("", rows[0].Phone, "") // the link was erased with the person
 }
 
 // optOutShared: what another process changes is known after the next look.
@@ -309,7 +384,7 @@ func optOutShared(f *fixture) {
 	f.optedOut(true, n, "")
 	f.optIn(n, true)
 	f.must(beside.LoadOptOuts(f.Context()))
-	if beside.OptedOut(n, "") {
+	if beside.OptedOut(n, "") != "" {
 		f.Error("it is still opted out beside")
 	}
 	// All at once, from both: one record, nothing lost.

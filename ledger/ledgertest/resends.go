@@ -34,7 +34,7 @@ func receiptsInEveryOrder(f *fixture) {
 		{[]pombo.State{pombo.Dispatched, pombo.Failed, pombo.Delivered}, pombo.Delivered},
 		{[]pombo.State{pombo.Failed, pombo.Read, pombo.Dispatched}, pombo.Read},
 	} {
-		for _, remedy := range []pombo.Remedy{pombo.RemedyNever, pombo.RemedyHours} {
+		for _, remedy := range []pombo.Remedy{pombo.RemedyNever, pombo.RemedyDays} {
 			for order := range permutations(test.states) {
 				for _, together := range []bool{false, true} {
 					id, _ := f.bring(pombo.Accepted)
@@ -57,7 +57,7 @@ func receiptsInEveryOrder(f *fixture) {
 						f.Errorf("%s with remedy %q, at once %t: it is %s, want %s", order, remedy, together, n.State, test.want)
 					}
 					_, _, err := f.db.Notification(f.Context(), nextOf(n))
-					if resent := err == nil; resent != (test.want == pombo.Failed && remedy == pombo.RemedyHours) {
+					if resent := err == nil; resent != (test.want == pombo.Failed && remedy == pombo.RemedyDays) {
 						f.Errorf("%s with remedy %q, at once %t: sent again = %t (%v)", order, remedy, together, resent, err)
 					}
 				}
@@ -171,7 +171,7 @@ func resendByItself(f *fixture) {
 	late.Expires = f.clock.Now().Add(time.Hour)
 	id = f.enqueue(0, late)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	f.apply(f.failure(id, pombo.RemedyHours))
+	f.apply(f.failure(id, pombo.RemedyDays))
 	_, _, err = f.db.Notification(f.Context(), nextOf(f.get(id)))
 	f.mustBe(err, pombo.ErrNotFound)
 
