@@ -54,7 +54,9 @@ func (t sqliteTable) fill(ctx context.Context, n int) error {
 	for _, text := range []string{
 		`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL)`,
 		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ` + strconv.Itoa(t.finished+n) + `)
-		 INSERT INTO NOTIFICACAO SELECT i, '319' || (80000000 + i % 20000000), 'Maria', 'Sua consulta foi confirmada.', iif(i <= ` + strconv.Itoa(t.finished) + `, 2, 1) FROM n`,
+		 INSERT INTO NOTIFICACAO SELECT i, '319' || (80000000 + i % 20000000), 'Maria', 'Sua consulta foi confirmada.', iif(i <= ` + strconv.Itoa(t.finished) + `, 2, 1) FROM n
+		 WHERE i <= ` + strconv.Itoa(t.finished+n) + ` -- the first is made without being asked about
+		`,
 		`CREATE INDEX NOTIFICACAO_PENDING ON NOTIFICACAO (ID) WHERE CD_STATUS = 1`,
 		`PRAGMA wal_checkpoint(TRUNCATE)`,
 	} {

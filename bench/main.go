@@ -15,6 +15,7 @@
 //	go run ./bench            everything, some minutes
 //	go run ./bench -quick     small, to see that it works
 //	go run ./bench -only 50   the lines whose name contains "50"
+//	go run ./bench -binary ./pombo.before   another pombo, to compare two in alternation
 package main
 
 import (
@@ -37,16 +38,17 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "few rows, to see that it works")
 	only := flag.String("only", "", "measure only the lines whose name contains this")
+	binary := flag.String("binary", "", "measure this pombo; otherwise one is built")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *quick, *only); err != nil {
+	if err := run(ctx, *quick, *only, *binary); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, quick bool, only string) (err error) {
+func run(ctx context.Context, quick bool, only, binary string) (err error) {
 	dir, err := os.MkdirTemp("", "pombo-bench-")
 	if err != nil {
 		return err
@@ -58,11 +60,13 @@ func run(ctx context.Context, quick bool, only string) (err error) {
 			err = errors.Join(err, b.postgres.Close())
 		}
 	}()
-	// As make build does it.
-	build := exec.CommandContext(ctx, "go", "build", "-pgo=deploy/pombo.pgo", "-o", b.binary, "./cmd/pombo")
-	build.Stdout, build.Stderr = os.Stdout, os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build ./cmd/pombo: %w", err)
+	if binary == "" {
+		err = b.build(ctx)
+	} else {
+		b.binary, err = filepath.Abs(binary)
+	}
+	if err != nil {
+		return err
 	}
 
 	// least is what a line is worth measuring with.
@@ -102,8 +106,26 @@ func run(ctx context.Context, quick bool, only string) (err error) {
 		out.AppendRow(result.row(s))
 		fmt.Printf("%s: done, ready after %s\n", s.name, result.ready.Round(time.Millisecond))
 	}
-	fmt.Println()
-	out.RenderMarkdown()
+	if out.Length() > 0 {
+		fmt.Println()
+		out.RenderMarkdown()
+	}
+	if !strings.Contains(trickleName, only) {
+		return nil
+	}
+	if err := b.measureTrickle(ctx, trickle{rows: rows(300, 25), idle: time.Duration(rows(60, 5)) * time.Second}); err != nil {
+		return fmt.Errorf("%s: %w", trickleName, err)
+	}
+	return nil
+}
+
+// build builds the program as make build does it.
+func (b *bench) build(ctx context.Context) error {
+	build := exec.CommandContext(ctx, "go", "build", "-pgo=deploy/pombo.pgo", "-o", b.binary, "./cmd/pombo")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build ./cmd/pombo: %w", err)
+	}
 	return nil
 }
 
@@ -121,6 +143,7 @@ type scenario struct {
 	oracle   bool // so is the table
 	replicas int  // processes that share the ledger; 0 = 1
 	finished int  // rows that the table has beside the pending ones
+	keep     int  // messages that the simulator keeps; 0 = 1
 }
 
 // result is what was measured. Rates are messages per second.

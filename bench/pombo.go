@@ -73,7 +73,7 @@ func (b *bench) startSimulator(ctx context.Context, s scenario) (*process, error
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"simulator", "--addr", addr, "--keep-messages", "1", "--latency", s.latency.String()}
+	args := []string{"simulator", "--addr", addr, "--keep-messages", strconv.Itoa(max(s.keep, 1)), "--latency", s.latency.String()}
 	if s.rate > 0 {
 		args = append(args, "--messages-per-second", "50")
 	} else {

@@ -24,7 +24,8 @@
 // WORKERS is how many calls to Blip may be under way at once. Four times as many
 // notifications are in hand, and more where no rate holds them back, so that the
 // ones whose begin or outcome is being made durable do not keep a call from being
-// made. While Blip is in trouble fewer messages leave (flight.go).
+// made. While Blip is in trouble fewer messages leave (flight.go). Under a rate most of
+// those in hand wait: order.go lets the urgent ones go first.
 package dispatch
 
 import (
