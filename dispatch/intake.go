@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"pombo"
@@ -15,7 +16,7 @@ const pageSize = 500
 // intakeLedger is the ledger as intake sees it.
 type intakeLedger interface {
 	// Enqueue adds the rows that are new. Of the known ones it returns those
-	// whose latest generation is finished and settled.
+	// whose latest generation has ended.
 	Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error)
 	// EnqueueAgain adds the generation after latest, if that one is still the
 	// latest and settled.
@@ -45,7 +46,7 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 			e.takeInFor(ctx, run)
 		case <-tick:
 			mine, err := looking.mine(ctx)
-			if !mine && err == nil || time.Since(looked) < e.o.PollInterval {
+			if !mine && err == nil || time.Since(looked) < max(e.o.PollInterval, e.progress.rest()) {
 				continue
 			}
 			taking := e.duty("intake")
@@ -81,7 +82,7 @@ func (e *Engine) TakeIn(ctx context.Context) (added int, err error) {
 // The duty, which the caller has, is kept meanwhile and then given up.
 func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int, err error) {
 	defer taking.release(ctx)
-	begun := time.Now()
+	begun, left := time.Now(), 0
 	for after := ""; ; {
 		if err := e.waitForRoom(ctx, taking); err != nil {
 			return added, err
@@ -95,12 +96,12 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
-			e.progress.passed(begun, e.o.Source.Problems())
+			e.progress.passed(begun, e.o.Source.Problems(), added, left)
 			return added, e.tellProblems()
 		}
 		after = rows[len(rows)-1].Key
-		n, err := e.enqueue(ctx, run, rows)
-		added += n
+		n, over, err := e.enqueue(ctx, run, rows)
+		added, left = added+n, left+over
 		if err != nil {
 			return added, err
 		}
@@ -146,16 +147,21 @@ func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 	}
 }
 
-func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added int, err error) {
+// enqueue returns how many of the rows were new, and how many stay pending although
+// they are finished here.
+func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added, left int, err error) {
 	for i := range rows {
 		prepare(&rows[i])
 	}
 	added, finished, err := e.o.Ledger.Enqueue(ctx, e.o.SourceName, run, rows)
+	known := len(finished)
+	finished = slices.DeleteFunc(finished, func(l pombo.Latest) bool { return l.Left })
+	left = known - len(finished)
 	if err != nil || len(finished) == 0 {
-		return added, err
+		return added, left, err
 	}
 	again, err := e.resendOnPurpose(ctx, run, rows, finished)
-	return added + again, err
+	return added + again, left, err
 }
 
 // resendOnPurpose takes in again what somebody set back to pending after it was
