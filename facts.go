@@ -36,6 +36,10 @@ type Progress struct {
 	LeftOut      int
 	LeftOutSince time.Time
 
+	// Finished counts the rows that the last pass saw pending although they are
+	// finished here: no code is written to them, and nothing will be sent.
+	Finished int
+
 	// Unheard is since when Blip has taken messages without telling what became
 	// of any of them.
 	Unheard time.Time
@@ -175,6 +179,10 @@ func (f Facts) Troubles() []Trouble {
 	if p.LeftOut > 0 {
 		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", rowsOf(p.LeftOut), ago(p.LeftOutSince))
 	}
+	if p.Finished > 0 {
+		add("finished_pending", time.Time{}, p.Finished, "set STATUS_FAILED, which is for what expired and for opt-outs too; give the rows that have ended their code by hand",
+			"%s pending in the table and finished here: nothing is sent for them, and every pass reads them again", areRows(p.Finished))
+	}
 	if long(p.Unheard, longUnheard) {
 		add("receipts_stopped", p.Unheard, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",
 			"messages have been accepted for %s and no receipt came", ago(p.Unheard))
@@ -247,6 +255,13 @@ func rowsOf(n int) string {
 		return "1 row"
 	}
 	return fmt.Sprintf("%d rows", n)
+}
+
+func areRows(n int) string {
+	if n == 1 {
+		return "1 row is"
+	}
+	return fmt.Sprintf("%d rows are", n)
 }
 
 func waitSentence(n int) string {

@@ -148,6 +148,8 @@ func TestTroubles(t *testing.T) {
 		{"intake", func(f *Facts) { f.Progress.Intake = ago(90 * time.Second) }, "the pending rows of the table cannot be read, for 90 seconds"},
 		{"left_out", func(f *Facts) { f.Progress.LeftOut, f.Progress.LeftOutSince = 2, ago(time.Hour) },
 			"2 rows pending in the table cannot be taken in as they are, for 60 minutes"},
+		{"finished_pending", func(f *Facts) { f.Progress.Finished = 1 },
+			"1 row is pending in the table and finished here: nothing is sent for them, and every pass reads them again"},
 		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(5 * time.Hour) }, "messages have been accepted for 5 hours and no receipt came"},
 		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(time.Minute) }, ""},
 	} {

@@ -193,6 +193,9 @@ type Pause struct {
 type Latest struct {
 	Row        string
 	Generation int
+	// Left says that the row was left as it was: no code was written to it and none
+	// of its owner's was seen there, so it may have been pending all the time.
+	Left bool
 }
 
 // Retired counts what left the ledger because its time was over.

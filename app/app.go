@@ -13,6 +13,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -270,7 +271,7 @@ func SourceOptions(c config.Source) source.Options {
 			Table: c.Table, ID: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
 			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
 			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
-			Pending: c.Pending, Codes: slices.Sorted(maps.Values(codes(c))), Zone: c.Zone,
+			Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(codes(c)))), Zone: c.Zone,
 		},
 	}
 }
@@ -300,6 +301,7 @@ func codes(c config.Source) map[pombo.State]string {
 	m := map[pombo.State]string{}
 	for state, code := range map[pombo.State]string{
 		pombo.Accepted: c.Sent, pombo.Failed: c.Failed, pombo.Delivered: c.Delivered, pombo.Read: c.Read,
+		pombo.Expired: cmp.Or(c.Expired, c.Failed), pombo.Suppressed: cmp.Or(c.Suppressed, c.Failed),
 	} {
 		if code != "" {
 			m[state] = code

@@ -76,6 +76,7 @@ func newBacklog(w witness, table *source.Table, ledgerURL string) *backlog {
 	moment("pombo_last_intake_timestamp_seconds", "When the last pass of this process began that saw every pending row; 0 = none since the start.", func(p pombo.Progress) time.Time { return p.TakenIn })
 	add("pombo_left_out", "Pending rows that the last pass could not take in as they are.", func(f pombo.Facts) float64 { return float64(f.Progress.LeftOut) })
 	age("pombo_left_out_oldest_seconds", "How long the first of the rows that cannot be taken in has been seen so; 0 when there is none.", func(f pombo.Facts) time.Time { return f.Progress.LeftOutSince })
+	add("pombo_finished_pending", "Pending rows that the last pass of this process saw although they are finished in the ledger.", func(f pombo.Facts) float64 { return float64(f.Progress.Finished) })
 	age("pombo_unheard_seconds", "How long Blip has taken messages without one receipt for any; 0 when the last receipt is newer.", func(f pombo.Facts) time.Time { return f.Progress.Unheard })
 	age("pombo_ledger_failing_seconds", "How long claims and outcomes could not be recorded; 0 when the last one could.", func(f pombo.Facts) time.Time { return f.Progress.Ledger })
 	age("pombo_intake_failing_seconds", "How long the pending rows could not be read; 0 when the last page could.", func(f pombo.Facts) time.Time { return f.Progress.Intake })

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
+	"pombo/config"
 	"pombo/dispatch"
 	"pombo/ledger"
 	"pombo/phone"
@@ -234,4 +235,58 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 			t.Errorf("%d messages, want 7", got)
 		}
 	})
+}
+
+// Their owner changes rows while they are in hand, and sets them back later: each is
+// sent once more. What is pending only because no code is written stays as it is.
+func TestARowIsChangedAndSetBack(t *testing.T) {
+	onTheStreet(t, 3, nil, func(s *street) {
+		s.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none' WHERE ID = 3`)
+		s.must(s.engine.Pause(s.Context(), pombo.Pause{By: "operator"}))
+		s.takeIn(3)
+		s.exec(`UPDATE NOTIFICACAO SET CD_STATUS = 9 WHERE ID < 3`)
+		s.must(s.engine.Resume(s.Context()))
+		time.Sleep(10 * time.Second)
+		s.stands(s.id(1, 1), pombo.Accepted, pombo.NoReason)
+		s.wantCodes(9, 9, 1)
+		s.takeIn(0)
+		s.exec(`UPDATE NOTIFICACAO SET CD_STATUS = 1 WHERE ID = 1`)
+		s.takeIn(1)
+		s.wantCodes(2, 9, 1)
+		s.takeIn(0)
+		if first, second := s.times(s.id(1, 1)), s.times(s.id(1, 2)); first != 1 || second != 1 || len(s.sent) != 3 {
+			t.Errorf("generations 1 and 2 of the first row were sent %d and %d times, %d messages in all; want 1, 1 and 3", first, second, len(s.sent))
+		}
+		if got := s.engine.Progress().Finished; got != 1 {
+			t.Errorf("%d rows pending and finished here, want 1", got)
+		}
+		s.exec(`DELETE FROM NOTIFICACAO WHERE ID = 3`)
+		s.takeIn(0)
+		if got := s.engine.Progress().Finished; got != 0 {
+			t.Errorf("%d rows pending and finished here, want none", got)
+		}
+	})
+}
+
+func TestCodesOfWhatWasNotSent(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		c    config.Source
+		want map[pombo.State]string
+	}{
+		{"none", config.Source{Sent: "2"}, map[pombo.State]string{pombo.Accepted: "2"}},
+		{"as a failure", config.Source{Sent: "2", Failed: "3"},
+			map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Expired: "3", pombo.Suppressed: "3"}},
+		{"their own", config.Source{Sent: "2", Failed: "3", Expired: "6", Suppressed: "7"},
+			map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Expired: "6", pombo.Suppressed: "7"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, codes(test.c)); diff != "" {
+				t.Errorf("codes (-want +got):\n%s", diff)
+			}
+			if list := SourceOptions(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
+				t.Errorf("codes to be written = %q, want each once", list)
+			}
+		})
+	}
 }

@@ -102,6 +102,7 @@ type Source struct {
 	Zone                       *time.Location // of the table's dates
 	Pending, Sent              string
 	Failed, Delivered, Read    string
+	Expired, Suppressed        string // "" = as Failed
 }
 
 // Column is a column of the table and where in the template its value goes.

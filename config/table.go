@@ -204,8 +204,18 @@ var groups = []group{
 			},
 			{
 				name: "STATUS_FAILED", example: "3",
-				doc: "Code that is written when the message failed for good. Not set = the row keeps its code.",
+				doc: "Code that is written when the message failed for good. Not set = the row keeps its code, and every pass reads it again.",
 				set: text(func(c *Config) *string { return &c.Source.Failed }),
+			},
+			{
+				name: "STATUS_EXPIRED", example: "6",
+				doc: "Code that is written when the message was not sent in time. Not set = that of STATUS_FAILED.",
+				set: text(func(c *Config) *string { return &c.Source.Expired }),
+			},
+			{
+				name: "STATUS_SUPPRESSED", example: "7",
+				doc: "Code that is written when the message was not sent because the person gets no more. Not set = that of STATUS_FAILED.",
+				set: text(func(c *Config) *string { return &c.Source.Suppressed }),
 			},
 			{
 				name: "STATUS_DELIVERED", example: "4",

@@ -124,13 +124,19 @@ func (l *loader) checkCodes(c *Config) {
 		{"STATUS_FAILED", s.Failed},
 		{"STATUS_DELIVERED", s.Delivered},
 		{"STATUS_READ", s.Read},
+		{"STATUS_EXPIRED", s.Expired},
+		{"STATUS_SUPPRESSED", s.Suppressed},
+	}
+	// Several ways of not being sent may share a code.
+	unsent := func(name string) bool {
+		return name == "STATUS_FAILED" || name == "STATUS_EXPIRED" || name == "STATUS_SUPPRESSED"
 	}
 	for i, code := range codes {
 		if code.code == "" {
 			continue
 		}
 		for _, other := range codes[:i] {
-			if !sameCode(code.code, other.code) {
+			if !sameCode(code.code, other.code) || unsent(code.name) && unsent(other.name) {
 				continue
 			}
 			what := "is the same code as " + other.name + ": nobody could tell the two apart"

@@ -114,8 +114,8 @@ func (m *memory) Enqueue(_ context.Context, source string, run int64, rows []pom
 			continue
 		}
 		n := m.find(pombo.Key{Source: source, Row: r.Key, Generation: latest})
-		if !n.State.Open() && n.Settled != "" {
-			finished = append(finished, pombo.Latest{Row: r.Key, Generation: latest})
+		if !n.State.Open() {
+			finished = append(finished, pombo.Latest{Row: r.Key, Generation: latest, Left: n.Settled == ""})
 		}
 	}
 	return added, finished, nil

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"pombo"
@@ -15,7 +16,7 @@ const pageSize = 500
 // intakeLedger is the ledger as intake sees it.
 type intakeLedger interface {
 	// Enqueue adds the rows that are new. Of the known ones it returns those
-	// whose latest generation is finished and settled.
+	// whose latest generation has ended.
 	Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error)
 	// EnqueueAgain adds the generation after latest, if that one is still the
 	// latest and settled.
@@ -52,7 +53,8 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 
 // poll takes in if that is due and for this process to do, and returns when it is
 // due next: one interval after it was due this time, not after it was done, or each
-// poll would come later by what the one before took.
+// poll would come later by what the one before took. After a pass that was mostly vain
+// it rests longer.
 func (e *Engine) poll(ctx context.Context, looking *duty, due time.Time) time.Time {
 	interval, soon := e.o.PollInterval, time.Now().Add(min(e.o.PollInterval, idle))
 	mine, err := looking.mine(ctx)
@@ -78,7 +80,7 @@ func (e *Engine) poll(ctx context.Context, looking *duty, due time.Time) time.Ti
 	if err != nil && ctx.Err() == nil {
 		e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
 	}
-	return due.Add(interval)
+	return due.Add(max(interval, e.progress.rest()))
 }
 
 // TakeIn takes in every row that is pending now, on behalf of no run, unless
@@ -96,7 +98,7 @@ func (e *Engine) TakeIn(ctx context.Context) (added int, err error) {
 // The duty, which the caller has, is kept meanwhile and then given up.
 func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int, err error) {
 	defer taking.release(ctx)
-	begun := time.Now()
+	begun, left := time.Now(), 0
 	for after := ""; ; {
 		if err := e.waitForRoom(ctx, taking); err != nil {
 			return added, err
@@ -110,12 +112,12 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
-			e.progress.passed(begun, e.o.Source.Problems())
+			e.progress.passed(begun, e.o.Source.Problems(), added, left)
 			return added, e.tellProblems()
 		}
 		after = rows[len(rows)-1].Key
-		n, err := e.enqueue(ctx, run, rows)
-		added += n
+		n, over, err := e.enqueue(ctx, run, rows)
+		added, left = added+n, left+over
 		if err != nil {
 			return added, err
 		}
@@ -161,16 +163,21 @@ func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 	}
 }
 
-func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added int, err error) {
+// enqueue returns how many of the rows were new, and how many stay pending although
+// they are finished here.
+func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added, left int, err error) {
 	for i := range rows {
 		prepare(&rows[i])
 	}
 	added, finished, err := e.o.Ledger.Enqueue(ctx, e.o.SourceName, run, rows)
+	known := len(finished)
+	finished = slices.DeleteFunc(finished, func(l pombo.Latest) bool { return l.Left })
+	left = known - len(finished)
 	if err != nil || len(finished) == 0 {
-		return added, err
+		return added, left, err
 	}
 	again, err := e.resendOnPurpose(ctx, run, rows, finished)
-	return added + again, err
+	return added + again, left, err
 }
 
 // resendOnPurpose takes in again what somebody set back to pending after it was

@@ -13,6 +13,22 @@ type progress struct {
 	mu      sync.Mutex
 	known   pombo.Progress
 	leftOut map[string]time.Time // by row: first seen so
+	resting time.Duration        // from the beginning of a pass to that of the next one, at least
+}
+
+// A pass that meets more rows that are finished here than new ones is mostly vain.
+// It may take one part in so many of the time, but a new row waits no longer than
+// longestRest.
+const (
+	restShare   = 20
+	longestRest = time.Minute
+)
+
+// rest is how long after the beginning of the last pass nobody need look again.
+func (p *progress) rest() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.resting
 }
 
 // patience is how long due rows may wait with no try ending. A rate of less than
@@ -82,12 +98,15 @@ func (p *progress) went(of func(*pombo.Progress) *time.Time, err error) {
 	}
 }
 
-// passed is told that every pending row was seen by a pass, and which of them it
-// could not take in.
-func (p *progress) passed(begun time.Time, problems []pombo.RowProblem) {
+// passed is told that every pending row was seen by a pass, which of them it could
+// not take in, how many were new and how many are finished here all the same.
+func (p *progress) passed(begun time.Time, problems []pombo.RowProblem, added, finished int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known.TakenIn = begun
+	p.known.TakenIn, p.known.Finished, p.resting = begun, finished, 0
+	if finished > added {
+		p.resting = min(restShare*time.Since(begun), longestRest)
+	}
 	seen := make(map[string]time.Time, len(problems))
 	p.known.LeftOut, p.known.LeftOutSince = len(problems), time.Time{}
 	for _, problem := range problems {

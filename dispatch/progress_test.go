@@ -157,3 +157,47 @@ func TestProgressOfTheTable(t *testing.T) {
 		}
 	})
 }
+
+// Rows that are finished here and stay pending are read again and again. The more of
+// the time that takes, the longer the next look waits, but a run looks at once.
+func TestVainPassesRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newTable(row("1", "none"), row("2", "none"), row("3", "none"))
+		looks, takes := []time.Time{}, time.Millisecond
+		source.onPage = func() {
+			time.Sleep(takes / 2) // a pass of one page is two questions
+			if n := len(looks); n == 0 || time.Since(looks[n-1]) > takes {
+				looks = append(looks, time.Now())
+			}
+		}
+		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Second})
+		during := func(d time.Duration) int {
+			before := len(looks)
+			time.Sleep(d)
+			return len(looks) - before
+		}
+		time.Sleep(5 * time.Second)
+		if got := e.Progress().Finished; got != 3 {
+			t.Fatalf("%d rows pending and finished, want 3", got)
+		}
+		if got := during(time.Minute); got < 58 {
+			t.Errorf("%d looks a minute at a few such rows, want one a second", got)
+		}
+		takes = 500 * time.Millisecond
+		time.Sleep(time.Minute)
+		if got := during(5 * time.Minute); got < 25 || got > 31 {
+			t.Errorf("%d looks in five minutes of half a second each, want one every ten seconds", got)
+		}
+		takes = 10 * time.Second
+		time.Sleep(2 * time.Minute)
+		if got := during(10 * time.Minute); got < 9 || got > 11 {
+			t.Errorf("%d looks in ten minutes of ten seconds each, want one a minute", got)
+		}
+		takes = time.Millisecond
+		begun := time.Now()
+		runToEnd(t, e)
+		if took := time.Since(begun); took > time.Minute/2 {
+			t.Errorf("a run waited %v", took)
+		}
+	})
+}

@@ -21,8 +21,9 @@ const enqueueStatement = `
 
 // Enqueue takes in rows of the source, for the run (0 = none), and returns how
 // many were new. A row that is known already stays as it is. Of those, finished
-// names the ones whose latest generation has ended and whose code was written to
-// the row: seen pending after that, they may have been set back on purpose.
+// names the ones whose latest generation has ended: seen pending after its code was
+// written to the row, they may have been set back on purpose. Of a row that was Left
+// as it is that cannot be said.
 //
 // The same row may come from several goroutines and pages at once; it is added
 // once. A page is taken in by parts: after an error some of it may have been
@@ -46,9 +47,9 @@ func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pomb
 		if err != nil {
 			continue
 		}
-		generation, done, e := db.latest(ctx, source, rows[i].Key)
-		if err = e; done {
-			finished = append(finished, pombo.Latest{Row: rows[i].Key, Generation: generation})
+		latest, ended, e := db.latest(ctx, source, rows[i].Key)
+		if err = e; ended {
+			finished = append(finished, latest)
 		}
 	}
 	if err != nil {
@@ -81,23 +82,34 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 	}, nil
 }
 
-// isSettled holds for a generation that has ended, whose code once stood in the
-// row, perhaps written by the generation that it continues, and for which nothing
-// more is about to be written; or whose row was seen with a code of its owner's. (A
-// later code may have diverged, just because the row was set back meanwhile.)
-const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') = '` + takenBack + `' OR generation > 1 AND coalesce(` + settledBefore + `, '') <> '') AND settle_at IS NULL
-	AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
+// hasEnded holds for a generation that has ended and for which nothing is about to
+// be written.
+const hasEnded = ` settle_at IS NULL AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
 
-const latestStatement = `SELECT generation, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2 ORDER BY generation DESC LIMIT 1`
+// isSettled holds for one that has ended after its row was seen not to be pending:
+// its code once stood there, perhaps written by the generation that it continues, or
+// a code of its owner's. Whoever sees it pending after that knows that somebody has
+// set it back. (A later code may have diverged, just because of that.)
+//
+// Not so where the row was gone, which a view may hide for an hour, or where the
+// database refuses the change: the row may have been pending all the time, and each
+// pass would send it once more.
+const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') IN ('` + takenBack + `', 'diverged')
+	OR generation > 1 AND coalesce(` + settledBefore + `, '') <> '') AND ` + hasEnded
 
-// latest returns the newest generation of a row, and whether it is finished and
-// settled.
-func (db *DB) latest(ctx context.Context, source, row string) (generation int, settled bool, err error) {
-	err = db.get(ctx, latestStatement, []any{row, source}, &generation, &settled)
+const latestStatement = `SELECT generation, ` + hasEnded + `, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2
+	ORDER BY generation DESC LIMIT 1`
+
+// latest returns the newest generation of a row, and whether it has ended.
+func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Latest, ended bool, err error) {
+	latest.Row = row
+	var settled bool
+	err = db.get(ctx, latestStatement, []any{row, source}, &latest.Generation, &ended, &settled)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("row %s is neither new nor known", row)
 	}
-	return generation, settled, err
+	latest.Left = !settled
+	return latest, ended, err
 }
 
 const enqueueAgainStatement = `

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -176,7 +177,7 @@ func resend(f *fixture) {
 		if added != 0 {
 			f.Fatalf("added %d, want 0", added)
 		}
-		return finished
+		return setBack(finished)
 	}
 	if got := seen(); len(got) != 0 {
 		f.Fatalf("finished = %v while queued", got)
@@ -191,7 +192,7 @@ func resend(f *fixture) {
 	f.must(err)
 	f.must(f.db.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleDone},
-		{Settlement: due[1], Result: pombo.SettleDiverged},
+		{Settlement: due[1], Result: pombo.SettleRefused},
 	}))
 	want := []pombo.Latest{{Row: rows[0].Key, Generation: 1}}
 	if diff := cmp.Diff(want, seen()); diff != "" {
@@ -254,6 +255,91 @@ func resend(f *fixture) {
 	f.must(err)
 	if added != 0 {
 		f.Errorf("taken in again %d, want none", added)
+	}
+}
+
+// setBack are those that somebody has set back to pending.
+func setBack(finished []pombo.Latest) []pombo.Latest {
+	return slices.DeleteFunc(slices.Clone(finished), func(l pombo.Latest) bool { return l.Left })
+}
+
+// resendParked: the row could not be written to. Only of the one that was seen with
+// a code of its owner's it is known that somebody has set it back since.
+func resendParked(f *fixture) {
+	rows := f.newRows(4)
+	f.enqueue(0, rows...)
+	for _, n := range f.claim(me, 4) {
+		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
+	}
+	due, err := f.db.Unsettled(f.Context(), 10)
+	f.must(err)
+	var settled []pombo.Settled
+	for i, result := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
+		settled = append(settled, pombo.Settled{Settlement: due[i], Result: result})
+	}
+	f.must(f.db.Settled(f.Context(), settled))
+	seen := func(want ...pombo.Latest) []pombo.Latest {
+		f.Helper()
+		added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+		f.must(err)
+		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
+			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
+		}
+		return finished
+	}
+	diverged, gone := pombo.Latest{Row: rows[0].Key, Generation: 1}, pombo.Latest{Row: rows[1].Key, Generation: 1, Left: true}
+	refused := pombo.Latest{Row: rows[2].Key, Generation: 1, Left: true}
+	finished := seen(diverged, gone, refused)
+	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, finished)
+	f.must(err)
+	if added != 1 {
+		f.Errorf("taken in again %d, want the one whose owner had changed it", added)
+	}
+	seen(gone, refused)
+	f.send(pombo.Accepted, pombo.NoReason)
+	due, err = f.db.Unsettled(f.Context(), 10)
+	f.must(err)
+	if len(due) != 2 || due[1].Row != rows[0].Key || due[1].Expected != "1" {
+		f.Errorf("due = %+v, want the fourth row and then the first, from pending", due)
+	}
+}
+
+// resendEnded: what ended without being sent has its own codes, and is set back as
+// any other; without a code the row is left as it is.
+func resendEnded(f *fixture) {
+	rows := f.newRows(2)
+	rows[0].Expires = f.clock.Now().Add(time.Minute)
+	end := func() {
+		f.Helper()
+		f.enqueue(0, rows...)
+		f.pass(time.Hour)
+		n := f.claimOne(me)
+		f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me}, pombo.Suppressed, pombo.OptedOut)
+	}
+	end()
+	f.nothingDue()
+	_, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+	f.must(err)
+	if len(finished) != 2 || len(setBack(finished)) != 0 {
+		f.Errorf("finished = %v, want two that were left", finished)
+	}
+
+	f.close()
+	f.codes = map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Expired: "6", pombo.Suppressed: "7"}
+	f.open()
+	rows = f.newRows(2)
+	rows[0].Expires = f.clock.Now().Add(time.Minute)
+	end()
+	due, err := f.db.Unsettled(f.Context(), 10)
+	f.must(err)
+	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Error == "" || due[1].Error == "" {
+		f.Fatalf("due = %+v, want the codes 6 and 7 and why", due)
+	}
+	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
+	_, finished, err = f.db.Enqueue(f.Context(), source, 0, rows)
+	f.must(err)
+	if len(setBack(finished)) != 2 {
+		f.Errorf("finished = %v, want two that were set back", finished)
 	}
 }
 

@@ -167,8 +167,9 @@ func retireSendsNothing(f *fixture) {
 	pending := e.rows[2:]
 	added, finished, err := f.db.Enqueue(f.Context(), source, 0, pending)
 	f.must(err)
-	if added != 0 || len(finished) != 0 {
-		f.Errorf("%d rows taken in, %d to be taken in again, want none", added, len(finished))
+	want := []pombo.Latest{{Row: e.rows[2].Key, Generation: 1}}
+	if diff := cmp.Diff(want, setBack(finished)); added != 0 || diff != "" {
+		f.Errorf("%d rows taken in, to be taken in again (-want +got):\n%s", added, diff)
 	}
 	// The row with two generations, set back once more, gets a third and no
 	// number that was used before.

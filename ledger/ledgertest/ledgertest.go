@@ -42,6 +42,8 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"eight claim", claimRace},
 		{"cancel against claim", cancelRace},
 		{"a resend on purpose", resend},
+		{"a resend on purpose of what could not be settled", resendParked},
+		{"a resend on purpose of what was not sent", resendEnded},
 		{"settle", settle},
 		{"settle when the state has moved on", settleMovedOn},
 		{"what is not settled", neverSettled},
