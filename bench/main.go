@@ -15,6 +15,7 @@
 //	go run ./bench            everything, some minutes
 //	go run ./bench -quick     small, to see that it works
 //	go run ./bench -only 50   the lines whose name contains "50"
+//	go run ./bench -only "lists on SQLite"   how long each list of 10,000,000 takes
 package main
 
 import (
@@ -103,7 +104,17 @@ func run(ctx context.Context, quick bool, only string) (err error) {
 		fmt.Printf("%s: done, ready after %s\n", s.name, result.ready.Round(time.Millisecond))
 	}
 	fmt.Println()
-	out.RenderMarkdown()
+	if out.Length() > 0 {
+		out.RenderMarkdown()
+		fmt.Println()
+	}
+	for _, postgres := range []bool{false, true} {
+		if name := "lists on " + storeOf(postgres); !strings.Contains(name, only) {
+			continue
+		} else if err := b.lists(ctx, finished, postgres); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	return nil
 }
 
