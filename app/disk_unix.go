@@ -2,7 +2,19 @@
 
 package app
 
-import "golang.org/x/sys/unix"
+import (
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownedByUs reports whether a file is this user's, who is not root.
+func ownedByUs(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && s.Uid != 0 && int(s.Uid) == os.Geteuid()
+}
 
 // mayWriteIn reports whether files can be made in a folder, without making one.
 func mayWriteIn(folder string) error {

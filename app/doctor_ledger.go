@@ -18,6 +18,12 @@ func diagnoseLedger(ctx context.Context, c config.Config, serve running) []Findi
 	if !isFile {
 		return diagnoseServer(ctx, address)
 	}
+	path, wrong := ledger.Locate(path)
+	if wrong != nil {
+		return check(ctx, "ledger", "place", func(context.Context) []Finding {
+			return bad(wrong.Error(), "do what the message says")
+		})
+	}
 	found := check(ctx, "ledger", "rights", func(context.Context) []Finding {
 		if told, ok := serve.checkOf("ledger"); ok && told.OK {
 			return good("the running pombo writes to it")
@@ -30,6 +36,9 @@ func diagnoseLedger(ctx context.Context, c config.Config, serve running) []Findi
 		}
 		return good(path + " and its folder can be written")
 	})
+	found = append(found, check(ctx, "ledger", "privacy", func(context.Context) []Finding {
+		return private("phones and texts are in it", path, path+"-wal", path+"-shm")
+	})...)
 	found = append(found, check(ctx, "ledger", "schema", func(ctx context.Context) []Finding { return schema(ctx, address) })...)
 	return append(found, check(ctx, "ledger", "disk", func(context.Context) []Finding { return room(path) })...)
 }

@@ -16,6 +16,7 @@
 //	go run ./bench -quick     small, to see that it works
 //	go run ./bench -only 50   the lines whose name contains "50"
 //	go run ./bench -binary ./pombo.before   another pombo, to compare two in alternation
+//	go run ./bench -only "lists on SQLite"   how long each list of 10,000,000 takes
 package main
 
 import (
@@ -109,6 +110,14 @@ func run(ctx context.Context, quick bool, only, binary string) (err error) {
 	if out.Length() > 0 {
 		fmt.Println()
 		out.RenderMarkdown()
+		fmt.Println()
+	}
+	for _, postgres := range []bool{false, true} {
+		if name := "lists on " + storeOf(postgres); !strings.Contains(name, only) {
+			continue
+		} else if err := b.lists(ctx, finished, postgres); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	if !strings.Contains(trickleName, only) {
 		return nil

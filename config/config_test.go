@@ -283,6 +283,8 @@ func TestRefused(t *testing.T) {
 		{[]string{"DB_URL=oracle://u:a%q@db/X"}, "DB_URL", "percent-encoded"},
 		{[]string{"LEDGER_URL=oracle://u:p@db/X"}, "LEDGER_URL", "sqlite: or postgres://"},
 		{[]string{"LEDGER_URL=sqlite::memory:"}, "LEDGER_URL", "in memory"},
+		{[]string{"LEDGER_URL=sqlite:company.db"}, "LEDGER_URL", "company's own database"},
+		{[]string{"LEDGER_URL=sqlite:./data/../company.db"}, "LEDGER_URL", "company's own database"},
 		{[]string{"DB_TABLE=NOTIFICACAO; DROP TABLE X"}, "DB_TABLE", "no name"},
 		{[]string{"DB_TABLE=A.B.C"}, "DB_TABLE", "at most schema.table"},
 		{[]string{"DB_TABLE=A..C"}, "DB_TABLE", "no name"},

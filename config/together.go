@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -17,6 +19,9 @@ func (l *loader) checkTogether(c *Config) {
 	if path, ok := strings.CutPrefix(c.Ledger.URL.Reveal(), "sqlite:"); ok && strings.Contains(path, ":memory:") {
 		l.report("LEDGER_URL", trouble("is in memory: after a restart nobody would know what was sent", "name a file, such as sqlite:data/pombo.db"))
 	}
+	if sameFile(c.Source.URL.Reveal(), c.Ledger.URL.Reveal()) {
+		l.report("LEDGER_URL", trouble("names the company's own database, that of DB_URL: Pombo puts nothing of its own into it", "name another file, such as sqlite:data/pombo.db"))
+	}
 	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && !l.isSet("API_TOKEN") {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
@@ -28,6 +33,22 @@ func (l *loader) checkTogether(c *Config) {
 		l.report("UNCERTAIN_WAIT", trouble(fmt.Sprintf("is %s, shorter than BLIP_TIMEOUT (%s): Blip could be asked while the message is still on its way", span(wait), span(call)),
 			"write at least "+span(call)))
 	}
+}
+
+// sameFile reports whether two addresses are of one SQLite file, by whatever names.
+func sameFile(a, b string) bool {
+	one, isOne := strings.CutPrefix(a, "sqlite:")
+	other, isOther := strings.CutPrefix(b, "sqlite:")
+	if !isOne || !isOther {
+		return false
+	}
+	if infoOne, err := os.Stat(one); err == nil {
+		infoOther, err := os.Stat(other)
+		return err == nil && os.SameFile(infoOne, infoOther)
+	}
+	pathOne, err := filepath.Abs(one)
+	pathOther, e := filepath.Abs(other)
+	return err == nil && e == nil && pathOne == pathOther
 }
 
 // warn adds a warning about a variable, unless it lies in a part that nobody

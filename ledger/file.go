@@ -188,7 +188,7 @@ func recognize(ctx context.Context, path string) (version int64, err error) {
 		return 0, err
 	case whose == stranger:
 		return 0, fmt.Errorf("%s is the database of another program, and no ledger; nothing was changed in it; name a file of its own in LEDGER_URL, for instance sqlite:data/pombo.db", path)
-	case version == 0:
+	case whose == nobody:
 		return 0, fmt.Errorf("%s: %w", path, pombo.ErrNotFound)
 	}
 	return version, nil
@@ -197,7 +197,7 @@ func recognize(ctx context.Context, path string) (version int64, err error) {
 type owner int
 
 const (
-	nobody owner = iota
+	nobody owner = iota // there is nothing in it yet
 	ours
 	stranger
 )
@@ -223,14 +223,14 @@ func look(ctx context.Context, path, query string) (version int64, whose owner, 
 		// A table of this name need not be goose's.
 		err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version)
 	}
-	switch {
+	switch begun := things > 1 || things == 1 && (goose == 0 || err != nil || version > 0); {
+	case id != 0 && id != applicationID:
+		return 0, stranger, nil
+	case !begun:
+		return 0, nobody, nil
 	case id == applicationID:
 		return version, ours, err
-	case id != 0:
-		return 0, stranger, nil
-	case things == 0:
-		return 0, nobody, nil
-	case goose == 1 && columns == 4 && err == nil, goose == 1 && things == 1 && err == nil && version == 0:
+	case goose == 1 && columns == 4 && err == nil:
 		return version, ours, nil
 	}
 	return 0, stranger, nil

@@ -412,3 +412,30 @@ func TestPlansBeforeStatistics(t *testing.T) {
 		t.Errorf("the lease's statement would be compiled:\n%s", got)
 	}
 }
+
+// TestMigrateRefusesASchemaOfOthers: our tables lie between nobody else's; nothing is
+// left behind. What an extension has made is nobody's.
+func TestMigrateRefusesASchemaOfOthers(t *testing.T) {
+	url := Postgres.Schema(t)
+	db, err := postgresPool(url, 1)
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	_, err = db.ExecContext(t.Context(), `CREATE TABLE pedido (id bigint PRIMARY KEY)`)
+	must(t, err)
+	_, _, err = Migrate(t.Context(), url)
+	mustSay(t, err, "tables of another program (pedido")
+	var tables int
+	must(t, db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`).Scan(&tables))
+	if tables != 1 {
+		t.Errorf("%d tables are in the schema, want the one of before", tables)
+	}
+	_, err = db.ExecContext(t.Context(), `DROP TABLE pedido`)
+	must(t, err)
+	_, _, err = Migrate(t.Context(), url)
+	must(t, err)
+	// A ledger that is there stays one, whoever has come since.
+	_, err = db.ExecContext(t.Context(), `CREATE TABLE pedido (id bigint PRIMARY KEY)`)
+	must(t, err)
+	_, _, err = Migrate(t.Context(), url)
+	must(t, err)
+}

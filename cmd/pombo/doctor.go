@@ -42,7 +42,7 @@ type shownFinding struct {
 
 func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 	settings, warnings, err := config.Load(s.envFile, s.environ, config.NeedAll)
-	found := readSettings(warnings, err)
+	found := append(readSettings(warnings, err), app.DiagnoseSettings(ctx, s.envFile)...)
 	if err == nil {
 		found = append(found, app.Diagnose(ctx, settings, selfURL(settings.API.Addr))...)
 	}
