@@ -118,7 +118,7 @@ func TestEverythingSet(t *testing.T) {
 			ColSendAfter: "C7", ColExpires: "C8", ColMessageID: "C9", ColSentAt: "C10", ColError: "C11",
 			Zone: time.UTC, Pending: "a", Sent: "b", Failed: "c", Delivered: "d", Read: "e",
 		},
-		Ledger: Ledger{URL: "postgres://l", Timeout: 9 * time.Second,  Timeout: 9 * time.Second, Retention: 30 * 24 * time.Hour, ReconcileAt: Never},
+		Ledger: Ledger{URL: "postgres://l", Timeout: 9 * time.Second, Retention: 30 * 24 * time.Hour, ReconcileAt: Never},
 		API:    API{Addr: "127.0.0.1:1", Token: "0123456789abcdef", WebhookSecret: "fedcba9876543210", OptOutWords: []string{"NO MORE", "CANCELAR"}},
 		Job:    Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
 		Dispatch: Dispatch{
