@@ -159,6 +159,10 @@ func (f Facts) Troubles() []Trouble {
 		}
 		add(name, p.BlipAt, 0, r.Todo(), "%s", r.Sentence())
 	}
+	if f.Paused && f.Pause.By == "pombo" {
+		add("same_failure", time.Time{}, 0, "see its reason with pombo list --state failed, mend the cause, then pombo resume; the rows that failed are retried with pombo retry",
+			"sending is paused: %s (%s)", f.Pause.Detail, f.Pause.Reason)
+	}
 	if t, is := f.unsent(); is {
 		list = append(list, t)
 	}

@@ -137,6 +137,9 @@ func TestTroubles(t *testing.T) {
 			"WhatsApp limits the account for some hours, as it does when templates are in the wrong category"},
 		{"key_refused", func(f *Facts) { f.Paused, f.Pause = true, Pause{Reason: NumberNotReady} },
 			"the bot's WhatsApp number is not registered, has no approved display name or was deleted"},
+		{"same_failure", func(f *Facts) {
+			f.Paused, f.Pause = true, Pause{By: "pombo", Reason: Unexplained, Detail: "the same failure for 20 people in a row, and nothing was delivered in between (code 139999)"}
+		}, "sending is paused: the same failure for 20 people in a row, and nothing was delivered in between (code 139999) (unexplained)"},
 		{"template_category", func(f *Facts) { f.Progress.Recategorized = []string{"aviso", "exame"} },
 			"WhatsApp has moved aviso, exame into another category"},
 		{"template", func(f *Facts) { f.Backlog.Ready, f.Backlog.Later = 7, map[Why]int{WhyTemplate: 3} }, "3 rows wait: their template does not send now"},

@@ -57,6 +57,7 @@ type Outcome struct {
 	Detail    string    // safe
 	NotBefore time.Time // for Queued and Uncertain; zero = at once
 	Counted   bool      // the attempt counts towards the schedule of retries
+	Code      int       // of Blip's refusal, for who counts them; it is not stored
 	// Held, with Queued, has it wait for its template, out of the way of the
 	// others, until NotBefore or until held ones are released.
 	Held bool
@@ -81,6 +82,14 @@ type Receipt struct {
 	Remedy Remedy    // of a failure
 	Detail string    // safe
 	BSUID  Private   // what WhatsApp calls the person towards this business; "" when it did not say
+}
+
+// Failure is one message that failed although Blip could be reached.
+type Failure struct {
+	ID      ID
+	Reason  Reason
+	Code    int  // of WhatsApp or Blip; 0 = none
+	Refused bool // Blip refused the POST; else a receipt said so
 }
 
 // ReceiptResult says what a receipt did to its notification.
@@ -186,7 +195,7 @@ type Pause struct {
 	Until  time.Time // zero = until resumed
 	Reason Reason    // NoReason when an operator paused
 	Detail string    // safe
-	By     string    // "blip" or "operator"
+	By     string    // "blip", "operator", or "pombo": too many failures in a row
 }
 
 // Latest names the newest generation of a row that is known to the ledger.

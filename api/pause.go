@@ -13,7 +13,7 @@ import (
 type Pause struct {
 	Paused   bool         `json:"paused"`
 	Until    time.Time    `json:"until,omitzero"`     // absent = until resumed
-	By       string       `json:"by,omitempty"`       // "blip" or "operator"
+	By       string       `json:"by,omitempty"`       // "blip", "operator" or "pombo"
 	Reason   pombo.Reason `json:"reason,omitempty"`   // Blip's
 	Sentence string       `json:"sentence,omitempty"` // what the reason means
 	Detail   string       `json:"detail,omitempty"`   // what the operator wrote, or Blip

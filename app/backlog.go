@@ -81,6 +81,7 @@ func newBacklog(w witness, table *source.Table, ledgerURL string) *backlog {
 	age("pombo_ledger_failing_seconds", "How long claims and outcomes could not be recorded; 0 when the last one could.", func(f pombo.Facts) time.Time { return f.Progress.Ledger })
 	age("pombo_intake_failing_seconds", "How long the pending rows could not be read; 0 when the last page could.", func(f pombo.Facts) time.Time { return f.Progress.Intake })
 	age("pombo_settle_failing_seconds", "How long results could not be written to the source; 0 when the last batch could.", func(f pombo.Facts) time.Time { return f.Progress.Settling })
+	add("pombo_paused_by_failures", "1 while sending is paused because too many messages in a row failed in the same way.", func(f pombo.Facts) float64 { return oneIf(f.Paused && f.Pause.By == "pombo") })
 	add("pombo_account_limited", "1 while sending is paused because WhatsApp limits the account.", func(f pombo.Facts) float64 { return oneIf(f.Paused && f.Pause.Reason == pombo.AccountLimited) })
 	add("pombo_templates_recategorized", "Templates that WhatsApp has moved into another category in the last seven days.", func(f pombo.Facts) float64 { return float64(len(f.Progress.Recategorized)) })
 	add("pombo_paused", "1 while all sending is paused.", func(f pombo.Facts) float64 { return oneIf(f.Paused) })

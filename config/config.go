@@ -148,6 +148,9 @@ type Dispatch struct {
 	// UncertainTemplates has the same for templates that differ, by their names.
 	UncertainTemplates map[string]string
 	Quiet              pombo.Quiet
+	// FailuresBeforePause is after how many different people with the same failure in
+	// a row the bot pauses; 0 = never.
+	FailuresBeforePause int
 }
 
 // Log says what is logged and where to.

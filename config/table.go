@@ -336,6 +336,11 @@ var groups = []group{
 				set: policies,
 			},
 			{
+				name: "FAILURES_BEFORE_PAUSE", standard: "20",
+				doc: "After the same failure for so many different people in a row, with nothing delivered in between, all sending pauses until `pombo resume`: a trouble of the account must not use up the whole table. 0 = never.",
+				set: whole(func(c *Config) *int { return &c.Dispatch.FailuresBeforePause }, 0, 1_000_000),
+			},
+			{
 				name: "QUIET_HOURS", example: "21:00-08:00",
 				doc: "Hours in which nobody is disturbed, by the clock where the person lives (by the area code); several with commas between. What waits goes when they are over. Not set = none.",
 				set: parsed(func(c *Config) *[]pombo.Hours { return &c.Dispatch.Quiet.Hours }, pombo.ParseHours,

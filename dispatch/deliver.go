@@ -40,6 +40,7 @@ func (e *Engine) Deliver(n pombo.Notification) {
 	e.metrics.finished(o)
 	e.progress.ended(o)
 	e.finish(o)
+	e.counted(&n, o)
 	e.logAttempt(&n, o, time.Since(start))
 	if o.Held {
 		e.recheckHeld(&n)
@@ -245,7 +246,7 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 		return release(o, pombo.Interrupted, time.Time{})
 	}
 	failure := asError(err)
-	o.Reason, o.Detail = failure.Reason, failure.Detail
+	o.Reason, o.Detail, o.Code = failure.Reason, failure.Detail, failure.Code
 	if failure.Pause > 0 {
 		e.pauseFor(ctx, failure)
 	}

@@ -66,6 +66,7 @@ type Ledger interface {
 	runLedger
 	pauseLedger
 	operatorLedger
+	breakerLedger
 	shareLedger
 	leaseLedger
 }
@@ -122,7 +123,10 @@ type Options struct {
 	Quiet              pombo.Quiet    // when nobody is disturbed, by the clock of the person
 	Zone               *time.Location // of numbers whose zone is not known; nil = UTC
 	Lease              time.Duration  // of the ledger; renewed every third of it; 0 = 30 s
-	HighWater          int            // taking in waits while this many are queued; 0 = 5,000, or more with many workers
+	// FailuresBeforePause is after how many different people with the same failure
+	// in a row the bot pauses; 0 = never.
+	FailuresBeforePause int
+	HighWater           int // taking in waits while this many are queued; 0 = 5,000, or more with many workers
 
 	// Record applies the receipt by which a check of an uncertain message ends, and
 	// does all that follows from it; nil = the check takes over its state.
@@ -276,6 +280,9 @@ func (e *Engine) Start(ctx context.Context) error {
 		return err
 	}
 	if err := e.o.Ledger.LoadOptOuts(ctx); err != nil {
+		return err
+	}
+	if err := e.o.Ledger.LoadFailures(ctx); err != nil {
 		return err
 	}
 	run, underWay, err := e.runUnderWay(ctx)

@@ -32,11 +32,13 @@ type memory struct {
 	leases map[string]time.Time // by owner; nil = they never end
 	lease  time.Duration
 
-	shared bool
-	duties map[string]held
-	quota  map[string]time.Time
-	last   map[phone.Number]time.Time
-	out    map[string]pombo.OptOutScope // opted out, by E.164 or identity
+	shared   bool
+	duties   map[string]held
+	quota    map[string]time.Time
+	last     map[phone.Number]time.Time
+	streak   int // failures in a row
+	streakOf pombo.Failure
+	out      map[string]pombo.OptOutScope // opted out, by E.164 or identity
 }
 
 // held says who has a duty, and until when.
@@ -557,6 +559,27 @@ func (m *memory) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
 func (m *memory) LoadOptOuts(context.Context) error {
 	leave, err := m.enter("LoadOptOuts")
 	defer leave()
+	return err
+}
+
+func (m *memory) LoadFailures(context.Context) error { return nil }
+
+func (m *memory) CountFailure(_ context.Context, f pombo.Failure) (int, error) {
+	leave, err := m.enter("CountFailure")
+	defer leave()
+	if f.ID = ""; f != m.streakOf {
+		m.streak, m.streakOf = 0, f
+	}
+	m.streak++
+	return m.streak, err
+}
+
+func (m *memory) EndFailures(_ context.Context, _ pombo.ID, accepted bool) error {
+	leave, err := m.enter("EndFailures")
+	defer leave()
+	if !accepted || m.streakOf.Refused {
+		m.streak = 0
+	}
 	return err
 }
 

@@ -235,7 +235,7 @@ func (e *Engine) setPause(ctx context.Context, p pombo.Pause) error {
 		until = p.Until.Format(time.RFC3339)
 	}
 	detail := p.Detail
-	if p.By != "blip" {
+	if p.By == "operator" {
 		detail = "" // a person's own words may name somebody
 	}
 	e.log.Warn("sending paused", "until", until, "by", p.By, "reason", p.Reason, "detail", detail)

@@ -24,9 +24,12 @@ type permissionLedger interface {
 // listen is how soon an opt-out that another process wrote holds here.
 const listen = 2 * time.Second
 
-// optOutLoop keeps the list of opt-outs fresh.
+// optOutLoop keeps the list of opt-outs fresh, and what is known of failures in a row.
 func (e *Engine) optOutLoop(ctx context.Context) {
 	for sleep(ctx, listen) == nil {
+		if err := e.o.Ledger.LoadFailures(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("failures in a row not read", "error", err)
+		}
 		if err := e.o.Ledger.LoadOptOuts(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("opt-outs not read; those of before hold", "error", err)
 		}

@@ -122,9 +122,15 @@ func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 	return nil
 }
 
-// Resume ends the pause, if there is one.
+// Resume ends the pause, if there is one, and with it the count of failures in a row.
 func (db *DB) Resume(ctx context.Context) error {
-	if err := db.do(ctx, func(tx *txn) error { return tx.exec(`DELETE FROM pause`) }); err != nil {
+	err := db.do(ctx, func(tx *txn) error {
+		if err := tx.exec(`DELETE FROM failure_streak`); err != nil {
+			return err
+		}
+		return tx.exec(`DELETE FROM pause`)
+	})
+	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
 	return nil

@@ -98,8 +98,10 @@ func (db *DB) forgetLookUp(ctx context.Context, to any) error {
 				return err
 			}
 		}
-		if err := tx.exec(`DELETE FROM business_user WHERE phone = ?1`, to); err != nil {
-			return err
+		for _, statement := range []string{`DELETE FROM business_user WHERE phone = ?1`, `DELETE FROM failure_streak WHERE phone = ?1`} {
+			if err := tx.exec(statement, to); err != nil {
+				return err
+			}
 		}
 		return tx.exec(`DELETE FROM identity WHERE phone = ?1`, to)
 	}

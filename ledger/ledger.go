@@ -126,6 +126,7 @@ type DB struct {
 
 	identities identities
 	optouts    optouts
+	streak     atomic.Int64 // people in the streak of failures, as last seen
 
 	mu      sync.Mutex
 	waiting map[int64]int64 // run → all its rows before this seq have been tried

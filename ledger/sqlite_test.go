@@ -116,7 +116,7 @@ func TestOptOutsAreGivenAScope(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
-		`DROP TABLE business_user`, `ALTER TABLE optout DROP COLUMN scope`, `ALTER TABLE optout DROP COLUMN bsuid`,
+		`DROP TABLE failure_streak`, `DROP TABLE business_user`, `ALTER TABLE optout DROP COLUMN scope`, `ALTER TABLE optout DROP COLUMN bsuid`,
 		`DELETE FROM goose_db_version WHERE version_id >= 21`,
 		`INSERT INTO optout (phone, at, by) VALUES (5531988880001, 1, 'blip'), (5531988880002, 1, 'person'), (5531988880003, 1, 'operator')`,
 	} {

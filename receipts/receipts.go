@@ -59,6 +59,10 @@ type RecorderOptions struct {
 	HoldTemplate func(template string, reason pombo.Reason, until time.Time)
 	// HoldBot stops all sending until a time.
 	HoldBot func(ctx context.Context, p pombo.Pause) error
+	// Failed and Delivered are called for each message that a receipt says so of; nil
+	// = nobody counts.
+	Failed    func(ctx context.Context, f pombo.Failure)
+	Delivered func(ctx context.Context, id pombo.ID)
 	// Moved is called when notifications have moved on; nil = nobody minds.
 	Moved      func()
 	Logger     *slog.Logger
@@ -76,6 +80,12 @@ type Recorder struct {
 func NewRecorder(o RecorderOptions) (*Recorder, error) {
 	if o.Ledger == nil || o.OptOuts == nil || o.HoldTemplate == nil || o.HoldBot == nil {
 		return nil, errors.New("the recorder of receipts needs a ledger, a list of opt-outs and ways to hold a template and the bot")
+	}
+	if o.Failed == nil {
+		o.Failed = func(context.Context, pombo.Failure) {}
+	}
+	if o.Delivered == nil {
+		o.Delivered = func(context.Context, pombo.ID) {}
 	}
 	if o.Moved == nil {
 		o.Moved = func() {}
@@ -106,8 +116,12 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 		case pombo.ReceiptMoved, pombo.ReceiptResent:
 			moved++
 			r.metrics.applied.WithLabelValues(string(list[i].State)).Inc()
-			if list[i].State == pombo.Failed {
+			switch list[i].State {
+			case pombo.Failed:
+				r.o.Failed(ctx, pombo.Failure{ID: list[i].ID, Reason: list[i].Reason, Code: list[i].Code})
 				r.failed(ctx, &list[i], result == pombo.ReceiptResent)
+			case pombo.Delivered:
+				r.o.Delivered(ctx, list[i].ID)
 			}
 		}
 		ours++

@@ -55,6 +55,7 @@ type simulatorCommand struct {
 	SpareMessages         bool          `group:"faults" help:"The faults above do not hit messages."`
 	EmptyBody400          bool          `name:"empty-body-400" group:"faults" help:"A refusal has no body."`
 	UnauthorizedAfter     int           `group:"faults" placeholder:"N" help:"The key is disabled after so many messages; 0 = never."`
+	FailAll               int           `group:"faults" placeholder:"CODE" help:"Every message fails with this code of WhatsApp after it was taken."`
 	LegacyAccounts        bool          `group:"faults" help:"Look-ups fail for numbers without WhatsApp, as before 2023 (with --scripts)."`
 	IdentitiesAsGUID      bool          `name:"identities-as-guid" group:"faults" help:"Identities are {guid}@wa.gw.msging.net."`
 	WrappedReasons        bool          `group:"faults" help:"WhatsApp's codes come as code 81 with the code in the text."`
@@ -114,6 +115,9 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 	}
 	if c.Scripts {
 		o.Scripts = blipsim.DefaultScripts()
+	}
+	if c.FailAll != 0 {
+		o.Scripts = map[string]blipsim.Behaviour{"": {Reason: c.FailAll}}
 	}
 	for _, t := range c.Template {
 		name, body, ok := strings.Cut(t, "=")

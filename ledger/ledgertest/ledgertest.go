@@ -74,6 +74,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"opt-outs of two scopes", optOutScopes},
 		{"an opt-out by BSUID", optOutByBSUID},
 		{"an opt-out of another process", optOutShared},
+		{"failures in a row", failuresInARow},
 		{"retry", retry},
 		{"postpone", postpone},
 		{"identities grow old", identities},
