@@ -112,7 +112,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
 		return a, err
 	}
-	table, err := source.Open(ctx, SourceOptions(c.Source))
+	table, err := OpenSource(ctx, SourceOptions(c.Source))
 	if err != nil {
 		return a, err
 	}
@@ -255,6 +255,28 @@ func owner() string {
 		host = "unknown"
 	}
 	return host + ":" + strconv.Itoa(os.Getpid()) + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
+}
+
+// OpenSource opens the company's table. It connects to nothing yet, so what fails
+// is a setting: the error is a *config.Error.
+func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
+	table, err := source.Open(ctx, o)
+	if err == nil {
+		return table, nil
+	}
+	all := []error{err}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		all = several.Unwrap()
+	}
+	wrong := &config.Error{}
+	for _, err := range all {
+		p := config.Problem{What: err.Error(), Fix: "correct the settings of the table"}
+		if e, ok := errors.AsType[*source.Error](err); ok && e.Hint != "" {
+			p.What, p.Fix = e.Op+": "+e.Err.Error(), e.Hint
+		}
+		wrong.Problems = append(wrong.Problems, p)
+	}
+	return nil, wrong
 }
 
 // SourceOptions turns the settings of the table into those of package source.

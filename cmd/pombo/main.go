@@ -12,8 +12,9 @@
 // API of a running one, because only the process that has the ledger may change
 // it.
 //
-// Every command ends with 0 (done), 1 (failed) or 2 (wrong use or
-// configuration), and says on the error stream what failed and what to do.
+// Every command ends with 0 (done), 1 (failed), 2 (wrong use of the command
+// line) or 78 (wrong configuration), and says on the error stream what failed
+// and what to do.
 package main
 
 import (
