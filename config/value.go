@@ -450,13 +450,16 @@ func prefixed(schemes []string) []string {
 
 // splits reports whether an address splits into its parts beyond doubt. A / or
 // a # in a password makes what follows it, up to the real @, look like a path;
-// then a part of the password would pass for the host.
+// then a part of the password would pass for the host. An @ does the same: some
+// drivers cut at the first one, and net/url at the last.
 func splits(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Opaque != "" || u.Fragment != "" || !strings.Contains(s, "://") {
+	_, rest, found := strings.Cut(s, "://")
+	if err != nil || u.Opaque != "" || u.Fragment != "" || !found {
 		return false
 	}
-	return !strings.Contains(u.Path, "@") && !strings.Contains(u.RawQuery, "@")
+	authority, _, _ := strings.Cut(rest, "/")
+	return strings.Count(authority, "@") <= 1 && !strings.Contains(u.Path, "@") && !strings.Contains(u.RawQuery, "@")
 }
 
 // dsn is an Oracle database the cx_Oracle way.
@@ -467,11 +470,27 @@ func dsn(c *Config, s string) *Problem {
 		return trouble("is an address with a scheme", "put it into DB_URL instead, without DB_USER and DB_PASSWORD")
 	case strings.Contains(s, "@"):
 		return trouble("has a user or a password in it", "write only host:1521/service and put the rest into DB_USER and DB_PASSWORD")
+	case namesPassword(s):
+		return trouble("has a password in it", "take it out and put it into DB_PASSWORD")
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return trouble("goes on over several lines or has a tab in it", "write it on one line")
 	}
 	c.Source.DSN = s
 	return nil
+}
+
+// namesPassword reports whether a DSN of words, such as libpq's "host=db
+// password=…", has a password among them.
+func namesPassword(dsn string) bool {
+	for dsn = strings.ToLower(dsn); ; {
+		_, after, found := strings.Cut(dsn, "password")
+		if !found {
+			return false
+		}
+		if dsn = strings.TrimSpace(after); strings.HasPrefix(dsn, "=") {
+			return true
+		}
+	}
 }
 
 // zone is an IANA time zone.

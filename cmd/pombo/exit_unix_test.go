@@ -20,7 +20,6 @@ import (
 
 // A crash is started again by the unit that is shipped, a wrong setting is not.
 func TestUnitStartsAgainAfterACrash(t *testing.T) {
-	t.Parallel()
 	folder := t.TempDir()
 	table := filepath.Join(folder, "table.db")
 	if err := makeTable(table, 0); err != nil {
