@@ -164,7 +164,7 @@ func (f Facts) Troubles() []Trouble {
 		add("intake", p.Intake, 0, WhySource.Todo(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
 	}
 	if p.LeftOut > 0 {
-		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", rowsOf(p.LeftOut), ago(p.LeftOutSince))
+		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", CountRowProblems(p.LeftOut), ago(p.LeftOutSince))
 	}
 	if long(p.Unheard, longUnheard) {
 		add("receipts_stopped", p.Unheard, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",

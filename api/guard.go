@@ -15,6 +15,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"pombo"
 )
 
 // Limits of a request.
@@ -175,7 +177,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, pattern string, er
 	instance := instanceOf(w)
 	if ref.status >= http.StatusInternalServerError {
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("route", pattern), slog.Int("status", ref.status),
-			slog.Any("error", err), slog.String("request", instance))
+			slog.Any("error", err), slog.String("request", instance), slog.Any("often", pombo.Often("request failed "+pattern)))
 	}
 	_ = writeProblem(w, ref.problem(instance))
 }

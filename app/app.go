@@ -241,6 +241,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("address", func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.server = api.HTTPServer(a.api)
+	a.server.ErrorLog = slog.NewLogLogger(o.Logger.Handler().WithAttrs([]slog.Attr{slog.Any("often", pombo.Often("http"))}), slog.LevelWarn)
 	return a, nil
 }
 

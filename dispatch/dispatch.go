@@ -361,7 +361,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		if err != nil {
 			if ctx.Err() == nil {
 				e.progress.went(recording, err)
-				e.log.Error("claim failed", "error", err)
+				e.log.Error("claim failed", "error", err, "often", pombo.Often("claim"))
 			}
 			if sleep(ctx, trouble.next()) != nil {
 				return
@@ -439,13 +439,13 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			e.progress.went(recording, err)
 		}
 		if err != nil && ctx.Err() == nil {
-			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
+			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err, "often", pombo.Often("lease"))
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("reclaim failed", "error", err)
+			e.log.Error("reclaim failed", "error", err, "often", pombo.Often("reclaim"))
 		}
 		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("pause not read", "error", err)
+			e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
 		}
 	}
 }

@@ -27,7 +27,7 @@ const listen = 2 * time.Second
 func (e *Engine) optOutLoop(ctx context.Context) {
 	for sleep(ctx, listen) == nil {
 		if err := e.o.Ledger.LoadOptOuts(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("opt-outs not read; those of before hold", "error", err)
+			e.log.Error("opt-outs not read; those of before hold", "error", err, "often", pombo.Often("opt-outs"))
 		}
 	}
 }
@@ -38,7 +38,7 @@ func (e *Engine) expireLoop(ctx context.Context) {
 	for sleep(ctx, idle) == nil {
 		n, err := e.o.Ledger.Expire(ctx)
 		if err != nil && ctx.Err() == nil {
-			e.log.Error("late notifications not ended; it is tried again", "error", err)
+			e.log.Error("late notifications not ended; it is tried again", "error", err, "often", pombo.Often("late"))
 		}
 		if n > 0 {
 			e.metrics.expired(n)

@@ -12,8 +12,17 @@ import (
 type progress struct {
 	mu      sync.Mutex
 	known   pombo.Progress
-	leftOut map[string]time.Time // by row: first seen so
+	leftOut map[string]leftOut // by row
 }
+
+// leftOut is a row that could not be taken in.
+type leftOut struct {
+	since time.Time
+	named bool // in the log
+}
+
+// namedAtOnce is how many rows that cannot be taken in a pass names in the log.
+const namedAtOnce = 20
 
 // patience is how long due rows may wait with no try ending. A rate of less than
 // one message a minute needs more.
@@ -82,22 +91,27 @@ func (p *progress) went(of func(*pombo.Progress) *time.Time, err error) {
 }
 
 // passed is told that every pending row was seen by a pass, and which of them it
-// could not take in.
-func (p *progress) passed(begun time.Time, problems []pombo.RowProblem) {
+// could not take in. It returns those that the log is to name now.
+func (p *progress) passed(begun time.Time, problems []pombo.RowProblem) (unnamed []pombo.RowProblem) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known.TakenIn = begun
-	seen := make(map[string]time.Time, len(problems))
+	seen := make(map[string]leftOut, len(problems))
 	p.known.LeftOut, p.known.LeftOutSince = len(problems), time.Time{}
 	for _, problem := range problems {
-		since, ok := p.leftOut[problem.Row]
+		row, ok := p.leftOut[problem.Row]
 		if !ok {
-			since = begun
+			row.since = begun
 		}
-		seen[problem.Row] = since
-		if p.known.LeftOutSince.IsZero() || since.Before(p.known.LeftOutSince) {
-			p.known.LeftOutSince = since
+		if !row.named && len(unnamed) < namedAtOnce {
+			row.named = true
+			unnamed = append(unnamed, problem)
+		}
+		seen[problem.Row] = row
+		if p.known.LeftOutSince.IsZero() || row.since.Before(p.known.LeftOutSince) {
+			p.known.LeftOutSince = row.since
 		}
 	}
 	p.leftOut = seen
+	return unnamed
 }
