@@ -161,6 +161,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Workers:            c.Dispatch.Workers,
 		MessagesPerSecond:  c.Blip.MessagesPerSecond,
 		CommandsPerSecond:  c.Blip.CommandsPerSecond,
+		CallTime:           c.Blip.Timeout,
 		PollInterval:       c.Dispatch.PollInterval,
 		Uncertain:          dispatch.Policy(c.Dispatch.Uncertain),
 		UncertainWait:      c.Dispatch.UncertainWait,

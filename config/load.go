@@ -26,7 +26,11 @@ import (
 // as far as it could be read: good for Print and for nothing else. The warnings
 // are for a person to see, whether or not there is an error.
 func Load(envFile string, environ []string, need Need) (Config, []Warning, error) {
-	l := loader{need: need, file: envFile, given: map[string]given{}}
+	return load(envFile, environ, need, here())
+}
+
+func load(envFile string, environ []string, need Need, at place) (Config, []Warning, error) {
+	l := loader{need: need, file: envFile, at: at, given: map[string]given{}}
 	l.readEnvFile()
 	l.readEnviron(environ)
 	l.readSecretFiles()
@@ -53,7 +57,9 @@ type given struct {
 type loader struct {
 	need     Need
 	file     string
+	at       place
 	missing  bool             // the file is not there
+	unread   bool             // it is, and cannot be read, or only in part
 	given    map[string]given // by name, ours only
 	problems []Problem
 	warnings []Warning

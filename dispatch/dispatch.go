@@ -112,9 +112,10 @@ type Options struct {
 	// Places are those that the source's rows give values for, in their order.
 	Places []pombo.Place
 
-	Workers           int     // calls to Blip at once; 0 = 64
-	MessagesPerSecond float64 // 0 = no limit
-	CommandsPerSecond float64 // 0 = no limit
+	Workers           int           // calls to Blip at once; 0 = 64
+	MessagesPerSecond float64       // 0 = no limit
+	CommandsPerSecond float64       // 0 = no limit
+	CallTime          time.Duration // how long a call to Blip may take; 0 = it is not known
 	PollInterval      time.Duration
 	Uncertain         Policy        // "" = Check
 	UncertainWait     time.Duration // without a trace after this long it is sent again; 0 = 2 min
@@ -232,7 +233,7 @@ func New(o Options) (*Engine, error) {
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
 	e.lease.length = o.Lease
 	e.wanted = newWanted(o.Source, hands, e.log)
-	e.progress = newProgress(o.MessagesPerSecond)
+	e.progress = newProgress(o.MessagesPerSecond, o.CallTime)
 	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -371,6 +372,9 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		trouble.reset()
 		e.progress.went(recording, nil)
 		busy = len(batch) == free
+		if len(batch) > 0 {
+			e.progress.claimed()
+		}
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
 		}

@@ -24,18 +24,19 @@ type leftOut struct {
 // namedAtOnce is how many rows that cannot be taken in a pass names in the log.
 const namedAtOnce = 20
 
-// patience is how long due rows may wait with no try ending. A rate of less than
-// one message a minute needs more.
-func patience(perSecond float64) time.Duration {
-	const usual = 5 * time.Minute
+// patience is how long rows may wait with no try ending. A rate of less than some
+// messages a minute needs more, and so does a call that may last longer: a try
+// makes two.
+func patience(perSecond float64, call time.Duration) time.Duration {
+	usual := max(time.Minute, 2*call+10*time.Second)
 	if perSecond <= 0 {
 		return usual
 	}
 	return max(usual, time.Duration(5/perSecond*float64(time.Second)))
 }
 
-func newProgress(perSecond float64) *progress {
-	return &progress{known: pombo.Progress{Started: time.Now(), Patience: patience(perSecond)}}
+func newProgress(perSecond float64, call time.Duration) *progress {
+	return &progress{known: pombo.Progress{Started: time.Now(), Patience: patience(perSecond, call)}}
 }
 
 // Progress tells how the loops fare.
@@ -43,7 +44,7 @@ func (e *Engine) Progress() pombo.Progress {
 	e.progress.mu.Lock()
 	p := e.progress.known
 	e.progress.mu.Unlock()
-	p.Resumed = e.pace.resumed()
+	p.Resumed, p.InHand = e.pace.resumed(), len(e.hands)
 	return p
 }
 
@@ -54,12 +55,21 @@ func (e *Engine) ReceiptCame() {
 	e.progress.known.Unheard = time.Time{}
 }
 
+// claimed is told that there are notifications in hand.
+func (p *progress) claimed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known.Claimed.IsZero() {
+		p.known.Claimed = time.Now()
+	}
+}
+
 // ended is told the end of a try.
 func (p *progress) ended(o pombo.Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	p.known.Moved = now
+	p.known.Moved, p.known.Claimed = now, time.Time{}
 	switch {
 	case o.To == pombo.Accepted:
 		p.known.Accepted = now
