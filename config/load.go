@@ -89,6 +89,7 @@ func (l *loader) readEnvFile() {
 			}
 			return
 		}
+		l.unread = true
 		l.problems = append(l.problems, Problem{Where: l.file, What: p.What, Fix: p.Fix})
 		return
 	}
@@ -99,6 +100,7 @@ func (l *loader) readEnvFile() {
 func (l *loader) take(text string) {
 	assignments, bad := parseEnvFile(text)
 	for _, b := range bad {
+		l.unread = true // what it sets nobody knows
 		l.problems = append(l.problems, Problem{Where: l.line(b.line), What: b.what, Fix: b.fix})
 	}
 	for _, a := range assignments {
@@ -248,8 +250,12 @@ func (v variable) shown(text string) string {
 	return text
 }
 
-// absent is the problem of something that must be set and is not.
+// absent is the problem of something that must be set and is not; nil when it may
+// stand in what could not be read of the file, which is a problem already.
 func (l *loader) absent(what, name string) *Problem {
+	if l.unread {
+		return nil
+	}
 	file := cmp.Or(l.file, DefaultFile)
 	fix := fmt.Sprintf("write %s=… into %s", name, file)
 	if l.missing {

@@ -39,6 +39,20 @@ func text(field func(*Config) *string) setter {
 	}
 }
 
+// longestCode is longer than any code of a status.
+const longestCode = 64
+
+// code is a status code.
+func code(field func(*Config) *string) setter {
+	read := text(field)
+	return func(c *Config, s string) *Problem {
+		if n := len([]rune(strings.TrimSpace(s))); n > longestCode {
+			return trouble(fmt.Sprintf("has %d characters, which is no status code", n), fmt.Sprintf("write the code as it stands in DB_COL_STATUS, at most %d characters", longestCode))
+		}
+		return read(c, s)
+	}
+}
+
 // word is a text without blanks.
 func word(field func(*Config) *string) setter {
 	return func(c *Config, s string) *Problem {
@@ -210,6 +224,9 @@ func span(d time.Duration) string {
 	return s
 }
 
+// leastRate is one an hour. What is slower looks like a Pombo that hangs.
+const leastRate = 1.0 / 3600
+
 // rate is a number a second, 0 or more.
 func rate(field func(*Config) *float64) setter {
 	return func(c *Config, s string) *Problem {
@@ -217,6 +234,9 @@ func rate(field func(*Config) *float64) setter {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
 			return trouble(quote(s)+" is no rate", "write a number such as 45 or 0.5, with a point and without a unit; 0 = no limit")
+		}
+		if n > 0 && n < leastRate {
+			return trouble(quote(s)+" is less than one an hour", "write at least 0.0003, or 0 for no limit; pombo pause holds all sending")
 		}
 		*field(c) = n
 		return nil
@@ -392,6 +412,7 @@ func webhookSecret(c *Config, s string) *Problem {
 
 // optOutWords are words, or sentences, separated by commas.
 func optOutWords(c *Config, s string) *Problem {
+	const write = "write words with commas between them, such as SAIR,PARAR,STOP, or - for none"
 	c.API.OptOutWords = nil
 	if strings.TrimSpace(s) == "-" {
 		return nil
@@ -401,9 +422,12 @@ func optOutWords(c *Config, s string) *Problem {
 			continue
 		}
 		if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-			return trouble(quote(word)+" is no word", "write words with commas between them, such as SAIR,PARAR,STOP, or - for none")
+			return trouble(quote(word)+" is no word", write)
 		}
 		c.API.OptOutWords = append(c.API.OptOutWords, word)
+	}
+	if len(c.API.OptOutWords) == 0 {
+		return trouble("has no word between its commas", write)
 	}
 	return nil
 }

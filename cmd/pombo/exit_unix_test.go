@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"pombo/api"
 	"pombo/blipsim"
@@ -94,4 +95,60 @@ func unitStartsAgain(t *testing.T, code int) bool {
 		t.Fatalf("Restart=%s; this test knows on-failure", set["Restart"])
 	}
 	return code != 0 && !slices.Contains(strings.Fields(set["RestartPreventExitStatus"]), strconv.Itoa(code))
+}
+
+// A reader that goes away costs nothing but what it would have read, and the end
+// of the terminal is an orderly stop.
+func TestTheTerminalGoesAway(t *testing.T) {
+	folder := t.TempDir()
+	table := filepath.Join(folder, "table.db")
+	if err := makeTable(table, 50); err != nil {
+		t.Fatal(err)
+	}
+	sim := blipsim.New(blipsim.Options{})
+	t.Cleanup(sim.Close)
+	blip := httptest.NewServer(sim)
+	t.Cleanup(blip.Close)
+	addr, err := unusedAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(folder, "pombo.log")
+	serve := exec.Command("pombo", "serve")
+	serve.Dir, serve.Stdout = folder, writer
+	serve.Env = append(os.Environ(), "KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL="+blip.URL, "TEMPLATE_NAME=notificacao", "DB_URL=sqlite:"+table,
+		"LEDGER_URL=sqlite:"+filepath.Join(folder, "ledger.db"), "LOG_FILE="+log, "API_ADDR="+addr)
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = serve.Process.Kill() })
+	_ = writer.Close()
+	if _, err := reader.Read(make([]byte, 1)); err != nil { // | head -1
+		t.Fatal(err)
+	}
+	_ = reader.Close()
+	client := api.NewClient("http://"+addr, "", nil)
+	if err := waitFor(20*time.Second, func() (bool, error) {
+		_, err := client.Ready(t.Context())
+		return err == nil, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	run, err := client.Send(t.Context(), 20*time.Second)
+	if err != nil || run.Accepted != 50 {
+		t.Errorf("%d of 50 accepted after the reader has gone: %v", run.Accepted, err)
+	}
+	if err := serve.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("after SIGHUP: %v, want 0", err)
+	}
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "stopped") {
+		t.Errorf("the log does not tell of an orderly stop: %v\n%s", err, text)
+	}
 }
