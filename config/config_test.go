@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -548,6 +549,9 @@ func TestUnknownNames(t *testing.T) {
 		{"", "GREETING", ""},
 	} {
 		t.Run(c.inFile+c.environment, func(t *testing.T) {
+			if runtime.GOOS == "windows" && c.environment == "log_level=x" {
+				t.Skip("there the case of a name has no meaning")
+			}
 			file := write(t, ".env", c.inFile+"\n")
 			_, warnings, err := Load(file, good(c.environment), NeedAll)
 			if err != nil {

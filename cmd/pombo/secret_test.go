@@ -63,8 +63,8 @@ func TestNoSecretGetsOut(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	refuses := func(name string) func(string) []string {
-		return func(string) []string {
+	refuses := func(name string) func(*testing.T) []string {
+		return func(t *testing.T) []string { // t is the subtest's: it is what is skipped
 			server := postgres.Server(t)
 			return []string{name + "=postgres://" + url.UserPassword(pgtest.User, password).String() + "@" + server.Address() + "/postgres"}
 		}
@@ -72,7 +72,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 
 	for _, test := range []struct {
 		name string
-		env  func(folder string) []string
+		env  func(t *testing.T) []string
 		file string // of settings
 	}{
 		{name: "all is well"},
@@ -123,7 +123,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 				"LOG_FILE=" + filepath.Join(folder, "pombo.log"), "LOG_LEVEL=debug", "API_ADDR=" + addr, "API_URL=http://" + addr, "JOB_TIMEOUT=5s",
 			}
 			if test.env != nil {
-				environ = append(environ, test.env(folder)...)
+				environ = append(environ, test.env(t)...)
 			}
 			var flags []string
 			if test.file != "" {
@@ -168,7 +168,9 @@ func TestNoSecretIsAnArgument(t *testing.T) {
 }
 
 // env adds settings; the last one of a name counts.
-func env(set ...string) func(string) []string { return func(string) []string { return set } }
+func env(set ...string) func(*testing.T) []string {
+	return func(*testing.T) []string { return set }
+}
 
 // secrets looks for what must not get out.
 type secrets struct {
