@@ -18,8 +18,12 @@ type Progress struct {
 	Moved    time.Time // the last end of a try, whatever it was
 	Resumed  time.Time // the end of the last pause
 	TakenIn  time.Time // the beginning of the last pass that saw every pending row
-	// Patience is how long due rows may wait, with no try ending, until
-	// something must be wrong.
+	// InHand is how many notifications the process has claimed and not ended, and
+	// Claimed when the first of them came since the last end of a try.
+	InHand  int
+	Claimed time.Time
+	// Patience is how long rows may wait, with no try ending, until something must
+	// be wrong.
 	Patience time.Duration
 
 	// The last trouble with Blip; none once it has taken a message.
@@ -80,9 +84,9 @@ func (f Facts) due() Why {
 		return WhyPaused
 	case !p.Ledger.IsZero():
 		return WhyLedger
-	case p.Blip != NoReason && f.Now.Sub(p.BlipAt) < p.Patience:
+	case p.Blip != NoReason && f.lately(p.BlipAt):
 		return WhyBlip
-	case f.still() < p.Patience || f.Now.Sub(f.Backlog.ReadySince) < p.Patience:
+	case f.still() < p.Patience || f.Backlog.Ready > 0 && p.InHand == 0 && f.Now.Sub(f.Backlog.ReadySince) < p.Patience:
 		return WhyRate
 	}
 	return WhyNone
@@ -91,13 +95,27 @@ func (f Facts) due() Why {
 // still is how long no try has ended, though one could have.
 func (f Facts) still() time.Duration {
 	p := f.Progress
-	return f.Now.Sub(latestOf(p.Started, p.Moved, p.Resumed))
+	return f.Now.Sub(latestOf(p.Started, p.Moved, p.Resumed, p.Claimed))
+}
+
+// lately reports whether what Blip said then still explains that nothing goes.
+func (f Facts) lately(t time.Time) bool {
+	return f.Now.Sub(t) < max(f.Progress.Patience, longUnsent)
 }
 
 func latestOf(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
-// Stuck reports whether rows are due, nothing goes and nothing explains it.
-func (f Facts) Stuck() bool { return f.Backlog.Ready > 0 && f.due() == WhyNone }
+// Stuck reports whether rows are due or in hand, nothing goes and nothing explains
+// it.
+func (f Facts) Stuck() bool { return f.waits() && f.due() == WhyNone }
+
+// Stalled reports whether nothing goes through a fault on this side: Stuck, or the
+// ledger has not been written for a minute.
+func (f Facts) Stalled() bool {
+	return f.Stuck() || f.waits() && f.due() == WhyLedger && f.Now.Sub(f.Progress.Ledger) >= shortTrouble
+}
+
+func (f Facts) waits() bool { return f.Backlog.Ready > 0 || f.Progress.InHand > 0 }
 
 // Waiting returns how many queued notifications wait, by why; every word has its
 // count. Those that could go now share one answer. The others are told by the
@@ -181,7 +199,7 @@ func (f Facts) Troubles() []Trouble {
 		add("intake", p.Intake, 0, WhySource.Todo(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
 	}
 	if p.LeftOut > 0 {
-		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", rowsOf(p.LeftOut), ago(p.LeftOutSince))
+		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", CountRowProblems(p.LeftOut), ago(p.LeftOutSince))
 	}
 	if p.Finished > 0 {
 		add("finished_pending", time.Time{}, p.Finished, "set STATUS_FAILED, which is for what expired and for opt-outs too; give the rows that have ended their code by hand",
@@ -203,7 +221,7 @@ func (f Facts) refused() Reason {
 	for _, r := range []Reason{f.Pause.Reason, f.Progress.Blip} {
 		switch r {
 		case Unauthorized, Forbidden, AccountBlocked, AccountLimited, NumberNotReady:
-			if f.Paused || f.Now.Sub(f.Progress.BlipAt) < f.Progress.Patience {
+			if f.Paused || f.lately(f.Progress.BlipAt) {
 				return r
 			}
 		}

@@ -54,6 +54,20 @@ func TestNothingDueIsNotStuck(t *testing.T) {
 	if waiting(func(f *Facts) { f.Backlog.Ready, f.Backlog.ReadySince = 0, time.Time{} }).Stuck() {
 		t.Error("stuck, want not: no row is due")
 	}
+	if !waiting(func(f *Facts) { f.Backlog.Ready, f.Progress.InHand = 0, 1 }).Stuck() {
+		t.Error("not stuck, though a notification has been in hand for an hour")
+	}
+}
+
+// A ledger that cannot be written explains that nothing goes, and is no reason to
+// be called ready.
+func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
+	for since, want := range map[time.Duration]bool{30 * time.Second: false, time.Minute: true} {
+		f := waiting(func(f *Facts) { f.Progress.Ledger = noon.Add(-since) })
+		if f.Stuck() || f.Stalled() != want {
+			t.Errorf("stuck %t, stalled %t after %s, want false and %t", f.Stuck(), f.Stalled(), since, want)
+		}
+	}
 }
 
 // Every reason for which a row is put back leads to a word; none is forgotten.

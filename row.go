@@ -31,6 +31,17 @@ type RowProblem struct {
 	Sentence string // what is wrong and what to do
 }
 
+// MostRowProblems is how many a source keeps of a pass.
+const MostRowProblems = 1000
+
+// CountRowProblems writes how many rows have a problem when n are known.
+func CountRowProblems(n int) string {
+	if n >= MostRowProblems {
+		return "at least " + rowsOf(n)
+	}
+	return rowsOf(n)
+}
+
 // String returns the sentence with the place.
 func (p RowProblem) String() string {
 	if p.Row == "" {

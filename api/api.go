@@ -115,6 +115,7 @@ type Server struct {
 	mux    *http.ServeMux
 	routes map[string]route // by pattern
 	origin http.CrossOriginProtection
+	wrong  wrongTokens
 	health *health
 
 	webhooks inHand

@@ -14,7 +14,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
+
+	"pombo"
 )
 
 // Limits of a request.
@@ -104,6 +107,7 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 		challenge, detail := `Bearer realm="pombo"`, "the request has no token"
 		if r.Header.Get("Authorization") != "" {
 			challenge, detail = challenge+`, error="invalid_token"`, "the token is not the right one"
+			s.wrong.wait(r.Context())
 		}
 		a.Header().Set("WWW-Authenticate", challenge)
 		return refuse(http.StatusUnauthorized, detail, `send the header "Authorization: Bearer" with the value of API_TOKEN`)
@@ -112,6 +116,32 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 		return s.noRoute(a, r)
 	}
 	return nil
+}
+
+// wrongTokens slows guessing down: of all callers together ten a second learn
+// that their token is wrong.
+type wrongTokens struct {
+	mu   sync.Mutex
+	next time.Time // when the next one is told
+}
+
+const (
+	guessEvery = 100 * time.Millisecond
+	guessWait  = 5 * time.Second // nobody waits longer
+)
+
+func (w *wrongTokens) wait(ctx context.Context) {
+	now := time.Now()
+	w.mu.Lock()
+	turn := min(max(0, w.next.Sub(now)), guessWait)
+	w.next = now.Add(turn + guessEvery)
+	w.mu.Unlock()
+	timer := time.NewTimer(turn)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // authorized compares hashes, so that neither the length of the token nor how
@@ -175,7 +205,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, pattern string, er
 	instance := instanceOf(w)
 	if ref.status >= http.StatusInternalServerError {
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("route", pattern), slog.Int("status", ref.status),
-			slog.Any("error", err), slog.String("request", instance))
+			slog.Any("error", err), slog.String("request", instance), slog.Any("often", pombo.Often("request failed "+pattern)))
 	}
 	_ = writeProblem(w, ref.problem(instance))
 }

@@ -113,7 +113,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
 		return a, err
 	}
-	table, err := source.Open(ctx, SourceOptions(c.Source))
+	table, err := OpenSource(ctx, SourceOptions(c.Source))
 	if err != nil {
 		return a, err
 	}
@@ -163,6 +163,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Workers:             c.Dispatch.Workers,
 		MessagesPerSecond:   c.Blip.MessagesPerSecond,
 		CommandsPerSecond:   c.Blip.CommandsPerSecond,
+		CallTime:            c.Blip.Timeout,
 		PollInterval:        c.Dispatch.PollInterval,
 		Uncertain:           dispatch.Policy(c.Dispatch.Uncertain),
 		UncertainWait:       c.Dispatch.UncertainWait,
@@ -246,6 +247,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("address", func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.server = api.HTTPServer(a.api)
+	a.server.ErrorLog = slog.NewLogLogger(o.Logger.Handler().WithAttrs([]slog.Attr{slog.Any("often", pombo.Often("http"))}), slog.LevelWarn)
 	return a, nil
 }
 
@@ -260,6 +262,28 @@ func owner() string {
 		host = "unknown"
 	}
 	return host + ":" + strconv.Itoa(os.Getpid()) + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
+}
+
+// OpenSource opens the company's table. It connects to nothing yet, so what fails
+// is a setting: the error is a *config.Error.
+func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
+	table, err := source.Open(ctx, o)
+	if err == nil {
+		return table, nil
+	}
+	all := []error{err}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		all = several.Unwrap()
+	}
+	wrong := &config.Error{}
+	for _, err := range all {
+		p := config.Problem{What: err.Error(), Fix: "correct the settings of the table"}
+		if e, ok := errors.AsType[*source.Error](err); ok && e.Hint != "" {
+			p.What, p.Fix = e.Op+": "+e.Err.Error(), e.Hint
+		}
+		wrong.Problems = append(wrong.Problems, p)
+	}
+	return nil, wrong
 }
 
 // SourceOptions turns the settings of the table into those of package source.

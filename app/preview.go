@@ -9,7 +9,6 @@ import (
 	"pombo"
 	"pombo/blip"
 	"pombo/config"
-	"pombo/source"
 )
 
 // Preview is a message as WhatsApp would show it. It has a person's data in clear:
@@ -77,7 +76,7 @@ func (e *notThere) Hint() string  { return e.misfit.Todo }
 func (e *notThere) Unwrap() error { return pombo.ErrNotFound }
 
 func rowOf(ctx context.Context, c config.Config, key string) (row pombo.Row, err error) {
-	table, err := source.Open(ctx, SourceOptions(c.Source))
+	table, err := OpenSource(ctx, SourceOptions(c.Source))
 	if err != nil {
 		return row, err
 	}

@@ -11,7 +11,6 @@ import (
 	"pombo/config"
 	"pombo/ledger"
 	"pombo/reconcile"
-	"pombo/source"
 )
 
 // Recover rebuilds a lost ledger from the table and from what Blip still tells;
@@ -19,7 +18,7 @@ import (
 // Recover refuses. It asks Blip at the rate of BLIP_COMMANDS_PER_SECOND.
 // progress is called after every page of rows.
 func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recovery)) (r reconcile.Recovery, err error) {
-	table, err := source.Open(ctx, SourceOptions(c.Source))
+	table, err := OpenSource(ctx, SourceOptions(c.Source))
 	if err != nil {
 		return r, err
 	}

@@ -184,8 +184,8 @@ func (s *street) findings() (kinds []pombo.FindingKind) {
 func (s *street) Identity(_ context.Context, n phone.Number) (string, error) {
 	return n.E164()[1:] + "@wa.gw.msging.net", nil
 }
-func (s *street) Landing() int                                        { return 0 }
-func (s *street) Land(context.Context, string) error                  { return nil }
+func (s *street) Redirects() int                                      { return 0 }
+func (s *street) RedirectReply(context.Context, string, int) error    { return nil }
 func (s *street) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
 func (s *street) Receipts(context.Context, pombo.ID) ([]pombo.Receipt, error) {
 	return nil, nil

@@ -34,8 +34,9 @@ func (w witness) facts(ctx context.Context) (pombo.Facts, error) {
 }
 
 // check is the check of readiness that is called sending: it fails when rows are
-// due, nothing goes and nothing explains it. What explains it (a pause, a quiet
-// time, Blip, the ledger) is no fault of this process, or has a check of its own.
+// due or in hand, nothing goes and nothing explains it but a ledger that cannot be
+// written. What else explains it (a pause, a quiet time, Blip) is no fault of this
+// process, or has a check of its own.
 func (w witness) check(ctx context.Context) error {
 	f, err := w.facts(ctx)
 	if err != nil {
@@ -45,11 +46,11 @@ func (w witness) check(ctx context.Context) error {
 }
 
 func stuck(f pombo.Facts) error {
-	if !f.Stuck() {
+	if !f.Stalled() {
 		return nil
 	}
 	for _, t := range f.Troubles() {
-		if t.Name == "nothing_sent" {
+		if t.Name == "ledger" || t.Name == "nothing_sent" {
 			return errors.New(t.Sentence + "; " + t.Todo)
 		}
 	}

@@ -63,6 +63,8 @@ type Config struct {
 	// settings is what Print shows. The texts are already redacted: fmt cannot
 	// ask the values of an unexported field to hide themselves.
 	settings []setting
+	// systemFolder: relative paths lead into a folder of Windows.
+	systemFolder bool
 }
 
 // Blip says how to reach Blip and what to send.

@@ -26,7 +26,11 @@ import (
 // as far as it could be read: good for Print and for nothing else. The warnings
 // are for a person to see, whether or not there is an error.
 func Load(envFile string, environ []string, need Need) (Config, []Warning, error) {
-	l := loader{need: need, file: envFile, given: map[string]given{}}
+	return load(envFile, environ, need, here())
+}
+
+func load(envFile string, environ []string, need Need, at place) (Config, []Warning, error) {
+	l := loader{need: need, file: envFile, at: at, given: map[string]given{}}
 	l.readEnvFile()
 	l.readEnviron(environ)
 	l.readSecretFiles()
@@ -53,7 +57,9 @@ type given struct {
 type loader struct {
 	need     Need
 	file     string
+	at       place
 	missing  bool             // the file is not there
+	unread   bool             // it is, and cannot be read, or only in part
 	given    map[string]given // by name, ours only
 	problems []Problem
 	warnings []Warning
@@ -83,6 +89,7 @@ func (l *loader) readEnvFile() {
 			}
 			return
 		}
+		l.unread = true
 		l.problems = append(l.problems, Problem{Where: l.file, What: p.What, Fix: p.Fix})
 		return
 	}
@@ -93,6 +100,7 @@ func (l *loader) readEnvFile() {
 func (l *loader) take(text string) {
 	assignments, bad := parseEnvFile(text)
 	for _, b := range bad {
+		l.unread = true // what it sets nobody knows
 		l.problems = append(l.problems, Problem{Where: l.line(b.line), What: b.what, Fix: b.fix})
 	}
 	for _, a := range assignments {
@@ -242,8 +250,12 @@ func (v variable) shown(text string) string {
 	return text
 }
 
-// absent is the problem of something that must be set and is not.
+// absent is the problem of something that must be set and is not; nil when it may
+// stand in what could not be read of the file, which is a problem already.
 func (l *loader) absent(what, name string) *Problem {
+	if l.unread {
+		return nil
+	}
 	file := cmp.Or(l.file, DefaultFile)
 	fix := fmt.Sprintf("write %s=… into %s", name, file)
 	if l.missing {

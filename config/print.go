@@ -76,7 +76,7 @@ func showURL(s string) string {
 // showDSN shows a descriptor or host:port/service; one in which somebody has
 // put a user and a password is not shown.
 func showDSN(s string) string {
-	if strings.Contains(s, "@") || strings.Contains(s, "://") {
+	if strings.Contains(s, "@") || strings.Contains(s, "://") || namesPassword(s) {
 		return redacted
 	}
 	return s

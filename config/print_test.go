@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestSecretDoesNotPrint(t *testing.T) {
@@ -35,6 +37,10 @@ func TestPrintHidesWhatWasRefused(t *testing.T) {
 		"DB_URL=oracle://u:12?s3cr3t@db/X",
 		"DB_URL=oracle://u:s3cr3t%zz@db/X",
 		"DB_URL=u/s3cr3t@db:1521/X",
+		"DB_URL=postgres://u:p@s3cr3t@db/X",
+		"DB_URL=postgresql://u@s3cr3t:p@db/X",
+		"DB_URL=oracle://u:s3cr3t@p@db/X",
+		"DB_DSN=host=db user=u password = s3cr3t",
 		"DB_URL=postgres://u@db/X?password=s3cr3t",
 		"DB_URL=sqlite://u:s3cr3t@x",
 		"DB_DSN=u/s3cr3t@db:1521/X",
@@ -55,4 +61,43 @@ func TestPrintHidesWhatWasRefused(t *testing.T) {
 			t.Errorf("%s: the secret is printed:\n%s", set, all)
 		}
 	}
+}
+
+// FuzzShowURL writes addresses as people do, with nothing encoded: what is shown of
+// them has no part of the password, and what is taken the driver cuts in the same
+// places.
+func FuzzShowURL(f *testing.F) {
+	f.Add("pombo", "@", "127.0.0.1:1", "/erp")
+	f.Add("pombo", "", "127.0.0.1:1", "/erp")
+	f.Add("pombo@a", ":", "db", "/erp?sslmode=require")
+	f.Add("", "?", "db", "")
+	f.Add("u", "/", "db", "/x")
+	f.Add("u", "%40", "[::1]:5432", "/x")
+	f.Add("u", "#", "a,b", "/x")
+	const first, last = "Xk7qX", "Wm3zW"
+	f.Fuzz(func(t *testing.T, user, middle, host, rest string) {
+		for _, part := range []string{user, middle, host, rest} {
+			if strings.Contains(part, first) || strings.Contains(part, last) {
+				t.Skip("that is no password")
+			}
+		}
+		address := "postgres://" + user + ":" + first + middle + last + "@" + host + rest
+		if shown := showURL(address); strings.Contains(shown, first) || strings.Contains(shown, last) {
+			t.Fatalf("%q is shown as %q", address, shown)
+		}
+		var c Config
+		if databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "postgres")(&c, address) != nil {
+			return
+		}
+		driver, err := pgconn.ParseConfig(c.Source.URL.Reveal())
+		if err != nil {
+			return // it connects to nothing, and what it says is not shown
+		}
+		if !strings.Contains(driver.Password, first) || !strings.HasSuffix(driver.Password, last) {
+			t.Errorf("%q is taken, and the driver cuts the password to %q", address, driver.Password)
+		}
+		if all := driver.Host + driver.User + driver.Database; strings.Contains(all, first) || strings.Contains(all, last) {
+			t.Errorf("%q is taken, and for the driver a part of the password is something else: %q", address, all)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,22 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, "\n  %s\n      %s", p, p.Fix)
 	}
 	return b.String()
+}
+
+// LogAnyway is where a program that cannot start because of e should say so: the
+// log that is set, or the usual file when its own settings are what is wrong. It
+// names no file where there is none to be.
+func (c Config) LogAnyway(e *Error) Log {
+	l := c.Log
+	wrong := func(name string) func(Problem) bool { return func(p Problem) bool { return p.Name == name } }
+	if slices.ContainsFunc(e.Problems, wrong("LOG_FILE")) {
+		v, _, _ := lookup("LOG_FILE")
+		l.File = v.standard
+	}
+	if c.systemFolder && relative(l.File) {
+		l.File = "" // it would lie in a folder of Windows
+	}
+	return l
 }
 
 // String returns the problem without its fix.

@@ -195,37 +195,37 @@ var groups = []group{
 			{
 				name: "STATUS_PENDING", standard: "1",
 				doc: "Code of a row that is to be sent.",
-				set: text(func(c *Config) *string { return &c.Source.Pending }),
+				set: code(func(c *Config) *string { return &c.Source.Pending }),
 			},
 			{
 				name: "STATUS_SENT", standard: "2",
 				doc: "Code that is written when Blip has taken the message.",
-				set: text(func(c *Config) *string { return &c.Source.Sent }),
+				set: code(func(c *Config) *string { return &c.Source.Sent }),
 			},
 			{
 				name: "STATUS_FAILED", example: "3",
 				doc: "Code that is written when the message failed for good. Not set = the row keeps its code, and every pass reads it again.",
-				set: text(func(c *Config) *string { return &c.Source.Failed }),
+				set: code(func(c *Config) *string { return &c.Source.Failed }),
 			},
 			{
 				name: "STATUS_EXPIRED", example: "6",
 				doc: "Code that is written when the message was not sent in time. Not set = that of STATUS_FAILED.",
-				set: text(func(c *Config) *string { return &c.Source.Expired }),
+				set: code(func(c *Config) *string { return &c.Source.Expired }),
 			},
 			{
 				name: "STATUS_SUPPRESSED", example: "7",
 				doc: "Code that is written when the message was not sent because the person gets no more. Not set = that of STATUS_FAILED.",
-				set: text(func(c *Config) *string { return &c.Source.Suppressed }),
+				set: code(func(c *Config) *string { return &c.Source.Suppressed }),
 			},
 			{
 				name: "STATUS_DELIVERED", example: "4",
 				doc: "Code that is written when the message is on the handset. Not set = the row keeps its code.",
-				set: text(func(c *Config) *string { return &c.Source.Delivered }),
+				set: code(func(c *Config) *string { return &c.Source.Delivered }),
 			},
 			{
 				name: "STATUS_READ", example: "5",
 				doc: "Code that is written when the message was opened. Not set = the row keeps its code.",
-				set: text(func(c *Config) *string { return &c.Source.Read }),
+				set: code(func(c *Config) *string { return &c.Source.Read }),
 			},
 		},
 	},
@@ -268,7 +268,7 @@ var groups = []group{
 			},
 			{
 				name: "API_TOKEN", secret: true, also: NeedJob, example: "a-long-random-word",
-				doc: "Word that callers send as `Authorization: Bearer …`. Without one everybody on this machine may call.",
+				doc: "Word that callers send as `Authorization: Bearer …`; at least 16 characters when API_ADDR lets other machines in. Without one everybody on this machine may call.",
 				set: token,
 			},
 			{

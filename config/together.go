@@ -15,6 +15,7 @@ func (l *loader) checkTogether(c *Config) {
 	l.checkDatabase(c)
 	l.checkColumns(c)
 	l.checkCodes(c)
+	l.checkPlace(c)
 
 	if path, ok := strings.CutPrefix(c.Ledger.URL.Reveal(), "sqlite:"); ok && strings.Contains(path, ":memory:") {
 		l.report("LEDGER_URL", trouble("is in memory: after a restart nobody would know what was sent", "name a file, such as sqlite:data/pombo.db"))
@@ -26,8 +27,13 @@ func (l *loader) checkTogether(c *Config) {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
 	}
-	if n := len(c.API.Token.Reveal()); n > 0 && n < 16 {
-		l.warn("API_TOKEN", fmt.Sprintf("has only %d characters: it can be guessed", n))
+	if n := len(c.API.Token.Reveal()); n > 0 && n < leastSecret {
+		short := fmt.Sprintf("has only %d characters: it can be guessed", n)
+		if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && l.need&NeedAPI != 0 {
+			l.report("API_TOKEN", trouble(short+", and API_ADDR lets other machines in", fmt.Sprintf("write a random word of at least %d characters", leastSecret)))
+		} else {
+			l.warn("API_TOKEN", short)
+		}
 	}
 	if wait, call := c.Dispatch.UncertainWait, c.Blip.Timeout; wait > 0 && wait < call {
 		l.report("UNCERTAIN_WAIT", trouble(fmt.Sprintf("is %s, shorter than BLIP_TIMEOUT (%s): Blip could be asked while the message is still on its way", span(wait), span(call)),

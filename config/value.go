@@ -39,6 +39,20 @@ func text(field func(*Config) *string) setter {
 	}
 }
 
+// longestCode is longer than any code of a status.
+const longestCode = 64
+
+// code is a status code.
+func code(field func(*Config) *string) setter {
+	read := text(field)
+	return func(c *Config, s string) *Problem {
+		if n := len([]rune(strings.TrimSpace(s))); n > longestCode {
+			return trouble(fmt.Sprintf("has %d characters, which is no status code", n), fmt.Sprintf("write the code as it stands in DB_COL_STATUS, at most %d characters", longestCode))
+		}
+		return read(c, s)
+	}
+}
+
 // word is a text without blanks.
 func word(field func(*Config) *string) setter {
 	return func(c *Config, s string) *Problem {
@@ -210,6 +224,9 @@ func span(d time.Duration) string {
 	return s
 }
 
+// leastRate is one an hour. What is slower looks like a Pombo that hangs.
+const leastRate = 1.0 / 3600
+
 // rate is a number a second, 0 or more.
 func rate(field func(*Config) *float64) setter {
 	return func(c *Config, s string) *Problem {
@@ -217,6 +234,9 @@ func rate(field func(*Config) *float64) setter {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
 			return trouble(quote(s)+" is no rate", "write a number such as 45 or 0.5, with a point and without a unit; 0 = no limit")
+		}
+		if n > 0 && n < leastRate {
+			return trouble(quote(s)+" is less than one an hour", "write at least 0.0003, or 0 for no limit; pombo pause holds all sending")
 		}
 		*field(c) = n
 		return nil
@@ -392,6 +412,7 @@ func webhookSecret(c *Config, s string) *Problem {
 
 // optOutWords are words, or sentences, separated by commas.
 func optOutWords(c *Config, s string) *Problem {
+	const write = "write words with commas between them, such as SAIR,PARAR,STOP, or - for none"
 	c.API.OptOutWords = nil
 	if strings.TrimSpace(s) == "-" {
 		return nil
@@ -401,9 +422,12 @@ func optOutWords(c *Config, s string) *Problem {
 			continue
 		}
 		if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-			return trouble(quote(word)+" is no word", "write words with commas between them, such as SAIR,PARAR,STOP, or - for none")
+			return trouble(quote(word)+" is no word", write)
 		}
 		c.API.OptOutWords = append(c.API.OptOutWords, word)
+	}
+	if len(c.API.OptOutWords) == 0 {
+		return trouble("has no word between its commas", write)
 	}
 	return nil
 }
@@ -450,13 +474,16 @@ func prefixed(schemes []string) []string {
 
 // splits reports whether an address splits into its parts beyond doubt. A / or
 // a # in a password makes what follows it, up to the real @, look like a path;
-// then a part of the password would pass for the host.
+// then a part of the password would pass for the host. An @ does the same: some
+// drivers cut at the first one, and net/url at the last.
 func splits(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Opaque != "" || u.Fragment != "" || !strings.Contains(s, "://") {
+	_, rest, found := strings.Cut(s, "://")
+	if err != nil || u.Opaque != "" || u.Fragment != "" || !found {
 		return false
 	}
-	return !strings.Contains(u.Path, "@") && !strings.Contains(u.RawQuery, "@")
+	authority, _, _ := strings.Cut(rest, "/")
+	return strings.Count(authority, "@") <= 1 && !strings.Contains(u.Path, "@") && !strings.Contains(u.RawQuery, "@")
 }
 
 // dsn is an Oracle database the cx_Oracle way.
@@ -467,11 +494,27 @@ func dsn(c *Config, s string) *Problem {
 		return trouble("is an address with a scheme", "put it into DB_URL instead, without DB_USER and DB_PASSWORD")
 	case strings.Contains(s, "@"):
 		return trouble("has a user or a password in it", "write only host:1521/service and put the rest into DB_USER and DB_PASSWORD")
+	case namesPassword(s):
+		return trouble("has a password in it", "take it out and put it into DB_PASSWORD")
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return trouble("goes on over several lines or has a tab in it", "write it on one line")
 	}
 	c.Source.DSN = s
 	return nil
+}
+
+// namesPassword reports whether a DSN of words, such as libpq's "host=db
+// password=…", has a password among them.
+func namesPassword(dsn string) bool {
+	for dsn = strings.ToLower(dsn); ; {
+		_, after, found := strings.Cut(dsn, "password")
+		if !found {
+			return false
+		}
+		if dsn = strings.TrimSpace(after); strings.HasPrefix(dsn, "=") {
+			return true
+		}
+	}
 }
 
 // zone is an IANA time zone.

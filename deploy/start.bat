@@ -17,8 +17,15 @@ pombo.exe start %*
 set "code=%errorlevel%"
 if "%code%"=="0" goto end
 echo.
-echo O Pombo terminou com erro (código %code%). A causa está nas linhas acima e em
-echo logs\notificacao.log.
+if "%code%"=="78" goto settings
+echo O Pombo terminou com erro (código %code%). A causa está nas linhas acima e no
+echo arquivo de log (LOG_FILE no .env; sem ele, logs\notificacao.log).
+goto wait
+
+:settings
+echo O Pombo não começou: há configuração errada (código 78). As linhas acima dizem
+echo o que corrigir no .env; o arquivo de log (LOG_FILE no .env; sem ele,
+echo logs\notificacao.log) diz o mesmo.
 goto wait
 
 rem Sem parênteses em volta dos textos: uma pasta como "Program Files (x86)"
@@ -30,7 +37,7 @@ echo Copie pombo.exe para junto de start.bat e tente de novo.
 goto wait
 
 :noenv
-set "code=2"
+set "code=78"
 echo Não encontrei o arquivo .env em "%cd%".
 echo O .env dos scripts antigos serve. Para começar um novo, copie .env.example
 echo para .env e preencha KEYBLIP, TEMPLATE_NAME e os dados do banco.

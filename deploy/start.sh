@@ -17,7 +17,7 @@ if [ $# -eq 0 ] && [ ! -f .env ]; then
   echo "Não encontrei o arquivo .env em $PWD." >&2
   echo "O .env dos scripts antigos serve. Para começar um novo, copie .env.example" >&2
   echo "para .env e preencha KEYBLIP, TEMPLATE_NAME e os dados do banco." >&2
-  exit 2
+  exit 78
 fi
 
 exec ./pombo start "$@"

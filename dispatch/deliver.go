@@ -272,7 +272,7 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 	}
 	if e.claiming.Err() == nil {
 		e.progress.went(recording, err)
-		e.log.Error("begin not recorded; nothing was sent", "error", err)
+		e.log.Error("begin not recorded; nothing was sent", "error", err, "often", pombo.Often("begin"))
 	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
 	if err := e.record(back); !errors.Is(err, pombo.ErrLost) {
@@ -336,7 +336,7 @@ func (e *Engine) record(o pombo.Outcome) error {
 			return err
 		}
 		e.progress.went(recording, err)
-		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
+		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err, "often", pombo.Often("outcome"))
 		if sleep(e.recording, trouble.next()) != nil {
 			return err
 		}

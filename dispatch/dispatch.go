@@ -112,9 +112,10 @@ type Options struct {
 	// Places are those that the source's rows give values for, in their order.
 	Places []pombo.Place
 
-	Workers           int     // calls to Blip at once; 0 = 64
-	MessagesPerSecond float64 // 0 = no limit
-	CommandsPerSecond float64 // 0 = no limit
+	Workers           int           // calls to Blip at once; 0 = 64
+	MessagesPerSecond float64       // 0 = no limit
+	CommandsPerSecond float64       // 0 = no limit
+	CallTime          time.Duration // how long a call to Blip may take; 0 = it is not known
 	PollInterval      time.Duration
 	Uncertain         Policy        // "" = Check
 	UncertainWait     time.Duration // without a trace after this long it is sent again; 0 = 2 min
@@ -241,7 +242,7 @@ func New(o Options) (*Engine, error) {
 	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
 	e.lease.length = o.Lease
 	e.wanted = newWanted(o.Source, hands, e.log)
-	e.progress = newProgress(o.MessagesPerSecond)
+	e.progress = newProgress(o.MessagesPerSecond, o.CallTime)
 	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -375,7 +376,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		if err != nil {
 			if ctx.Err() == nil {
 				e.progress.went(recording, err)
-				e.log.Error("claim failed", "error", err)
+				e.log.Error("claim failed", "error", err, "often", pombo.Often("claim"))
 			}
 			if sleep(ctx, trouble.next()) != nil {
 				return
@@ -385,6 +386,9 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		trouble.reset()
 		e.progress.went(recording, nil)
 		busy = len(batch) == free
+		if len(batch) > 0 {
+			e.progress.claimed()
+		}
 		for i := range batch {
 			e.lines.join(&batch[i]) // all of them before the first goes
 		}
@@ -465,7 +469,7 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			e.progress.went(recording, err)
 		}
 		if err != nil && ctx.Err() == nil {
-			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err)
+			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err, "often", pombo.Often("lease"))
 		}
 		if err == nil {
 			err = e.giveBack(ctx)
@@ -474,10 +478,10 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			}
 		}
 		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("reclaim failed", "error", err)
+			e.log.Error("reclaim failed", "error", err, "often", pombo.Often("reclaim"))
 		}
 		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("pause not read", "error", err)
+			e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (e *Engine) holdLoop(ctx context.Context) {
 		switch {
 		case err != nil:
 			if ctx.Err() == nil {
-				e.log.Error("held rows not released; it is tried again", "error", err)
+				e.log.Error("held rows not released; it is tried again", "error", err, "often", pombo.Often("held"))
 			}
 			if sleep(ctx, trouble.next()) != nil {
 				return

@@ -78,7 +78,7 @@ func (e *Engine) poll(ctx context.Context, looking *duty, due time.Time) time.Ti
 		_, err = e.takeIn(ctx, 0, taking)
 	}
 	if err != nil && ctx.Err() == nil {
-		e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err)
+		e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err, "often", pombo.Often("intake"))
 	}
 	return due.Add(max(interval, e.progress.rest()))
 }
@@ -112,8 +112,8 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
-			e.progress.passed(begun, e.o.Source.Problems(), added, left)
-			return added, e.tellProblems()
+			problems := e.o.Source.Problems()
+			return added, e.tellProblems(problems, e.progress.passed(begun, problems, added, left))
 		}
 		after = rows[len(rows)-1].Key
 		n, over, err := e.enqueue(ctx, run, rows)
@@ -129,16 +129,18 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 }
 
 // tellProblems makes the rows visible that could not be taken in. They stay
-// pending, so every pass tells of them until somebody mends them.
-func (e *Engine) tellProblems() error {
-	problems := e.o.Source.Problems()
-	for _, p := range problems {
-		e.log.Warn("row not taken in; it stays pending", "row", p.Row, "column", p.Column, "problem", p.Sentence)
-	}
+// pending until somebody mends them, so each is named once, in this pass or a
+// later one, and every pass says how many there are.
+func (e *Engine) tellProblems(problems, unnamed []pombo.RowProblem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d pending rows cannot be taken in as they are, the first: %s", len(problems), problems[0])
+	for _, p := range unnamed {
+		e.log.Warn("row not taken in; it stays pending", "row", p.Row, "column", p.Column, "problem", p.Sentence)
+	}
+	count := pombo.CountRowProblems(len(problems))
+	e.log.Warn("rows not taken in; they stay pending", "rows", count, "first", problems[0].String(), "often", pombo.Often("left out"))
+	return fmt.Errorf("%s pending in the table cannot be taken in as they are, the first: %s", count, problems[0])
 }
 
 // waitForRoom waits while the ledger holds enough queued rows: a million

@@ -31,7 +31,7 @@ func (e *Engine) optOutLoop(ctx context.Context) {
 			e.log.Error("failures in a row not read", "error", err)
 		}
 		if err := e.o.Ledger.LoadOptOuts(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("opt-outs not read; those of before hold", "error", err)
+			e.log.Error("opt-outs not read; those of before hold", "error", err, "often", pombo.Often("opt-outs"))
 		}
 	}
 }
@@ -42,7 +42,7 @@ func (e *Engine) expireLoop(ctx context.Context) {
 	for sleep(ctx, idle) == nil {
 		n, err := e.o.Ledger.Expire(ctx)
 		if err != nil && ctx.Err() == nil {
-			e.log.Error("late notifications not ended; it is tried again", "error", err)
+			e.log.Error("late notifications not ended; it is tried again", "error", err, "often", pombo.Often("late"))
 		}
 		if n > 0 {
 			e.metrics.expired(n)

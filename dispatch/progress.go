@@ -12,8 +12,8 @@ import (
 type progress struct {
 	mu      sync.Mutex
 	known   pombo.Progress
-	leftOut map[string]time.Time // by row: first seen so
-	resting time.Duration        // from the beginning of a pass to that of the next one, at least
+	leftOut map[string]leftOut // by row
+	resting time.Duration      // from the beginning of a pass to that of the next one, at least
 }
 
 // A pass that meets more rows that are finished here than new ones is mostly vain.
@@ -31,18 +31,28 @@ func (p *progress) rest() time.Duration {
 	return p.resting
 }
 
-// patience is how long due rows may wait with no try ending. A rate of less than
-// one message a minute needs more.
-func patience(perSecond float64) time.Duration {
-	const usual = 5 * time.Minute
+// leftOut is a row that could not be taken in.
+type leftOut struct {
+	since time.Time
+	named bool // in the log
+}
+
+// namedAtOnce is how many rows that cannot be taken in a pass names in the log.
+const namedAtOnce = 20
+
+// patience is how long rows may wait with no try ending. A rate of less than some
+// messages a minute needs more, and so does a call that may last longer: a try
+// makes two.
+func patience(perSecond float64, call time.Duration) time.Duration {
+	usual := max(time.Minute, 2*call+10*time.Second)
 	if perSecond <= 0 {
 		return usual
 	}
 	return max(usual, time.Duration(5/perSecond*float64(time.Second)))
 }
 
-func newProgress(perSecond float64) *progress {
-	return &progress{known: pombo.Progress{Started: time.Now(), Patience: patience(perSecond)}}
+func newProgress(perSecond float64, call time.Duration) *progress {
+	return &progress{known: pombo.Progress{Started: time.Now(), Patience: patience(perSecond, call)}}
 }
 
 // Progress tells how the loops fare.
@@ -50,7 +60,7 @@ func (e *Engine) Progress() pombo.Progress {
 	e.progress.mu.Lock()
 	p := e.progress.known
 	e.progress.mu.Unlock()
-	p.Resumed = e.pace.resumed()
+	p.Resumed, p.InHand = e.pace.resumed(), len(e.hands)
 	p.Recategorized = e.catalog.recategorized()
 	return p
 }
@@ -62,12 +72,21 @@ func (e *Engine) ReceiptCame() {
 	e.progress.known.Unheard = time.Time{}
 }
 
+// claimed is told that there are notifications in hand.
+func (p *progress) claimed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known.Claimed.IsZero() {
+		p.known.Claimed = time.Now()
+	}
+}
+
 // ended is told the end of a try.
 func (p *progress) ended(o pombo.Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	p.known.Moved = now
+	p.known.Moved, p.known.Claimed = now, time.Time{}
 	switch {
 	case o.To == pombo.Accepted:
 		p.known.Accepted = now
@@ -99,25 +118,31 @@ func (p *progress) went(of func(*pombo.Progress) *time.Time, err error) {
 }
 
 // passed is told that every pending row was seen by a pass, which of them it could
-// not take in, how many were new and how many are finished here all the same.
-func (p *progress) passed(begun time.Time, problems []pombo.RowProblem, added, finished int) {
+// not take in, how many were new and how many are finished here all the same. It
+// returns those that the log is to name now.
+func (p *progress) passed(begun time.Time, problems []pombo.RowProblem, added, finished int) (unnamed []pombo.RowProblem) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known.TakenIn, p.known.Finished, p.resting = begun, finished, 0
 	if finished > added {
 		p.resting = min(restShare*time.Since(begun), longestRest)
 	}
-	seen := make(map[string]time.Time, len(problems))
+	seen := make(map[string]leftOut, len(problems))
 	p.known.LeftOut, p.known.LeftOutSince = len(problems), time.Time{}
 	for _, problem := range problems {
-		since, ok := p.leftOut[problem.Row]
+		row, ok := p.leftOut[problem.Row]
 		if !ok {
-			since = begun
+			row.since = begun
 		}
-		seen[problem.Row] = since
-		if p.known.LeftOutSince.IsZero() || since.Before(p.known.LeftOutSince) {
-			p.known.LeftOutSince = since
+		if !row.named && len(unnamed) < namedAtOnce {
+			row.named = true
+			unnamed = append(unnamed, problem)
+		}
+		seen[problem.Row] = row
+		if p.known.LeftOutSince.IsZero() || row.since.Before(p.known.LeftOutSince) {
+			p.known.LeftOutSince = row.since
 		}
 	}
 	p.leftOut = seen
+	return unnamed
 }

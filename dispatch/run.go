@@ -140,7 +140,7 @@ func (e *Engine) takeInFor(ctx context.Context, run int64) {
 			return
 		}
 		if ctx.Err() == nil {
-			e.log.Error("run not written", "run_id", run, "error", err)
+			e.log.Error("run not written", "run_id", run, "error", err, "often", pombo.Often("run"))
 		}
 		if sleep(ctx, trouble.next()) != nil {
 			return

@@ -45,7 +45,7 @@ func (e *Engine) settleLoop(ctx context.Context) {
 			return
 		case err != nil:
 			e.metrics.settleErrors.Inc()
-			e.log.Error("settle failed; sending goes on, settling is tried again", "error", err)
+			e.log.Error("settle failed; sending goes on, settling is tried again", "error", err, "often", pombo.Often("settle"))
 			mine.release(ctx)
 			if sleep(ctx, trouble.next()) != nil {
 				return
@@ -87,7 +87,7 @@ func (e *Engine) Settle(ctx context.Context) (int, error) {
 		}
 	}
 	if later > 0 && err == nil { // else the error is told
-		e.log.Warn("rows not settled yet; they are tried again", "rows", later, "detail", why)
+		e.log.Warn("rows not settled yet; they are tried again", "rows", later, "detail", why, "often", pombo.Often("settle later"))
 	}
 	if len(results) > 0 {
 		// What the source has done is recorded even when the process is stopping.

@@ -105,7 +105,7 @@ func (e *Engine) recipient(ctx context.Context, n phone.Number) (free time.Time,
 func (e *Engine) pauseLoop(ctx context.Context) {
 	for sleep(ctx, idle) == nil {
 		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("pause not read", "error", err)
+			e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (s *shares) run(ctx context.Context) {
 		granted, in, err := s.ask(ctx, len(queue))
 		if err != nil {
 			if ctx.Err() == nil {
-				s.log.Error("no share of the rate", "error", err)
+				s.log.Error("no share of the rate", "error", err, "often", pombo.Often("share"))
 			}
 			in = trouble.next()
 		} else {

@@ -40,7 +40,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				e.log.Error("uncertain notifications not read", "error", err)
+				e.log.Error("uncertain notifications not read", "error", err, "often", pombo.Often("uncertain"))
 			}
 			if sleep(ctx, trouble.next()) != nil {
 				return
@@ -57,7 +57,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 					return
 				}
 				if !errors.Is(err, pombo.ErrLost) {
-					e.log.Error("uncertain notification not resolved", "id", n.ID, "error", err)
+					e.log.Error("uncertain notification not resolved", "id", n.ID, "error", err, "often", pombo.Often("uncertain one"))
 				}
 			}
 		}

@@ -162,7 +162,7 @@ func (w *wanted) lead(ctx context.Context, q *questions) {
 				w.away = now
 			}
 			w.askAgain = time.Now().Add(askPause)
-			w.log.Error("rows that have waited cannot be read again; those that were put off wait on", "rows", len(q.rows), "error", err)
+			w.log.Error("rows that have waited cannot be read again; those that were put off wait on", "rows", len(q.rows), "error", err, "often", pombo.Often("wanted"))
 		}
 	}
 	// Those that depend on it come back the later, the longer it has been away.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,7 +160,11 @@ func TestBadAddresses(t *testing.T) {
 		t.Error("a code for a state that is no result was taken")
 	}
 	// Characters that mean something in a URI are just characters of a path.
-	odd := filepath.Join(dir, "100% a?b#c", "pombo é.db")
+	folder := "100% a?b#c"
+	if runtime.GOOS == "windows" { // no name may have a question mark there
+		folder = "100% a&b#c"
+	}
+	odd := filepath.Join(dir, folder, "pombo é.db")
 	openSQLite(t, "sqlite:"+odd)
 	if _, err := os.Stat(odd); err != nil {
 		t.Errorf("the ledger is not where it should be: %v", err)

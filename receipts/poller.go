@@ -109,7 +109,7 @@ func (p *Poller) Run(ctx context.Context) {
 		if err != nil {
 			wait = idle
 			if ctx.Err() == nil {
-				p.o.Recorder.o.Logger.Error("receipts not asked for; it goes on by itself", "error", err)
+				p.o.Recorder.o.Logger.Error("receipts not asked for; it goes on by itself", "error", err, "often", pombo.Often("receipts"))
 			}
 		}
 		if wait > 0 {
@@ -200,7 +200,7 @@ func (p *Poller) ask(ctx context.Context, n *pombo.Notification) answer {
 	if err != nil {
 		if ctx.Err() == nil {
 			p.count("failed")
-			p.o.Recorder.o.Logger.Warn("receipts not read; asked again later", "id", n.ID, "error", err)
+			p.o.Recorder.o.Logger.Warn("receipts not read; asked again later", "id", n.ID, "error", err, "often", pombo.Often("receipt"))
 			if pause := p.o.Recorder.refused(ctx, err); pause > 0 {
 				// Also where an operator's pause, which stops no polls, hides Blip's.
 				p.rest.Store(time.Now().Add(pause).UnixMilli())

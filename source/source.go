@@ -45,9 +45,6 @@ import (
 // sees that a value is too long without loading the megabytes behind it.
 const MaxText = 4096
 
-// maxProblems bounds what Problems keeps; past it there is one cause, not many.
-const maxProblems = 1000
-
 // Options say which table and how to get there.
 type Options struct {
 	URL      string // "oracle://…", "postgres://…" or "sqlite:path"
@@ -236,7 +233,7 @@ func (t *Table) Statuses(ctx context.Context, keys []string) (map[string]string,
 
 // Problems returns the rows that the pass under way, or the last one if none is,
 // could not take in. A pass begins when Page is called from the beginning. No
-// more than 1,000 are kept.
+// more than pombo.MostRowProblems are kept: past that there is one cause, not many.
 func (t *Table) Problems() []pombo.RowProblem {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -252,7 +249,7 @@ func (t *Table) forget() {
 func (t *Table) report(p pombo.RowProblem) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.problems) < maxProblems && !slices.Contains(t.problems, p) {
+	if len(t.problems) < pombo.MostRowProblems && !slices.Contains(t.problems, p) {
 		t.problems = append(t.problems, p)
 	}
 }

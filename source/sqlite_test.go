@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -303,6 +304,9 @@ func TestSQLitePaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"com espaço.db", "100%.db", "o quê?.db", "a#b.db", "ção&x=1.db"} {
+		if runtime.GOOS == "windows" && strings.Contains(name, "?") {
+			continue // no name may have one there
+		}
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+
+	"pombo"
 )
 
 // handler is the slog.Handler of both formats. It flattens groups into names
@@ -13,6 +15,7 @@ type handler struct {
 	level  slog.Level
 	prefix string  // of the open groups, with its dot
 	fields []field // from WithAttrs
+	often  pombo.Often
 }
 
 // field is one flat member of a record; its value is a scalar.
@@ -29,6 +32,10 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	next := *h
 	next.fields = slices.Clip(h.fields)
 	for _, a := range attrs {
+		if kind, ok := oftenOf(a); ok {
+			next.often = kind
+			continue
+		}
 		next.fields = flatten(next.fields, h.prefix, a)
 	}
 	return &next
@@ -46,11 +53,36 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	kind := h.often
+	r.Attrs(func(a slog.Attr) bool {
+		if k, ok := oftenOf(a); ok {
+			kind = k
+		}
+		return true
+	})
+	if kind != "" && h.out.repeats.swallows(h, r, kind) {
+		return nil
+	}
+	return h.write(r)
+}
+
+func oftenOf(a slog.Attr) (kind pombo.Often, ok bool) {
+	if a.Value.Kind() != slog.KindAny {
+		return "", false
+	}
+	kind, ok = a.Value.Any().(pombo.Often)
+	return kind, ok
+}
+
+// write writes one record.
+func (h *handler) write(r slog.Record) error {
 	s := h.out.take()
 	defer h.out.give(s)
 	s.fields = append(s.fields, h.fields...)
 	r.Attrs(func(a slog.Attr) bool {
-		s.fields = flatten(s.fields, h.prefix, a)
+		if _, ok := oftenOf(a); !ok {
+			s.fields = flatten(s.fields, h.prefix, a)
+		}
 		return true
 	})
 	s.fields = lastOfEach(s.fields)

@@ -43,7 +43,7 @@ type Options struct {
 	File    string     // path of the log file; its folder is made; "" = no file
 	Format  string     // "text" or "json"; "" = text
 	Level   slog.Level // records below it are dropped; zero = info
-	Console io.Writer  // gets every line too; nil = none
+	Console io.Writer  // gets every line too, and is waited for (a Console is not); nil = none
 }
 
 // OpenLog opens the log. The error says which setting to change when the file
@@ -64,7 +64,7 @@ func OpenLog(o Options) (*slog.Logger, io.Closer, error) {
 		if err := checkWritable(o.File); err != nil {
 			return nil, nil, err
 		}
-		file := &timberjack.Logger{
+		file := &rotated{name: o.File, stuck: out.notPutAside, writer: &timberjack.Logger{
 			Filename:    o.File,
 			MaxSize:     fileMegabytes,
 			MaxBackups:  filesKept,
@@ -72,10 +72,24 @@ func OpenLog(o Options) (*slog.Logger, io.Closer, error) {
 			LocalTime:   true,
 			Compression: "gzip",
 			FileMode:    fileMode,
-		}
+		}}
 		out.file, closer = file, file
 	}
-	return slog.New(&handler{out: out, level: o.Level}), closer, nil
+	return slog.New(&handler{out: out, level: o.Level}), closing{out, closer}, nil
+}
+
+// closing ends a log.
+type closing struct {
+	out  *output
+	file io.Closer
+}
+
+// Close writes what is summed up and closes the file.
+func (c closing) Close() error {
+	c.out.repeats.close()
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.file.Close()
 }
 
 // JobLogger writes JSON lines to w, which for the job is the console.
@@ -113,6 +127,7 @@ type output struct {
 
 	mu      sync.Mutex
 	failing bool // the last write to the file failed
+	repeats repeats
 }
 
 // scratch is what one record is put together in.
@@ -150,10 +165,23 @@ func (o *output) write(line []byte) error {
 	}
 	_, err := o.file.Write(line)
 	if err != nil && !o.failing && o.console != nil {
-		note := o.format(nil, time.Now(), slog.LevelError, "the log file cannot be written; its records are lost until it can",
-			[]field{{"error", slog.StringValue(err.Error())}})
-		_, _ = o.console.Write(note)
+		_, _ = o.console.Write(o.note(slog.LevelError, "the log file cannot be written; its records are lost until it can", err))
 	}
 	o.failing = err != nil
 	return errors.Join(err, consoleErr)
+}
+
+// notPutAside tells, in the file and on the console, that the file grows. The
+// caller has the lock.
+func (o *output) notPutAside(err error) {
+	note := o.note(slog.LevelWarn, "the log file cannot be put aside and grows until it can: does another program have it open?", err)
+	_, _ = o.file.Write(note)
+	if o.console != nil {
+		_, _ = o.console.Write(note)
+	}
+}
+
+// note is a record of the log about itself.
+func (o *output) note(level slog.Level, message string, err error) []byte {
+	return o.format(nil, time.Now(), level, message, []field{{"error", slog.StringValue(err.Error())}})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"pombo/api"
 	"pombo/config"
+	"pombo/telemetry"
 )
 
 // cli is the command line as kong reads it.
@@ -83,6 +85,45 @@ func (s *shell) load(need config.Need) (config.Config, error) {
 		s.sayf("pombo: warning: %s", w)
 	}
 	return c, err
+}
+
+// loadToRun reads the configuration of a command that runs where nobody may be
+// watching, so what is wrong is written to the log as well.
+func (s *shell) loadToRun(need config.Need) (config.Config, error) {
+	if err := unasked(); err != nil {
+		return config.Config{}, err
+	}
+	c, err := s.load(need)
+	if e, ok := errors.AsType[*config.Error](err); ok {
+		s.leaveTrace(c.LogAnyway(e), e)
+	}
+	return c, err
+}
+
+// leaveTrace writes problems of the configuration to a log file. What goes wrong
+// with it is not told: the problems are on the error stream already.
+func (s *shell) leaveTrace(l config.Log, e *config.Error) {
+	if l.File == "" {
+		return
+	}
+	logger, file, err := telemetry.OpenLog(telemetry.Options{File: l.File, Format: l.Format, Level: l.Level})
+	if err != nil {
+		return
+	}
+	for _, p := range e.Problems {
+		logger.Error("not started: the configuration has a problem", "problem", p.String(), "todo", p.Fix)
+	}
+	_ = file.Close()
+}
+
+// queued puts a queue before each of the output streams, so that no console that
+// takes nothing holds anything up; the formats are those of what is written there.
+// The function that it returns writes what is left, as far as the console takes it.
+func (s *shell) queued(stdoutFormat, stderrFormat string) (flush func()) {
+	outlivePipes()
+	stdout, stderr := telemetry.NewConsole(s.stdout, stdoutFormat), telemetry.NewConsole(s.stderr, stderrFormat)
+	s.stdout, s.stderr = stdout, stderr
+	return func() { _ = errors.Join(stdout.Close(), stderr.Close()) } // both are nil
 }
 
 // sayf writes one line about the work to the error stream.

@@ -7,7 +7,7 @@ import (
 type configCommand struct{}
 
 func (configCommand) Help() string {
-	return `It connects to nothing. With problems it ends with 2, and lists them all, each with what to do. docs/configuration.md explains every name.
+	return `It connects to nothing. With problems it ends with 78, and lists them all, each with what to do. docs/configuration.md explains every name.
 
 Examples:
 

@@ -30,6 +30,7 @@ func (c jobCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
+	defer s.queued("json", "text")()
 	client := api.NewClient(settings.Job.URL, settings.API.Token.Reveal(), nil)
 	job := newJob(client, settings.Job, telemetry.JobLogger(s.stdout, slog.LevelInfo))
 	if !c.Once {

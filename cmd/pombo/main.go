@@ -12,8 +12,9 @@
 // API of a running one, because only the process that has the ledger may change
 // it.
 //
-// Every command ends with 0 (done), 1 (failed) or 2 (wrong use or
-// configuration), and says on the error stream what failed and what to do.
+// Every command ends with 0 (done), 1 (failed), 2 (wrong use of the command
+// line) or 78 (wrong configuration), and says on the error stream what failed
+// and what to do.
 package main
 
 import (
@@ -29,10 +30,18 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	asked := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		asked = append(asked, syscall.SIGHUP) // the terminal or its connection was closed
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), asked...)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
+
+// outlivePipes keeps a reader that goes away (serve | head) from ending the
+// process: writing then fails, and that is all.
+func outlivePipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // run carries one command out and returns the exit code. The end of ctx asks
 // the command to end in order.

@@ -9,11 +9,15 @@ import (
 	"pombo/config"
 )
 
-// The exit codes. Other people's scripts ask for them.
+// The exit codes. Other people's scripts ask for them, and so does
+// deploy/pombo.service.
 const (
 	exitDone   = 0
 	exitFailed = 1
-	exitUsage  = 2 // wrong use or configuration
+	exitUsage  = 2 // wrong use of the command line; the Go runtime's for a crash, too
+	// exitConfig is EX_CONFIG of sysexits.h: starting again would not mend it. It
+	// is not 2, because a crash must be started again.
+	exitConfig = 78
 )
 
 // errInterrupted: a signal came before the command was done.
@@ -39,21 +43,17 @@ var errShown = errors.New("failed")
 
 // report writes what failed and what to do, and returns the exit code.
 func report(w io.Writer, err error) int {
-	if errors.Is(err, errShown) {
-		if _, ok := errors.AsType[usageError](err); ok {
-			return exitUsage
+	if !errors.Is(err, errShown) {
+		_, _ = fmt.Fprintf(w, "pombo: %v\n", err)
+		if hint := hintOf(err); hint != "" {
+			_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
 		}
-		return exitFailed
-	}
-	_, _ = fmt.Fprintf(w, "pombo: %v\n", err)
-	if hint := hintOf(err); hint != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	if _, ok := errors.AsType[*config.Error](err); ok {
-		return exitUsage
+		return exitConfig
 	}
 	return exitFailed
 }

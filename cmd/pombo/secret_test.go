@@ -29,6 +29,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 		password = `S3nh@-d/o:"banco"#1`
 		bot      = "botdaempresa:chave-muito-secreta"
 		token    = "token-da-api/Zq9+x=="
+		raw      = "Segredo@Planted99" // with an @ that nobody has encoded, and nothing else
 	)
 	key := base64.StdEncoding.EncodeToString([]byte(bot))
 	escaped := url.UserPassword("pombo", password).String() // user:password of a URL
@@ -62,8 +63,8 @@ func TestNoSecretGetsOut(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	refuses := func(name string) func(string) []string {
-		return func(string) []string {
+	refuses := func(name string) func(*testing.T) []string {
+		return func(t *testing.T) []string { // t is the subtest's: it is what is skipped
 			server := postgres.Server(t)
 			return []string{name + "=postgres://" + url.UserPassword(pgtest.User, password).String() + "@" + server.Address() + "/postgres"}
 		}
@@ -71,7 +72,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 
 	for _, test := range []struct {
 		name string
-		env  func(folder string) []string
+		env  func(t *testing.T) []string
 		file string // of settings
 	}{
 		{name: "all is well"},
@@ -88,6 +89,11 @@ func TestNoSecretGetsOut(t *testing.T) {
 		{name: "no Oracle, the old way", env: env("DB_URL=", "DB_DSN="+shut+"/ERP", "DB_USER=pombo", "DB_PASSWORD="+password)},
 		{name: "user and password in DB_DSN", env: env("DB_URL=", "DB_DSN=pombo/"+password+"@"+shut+"/ERP")},
 		{name: "a password not escaped in DB_URL", env: env("DB_URL=postgres://pombo:" + password + "@" + shut + "/erp")},
+		{name: "an @ not escaped in DB_URL", env: env("DB_URL=postgres://pombo:" + raw + "@" + shut + "/erp")},
+		{name: "an @ not escaped for Oracle", env: env("DB_URL=oracle://pombo:" + raw + "@" + shut + "/ERP")},
+		{name: "a password in the place of the user", env: env("DB_URL=postgresql://pombo@" + raw[:7] + ":" + raw[8:] + "@" + shut + "/erp")},
+		{name: "an @ not escaped in LEDGER_URL", env: env("LEDGER_URL=postgres://pombo:" + raw + "@" + shut + "/pombo")},
+		{name: "a password in the words of libpq", env: env("DB_URL=", "DB_DSN=host=127.0.0.1 password = "+raw[8:], "DB_USER=pombo", "DB_PASSWORD="+password)},
 		{name: "another kind of database", env: env("DB_URL=mysql://" + escaped + "@" + shut + "/erp")},
 		{name: "no ledger", env: env("LEDGER_URL=postgres://" + escaped + "@" + shut + "/pombo")},
 		{name: "a password not escaped in LEDGER_URL", env: env("LEDGER_URL=postgres://pombo:" + password + "@" + shut + "/pombo")},
@@ -101,7 +107,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &secrets{t: t, words: spellings(password, key, bot, "Key "+key, token)}
+			s := &secrets{t: t, words: spellings(password, key, bot, "Key "+key, token, raw)}
 			folder := t.TempDir()
 			table := filepath.Join(folder, "table.db")
 			if err := makeTable(table, 3); err != nil {
@@ -117,7 +123,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 				"LOG_FILE=" + filepath.Join(folder, "pombo.log"), "LOG_LEVEL=debug", "API_ADDR=" + addr, "API_URL=http://" + addr, "JOB_TIMEOUT=5s",
 			}
 			if test.env != nil {
-				environ = append(environ, test.env(folder)...)
+				environ = append(environ, test.env(t)...)
 			}
 			var flags []string
 			if test.file != "" {
@@ -162,7 +168,9 @@ func TestNoSecretIsAnArgument(t *testing.T) {
 }
 
 // env adds settings; the last one of a name counts.
-func env(set ...string) func(string) []string { return func(string) []string { return set } }
+func env(set ...string) func(*testing.T) []string {
+	return func(*testing.T) []string { return set }
+}
 
 // secrets looks for what must not get out.
 type secrets struct {

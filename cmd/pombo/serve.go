@@ -24,7 +24,7 @@ type serveCommand struct{}
 func (serveCommand) Help() string {
 	return `It takes rows in when POST /send_notification is called (by pombo job, curl or a script) or, with POLL_INTERVAL, by itself. A part that is away (the database, Blip) does not keep it from starting: GET /readyz names it. Only the database of a ledger in PostgreSQL is waited for, up to five minutes. The log goes to LOG_FILE and to the standard output.
 
-Ctrl+C or SIGTERM ends it in order, within 30 seconds; a second one ends it at once. Neither loses or doubles a message.
+Ctrl+C, SIGTERM or SIGHUP ends it in order, within 30 seconds; a second one ends it at once. Neither loses or doubles a message.
 
 Examples:
 
@@ -34,10 +34,11 @@ Examples:
 }
 
 func (serveCommand) Run(ctx context.Context, s *shell) error {
-	c, err := s.load(config.NeedAll &^ config.NeedJob)
+	c, err := s.loadToRun(config.NeedAll &^ config.NeedJob)
 	if err != nil {
 		return err
 	}
+	defer s.queued(c.Log.Format, c.Log.Format)()
 	return s.serve(ctx, c, serving{console: s.stdout, during: untilStopped})
 }
 
@@ -59,6 +60,7 @@ type serving struct {
 // serve runs the server until ctx ends, v.during returns or serving fails.
 func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err error) {
 	s.collectSeldom(c.Dispatch.Workers)
+	defer selectNothing()()
 	logger, logFile, err := telemetry.OpenLog(telemetry.Options{
 		File: c.Log.File, Format: c.Log.Format, Level: c.Log.Level, Console: v.console,
 	})

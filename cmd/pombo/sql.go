@@ -33,7 +33,7 @@ func (sqlCommand) Run(ctx context.Context, s *shell) error {
 	}
 	o := app.SourceOptions(c.Source)
 	o.Timeout = sqlTime
-	table, err := source.Open(ctx, o)
+	table, err := app.OpenSource(ctx, o)
 	if err != nil {
 		return err
 	}

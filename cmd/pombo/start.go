@@ -16,7 +16,7 @@ type startCommand struct{}
 func (startCommand) Help() string {
 	return `The same as pombo serve and pombo job in two windows, as start.bat does it. The job calls for the first time when the API is ready, then every JOB_INTERVAL. Its lines, JSON, go to the standard output; those of the API to LOG_FILE and to the error stream. API_URL does not count here: the job calls the API of this process.
 
-Ctrl+C or SIGTERM ends both in order, within 30 seconds; a second one ends them at once.
+Ctrl+C, SIGTERM or SIGHUP ends both in order, within 30 seconds; a second one ends them at once.
 
 Examples:
 
@@ -29,10 +29,11 @@ Examples:
 const readyTime = 20 * time.Second
 
 func (startCommand) Run(ctx context.Context, s *shell) error {
-	c, err := s.load(config.NeedAll)
+	c, err := s.loadToRun(config.NeedAll)
 	if err != nil {
 		return err
 	}
+	defer s.queued("json", c.Log.Format)()
 	return s.serve(ctx, c, serving{
 		console: s.stderr,
 		during: func(ctx context.Context, a *app.App, _ *slog.Logger) error {

@@ -1,0 +1,10 @@
+//go:build !windows
+
+package main
+
+// selectNothing keeps people from holding a console up by a click, which only
+// those of Windows let them.
+func selectNothing() (restore func()) { return func() {} }
+
+// unasked refuses to run as a service of Windows, which this is none.
+func unasked() error { return nil }

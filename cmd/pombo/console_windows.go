@@ -1,0 +1,48 @@
+package main
+
+import (
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/eventlog"
+
+	"pombo/config"
+)
+
+// selectNothing takes QuickEdit away from the console: with it a click begins a
+// selection, and every write waits until that ends. restore gives it back.
+func selectNothing() (restore func()) {
+	in, err := windows.GetStdHandle(windows.STD_INPUT_HANDLE)
+	if err != nil {
+		return func() {}
+	}
+	var before uint32
+	if windows.GetConsoleMode(in, &before) != nil {
+		return func() {} // it is no console
+	}
+	// Without the second bit the first is not looked at.
+	mode := before&^windows.ENABLE_QUICK_EDIT_MODE | windows.ENABLE_EXTENDED_FLAGS
+	if windows.SetConsoleMode(in, mode) != nil {
+		return func() {}
+	}
+	return func() { _ = windows.SetConsoleMode(in, before|windows.ENABLE_EXTENDED_FLAGS) }
+}
+
+// unasked refuses to run when Windows' service manager has started this process
+// without a word that it is a service: it waits in vain for an answer, and ends
+// the process in the middle of its work.
+func unasked() error {
+	is, err := svc.IsWindowsService()
+	if err != nil || !is {
+		return nil
+	}
+	e := &config.Error{Problems: []config.Problem{{
+		What: "Windows' service manager has started Pombo, which does not answer it and would be ended in the middle of its work",
+		Fix:  "take the service away (sc delete) and make a task in the Task Scheduler, as docs/operations.md has it",
+	}}}
+	// Nobody reads the error stream of a service.
+	if log, err := eventlog.Open("Pombo"); err == nil {
+		_ = log.Error(1, e.Error())
+		_ = log.Close()
+	}
+	return e
+}
