@@ -32,6 +32,16 @@ type Button struct {
 	URL  string // may end in a variable
 }
 
+// maxTemplateName is WhatsApp's own limit.
+const maxTemplateName = 512
+
+// ValidTemplateName reports whether WhatsApp allows such a name: lower-case letters
+// without accents, digits and _. What does not look so comes from a wrong column
+// and may be anything, a person's name too; it must not be shown.
+func ValidTemplateName(s string) bool {
+	return s != "" && len(s) <= maxTemplateName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 // Misfit is one thing that keeps messages from going with a template. All of it
 // is safe to log and to show.
 type Misfit struct {
