@@ -50,6 +50,26 @@ type Misfit struct {
 	Todo   string // what to do about it, in the same form
 }
 
+// todo stands in a detail before what to do.
+const todo = "; to do: "
+
+// Detail is the misfit in one text, for a history.
+func (m Misfit) Detail() string {
+	if m.Todo == "" {
+		return m.What
+	}
+	return m.What + todo + m.Todo
+}
+
+// Advice parts a detail into what is wrong and what to do about it; what the
+// reason says in general when the detail does not say it.
+func Advice(r Reason, detail string) (what, toDo string) {
+	if what, precise, ok := strings.Cut(detail, todo); ok {
+		return what, precise
+	}
+	return detail, r.Todo()
+}
+
 // OfValues reports whether the misfit is about the values that are given, so that
 // other values would do; else the template sends nothing at present.
 func (m Misfit) OfValues() bool { return m.Reason == ParameterCount || m.Reason == TemplateMismatch }
