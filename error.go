@@ -14,6 +14,8 @@ var (
 	ErrLost = errors.New("no longer held: another worker or an operator has moved it on")
 	// ErrMove: the state machine does not allow the move. Nothing was changed.
 	ErrMove = errors.New("not allowed in its present state")
+	// ErrCursor: a list has never given such a cursor.
+	ErrCursor = errors.New("the cursor is none of this list; start again without one")
 	// ErrNotJSON: what came in over HTTP is no JSON. The body is never quoted.
 	ErrNotJSON = errors.New("not JSON")
 	// ErrTooMany: a body has more than MaxEnvelopes.

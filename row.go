@@ -23,6 +23,13 @@ type Row struct {
 	Expires   time.Time // zero = never
 }
 
+// farAway is more than any notification waits for.
+const farAway = 100 * 365 * 24 * time.Hour
+
+// IsFar reports whether a time lies so far ahead that it means "never", such as
+// the end of the year 9999 that many systems write.
+func IsFar(t time.Time) bool { return time.Until(t) > farAway }
+
 // RowProblem is a pending row that cannot be taken in as it is. It stays
 // pending and is reported at every pass. It is safe to log.
 type RowProblem struct {

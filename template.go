@@ -34,12 +34,42 @@ type Button struct {
 	URL  string // may end in a variable
 }
 
+// maxTemplateName is WhatsApp's own limit.
+const maxTemplateName = 512
+
+// ValidTemplateName reports whether WhatsApp allows such a name: lower-case letters
+// without accents, digits and _. What does not look so comes from a wrong column
+// and may be anything, a person's name too; it must not be shown.
+func ValidTemplateName(s string) bool {
+	return s != "" && len(s) <= maxTemplateName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 // Misfit is one thing that keeps messages from going with a template. All of it
 // is safe to log and to show.
 type Misfit struct {
 	Reason Reason
 	What   string // what is wrong, lower case and without a full stop
 	Todo   string // what to do about it, in the same form
+}
+
+// todo stands in a detail before what to do.
+const todo = "; to do: "
+
+// Detail is the misfit in one text, for a history.
+func (m Misfit) Detail() string {
+	if m.Todo == "" {
+		return m.What
+	}
+	return m.What + todo + m.Todo
+}
+
+// Advice parts a detail into what is wrong and what to do about it; what the
+// reason says in general when the detail does not say it.
+func Advice(r Reason, detail string) (what, toDo string) {
+	if what, precise, ok := strings.Cut(detail, todo); ok {
+		return what, precise
+	}
+	return detail, r.Todo()
 }
 
 // OfValues reports whether the misfit is about the values that are given, so that

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"pombo"
@@ -81,16 +83,17 @@ func (s *Server) readRow(body *object) pombo.Row {
 	}
 
 	body.read("template", &row.Template, "must be the name of a template")
-	row.Template = strings.TrimSpace(row.Template)
-	if len(row.Template) > 512 { // WhatsApp's own limit for a name
-		body.refuse("template", "must be at most 512 bytes")
+	if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
+		body.refuse("template", "must be a name that WhatsApp allows: lower-case letters without accents, digits and _, at most 512")
 	}
-	body.read("priority", &row.Priority, "must be a whole number from 0 to 9")
-	if row.Priority < 0 || row.Priority > 9 {
-		body.refuse("priority", "must be a whole number from 0 to 9")
+	const priorities = "must be a whole number from 0 to 9"
+	var priority float64 // 3.0 is a whole number too
+	body.read("priority", &priority, priorities)
+	if row.Priority = int(priority); priority < 0 || priority > 9 || priority != math.Trunc(priority) {
+		body.refuse("priority", priorities)
 	}
-	body.read("send_after", &row.SendAfter, timeForm)
-	body.read("expires", &row.Expires, timeForm)
+	body.readTime("send_after", &row.SendAfter)
+	body.readTime("expires", &row.Expires)
 	switch {
 	case row.Expires.IsZero():
 	case !row.Expires.After(s.o.Now()):
@@ -119,7 +122,7 @@ func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 	}
 	if placed.Place != nil {
 		place, err := pombo.ParsePlace(*placed.Place)
-		if err != nil { // its text repeats what was sent
+		if err != nil || string(place) != *placed.Place { // the error repeats what was sent
 			return p, "place must be body, header, header-image, header-video, header-document, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 		}
 		p.Place = place
@@ -142,7 +145,13 @@ func validKey(key string) bool {
 // sameMessage reports whether the notification that a key belongs to is the one
 // that is asked for again. The texts are compared while the ledger has them.
 func sameMessage(n pombo.Notification, row pombo.Row) bool {
-	return n.Phone == row.Phone && n.Template == row.Template && (n.Params == nil || slices.Equal(n.Params, row.Params))
+	return n.Phone == row.Phone && n.Template == row.Template && (n.Params == nil || slices.Equal(n.Params, row.Params)) &&
+		n.Priority == row.Priority && sameTime(n.SendAfter, row.SendAfter) && sameTime(n.Expires, row.Expires)
+}
+
+// sameTime compares as the ledger keeps times.
+func sameTime(a, b time.Time) bool {
+	return a.IsZero() == b.IsZero() && a.UnixMilli() == b.UnixMilli()
 }
 
 // object is a JSON object whose members are read one by one, so that all that
@@ -186,6 +195,24 @@ func (o *object) read(name string, into any, otherwise string) {
 	delete(o.members, name)
 	if ok && json.Unmarshal(raw, into) != nil {
 		o.refuse(name, otherwise)
+	}
+}
+
+// readTime reads a time that is near enough to be meant.
+func (o *object) readTime(name string, into *time.Time) {
+	var text *string
+	o.read(name, &text, timeForm)
+	if text == nil {
+		return
+	}
+	t, ok := parseTime(*text)
+	switch {
+	case !ok:
+		o.refuse(name, timeForm)
+	case pombo.IsFar(t):
+		o.refuse(name, "is more than 100 years away; leave it out")
+	default:
+		*into = t
 	}
 }
 

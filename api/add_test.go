@@ -17,8 +17,8 @@ const addTo = "/api/v1/notifications"
 
 func TestAddTakesIn(t *testing.T) {
 	w := newWorld(t)
-	body := `{"phone":"(31) 98888-0042","params":["Maria das Dores",{"place":"Header-Image","value":"https://x.example/a.png"},{"value":"b"}],
-		"template":" aviso ","priority":9,"send_after":"2026-11-23T12:00:00-03:00","expires":"2026-11-24T12:00:00-03:00"}`
+	body := `{"phone":"(31) 98888-0042","params":["Maria das Dores",{"place":"header-image","value":"https://x.example/a.png"},{"value":"b"}],
+		"template":"aviso","priority":9.0,"send_after":"2026-11-23t12:00:00-03:00","expires":"2026-11-24T12:00:00-03:00"}`
 	rec := w.ask("POST", addTo, body, "Idempotency-Key", "order 1")
 	checkStatus(t, rec, http.StatusCreated)
 	if got, want := rec.Header().Get("Location"), addTo+"/"+string(testID); got != want {
@@ -40,18 +40,24 @@ func TestAddTakesIn(t *testing.T) {
 
 func TestAddTwice(t *testing.T) {
 	w := newWorld(t)
-	first := `{"phone":"31988880042","params":["a"]}`
+	first := `{"phone":"31988880042","params":["a"],"priority":3,"send_after":"2026-12-01T00:00:00.0009Z","expires":"2026-12-02T00:00:00Z"}`
 	checkStatus(t, w.ask("POST", addTo, first, "Idempotency-Key", "k"), http.StatusCreated)
 	again := w.ask("POST", addTo, first, "Idempotency-Key", "k")
 	checkStatus(t, again, http.StatusOK)
 	if got := again.Header().Get("Location"); got != "" {
 		t.Errorf("Location = %q for a known key, want none", got)
 	}
-	for name, other := range map[string]string{
-		"phone":    `{"phone":"31988880043","params":["a"]}`,
-		"params":   `{"phone":"31988880042","params":["b"]}`,
-		"template": `{"phone":"31988880042","params":["a"],"template":"other"}`,
+	for name, change := range map[string][2]string{
+		"phone":      {"0042", "0043"},
+		"params":     {`"a"`, `"b"`},
+		"template":   {`"priority"`, `"template":"other","priority"`},
+		"priority":   {`:3`, `:9`},
+		"send_after": {"2026-12-01", "2026-11-30"},
+		"now":        {`"send_after":"2026-12-01T00:00:00.0009Z",`, ""},
+		"expires":    {"2026-12-02T00", "2026-12-02T01"},
+		"never":      {`,"expires":"2026-12-02T00:00:00Z"`, ""},
 	} {
+		other := strings.Replace(first, change[0], change[1], 1)
 		rec := w.ask("POST", addTo, other, "Idempotency-Key", "k")
 		if rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), "another message") {
 			t.Errorf("same key, other %s: %d %s, want 422", name, rec.Code, rec.Body)
@@ -87,6 +93,10 @@ func TestAddRefuses(t *testing.T) {
 		{"fraction", `{"phone":"31988880042","priority":1.5}`, []FieldError{{"priority", "whole number"}}},
 		{"unknown in param", `{"phone":"31988880042","params":[{"value":"x","plaec":"header"}]}`, []FieldError{{"params[0]", "must be text or"}}},
 		{"order of times", `{"phone":"31988880042","send_after":"2026-12-02T00:00:00Z","expires":"2026-12-01T00:00:00Z"}`, []FieldError{{"expires", "before send_after"}}},
+		{"times that mean never", `{"phone":"31988880042","send_after":"9999-12-31T23:59:59-03:00","expires":"9999-12-31T23:59:59Z"}`,
+			[]FieldError{{"send_after", "100 years"}, {"expires", "100 years"}}},
+		{"a name for a template", `{"phone":"31988880042","template":"Maria das Dores 5531988880042"}`, []FieldError{{"template", "lower-case"}}},
+		{"capitals in a place", `{"phone":"31988880042","params":[{"place":"BODY","value":"x"}]}`, []FieldError{{"params[0]", "place must be"}}},
 		{"params no list", `{"phone":"31988880042","params":"Maria das Dores"}`, []FieldError{{"params", "must be a list"}}},
 	}
 	for _, tt := range tests {

@@ -42,8 +42,14 @@ func (e *Error) Error() string {
 	return e.Problem.Detail
 }
 
-// Hint says what to do; "" when the server did not.
-func (e *Error) Hint() string { return e.Problem.Hint }
+// Hint says what to do; "" when the server did not. Who uses a Client has no header
+// to set.
+func (e *Error) Hint() string {
+	if e.Problem.Status == http.StatusUnauthorized {
+		return "set API_TOKEN to the token of the running server, in .env or in the environment"
+	}
+	return e.Problem.Hint
+}
 
 // Unwrap returns the error of package pombo that the status stands for.
 func (e *Error) Unwrap() error {

@@ -281,8 +281,17 @@ func (w *world) add(_ context.Context, row pombo.Row) (pombo.Notification, bool,
 	}
 	n.Key.Source, n.Key.Row = "api", row.Key
 	n.Phone, n.Params, n.Template = old.Phone, old.Params, old.Template
+	n.Priority, n.SendAfter, n.Expires = old.Priority, kept(old.SendAfter), kept(old.Expires)
 	n.State, n.Reason, n.Run = pombo.Queued, "", 0
 	return n, !known, nil
+}
+
+// kept is a time as a ledger keeps it.
+func kept(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.UnixMilli(t.UnixMilli())
 }
 
 func (w *world) checkClean(what, s string) {

@@ -100,6 +100,10 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 		return refuse(http.StatusMisdirectedRequest, "without a token only this machine may ask, by its address",
 			"ask http://127.0.0.1 or http://localhost, or set API_TOKEN")
 	}
+	if !rt.outside && s.o.Token == "" && forwarded(r) {
+		return refuse(http.StatusForbidden, "the request came through a proxy, and without a token only this machine may ask",
+			"set API_TOKEN, or have the proxy pass on nothing but /blip/")
+	}
 	if err := s.origin.Check(r); err != nil {
 		return refuse(http.StatusForbidden, "the request comes from a web page of another site", "ask from a program, or from a page of this server")
 	}
@@ -142,6 +146,17 @@ func (w *wrongTokens) wait(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// forwarded reports whether a proxy has passed the request on: behind one, which
+// names this machine as the host unless told otherwise, anybody may stand.
+func forwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"} {
+		if len(r.Header.Values(name)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // authorized compares hashes, so that neither the length of the token nor how

@@ -61,9 +61,10 @@ type List struct {
 }
 
 func notificationOf(n pombo.Notification) Notification {
+	what, todo := pombo.Advice(n.Reason, n.Detail)
 	shown := Notification{
 		ID: n.ID, Source: n.Key.Source, Row: n.Key.Row, Generation: n.Key.Generation,
-		State: n.State, Reason: n.Reason, Sentence: n.Reason.Sentence(), Todo: n.Reason.Todo(), Detail: n.Detail,
+		State: n.State, Reason: n.Reason, Sentence: n.Reason.Sentence(), Todo: todo, Detail: what,
 		Attempt: n.Attempt, Template: n.Template, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
 		SendAfter: utc(n.SendAfter), Expires: utc(n.Expires), NotBefore: utc(n.NotBefore),
 		Created: utc(n.Created), Begun: utc(n.Begun), Updated: utc(n.Updated),
@@ -74,10 +75,22 @@ func notificationOf(n pombo.Notification) Notification {
 	return shown
 }
 
-// utc keeps the zero Time zero.
+// The times that JSON can have.
+var (
+	firstTime = time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC) // one second later than "none"
+	lastTime  = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// utc keeps the zero Time zero and any other where JSON can have it, so that no
+// time that was ever stored breaks an answer.
 func utc(t time.Time) time.Time {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return time.Time{}
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
 	}
 	return t.UTC()
 }
@@ -85,8 +98,8 @@ func utc(t time.Time) time.Time {
 func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r, "state", "phone", "q", "run", "since", "limit", "cursor")
 	f := pombo.Filter{
-		State:  pombo.State(strings.ToLower(q.text("state"))),
-		Text:   q.text("q"),
+		State:  pombo.State(q.text("state")),
+		Text:   strings.TrimSpace(q.text("q")),
 		Run:    q.number("run", 0, 1<<62),
 		Since:  q.time("since"),
 		Limit:  int(q.number("limit", 50, 1000)),

@@ -46,7 +46,7 @@ func (s *Server) putPause(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		body.read("until", &p.Until, timeForm)
+		body.readTime("until", &p.Until)
 		if !p.Until.IsZero() && !p.Until.After(s.o.Now()) {
 			body.refuse("until", "is over already")
 		}

@@ -69,11 +69,16 @@ func refusalOf(err error) *refusal {
 	var known *refusal
 	var tooBig *http.MaxBytesError
 	var blip *pombo.Error
+	var unwritten *unwrittenError
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &tooBig):
 		return &refusal{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("the body has more than %d bytes", tooBig.Limit), hint: "send less"}
+	case errors.As(err, &unwritten):
+		return &refusal{status: http.StatusInternalServerError, detail: "it was done, but the answer cannot be written", hint: "do not ask again before you have looked: GET /api/v1/notifications, GET /api/v1/pause; report it with what the server's log has under the instance of this problem"}
+	case errors.Is(err, pombo.ErrCursor):
+		return &refusal{status: http.StatusUnprocessableEntity, detail: "cursor: is none of this list", hint: "start again without one", fields: []FieldError{{"cursor", "is none of this list"}}}
 	case errors.Is(err, pombo.ErrNotFound):
 		return &refusal{status: http.StatusNotFound, detail: "there is no such thing", hint: "check the id; what is older than the retention time is gone"}
 	case errors.Is(err, pombo.ErrMove), errors.Is(err, pombo.ErrLost):
@@ -102,6 +107,13 @@ func (e *refusal) problem(instance string) Problem {
 	}
 }
 
+// unwrittenError is an answer that cannot be written as JSON. What was asked for may
+// be done and durable, so nobody must be told to try again.
+type unwrittenError struct{ err error }
+
+func (e *unwrittenError) Error() string { return "write answer: " + e.err.Error() }
+func (e *unwrittenError) Unwrap() error { return e.err }
+
 func writeProblem(w http.ResponseWriter, p Problem) error { return writeProblemLike(w, p.Status, p) }
 
 // writeProblemLike writes a problem, which may have members of its own.
@@ -119,7 +131,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 func writeJSONAs(w http.ResponseWriter, status int, contentType string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("write answer: %w", err)
+		return &unwrittenError{err}
 	}
 	return writeBody(w, status, contentType, append(b, '\n'))
 }

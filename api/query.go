@@ -49,10 +49,14 @@ func (q *query) err() error {
 	return invalid(q.wrong)
 }
 
+// text reads one line; absent is "". An empty parameter is refused: a filter whose
+// value got lost would select everybody.
 func (q *query) text(name string) string {
-	s := strings.TrimSpace(q.values.Get(name))
+	s := q.values.Get(name)
 	const most = 1000
-	if len(s) > most || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+	if s == "" && q.values.Has(name) {
+		q.refuse(name, "is empty; leave it out")
+	} else if len(s) > most || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		q.refuse(name, fmt.Sprintf("must be one line of at most %d bytes of UTF-8", most))
 		return ""
 	}
@@ -65,7 +69,7 @@ func (q *query) number(name string, absent, most int64) int64 {
 		return absent
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 1 || n > most {
+	if err != nil || n < 1 || n > most || s != strconv.FormatInt(n, 10) {
 		q.refuse(name, fmt.Sprintf("must be a whole number from 1 to %d", most))
 		return absent
 	}
@@ -77,11 +81,17 @@ func (q *query) time(name string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+	t, ok := parseTime(s)
+	if !ok {
 		q.refuse(name, timeForm)
 	}
 	return t
+}
+
+// parseTime reads RFC 3339, which lets T and Z be small letters too.
+func parseTime(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(s))
+	return t, err == nil
 }
 
 const timeForm = "must be a time such as 2026-11-23T10:00:00-03:00"

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -86,6 +88,10 @@ func TestRefusals(t *testing.T) {
 		{"unknown parameter", "GET", "/api/v1/notifications?sate=failed", "", nil, 422, "there are state, phone"},
 		{"twice", "GET", "/api/v1/notifications?state=failed&state=queued", "", nil, 422, "more than once"},
 		{"bad limit", "GET", "/api/v1/notifications?limit=0", "", nil, 422, "from 1 to 1000"},
+		{"limit with a sign", "GET", "/api/v1/notifications?limit=%2B5", "", nil, 422, "from 1 to 1000"},
+		{"limit with blanks", "GET", "/api/v1/notifications?limit=%205", "", nil, 422, "from 1 to 1000"},
+		{"capitals", "GET", "/api/v1/notifications?state=QUEUED", "", nil, 422, "queued, claimed, sending"},
+		{"empty", "GET", "/api/v1/notifications?phone=", "", nil, 422, "leave it out"},
 		{"bad since", "GET", "/api/v1/notifications?since=yesterday", "", nil, 422, "2026-11-23T10:00:00-03:00"},
 		{"bad phone", "GET", "/api/v1/notifications?phone=12", "", nil, 422, `"field":"phone"`},
 		{"control character", "GET", "/api/v1/notifications?q=a%00b", "", nil, 422, "one line"},
@@ -100,6 +106,7 @@ func TestRefusals(t *testing.T) {
 		{"Latin-1", "POST", "/api/v1/notifications", "{\"phone\":\"31988880042\",\"params\":[\"Jo\xe3o\"]}", nil, 400, "UTF-8"},
 		{"too long", "POST", "/api/v1/notifications", `{"phone":"` + strings.Repeat("1", maxBody) + `"}`, nil, 413, "1048576 bytes"},
 		{"too long to be ignored", "POST", "/send_notification", strings.Repeat("x", maxBody+1), nil, 413, "1048576 bytes"},
+		{"pause for ever", "PUT", "/api/v1/pause", `{"until":"9999-12-31T23:59:59-03:00"}`, nil, 422, "100 years"},
 		{"pause in the past", "PUT", "/api/v1/pause", `{"until":"2020-01-01T00:00:00Z"}`, nil, 422, "over already"},
 		{"forget nobody", "POST", "/api/v1/forget", `{"erase":true}`, nil, 422, "phone: is missing"},
 		{"forget what is no phone", "POST", "/api/v1/forget", `{"phone":"Maria"}`, nil, 422, "phone:"},
@@ -179,6 +186,7 @@ func TestErrorsOfTheLedger(t *testing.T) {
 		hint string
 	}{
 		{"lost", pombo.ErrLost, 409, "state"},
+		{"cursor", fmt.Errorf("list: %w", pombo.ErrCursor), 422, "without one"},
 		{"late", context.DeadlineExceeded, 503, "/readyz"},
 		{"unknown", errors.New("disk I/O error"), 503, "log"},
 		{"Blip refuses", &pombo.Error{Reason: pombo.Unauthorized, Code: 401}, 502, "KEYBLIP"},
@@ -234,9 +242,57 @@ func TestWithoutTokenOnlyThisMachine(t *testing.T) {
 	}
 }
 
+// nginx names 127.0.0.1 as the host, whoever stands before it.
+func TestWithoutTokenNoProxy(t *testing.T) {
+	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"} {
+		for _, path := range []string{"/runs", "/healthz", "/nothing"} {
+			w := newWorld(t, func(o *Options) { o.Token = "" })
+			rec := w.ask("GET", path, "", "Authorization", "", header, "203.0.113.7")
+			if rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), "API_TOKEN") {
+				t.Errorf("%s with %s: %d %s, want 403", path, header, rec.Code, rec.Body)
+			}
+		}
+		checkStatus(t, newWorld(t).ask("GET", "/runs", "", header, "203.0.113.7"), http.StatusOK) // with the token
+		w := newWorld(t, func(o *Options) { o.Token, o.Webhook = "", admitAll{} })
+		checkStatus(t, w.ask("POST", "/blip/notifications/secret", "{}", "Authorization", "", header, "203.0.113.7"), http.StatusOK)
+	}
+}
+
+// admitAll takes whatever is posted.
+type admitAll struct{}
+
+func (admitAll) Admits(string, string) bool                 { return true }
+func (admitAll) Busy(string)                                {}
+func (admitAll) Take(context.Context, string, []byte) error { return nil }
+
+// Times that older versions took in must break no answer.
+func TestNoStoredTimeBreaksAnAnswer(t *testing.T) {
+	for _, at := range []time.Time{time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3*3600)), time.UnixMilli(math.MaxInt64), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMilli(math.MinInt64)} {
+		w := newWorld(t)
+		n := &w.ledger.n
+		n.SendAfter, n.Expires, n.NotBefore, n.Created, n.Begun, n.Updated = at, at, at, at, at, at
+		w.ledger.run.Started = at
+		w.ledger.pause = &pombo.Pause{Until: at, By: "operator"}
+		w.ledger.out = []pombo.OptOut{{Phone: n.Phone, At: at, By: "person"}}
+		for _, path := range []string{"/readyz", "/runs", "/runs/7", "/api/v1/notifications", "/api/v1/notifications/" + string(testID), "/api/v1/pause", "/api/v1/optouts"} {
+			checkStatus(t, w.ask("GET", path, ""), http.StatusOK)
+		}
+	}
+}
+
+// What is done must not be asked for again because its answer cannot be written.
+func TestAnswerThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	rec := httptest.NewRecorder()
+	w.server.fail(rec, httptest.NewRequest("PUT", "/api/v1/pause", nil), "PUT /api/v1/pause", writeJSON(rec, http.StatusOK, math.NaN()))
+	if rec.Code != http.StatusInternalServerError || rec.Header().Get("Retry-After") != "" || !strings.Contains(rec.Body.String(), "it was done") {
+		t.Errorf("%d, Retry-After %q: %s, want 500 without one", rec.Code, rec.Header().Get("Retry-After"), rec.Body)
+	}
+}
+
 func TestListPassesTheFilter(t *testing.T) {
 	w := newWorld(t)
-	rec := w.ask("GET", "/api/v1/notifications?state=FAILED&phone=31+98888-0042&q=42&run=7&since=2026-11-23T07:00:00-03:00&limit=10&cursor=c1", "")
+	rec := w.ask("GET", "/api/v1/notifications?state=failed&phone=31+98888-0042&q=42&run=7&since=2026-11-23T07:00:00-03:00&limit=10&cursor=c1", "")
 	checkStatus(t, rec, http.StatusOK)
 	since, _ := time.Parse(time.RFC3339, "2026-11-23T07:00:00-03:00")
 	want := pombo.Filter{State: pombo.Failed, Phone: plantedPhone, Text: "42", Run: 7, Since: since, Limit: 10, Cursor: "c1"}
@@ -260,6 +316,17 @@ func TestListTellsWhatItLeavesOut(t *testing.T) {
 	checkStatus(t, rec, http.StatusOK)
 	if list := decode[List](t, rec); list.Unreadable != 2 || len(list.Notifications) != 1 {
 		t.Errorf("list = %+v, want two left out and one that is not", list)
+	}
+}
+
+// What is to be done about a template stands where what is to be done in general does.
+func TestPreciseAdvice(t *testing.T) {
+	w := newWorld(t)
+	misfit := pombo.Misfit{Reason: pombo.TemplateMissing, What: "template aviso is not there in pt_BR, only in en", Todo: "set TEMPLATE_LANGUAGE=en"}
+	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, misfit.Reason, misfit.Detail()
+	n := decode[Story](t, w.ask("GET", "/api/v1/notifications/"+string(testID), "")).Notification
+	if n.Detail != misfit.What || n.Todo != misfit.Todo {
+		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Todo, misfit.What, misfit.Todo)
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Server) runResult(r pombo.Run) RunResult {
 }
 
 func (s *Server) run(r pombo.Run) Run {
-	return Run{RunResult: s.runResult(r), Waiting: r.Waiting, Started: r.Started.UTC(), Finished: utc(r.Finished)}
+	return Run{RunResult: s.runResult(r), Waiting: r.Waiting, Started: utc(r.Started), Finished: utc(r.Finished)}
 }
 
 // sendNotification starts a run, or joins the one under way, and waits for its

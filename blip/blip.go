@@ -142,11 +142,6 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// key returns the key, for taking it out of texts.
-func (c *Client) key() string {
-	return strings.TrimPrefix(c.messages.Header.Get("Authorization"), "Key ")
-}
-
 // Close closes the idle connections. Calls under way go on.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 

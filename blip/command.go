@@ -28,7 +28,6 @@ type command struct {
 	uri      string
 	resource string // text/plain; "" = none
 	limit    int64  // of the answer's body; 0 = 1 MiB
-	secret   string // also to be taken out of Blip's words
 }
 
 // answered is the envelope that answers a command. encoding/json matches names
@@ -46,11 +45,12 @@ type spoken struct {
 	Description loose `json:"description"`
 }
 
-// reason translates. A number longer than any code reads as none: codes are shown,
-// and a phone must not be.
+// reason translates. A number that is not a code is taken for none, for codes are
+// shown and a part of a phone must not be: besides the known ones there are LIME's,
+// which are short, and Meta's own block.
 func (s spoken) reason() reason {
 	n, err := strconv.Atoi(string(s.Code))
-	if err != nil || n < 0 || n > 9_999_999 {
+	if err != nil || n < 0 || n > 999 && n/10_000 != 13 && !isChannel(n) {
 		n = 0
 	}
 	return reason{code: n, text: string(s.Description)}
@@ -135,9 +135,9 @@ func (c *Client) ask(ctx context.Context, cmd command, into any) *pombo.Error {
 	}
 	switch {
 	case a.status != 0 && a.status != http.StatusOK:
-		return c.refused(a, cmd.secret)
+		return refused(a)
 	case err != nil:
-		f := c.broke(ctx, p, err)
+		f := broke(ctx, p, err)
 		if ctx.Err() == context.Canceled {
 			f.Reason = pombo.Interrupted
 		}
@@ -149,7 +149,7 @@ func (c *Client) ask(ctx context.Context, cmd command, into any) *pombo.Error {
 		return useless(phaseForeign, "the answer is no LIME envelope: something else than Blip answered")
 	}
 	if !strings.EqualFold(string(env.Status), "success") {
-		return c.failure(cmd, env.Reason.reason())
+		return failure(cmd, env.Reason.reason())
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ const notFound = 67
 
 // failure makes the error of a command that Blip answered with "failure". Where
 // Blip looked and found nothing, the error is pombo.ErrNotFound as well.
-func (c *Client) failure(cmd command, r reason) *pombo.Error {
+func failure(cmd command, r reason) *pombo.Error {
 	d, code := decideReason(r)
 	if cmd.kind == identityKind && code == r.code {
 		if other, ok := decisions[cause{asked, code}]; ok {
@@ -172,7 +172,7 @@ func (c *Client) failure(cmd command, r reason) *pombo.Error {
 		f.Err = pombo.ErrNotFound
 	}
 	f.Detail = "code " + strconv.Itoa(code)
-	if t := mask(r.text, cmd.secret, c.key()); t != "" {
+	if t := known(r.text); t != "" {
 		f.Detail += ": " + t
 	}
 	return f
@@ -188,15 +188,13 @@ func (c *Client) Identity(ctx context.Context, n phone.Number) (string, error) {
 	if n.IsZero() {
 		return "", notSent(pombo.InvalidPhone, "there is no phone number to ask for")
 	}
-	number := n.E164()
 	var account struct {
 		AlternativeAccount loose `json:"alternativeAccount"`
 		Identity           loose `json:"identity"`
 	}
 	err := c.command(ctx, command{
 		kind: identityKind, to: whatsapp, method: "get",
-		uri:    "lime://wa.gw.msging.net/accounts/" + number, // without the + Blip says success to anything
-		secret: strings.TrimPrefix(number, "+"),
+		uri: "lime://wa.gw.msging.net/accounts/" + n.E164(), // without the + Blip says success to anything
 	}, &account)
 	if err != nil {
 		return "", err
@@ -230,6 +228,6 @@ func (c *Client) RedirectReply(ctx context.Context, identity string, step int) e
 	r := c.redirects[step]
 	return c.command(ctx, command{
 		kind: landKind, to: server, method: "set", uri: "/contexts/" + url.PathEscape(identity) + "/" + r.name,
-		resource: r.value, secret: identity,
+		resource: r.value,
 	}, &struct{}{})
 }

@@ -13,20 +13,20 @@ import (
 )
 
 // broke makes the error of a call that brought no answer.
-func (c *Client) broke(ctx context.Context, p phase, err error) *pombo.Error {
+func broke(ctx context.Context, p phase, err error) *pombo.Error {
 	f := decisions[cause{broken, int(p)}].fault()
 	// The program is stopping: nobody is to blame, unless the message may be out.
 	if p != phaseAnswer && ctx.Err() == context.Canceled {
 		f.Reason = pombo.Interrupted
 	}
 	f.Detail = what(p, err)
-	f.Err = c.safe(err)
+	f.Err = safeCause(err)
 	return f
 }
 
 // refused makes the error of a message or command that Blip answered with a
-// status that is no success. secrets are taken out of Blip's words.
-func (c *Client) refused(a answer, secrets ...string) *pombo.Error {
+// status that is no success.
+func refused(a answer) *pombo.Error {
 	d := decideStatus(a.status)
 	code, r := a.status, parseReason(a.body)
 	if r != (reason{}) {
@@ -49,7 +49,7 @@ func (c *Client) refused(a answer, secrets ...string) *pombo.Error {
 	if code != a.status {
 		f.Detail += ", code " + strconv.Itoa(code)
 	}
-	if t := mask(r.text, append(secrets, c.key())...); t != "" {
+	if t := known(r.text); t != "" {
 		f.Detail += ": " + t
 	}
 	return f
@@ -109,19 +109,19 @@ func what(p phase, err error) string {
 	}
 }
 
-// safe keeps of a transport's error what may be logged. The error itself can
+// safeCause keeps of a transport's error what may be logged. The error itself can
 // quote anything: a proxy's address with its password, bytes of an answer.
-func (c *Client) safe(err error) error {
-	s := &safeError{text: mask(err.Error(), c.key())}
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, known) {
-			s.is = known
+func safeCause(err error) error {
+	s := &safeError{text: known(err.Error())}
+	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, end) {
+			s.is = end
 		}
 	}
 	return s
 }
 
-// safeError is a masked copy of an error. It still answers whether the cause was
+// safeError is what may be logged of an error. It still answers whether the cause was
 // the context.
 type safeError struct {
 	text string

@@ -5,7 +5,7 @@ import "strings"
 // reason is why Blip refuses, in its own words and number.
 type reason struct {
 	code int
-	text string // as Blip wrote it; never shown without mask
+	text string // as Blip wrote it; shown only as far as known keeps it
 }
 
 // explain finds out which list the reason belongs to. Blip does not document how

@@ -89,7 +89,7 @@ func eachEnvelope(body []byte, f func(json.RawMessage)) error {
 	return nil
 }
 
-// receipt translates. The words of the failure are masked.
+// receipt translates. Of the words of a failure only known ones are kept.
 func (n notification) receipt() (pombo.Receipt, error) {
 	id, err := pombo.ParseID(string(n.ID))
 	if err != nil {
@@ -109,7 +109,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 		r.State = pombo.Failed
 		said := n.Reason.reason()
 		d, code := decideReason(said)
-		r.Reason, r.Code, r.Detail, r.Remedy = d.reason, code, mask(said.text), said.remedy()
+		r.Reason, r.Code, r.Detail, r.Remedy = d.reason, code, known(said.text), said.remedy()
 	default:
 		return pombo.Receipt{}, errNotReceipt
 	}

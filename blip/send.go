@@ -23,7 +23,7 @@ func (c *Client) Send(ctx context.Context, m pombo.Message) error {
 	}
 	x.body = body
 	start := c.o.Now()
-	f = c.send(ctx, x, m)
+	f = c.send(ctx, x)
 	c.metrics.observe(sendKind, c.o.Now().Sub(start), f)
 	if f != nil {
 		return f
@@ -31,7 +31,7 @@ func (c *Client) Send(ctx context.Context, m pombo.Message) error {
 	return nil
 }
 
-func (c *Client) send(ctx context.Context, x *exchange, m pombo.Message) *pombo.Error {
+func (c *Client) send(ctx context.Context, x *exchange) *pombo.Error {
 	within, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	a, p, err := c.post(within, c.messages, x, 1<<20)
@@ -42,12 +42,8 @@ func (c *Client) send(ctx context.Context, x *exchange, m pombo.Message) *pombo.
 	case a.status == http.StatusAccepted:
 		return nil
 	case a.status != 0:
-		secrets := []string{m.To}
-		for _, p := range m.Params {
-			secrets = append(secrets, p.Value.Reveal())
-		}
-		return c.refused(a, secrets...)
+		return refused(a)
 	default:
-		return c.broke(ctx, p, err)
+		return broke(ctx, p, err)
 	}
 }

@@ -249,6 +249,10 @@ func TestRefused(t *testing.T) {
 		{[]string{"BLIP_URL=https:///x"}, "BLIP_URL", "no http address"},
 		{[]string{"TEMPLATE_NAME="}, "TEMPLATE_NAME", "DB_COL_TEMPLATE"},
 		{[]string{"TEMPLATE_NAME=exam ready"}, "TEMPLATE_NAME", "blank"},
+		{[]string{"TEMPLATE_NAME=Exam-Ready"}, "TEMPLATE_NAME", "lower-case letters"},
+		{[]string{"DB_COL_ID=NR_TELEFONE"}, "DB_COL_ID", "the table's own key"},
+		{[]string{"DB_COL_PHONE=FONE", `DB_COL_ID="fone"`}, "DB_COL_ID", "the table's own key"},
+		{[]string{"DB_COL_ID=nm_contato"}, "DB_COL_ID", "the table's own key"},
 		{[]string{"TEMPLATE_LANGUAGE=pt-br"}, "TEMPLATE_LANGUAGE", "write pt_BR"},
 		{[]string{"BLIP_TIMEOUT=20"}, "BLIP_TIMEOUT", "write 20s"},
 		{[]string{"JOB_INTERVAL=300"}, "JOB_INTERVAL", "write 300s or 5m"},
@@ -575,6 +579,7 @@ func TestOtherWarnings(t *testing.T) {
 		{"KEYBLIP=" + base64.StdEncoding.EncodeToString([]byte("nocolon")), "does not look like"},
 		{"KEYBLIP=" + base64.RawStdEncoding.EncodeToString([]byte("bot:access")), ""},
 		{"API_TOKEN=short", "only 5 characters"},
+		{"WEBHOOK_SECRET=0123456789abcdef", "WEBHOOK_SECRET (environment) is set and API_TOKEN is not"},
 		{`API_TOKEN="0123456789abcdef"`, "starts and ends with a quote"},
 	} {
 		_, warnings, err := Load("", good(c.set), NeedAll)

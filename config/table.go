@@ -57,7 +57,7 @@ var groups = []group{
 			{
 				name: "TEMPLATE_NAME", starter: true, example: "exam_ready",
 				doc: "Name of the approved template that is sent. May be empty only when DB_COL_TEMPLATE names one for each row.",
-				set: word(func(c *Config) *string { return &c.Blip.Template }),
+				set: templateName,
 			},
 			{
 				name: "NAMESPACE", starter: true, example: "0a1b2c3d_4e5f_6789_abcd_ef0123456789",

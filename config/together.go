@@ -27,6 +27,9 @@ func (l *loader) checkTogether(c *Config) {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
 	}
+	if l.isSet("WEBHOOK_SECRET") && !l.isSet("API_TOKEN") {
+		l.warn("WEBHOOK_SECRET", "is set and API_TOKEN is not: a proxy that lets Blip in may let everybody in; set API_TOKEN")
+	}
 	if n := len(c.API.Token.Reveal()); n > 0 && n < leastSecret {
 		short := fmt.Sprintf("has only %d characters: it can be guessed", n)
 		if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && l.need&NeedAPI != 0 {
@@ -122,8 +125,14 @@ func (l *loader) checkColumns(c *Config) {
 	} {
 		owner[fold(r.column)] = r.name
 	}
+	personal := fold(s.ColPhone) == fold(s.ColID)
 	for _, p := range s.Params {
 		owner[fold(p.Name)] = "DB_COL_PARAMS"
+		personal = personal || fold(p.Name) == fold(s.ColID)
+	}
+	if personal {
+		l.report("DB_COL_ID", trouble("names a column of the person (DB_COL_PHONE or DB_COL_PARAMS), and the key stands in the log, the API and the ledger for good",
+			"name the table's own key; if the message is to show that key, map a view that has it in a second column"))
 	}
 	for _, w := range []struct{ name, column string }{
 		{"DB_COL_STATUS", s.ColStatus},

@@ -65,6 +65,15 @@ func word(field func(*Config) *string) setter {
 	}
 }
 
+// templateName is a name as WhatsApp allows it.
+func templateName(c *Config, s string) *Problem {
+	p := word(func(c *Config) *string { return &c.Blip.Template })(c, s)
+	if p == nil && c.Blip.Template != "" && !pombo.ValidTemplateName(c.Blip.Template) {
+		return trouble("is no name that WhatsApp allows", "write it as the Blip portal shows it: lower-case letters without accents, digits and _")
+	}
+	return p
+}
+
 // oneOf is one of a few words.
 func oneOf(field func(*Config) *string, choices ...string) setter {
 	return func(c *Config, s string) *Problem {

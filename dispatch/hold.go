@@ -42,7 +42,7 @@ func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.Misfit, un
 		until = n.Expires // the claim then ends it
 	}
 	o = release(o, m.Reason, until)
-	o.Detail, o.Held = m.What, true
+	o.Detail, o.Held = m.Detail(), true
 	return o
 }
 
@@ -92,7 +92,7 @@ func (e *Engine) checkTemplate(held pombo.Outcome, n *pombo.Notification) (o pom
 	ofValues := until.IsZero() && m.OfValues()
 	switch {
 	case ofValues && n.Key.Source == overHTTP:
-		return fail(held, m.Reason, m.What), false // whoever sent it gave the places too
+		return fail(held, m.Reason, m.Detail()), false // whoever sent it gave the places too
 	case ofValues && e.remapped(n):
 		row, err := e.o.Source.Row(e.claiming, n.Key.Row)
 		switch {

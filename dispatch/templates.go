@@ -190,12 +190,14 @@ func (c *catalog) judge(name string, places []pombo.Place) pombo.Misfit {
 	if len(all) == 0 {
 		return pombo.Misfit{}
 	}
-	what := make([]string, len(all))
-	for i, m := range all {
-		what[i] = m.What
+	var what, todo []string
+	for _, m := range all {
+		what = append(what, m.What)
+		if !slices.Contains(todo, m.Todo) {
+			todo = append(todo, m.Todo)
+		}
 	}
-	all[0].What = strings.Join(what, "; ")
-	return all[0]
+	return pombo.Misfit{Reason: all[0].Reason, What: strings.Join(what, "; "), Todo: strings.Join(todo, "; ")}
 }
 
 // look says what keeps values in these places from going with a template, and

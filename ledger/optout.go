@@ -280,7 +280,7 @@ func (db *DB) OptOuts(ctx context.Context, after string, limit int) (list []pomb
 	if after != "" {
 		before, err = strconv.ParseInt(after, 36, 64)
 		if err != nil || before <= 0 {
-			return nil, "", errors.New("the cursor is none of this list; start again without one")
+			return nil, "", pombo.ErrCursor
 		}
 	}
 	var last int64

@@ -168,7 +168,7 @@ func (db *DB) selection(ctx context.Context, f pombo.Filter) (*selection, error)
 	if f.Cursor != "" {
 		seq, err := strconv.ParseInt(f.Cursor, 36, 64)
 		if err != nil || seq <= 0 {
-			return nil, errors.New("the cursor is none of this list; start again without one")
+			return nil, pombo.ErrCursor
 		}
 		s.before = seq
 	}

@@ -76,12 +76,19 @@ func (r *reader) row(key string, values []any) (pombo.Row, error) {
 			row.Params = append(row.Params, pombo.Param{Place: v.place, Value: pombo.Private(s)})
 		case forTemplate:
 			row.Template = strings.TrimSpace(s)
+			if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
+				err = errTemplate
+			}
 		case forPriority:
 			row.Priority = priority(s)
 		case forSendAfter:
-			row.SendAfter, err = parseTime(s, m.Zone)
+			if row.SendAfter, err = parseTime(s, m.Zone); pombo.IsFar(row.SendAfter) {
+				err = errFar
+			}
 		case forExpires:
-			row.Expires, err = parseTime(s, m.Zone)
+			if row.Expires, err = parseTime(s, m.Zone); pombo.IsFar(row.Expires) {
+				row.Expires = time.Time{} // never
+			}
 		}
 		if err != nil {
 			r.t.report(pombo.RowProblem{Row: key, Column: v.text, Sentence: err.Error()})
@@ -166,6 +173,11 @@ var timeLayouts = []string{
 	"2006-01-02",
 	"2006-01-02 15:04:05 -0700 MST",
 }
+
+var errFar = errors.New("the time is more than 100 years away, so the row would never go; correct it, leave it empty to send at once, or give the row another status")
+
+// errTemplate does not repeat the name: what is none may be a person's.
+var errTemplate = errors.New("the template has a name that WhatsApp does not allow (only lower-case letters without accents, digits and _, at most 512); correct it, or see whether DB_COL_TEMPLATE names the right column")
 
 var errTime = errors.New("the time cannot be read; write it as 2026-11-23 10:00:00, with a zone as 2026-11-23T10:00:00-03:00, or as Unix seconds")
 

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"pombo"
 	"pombo/api"
 	"pombo/config"
 	"pombo/telemetry"
@@ -75,6 +80,7 @@ type shell struct {
 	stdin   io.Reader
 	stdout  io.Writer // results
 	stderr  io.Writer // what is said about the work
+	unsaid  error     // why a result could not be written
 }
 
 // load reads the parts of the configuration that a command needs. Warnings go to
@@ -131,10 +137,55 @@ func (s *shell) sayf(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.stderr, format+"\n", args...) // there is nobody else to tell
 }
 
-// printf writes to the results. An error shows up at the end, in the exit code of
-// whatever reads them.
+// printf writes to the results. An error shows up at the end, in the exit code.
 func (s *shell) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.stdout, format, args...)
+	if _, err := fmt.Fprintf(s.stdout, format, args...); err != nil && s.unsaid == nil {
+		s.unsaid = fmt.Errorf("write the results: %w", err)
+	}
+}
+
+// readLines reads the standard input to its end, or until ctx ends: reading from a
+// terminal cannot be broken off. What stands there is nobody else's to see, as
+// arguments are (ps, the shell's history).
+func (s *shell) readLines(ctx context.Context) ([]pombo.Private, error) {
+	type read struct {
+		lines []pombo.Private
+		err   error
+	}
+	done := make(chan read, 1)
+	go func() { // after ctx it ends with the process, at the latest
+		var r read
+		lines := bufio.NewScanner(s.stdin)
+		for lines.Scan() {
+			r.lines = append(r.lines, pombo.Private(strings.TrimRight(lines.Text(), "\r")))
+		}
+		r.err = lines.Err()
+		done <- r
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		switch {
+		case r.err != nil:
+			return nil, fmt.Errorf("read the standard input: %w", r.err)
+		case !slices.ContainsFunc(r.lines, func(l pombo.Private) bool { return strings.TrimSpace(l.Reveal()) != "" }):
+			return nil, wrongUse(errors.New("there is nothing on the standard input"), "write the phone on the first line")
+		}
+		return r.lines, nil
+	}
+}
+
+// readPhone is the phone of an argument; "-" is read from the standard input.
+func (s *shell) readPhone(ctx context.Context, given string) (string, error) {
+	if given != "-" {
+		return given, nil
+	}
+	lines, err := s.readLines(ctx)
+	if err != nil {
+		return "", err
+	}
+	return lines[0].Reveal(), nil
 }
 
 // askTime is more than the server takes for any answer that waits for no run.

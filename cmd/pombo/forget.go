@@ -6,7 +6,7 @@ import (
 )
 
 type forgetCommand struct {
-	Phone string `arg:"" placeholder:"PHONE" help:"The person's phone, in any spelling."`
+	Phone string `arg:"" placeholder:"PHONE" help:"The person's phone, in any spelling; - reads it from the standard input."`
 	Yes   bool   `help:"Erase; without it they are only counted."`
 	JSON  bool   `help:"Print JSON."`
 }
@@ -14,20 +14,24 @@ type forgetCommand struct {
 func (forgetCommand) Help() string {
 	return `It erases from the ledger the phone and the message of every notification to a person, and what Blip calls the phone. Notifications that wait are cancelled first. Keys, states and times stay: no row is sent again, and counts stay what they were.
 
-The company's table, Blip and backups are not touched. The log has no phone in clear. The wish to get no messages is kept, for it must be respected.
+The company's table, Blip and backups are not touched. The log has no phone in clear. The wish to get no messages is kept, for it must be respected. Arguments can be seen by others on this machine (ps) and stay in the shell's history; the standard input does not.
 
 Examples:
 
     pombo forget '(31) 98888-0000'
-    pombo forget --yes +5531988880000`
+    echo +5531988880000 | pombo forget --yes -`
 }
 
 func (c forgetCommand) Run(ctx context.Context, s *shell) error {
+	phone, err := s.readPhone(ctx, c.Phone)
+	if err != nil {
+		return err
+	}
 	client, err := s.client()
 	if err != nil {
 		return err
 	}
-	f, err := client.Forget(ctx, c.Phone, c.Yes)
+	f, err := client.Forget(ctx, phone, c.Yes)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 type listCommand struct {
 	State  stateFlag `placeholder:"STATE" help:"Only those in this state: ${states}."`
-	Phone  string    `placeholder:"PHONE" help:"Only those to this person, in any spelling."`
+	Phone  string    `placeholder:"PHONE" help:"Only those to this person, in any spelling; - reads it from the standard input."`
 	Search string    `placeholder:"TEXT" help:"Only the row with this key; or those whose key starts so, or whose id is or starts with this (at least eight digits)."`
 	Taken  int64     `name:"run" placeholder:"N" help:"Only those that this run took in."`
 	Since  sinceFlag `placeholder:"TIME" help:"Only those taken in since: 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00."`
@@ -22,10 +22,12 @@ type listCommand struct {
 }
 
 func (listCommand) Help() string {
-	return `Examples:
+	return `Arguments can be seen by others on this machine (ps) and stay in the shell's history; the standard input does not.
+
+Examples:
 
     pombo list --state failed --since 24h
-    pombo list --phone '(31) 98888-0000'
+    echo '(31) 98888-0000' | pombo list --phone -
     pombo list --state uncertain --json`
 }
 
@@ -73,12 +75,16 @@ func (c listCommand) Run(ctx context.Context, s *shell) error {
 	if c.Limit < 1 || c.Limit > 1000 {
 		return wrongUse(fmt.Errorf("--limit is %d: it must be from 1 to 1000", c.Limit), "with --cursor the list goes on")
 	}
+	phone, err := s.readPhone(ctx, c.Phone)
+	if err != nil {
+		return err
+	}
 	client, err := s.client()
 	if err != nil {
 		return err
 	}
 	list, err := collect(ctx, client, pombo.Filter{
-		State: pombo.State(c.State), Phone: c.Phone, Text: c.Search, Run: c.Taken,
+		State: pombo.State(c.State), Phone: phone, Text: c.Search, Run: c.Taken,
 		Since: c.Since.Time, Limit: c.Limit, Cursor: c.Cursor,
 	})
 	if err != nil {

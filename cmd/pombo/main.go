@@ -66,7 +66,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 	s := &shell{environ: environ, envFile: c.EnvFile, stdin: stdin, stdout: stdout, stderr: stderr}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(s); err != nil {
+	err = parsed.Run(s)
+	if err == nil {
+		err = s.unsaid
+	}
+	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = errInterrupted
 		}

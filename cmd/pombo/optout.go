@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"pombo"
@@ -123,7 +123,7 @@ type optOutChanged struct {
 func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSON bool, change func(*api.Client, context.Context, pombo.Private) (api.OptOutChange, error)) error {
 	if len(phones) == 1 && phones[0] == "-" {
 		var err error
-		if phones, err = s.readPhones(); err != nil {
+		if phones, err = s.readPhones(ctx); err != nil {
 			return err
 		}
 	}
@@ -165,15 +165,7 @@ func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSO
 }
 
 // readPhones reads the standard input, one phone a line.
-func (s *shell) readPhones() (phones []pombo.Private, err error) {
-	lines := bufio.NewScanner(s.stdin)
-	for lines.Scan() {
-		if line := strings.TrimSpace(lines.Text()); line != "" {
-			phones = append(phones, pombo.Private(line))
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read phones from the standard input: %w", err)
-	}
-	return phones, nil
+func (s *shell) readPhones(ctx context.Context) (phones []pombo.Private, err error) {
+	lines, err := s.readLines(ctx)
+	return slices.DeleteFunc(lines, func(l pombo.Private) bool { return strings.TrimSpace(l.Reveal()) == "" }), err
 }

@@ -9,9 +9,9 @@ import (
 )
 
 type pauseCommand struct {
-	For  time.Duration `placeholder:"SPAN" help:"Resume by itself after this long, such as 2h; without it until pombo resume."`
-	Why  string        `placeholder:"TEXT" help:"For others to read; no name and no phone."`
-	JSON bool          `help:"Print JSON."`
+	For  *time.Duration `placeholder:"SPAN" help:"Resume by itself after this long, such as 2h; without it until pombo resume."`
+	Why  string         `placeholder:"TEXT" help:"For others to read; no name and no phone."`
+	JSON bool           `help:"Print JSON."`
 }
 
 func (pauseCommand) Help() string {
@@ -24,16 +24,16 @@ Examples:
 }
 
 func (c pauseCommand) Run(ctx context.Context, s *shell) error {
-	if c.For < 0 {
-		return wrongUse(fmt.Errorf("--for is %s, which is over already", c.For), "write a time span such as 2h")
+	if c.For != nil && *c.For <= 0 {
+		return wrongUse(fmt.Errorf("--for is %s, which is over already", c.For), "write a time span such as 2h, or leave --for out to pause until pombo resume")
 	}
 	client, err := s.client()
 	if err != nil {
 		return err
 	}
 	var until time.Time
-	if c.For > 0 {
-		until = time.Now().Add(c.For)
+	if c.For != nil {
+		until = time.Now().Add(*c.For)
 	}
 	pause, err := client.Pause(ctx, until, c.Why)
 	if err != nil {

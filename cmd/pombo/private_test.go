@@ -37,7 +37,12 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		if bytes.Contains(body, []byte("echo")) && r.URL.Path == "/messages" {
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = fmt.Fprintf(w, `{"code":81,"description":%q}`, "could not send "+string(body))
+			_, _ = fmt.Fprintf(w, `{"code":81,"description":%q}`, "could not send "+string(body)+quotedPlanted)
+			return
+		}
+		if bytes.Contains(body, []byte("/accounts/+5531977774408")) { // the look-up of an identity
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"status":"failure","reason":{"code":67,"description":%q}}`, "number not found"+quotedPlanted)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -54,7 +59,8 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 		"KEYBLIP=" + p.secret("Y2hhdmU6c2VncmVkYQ=="), "API_TOKEN=" + p.secret("um-token-bem-secreto"),
 		"BLIP_URL=" + blip.URL, "TEMPLATE_NAME=notificacao", "BLIP_TIMEOUT=1s", "UNCERTAIN_WAIT=1s",
 		"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
-		"DB_URL=sqlite:" + p.table, "DB_COL_SEND_AFTER=DT_ENVIAR_APOS",
+		"DB_URL=sqlite:" + p.table, "DB_COL_SEND_AFTER=DT_ENVIAR_APOS", "DB_COL_TEMPLATE=NM_MODELO",
+		"WEBHOOK_SECRET=" + p.secret("um-segredo-planted-webhook"),
 		"LEDGER_URL=sqlite:" + filepath.Join(p.folder, "ledger.db"), "LOG_FILE=" + filepath.Join(p.folder, "pombo.log"), "LOG_LEVEL=debug",
 		"API_ADDR=" + addr, "API_URL=" + api,
 	}
@@ -94,6 +100,8 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 	if len(ids) < len(p.rows) {
 		t.Fatalf("%d notifications, want at least the %d rows", len(ids), len(p.rows))
 	}
+	p.postFailures(t, api, ids)
+	command("send", "--no-wait", "--template", "Modelo Planted 31977774506", "(31) 97777-4321", "Zenóbia Planted", "recado planted")
 	command("list", "--limit=1000")
 	command("list", "--phone", "(31) 97777-4321")
 	command("list", "--phone", "(31) 97777")
@@ -126,7 +134,8 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 			t.Errorf("no notification ever had the reason %s", reason)
 		}
 	}
-	for _, sentence := range []string{"row not settled", "the time cannot be read"} {
+	for _, sentence := range []string{"row not settled", "the time cannot be read", "a name that WhatsApp does not allow",
+		"message failed after Blip had taken it", "The message to … was not delivered", "code 67: number not found"} {
 		if !strings.Contains(string(logged), sentence) {
 			t.Errorf("the log never says %q", sentence)
 		}
@@ -184,6 +193,9 @@ func newPlanted(t *testing.T) *planted {
 	add("(31) 97777-4405", "texto planted e", p.text("amanhã cedo, planted")) // a time that is none
 	add("(31) 97777-4406", "texto planted f", nil)                            // a trigger refuses it, in words of its own
 	add("+55 31 97777-4407 / +1 212 555 0188", "texto planted g", nil)
+	add("(31) 97777-4408", "texto planted h", nil) // Blip refuses to say who it is
+	add("(31) 97777-4409", "texto planted i", nil) // its template is a name
+	p.words = append(p.words, "Zen%C3%B3bia", "Zenobia", "zenobia", "7777 ... 4312", "detnalp", "UGxhbnRlZA")
 
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(p.table))
 	if err != nil {
@@ -196,13 +208,37 @@ func newPlanted(t *testing.T) *planted {
 			t.Fatal(err)
 		}
 	}
-	exec(`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, DT_ENVIAR_APOS TEXT, CD_STATUS INTEGER DEFAULT 1);
+	exec(`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, DT_ENVIAR_APOS TEXT, NM_MODELO TEXT, CD_STATUS INTEGER DEFAULT 1);
 		CREATE TRIGGER refuse BEFORE UPDATE ON NOTIFICACAO WHEN old.NR_TELEFONE LIKE '%4406'
 		BEGIN SELECT raise(ABORT, 'Pessoa Planted de (31) 97777-4406 não pode'); END`)
 	for _, r := range p.rows {
 		exec(`INSERT INTO NOTIFICACAO (NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, DT_ENVIAR_APOS) VALUES (?, ?, nullif(?, ''), ?)`, r.phone, r.name, r.text, r.after)
 	}
+	exec(`UPDATE NOTIFICACAO SET NM_MODELO = 'Zenóbia Planted 31977774409' WHERE NR_TELEFONE LIKE '%4409'`)
 	return p
+}
+
+// quotedPlanted is what somebody who quotes makes of a row.
+const quotedPlanted = " Zenóbia Planted, ZENÓBIA PLANTED, Zen%C3%B3biaplanted, Zenobia, ZenobiaPlanted, 5531 ... 7777 ... 4312, detnalP, UGxhbnRlZA, textoplanted"
+
+// postFailures has a webhook say of each message that it failed, quoting the row.
+func (p *planted) postFailures(t *testing.T, api string, ids []string) {
+	t.Helper()
+	for _, id := range ids {
+		body := fmt.Sprintf(`{"event":"failed","id":%q,"reason":{"code":81,"description":%q}}`, id, "The message to"+quotedPlanted+" was not delivered")
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, api+"/blip/notifications/um-segredo-planted-webhook", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("the webhook answers %d", response.StatusCode)
+		}
+	}
 }
 
 // phone plants a number in every spelling in which it could come out.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"pombo"
 	"pombo/api"
@@ -36,6 +38,17 @@ type changed struct {
 	Hint   string       `json:"hint,omitempty"`
 }
 
+// enoughUnable is how often in a row the server may be unable until the rest is left:
+// each time it may have waited seconds for a table that is locked.
+const enoughUnable = 3
+
+// isUnable reports whether the server could not at the moment, or was not there.
+func isUnable(err error) bool {
+	answered, ok := errors.AsType[*api.Error](err)
+	_, away := errors.AsType[*api.Unreachable](err)
+	return away || ok && answered.Problem.Status == http.StatusServiceUnavailable
+}
+
 // change makes the same change to several notifications. One that cannot be
 // changed does not keep the others from it, but the command has failed then.
 func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.ID) (api.Story, error)) error {
@@ -49,8 +62,18 @@ func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change 
 	}
 	results := make([]changed, 0, len(ids))
 	var failed error
+	unable := 0 // how often in a row the server could not at the moment
 	for _, id := range ids {
+		if unable == enoughUnable {
+			results = append(results, changed{ID: id, Error: "not tried: the server could not do it for those before", Hint: "do the same again when the server can: see the first errors and GET /readyz"})
+			continue
+		}
 		story, err := change(client, ctx, id)
+		if isUnable(err) {
+			unable++
+		} else {
+			unable = 0
+		}
 		if err != nil {
 			failed = errShown
 			results = append(results, changed{ID: id, Error: err.Error(), Hint: hintOf(err)})

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"pombo"
@@ -18,7 +16,7 @@ type sendCommand struct {
 	Phone    string            `arg:"" help:"Phone number, in any spelling; - reads phone and values from the standard input, one a line."`
 	Values   []string          `arg:"" optional:"" name:"value" help:"Values for {{1}}, {{2}}, … of the template."`
 	Template string            `placeholder:"NAME" help:"Another template than TEMPLATE_NAME."`
-	Place    map[string]string `placeholder:"PLACE=VALUE" mapsep:"none" help:"A value for another place: header, header-image, button0, …; see DB_COL_PARAMS."`
+	Place    map[string]string `placeholder:"PLACE=VALUE" mapsep:"none" help:"A value for another place: header, header-image, button0, …; see DB_COL_PARAMS. With - as the phone, PLACE=- reads it from the last lines, in the order of the places' names."`
 	Key      string            `placeholder:"KEY" help:"Makes the message unique: the same key again sends nothing and shows what is there."`
 	Wait     bool              `default:"true" negatable:"" help:"Wait until it is known whether it went, at most ${sendTime} (default)."`
 	JSON     bool              `help:"Print JSON."`
@@ -38,7 +36,7 @@ Examples:
 const sendTime = 30 * time.Second
 
 func (c sendCommand) Run(ctx context.Context, s *shell) error {
-	row, err := c.row(s)
+	row, err := c.row(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -77,29 +75,38 @@ func (c sendCommand) Run(ctx context.Context, s *shell) error {
 }
 
 // row puts the message together.
-func (c sendCommand) row(s *shell) (pombo.Row, error) {
+func (c sendCommand) row(ctx context.Context, s *shell) (pombo.Row, error) {
 	recipient, values := c.Phone, c.Values
 	if recipient == "-" {
 		if len(values) > 0 {
 			return pombo.Row{}, wrongUse(errors.New("with - the values come from the standard input"), "give all on the command line, or all on the standard input")
 		}
-		lines := bufio.NewScanner(s.stdin)
-		for lines.Scan() {
-			values = append(values, strings.TrimRight(lines.Text(), "\r"))
+		lines, err := s.readLines(ctx)
+		if err != nil {
+			return pombo.Row{}, err
 		}
-		if err := lines.Err(); err != nil {
-			return pombo.Row{}, fmt.Errorf("read the standard input: %w", err)
-		}
-		if len(values) == 0 {
-			return pombo.Row{}, wrongUse(errors.New("there is nothing on the standard input"), "write the phone on the first line, then each value on a line")
+		for _, l := range lines {
+			values = append(values, l.Reveal())
 		}
 		recipient, values = values[0], values[1:]
+	}
+	// From behind: the lines for places follow on those for the text.
+	places := slices.Sorted(maps.Keys(c.Place))
+	for _, text := range slices.Backward(places) {
+		if c.Place[text] != "-" || c.Phone != "-" {
+			continue
+		}
+		if len(values) == 0 {
+			return pombo.Row{}, wrongUse(fmt.Errorf("the standard input has no line for --place %s=-", text), "write the values for places on the last lines, in the order of the names of the places")
+		}
+		c.Place[text] = values[len(values)-1]
+		values = values[:len(values)-1]
 	}
 	row := pombo.Row{Recipient: pombo.Private(recipient), Template: c.Template}
 	for _, v := range values {
 		row.Params = append(row.Params, pombo.Param{Place: pombo.Body, Value: pombo.Private(v)})
 	}
-	for _, text := range slices.Sorted(maps.Keys(c.Place)) {
+	for _, text := range places {
 		place, err := pombo.ParsePlace(text)
 		if err != nil {
 			return pombo.Row{}, wrongUse(err, "")

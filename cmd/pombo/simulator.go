@@ -110,6 +110,18 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 			ForwardedIDs: c.ForwardedIDs, TunnelFrom: c.TunnelFrom, StopAfter: blipsim.Event(c.StopAfter),
 		},
 	}
+	for _, rate := range []struct {
+		flag  string
+		value float64
+	}{
+		{"cut-before-read", c.CutBeforeRead}, {"cut-after-accept", c.CutAfterAccept}, {"hang", c.Hang},
+		{"error-502", c.Error502}, {"error-503", c.Error503}, {"error-504", c.Error504}, {"throttle", c.Throttle}, {"slow", c.Slow},
+		{"taken-anyway", c.TakenAnyway}, {"duplicate-events", c.DuplicateEvents}, {"forwarded-ids", c.ForwardedIDs}, {"read-rate", max(c.ReadRate, 0)},
+	} {
+		if !(rate.value >= 0 && rate.value <= 1) { // NaN too
+			return o, wrongUse(fmt.Errorf("--%s is %v", rate.flag, rate.value), "write a share from 0 to 1, such as 0.05")
+		}
+	}
 	if c.ReadRate == 0 {
 		o.ReadRate = -1 // there 0 means the default, and whoever writes 0 means none
 	}

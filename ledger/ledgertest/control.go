@@ -330,6 +330,14 @@ func lists(f *fixture) {
 			f.Errorf("a bad %s: error = %v, want one without the number", name, err)
 		}
 	}
+	for _, wrong := range []string{"?", "0", "-1", "%25", "🙂", strings.Repeat("z", 40)} {
+		if _, err := f.db.List(f.Context(), pombo.Filter{Cursor: wrong}); !errors.Is(err, pombo.ErrCursor) {
+			f.Errorf("List with the cursor %q: %v, want pombo.ErrCursor", wrong, err)
+		}
+		if _, _, err := f.db.OptOuts(f.Context(), wrong, 3); !errors.Is(err, pombo.ErrCursor) {
+			f.Errorf("OptOuts with the cursor %q: %v, want pombo.ErrCursor", wrong, err)
+		}
+	}
 	// A page does not shift when more is taken in.
 	first, err := f.db.List(f.Context(), pombo.Filter{Limit: 3})
 	f.must(err)

@@ -186,6 +186,53 @@ func unreadableTime(b *bench) {
 	}
 }
 
+// farTimes: the "no end" of many systems is the year 10000 elsewhere.
+func farTimes(b *bench) {
+	rows := []Row{b.row(1), b.row(2), b.row(3), b.row(4), b.row(5)}
+	rows[0].Expires = "9999-12-31 23:59:59"
+	rows[1].Expires = "9999-12-31"
+	rows[2].SendAfter = "9999-12-31 23:59:59"
+	rows[3].Expires = "99999999999" // Unix seconds
+	rows[4].SendAfter = "0001-01-01 00:00:00"
+	b.Insert(rows...)
+	got := b.page("", 10)
+	b.wantKeys(b.pass(10), 1, 2, 4, 5)
+	for _, r := range got {
+		if !r.Expires.IsZero() {
+			b.Errorf("row %s expires %s, want never", r.Key, r.Expires)
+		}
+		if _, err := r.SendAfter.UTC().MarshalJSON(); err != nil {
+			b.Errorf("row %s: %v", r.Key, err)
+		}
+	}
+	if got := b.Problems(); len(got) != 1 || got[0].Row != b.key(3) || got[0].Column != "DT_ENVIO" {
+		b.Errorf("problems = %v, want one, of the row that would never go", got)
+	}
+}
+
+// noTemplate: a mapping one column off brings names and phones in its place.
+func noTemplate(b *bench) {
+	rows := []Row{b.row(1), b.row(2), b.row(3), b.row(4)}
+	rows[0].Template = "Zenobiaplanted 31977774506"
+	rows[1].Template = "exam_ready2"
+	rows[2].Template = " "
+	rows[3].Template = "açãoplanted"
+	b.Insert(rows...)
+	b.wantKeys(b.pass(10), 2, 3)
+	problems := b.Problems()
+	if len(problems) != 2 {
+		b.Errorf("problems = %v, want two", problems)
+	}
+	for _, p := range problems {
+		if p.Column != "CD_TEMPLATE" || strings.Contains(p.String(), "planted") {
+			b.Errorf("problem = %s", p)
+		}
+	}
+	if _, err := b.Row(b.Context(), b.key(1)); err == nil || strings.Contains(err.Error(), "planted") {
+		b.Errorf("Row: error %v, want one that does not repeat the name", err)
+	}
+}
+
 func onlyUnreadable(b *bench) {
 	var rows []Row
 	for n := 1; n <= 9; n++ {

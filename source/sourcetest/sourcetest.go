@@ -163,6 +163,8 @@ var cases = []struct {
 	{name: "NULL everywhere", run: nulls},
 	{name: "a text of ten megabytes", run: hugeText},
 	{name: "an unreadable time stops no other row", run: unreadableTime},
+	{name: "times beyond all calendars", run: farTimes},
+	{name: "a template that is none", run: noTemplate},
 	{name: "a page of nothing but unreadable rows", run: onlyUnreadable},
 	{name: "one row", run: oneRow},
 	{name: "statuses", run: statuses},
