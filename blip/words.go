@@ -31,7 +31,7 @@ func known(s string) string {
 	words := strings.FieldsFunc(s, func(r rune) bool { return !inWord(r) })
 	numbers := smallNumbers(words)
 	var b strings.Builder
-	rest, gap, any := s, false, false
+	rest, gap, some := s, false, false
 	for _, w := range words {
 		at := strings.Index(rest, w)
 		rest = rest[at+len(w):]
@@ -51,12 +51,12 @@ func known(s string) string {
 			if rest != "" && strings.IndexByte(".,:;", rest[0]) >= 0 && (len(rest) == 1 || rest[1] == ' ') {
 				b.WriteByte(rest[0])
 			}
-			gap, any = false, true
+			gap, some = false, true
 			continue
 		}
 		gap = true
 	}
-	if !any {
+	if !some {
 		return ""
 	}
 	if gap {
@@ -126,6 +126,7 @@ var vocabulary = func() map[string]bool {
 	return m
 }()
 
+//nolint:misspell // half of it is Portuguese
 const vocabularyText = `
 an and are as at be because been being but by can can't cannot could couldn't did didn't do does doesn't for from
 had has hasn't have if in into is isn't it its more must no not of on only or out over part same should some than that
@@ -169,7 +170,7 @@ bytes certificate dial eof handshake lookup peer refused signed socket tcp tls u
 
 en en_us es es_es pt pt_br text_plain plain lime html
 
-ao aos as com como da das de do dos e em esta está está este existe foi há já mais na nas não nem no nos num numa ou
+ao aos as com como da das de do dos e em esta está este existe foi há já mais na nas não nem no nos num numa ou
 para pela pelo por pode podem que se sem ser seu sua são só também tem uma um à às é
 
 aceita aceito acesso alterado análise aplicativo aprovada aprovado arquivo ativa ativo atingido atualizado atualização
