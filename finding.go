@@ -27,7 +27,7 @@ var findings = map[FindingKind]struct{ what, todo string }{
 	RowNotPending: {"the message waits to be sent, but its row is no longer pending or no longer there",
 		"pombo cancel ID, if it is not to be sent"},
 	RowDiverged: {"the status was not written: the row's owner had changed it meanwhile",
-		"look at the row; find who else writes the status column"},
+		"look at the row; find who else writes the status column. Set back to pending, it is sent once more"},
 	RowGone:    {"the status was not written: the row was no longer there", "nothing, if the row was deleted on purpose"},
 	RowRefused: {"the status was not written: the database refuses the change", "see the detail (pombo show ID); have the trigger or the check mended, then set the status by hand"},
 	SettleOverdue: {"the result has not been written into the row for six hours",

@@ -274,6 +274,8 @@ func CheckValue(v Private) (Reason, string) {
 		return ParameterFormat, "has a line break"
 	case strings.Contains(s, "\t"):
 		return ParameterFormat, "has a tab"
+	case strings.Contains(s, "\x00"):
+		return ParameterFormat, "has a NUL character, which ends the text for many a program"
 	case strings.Contains(s, "     "):
 		return ParameterFormat, "has more than four blanks in a row"
 	}

@@ -141,7 +141,7 @@ func TestFill(t *testing.T) {
 
 func TestCheckValueDoesNotRepeatTheValue(t *testing.T) {
 	for value, want := range map[string]Reason{
-		"segredo": NoReason, " ": ParameterEmpty, "segredo\n": ParameterFormat, "segredo\t": ParameterFormat,
+		"segredo": NoReason, " ": ParameterEmpty, "segredo\n": ParameterFormat, "segredo\t": ParameterFormat, "abc\x00segredo": ParameterFormat,
 		"segredo     x": ParameterFormat, "segredo    x": NoReason,
 		strings.Repeat("é", maxValue): NoReason, strings.Repeat("segredo", 700): ParameterTooLong,
 	} {

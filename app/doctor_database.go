@@ -37,6 +37,7 @@ func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
 		return good("login, table, columns, types and the rights to read and to write are as they must be")
 	})
 	found = append(found, checked...)
+	found = append(found, check(ctx, "source", "status codes", func(context.Context) []Finding { return statusCodes(c.Source) })...)
 	inOrder := func(look func(context.Context) []Finding) func(context.Context) []Finding {
 		if failed(checked) {
 			return func(context.Context) []Finding { return skip("the table has to be in order first") }
@@ -87,6 +88,16 @@ func sourceTrouble(err error) (found []Finding) {
 	return bad(known.Op+": "+said(known.Err), todo)
 }
 
+// statusCodes looks for ends that leave no mark in the table.
+func statusCodes(c config.Source) []Finding {
+	if c.Failed == "" {
+		return doubt("STATUS_FAILED is not set: a row whose message failed, expired or was suppressed keeps "+c.ColStatus+" = "+c.Pending+
+			". Nobody sees in the table that nothing will be sent, and every pass reads the row again",
+			"set STATUS_FAILED to a code of its own; it is written for what expires and for opt-outs too, unless STATUS_EXPIRED and STATUS_SUPPRESSED name others")
+	}
+	return good("every end of a message has a code in the table")
+}
+
 // slowPage is how long one row may take to be found. With an index it takes
 // milliseconds, however many rows are finished.
 const slowPage = time.Second
@@ -105,7 +116,7 @@ func pending(ctx context.Context, table *source.Table, c config.Source) []Findin
 	case took > slowPage:
 		return doubt(fmt.Sprintf("it took %s to find one row with %s", took.Round(10*time.Millisecond), code), "give the table an index: pombo sql suggests one")
 	case len(rows) == 0:
-		return good("no row has " + code + ". If some should: have they been committed, and is STATUS_PENDING right?")
+		return good("no row has " + code + ". If some should: have they been committed, and is STATUS_PENDING right? In a column of text it must be the same letter by letter: \"1 \" and \"01\" are not \"1\"")
 	}
 	return good("rows with " + code + " are waiting")
 }

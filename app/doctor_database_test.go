@@ -44,6 +44,7 @@ func TestDoctorFindsFaultsOfOracle(t *testing.T) {
 		todo    string
 	}{
 		"all in order":     {check: "table", result: OK},
+		"no code":          {check: "status codes", result: Warn, what: "keeps CD_STATUS = 1", todo: "STATUS_FAILED"},
 		"a plan unasked":   {check: "plan", result: Skipped, what: "PLAN_TABLE"},
 		"no index":         {check: "index", result: Warn, what: "no index of NOTIFICACAO", todo: "CREATE INDEX"},
 		"a clock behind":   {options: oracledouble.Options{Now: func() time.Time { return time.Now().Add(-10 * time.Minute) }}, check: "clock", result: Warn, what: "behind", todo: "NTP"},

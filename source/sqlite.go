@@ -60,7 +60,9 @@ func (d *sqliteDialect) write() {
 	var page strings.Builder
 	page.WriteString("SELECT " + id)
 	for _, v := range m.values {
-		fmt.Fprintf(&page, ", substr(%s, 1, %d)", of(v.name), MaxText+1)
+		// substr ends before a NUL. Put there again, it has the value refused: else the
+		// first part would be sent without a word.
+		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", of(v.name), MaxText+1)
 	}
 	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
 	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2 ORDER BY %[2]s LIMIT ?3", status, id)

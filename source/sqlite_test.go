@@ -198,6 +198,24 @@ func TestSQLiteKeysWithNUL(t *testing.T) {
 	}
 }
 
+// What is before a NUL is not sent as if it were all: the value keeps the NUL, for
+// which the road refuses it.
+func TestSQLiteTextWithNUL(t *testing.T) {
+	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES
+		(1, '1' || char(0) || '2', 'abc' || char(0) || 'tail', char(0), 1), (2, '1', 'b', NULL, 1)`)
+	rows, err := open(t, path, simple()).Page(t.Context(), "", 10)
+	if err != nil || len(rows) != 2 {
+		t.Fatalf("%d rows, %v, want 2", len(rows), err)
+	}
+	got := []string{rows[0].Recipient.Reveal()}
+	for _, p := range append(rows[0].Params, rows[1].Params...) {
+		got = append(got, p.Value.Reveal())
+	}
+	if diff := cmp.Diff([]string{"1\x00", "abc\x00", "\x00", "b", ""}, got); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+}
+
 func TestSQLiteTextThatIsNone(t *testing.T) {
 	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', CAST(x'4A6FE36F' AS TEXT), 'a', 1), (2, '1', 'João', 'a', 1)`)
 	table := open(t, path, simple())
