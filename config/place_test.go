@@ -33,7 +33,7 @@ func TestNothingLiesInTheWindowsFolder(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range strings.Fields(test.want) {
+		for name := range strings.FieldsSeq(test.want) {
 			if !strings.Contains(strings.Join(refused, " "), name) {
 				t.Errorf("%s: %s is not refused", test.name, name)
 			}

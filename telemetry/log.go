@@ -11,7 +11,9 @@
 // A record is one line whatever it holds: line breaks, escape sequences and
 // other characters that do not print are written as escapes, so that no value
 // can forge a record. When the file cannot be written the console is told once,
-// and writing is tried again with each record; logging never stops the program.
+// and writing is tried again with each record; logging never stops the program,
+// and a Console is never waited for. A failure that repeats (pombo.Often) is
+// summed up once a minute.
 package telemetry
 
 import (

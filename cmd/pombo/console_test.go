@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func TestAStuckConsoleHoldsNothingUp(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if _, err := api.NewClient("http://"+addr, "", nil).Ready(ctx); err != nil {
+	if _, err := api.NewClient("http://"+addr, "", &http.Client{Timeout: 10 * time.Second}).Ready(ctx); err != nil {
 		t.Error(err)
 	}
 	stop()
