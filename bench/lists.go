@@ -332,7 +332,7 @@ func fillPostgres(ctx context.Context, url string, n int) error {
 	next := 0
 	_, err = db.CopyFrom(ctx, pgx.Identifier{"notification"}, listColumns, pgx.CopyFromFunc(func() ([]any, error) {
 		if next++; next > n {
-			return nil, nil //nolint:nilnil // this is how a copy ends
+			return nil, nil // the end
 		}
 		return listRow(n, next), nil
 	}))

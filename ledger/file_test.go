@@ -396,7 +396,7 @@ func TestOnlyItsUserReadsALedger(t *testing.T) {
 			err = os.WriteFile(copied+side, b, 0o600)
 		}
 		if err == nil {
-			err = os.Chmod(copied+side, 0o664) //nolint:gosec // what is to be mended
+			err = os.Chmod(copied+side, 0o664)
 		}
 		if err != nil {
 			t.Fatal(err)
