@@ -260,15 +260,36 @@ func (m *memory) Postpone(_ context.Context, o pombo.Outcome) error {
 	return err
 }
 
-func (m *memory) Uncertain(context.Context, int) (batch []pombo.Notification, err error) {
+func (m *memory) Uncertain(_ context.Context, limit int) (batch []pombo.Notification, err error) {
 	leave, err := m.enter("Uncertain")
 	defer leave()
-	for _, n := range m.rows {
-		if n.State == pombo.Uncertain && !n.NotBefore.After(time.Now()) {
-			batch = append(batch, *n)
-		}
+	for _, n := range m.doubts(limit) {
+		batch = append(batch, *n)
 	}
 	return batch, err
+}
+
+func (m *memory) doubts(limit int) (list []*pombo.Notification) {
+	for _, n := range m.rows {
+		if n.State == pombo.Uncertain && !n.NotBefore.After(time.Now()) {
+			list = append(list, n)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *pombo.Notification) int { return a.NotBefore.Compare(b.NotBefore) })
+	return list[:min(limit, len(list))]
+}
+
+func (m *memory) TakeUncertain(_ context.Context, limit int, d time.Duration) (batch []pombo.Notification, err error) {
+	leave, err := m.enter("TakeUncertain")
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range m.doubts(limit) {
+		n.NotBefore = time.Now().Add(d)
+		batch = append(batch, *n)
+	}
+	return batch, nil
 }
 
 func (m *memory) Unsettled(_ context.Context, limit int) (batch []pombo.Settlement, err error) {

@@ -178,6 +178,7 @@ const databaseClock = `CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) 
 var postgresText = strings.NewReplacer(
 	blocks, "",
 	inBlocks, "notification WHERE ",
+	"/*skip locked*/", "FOR UPDATE SKIP LOCKED",
 	"/*clock*/?1", "coalesce(CAST($1 AS bigint), "+databaseClock+")",
 	"/*clock*/?2", "coalesce(CAST($2 AS bigint), "+databaseClock+")",
 	"/*clock*/?3", "coalesce(CAST($3 AS bigint), "+databaseClock+")",

@@ -69,6 +69,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"an opt-out of another process", optOutShared},
 		{"retry", retry},
 		{"postpone", postpone},
+		{"processes take what is uncertain", takeUncertain},
 		{"identities grow old", identities},
 		{"pauses", pauses},
 		{"messages from outside the table", add},

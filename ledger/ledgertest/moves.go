@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -332,4 +333,37 @@ func postpone(f *fixture) {
 	}
 	o.Attempt++
 	f.mustBe(f.db.Postpone(f.Context(), o), pombo.ErrLost)
+}
+
+// takeUncertain: what one process checks no other one does, the longest due come
+// first, and what a dead one was at is due again.
+func takeUncertain(f *fixture) {
+	var ids []pombo.ID
+	for range 3 {
+		id, _ := f.bring(pombo.Uncertain)
+		ids = append(ids, id)
+		f.pass(time.Second)
+	}
+	take := func(limit int, want ...pombo.ID) {
+		f.Helper()
+		list, err := f.db.TakeUncertain(f.Context(), limit, time.Minute)
+		f.must(err)
+		var got []pombo.ID
+		for _, n := range list {
+			got = append(got, n.ID)
+			if n.State != pombo.Uncertain || n.Attempt != 1 || !n.Updated.Equal(f.get(n.ID).Updated) {
+				f.Errorf("taken as %+v, want it as it stands", n)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			f.Errorf("taken (-want +got):\n%s", diff)
+		}
+	}
+	take(2, ids[0], ids[1])
+	take(2, ids[2])
+	take(2)
+	f.pass(time.Minute)
+	take(5, ids...)
 }
