@@ -16,7 +16,7 @@ const maxPriority = 9
 
 const enqueueStatement = `
 	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
-	VALUES ('queued', 0, 0, ?1, ?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ?12)
+	VALUES (` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `)
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 
 // Enqueue takes in rows of the source, for the run (0 = none), and returns how
@@ -102,7 +102,7 @@ func (db *DB) latest(ctx context.Context, source, row string) (generation int, s
 
 const enqueueAgainStatement = `
 	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
-	SELECT 'queued', 0, 0, ?1, ?1, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ?12
+	SELECT ` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `
 	FROM notification WHERE row_key = ?10 AND source = ?9 AND generation = ?13 AND ` + isSettled + `
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 
@@ -160,7 +160,10 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 // planner without statistics believes that it is small, and goes by the index.
 const inQueue = `lane BETWEEN 0 AND 9`
 
+// While the ledger may have lost something, what is in doubt counts too: that is
+// what is taken in then.
 const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))
+		+ CASE (SELECT taking FROM lineage) WHEN 1 THEN (SELECT count(*) FROM notification WHERE lane = 10 AND not_before <= ?1 + 600000) ELSE 0 END
 	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
 
 // Queued returns how many notifications wait in the queue for nothing but their

@@ -42,6 +42,12 @@ type postgres struct {
 	back   time.Time         // since when it has answered again; zero = always
 	number int64             // of the writer's last transaction; the writer's alone
 
+	// The connection on which the writer last looked whether the ledger had lost
+	// something, and when; and when it last wrote: see postgres_lineage.go.
+	greeted          *pgx.Conn
+	greetedAt, wrote time.Time
+	tell             func(rows int64, why string)
+
 	// The writer's connection as prepare found it: whether it has a session of its
 	// own; pooled is for good.
 	session     *pgx.Conn
@@ -73,7 +79,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
 	p.write = write
-	p.other = &postgres{name: p.name + "-2", clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
+	p.other = &postgres{name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
 	return write, read, nil
 }
 

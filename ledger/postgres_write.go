@@ -44,8 +44,10 @@ import (
 const postgresLimits = `SELECT set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '30s', true),
 	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`
 
-// countStatement fails (number may not be NULL) if the row has not the number before ?2.
-const countStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, ?2, /*clock*/?3)
+// countStatement fails (number may not be NULL) if the row has not the number before
+// ?2, or is not there although it should be.
+const countStatement = `INSERT INTO writer (name, number, seen)
+	VALUES (?1, CASE WHEN CAST(?2 AS bigint) = 1 OR EXISTS (SELECT 1 FROM writer WHERE name = ?1) THEN CAST(?2 AS bigint) END, /*clock*/?3)
 	ON CONFLICT (name) DO UPDATE SET number = CASE writer.number WHEN excluded.number - 1 THEN excluded.number END, seen = excluded.seen`
 
 // lookStatement returns ?2 if that transaction was committed; else it prevents it
@@ -161,6 +163,9 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		_ = conn.Close()
 	}()
 
+	if err := raw(conn, func(c *pgx.Conn) error { return p.greet(ctx, c) }); err != nil {
+		return err
+	}
 	number := p.number + 1
 	list := batches(group)
 	err = raw(conn, func(c *pgx.Conn) error {
@@ -199,7 +204,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	})
 	switch {
 	case err == nil:
-		p.number = number
+		p.number, p.wrote = number, time.Now()
 		return nil
 	case !lost(err):
 		return err // the server says that it has not
@@ -215,7 +220,20 @@ func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) err
 	if !rollback(ctx, conn) {
 		return cause
 	}
-	if err := conn.QueryRowContext(ctx, p.text(`SELECT number FROM writer WHERE name = ?1`), p.name).Scan(&p.number); err != nil {
+	err := raw(conn, func(c *pgx.Conn) error {
+		var number int64
+		if err := c.QueryRow(ctx, behindQuery, p.name).Scan(&number); err != nil {
+			return err
+		}
+		if number < p.number {
+			if err := p.lostOurs(ctx, c); err != nil {
+				return err
+			}
+		}
+		p.number = number
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	return errBehind
@@ -226,10 +244,7 @@ func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) err
 func (p *postgres) look(tx *txn) (committed bool, err error) {
 	number := p.number + 1
 	for {
-		ctx, done := p.patient(context.Background())
-		var found int64
-		err := p.write.QueryRowContext(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found)
-		done()
+		found, err := p.lookOnce(number)
 		if err == nil {
 			p.number = found
 			return found == number, nil
@@ -243,6 +258,32 @@ func (p *postgres) look(tx *txn) (committed bool, err error) {
 			return false, fmt.Errorf("%w; it is not known whether this was written: %w", errInDoubt, err)
 		}
 	}
+}
+
+// lookOnce asks over whatever connection there is. It looks first whether the
+// server it leads to has lost more than the transaction in doubt: the look itself
+// would hide that.
+func (p *postgres) lookOnce(number int64) (found int64, err error) {
+	ctx, done := p.patient(context.Background())
+	defer done()
+	conn, err := p.write.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if lost(err) {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = conn.Close()
+	}()
+	err = raw(conn, func(c *pgx.Conn) error {
+		p.greeted = nil
+		if err := p.greet(ctx, c); err != nil {
+			return err
+		}
+		return c.QueryRow(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found)
+	})
+	return found, err
 }
 
 // rollback ends the transaction and reports whether the connection is still good.
