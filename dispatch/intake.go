@@ -96,6 +96,9 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		}
 		if len(rows) == 0 {
 			e.progress.passed(begun, e.o.Source.Problems())
+			if err := e.o.Ledger.TakenIn(ctx, begun); err != nil {
+				return added, err
+			}
 			return added, e.tellProblems()
 		}
 		after = rows[len(rows)-1].Key
@@ -107,6 +110,7 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		if n > 0 {
 			e.metrics.taken.Add(float64(n))
 			e.queued.set()
+			e.doubts.set() // after a loss of the ledger that is where they go
 		}
 	}
 }

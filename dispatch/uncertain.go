@@ -93,10 +93,12 @@ func (e *Engine) checkSome(ctx context.Context, under *sync.WaitGroup, free chan
 		free <- struct{}{}
 	}
 	behind = err == nil && len(batch) == n
+	loss, lossErr := e.lookUp(ctx, batch)
+	err = errors.Join(err, lossErr)
 	for _, d := range batch {
 		under.Go(func() {
 			defer func() { free <- struct{}{} }()
-			err := e.resolve(ctx, d, behind)
+			err := e.resolve(ctx, d, loss, behind)
 			if err != nil && ctx.Err() == nil && !errors.Is(err, pombo.ErrLost) {
 				e.log.Error("uncertain notification not resolved", "id", d.ID, "error", err)
 			}
@@ -129,10 +131,17 @@ func (e *Engine) policyOf(n *pombo.Notification) Policy {
 // Resolve decides about one uncertain notification by the policy and records
 // what it has decided; pombo.ErrLost when somebody else was quicker.
 func (e *Engine) Resolve(ctx context.Context, n pombo.Notification) error {
-	return e.resolve(ctx, n, false)
+	loss, err := e.lookUp(ctx, []pombo.Notification{n})
+	if err != nil {
+		return err
+	}
+	return e.resolve(ctx, n, loss, false)
 }
 
-func (e *Engine) resolve(ctx context.Context, n pombo.Notification, behind bool) error {
+func (e *Engine) resolve(ctx context.Context, n pombo.Notification, loss afterLoss, behind bool) error {
+	if n.Reason == pombo.LedgerWentBack {
+		return e.settleLoss(ctx, n, loss)
+	}
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt}
 	switch e.policyOf(&n) {
 	case Hold:
@@ -151,25 +160,13 @@ func (e *Engine) resolve(ctx context.Context, n pombo.Notification, behind bool)
 // the one that counts are left out: a doubt then costs two commands at most, and
 // Blip allows four for each message.
 func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcome, behind bool) error {
-	if err := e.pace.waitResumed(ctx); err != nil {
-		return err
-	}
-	if err := e.pace.command(ctx); err != nil {
-		if errors.Is(err, errPaused) {
-			return nil // it stays due
-		}
-		return err
-	}
 	waited := time.Since(n.Updated)
-	receipts, err := e.o.Blip.Receipts(ctx, n.ID)
-	if err != nil {
-		failure := asError(err)
-		if failure.Pause > 0 {
-			e.pauseFor(ctx, failure)
-		}
-		o.Reason, o.Detail = n.Reason, "Blip could not be asked: "+failure.Error()
-		o.NotBefore = time.Now().Add(jitter(min(max(waited, firstCheck), 5*time.Minute)))
-		return e.o.Ledger.Postpone(ctx, o)
+	receipts, asked, err := e.askFor(ctx, n.ID)
+	switch {
+	case err != nil:
+		return e.notAsked(ctx, n, o, waited, err)
+	case !asked:
+		return nil // it stays due
 	}
 	if furthest, ok := furthest(receipts); ok {
 		if e.o.Record != nil {
@@ -198,6 +195,36 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 	return e.conclude(ctx, n, o)
 }
 
+// askFor asks Blip what it has about an id, at the pace of commands. asked is false
+// when sending was paused.
+func (e *Engine) askFor(ctx context.Context, id pombo.ID) (receipts []pombo.Receipt, asked bool, err error) {
+	if err := e.pace.waitResumed(ctx); err != nil {
+		return nil, false, err
+	}
+	if err := e.pace.command(ctx); err != nil {
+		if errors.Is(err, errPaused) {
+			err = nil
+		}
+		return nil, false, err
+	}
+	receipts, err = e.o.Blip.Receipts(ctx, id)
+	return receipts, true, err
+}
+
+// notAsked is for a question that got no answer.
+func (e *Engine) notAsked(ctx context.Context, n pombo.Notification, o pombo.Outcome, waited time.Duration, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	failure := asError(err)
+	if failure.Pause > 0 {
+		e.pauseFor(ctx, failure)
+	}
+	o.Reason, o.Detail = n.Reason, "Blip could not be asked: "+failure.Error()
+	o.NotBefore = time.Now().Add(jitter(min(max(waited, firstCheck), 5*time.Minute)))
+	return e.o.Ledger.Postpone(ctx, o)
+}
+
 // traced has the receipt recorded that ends the doubt, with all that follows from
 // it.
 func (e *Engine) traced(ctx context.Context, n pombo.Notification, furthest pombo.Receipt) error {
@@ -215,7 +242,12 @@ func (e *Engine) traced(ctx context.Context, n pombo.Notification, furthest pomb
 }
 
 func (e *Engine) conclude(ctx context.Context, n pombo.Notification, o pombo.Outcome) error {
-	if err := e.o.Ledger.Finish(ctx, o); err != nil {
+	return e.doubtEnded(n, o, e.o.Ledger.Finish(ctx, o))
+}
+
+// doubtEnded tells of the end of a doubt, unless err says that it was not recorded.
+func (e *Engine) doubtEnded(n pombo.Notification, o pombo.Outcome, err error) error {
+	if err != nil {
 		return err
 	}
 	e.log.Info("doubt ended", "id", n.ID, "row", n.Key.Row, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", o.Detail)
