@@ -108,7 +108,8 @@ const enqueueAgainStatement = `
 
 // EnqueueAgain takes in a further generation of the rows that latest names,
 // where that generation is still the latest and settled. It returns how many
-// there were. The caller has read the rows after Enqueue named them.
+// there were. The caller has read the rows after Enqueue named them. When there are
+// too many within a minute they wait for a person: see guard.go.
 func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
 	generation := make(map[string]int, len(latest))
 	for _, l := range latest {
@@ -127,14 +128,26 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 		}
 		list = append(list, append(args, g))
 	}
-	hit, err := db.each(ctx, enqueueAgainStatement, list)
-	for _, isNew := range hit {
-		if isNew {
-			added++
+	held := 0
+	err = db.do(ctx, func(tx *txn) (err error) {
+		added = 0
+		hit := make([]bool, len(list))
+		if err := tx.dialect.each(tx, enqueueAgainStatement, list, hit); err != nil {
+			return err
 		}
-	}
+		for _, isNew := range hit {
+			if isNew {
+				added++
+			}
+		}
+		held, err = db.guard(tx, added, now)
+		return err
+	})
 	if err != nil {
-		return added, fmt.Errorf("enqueue again: %w", err)
+		return 0, fmt.Errorf("enqueue again: %w", err)
+	}
+	if held > 0 {
+		db.o.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
 	}
 	return added, nil
 }

@@ -79,6 +79,9 @@ type Options struct {
 	// Lease is how long an owner may stay silent before what it has in hands is
 	// taken from it; 0 = 30 s.
 	Lease time.Duration
+	// ResendsBeforePause is how many rows may be set back to pending within a minute
+	// before they wait for a person; 0 = any number.
+	ResendsBeforePause int
 	// FirstPoll is how long after acceptance Blip is asked for receipts;
 	// 0 = 30 s, negative = never.
 	FirstPoll time.Duration

@@ -41,6 +41,9 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"eight claim", claimRace},
 		{"cancel against claim", cancelRace},
 		{"a resend on purpose", resend},
+		{"many resends wait for a person", resendGuard},
+		{"many resends are released", resendsReleased},
+		{"many resends are settled anew", resendsSettled},
 		{"settle", settle},
 		{"settle when the state has moved on", settleMovedOn},
 		{"what is not settled", neverSettled},
@@ -113,6 +116,8 @@ type fixture struct {
 	db    *ledger.DB
 	rows  int
 	codes map[pombo.State]string // nil = codes
+
+	resends int // within a minute, before they wait for a person; 0 = any number
 }
 
 type clock struct {
@@ -140,6 +145,7 @@ func (f *fixture) open() {
 	}
 	db, err := ledger.Open(f.Context(), ledger.Options{
 		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
+		ResendsBeforePause: f.resends,
 	})
 	if err != nil {
 		f.Fatalf("open: %v", err)
