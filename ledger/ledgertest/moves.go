@@ -21,8 +21,9 @@ func everyOutcome(f *fixture) {
 			held := from == pombo.Claimed || from == pombo.Sending || from == pombo.Uncertain
 			// Sending is not an outcome: one that nobody has in hands would be
 			// sent by nobody and reclaimed by nobody. What was only claimed cannot
-			// have been accepted, but by an attempt before, as a receipt says.
-			outcome := to != pombo.Sending && (from != pombo.Claimed || !to.Sent())
+			// have been accepted, but by an attempt before, as a receipt says; nor is it in
+			// doubt, but after a loss.
+			outcome := to != pombo.Sending && (from != pombo.Claimed || !to.Sent() && to != pombo.Uncertain)
 			switch allowed := from.CanBecome(to) && outcome; {
 			case !allowed && !errors.Is(err, pombo.ErrMove):
 				f.Errorf("%s to %s: error = %v, want ErrMove", from, to, err)
