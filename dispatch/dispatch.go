@@ -66,7 +66,6 @@ type Ledger interface {
 	pauseLedger
 	operatorLedger
 	shareLedger
-	lineageLedger
 	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)

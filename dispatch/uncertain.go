@@ -11,6 +11,7 @@ import (
 
 // uncertainLedger is the ledger as the checks see it.
 type uncertainLedger interface {
+	lineageLedger
 	// Uncertain returns the uncertain notifications that are due for a check, the
 	// longest due first.
 	Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error)
@@ -81,13 +82,12 @@ func (e *Engine) checkSome(ctx context.Context, under *sync.WaitGroup, free chan
 	if some, err := e.o.Ledger.Uncertain(ctx, 1); err != nil || len(some) == 0 {
 		return false, err
 	}
-	n := 0
 	select {
 	case <-free:
-		n = 1 + takeAll(free)
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
+	n := 1 + takeAll(free)
 	batch, err := e.o.Ledger.TakeUncertain(ctx, n, checkTime)
 	for range n - len(batch) {
 		free <- struct{}{}

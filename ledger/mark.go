@@ -126,7 +126,7 @@ func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
 	}
 	k.write(ctx)
 	db.keeping = k
-	go k.run()
+	go k.run() //nolint:gosec // it lives as long as the ledger is open, not as the call that opened it
 	return nil
 }
 
@@ -176,7 +176,7 @@ func (k *keeper) look() {
 	now, err := os.Stat(k.file.path)
 	gone := errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(k.opened, now)
 	if gone && !k.db.replaced.Swap(true) {
-		k.db.o.Logger.Error(errReplaced.Error(), "file", k.file.path)
+		k.db.o.Logger.Error("the ledger can no longer be used", "file", k.file.path, "error", errReplaced)
 	}
 }
 
