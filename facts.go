@@ -187,6 +187,17 @@ func (f Facts) Troubles() []Trouble {
 	if n := f.Waiting()[WhyTemplate]; n > 0 {
 		add("template", time.Time{}, n, WhyTemplate.Todo(), "%s: %s", waitSentence(n), WhyTemplate.Sentence())
 	}
+	if recently := !b.WentBack.IsZero() && f.Now.Sub(b.WentBack) < time.Hour; recently {
+		add("ledger_went_back", b.WentBack, b.States[Uncertain], "nothing: the rows and Blip are asked before anything of it is sent; find out why the ledger lost it",
+			"%s ago it was noticed that the ledger has lost something", ago(b.WentBack))
+	}
+	if b.Resends > 0 {
+		add("resends", b.ResendsSince, b.Resends, WhyResends.Todo(), "%s set back to pending, as when the database of the table went back; nothing of it is sent", rowsWere(b.Resends))
+	}
+	if long(b.UncheckedSince, 2*time.Minute) {
+		add("doubts_behind", b.UncheckedSince, b.States[Uncertain], "see whether Blip answers, and whether BLIP_COMMANDS_PER_SECOND leaves room for its questions",
+			"the doubt about messages is not asked about in time, for %s", ago(b.UncheckedSince))
+	}
 	if n := b.States[Uncertain]; n > 0 && long(b.UncertainSince, longUncertain) {
 		add("uncertain", b.UncertainSince, n, "nothing with UNCERTAIN=check once Blip can be asked; else decide with retry or cancel",
 			"it is not known of %s whether the message arrived, for %s", rowsOf(n), ago(b.UncertainSince))
@@ -233,13 +244,13 @@ func (f Facts) refused() Reason {
 // is so.
 func (f Facts) unsent() (t Trouble, is bool) {
 	waiting := f.Waiting()
-	n := f.Backlog.States[Queued] - waiting[WhyScheduled]
+	n := f.Backlog.States[Queued] - waiting[WhyScheduled] - waiting[WhyResends]
 	since := latestOf(f.Progress.Accepted, f.Progress.Started, f.Backlog.Oldest)
 	if n <= 0 || f.Now.Sub(since) < longUnsent {
 		return Trouble{}, false
 	}
 	// What most of them wait for; of equals, the first in the list.
-	why := slices.MaxFunc(slices.DeleteFunc(Whys(), func(w Why) bool { return w == WhyScheduled }), func(a, b Why) int {
+	why := slices.MaxFunc(slices.DeleteFunc(Whys(), func(w Why) bool { return w == WhyScheduled || w == WhyResends }), func(a, b Why) int {
 		return cmp.Compare(waiting[a], waiting[b])
 	})
 	sentence, reason := why.Sentence(), NoReason
@@ -284,6 +295,13 @@ func areRows(n int) string {
 		return "1 row is"
 	}
 	return fmt.Sprintf("%d rows are", n)
+}
+
+func rowsWere(n int) string {
+	if n == 1 {
+		return "1 row was"
+	}
+	return fmt.Sprintf("%d rows were", n)
 }
 
 func waitSentence(n int) string {

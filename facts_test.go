@@ -160,6 +160,15 @@ func TestTroubles(t *testing.T) {
 		{"uncertain", func(f *Facts) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour) },
 			"it is not known of 1 row whether the message arrived, for 3 days"},
 		{"uncertain", func(f *Facts) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(time.Minute) }, ""},
+		{"ledger_went_back", func(f *Facts) { f.Backlog.WentBack = ago(3 * time.Minute) }, "3 minutes ago it was noticed that the ledger has lost something"},
+		{"ledger_went_back", func(f *Facts) { f.Backlog.WentBack = ago(2 * time.Hour) }, ""},
+		{"resends", func(f *Facts) { f.Backlog.Resends, f.Backlog.ResendsSince = 1395, ago(time.Minute) },
+			"1395 rows were set back to pending, as when the database of the table went back; nothing of it is sent"},
+		{"nothing_sent", func(f *Facts) { // a person has to decide, and is told so
+			f.Backlog.Ready, f.Backlog.Later = 0, map[Why]int{WhyResends: 9}
+		}, ""},
+		{"doubts_behind", func(f *Facts) { f.Backlog.UncheckedSince = ago(5 * time.Minute) }, "the doubt about messages is not asked about in time, for 5 minutes"},
+		{"doubts_behind", func(f *Facts) { f.Backlog.UncheckedSince = ago(time.Minute) }, ""},
 		{"settle_behind", func(f *Facts) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(2*time.Hour) }, "the results of 4 rows are not yet in the table, for 2 hours"},
 		{"settle_behind", func(f *Facts) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(time.Minute) }, ""},
 		{"intake", func(f *Facts) { f.Progress.Intake = ago(90 * time.Second) }, "the pending rows of the table cannot be read, for 90 seconds"},

@@ -34,4 +34,12 @@ type Backlog struct {
 	// Since when, of the oldest: what is uncertain has been so, and a result has
 	// been due. Zero = none.
 	UncertainSince, DueSince time.Time
+	// UncheckedSince is since when the first of the uncertain ones is due to be asked
+	// about; zero = none is.
+	UncheckedSince time.Time
+	// WentBack is when the ledger was last found to have lost something; zero = never.
+	WentBack time.Time
+
+	Resends      int       // of the queued: how many a person has to say of why they were set back
+	ResendsSince time.Time // since when there are any
 }

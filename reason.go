@@ -74,6 +74,8 @@ const (
 	QuietHours        Reason = "quiet_hours"         // nobody is disturbed now
 	SourceAway        Reason = "source_away"         // its row could not be read again
 	Recovered         Reason = "recovered"           // the ledger was lost; Blip's trace has told of it
+	LedgerWentBack    Reason = "ledger_went_back"    // it may have been sent by what the ledger lost
+	ResendGuard       Reason = "resend_guard"        // too many rows were set back to pending at once
 	KeptLongEnough    Reason = "kept_long_enough"    // RETENTION: its message was erased
 	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data were erased
 	ResentByItself    Reason = "resent_by_itself"    // after a failed receipt, as a new generation
@@ -134,6 +136,8 @@ var sentences = map[Reason]struct{ what, todo string }{
 	QuietHours:          {"it is night, a quiet day or a holiday where the person lives", "nothing: it goes when that is over; QUIET_EXEMPT names templates that go all the same"},
 	SourceAway:          {"it had waited, and the table could not be asked whether it is still wanted", "nothing: it is tried again by itself; see to the database"},
 	Recovered:           {"the ledger was lost; Blip's trace of the message has told of it", "nothing: it is not sent again"},
+	LedgerWentBack:      {"the ledger had lost what it knew of it, so it may have been sent", "nothing: the row and Blip are asked before it is sent"},
+	ResendGuard:         {"many rows were set back to pending within a minute, as when the table's database went back", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},
 	KeptLongEnough:      {"its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
 	ForgottenOnDemand:   {"phone and message were erased on demand (pombo forget)", "nothing"},
 	ResentByItself:      {"WhatsApp refused the message before this one for now", "nothing: it is sent again by itself"},

@@ -32,12 +32,13 @@ func States() []State {
 // the first one to arrive), never backward.
 var moves = map[State][]State{
 	// A queued row waits; it may be taken back, come too late or be opted out. One
-	// that waits for its second attempt may turn out to have arrived by the first.
-	Queued: {Claimed, Accepted, Cancelled, Expired, Suppressed},
+	// that waits for its second attempt may turn out to have arrived by the first. A
+	// ledger that has lost something does not know whether it has left.
+	Queued: {Claimed, Accepted, Uncertain, Cancelled, Expired, Suppressed},
 	// Claimed ends back in the queue when the lease is over, when a look-up
 	// failed or when the program stops; and in an end state when the row itself
 	// is at fault, all before anything left. A trace of an attempt before ends it too.
-	Claimed: {Queued, Sending, Accepted, Failed, Cancelled, Expired, Suppressed},
+	Claimed: {Queued, Sending, Accepted, Failed, Uncertain, Cancelled, Expired, Suppressed},
 	// Sending goes back to the queue only when it is known that Blip never had it.
 	Sending: {Accepted, Queued, Failed, Uncertain},
 	// Blip's trace of the id, or a person, ends the doubt.

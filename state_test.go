@@ -11,8 +11,8 @@ import (
 func TestEveryPairOfStates(t *testing.T) {
 	//                queued claimed sending accepted dispatched delivered read failed uncertain cancelled expired suppressed
 	matrix := map[State]string{
-		Queued:     ".x.x.....xxx",
-		Claimed:    "x.xx...x.xxx",
+		Queued:     ".x.x....xxxx",
+		Claimed:    "x.xx...xxxxx",
 		Sending:    "x..x...xx...",
 		Accepted:   "....xxxx....",
 		Dispatched: ".....xxx....",

@@ -16,13 +16,14 @@ const (
 	WhyBlip       Why = "blip"        // Blip is away, in trouble or refuses the bot
 	WhyLedger     Why = "ledger"      // what is to be sent cannot be recorded
 	WhySource     Why = "source"      // its row cannot be read again
+	WhyResends    Why = "resends"     // a person has to say why so many were set back to pending
 	WhyRetry      Why = "retry_wait"  // its next try, for any other reason
 	WhyNone       Why = "none"        // nothing explains it
 )
 
 // Whys lists them all.
 func Whys() []Why {
-	return []Why{WhyScheduled, WhyRate, WhyPaused, WhyQuietHours, WhyTemplate, WhyBlip, WhyLedger, WhySource, WhyRetry, WhyNone}
+	return []Why{WhyScheduled, WhyRate, WhyPaused, WhyQuietHours, WhyTemplate, WhyBlip, WhyLedger, WhySource, WhyResends, WhyRetry, WhyNone}
 }
 
 // Sentence says what the word means, lower case and without a full stop; empty
@@ -45,6 +46,8 @@ func (w Why) Sentence() string {
 		return "the ledger cannot be written"
 	case WhySource:
 		return "the table cannot be read"
+	case WhyResends:
+		return "many were set back to pending within a minute"
 	case WhyRetry:
 		return "they wait for their next try"
 	case WhyNone:
@@ -68,6 +71,8 @@ func (w Why) Todo() string {
 		return "see the log: the disk may be full or may not be written"
 	case WhySource:
 		return "see to the database"
+	case WhyResends:
+		return "pombo resume --resends to send them again, pombo cancel --resends to write their status again"
 	case WhyRetry:
 		return "see their reasons with pombo list"
 	case WhyNone:
@@ -91,6 +96,8 @@ func (r Reason) Why() Why {
 		return WhyQuietHours
 	case SourceAway:
 		return WhySource
+	case ResendGuard:
+		return WhyResends
 	}
 	if strings.HasPrefix(string(r), "template_") {
 		return WhyTemplate

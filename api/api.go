@@ -72,6 +72,10 @@ type pauseLedger interface {
 	Pause(ctx context.Context, p pombo.Pause) error
 	Resume(ctx context.Context) error
 	Paused(ctx context.Context) (pombo.Pause, bool, error)
+	// ReleaseResends and SettleResends end the wait of the rows of which too many were
+	// set back to pending at once, and return how many there were.
+	ReleaseResends(ctx context.Context) (int, error)
+	SettleResends(ctx context.Context) (int, error)
 }
 
 type optOutLedger interface {

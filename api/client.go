@@ -243,6 +243,20 @@ func (c *Client) Resume(ctx context.Context) error {
 	return c.do(ctx, call{method: "DELETE", path: "/api/v1/pause"}, nil)
 }
 
+// ReleaseResends sends again what was set back to pending with many others;
+// SettleResends has its status written again instead. Both return how many rows
+// there were.
+func (c *Client) ReleaseResends(ctx context.Context) (int, error) { return c.resends(ctx, "release") }
+
+// SettleResends is told at ReleaseResends.
+func (c *Client) SettleResends(ctx context.Context) (int, error) { return c.resends(ctx, "settle") }
+
+func (c *Client) resends(ctx context.Context, what string) (int, error) {
+	var r Resends
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/resends/" + what}, &r)
+	return r.Rows, err
+}
+
 // OptOuts lists those who get no more messages, the latest first. cursor is the
 // NextCursor of the list before, "" for the first; limit 0 = 50.
 func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutList, error) {

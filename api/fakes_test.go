@@ -117,6 +117,9 @@ func (m *memory) Pause(_ context.Context, p pombo.Pause) error {
 	return m.err
 }
 
+func (m *memory) ReleaseResends(context.Context) (int, error) { return 3, m.err }
+func (m *memory) SettleResends(context.Context) (int, error)  { return 4, m.err }
+
 func (m *memory) Resume(context.Context) error {
 	m.pause = nil
 	return m.err

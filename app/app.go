@@ -136,9 +136,11 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Pending:   c.Source.Pending,
 		Codes:     codes(c.Source),
 		FirstPoll: schedule[0],
-		Logger:    o.Logger,
 		Lease:     lease,
 		Timeout:   c.Ledger.Timeout,
+		Logger:    o.Logger,
+
+		ResendsBeforePause: c.Dispatch.ResendsBeforePause,
 	}, o.LedgerWait, o.Logger)
 	if err != nil {
 		return a, err
@@ -358,7 +360,19 @@ func (d desk) Facts(ctx context.Context) (pombo.Facts, error) {
 	return witness{d.DB, d.engine}.facts(ctx)
 }
 
-func (d desk) Retry(ctx context.Context, id pombo.ID) error  { return d.engine.Retry(ctx, id) }
+func (d desk) Retry(ctx context.Context, id pombo.ID) error { return d.engine.Retry(ctx, id) }
+
+// ReleaseResends and SettleResends end the wait of what the guard holds.
+func (d desk) ReleaseResends(ctx context.Context) (int, error) {
+	defer d.engine.Moved()
+	return d.DB.ReleaseResends(ctx)
+}
+
+func (d desk) SettleResends(ctx context.Context) (int, error) {
+	defer d.engine.Moved()
+	return d.DB.SettleResends(ctx)
+}
+
 func (d desk) Cancel(ctx context.Context, id pombo.ID) error { return d.engine.Cancel(ctx, id) }
 
 func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {

@@ -68,6 +68,14 @@ func newBacklog(w witness, table *source.Table, ledgerURL string) *backlog {
 	age("pombo_oldest_queued_seconds", "Age of the oldest queued notification; 0 when none is queued.", func(f pombo.Facts) time.Time { return f.Backlog.Oldest })
 	age("pombo_oldest_ready_seconds", "How long the first of the queued notifications that may go now has waited for that; 0 when none may.", func(f pombo.Facts) time.Time { return f.Backlog.ReadySince })
 	age("pombo_uncertain_oldest_seconds", "How long the oldest uncertain notification has been so, of a hundred; 0 when none is.", func(f pombo.Facts) time.Time { return f.Backlog.UncertainSince })
+	age("pombo_uncertain_unchecked_seconds", "How long the first of the uncertain notifications has been due to be asked about; 0 when none is.", func(f pombo.Facts) time.Time { return f.Backlog.UncheckedSince })
+	add("pombo_resends_held", "Rows that were set back to pending with so many others that a person has to say why; they count as queued too.", func(f pombo.Facts) float64 { return float64(f.Backlog.Resends) })
+	add("pombo_ledger_went_back_timestamp_seconds", "When the ledger was last found to have lost something; 0 = never.", func(f pombo.Facts) float64 {
+		if t := f.Backlog.WentBack; !t.IsZero() {
+			return float64(t.UnixMilli()) / 1000
+		}
+		return 0
+	})
 	age("pombo_settle_oldest_seconds", "How long the oldest result has not been written back to the source, of a hundred; 0 when none is due.", func(f pombo.Facts) time.Time { return f.Backlog.DueSince })
 	add("pombo_held", "Queued notifications that wait for their template to be right; they count as queued too.", func(f pombo.Facts) float64 { return float64(f.Backlog.Held) })
 	add("pombo_settle_due", "Results not yet written back to the source.", func(f pombo.Facts) float64 { return float64(f.Backlog.Due) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -45,6 +46,7 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 	if c.Blip.CommandsPerSecond > 0 {
 		limit = rate.Limit(c.Blip.CommandsPerSecond)
 	}
+	begun := time.Now()
 	r, err = reconcile.Recover(ctx, reconcile.RecoverOptions{
 		SourceName: c.Source.Name, Source: table, Ledger: db,
 		Ask: client.Receipts, Leave: rate.NewLimiter(limit, 1).Wait,
@@ -54,7 +56,7 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 		return r, err
 	}
 	if problems := table.Problems(); len(problems) > 0 {
-		err = fmt.Errorf("%d pending rows could not be read, the first: %s", len(problems), problems[0])
+		return r, fmt.Errorf("%d pending rows could not be read, the first: %s", len(problems), problems[0])
 	}
-	return r, err
+	return r, db.TakenIn(ctx, begun) // nothing of what was lost is left in the table
 }

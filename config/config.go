@@ -147,6 +147,9 @@ type Dispatch struct {
 	PollInterval  time.Duration // 0 = take rows in only when called
 	Uncertain     string        // "check", "hold" or "resend"
 	UncertainWait time.Duration // at least Blip.Timeout
+	// ResendsBeforePause is how many rows may be set back to pending within a minute;
+	// 0 = any number.
+	ResendsBeforePause int
 	// UncertainTemplates has the same for templates that differ, by their names.
 	UncertainTemplates map[string]string
 	Quiet              pombo.Quiet

@@ -341,6 +341,11 @@ var groups = []group{
 				set: whole(func(c *Config) *int { return &c.Dispatch.FailuresBeforePause }, 0, 1_000_000),
 			},
 			{
+				name: "RESENDS_BEFORE_PAUSE", standard: "20",
+				doc: "How many finished rows may be set back to pending within a minute and are sent again; with more than that all of them wait until a person says so (`pombo resume --resends`), because the table's database may have gone back to an earlier time. 0 = any number.",
+				set: whole(func(c *Config) *int { return &c.Dispatch.ResendsBeforePause }, 0, 1_000_000),
+			},
+			{
 				name: "QUIET_HOURS", example: "21:00-08:00",
 				doc: "Hours in which nobody is disturbed, by the clock where the person lives (by the area code); several with commas between. What waits goes when they are over. Not set = none.",
 				set: parsed(func(c *Config) *[]pombo.Hours { return &c.Dispatch.Quiet.Hours }, pombo.ParseHours,
@@ -393,7 +398,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

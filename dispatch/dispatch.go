@@ -149,6 +149,8 @@ type Engine struct {
 	stopped  stopped
 	progress *progress
 
+	before int64 // what was taken in until the start has waited, nobody knows how long
+
 	rates []*shares // that run between Start and Stop
 	lease lease
 
@@ -284,6 +286,10 @@ func (e *Engine) Start(ctx context.Context) error {
 		return err
 	}
 	if err := e.o.Ledger.LoadFailures(ctx); err != nil {
+		return err
+	}
+	var err error
+	if e.before, err = e.o.Ledger.Newest(ctx); err != nil {
 		return err
 	}
 	run, underWay, err := e.runUnderWay(ctx)
@@ -482,6 +488,13 @@ func (e *Engine) heartbeat(ctx context.Context) {
 		}
 		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
+		}
+		if e.o.Source != nil {
+			continue
+		}
+		// There is no table to be read to its end: what comes again over HTTP does so soon.
+		if err := e.o.Ledger.TakenIn(ctx, time.Now().Add(-e.o.UncertainWait)); err != nil && ctx.Err() == nil {
+			e.log.Error("the end of a loss is not recorded", "error", err)
 		}
 	}
 }

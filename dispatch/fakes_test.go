@@ -29,6 +29,8 @@ type memory struct {
 	broken  map[string]error // by method: fails until removed
 	calls   map[string]int   // by method
 
+	noticed, alive time.Time // of a loss
+
 	leases map[string]time.Time // by owner; nil = they never end
 	lease  time.Duration
 
@@ -277,15 +279,97 @@ func (m *memory) Postpone(_ context.Context, o pombo.Outcome) error {
 	return err
 }
 
-func (m *memory) Uncertain(context.Context, int) (batch []pombo.Notification, err error) {
+func (m *memory) Uncertain(_ context.Context, limit int) (batch []pombo.Notification, err error) {
 	leave, err := m.enter("Uncertain")
 	defer leave()
-	for _, n := range m.rows {
-		if n.State == pombo.Uncertain && !n.NotBefore.After(time.Now()) {
-			batch = append(batch, *n)
-		}
+	for _, n := range m.doubts(limit) {
+		batch = append(batch, *n)
 	}
 	return batch, err
+}
+
+func (m *memory) doubts(limit int) (list []*pombo.Notification) {
+	for _, n := range m.rows {
+		if n.State == pombo.Uncertain && !n.NotBefore.After(time.Now()) {
+			list = append(list, n)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *pombo.Notification) int { return a.NotBefore.Compare(b.NotBefore) })
+	return list[:min(limit, len(list))]
+}
+
+func (m *memory) TakeUncertain(_ context.Context, limit int, d time.Duration) (batch []pombo.Notification, err error) {
+	leave, err := m.enter("TakeUncertain")
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range m.doubts(limit) {
+		n.NotBefore = time.Now().Add(d)
+		batch = append(batch, *n)
+	}
+	return batch, nil
+}
+
+func (m *memory) WentBack(context.Context) (noticed, alive time.Time, err error) {
+	leave, err := m.enter("WentBack")
+	defer leave()
+	return m.noticed, m.alive, err
+}
+
+func (m *memory) TakenIn(context.Context, time.Time) error {
+	leave, err := m.enter("TakenIn")
+	defer leave()
+	return err
+}
+
+func (m *memory) Newest(context.Context) (int64, error) {
+	leave, err := m.enter("Newest")
+	defer leave()
+	return int64(len(m.rows)), err
+}
+
+func (m *memory) Recover(_ context.Context, source string, r pombo.Row, generations [][]pombo.Receipt) error {
+	leave, err := m.enter("Recover")
+	defer leave()
+	for i, receipts := range generations {
+		key := pombo.Key{Source: source, Row: r.Key, Generation: i + 1}
+		if m.find(key) == nil {
+			n := m.insert(key, 0, r)
+			n.State = pombo.Cancelled
+			if len(receipts) > 0 {
+				n.State = receipts[0].State
+			}
+		}
+	}
+	return err
+}
+
+func (m *memory) EndDoubt(_ context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
+	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, To: pombo.Cancelled, Reason: pombo.RowTakenBack}
+	if code == "2" && !gone {
+		o.To, o.Reason = pombo.Accepted, pombo.LedgerWentBack
+	}
+	return o, m.end(n, o)
+}
+
+func (m *memory) Overtaken(_ context.Context, n pombo.Notification, trace pombo.Receipt) (pombo.Outcome, error) {
+	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, To: pombo.Cancelled, Reason: pombo.LedgerWentBack}
+	if trace.State != "" {
+		o.To, o.Reason = trace.State, pombo.TraceFound
+	}
+	return o, m.end(n, o)
+}
+
+func (m *memory) end(n pombo.Notification, o pombo.Outcome) error {
+	leave, err := m.enter("EndDoubt")
+	defer leave()
+	if m.rows[n.Seq-1].Attempt != n.Attempt {
+		return pombo.ErrLost
+	}
+	m.move(m.rows[n.Seq-1], o.To)
+	m.rows[n.Seq-1].Reason = o.Reason
+	return err
 }
 
 func (m *memory) Unsettled(_ context.Context, limit int) (batch []pombo.Settlement, err error) {

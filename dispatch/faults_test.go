@@ -162,6 +162,9 @@ func (l faultyLedger) Finish(ctx context.Context, o pombo.Outcome) error {
 func (l faultyLedger) Postpone(ctx context.Context, o pombo.Outcome) error {
 	return done(l.f, "Postpone", func() error { return l.memory.Postpone(ctx, o) })
 }
+func (l faultyLedger) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
+	return through(l.f, "TakeUncertain", func() ([]pombo.Notification, error) { return l.memory.TakeUncertain(ctx, limit, d) })
+}
 func (l faultyLedger) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
 	return through(l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.memory.Uncertain(ctx, limit) })
 }
@@ -289,7 +292,7 @@ func TestPromisesUnderFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d seeds, faults by method: %v", seeds, hit)
-	for _, method := range []string{"Page", "Settle", "Enqueue", "Claim", "Begin", "Finish", "Uncertain", "Postpone", "Settled", "Renew", "Reclaim", "Identity", "Send", "Receipts"} {
+	for _, method := range []string{"Page", "Settle", "Enqueue", "Claim", "Begin", "Finish", "Uncertain", "TakeUncertain", "Postpone", "Settled", "Renew", "Reclaim", "Identity", "Send", "Receipts"} {
 		if hit[method] == 0 {
 			t.Errorf("no fault ever fell on %s", method)
 		}

@@ -113,7 +113,11 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		}
 		if len(rows) == 0 {
 			problems := e.o.Source.Problems()
-			return added, e.tellProblems(problems, e.progress.passed(begun, problems, added, left))
+			unnamed := e.progress.passed(begun, problems, added, left)
+			if err := e.o.Ledger.TakenIn(ctx, begun); err != nil {
+				return added, err
+			}
+			return added, e.tellProblems(problems, unnamed)
 		}
 		after = rows[len(rows)-1].Key
 		n, over, err := e.enqueue(ctx, run, rows)
@@ -124,6 +128,7 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		if n > 0 {
 			e.metrics.taken.Add(float64(n))
 			e.queued.set()
+			e.doubts.set() // after a loss of the ledger that is where they go
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"pombo"
@@ -136,7 +137,7 @@ func (e *Engine) takeInFor(ctx context.Context, run int64) {
 	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
 	for {
 		err := e.o.Ledger.RunTaken(ctx, run, why)
-		if err == nil {
+		if err == nil || errors.Is(err, pombo.ErrNotFound) { // it has ended: no row of it waited for its first try
 			return
 		}
 		if ctx.Err() == nil {

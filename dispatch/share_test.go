@@ -174,10 +174,8 @@ func TestOneReplicaAsksForAll(t *testing.T) {
 		if pages != 6 {
 			t.Errorf("the source was asked %d times in a minute, want 6", pages)
 		}
-		for _, method := range []string{"Unsettled", "Uncertain"} {
-			if got := ledger.called(method); got < 50 || got > 70 {
-				t.Errorf("%s was called %d times in a minute, want about once a second", method, got)
-			}
+		if got := ledger.called("Unsettled"); got < 50 || got > 70 {
+			t.Errorf("Unsettled was called %d times in a minute, want about once a second", got)
 		}
 	})
 }
@@ -186,7 +184,7 @@ func TestOneReplicaAsksForAll(t *testing.T) {
 func TestDutiesOfADeadReplicaAreTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, ledger := newTable(row("1", "31988880001", "Maria")), newMemory()
-		for _, duty := range []string{"poll", "intake", "settle", "uncertain"} {
+		for _, duty := range []string{"poll", "intake", "settle"} {
 			ledger.duties[duty] = held{"dead", time.Now().Add(5 * time.Second)}
 		}
 		replicas(t, 2, ledger, dispatch.Options{Source: source, Blip: &pretend{}, PollInterval: time.Second})

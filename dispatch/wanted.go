@@ -18,8 +18,8 @@ import (
 //
 // What was put off on purpose, or was tried before, is not sent without that
 // answer: while the source is away it waits, since a message that its owner took
-// back is worse than a late one. What has only stood in the queue for long is
-// asked about too, but it does not depend on the answer: sending what was taken
+// back is worse than a late one. What has only stood in the queue for long, or was
+// there when the program started, is asked about too, but it does not depend on the answer: sending what was taken
 // in goes on while the source is away.
 const (
 	// putOff is from which time on a row counts as put off.
@@ -85,7 +85,7 @@ func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.N
 	switch {
 	case e.o.Source == nil || n.Key.Source != e.o.SourceName:
 		return held, true // it has no row that could be read
-	case !must && time.Since(n.Created) < stoodLong:
+	case !must && n.Seq > e.before && time.Since(n.Created) < stoodLong:
 		return held, true
 	}
 	s, err := e.wanted.ask(ctx, n.Key.Row)

@@ -64,8 +64,9 @@ const takenBackStatement = `
 // its row may be taken in again when it is pending once more. Failed with
 // pombo.OptedOutOfMarketing puts the phone on the list of opt-outs.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
-	// To Sending leads Begin, and from Claimed to Accepted only a receipt.
-	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && o.To.Sent() {
+	// To Sending leads Begin, from Claimed to Accepted only a receipt, and to Uncertain
+	// only a ledger that has lost something.
+	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && (o.To.Sent() || o.To == pombo.Uncertain) {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
 	if o.To == pombo.Failed && o.Reason == pombo.OptedOutOfMarketing {

@@ -190,6 +190,36 @@ func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, e
 	return list, nil
 }
 
+// takeUncertainStatement has the dialect's words in it by which what another
+// process is just taking is passed over.
+const takeUncertainStatement = `UPDATE notification SET not_before = ?3 WHERE seq IN (
+	SELECT seq FROM notification WHERE lane = 10 AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?2 + 0 /*skip locked*/) RETURNING` + columns
+
+// TakeUncertain is Uncertain for who checks them: each is due again after d only,
+// so that processes that share the ledger do not check the same ones, and that one
+// whose process dies over it is checked by another.
+func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
+	var list []pombo.Notification
+	err := db.do(ctx, func(tx *txn) error {
+		list = list[:0]
+		now := db.now()
+		rows, err := tx.query(takeUncertainStatement, now, limit, now+d.Milliseconds())
+		if err != nil {
+			return err
+		}
+		return db.collect(rows, func(rows *sql.Rows) error {
+			n, err := scan(rows)
+			n.Updated = db.ours(n.Updated)
+			list = append(list, n)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take the uncertain: %w", err)
+	}
+	return list, nil
+}
+
 // list reads up to limit notifications that are due by now.
 func (db *DB) list(ctx context.Context, statement string, limit int) ([]pombo.Notification, error) {
 	var list []pombo.Notification

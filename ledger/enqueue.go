@@ -16,7 +16,7 @@ const maxPriority = 9
 
 const enqueueStatement = `
 	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
-	VALUES ('queued', 0, 0, ?1, ?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ?12)
+	VALUES (` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `)
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 
 // Enqueue takes in rows of the source, for the run (0 = none), and returns how
@@ -114,13 +114,14 @@ func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Late
 
 const enqueueAgainStatement = `
 	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
-	SELECT 'queued', 0, 0, ?1, ?1, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ?12
+	SELECT ` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `
 	FROM notification WHERE row_key = ?10 AND source = ?9 AND generation = ?13 AND ` + isSettled + `
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 
 // EnqueueAgain takes in a further generation of the rows that latest names,
 // where that generation is still the latest and settled. It returns how many
-// there were. The caller has read the rows after Enqueue named them.
+// there were. The caller has read the rows after Enqueue named them. When there are
+// too many within a minute they wait for a person: see guard.go.
 func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
 	generation := make(map[string]int, len(latest))
 	for _, l := range latest {
@@ -139,14 +140,26 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 		}
 		list = append(list, append(args, g))
 	}
-	hit, err := db.each(ctx, enqueueAgainStatement, list)
-	for _, isNew := range hit {
-		if isNew {
-			added++
+	held := 0
+	err = db.do(ctx, func(tx *txn) (err error) {
+		added = 0
+		hit := make([]bool, len(list))
+		if err := tx.dialect.each(tx, enqueueAgainStatement, list, hit); err != nil {
+			return err
 		}
-	}
+		for _, isNew := range hit {
+			if isNew {
+				added++
+			}
+		}
+		held, err = db.guard(tx, added, now)
+		return err
+	})
 	if err != nil {
-		return added, fmt.Errorf("enqueue again: %w", err)
+		return 0, fmt.Errorf("enqueue again: %w", err)
+	}
+	if held > 0 {
+		db.o.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
 	}
 	return added, nil
 }
@@ -172,7 +185,10 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 // planner without statistics believes that it is small, and goes by the index.
 const inQueue = `lane BETWEEN 0 AND 9`
 
+// While the ledger may have lost something, what is in doubt counts too: that is
+// what is taken in then.
 const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))
+		+ CASE (SELECT taking FROM lineage) WHEN 1 THEN (SELECT count(*) FROM notification WHERE lane = 10 AND not_before <= ?1 + 600000) ELSE 0 END
 	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
 
 // Queued returns how many notifications wait in the queue for nothing but their

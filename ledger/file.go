@@ -141,9 +141,9 @@ func tighten(path string) {
 	}
 }
 
-// mark writes the application id into a new file, before anything else and
+// stamp writes the application id into a new file, before anything else and
 // before the write-ahead log is switched on, so that it is in the file itself.
-func mark(ctx context.Context, path string) (err error) {
+func stamp(ctx context.Context, path string) (err error) {
 	db, err := plain(path, "?_pragma=busy_timeout("+strconv.Itoa(busyTimeout)+")&_pragma=synchronous(FULL)")
 	if err != nil {
 		return err

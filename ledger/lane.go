@@ -5,6 +5,7 @@ import "pombo"
 // A lane is a list that a notification is on because of its state. All lanes
 // share one small index, by lane and then by not_before:
 //
+//	-3        queued, but held until a person says why so many were set back
 //	-1        queued, but held for their template until they are released
 //	0 to 9    queued, by priority; due ones come before those that wait
 //	10        uncertain, in the order in which they are looked at

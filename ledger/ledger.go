@@ -82,6 +82,9 @@ type Options struct {
 	// Timeout is how long PostgreSQL may take to answer until the connection is given
 	// up and another one is made; 0 = 15 s. On SQLite nobody is far away.
 	Timeout time.Duration
+	// ResendsBeforePause is how many rows may be set back to pending within a minute
+	// before they wait for a person; 0 = any number.
+	ResendsBeforePause int
 	// FirstPoll is how long after acceptance Blip is asked for receipts;
 	// 0 = 30 s, negative = never.
 	FirstPoll time.Duration
@@ -127,6 +130,12 @@ type DB struct {
 	identities identities
 	optouts    optouts
 	streak     atomic.Int64 // people in the streak of failures, as last seen
+
+	// Of a ledger that is a file: see mark.go.
+	keeping  *keeper
+	quitMark chan struct{}
+	commits  atomic.Int64 // transactions that were carried out
+	replaced atomic.Bool  // the file is no longer the one that was opened
 
 	mu      sync.Mutex
 	waiting map[int64]int64 // run → all its rows before this seq have been tried
@@ -174,13 +183,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 
 	db := &DB{
-		o:       o,
-		urgent:  make(chan *write, 1024),
-		bulk:    make(chan *write, 64),
-		quit:    make(chan struct{}),
-		idle:    make(chan struct{}),
-		name:    rand.Text(),
-		waiting: map[int64]int64{},
+		o:        o,
+		urgent:   make(chan *write, 1024),
+		bulk:     make(chan *write, 64),
+		quit:     make(chan struct{}),
+		idle:     make(chan struct{}),
+		quitMark: make(chan struct{}),
+		name:     rand.Text(),
+		waiting:  map[int64]int64{},
 	}
 	db.contentWith = contentWith(o.Codes)
 	switch scheme, path, _ := strings.Cut(o.URL, ":"); scheme {
@@ -188,7 +198,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.dialect = &sqlite{path: path, exclusive: o.Exclusive, claimText: sqliteClaim()}
 	case "postgres", "postgresql":
 		db.byDatabase = noClock
-		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, clock: db.clock, log: o.Logger, quit: db.quit, arrays: map[string]string{}}
+		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: o.Logger, quit: db.quit, arrays: map[string]string{}}
 	default:
 		// The URL itself may hold a password.
 		return nil, errors.New("open the ledger: its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
@@ -214,8 +224,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.writers.Wait()
 		close(db.idle)
 	}()
-	if o.Exclusive && !db.Shared() {
-		if err := db.inherit(ctx); err != nil {
+	if file, is := db.dialect.(*sqlite); is && o.Exclusive {
+		err := db.keepMark(ctx, file)
+		if err == nil {
+			err = db.inherit(ctx)
+		}
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
 		}
 	}
@@ -252,6 +266,10 @@ func (db *DB) Close() error {
 		if db.Shared() {
 			db.farewell()
 		}
+		close(db.quitMark)
+		if db.keeping != nil {
+			<-db.keeping.done
+		}
 		close(db.quit)
 		<-db.idle
 		err = db.closePools()
@@ -270,6 +288,9 @@ func (db *DB) closePools() error {
 // Check writes to the ledger and reports whether it can be written to, has been
 // found damaged, or lies no longer where it was opened.
 func (db *DB) Check(ctx context.Context) error {
+	if db.replaced.Load() {
+		return errReplaced
+	}
 	err := db.do(ctx, func(tx *txn) error {
 		return tx.exec(`INSERT INTO pulse (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = excluded.at`, db.now())
 	})

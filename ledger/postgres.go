@@ -43,6 +43,12 @@ type postgres struct {
 	back   time.Time         // since when it has answered again; zero = always
 	number int64             // of the writer's last transaction; the writer's alone
 
+	// The connection on which the writer last looked whether the ledger had lost
+	// something, and when; and when it last wrote: see postgres_lineage.go.
+	greeted          *pgx.Conn
+	greetedAt, wrote time.Time
+	tell             func(rows int64, why string)
+
 	// The writer's connection as prepare found it: whether it has a session of its
 	// own; pooled is for good.
 	session     *pgx.Conn
@@ -65,7 +71,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
 	p.write = write
-	p.other = &postgres{servers: p.servers, name: p.name + "-2", clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
+	p.other = &postgres{servers: p.servers, name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
 	return write, read, nil
 }
 
@@ -158,6 +164,7 @@ const databaseClock = `CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) 
 var postgresText = strings.NewReplacer(
 	blocks, "",
 	inBlocks, "notification WHERE ",
+	"/*skip locked*/", "FOR UPDATE SKIP LOCKED",
 	"/*clock*/?1", "coalesce(CAST($1 AS bigint), "+databaseClock+")",
 	"/*clock*/?2", "coalesce(CAST($2 AS bigint), "+databaseClock+")",
 	"/*clock*/?3", "coalesce(CAST($3 AS bigint), "+databaseClock+")",

@@ -47,6 +47,7 @@ var shapes = map[string]shape{
 	enqueueAgainStatement: {"iiitiiiitttti", []int{9, 10}, []string{"source", "row_key"}},
 	identityStatement:     {"iti", []int{1}, []string{"phone"}},
 	recipientStatement:    {"iii", []int{1}, []string{"phone"}},
+	endDoubtStatement:     {"tittitii", []int{7}, nil},
 	eraseStatement:        {"titi", []int{2}, nil},
 	removeStatement:       {"iti", []int{1}, nil},
 }

@@ -52,8 +52,10 @@ func limitsWithin(bound time.Duration) string {
 	return strings.ReplaceAll(postgresLimits, "{ms}", strconv.FormatInt((bound-bound/10).Milliseconds(), 10))
 }
 
-// countStatement fails (number may not be NULL) if the row has not the number before ?2.
-const countStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, ?2, /*clock*/?3)
+// countStatement fails (number may not be NULL) if the row has not the number before
+// ?2, or is not there although it should be.
+const countStatement = `INSERT INTO writer (name, number, seen)
+	VALUES (?1, CASE WHEN CAST(?2 AS bigint) = 1 OR EXISTS (SELECT 1 FROM writer WHERE name = ?1) THEN CAST(?2 AS bigint) END, /*clock*/?3)
 	ON CONFLICT (name) DO UPDATE SET number = CASE writer.number WHEN excluded.number - 1 THEN excluded.number END, seen = excluded.seen`
 
 // lookStatement returns ?2 if that transaction was committed; else it prevents it
@@ -176,6 +178,9 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		_ = conn.Close()
 	}()
 
+	if err := raw(conn, func(c *pgx.Conn) error { return p.greet(ctx, c) }); err != nil {
+		return err
+	}
 	number := p.number + 1
 	list := batches(group)
 	err = raw(conn, func(c *pgx.Conn) error {
@@ -217,7 +222,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	})
 	switch {
 	case err == nil:
-		p.number = number
+		p.number, p.wrote = number, time.Now()
 		return nil
 	case !lost(err):
 		return err // the server says that it has not
@@ -233,7 +238,20 @@ func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) err
 	if !rollback(ctx, conn) {
 		return cause
 	}
-	if err := conn.QueryRowContext(ctx, p.text(`SELECT number FROM writer WHERE name = ?1`), p.name).Scan(&p.number); err != nil {
+	err := raw(conn, func(c *pgx.Conn) error {
+		var number int64
+		if err := c.QueryRow(ctx, behindQuery, p.name).Scan(&number); err != nil {
+			return err
+		}
+		if number < p.number {
+			if err := p.lostOurs(ctx, c); err != nil {
+				return err
+			}
+		}
+		p.number = number
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	return errBehind
@@ -260,6 +278,9 @@ func (p *postgres) look(tx *txn) (committed bool, err error) {
 	}
 }
 
+// lookOnce asks over whatever connection there is. It looks first whether the
+// server it leads to has lost more than the transaction in doubt: the look itself
+// would hide that.
 func (p *postgres) lookOnce(number int64) (found int64, err error) {
 	ctx, done := p.patient(context.Background())
 	defer done()
@@ -273,15 +294,20 @@ func (p *postgres) lookOnce(number int64) (found int64, err error) {
 		}
 		_ = conn.Close()
 	}()
-	if err := conn.QueryRowContext(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found); err != nil {
-		return 0, err
-	}
-	return found, raw(conn, func(c *pgx.Conn) error {
+	err = raw(conn, func(c *pgx.Conn) error {
+		p.greeted = nil
+		if err := p.greet(ctx, c); err != nil {
+			return err
+		}
+		if err := c.QueryRow(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found); err != nil {
+			return err
+		}
 		if unsure(c) {
 			return errInDoubt
 		}
 		return nil
 	})
+	return found, err
 }
 
 // rollback ends the transaction and reports whether the connection is still good.

@@ -350,10 +350,10 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	b := pombo.Backlog{States: map[pombo.State]int{}, Later: map[pombo.Why]int{}}
 	now := db.now()
 	var queued, claimed, sending, uncertain int
-	var oldest, created, ready sql.NullInt64
+	var oldest, created, ready, resends, unchecked, wentBack sql.NullInt64
 	err := db.get(ctx, `SELECT
-			(SELECT count(*) FROM notification WHERE lane BETWEEN -1 AND 9),
-			(SELECT min(seq) FROM notification WHERE lane BETWEEN -1 AND 9),
+			(SELECT count(*) FROM notification WHERE lane BETWEEN -3 AND 9),
+			(SELECT min(seq) FROM notification WHERE lane BETWEEN -3 AND 9),
 			(SELECT count(*) FROM notification WHERE `+inQueue+` AND not_before <= ?1),
 			(SELECT min(not_before) FROM notification WHERE `+inQueue+` AND not_before <= ?1),
 			(SELECT count(*) FROM notification WHERE owner IS NOT NULL AND state = 'claimed'),
@@ -361,8 +361,12 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 			(SELECT count(*) FROM notification WHERE lane = 10),
 			(SELECT count(*) FROM notification WHERE lane = -1),
 			(SELECT count(*) FROM notification WHERE settle_at IS NOT NULL),
-			(SELECT count(*) FROM notification WHERE settle = 'diverged')`,
-		[]any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged)
+			(SELECT count(*) FROM notification WHERE settle = 'diverged'),
+			(SELECT count(*) FROM notification WHERE lane = -3), (SELECT since FROM guard),
+			(SELECT min(not_before) FROM notification WHERE lane = 10 AND not_before <= ?1),
+			(SELECT noticed FROM lineage)`,
+		[]any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged,
+		&b.Resends, &resends, &unchecked, &wentBack)
 	if err == nil && oldest.Valid {
 		err = db.get(ctx, `SELECT created FROM notification WHERE seq = ?1`, []any{oldest.Int64}, &created)
 	}
@@ -380,6 +384,10 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	}
 	maps.Copy(b.States, map[pombo.State]int{pombo.Queued: queued, pombo.Claimed: claimed, pombo.Sending: sending, pombo.Uncertain: uncertain})
 	b.Oldest, b.ReadySince = moment(created), moment(ready)
+	b.UncheckedSince, b.WentBack = moment(unchecked), moment(wentBack)
+	if b.Resends > 0 {
+		b.ResendsSince = moment(resends)
+	}
 	return b, nil
 }
 

@@ -99,7 +99,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 			}
 		}
 		if unknown != nil {
-			if err := mark(ctx, s.path); err != nil {
+			if err := stamp(ctx, s.path); err != nil {
 				return nil, nil, s.explain(err)
 			}
 		}

@@ -393,7 +393,7 @@ func backlog(f *fixture) {
 		Due:    2, Oldest: oldest,
 		Ready: 2, ReadySince: ready,
 		Later:          map[pombo.Why]int{pombo.WhyBlip: 1, pombo.WhyRate: 1, pombo.WhyTemplate: 1, pombo.WhyRetry: 2, pombo.WhyScheduled: 1},
-		UncertainSince: doubt, DueSince: owed,
+		UncertainSince: doubt, UncheckedSince: doubt, DueSince: owed,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("backlog (-want +got):\n%s", diff)

@@ -44,6 +44,9 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a resend on purpose", resend},
 		{"a resend on purpose of what could not be settled", resendParked},
 		{"a resend on purpose of what was not sent", resendEnded},
+		{"many resends wait for a person", resendGuard},
+		{"many resends are released", resendsReleased},
+		{"many resends are settled anew", resendsSettled},
 		{"settle", settle},
 		{"settle when the state has moved on", settleMovedOn},
 		{"what is not settled", neverSettled},
@@ -77,6 +80,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"failures in a row", failuresInARow},
 		{"retry", retry},
 		{"postpone", postpone},
+		{"processes take what is uncertain", takeUncertain},
 		{"identities grow old", identities},
 		{"pauses", pauses},
 		{"messages from outside the table", add},
@@ -120,6 +124,8 @@ type fixture struct {
 	db    *ledger.DB
 	rows  int
 	codes map[pombo.State]string // nil = codes
+
+	resends int // within a minute, before they wait for a person; 0 = any number
 }
 
 type clock struct {
@@ -147,6 +153,7 @@ func (f *fixture) open() {
 	}
 	db, err := ledger.Open(f.Context(), ledger.Options{
 		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
+		ResendsBeforePause: f.resends,
 	})
 	if err != nil {
 		f.Fatalf("open: %v", err)

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,8 +21,9 @@ func everyOutcome(f *fixture) {
 			held := from == pombo.Claimed || from == pombo.Sending || from == pombo.Uncertain
 			// Sending is not an outcome: one that nobody has in hands would be
 			// sent by nobody and reclaimed by nobody. What was only claimed cannot
-			// have been accepted, but by an attempt before, as a receipt says.
-			outcome := to != pombo.Sending && (from != pombo.Claimed || !to.Sent())
+			// have been accepted, but by an attempt before, as a receipt says; nor is it in
+			// doubt, but after a loss.
+			outcome := to != pombo.Sending && (from != pombo.Claimed || !to.Sent() && to != pombo.Uncertain)
 			switch allowed := from.CanBecome(to) && outcome; {
 			case !allowed && !errors.Is(err, pombo.ErrMove):
 				f.Errorf("%s to %s: error = %v, want ErrMove", from, to, err)
@@ -374,4 +376,37 @@ func postpone(f *fixture) {
 	}
 	o.Attempt++
 	f.mustBe(f.db.Postpone(f.Context(), o), pombo.ErrLost)
+}
+
+// takeUncertain: what one process checks no other one does, the longest due come
+// first, and what a dead one was at is due again.
+func takeUncertain(f *fixture) {
+	var ids []pombo.ID
+	for range 3 {
+		id, _ := f.bring(pombo.Uncertain)
+		ids = append(ids, id)
+		f.pass(time.Second)
+	}
+	take := func(limit int, want ...pombo.ID) {
+		f.Helper()
+		list, err := f.db.TakeUncertain(f.Context(), limit, time.Minute)
+		f.must(err)
+		var got []pombo.ID
+		for _, n := range list {
+			got = append(got, n.ID)
+			if n.State != pombo.Uncertain || n.Attempt != 1 || !n.Updated.Equal(f.get(n.ID).Updated) {
+				f.Errorf("taken as %+v, want it as it stands", n)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			f.Errorf("taken (-want +got):\n%s", diff)
+		}
+	}
+	take(2, ids[0], ids[1])
+	take(2, ids[2])
+	take(2)
+	f.pass(time.Minute)
+	take(5, ids...)
 }

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// How a ledger on PostgreSQL notices that it has lost something. Two signs, and
+// each writer looks for them on every new connection, before it writes anything:
+//
+// Its own last transaction is not there. Each writer counts its transactions in a
+// row of its own (postgres_write.go) and remembers the number, so this is certain.
+//
+// The server is another one, or goes on from an earlier point: its system's
+// identifier and its timeline are not those that the ledger itself has noted. That
+// tells of the transactions of a process that died together with the old primary.
+// It counts only where no standby had to have every commit: a synchronous standby
+// that was promoted has lost nothing.
+//
+// What nobody can tell: a backup that was put back into the same server while all
+// processes were stopped.
+
+// greetAgain is how long a session that a pooler may lead elsewhere is trusted.
+const greetAgain = 2 * time.Second
+
+const (
+	serverQuery = `SELECT (SELECT CAST(system_identifier AS text) FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+		CAST(current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS integer)`
+	notedQuery   = `SELECT server, safe FROM lineage`
+	noteServer   = `UPDATE lineage SET server = $1, safe = $2 WHERE server = $3`
+	behindQuery  = `SELECT coalesce((SELECT number FROM writer WHERE name = $1), 0)`
+	handledQuery = `SELECT count, server, safe, coalesce(/*clock*/?1 - noticed <= CAST(?2 AS bigint), false), /*clock*/?1 FROM lineage FOR UPDATE`
+)
+
+// greet looks for the signs, where the session may be a new one.
+func (p *postgres) greet(ctx context.Context, c *pgx.Conn) error {
+	if p.greeted == c && (p.own || time.Since(p.greetedAt) < greetAgain) {
+		return nil
+	}
+	if p.number > 0 {
+		var number int64
+		if err := c.QueryRow(ctx, behindQuery, p.name).Scan(&number); err != nil {
+			return err
+		}
+		if number < p.number {
+			if err := p.lostOurs(ctx, c); err != nil {
+				return err
+			}
+			p.number = number
+		}
+	}
+	if err := p.greetServer(ctx, c); err != nil {
+		return err
+	}
+	p.greeted, p.greetedAt = c, time.Now()
+	return nil
+}
+
+// lostOurs is called when a transaction of this writer is not there that was
+// committed. Another one may have found out the same meanwhile; and the row of a
+// writer that has written nothing for a day was swept away.
+func (p *postgres) lostOurs(ctx context.Context, c *pgx.Conn) error {
+	if time.Since(p.wrote) > 20*time.Hour {
+		return nil
+	}
+	return p.wentBack(ctx, c, "transactions that were committed are not there", "", 0)
+}
+
+// greetServer looks whether the server is the one that the ledger has noted. One
+// that only speaks PostgreSQL's protocol may have no such words.
+func (p *postgres) greetServer(ctx context.Context, c *pgx.Conn) error {
+	var server string
+	var safe int
+	err := c.QueryRow(ctx, serverQuery).Scan(&server, &safe)
+	if _, refused := errors.AsType[*pgconn.PgError](err); refused && !lost(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var noted string
+	var wasSafe int
+	if err := c.QueryRow(ctx, notedQuery).Scan(&noted, &wasSafe); err != nil {
+		return err
+	}
+	switch {
+	case noted == server && wasSafe == safe:
+		return nil
+	case noted == "" || noted == server || wasSafe == 1:
+		_, err := c.Exec(ctx, noteServer, server, safe, noted)
+		return err
+	}
+	return p.wentBack(ctx, c, "the server is another one, or was put back to an earlier time, and no standby had to have every commit", server, safe)
+}
+
+// wentBack puts in doubt what the ledger may have lost. server is the one that was
+// not noted yet; "" = it is not about the server.
+func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string, safe int) (err error) {
+	tx, err := c.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback(context.WithoutCancel(ctx))
+		}
+	}()
+	var count, now int64
+	var noted string
+	var wasSafe int
+	var handled bool
+	if err := tx.QueryRow(ctx, p.text(handledQuery), p.clock(), time.Since(p.wrote).Milliseconds()).Scan(&count, &noted, &wasSafe, &handled, &now); err != nil {
+		return err
+	}
+	if server == "" {
+		server, safe = noted, wasSafe
+	} else {
+		handled = noted == server
+	}
+	if handled {
+		return tx.Rollback(ctx)
+	}
+	marked, err := tx.Exec(ctx, p.text(lostStatement), now)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, p.text(noticedStatement), now, now, count+1, server, safe); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	p.tell(marked.RowsAffected(), why)
+	return nil
+}
