@@ -52,7 +52,7 @@ func (t *Table) Check(ctx context.Context) error {
 	if _, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.page(l, nil, 1), func([]any) {}); err != nil {
 		problems = append(problems, err)
 	}
-	if _, err := t.exec(ctx, t.d.probe()); err != nil {
+	if _, err := t.exec(ctx, change{query: t.d.probe()}); err != nil {
 		problems = append(problems, t.fail(ctx, "write to "+t.m.Table, err))
 	}
 	return errors.Join(problems...)

@@ -36,6 +36,7 @@ func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error)
 		}
 		if len(columns) > 0 {
 			d.seen.Store(&oracleTable{owner, table, columns})
+			d.whole.Store(false) // somebody may have granted what was lacking
 			return columns, nil
 		}
 		found := false
@@ -217,6 +218,9 @@ func (d *oracleDialect) statements() []Statement {
 	for _, length := range lists {
 		all = append(all, Statement{"before a resend, and after a settle that was short: the status now (keys; a shorter list repeats its last one)" + note, d.statusesText(l, length)})
 	}
+	for _, length := range lists {
+		all = append(all, Statement{"settle: lock the rows of a batch that nobody else has locked (keys; a shorter list repeats its last one). What is locked elsewhere is left for later, and nothing waits" + note, d.freeText(l, length)})
+	}
 	return append(all,
 		Statement{fmt.Sprintf("settle: results of a batch, as an array of binds (%s, :%d = key, :%d = expected status); then COMMIT, or ROLLBACK after an error", strings.Join(results, ", "), n+1, n+2) + note, d.settleText(l)},
 		Statement{"on every check: may the mapped columns be written? It finds no row", d.probe().text},
@@ -259,7 +263,7 @@ func (d *oracleDialect) advice() []Statement {
 		{"the right to log in", "GRANT CREATE SESSION TO " + account},
 	}
 	for _, g := range d.grants() {
-		all = append(all, Statement{"the rights on the table, and no more. READ in place of SELECT is enough too, from 12.1.0.2 on", g})
+		all = append(all, Statement{"the rights on the table, and no more. READ in place of SELECT is not enough: with it rows cannot be locked one by one, and a single row that somebody has open holds up its whole batch", g})
 	}
 	if len(d.m.table) > 1 {
 		all = append(all, Statement{"a synonym, so that DB_TABLE needs no schema", fmt.Sprintf("CREATE SYNONYM %s.%s FOR %s", account, quoted(last), d.table())})

@@ -79,11 +79,14 @@ func oracleFault(err error) error {
 	return &oracleLost{err: err}
 }
 
-// busyError is that a change was given up because it took too long. Nothing was
-// changed.
+// busyError is that a change was given up because it took too long, or, with a wait of
+// 0, that it was not tried. Nothing was changed.
 type busyError struct{ wait time.Duration }
 
 func (e *busyError) Error() string {
+	if e.wait == 0 {
+		return "somebody holds a lock on the row"
+	}
 	return fmt.Sprintf("the row was not to be had within %s: somebody seems to hold a lock on it", e.wait)
 }
 
@@ -146,7 +149,7 @@ var oracleCodes = map[int]meaning{
 	12516:     {away, noRoom, ""}, 12518: {away, noRoom, ""}, 12519: {away, noRoom, ""}, 12520: {away, noRoom, ""},
 	18:    {away, noRoom, "raise SESSIONS and PROCESSES, or end what holds the others"},
 	20:    {away, noRoom, "raise PROCESSES, or end what holds the others"},
-	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses up to four"},
+	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses two"},
 	54:    {busy, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
 	30006: {busy, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
 	60:    {away, "somebody else locks the same rows in another order", ""},
@@ -196,6 +199,10 @@ var oracleCodes = map[int]meaning{
 
 // cancelled is how the server obeys a cancel.
 const cancelled = 1013
+
+// notForUpdate are the codes by which the server says that the rows cannot be locked
+// one by one: they are those of some view, or the account may read them and no more.
+var notForUpdate = []int{1031, 1732, 2014, 42399}
 
 // Codes after which a further login would do harm: some databases lock an account
 // after three that failed.

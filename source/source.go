@@ -327,15 +327,18 @@ func (t *Table) rows(ctx context.Context, q query, f func(values []any)) (n int,
 
 // exec runs an UPDATE and returns how many rows the database says it changed.
 // The error is the driver's: the caller wants to know what it means.
-func (t *Table) exec(ctx context.Context, q query) (int64, error) {
+func (t *Table) exec(ctx context.Context, c change) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	s, err := t.prepare(ctx, q.text)
+	s, err := t.prepare(ctx, c.text)
 	if err != nil {
 		return 0, err
 	}
 	t.executed.Add(1)
-	r, err := s.ExecContext(ctx, q.args...)
+	if c.lock != nil {
+		t.executed.Add(int64(len(c.lock.free)))
+	}
+	r, err := s.ExecContext(ctx, c.args...)
 	if err != nil {
 		return 0, err
 	}

@@ -217,7 +217,7 @@ func (d *sqliteDialect) statuses(l layout, keys []any) []query {
 }
 
 // settle waits for the whole file as every statement does: there are no locks of rows.
-func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) query {
+func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) change {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
 		key, _ := d.keyArg(l, s.Row)
@@ -232,7 +232,7 @@ func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Durati
 			list[i][5] = s.Error
 		}
 	}
-	return query{d.settleText, []any{toJSON(list), l.key == uuid}}
+	return change{query: query{d.settleText, []any{toJSON(list), l.key == uuid}}}
 }
 
 func (d *sqliteDialect) probe() query { return query{text: d.probeText} }

@@ -111,6 +111,7 @@ type Double struct {
 	listener net.Listener // nil while it is down
 	sessions map[*session]bool
 	refusal  int // see Refuse
+	deaf     bool
 	account  AccountStatus
 	wrong    int // failed logins in a row
 	faults   []*Fault
@@ -222,6 +223,21 @@ func (d *Double) Refuse(code int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refusal = code
+}
+
+// Deafen makes the sessions read nothing from their lines while they work on a
+// call, as servers do that wait for the lock of a row: neither a cancel nor the end
+// of the line is noticed before the wait is over.
+func (d *Double) Deafen(deaf bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.deaf = deaf
+}
+
+func (d *Double) isDeaf() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.deaf
 }
 
 func (d *Double) refused() int {

@@ -153,6 +153,9 @@ func (w *work) execute(s *statement, sets [][]value) (*outcome, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	switch {
+	case s.query != nil && s.query.lock != nil:
+		columns, rows, err := w.queryForUpdate(s.query, sets[0])
+		return &outcome{columns: columns, rows: rows}, err
 	case s.query != nil:
 		columns, rows, err := w.query(s.query, sets[0])
 		return &outcome{columns: columns, rows: rows}, err
@@ -229,6 +232,72 @@ func (w *work) query(q *query, binds []value) ([]column, [][]value, error) {
 	}
 	return project(q.items, sc, e, rows)
 }
+
+// queryForUpdate runs a SELECT and locks its rows, one after the other. What it
+// locks stays locked until the transaction ends.
+func (w *work) queryForUpdate(q *query, binds []value) ([]column, [][]value, error) {
+	if _, _, ok := w.s.d.store.catalogue(q.table); ok {
+		return nil, nil, at(errNotForUpdate, q.table.pos)
+	}
+	t, err := w.table(q.table)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case t.noSelect || t.noLock:
+		return nil, nil, Errorf(1031, "insufficient privileges")
+	case t.view:
+		return nil, nil, at(errNotForUpdate, q.table.pos)
+	}
+	sc := &scope{columns: t.columns, alias: q.alias}
+	if sc.alias == "" {
+		sc.alias = q.table.name
+	}
+	for _, n := range []*node{q.where, q.lock.of} {
+		if n == nil {
+			continue
+		}
+		if err := sc.resolve(n); err != nil {
+			return nil, nil, err
+		}
+	}
+	s := w.s
+	if s.tx == nil {
+		s.tx = newTransaction()
+	}
+	e := &env{s: s, binds: binds}
+	hit := func(r *row, n int) (bool, error) {
+		if r.gone || q.where == nil {
+			return !r.gone, nil
+		}
+		e.row, e.rownum = r.seen(s.tx), n+1
+		is, err := e.test(q.where)
+		return is == yes, err
+	}
+	var rows [][]value
+	for _, r := range slices.Clone(t.candidates(q.where, e)) {
+		is, err := hit(r, len(rows))
+		if err == nil && is && q.lock.skip && r.tx != nil && r.tx != s.tx {
+			continue
+		}
+		if err == nil && is {
+			if err = s.d.store.lock(w.ctx, s.tx, r); err == nil {
+				is, err = hit(r, len(rows)) // it may have changed, or gone, while we waited
+			}
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if is {
+			rows = append(rows, r.seen(s.tx))
+		}
+	}
+	if err := sort(q.order, sc, e, rows); err != nil {
+		return nil, nil, err
+	}
+	return project(q.items, sc, e, rows)
+}
+
+var errNotForUpdate = &Error{Code: 2014, Message: "cannot select FOR UPDATE from view with DISTINCT, GROUP BY, etc."}
 
 // source returns the rows that a query begins with, and what their columns are.
 func (w *work) source(q *query, sc *scope, e *env) ([][]value, error) {

@@ -327,6 +327,10 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- do(&work{s: s, ctx: ctx}) }()
+	arrived := s.line.arrived
+	if s.d.isDeaf() {
+		arrived = nil
+	}
 	select {
 	case err := <-done:
 		return false, err
@@ -335,7 +339,7 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 		err := <-done
 		s.rollback()
 		return false, err
-	case p, ok := <-s.line.arrived:
+	case p, ok := <-arrived:
 		cancel()
 		err := <-done
 		switch {

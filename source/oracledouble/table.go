@@ -33,6 +33,8 @@ type Table struct {
 	noSelect bool
 	noUpdate map[string]bool
 	readOnly bool
+	noLock   bool         // READ was granted in place of SELECT
+	view     bool         // whose rows cannot be locked
 	indexes  []tableIndex // beside that of the primary key
 }
 
@@ -215,6 +217,22 @@ func (t *Table) ReadOnly() {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	t.readOnly = true
+}
+
+// OnlyRead makes the account's right to read the table one of READ, by which its
+// rows cannot be locked.
+func (t *Table) OnlyRead() {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.noLock = true
+}
+
+// AsView makes the table behave as a view that can be updated and whose rows
+// cannot be locked: one with an INSTEAD OF trigger.
+func (t *Table) AsView() {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.view = true
 }
 
 // Insert adds rows, all or none.
