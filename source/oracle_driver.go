@@ -84,14 +84,41 @@ func (c *oracleConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-func (c *oracleConnector) login(ctx context.Context) (*oracleConn, error) {
-	// Over before the statement's time is, so that the error can say which it was.
-	limit := min(c.timeout/2, 20*time.Second)
+// login tries the listeners in turn. It is over before the statement's time is, so
+// that the error can say which of the two it was.
+func (c *oracleConnector) login(ctx context.Context) (made *oracleConn, err error) {
+	end := time.Now().Add(min(c.timeout/2, 20*time.Second))
+	for i, address := range c.address.urls {
+		share := time.Until(end)
+		if i < len(c.address.urls)-1 {
+			share /= 2
+		}
+		failed := err
+		if made, err = c.reach(ctx, address, share); err == nil {
+			if err = made.greet(ctx); err != nil {
+				_ = made.Close()
+				return nil, err
+			}
+			return made, nil
+		}
+		e, told := errors.AsType[*oracleError](err)
+		if told && e.meaning().class == person || ctx.Err() != nil {
+			return nil, err // which is the same everywhere, or would lock the account
+		}
+		if before, ok := errors.AsType[*oracleError](failed); ok && !told {
+			err = before // says more than that another site is not reached
+		}
+	}
+	return nil, err
+}
+
+// reach logs in at one listener, or where it sends us on to.
+func (c *oracleConnector) reach(ctx context.Context, address string, limit time.Duration) (*oracleConn, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var open openLine
 	dial := dialer(func(network, address string) (net.Conn, error) {
-		d := net.Dialer{Timeout: limit / 2} // for the next address to have its time
+		d := net.Dialer{Timeout: limit / 2} // for the next address of the host to have its time
 		conn, err := d.DialContext(limited, network, address)
 		if err != nil {
 			return nil, err
@@ -101,7 +128,7 @@ func (c *oracleConnector) login(ctx context.Context) (*oracleConn, error) {
 	stop := context.AfterFunc(limited, open.cut)
 	// A connector each time: the driver writes the server's name into the settings
 	// of TLS.
-	connector := go_ora.NewConnector(c.address.url).(*go_ora.OracleConnector)
+	connector := go_ora.NewConnector(address).(*go_ora.OracleConnector)
 	connector.Dialer(dial)
 	if c.address.tls != nil {
 		connector.WithTLSConfig(c.address.tls.Clone())
@@ -117,16 +144,11 @@ func (c *oracleConnector) login(ctx context.Context) (*oracleConn, error) {
 	if err != nil {
 		open.cut() // the driver leaves it open
 		if ctx.Err() == nil && limited.Err() != nil {
-			err = fmt.Errorf("no login within %s", limit)
+			err = fmt.Errorf("no login within %s", limit.Round(100*time.Millisecond))
 		}
 		return nil, oracleFault(err)
 	}
-	made := &oracleConn{ora: conn.(*go_ora.Connection), line: open.line, left: c.left, panics: c.panics, now: c.gate.now}
-	if err := made.greet(ctx); err != nil {
-		_ = made.Close()
-		return nil, err
-	}
-	return made, nil
+	return &oracleConn{ora: conn.(*go_ora.Connection), line: open.line, left: c.left, panics: c.panics, now: c.gate.now}, nil
 }
 
 // oracleConn is a session. database/sql sees to it that nobody shares it.

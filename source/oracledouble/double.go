@@ -2,7 +2,8 @@
 // so that tests run the real driver, over TCP, against something that fails when
 // and how they say. It is for tests only; the product does not contain it.
 //
-// What it does: the listener (TNS 314 to 318, service names and SIDs, TCPS), the
+// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, TCPS;
+// what a client says of itself is parsed strictly), the
 // login with its password check in both directions (the verifiers of 10g, 11g
 // and 12c), statements with binds, array binds and fetches in several round
 // trips, transactions with row locks, errors as a server sends them (behind
@@ -112,6 +113,7 @@ type Double struct {
 	sessions map[*session]bool
 	refusal  int // see Refuse
 	deaf     bool
+	redirect string // see Redirect
 	account  AccountStatus
 	wrong    int // failed logins in a row
 	faults   []*Fault
@@ -223,6 +225,21 @@ func (d *Double) Refuse(code int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refusal = code
+}
+
+// Redirect sends the next connection to another address, once.
+func (d *Double) Redirect(to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.redirect = to
+}
+
+func (d *Double) redirected() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to := d.redirect
+	d.redirect = ""
+	return to
 }
 
 // Deafen makes the sessions read nothing from their lines while they work on a

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"net"
 	"strings"
 )
-
-// serviceName finds, in a connect descriptor, what the client wants to talk to.
-var serviceName = regexp.MustCompile(`(?i)\(\s*(SERVICE_NAME|SID)\s*=\s*([^)\s]*)\s*\)`)
 
 // connect is the listener's part: it takes the first packet and says whether
 // such a service is known.
@@ -42,7 +39,7 @@ func (s *session) connect() error {
 		descriptor = q.body[2:]
 	}
 
-	kind := s.d.strike(Call{Step: Connect})
+	kind := s.d.strike(Call{Step: Connect, Data: string(descriptor)})
 	switch {
 	case kind.code != 0:
 		return s.refuse(kind.code)
@@ -55,14 +52,26 @@ func (s *session) connect() error {
 	if code := s.d.refused(); code >= 12500 && code < 12600 {
 		return s.refuse(code)
 	}
-	switch m := serviceName.FindSubmatch(descriptor); {
-	case m == nil:
+	wanted, err := parsePairs(string(descriptor))
+	if err != nil {
+		return s.refuse(1153)
+	}
+	if wanted.name != "DESCRIPTION" { // a list of them is for the client to take apart
 		return s.refuse(12504)
-	case strings.EqualFold(string(m[1]), "SID"):
-		if !strings.EqualFold(string(m[2]), s.d.o.SID) {
+	}
+	if to := s.d.redirected(); to != "" {
+		return s.redirect(to)
+	}
+	sid, bySID := wanted.find("SID")
+	service, byService := wanted.find("SERVICE_NAME")
+	switch {
+	case bySID:
+		if !strings.EqualFold(sid.value, s.d.o.SID) {
 			return s.refuse(12505)
 		}
-	case !strings.EqualFold(string(m[2]), s.d.o.Service):
+	case !byService:
+		return s.refuse(12504)
+	case !strings.EqualFold(service.value, s.d.o.Service):
 		return s.refuse(12514)
 	}
 	return s.accept(min(version, s.d.release.tns), unit)
@@ -76,6 +85,19 @@ func (s *session) refuse(code int) error {
 	w.uint16(len(text))
 	w.bytes([]byte(text))
 	return errors.Join(writePacket(s.line, false, packet{packetRefuse, w.b}), errCut)
+}
+
+// redirect sends the client to another address, as a SCAN listener does.
+func (s *session) redirect(to string) error {
+	host, port, err := net.SplitHostPort(to)
+	if err != nil {
+		return err
+	}
+	text := "(ADDRESS=(PROTOCOL=tcp)(HOST=" + host + ")(PORT=" + port + "))"
+	w := &writer{}
+	w.uint16(len(text))
+	w.bytes([]byte(text))
+	return errors.Join(writePacket(s.line, false, packet{packetRedirect, w.b}), errCut)
 }
 
 func (s *session) accept(version, unit int) error {

@@ -12,11 +12,12 @@ import (
 
 // The kinds of TNS packets that are understood.
 const (
-	packetConnect = 1
-	packetAccept  = 2
-	packetRefuse  = 4
-	packetData    = 6
-	packetMarker  = 12
+	packetConnect  = 1
+	packetAccept   = 2
+	packetRefuse   = 4
+	packetRedirect = 5
+	packetData     = 6
+	packetMarker   = 12
 )
 
 // What a marker says, in its third byte. Clients cancel with a break or an
