@@ -13,7 +13,7 @@ import (
 const (
 	oracleColumns = "SELECT COLUMN_NAME, DATA_TYPE, TO_CHAR(DATA_LENGTH), TO_CHAR(CHAR_LENGTH), CHAR_USED, TO_CHAR(DATA_PRECISION), TO_CHAR(DATA_SCALE), NULLABLE " +
 		"FROM ALL_TAB_COLUMNS WHERE OWNER = NVL(:1, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND TABLE_NAME = :2 ORDER BY COLUMN_ID"
-	oracleSynonym = "SELECT OWNER, TABLE_OWNER, TABLE_NAME FROM ALL_SYNONYMS " +
+	oracleSynonym = "SELECT OWNER, TABLE_OWNER, TABLE_NAME, DB_LINK FROM ALL_SYNONYMS " +
 		"WHERE (OWNER = NVL(:1, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) OR OWNER = 'PUBLIC') AND SYNONYM_NAME = :2"
 	oracleTables  = "SELECT OWNER, TABLE_NAME FROM ALL_TAB_COLUMNS WHERE (TABLE_NAME = :1 OR COLUMN_NAME = :2) AND NOT OWNER IN ('SYS', 'SYSTEM') AND ROWNUM <= 2000"
 	oracleCharset = "SELECT VALUE FROM NLS_DATABASE_PARAMETERS WHERE PARAMETER = 'NLS_CHARACTERSET'"
@@ -39,14 +39,20 @@ func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error)
 			d.whole.Store(false) // somebody may have granted what was lacking
 			return columns, nil
 		}
-		found := false
+		found, link := false, ""
 		_, err = t.each(ctx, op, query{oracleSynonym, []any{owner, table}}, func(v []any) {
 			if !found || text(v[0]) != "PUBLIC" { // one of the schema's own goes first
-				found, owner, table = true, text(v[1]), text(v[2])
+				found, owner, table, link = true, text(v[1]), text(v[2]), text(v[3])
 			}
 		})
 		if err != nil {
 			return nil, err
+		}
+		if link != "" {
+			return nil, &Error{
+				Op: op, Permanent: true, Err: fmt.Errorf("the synonym means a table of another database, behind the link %s, which is not supported", link),
+				Hint: "name that database in DB_DSN, or make a table or view here and map it (" + string(forTable) + ")",
+			}
 		}
 		if !found {
 			break
@@ -132,6 +138,13 @@ func (d *oracleDialect) kinds(ctx context.Context, t *Table, key, status column)
 	}
 	k := kinds{key: oracleKind(key.declared), status: oracleKind(status.declared)}
 	var problems []error
+	for _, v := range t.m.values {
+		switch c := t.column(d.seen.Load().columns, v.name); c.declared {
+		case "LONG", "LONG RAW", "BLOB", "BFILE":
+			problems = append(problems, t.wrong(v.role, fmt.Sprintf("%s is of type %s, which cannot be read as text in parts", c.name, c.declared),
+				"map a column of VARCHAR2 or CLOB, or let the table's owner turn this one into a CLOB (ALTER TABLE … MODIFY) or fill another one from it"))
+		}
+	}
 	if k.key == unknown {
 		problems = append(problems, t.wrong(forID, fmt.Sprintf("%s is of type %s", key.name, key.declared),
 			"map one column of whole numbers (NUMBER), of text (VARCHAR2, CHAR) or of UUIDs (RAW(16))"))

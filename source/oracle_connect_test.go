@@ -153,6 +153,16 @@ func TestOracleTCPS(t *testing.T) {
 	wantFault(t, err, true, "localhost", "the name that its certificate has")
 }
 
+// An old server that knows only RSA, which Go's TLS does not offer by itself.
+func TestOracleOldTLS(t *testing.T) {
+	certificate, file := authority(t)
+	d := startOracle(t, oracledouble.Options{TLS: &tls.Config{ //nolint:gosec // what old servers have
+		Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+	}})
+	_, err := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second}).Page(t.Context(), "", 1)
+	wantFault(t, err, true, "GODEBUG=tlsrsakex=1")
+}
+
 // authority makes a certificate for 127.0.0.1 that vouches for itself.
 func authority(t *testing.T) (tls.Certificate, string) {
 	t.Helper()

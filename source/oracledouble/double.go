@@ -5,7 +5,7 @@
 // What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, TCPS;
 // what a client says of itself is parsed strictly), the
 // login with its password check in both directions (the verifiers of 10g, 11g
-// and 12c), statements with binds, array binds and fetches in several round
+// and 12c), native encryption, statements with binds, array binds and fetches in several round
 // trips, transactions with row locks, errors as a server sends them (behind
 // break and reset markers), cancelling, and the character sets of Brazilian
 // databases. Tables are declared in Go with Oracle's types and filled there, by
@@ -92,6 +92,7 @@ type Options struct {
 	User     string
 	Password string
 	TLS      *tls.Config      // TCPS in place of TCP
+	Encrypt  bool             // native encryption: AES256 with SHA256, from version 19 on
 	Now      func() time.Time // for SYSDATE, which is in Brasília; nil = time.Now
 }
 
@@ -114,6 +115,7 @@ type Double struct {
 	refusal  int // see Refuse
 	deaf     bool
 	redirect string // see Redirect
+	native   int    // see RefuseNative
 	account  AccountStatus
 	wrong    int // failed logins in a row
 	faults   []*Fault
@@ -227,6 +229,20 @@ func (d *Double) Refuse(code int) {
 	d.refusal = code
 }
 
+// RefuseNative makes the negotiation of encryption fail with this ORA code until
+// RefuseNative(0). There is such a negotiation from version 19 on.
+func (d *Double) RefuseNative(code int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.native = code
+}
+
+func (d *Double) nativeRefusal() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.native
+}
+
 // Redirect sends the next connection to another address, once.
 func (d *Double) Redirect(to string) {
 	d.mu.Lock()
@@ -294,6 +310,7 @@ type SessionInfo struct {
 	ID                         int
 	User                       string // "" until the login is done
 	Driver, Program            string
+	Encrypted                  bool // natively
 	Module, Action, ClientInfo string
 }
 

@@ -139,56 +139,6 @@ func (s *session) accept(version, unit int) error {
 	return nil
 }
 
-// native answers the negotiation of network services: no encryption, no
-// checksums, no other login than by password.
-func (s *session) native(r *reader) error {
-	r.skip(3) // the rest of the mark 0xDEADBEEF
-	length := r.uint16()
-	r.skip(max(length-6, 0))
-	if r.err != nil {
-		return r.err
-	}
-	body := &writer{}
-	service := func(id, fields int) {
-		body.uint16(id)
-		body.uint16(fields)
-		body.uint32(0)
-		body.uint16(4) // the version of the service
-		body.uint16(5)
-		body.uint32(s.d.release.number)
-	}
-	service(4, 3) // supervisor: which services there are
-	body.uint16(2)
-	body.uint16(6)
-	body.uint16(31)
-	body.uint16(18)
-	body.uint16(1)
-	body.uint32(0xdeadbeef)
-	body.uint16(3)
-	body.uint32(4)
-	for _, id := range []int{4, 1, 2, 3} {
-		body.uint16(id)
-	}
-	service(1, 2) // authentication
-	body.uint16(2)
-	body.uint16(6)
-	body.uint16(0xfbff)
-	for _, id := range []int{2, 3} { // encryption, checksums
-		service(id, 2)
-		body.uint16(1)
-		body.uint16(2)
-		body.byte(0)
-	}
-	return s.call(Call{Step: Negotiate}, nil, func(w *writer) {
-		w.uint32(0xdeadbeef)
-		w.uint16(13 + len(body.b))
-		w.uint32(s.d.release.number)
-		w.uint16(4)
-		w.byte(0)
-		w.bytes(body.b)
-	})
-}
-
 // protocol tells the client the database's character set and what the server is
 // able to.
 func (s *session) protocol() error {

@@ -136,7 +136,11 @@ func (s *session) receive(p packet) error {
 	case len(p.body) == 2:
 		return nil
 	}
-	err := s.message(&reader{b: p.body[2:], more: s.line.nextData, bigChunks: bigChunks(s.fields)})
+	content, err := s.line.content(p)
+	if err != nil {
+		return err
+	}
+	err = s.message(&reader{b: content, more: s.line.nextData, bigChunks: bigChunks(s.fields)})
 	if e, ok := errors.AsType[*Error](err); ok { // the message made sense, what is in it does not
 		return s.fail(e)
 	}
@@ -354,7 +358,7 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 
 // sendHalf sends the first packet of an answer as if the line broke in it.
 func (s *session) sendHalf(answer []byte) error {
-	p := packet{packetData, append([]byte{0, 0}, answer[:min(len(answer), s.line.unit-16)]...)}
+	p := packet{packetData, s.line.sealed(answer[:min(len(answer), s.line.most())])}
 	return writePacket(halfWriter{s.line}, s.line.wide, p)
 }
 

@@ -120,6 +120,8 @@ func (p *parser) column() (c column, primary bool) {
 		c.typ.code, c.typ.size = typeChar, 1
 	case "CLOB", "NCLOB":
 		c.typ.code = typeClob
+	case "LONG": // for the catalogue; the double reads none
+		c.typ.code, c.typ.size = typeLong, maxVarchar
 	case "DATE":
 		c.typ.code = typeDate
 	case "TIMESTAMP":
@@ -160,7 +162,8 @@ func (p *parser) column() (c column, primary bool) {
 	return c, primary
 }
 
-// Synonym lets a name mean a table of another owner, for the account.
+// Synonym lets a name mean a table of another owner, for the account. What is behind
+// an @ is a link to another database, where the double finds nothing.
 func (d *Double) Synonym(name, table string) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
