@@ -501,6 +501,31 @@ func TestOracleRefusals(t *testing.T) {
 	}
 }
 
+// The driver asks for the errors of all rows of a batch. An 11g says that there are
+// some, and later ones which: either way the row is found, and blocks no other.
+func TestOracleRefusalsOfBatch(t *testing.T) {
+	for _, version := range []oracledouble.Version{oracledouble.Oracle10, oracledouble.Oracle11, oracledouble.Oracle12, oracledouble.Oracle19, oracledouble.Oracle21} {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			d := startOracle(t, oracledouble.Options{Version: version})
+			company := pendingTable(t, d, "NOTIFICACAO", 30)
+			company.Check("CK", func(r oracledouble.Row) bool { return r["ID"] != "7" && r["ID"] != "9" || r["ST"] != "2" })
+			answers, err := openOracle(t, d, small()).Settle(t.Context(), batchOf(30))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, a := range answers {
+				want, detail := pombo.SettleDone, ""
+				if i == 6 || i == 8 {
+					want, detail = pombo.SettleRefused, "a CHECK of the table refuses the new values (ORA-02290)"
+				}
+				if a.Result != want || a.Detail != detail {
+					t.Errorf("row %s is %s (%s), want %s", a.Row, a.Result, a.Detail, want)
+				}
+			}
+		})
+	}
+}
+
 // The classes of the codes that matter, and a sentence for each.
 func TestOracleCodes(t *testing.T) {
 	for class, codes := range map[string][]int{

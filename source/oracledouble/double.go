@@ -20,7 +20,7 @@
 // a table, no profiles, and views only in name. The numbers of its errors are
 // Oracle's, their texts need not be. PL/SQL it does not know: in a block it
 // recognises the calls of DBMS_APPLICATION_INFO. What becomes of an array that
-// fails in its middle, of an expired password, of a logoff with a transaction
+// fails in its middle, also where the client wants to hear of all that fail, of an expired password, of a logoff with a transaction
 // open, is a reading of the documentation. A statement that passes here must
 // still be run on a real Oracle once; what the double shows is what our side does
 // when the other side answers, is slow, or dies.

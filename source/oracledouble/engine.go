@@ -2,6 +2,7 @@ package oracledouble
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -118,7 +119,8 @@ func (w *work) finish(keep bool) {
 type outcome struct {
 	columns []column
 	rows    [][]value
-	touched []int   // by execution
+	touched []int // by execution
+	failed  []failure
 	out     []value // of a block, by bind
 }
 
@@ -131,16 +133,17 @@ func (o *outcome) affected() (n int) {
 
 // run executes a statement once for each set of binds. As on a server, what the
 // sets before a failing one did stays done, in the open transaction, and nothing
-// is committed.
-func (w *work) run(s *statement, sets [][]value, commit bool) (*outcome, error) {
-	o, err := w.execute(s, sets)
-	if err == nil && commit {
+// is committed. With batch the sets behind it are executed too, and which failed is
+// told in the outcome.
+func (w *work) run(s *statement, sets [][]value, batch, commit bool) (*outcome, error) {
+	o, err := w.execute(s, sets, batch)
+	if err == nil && commit && len(o.failed) == 0 {
 		w.commit()
 	}
 	return o, err
 }
 
-func (w *work) execute(s *statement, sets [][]value) (*outcome, error) {
+func (w *work) execute(s *statement, sets [][]value, batch bool) (*outcome, error) {
 	for _, binds := range sets {
 		if len(binds) < len(s.binds) {
 			return nil, Errorf(1008, "not all variables bound")
@@ -166,6 +169,9 @@ func (w *work) execute(s *statement, sets [][]value) (*outcome, error) {
 			var n int
 			n, err = u.run(sets[i])
 			o.touched = append(o.touched, n)
+			if e, ok := errors.AsType[*Error](err); ok && batch {
+				o.failed, err = append(o.failed, failure{i, e}), nil
+			}
 		}
 		return o, err
 	case s.nls != nil:

@@ -378,6 +378,13 @@ type result struct {
 	err    *Error
 	cursor int
 	rows   int // so far
+	failed []failure
+}
+
+// failure is an execution of a batch that failed.
+type failure struct {
+	execution int // from 0
+	err       *Error
 }
 
 func (s *session) result(w *writer, v result) {
@@ -394,7 +401,7 @@ func (s *session) result(w *writer, v result) {
 	w.int(0) // the operating system's error
 	w.byte(0, 0)
 	w.int(0, 0, 0)
-	w.int(0, 0, 0) // errors of a batch
+	s.failures(w, v.failed)
 	if s.fields >= 7 {
 		w.int(code, v.rows)
 	}
@@ -403,6 +410,41 @@ func (s *session) result(w *writer, v result) {
 	}
 	if v.err != nil {
 		w.value(s.charset.encode(v.err.Error() + "\n"))
+	}
+}
+
+// failures writes which executions of a batch failed: their codes, their numbers and
+// what is said of them. Before 12.1 each of the three comes as one value, in a form
+// that drivers pass over.
+func (s *session) failures(w *writer, all []failure) {
+	if len(all) == 0 {
+		w.int(0, 0, 0)
+		return
+	}
+	if s.fields < 7 {
+		for range 3 {
+			w.int(len(all))
+			w.value(make([]byte, len(all)))
+		}
+		return
+	}
+	w.int(len(all))
+	w.byte(byte(len(all)))
+	for _, f := range all {
+		w.int(f.err.Code)
+	}
+	w.int(len(all))
+	w.byte(byte(len(all)))
+	for _, f := range all {
+		w.int(f.execution)
+	}
+	w.int(len(all))
+	w.byte(byte(len(all)))
+	for _, f := range all {
+		said := s.charset.encode(f.err.Error() + "\n")
+		w.int(len(said))
+		w.value(said)
+		w.byte(0, 0)
 	}
 }
 
