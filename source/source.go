@@ -134,6 +134,15 @@ func (t *Table) Close() error {
 // those that set up a connection.
 func (t *Table) Executed() int64 { return t.executed.Load() }
 
+// DriverPanics returns how often the driver has panicked so far, which ended a
+// connection each time.
+func (t *Table) DriverPanics() int64 {
+	if d, ok := t.d.(*oracleDialect); ok {
+		return d.panics.count.Load()
+	}
+	return 0
+}
+
 // Page returns pending rows whose key comes after the given one, in the key's
 // own order; "" starts at the beginning. Fewer rows than limit (at least 1) means
 // that the end was reached. A row that cannot be taken in as it is stays pending, is
