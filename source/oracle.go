@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	go_ora "github.com/sijms/go-ora/v2"
+
 	"pombo"
 )
 
@@ -162,12 +164,15 @@ func (d *oracleDialect) pageText(l layout, from string, last int) string {
 			bare = append(bare, c)
 		}
 	}
-	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s = :1 AND %s %s ORDER BY %[5]s) t WHERE ROWNUM <= :%[7]d",
-		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.status), id, from, last)
+	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s = :1 AND %s %s%s ORDER BY %[5]s) t WHERE ROWNUM <= :%[8]d",
+		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.status), id, from, d.m.and(), last)
 }
 
 func (d *oracleDialect) page(l layout, after any, limit int) query {
-	pending := d.status(l, d.m.Pending)
+	pending := d.statusArg(l, d.m.Pending)
+	if key, ok := after.(string); ok && l.key == whole { // as the driver gave it
+		after = oracleNumber(key)
+	}
 	if after == nil {
 		return query{d.pageText(l, "IS NOT NULL", 2), []any{pending, limit}}
 	}
@@ -204,6 +209,11 @@ func (d *oracleDialect) statusesText(l layout, n int) string {
 // own table are locked. The status does not matter here: the UPDATE looks at it.
 func (d *oracleDialect) freeText(l layout, n int) string {
 	return fmt.Sprintf("SELECT %s FROM %s t WHERE %s FOR UPDATE OF t.%s SKIP LOCKED", d.exact(l.key, d.m.id), d.table(), d.inList(n), d.quoted(d.m.status))
+}
+
+// lockText asks for the right to lock rows, and locks none.
+func (d *oracleDialect) lockText() string {
+	return fmt.Sprintf("SELECT t.%s FROM %s t WHERE 1 = 0 FOR UPDATE OF t.%[1]s SKIP LOCKED", d.quoted(d.m.status), d.table())
 }
 
 func (d *oracleDialect) statuses(l layout, keys []any) []query {
@@ -319,16 +329,20 @@ func (d *oracleDialect) settleArgs(l layout, batch []pombo.Settlement) []any {
 		return nil
 	}
 	args := make([]any, 0, len(d.m.writes)+3)
-	array := func(of func(s pombo.Settlement) string) {
+	array := func(number bool, of func(s pombo.Settlement) string) {
 		texts := make([]string, len(batch))
 		for i, s := range batch {
 			texts[i] = of(s) // Oracle knows no difference between "" and NULL
+		}
+		if number {
+			args = append(args, oracleNumbers(texts))
+			return
 		}
 		args = append(args, texts)
 	}
 	for _, w := range d.m.writes {
 		declared := d.declared(l, w.name)
-		array(func(s pombo.Settlement) string {
+		array(w.role == forStatus && l.status == whole, func(s pombo.Settlement) string {
 			switch {
 			case w.role == forStatus:
 				return s.Code
@@ -351,9 +365,9 @@ func (d *oracleDialect) settleArgs(l layout, batch []pombo.Settlement) []any {
 		}
 		args = append(args, keys)
 	} else {
-		array(func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
+		array(l.key == whole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
 	}
-	array(func(s pombo.Settlement) string { return d.status(l, s.Expected) })
+	array(l.status == whole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
 	return args
 }
 
@@ -367,6 +381,50 @@ func (d *oracleDialect) status(l layout, code string) string {
 		return ""
 	}
 	return strings.TrimSpace(code)
+}
+
+// statusArg is a code as an argument of its own.
+func (d *oracleDialect) statusArg(l layout, code string) any {
+	if code = d.status(l, code); l.status == whole {
+		return oracleNumber(code)
+	}
+	return code
+}
+
+// oracleNumber turns the text of a whole number into a NUMBER for the driver. Other
+// texts stay what they are, and Oracle turns them into numbers; so do negative ones
+// that are so long that the driver (v2.9.0) would leave the end of them out.
+func oracleNumber(s string) any {
+	digits, negative := strings.CutPrefix(s, "-")
+	short := strings.TrimLeft(digits, "0")
+	const longestNegative = 19
+	if digits == "" || strings.Trim(digits, "0123456789") != "" || len(short) > maxDigits || negative && len(short) > longestNegative {
+		return s
+	}
+	if short == "" {
+		negative, short = false, "0"
+	}
+	if negative {
+		short = "-" + short
+	}
+	n, err := go_ora.NewNumberFromString(short)
+	if err != nil {
+		return s
+	}
+	return n
+}
+
+// oracleNumbers turns texts into NUMBERs, all of them or none: an array is of one type.
+func oracleNumbers(texts []string) any {
+	numbers := make([]*go_ora.Number, len(texts))
+	for i, s := range texts {
+		n, ok := oracleNumber(s).(*go_ora.Number)
+		if !ok {
+			return texts
+		}
+		numbers[i] = n
+	}
+	return numbers
 }
 
 // length reads the length of a text column from its type, as columns writes it.
@@ -435,7 +493,10 @@ func (d *oracleDialect) keyArg(l layout, key string) (any, bool) {
 	case whole:
 		digits := strings.TrimPrefix(key, "-")
 		ok := digits != "" && len(digits) <= maxDigits && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || key == "0")
-		return key, ok
+		if !ok {
+			return nil, false
+		}
+		return oracleNumber(key), true
 	case words:
 		if !wordsKey(key) || blankFilled(declared) && strings.HasSuffix(key, " ") {
 			return nil, false

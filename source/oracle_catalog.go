@@ -237,6 +237,7 @@ func (d *oracleDialect) statements() []Statement {
 	return append(all,
 		Statement{fmt.Sprintf("settle: results of a batch, as an array of binds (%s, :%d = key, :%d = expected status); then COMMIT, or ROLLBACK after an error", strings.Join(results, ", "), n+1, n+2) + note, d.settleText(l)},
 		Statement{"on every check: may the mapped columns be written? It finds no row", d.probe().text},
+		Statement{"pombo doctor: may rows be locked one by one? It finds none", d.lockText()},
 		Statement{"pombo doctor: is there an index on the status? (:1 = schema, :2 = table)", oracleIndexes},
 		Statement{"pombo doctor: the database's clock", oracleClock},
 		Statement{"pombo doctor: when the password expires", oracleExpiry},
@@ -267,11 +268,16 @@ func (d *oracleDialect) advice() []Statement {
 		columns = append(columns, s)
 	}
 	account := quoted(d.address.account())
+	owner := "USER"
+	if len(d.m.table) > 1 {
+		owner = "'" + oracleName(d.m.table[0]) + "'"
+	}
 	const longest = 30 // of an identifier, before 12.2
 	index := "IX_" + last
 	index = index[:min(len(index), longest)]
 	all := []Statement{
 		{"an index that carries the pages", fmt.Sprintf("CREATE INDEX %s ON %s (%s, %s)", quoted(index), d.table(), d.quoted(d.m.status), d.quoted(d.m.id))},
+		{"statistics that tell how few rows are pending, so that the index is used", fmt.Sprintf("BEGIN DBMS_STATS.GATHER_TABLE_STATS(ownname => %s, tabname => '%s', method_opt => 'FOR COLUMNS SIZE 254 %s'); END;", owner, last, d.quoted(d.m.status))},
 		{"a sample table", fmt.Sprintf("CREATE TABLE %s (%s)", d.table(), strings.Join(columns, ", "))},
 		{"the right to log in", "GRANT CREATE SESSION TO " + account},
 	}

@@ -97,7 +97,7 @@ func (d *postgresDialect) write() {
 	}
 	rows := fmt.Sprintf("SELECT %s FROM %s AS t WHERE ", strings.Join(columns, ", "), table)
 	page := func(from string) string {
-		return rows + fmt.Sprintf("%s = $1 AND %s %s ORDER BY %[2]s LIMIT $2", status, id, from)
+		return rows + fmt.Sprintf("%s = $1 AND %s %s%s ORDER BY %[2]s LIMIT $2", status, id, from, m.and())
 	}
 	d.rowText = rows + id + " = $1"
 	d.firstText, d.pageText = page("IS NOT NULL"), page("> $3")

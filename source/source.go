@@ -66,6 +66,7 @@ type Table struct {
 	m        *mapping
 	timeout  time.Duration
 	executed atomic.Int64
+	slow     slowPages
 
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt // by text
@@ -92,7 +93,7 @@ func Open(_ context.Context, o Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Table{db: db, d: d, m: m, timeout: o.Timeout, prepared: map[string]*sql.Stmt{}}, nil
+	return &Table{db: db, d: d, m: m, timeout: o.Timeout, prepared: map[string]*sql.Stmt{}, slow: slowPages{now: time.Now}}, nil
 }
 
 // newDialect picks the database by the scheme of the URL.
@@ -145,7 +146,8 @@ func (t *Table) DriverPanics() int64 {
 
 // Page returns pending rows whose key comes after the given one, in the key's
 // own order; "" starts at the beginning. Fewer rows than limit (at least 1) means
-// that the end was reached. A row that cannot be taken in as it is stays pending, is
+// that the end was reached. A page that took too long is not asked for again at once,
+// and then later and later, up to an hour; the error says until when. A row that cannot be taken in as it is stays pending, is
 // skipped and told by Problems.
 func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row, error) {
 	op := "read pending rows of " + t.m.Table
@@ -163,11 +165,14 @@ func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row,
 			return nil, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s cannot hold the key %q", t.m.ID, after), Hint: "start again from the beginning: the type of the key column has changed"}
 		}
 	}
+	if err := t.slow.free(); err != nil {
+		return nil, err
+	}
 	r := reader{t: t, layout: l, rows: make([]pombo.Row, 0, min(limit, 1000))}
 	for {
 		wanted := limit - len(r.rows)
 		got, err := t.each(ctx, op, t.d.page(l, cursor, wanted), r.read)
-		if err != nil {
+		if err := t.slow.went(ctx, t, l, err); err != nil {
 			return nil, err
 		}
 		// Rows that were skipped are made good for, from behind the last one

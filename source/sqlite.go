@@ -63,7 +63,7 @@ func (d *sqliteDialect) write() {
 		fmt.Fprintf(&page, ", substr(%s, 1, %d)", of(v.name), MaxText+1)
 	}
 	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
-	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2 ORDER BY %[2]s LIMIT ?3", status, id)
+	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2%s ORDER BY %[2]s LIMIT ?3", status, id, m.and())
 	d.rowText = page.String() + id + " = ?1"
 
 	d.statusesText = fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %[1]s IN (SELECT iif(?2, unhex(value), value) FROM json_each(?1))", id, status, table)
