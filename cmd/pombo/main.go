@@ -31,7 +31,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	stdout, stderr := os.Stdout, os.Stderr
+	divert()
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, stdout, stderr))
 }
 
 // run carries one command out and returns the exit code. The end of ctx asks
