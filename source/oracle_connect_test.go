@@ -156,7 +156,7 @@ func TestOracleTCPS(t *testing.T) {
 // An old server that knows only RSA, which Go's TLS does not offer by itself.
 func TestOracleOldTLS(t *testing.T) {
 	certificate, file := authority(t)
-	d := startOracle(t, oracledouble.Options{TLS: &tls.Config{ //nolint:gosec // what old servers have
+	d := startOracle(t, oracledouble.Options{TLS: &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 	}})
 	_, err := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second}).Page(t.Context(), "", 1)

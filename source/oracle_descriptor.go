@@ -54,11 +54,12 @@ func (p pair) of(name string) string {
 }
 
 func (p pair) String() string {
-	s := "(" + p.name + "=" + p.value
+	var b strings.Builder
+	b.WriteString("(" + p.name + "=" + p.value)
 	for _, in := range p.inner {
-		s += in.String()
+		b.WriteString(in.String())
 	}
-	return s + ")"
+	return b.String() + ")"
 }
 
 var errDescriptor = errors.New("the descriptor cannot be read")

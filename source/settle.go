@@ -102,8 +102,7 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 	}
 	c := s.t.d.settle(s.layout, batch, wait)
 	n, err := s.t.exec(ctx, c)
-	switch {
-	case err == nil:
+	if err == nil {
 		var free []int
 		for k, i := range due {
 			if s.held[i] = c.lock != nil && slices.Contains(c.lock.held, k); s.held[i] {

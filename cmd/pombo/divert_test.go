@@ -8,12 +8,10 @@ import (
 )
 
 func TestPrinted(t *testing.T) {
-	before := slog.Default()
-	t.Cleanup(func() { slog.SetDefault(before) })
 	var log bytes.Buffer
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	logger := slog.New(slog.NewTextHandler(&log, nil))
 	for _, line := range []string{"&{28002 0 ORA-28002: the password will expire within 6 days", "}", "query ID:  77", "ORA-24344: success with Maria"} {
-		printed(line)
+		printed(logger, line)
 	}
 	if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "expires soon") || !strings.Contains(got, "ORA-24344") || strings.Contains(got, "Maria") {
 		t.Errorf("log = %s", got)

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,7 +33,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	stdout, stderr := os.Stdout, os.Stderr
-	divert()
+	if w := divert(slog.Default); w != nil {
+		os.Stdout, os.Stderr = w, w
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, stdout, stderr))
 }
 

@@ -189,10 +189,11 @@ func newNativeCipher(key, iv []byte) (*nativeCipher, error) {
 		return nil, err
 	}
 	c := &nativeCipher{
-		block: main, hash: sha256.New(), next: cipher.NewCBCEncrypter(first, iv[:16]), //nolint:gosec // the protocol has no other
+		block: main, hash: sha256.New(), next: cipher.NewCBCEncrypter(first, iv[:16]),
 		seed: make([]byte, 32), inAt: make([]byte, sha256.Size), outAt: make([]byte, sha256.Size),
 	}
-	return c, c.renew()
+	err = c.renew()
+	return c, err
 }
 
 // renew begins new streams, after a reset.
@@ -204,7 +205,7 @@ func (c *nativeCipher) renew() error {
 		if err != nil {
 			return nil, err
 		}
-		return cipher.NewCBCEncrypter(b, iv), nil //nolint:gosec // the protocol has no other
+		return cipher.NewCBCEncrypter(b, iv), nil
 	}
 	var err error
 	if c.next, err = stream(); err != nil {
