@@ -300,7 +300,7 @@ func SourceOptions(c config.Source) source.Options {
 			Table: c.Table, ID: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
 			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
 			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
-			Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(codes(c)))), Zone: c.Zone,
+			Where: c.Where, Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(codes(c)))), Zone: c.Zone,
 		},
 	}
 }

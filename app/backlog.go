@@ -19,9 +19,9 @@ type backlog struct {
 	table   *source.Table
 	folder  string // of a ledger that is a file; "" = it is none
 
-	statements, ledgerUp, free *prometheus.Desc
-	open, waiting              *prometheus.Desc
-	gauges                     []gauge
+	statements, panics, ledgerUp, free *prometheus.Desc
+	open, waiting                      *prometheus.Desc
+	gauges                             []gauge
 }
 
 // gauge is one number of what is known.
@@ -37,6 +37,7 @@ func newBacklog(w witness, table *source.Table, ledgerURL string) *backlog {
 	b := &backlog{
 		witness: w, table: table,
 		statements: desc("pombo_source_statements_total", "Statements sent to the source."),
+		panics:     desc("pombo_source_driver_panics_total", "Panics of the source's driver, each of which ended a connection."),
 		ledgerUp:   desc("pombo_ledger_up", "1 when the ledger answered this scrape; when it is 0, what only the ledger knows is missing."),
 		free:       desc("pombo_ledger_free_bytes", "Room on the disk of a ledger that is a file."),
 		open:       desc("pombo_notifications", "Open notifications by state.", "state"),
@@ -106,7 +107,7 @@ func oneIf(is bool) float64 {
 
 // Describe tells which metrics there are.
 func (b *backlog) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.statements, b.ledgerUp, b.free, b.open, b.waiting} {
+	for _, d := range []*prometheus.Desc{b.statements, b.panics, b.ledgerUp, b.free, b.open, b.waiting} {
 		c <- d
 	}
 	for _, g := range b.gauges {
@@ -121,6 +122,7 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	c <- prometheus.MustNewConstMetric(b.statements, prometheus.CounterValue, float64(b.table.Executed()))
+	c <- prometheus.MustNewConstMetric(b.panics, prometheus.CounterValue, float64(b.table.DriverPanics()))
 	if b.folder != "" {
 		if free, err := freeBytes(b.folder); err == nil {
 			send(b.free, float64(free))

@@ -101,6 +101,7 @@ type Source struct {
 	ColSendAfter, ColExpires   string
 	ColMessageID, ColSentAt    string
 	ColError                   string
+	Where                      string         // a condition in SQL
 	Zone                       *time.Location // of the table's dates
 	Pending, Sent              string
 	Failed, Delivered, Read    string

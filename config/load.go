@@ -287,6 +287,11 @@ func (l *loader) unknown(name, where string, inFile bool) {
 	// In the environment, where everybody's names are, the case counts: "workers"
 	// belongs to somebody else.
 	near := distance <= allowed && (inFile || name == upper)
+	// Oracle's own programs find ORACLE_SID in the environment.
+	if right := otherNames[upper]; right != "" && (inFile || name == upper && name != "ORACLE_SID") {
+		l.warnings = append(l.warnings, Warning{name, where, "is no variable of Pombo and does nothing; write " + right})
+		return
+	}
 	ours := near || hasPrefix(upper, ownPrefixes) || inFile && hasPrefix(upper, commonPrefixes)
 	if !ours {
 		return

@@ -114,17 +114,37 @@ var groups = []group{
 			},
 			{
 				name: "DB_DSN", starter: true, example: "dbserver:1521/ORCLPDB1", show: showDSN,
-				doc: "Oracle database the cx_Oracle way: `host:1521/service`, a descriptor `(DESCRIPTION=…)` or a TNS alias.",
+				doc: "Oracle database the cx_Oracle way: `host:1521/service`, a descriptor `(DESCRIPTION=…)` or a TNS alias. `host:1521:SID`, `tcps://host:2484/service` and the address of a Java program (`jdbc:oracle:thin:@…`) will do too. Of a DESCRIPTION_LIST, as two sites of Data Guard have it, each is tried in turn.",
 				set: dsn,
 			},
 			{
+				name: "DB_HOST", example: "dbserver",
+				doc: "Host of the Oracle database, as another way to write DB_DSN: with DB_PORT, and DB_SERVICE_NAME or DB_SID.",
+				set: part,
+			},
+			{
+				name: "DB_PORT", example: "1521",
+				doc: "Port for DB_HOST; 1521 when it is not set.",
+				set: part,
+			},
+			{
+				name: "DB_SERVICE_NAME", example: "ORCLPDB1",
+				doc: "Service for DB_HOST.",
+				set: part,
+			},
+			{
+				name: "DB_SID", example: "ORCL",
+				doc: "SID for DB_HOST, where there is no service name.",
+				set: part,
+			},
+			{
 				name: "DB_USER", starter: true, example: "WHATSAPP",
-				doc: "User for DB_DSN.",
+				doc: "User for DB_DSN or DB_HOST.",
 				set: text(func(c *Config) *string { return &c.Source.User }),
 			},
 			{
 				name: "DB_PASSWORD", secret: true, starter: true, example: "'between single quotes'",
-				doc: "Password for DB_DSN, as it is: nothing is percent-encoded here.",
+				doc: "Password for DB_DSN or DB_HOST, as it is: nothing is percent-encoded here.",
 				set: func(c *Config, s string) *Problem { c.Source.Password = Secret(s); return nil },
 			},
 			{
@@ -186,6 +206,11 @@ var groups = []group{
 				name: "DB_COL_ERROR", example: "DS_ERRO",
 				doc: "Column that receives the reason when a row fails.",
 				set: column(func(c *Config) *string { return &c.Source.ColError }),
+			},
+			{
+				name: "DB_WHERE", example: "DT_CRIACAO > SYSDATE - 7",
+				doc: "Condition that a pending row must meet to be taken in, in the database's own SQL and on the table's columns alone: what the DBA asks for so that an index or a partition is used. `pombo sql` shows where it goes.",
+				set: text(func(c *Config) *string { return &c.Source.Where }),
 			},
 			{
 				name: "DB_TIMEZONE", standard: "America/Sao_Paulo",
@@ -401,6 +426,13 @@ var (
 	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
+
+// otherNames are names of ours in other people's words.
+var otherNames = map[string]string{
+	"DB_USERNAME": "DB_USER", "DB_PASS": "DB_PASSWORD", "DB_PWD": "DB_PASSWORD", "DB_SERVICE": "DB_SERVICE_NAME",
+	"ORACLE_DSN": "DB_DSN", "ORACLE_CONNECTION_STRING": "DB_DSN", "ORACLE_URL": "DB_URL", "ORACLE_USER": "DB_USER", "ORACLE_USERNAME": "DB_USER", "ORACLE_PASSWORD": "DB_PASSWORD",
+	"ORACLE_HOST": "DB_HOST", "ORACLE_PORT": "DB_PORT", "ORACLE_SERVICE": "DB_SERVICE_NAME", "ORACLE_SERVICE_NAME": "DB_SERVICE_NAME", "ORACLE_SID": "DB_SID", "ORACLE_TABLE": "DB_TABLE",
+}
 
 // fileSuffix makes the name of a secret the name of a file that has it.
 const fileSuffix = "_FILE"

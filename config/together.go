@@ -91,8 +91,17 @@ func (l *loader) checkBlip(c *Config) {
 }
 
 // checkDatabase sees to it that the database is named in one way.
-func (l *loader) checkDatabase(*Config) {
+func (l *loader) checkDatabase(c *Config) {
 	byURL, byDSN := l.isSet("DB_URL"), l.isSet("DB_DSN")
+	byParts := !byURL && !byDSN && l.isSet("DB_HOST")
+	if byParts {
+		l.assemble(c)
+		byDSN = true
+	}
+	// Other programs have such names in their environment.
+	if at := l.given["DB_HOST"]; !byParts && l.isSet("DB_HOST") && at.line > 0 {
+		l.warn("DB_HOST", "does nothing beside DB_DSN or DB_URL")
+	}
 	switch {
 	case byURL && byDSN:
 		l.report("DB_DSN", trouble("and DB_URL ("+l.given["DB_URL"].where+") are both set", "take one of the two away"))
@@ -104,8 +113,36 @@ func (l *loader) checkDatabase(*Config) {
 		case set && byURL && !byDSN:
 			l.report(name, trouble("is set beside DB_URL, which names its own user", "take "+name+" away, or use DB_DSN instead of DB_URL"))
 		case !set && byDSN && !byURL:
-			l.report(name, l.absent("is not set, and DB_DSN needs it", name))
+			needs := "DB_DSN"
+			if byParts {
+				needs = "DB_HOST"
+			}
+			l.report(name, l.absent("is not set, and "+needs+" needs it", name))
 		}
+	}
+}
+
+// assemble makes the DSN of its parts.
+func (l *loader) assemble(c *Config) {
+	text := func(name string) string { return strings.TrimSpace(l.given[name].text) }
+	host, port, service, sid := text("DB_HOST"), text("DB_PORT"), text("DB_SERVICE_NAME"), text("DB_SID")
+	if port == "" {
+		port = "1521"
+	}
+	_, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case strings.ContainsAny(host, " \t@/()?"):
+		l.report("DB_HOST", trouble("is no name or address of a host", "write the name alone, such as dbserver"))
+	case err != nil:
+		l.report("DB_PORT", trouble("is no number of a port", "write 1521, or what lsnrctl status shows"))
+	case service != "" && sid != "":
+		l.report("DB_SID", trouble("and DB_SERVICE_NAME ("+l.given["DB_SERVICE_NAME"].where+") are both set", "take DB_SID away"))
+	case service != "":
+		c.Source.DSN = net.JoinHostPort(host, port) + "/" + service
+	case sid != "":
+		c.Source.DSN = net.JoinHostPort(host, port) + ":" + sid
+	default:
+		l.report("DB_SERVICE_NAME", l.absent("is not set, nor is DB_SID: what does DB_HOST call the database?", "DB_SERVICE_NAME"))
 	}
 }
 

@@ -498,10 +498,16 @@ func splits(s string) bool {
 // dsn is an Oracle database the cx_Oracle way.
 func dsn(c *Config, s string) *Problem {
 	s = strings.TrimSpace(s)
+	bare := s // without what other programs write before it
+	for _, prefix := range []string{"tcp://", "tcps://", "jdbc:oracle:thin:@"} {
+		bare = strings.TrimPrefix(bare, prefix)
+	}
 	switch {
-	case strings.Contains(s, "://"):
+	case strings.HasPrefix(bare, "ldap"):
+		return trouble("names an entry of an LDAP directory", "run tnsping with the name on a machine that knows it, and write the descriptor that it shows")
+	case strings.Contains(bare, "://"):
 		return trouble("is an address with a scheme", "put it into DB_URL instead, without DB_USER and DB_PASSWORD")
-	case strings.Contains(s, "@"):
+	case strings.Contains(bare, "@"):
 		return trouble("has a user or a password in it", "write only host:1521/service and put the rest into DB_USER and DB_PASSWORD")
 	case namesPassword(s):
 		return trouble("has a password in it", "take it out and put it into DB_PASSWORD")
@@ -525,6 +531,9 @@ func namesPassword(dsn string) bool {
 		}
 	}
 }
+
+// part is a piece of an address; checkDatabase puts them together.
+func part(*Config, string) *Problem { return nil }
 
 // zone is an IANA time zone.
 func zone(c *Config, s string) *Problem {

@@ -49,10 +49,15 @@ func (t *Table) Check(ctx context.Context) error {
 		return err
 	}
 	var problems []error
-	if _, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.page(l, nil, 1), func([]any) {}); err != nil {
+	if err := t.slow.free(); err != nil {
 		problems = append(problems, err)
+	} else {
+		_, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.page(l, nil, 1), func([]any) {})
+		if err := t.slow.went(ctx, t, l, err); err != nil {
+			problems = append(problems, err)
+		}
 	}
-	if _, err := t.exec(ctx, t.d.probe()); err != nil {
+	if _, err := t.exec(ctx, change{query: t.d.probe()}); err != nil {
 		problems = append(problems, t.fail(ctx, "write to "+t.m.Table, err))
 	}
 	return errors.Join(problems...)

@@ -70,7 +70,7 @@ type texts interface {
 	// the status expected of it. Every key is one that keyArg has taken. A driver
 	// that tells only how many rows were changed is enough. wait is how long it may
 	// wait for rows that somebody else has locked, where there is such a thing.
-	settle(l layout, batch []pombo.Settlement, wait time.Duration) query
+	settle(l layout, batch []pombo.Settlement, wait time.Duration) change
 	// probe is an UPDATE of all written columns that finds no row: it fails
 	// where the real one would, and changes nothing.
 	probe() query
@@ -132,16 +132,34 @@ const (
 	refused              // this row's change is refused; another row's may not be
 )
 
-// lockWait, as the last argument of a statement, is not for the database but for
-// our driver: how long the statement may wait for locked rows.
-type lockWait time.Duration
+// change is an UPDATE of a batch.
+type change struct {
+	query
+	// lock is nil where the database has no locks of single rows.
+	lock *locking
+}
 
-// cutLockWait takes it from the arguments; 0 = there was none.
-func cutLockWait(args []driver.NamedValue) ([]driver.NamedValue, time.Duration) {
+// locking, as the last argument of a statement, is not for the database but for our
+// driver: what to do about rows that somebody else has locked.
+type locking struct {
+	wait time.Duration // how long the statement may wait for them
+	// free are queries that lock those rows which nobody else has, and return their
+	// keys; none = the statement waits. narrow then returns the arguments for these.
+	free   []query
+	narrow func(keys []any) []any
+	// unable is called when the database cannot lock rows one by one.
+	unable func()
+	// held are the places in the batch of the rows that somebody else has, or that are
+	// gone. It is set by a statement that ended without an error.
+	held []int
+}
+
+// cutLocking takes it from the arguments.
+func cutLocking(args []driver.NamedValue) ([]driver.NamedValue, *locking) {
 	if last := len(args) - 1; last >= 0 {
-		if wait, ok := args[last].Value.(lockWait); ok {
-			return args[:last], time.Duration(wait)
+		if l, ok := args[last].Value.(*locking); ok {
+			return args[:last], l
 		}
 	}
-	return args, 0
+	return args, &locking{}
 }

@@ -19,6 +19,7 @@ const (
 	Charset  Aspect = "charset"  // in which texts are kept
 	Clock    Aspect = "clock"    // of the database, and its time zone
 	Password Aspect = "password" // and when it expires
+	Locks    Aspect = "locks"    // whether rows can be locked one by one
 )
 
 // Remark is what Examine has found. It holds no value of any row.

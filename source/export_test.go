@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"testing"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -78,3 +79,9 @@ func (s tracedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) 
 	s.f(s.text)
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
+
+// ParseCondition reads a condition of DB_WHERE.
+func ParseCondition(s string) (string, error) { return parseCondition(s) }
+
+// SetClock sets the clock by which a page that took too long is not asked for again.
+func SetClock(t *Table, now func() time.Time) { t.slow.now = now }

@@ -39,6 +39,9 @@ type Mapping struct {
 	SentAt    string
 	Error     string
 
+	// Where is a condition in the database's own SQL that a row must meet to be taken
+	// in, beside being pending; optional.
+	Where   string
 	Pending string   // the status code of pending rows
 	Codes   []string // the codes that will be written, so that Check can look at them; optional
 	// Zone is the zone of times without one, read and written; nil = UTC.
@@ -120,6 +123,9 @@ func newMapping(m Mapping) (*mapping, error) {
 	add(&c.values, value{role: forPriority}, m.Priority, false)
 	add(&c.values, value{role: forSendAfter}, m.SendAfter, false)
 	add(&c.values, value{role: forExpires}, m.Expires, false)
+	if c.Where, err = parseCondition(m.Where); err != nil {
+		complain("DB_WHERE", err)
+	}
 	if m.Pending == "" {
 		complain("STATUS_PENDING", errors.New("no status code of pending rows is given"))
 	}
@@ -141,6 +147,14 @@ func newMapping(m Mapping) (*mapping, error) {
 		taken[w.fold()] = w.role
 	}
 	return c, errors.Join(errs...)
+}
+
+// and is the condition, as it follows others in a text.
+func (m *mapping) and() string {
+	if m.Where == "" {
+		return ""
+	}
+	return " AND (" + m.Where + ")"
 }
 
 // mapped returns every mapped column once per role, for checks.

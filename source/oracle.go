@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,16 +11,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	go_ora "github.com/sijms/go-ora/v2"
+
 	"pombo"
 )
 
 // oracleDialect is a table, view or synonym in Oracle, from 11.2 on.
 //
-// One set of texts serves all releases, so there is no FETCH FIRST, no PL/SQL but
-// one call that names the session, and no lock on a row but that of the UPDATE
-// itself. Nearly every argument travels as text: Oracle turns it into what the
-// column holds, also a number too long for 64 bits, and still uses an index. Only
-// RAW travels as bytes.
+// One set of texts serves all releases, so there is no FETCH FIRST, and no PL/SQL but
+// one call that names the session. The UPDATE of a batch never waits for a row: the
+// rows that nobody else has locked are found first, and stay locked until the COMMIT.
+// Arguments travel as the column has them, so that an index is used: numbers as NUMBER,
+// RAW as bytes, everything else as text, which Oracle turns into what the column holds.
 //
 // The texts name a format wherever a time is read or written, so they depend on
 // the types of the columns. Before Learn has read these, SQL shows the texts for
@@ -32,10 +35,15 @@ type oracleDialect struct {
 	address *oracleAddress
 	timeout time.Duration
 	gate    loginGate
+	left    *unanswered
+	panics  panics
 
 	seen atomic.Pointer[oracleTable] // as it was last read
 	// wide is whether a character may take several bytes in the database.
 	wide atomic.Bool
+	// whole is whether the rows cannot be locked one by one: what the name means is a
+	// view, or the account has READ in place of SELECT. Then the UPDATE has to wait.
+	whole atomic.Bool
 }
 
 // oracleTable is the table or view that the name of the mapping means.
@@ -49,16 +57,20 @@ func newOracle(o Options, m *mapping) (*oracleDialect, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &oracleDialect{m: m, address: a, timeout: o.Timeout, gate: newLoginGate()}, nil
+	return &oracleDialect{m: m, address: a, timeout: o.Timeout, gate: newLoginGate(), left: newUnanswered()}, nil
 }
 
 func (d *oracleDialect) open() (*sql.DB, error) {
-	db := sql.OpenDB(&oracleConnector{address: d.address, gate: &d.gate, timeout: d.timeout})
+	db := sql.OpenDB(&oracleConnector{address: d.address, gate: &d.gate, left: d.left, panics: &d.panics, timeout: d.timeout})
 	// A login takes a dozen round trips and a process of the server, so few are
 	// made and they are kept.
-	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(2)
+	d.left.resize = func(sessions int) {
+		db.SetMaxOpenConns(sessions)
+		db.SetMaxIdleConns(sessions)
+	}
+	d.left.resize(oracleSessions)
 	// A service may move to another node; a connection would stay with the old one.
+	// What a session has gathered at the server ends with it too.
 	db.SetConnMaxLifetime(30 * time.Minute)
 	return db, nil
 }
@@ -152,12 +164,15 @@ func (d *oracleDialect) pageText(l layout, from string, last int) string {
 			bare = append(bare, c)
 		}
 	}
-	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s = :1 AND %s %s ORDER BY %[5]s) t WHERE ROWNUM <= :%[7]d",
-		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.status), id, from, last)
+	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s = :1 AND %s %s%s ORDER BY %[5]s) t WHERE ROWNUM <= :%[8]d",
+		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.status), id, from, d.m.and(), last)
 }
 
 func (d *oracleDialect) page(l layout, after any, limit int) query {
-	pending := d.status(l, d.m.Pending)
+	pending := d.statusArg(l, d.m.Pending)
+	if key, ok := after.(string); ok && l.key == whole { // as the driver gave it
+		after = oracleNumber(key)
+	}
 	if after == nil {
 		return query{d.pageText(l, "IS NOT NULL", 2), []any{pending, limit}}
 	}
@@ -175,18 +190,38 @@ func (d *oracleDialect) row(l layout, key any) query {
 
 // lists are the lengths of lists of keys. A few fixed ones keep few statements in
 // the database's memory; a list is filled up with its last key.
-var lists = []int{1, 20, 200}
+var lists = []int{1, 20, 200, 500}
 
-func (d *oracleDialect) statusesText(l layout, n int) string {
+// inList writes a condition that finds n keys.
+func (d *oracleDialect) inList(n int) string {
 	binds := make([]string, n)
 	for i := range binds {
 		binds[i] = ":" + strconv.Itoa(i+1)
 	}
-	return fmt.Sprintf("SELECT %s, %s FROM %s t WHERE t.%s IN (%s)",
-		d.exact(l.key, d.m.id), d.exact(l.status, d.m.status), d.table(), d.quoted(d.m.id), strings.Join(binds, ", "))
+	return fmt.Sprintf("t.%s IN (%s)", d.quoted(d.m.id), strings.Join(binds, ", "))
+}
+
+func (d *oracleDialect) statusesText(l layout, n int) string {
+	return fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s", d.exact(l.key, d.m.id), d.exact(l.status, d.m.status), d.table(), d.inList(n))
+}
+
+// freeText names a column, so that of a view of several tables only the rows of its
+// own table are locked. The status does not matter here: the UPDATE looks at it.
+func (d *oracleDialect) freeText(l layout, n int) string {
+	return fmt.Sprintf("SELECT %s FROM %s t WHERE %s FOR UPDATE OF t.%s SKIP LOCKED", d.exact(l.key, d.m.id), d.table(), d.inList(n), d.quoted(d.m.status))
+}
+
+// lockText asks for the right to lock rows, and locks none.
+func (d *oracleDialect) lockText() string {
+	return fmt.Sprintf("SELECT t.%s FROM %s t WHERE 1 = 0 FOR UPDATE OF t.%[1]s SKIP LOCKED", d.quoted(d.m.status), d.table())
 }
 
 func (d *oracleDialect) statuses(l layout, keys []any) []query {
+	return d.listed(l, keys, d.statusesText)
+}
+
+// listed asks for keys with as few lists as possible.
+func (d *oracleDialect) listed(l layout, keys []any, text func(layout, int) string) []query {
 	var queries []query
 	for len(keys) > 0 {
 		n := lists[len(lists)-1]
@@ -201,7 +236,7 @@ func (d *oracleDialect) statuses(l layout, keys []any) []query {
 		for len(args) < n {
 			args = append(args, args[len(args)-1])
 		}
-		queries = append(queries, query{d.statusesText(l, n), args})
+		queries = append(queries, query{text(l, n), args})
 	}
 	return queries
 }
@@ -224,25 +259,90 @@ func (d *oracleDialect) settleText(l layout) string {
 		d.table(), strings.Join(set, ", "), d.quoted(d.m.id), n+1, d.quoted(d.m.status), n+2)
 }
 
-// settle binds an array to each place, so that the batch is one round trip. A
+// settle finds the rows that nobody else has locked, unless that is known not to work,
+// and updates them.
+func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) change {
+	// Two that settle the same rows, and have to wait, lock them in the same order.
+	order := make([]int, len(batch))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return compareKeys(l, batch[a].Row, batch[b].Row) })
+	chosen := func(places []int) []pombo.Settlement {
+		rows := make([]pombo.Settlement, len(places))
+		for i, p := range places {
+			rows[i] = batch[p]
+		}
+		return rows
+	}
+	lock := &locking{wait: wait}
+	args := d.settleArgs(l, chosen(order))
+	if !d.whole.Load() {
+		keys := make([]any, len(order))
+		for i, s := range chosen(order) {
+			keys[i], _ = d.keyArg(l, s.Row)
+		}
+		lock.free = d.listed(l, keys, d.freeText)
+		lock.unable = func() { d.whole.Store(true) }
+		lock.narrow = func(keys []any) []any {
+			got := map[string]bool{}
+			for _, k := range keys {
+				if key, err := d.keyText(l, k); err == nil {
+					got[key] = true
+				}
+			}
+			var free []int
+			for _, p := range order {
+				if got[batch[p].Row] {
+					free = append(free, p)
+				} else {
+					lock.held = append(lock.held, p)
+				}
+			}
+			return d.settleArgs(l, chosen(free))
+		}
+	}
+	return change{query{d.settleText(l), append(args, lock)}, lock}
+}
+
+// compareKeys compares as the column does, as far as that is told from outside.
+func compareKeys(l layout, a, b string) int {
+	if l.key != whole {
+		return strings.Compare(a, b)
+	}
+	x, negative := strings.CutPrefix(a, "-")
+	y, other := strings.CutPrefix(b, "-")
+	switch {
+	case negative != other:
+		return cmp.Compare(len(b)-len(y), len(a)-len(x)) // which has a minus
+	case negative:
+		x, y = y, x
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y))
+}
+
+// settleArgs binds an array to each place, so that the batch is one round trip. A
 // statement never has an array at one time and a single value at another: the
 // driver does not take that.
-func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) query {
-	// Two that settle the same rows lock them in the same order.
-	batch = slices.Clone(batch)
-	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.Row, b.Row) })
-
-	args := make([]any, 0, len(d.m.writes)+2)
-	array := func(of func(s pombo.Settlement) string) {
+func (d *oracleDialect) settleArgs(l layout, batch []pombo.Settlement) []any {
+	if len(batch) == 0 {
+		return nil
+	}
+	args := make([]any, 0, len(d.m.writes)+3)
+	array := func(number bool, of func(s pombo.Settlement) string) {
 		texts := make([]string, len(batch))
 		for i, s := range batch {
 			texts[i] = of(s) // Oracle knows no difference between "" and NULL
+		}
+		if number {
+			args = append(args, oracleNumbers(texts))
+			return
 		}
 		args = append(args, texts)
 	}
 	for _, w := range d.m.writes {
 		declared := d.declared(l, w.name)
-		array(func(s pombo.Settlement) string {
+		array(w.role == forStatus && l.status == whole, func(s pombo.Settlement) string {
 			switch {
 			case w.role == forStatus:
 				return s.Code
@@ -265,10 +365,10 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Dur
 		}
 		args = append(args, keys)
 	} else {
-		array(func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
+		array(l.key == whole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
 	}
-	array(func(s pombo.Settlement) string { return d.status(l, s.Expected) })
-	return query{d.settleText(l), append(args, lockWait(wait))}
+	array(l.status == whole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
+	return args
 }
 
 // status writes a code as the status column has it. "" is NULL, which no row's
@@ -281,6 +381,50 @@ func (d *oracleDialect) status(l layout, code string) string {
 		return ""
 	}
 	return strings.TrimSpace(code)
+}
+
+// statusArg is a code as an argument of its own.
+func (d *oracleDialect) statusArg(l layout, code string) any {
+	if code = d.status(l, code); l.status == whole {
+		return oracleNumber(code)
+	}
+	return code
+}
+
+// oracleNumber turns the text of a whole number into a NUMBER for the driver. Other
+// texts stay what they are, and Oracle turns them into numbers; so do negative ones
+// that are so long that the driver (v2.9.0) would leave the end of them out.
+func oracleNumber(s string) any {
+	digits, negative := strings.CutPrefix(s, "-")
+	short := strings.TrimLeft(digits, "0")
+	const longestNegative = 19
+	if digits == "" || strings.Trim(digits, "0123456789") != "" || len(short) > maxDigits || negative && len(short) > longestNegative {
+		return s
+	}
+	if short == "" {
+		negative, short = false, "0"
+	}
+	if negative {
+		short = "-" + short
+	}
+	n, err := go_ora.NewNumberFromString(short)
+	if err != nil {
+		return s
+	}
+	return n
+}
+
+// oracleNumbers turns texts into NUMBERs, all of them or none: an array is of one type.
+func oracleNumbers(texts []string) any {
+	numbers := make([]*go_ora.Number, len(texts))
+	for i, s := range texts {
+		n, ok := oracleNumber(s).(*go_ora.Number)
+		if !ok {
+			return texts
+		}
+		numbers[i] = n
+	}
+	return numbers
 }
 
 // length reads the length of a text column from its type, as columns writes it.
@@ -349,7 +493,10 @@ func (d *oracleDialect) keyArg(l layout, key string) (any, bool) {
 	case whole:
 		digits := strings.TrimPrefix(key, "-")
 		ok := digits != "" && len(digits) <= maxDigits && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || key == "0")
-		return key, ok
+		if !ok {
+			return nil, false
+		}
+		return oracleNumber(key), true
 	case words:
 		if !wordsKey(key) || blankFilled(declared) && strings.HasSuffix(key, " ") {
 			return nil, false

@@ -13,7 +13,7 @@ import (
 const (
 	oracleColumns = "SELECT COLUMN_NAME, DATA_TYPE, TO_CHAR(DATA_LENGTH), TO_CHAR(CHAR_LENGTH), CHAR_USED, TO_CHAR(DATA_PRECISION), TO_CHAR(DATA_SCALE), NULLABLE " +
 		"FROM ALL_TAB_COLUMNS WHERE OWNER = NVL(:1, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND TABLE_NAME = :2 ORDER BY COLUMN_ID"
-	oracleSynonym = "SELECT OWNER, TABLE_OWNER, TABLE_NAME FROM ALL_SYNONYMS " +
+	oracleSynonym = "SELECT OWNER, TABLE_OWNER, TABLE_NAME, DB_LINK FROM ALL_SYNONYMS " +
 		"WHERE (OWNER = NVL(:1, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) OR OWNER = 'PUBLIC') AND SYNONYM_NAME = :2"
 	oracleTables  = "SELECT OWNER, TABLE_NAME FROM ALL_TAB_COLUMNS WHERE (TABLE_NAME = :1 OR COLUMN_NAME = :2) AND NOT OWNER IN ('SYS', 'SYSTEM') AND ROWNUM <= 2000"
 	oracleCharset = "SELECT VALUE FROM NLS_DATABASE_PARAMETERS WHERE PARAMETER = 'NLS_CHARACTERSET'"
@@ -36,16 +36,23 @@ func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error)
 		}
 		if len(columns) > 0 {
 			d.seen.Store(&oracleTable{owner, table, columns})
+			d.whole.Store(false) // somebody may have granted what was lacking
 			return columns, nil
 		}
-		found := false
+		found, link := false, ""
 		_, err = t.each(ctx, op, query{oracleSynonym, []any{owner, table}}, func(v []any) {
 			if !found || text(v[0]) != "PUBLIC" { // one of the schema's own goes first
-				found, owner, table = true, text(v[1]), text(v[2])
+				found, owner, table, link = true, text(v[1]), text(v[2]), text(v[3])
 			}
 		})
 		if err != nil {
 			return nil, err
+		}
+		if link != "" {
+			return nil, &Error{
+				Op: op, Permanent: true, Err: fmt.Errorf("the synonym means a table of another database, behind the link %s, which is not supported", link),
+				Hint: "name that database in DB_DSN, or make a table or view here and map it (" + string(forTable) + ")",
+			}
 		}
 		if !found {
 			break
@@ -131,6 +138,13 @@ func (d *oracleDialect) kinds(ctx context.Context, t *Table, key, status column)
 	}
 	k := kinds{key: oracleKind(key.declared), status: oracleKind(status.declared)}
 	var problems []error
+	for _, v := range t.m.values {
+		switch c := t.column(d.seen.Load().columns, v.name); c.declared {
+		case "LONG", "LONG RAW", "BLOB", "BFILE":
+			problems = append(problems, t.wrong(v.role, fmt.Sprintf("%s is of type %s, which cannot be read as text in parts", c.name, c.declared),
+				"map a column of VARCHAR2 or CLOB, or let the table's owner turn this one into a CLOB (ALTER TABLE … MODIFY) or fill another one from it"))
+		}
+	}
 	if k.key == unknown {
 		problems = append(problems, t.wrong(forID, fmt.Sprintf("%s is of type %s", key.name, key.declared),
 			"map one column of whole numbers (NUMBER), of text (VARCHAR2, CHAR) or of UUIDs (RAW(16))"))
@@ -217,9 +231,13 @@ func (d *oracleDialect) statements() []Statement {
 	for _, length := range lists {
 		all = append(all, Statement{"before a resend, and after a settle that was short: the status now (keys; a shorter list repeats its last one)" + note, d.statusesText(l, length)})
 	}
+	for _, length := range lists {
+		all = append(all, Statement{"settle: lock the rows of a batch that nobody else has locked (keys; a shorter list repeats its last one). What is locked elsewhere is left for later, and nothing waits" + note, d.freeText(l, length)})
+	}
 	return append(all,
 		Statement{fmt.Sprintf("settle: results of a batch, as an array of binds (%s, :%d = key, :%d = expected status); then COMMIT, or ROLLBACK after an error", strings.Join(results, ", "), n+1, n+2) + note, d.settleText(l)},
 		Statement{"on every check: may the mapped columns be written? It finds no row", d.probe().text},
+		Statement{"pombo doctor: may rows be locked one by one? It finds none", d.lockText()},
 		Statement{"pombo doctor: is there an index on the status? (:1 = schema, :2 = table)", oracleIndexes},
 		Statement{"pombo doctor: the database's clock", oracleClock},
 		Statement{"pombo doctor: when the password expires", oracleExpiry},
@@ -263,16 +281,21 @@ func (d *oracleDialect) advice() []Statement {
 		columns = append(columns, s)
 	}
 	account := quoted(d.address.account())
+	owner := "USER"
+	if len(d.m.table) > 1 {
+		owner = "'" + oracleName(d.m.table[0]) + "'"
+	}
 	const longest = 30 // of an identifier, before 12.2
 	index := "IX_" + last
 	index = index[:min(len(index), longest)]
 	all := []Statement{
 		{"an index that carries the pages", fmt.Sprintf("CREATE INDEX %s ON %s (%s, %s)", quoted(index), d.table(), d.quoted(d.m.status), d.quoted(d.m.id))},
+		{"statistics that tell how few rows are pending, so that the index is used", fmt.Sprintf("BEGIN DBMS_STATS.GATHER_TABLE_STATS(ownname => %s, tabname => '%s', method_opt => 'FOR COLUMNS SIZE 254 %s'); END;", owner, last, d.quoted(d.m.status))},
 		{"a sample table", fmt.Sprintf("CREATE TABLE %s (%s)", d.table(), strings.Join(columns, ", "))},
 		{"the right to log in", "GRANT CREATE SESSION TO " + account},
 	}
 	for _, g := range d.grants() {
-		all = append(all, Statement{"the rights on the table, and no more. READ in place of SELECT is enough too, from 12.1.0.2 on", g})
+		all = append(all, Statement{"the rights on the table, and no more. READ in place of SELECT is not enough: with it rows cannot be locked one by one, and a single row that somebody has open holds up its whole batch", g})
 	}
 	if len(d.m.table) > 1 {
 		all = append(all, Statement{"a synonym, so that DB_TABLE needs no schema", fmt.Sprintf("CREATE SYNONYM %s.%s FOR %s", account, quoted(last), d.table())})

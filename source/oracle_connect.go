@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +23,7 @@ import (
 
 // oracleAddress is where the database is and who logs in to it.
 type oracleAddress struct {
-	url  string // as the driver wants it, with the password
+	urls []string // as the driver wants them, with the password: one for each listener to try
 	user string
 	tls  *tls.Config // nil = what the driver makes of a wallet or of the system's authorities
 }
@@ -34,9 +37,7 @@ const oraclePort = "1521"
 // place is what an address says, in whichever form it came.
 type place struct {
 	user, password string
-	hosts          []string // host:port
-	service        string
-	descriptor     string // in place of hosts and service
+	targets        []target
 	options        url.Values
 }
 
@@ -59,6 +60,10 @@ func newOracleAddress(o Options, zone *time.Location) (*oracleAddress, error) {
 	if p.user == "" || p.password == "" {
 		return nil, badAddress(errors.New("no user or no password is given"), "set DB_USER and DB_PASSWORD, or write both in DB_URL")
 	}
+	if strings.HasSuffix(p.user, "]") {
+		return nil, badAddress(errors.New("the user names a second account in brackets, which is not supported"),
+			"log in as one account, grant it the rights (pombo sql prints them) and write the table as owner.table (DB_TABLE)")
+	}
 	return p.address(o.Timeout, zone)
 }
 
@@ -70,41 +75,110 @@ func badAddress(err error, hint string) error {
 // that is written wrongly.
 var errAddress = errors.New("the address cannot be read")
 
+// A service, SID or instance, and a host, as they may be written.
+var (
+	serviceShape = regexp.MustCompile(`^[A-Za-z0-9_.$#-]+$`)
+	hostShape    = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+)
+
+// aim makes the targets of hosts that share a service or a SID.
+func (p *place) aim(hosts []string, service, sid, instance string) error {
+	protocol := "tcp"
+	if on := strings.ToUpper(option(p.options, "SSL")); on == "TRUE" || strings.HasPrefix(on, "ENABLE") || option(p.options, "CA") != "" {
+		protocol = "tcps"
+	}
+	t := target{protocol: protocol, service: service, sid: sid, instance: instance}
+	for _, part := range [][2]string{{"SID", sid}, {"SERVICE_NAME", service}, {"INSTANCE_NAME", instance}} {
+		switch {
+		case part[1] == "", part[0] == "SERVICE_NAME" && sid != "":
+		case !serviceShape.MatchString(part[1]):
+			return errAddress
+		default:
+			t.connectData += "(" + part[0] + "=" + part[1] + ")"
+		}
+	}
+	for _, h := range hosts {
+		host, port, err := net.SplitHostPort(h)
+		if err != nil || !hostShape.MatchString(host) {
+			return errAddress
+		}
+		t.host, t.port = host, port
+		p.targets = append(p.targets, t)
+	}
+	return nil
+}
+
 func placeOfURL(address string) (place, error) {
 	const hint = "write DB_URL=oracle://user:password@host:1521/service, with %40 for @ and %2F for / in the password" //nolint:gosec // an example's
-	u, err := url.Parse(address)
+	u, err := url.Parse(strings.TrimRight(address, "; "))
 	if err != nil || u.Hostname() == "" {
 		return place{}, badAddress(errAddress, hint)
 	}
-	p := place{user: u.User.Username(), service: strings.Trim(u.Path, "/"), options: u.Query()}
+	p := place{user: u.User.Username(), options: u.Query()}
 	p.password, _ = u.User.Password()
 	port := u.Port()
 	if port == "" {
 		port = oraclePort
 	}
-	p.hosts = []string{net.JoinHostPort(u.Hostname(), port)}
-	if p.service == "" && option(p.options, "SID") == "" && option(p.options, "SERVICE NAME") == "" {
+	hosts := append([]string{net.JoinHostPort(u.Hostname(), port)}, p.options["SERVER"]...)
+	service := strings.Trim(u.Path, "/")
+	if u.Fragment != "" { // the service's name has a #
+		service += "#" + u.Fragment
+	}
+	service, sid, instance := cmp.Or(option(p.options, "SERVICE NAME"), service), option(p.options, "SID"), option(p.options, "INSTANCE NAME")
+	if service == "" && sid == "" {
 		return place{}, badAddress(errors.New("the address names no service"), hint)
+	}
+	if err := p.aim(hosts, service, sid, instance); err != nil {
+		return place{}, badAddress(err, hint)
 	}
 	return p, nil
 }
 
+// dsnHint says how a database is named.
+const dsnHint = "write DB_DSN=host:1521/service, a descriptor, or an alias of tnsnames.ora; user and password go to DB_USER and DB_PASSWORD"
+
 func placeOfDSN(dsn string) (place, error) {
+	dsn = strings.TrimRight(dsn, "; \t")
+	if after, ok := cutFold(dsn, "jdbc:oracle:thin:"); ok { // as Java programs have it
+		dsn = strings.TrimPrefix(after, "@")
+	}
 	switch {
 	case strings.HasPrefix(dsn, "("):
-		return place{descriptor: oneLine(dsn)}, nil
+		return placeOfDescriptor(dsn)
+	case strings.HasPrefix(strings.ToLower(dsn), "ldap"):
+		return place{}, badAddress(errors.New("names of an LDAP directory are not supported"),
+			"run tnsping with the name on a machine that knows it, and write the descriptor that it shows to DB_DSN")
 	case strings.ContainsAny(dsn, "/:"):
 		return placeOfEasyConnect(dsn)
 	}
 	descriptor, err := findAlias(dsn)
-	return place{descriptor: descriptor}, err
+	if err != nil {
+		return place{}, err
+	}
+	return placeOfDescriptor(descriptor)
 }
 
-// placeOfEasyConnect reads [tcps:][//]host[:port][,host…]/service[:dedicated][/instance][?option=value].
+// cutFold cuts a prefix in upper or lower case.
+func cutFold(s, prefix string) (after string, found bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+func placeOfDescriptor(descriptor string) (p place, err error) {
+	if p.targets, err = targets(descriptor); err != nil {
+		return place{}, badAddress(err, "see the host, the service or SID and the brackets of DB_DSN")
+	}
+	return p, nil
+}
+
+// placeOfEasyConnect reads [tcps:][//]host[:port][,host…]/service[:dedicated][/instance][?option=value],
+// and host:port:SID.
 // https://docs.oracle.com/en/database/oracle/oracle-database/19/netag/configuring-naming-methods.html
 func placeOfEasyConnect(dsn string) (place, error) {
-	const hint = "write DB_DSN=host:1521/service, a descriptor, or an alias of tnsnames.ora; user and password go to DB_USER and DB_PASSWORD"
-	wrong := badAddress(errAddress, hint)
+	wrong := badAddress(errAddress, dsnHint)
 	rest, query, _ := strings.Cut(dsn, "?")
 	p := place{}
 	var err error
@@ -116,26 +190,30 @@ func placeOfEasyConnect(dsn string) (place, error) {
 		p.options.Set("SSL", "true")
 	}
 	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "tcp:"), "//")
-	hosts, service, named := strings.Cut(rest, "/")
-	service, instance, _ := strings.Cut(service, "/")
-	p.service, _, _ = strings.Cut(service, ":") // shared or dedicated is the server's choice
-	if instance != "" {
-		p.options.Set("INSTANCE NAME", instance)
+	list, service, named := strings.Cut(rest, "/")
+	if parts := strings.Split(list, ":"); !named && len(parts) == 3 && parts[2] != "" {
+		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil || p.aim([]string{parts[0] + ":" + parts[1]}, "", parts[2], "") != nil {
+			return place{}, wrong
+		}
+		return p, nil
 	}
-	for h := range strings.SplitSeq(hosts, ",") {
+	service, instance, _ := strings.Cut(service, "/")
+	service, _, _ = strings.Cut(service, ":") // shared or dedicated is the server's choice
+	var hosts []string
+	for h := range strings.SplitSeq(list, ",") {
 		host, port, err := net.SplitHostPort(h)
 		if err != nil {
 			host, port = strings.Trim(h, "[]"), oraclePort
 		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" || strings.ContainsAny(host, " @()=") {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 			return place{}, wrong
 		}
-		p.hosts = append(p.hosts, net.JoinHostPort(host, port))
+		hosts = append(hosts, net.JoinHostPort(host, port))
 	}
-	if !named || p.service == "" {
-		return place{}, badAddress(errors.New("the address names no service"), hint)
+	if !named || service == "" {
+		return place{}, badAddress(errors.New("the address names no service"), dsnHint)
 	}
-	if strings.ContainsAny(p.service+instance, " @()=") { // user/password@host, most likely
+	if p.aim(hosts, service, "", instance) != nil { // user/password@host, most likely
 		return place{}, wrong
 	}
 	return p, nil
@@ -150,6 +228,10 @@ func option(options url.Values, name string) string {
 	}
 	return ""
 }
+
+// forOracleAlone are options of Oracle's own clients that need nothing done here.
+var forOracleAlone = strings.Fields("CONNECT_TIMEOUT TRANSPORT_CONNECT_TIMEOUT RETRY_COUNT RETRY_DELAY EXPIRE_TIME SDU TDU FAILOVER LOAD_BALANCE SOURCE_ROUTE " +
+	"RECV_BUF_SIZE SEND_BUF_SIZE SSL_SERVER_DN_MATCH SSL_SERVER_CERT_DN USE_TCP_FAST_OPEN ENABLE POOL_CONNECTION_CLASS POOL_PURITY SUPER_SHARDING_KEY")
 
 // address turns what was read into what the driver wants. Of the driver's own
 // options all may be given but those that are set here, and a trace, which would
@@ -169,6 +251,10 @@ func (p place) address(timeout time.Duration, zone *time.Location) (*oracleAddre
 		// They decide how the server sorts and how it writes numbers.
 		"LANGUAGE": {"AMERICAN"}, "TERRITORY": {"AMERICA"},
 		"PROGRAM": {"pombo"},
+		// For where a listener sends us on.
+		"CID": {clientID()},
+		// They are told by the target.
+		"SERVER": nil, "SERVICE NAME": nil, "SID": nil, "INSTANCE NAME": nil, "CONNSTR": nil,
 	}
 	a := &oracleAddress{user: p.user}
 	q := url.Values{}
@@ -183,34 +269,45 @@ func (p place) address(timeout time.Duration, zone *time.Location) (*oracleAddre
 			q.Set("SSL", "true")
 		case upper == "WALLET_LOCATION":
 			q.Set("WALLET", v[0])
-		case ours.Has(upper), strings.HasPrefix(upper, "TRACE"):
+		case ours.Has(upper), strings.HasPrefix(upper, "TRACE"), slices.Contains(forOracleAlone, upper):
 		default:
 			q[upper] = v
 		}
 	}
 	maps.Copy(q, ours)
-	u := url.URL{Scheme: "oracle", User: url.UserPassword(p.user, p.password), Host: ":0", Path: "/" + p.service}
-	if p.descriptor != "" {
-		q.Set("connStr", p.descriptor)
-	} else {
-		u.Host = p.hosts[0]
-		q["SERVER"] = append(q["SERVER"], p.hosts[1:]...)
-		if len(q["SERVER"]) == 0 {
-			q.Del("SERVER")
+	for _, t := range p.targets {
+		q := maps.Clone(q)
+		q.Set("connStr", t.descriptor())
+		if t.protocol == "tcps" { // or the driver would leave a wallet aside
+			q.Set("SSL", "true")
 		}
-	}
-	u.RawQuery = q.Encode()
-	a.url = u.String()
-	if _, err := go_ora.ParseConfig(a.url); err != nil {
-		said := errAddress
-		if file, ok := errors.AsType[*fs.PathError](err); ok {
-			said = fmt.Errorf("the address names a file that cannot be read: %w", file)
-		} else if strings.HasPrefix(err.Error(), "unknown URL option") {
-			said = err
+		if t.sid != "" {
+			q.Set("SID", t.sid)
 		}
-		return nil, badAddress(said, "see the host, the service or SID and the options of DB_URL or DB_DSN")
+		if t.instance != "" {
+			q.Set("INSTANCE NAME", t.instance)
+		}
+		u := url.URL{Scheme: "oracle", User: url.UserPassword(p.user, p.password), Host: t.address(), Path: "/" + t.service, RawQuery: q.Encode()}
+		if err := driverTakes(u.String()); err != nil {
+			return nil, badAddress(err, "see the host, the service or SID and the options of DB_URL or DB_DSN")
+		}
+		a.urls = append(a.urls, u.String())
 	}
 	return a, nil
+}
+
+// driverTakes holds an address against what the driver understands of it.
+func driverTakes(address string) error {
+	_, err := go_ora.ParseConfig(address)
+	switch file, ok := errors.AsType[*fs.PathError](err); {
+	case err == nil:
+		return nil
+	case ok:
+		return fmt.Errorf("the address names a file that cannot be read: %w", file)
+	case strings.HasPrefix(err.Error(), "unknown URL option"):
+		return err
+	}
+	return errAddress
 }
 
 // trusting returns the settings of TLS by which only the authorities of a file are

@@ -32,6 +32,11 @@ func TestOracleAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	standby := startOracle(t, oracledouble.Options{Service: "OUTRO"})
+	_, standbyPort, _ := net.SplitHostPort(standby.Addr())
+	odd := startOracle(t, oracledouble.Options{Service: "ERP$PRD#1"})
+	_, oddPort, _ := net.SplitHostPort(odd.Addr())
+	pendingTable(t, odd, "NOTIFICACAO", 1)
 	address := func(port string) string {
 		return "(ADDRESS = (PROTOCOL = TCP)(HOST = " + host + ")(PORT = " + port + "))"
 	}
@@ -54,14 +59,28 @@ func TestOracleAddresses(t *testing.T) {
 		"descriptor with a SID":    {DSN: "(DESCRIPTION=" + address(port) + "\n (CONNECT_DATA=(SID=ERP1)))"},
 		"addresses, the first one dead": {DSN: "(DESCRIPTION=(FAILOVER=ON)(LOAD_BALANCE=OFF)(ADDRESS_LIST=" + address("1") + address(port) +
 			")(CONNECT_DATA=(SERVICE_NAME=ERP)))"},
-		"two sites":                {DSN: "(DESCRIPTION_LIST=(DESCRIPTION=" + address("1") + "(CONNECT_DATA=(SERVICE_NAME=ERP)))(DESCRIPTION=" + address(port) + "(CONNECT_DATA=(SERVICE_NAME=ERP))))"},
-		"alias":                    {DSN: "erp"},
-		"alias without its domain": {DSN: "PRODUCAO"},
-		"alias with its domain":    {DSN: "producao.empresa.com.br"},
+		"two sites":                            {DSN: "(DESCRIPTION_LIST=(DESCRIPTION=" + address("1") + "(CONNECT_DATA=(SERVICE_NAME=ERP)))(DESCRIPTION=" + address(port) + "(CONNECT_DATA=(SERVICE_NAME=ERP))))"},
+		"two sites, of which one is a standby": {DSN: "(DESCRIPTION_LIST=(LOAD_BALANCE=off)(DESCRIPTION=" + address(standbyPort) + "(CONNECT_DATA=(SERVICE_NAME=ERP)))(DESCRIPTION=" + address(port) + "(CONNECT_DATA=(SERVICE_NAME=ERP)(FAILOVER_MODE=(TYPE=select)(METHOD=basic)))))"},
+		"buffers in the address":               {DSN: "(DESCRIPTION=(SDU=32767)(ADDRESS=(PROTOCOL=tcp)(HOST=" + host + ")(PORT=" + port + ")(SEND_BUF_SIZE=11784)(RECV_BUF_SIZE=11784))(CONNECT_DATA=(SERVER=DEDICATED)(SERVICE_NAME=ERP)))"},
+		"host, port and SID":                   {DSN: d.Addr() + ":ERP1"},
+		"EZConnect Plus":                       {DSN: "tcp://" + d.Addr() + "/ERP?connect_timeout=5&transport_connect_timeout=3&retry_count=3&expire_time=2"},
+		"EZConnect Plus, URL":                  {URL: "oracle://pombo:" + escaped + "@" + d.Addr() + "/ERP?retry_count=3"},
+		"a semicolon behind":                   {DSN: d.Addr() + "/ERP;"},
+		"JDBC":                                 {DSN: "jdbc:oracle:thin:@//" + d.Addr() + "/ERP"},
+		"JDBC with a SID":                      {DSN: "jdbc:oracle:thin:@" + d.Addr() + ":ERP1"},
+		"JDBC with a descriptor":               {DSN: "jdbc:oracle:thin:@(DESCRIPTION=" + address(port) + "(CONNECT_DATA=(SERVICE_NAME=ERP)))"},
+		"signs in the service, URL":            {URL: "oracle://pombo:s3nha@" + odd.Addr() + "/ERP$PRD#1"},
+		"signs in the service, EZConnect":      {DSN: odd.Addr() + "/ERP$PRD#1", Password: "s3nha"},
+		"signs in the service, descriptor":     {DSN: "(DESCRIPTION=" + address(oddPort) + "(CONNECT_DATA=(SERVICE_NAME=ERP$PRD#1)))", Password: "s3nha"},
+		"alias":                                {DSN: "erp"},
+		"alias without its domain":             {DSN: "PRODUCAO"},
+		"alias with its domain":                {DSN: "producao.empresa.com.br"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if o.URL == "" {
-				o.User, o.Password = "pombo", password
+				if o.User = "pombo"; o.Password == "" {
+					o.Password = password
+				}
 			}
 			o.Mapping, o.Timeout = small(), 10*time.Second
 			mustPage(t, openOracleWith(t, o), "", 1)
@@ -92,6 +111,9 @@ func TestOracleBadAddresses(t *testing.T) {
 		{source.Options{DSN: "db:1521", User: "pombo", Password: "s3nha"}, "the address names no service"},
 		{source.Options{DSN: "db:15x1/ERP", User: "pombo", Password: "s3nha"}, "the address cannot be read"},
 		{source.Options{DSN: "(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=ERP)))", User: "pombo", Password: "s3nha"}, "see the host, the service or SID"},
+		{source.Options{DSN: "ldap://oid:389/ERP,cn=OracleContext,dc=hospital", User: "pombo", Password: "s3nha"}, "names of an LDAP directory are not supported; run tnsping"},
+		{source.Options{DSN: "db:1521/ERP", User: "pombo[erp]", Password: "s3nha"}, "a second account in brackets, which is not supported; log in as one account"},
+		{source.Options{DSN: "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1)(CONNECT_DATA=(SID=X)))", User: "pombo", Password: "s3nha"}, "the descriptor cannot be read; see"},
 		{source.Options{DSN: "PRODUCA", User: "pombo", Password: "s3nha"}, `tnsnames.ora has no alias "PRODUCA"; did you mean PRODUCAO? (DB_DSN)`},
 	} {
 		c.o.Mapping = small()
@@ -129,6 +151,16 @@ func TestOracleTCPS(t *testing.T) {
 	table = openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@localhost:" + port + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second})
 	_, err = table.Page(t.Context(), "", 1)
 	wantFault(t, err, true, "localhost", "the name that its certificate has")
+}
+
+// An old server that knows only RSA, which Go's TLS does not offer by itself.
+func TestOracleOldTLS(t *testing.T) {
+	certificate, file := authority(t)
+	d := startOracle(t, oracledouble.Options{TLS: &tls.Config{
+		Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+	}})
+	_, err := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second}).Page(t.Context(), "", 1)
+	wantFault(t, err, true, "GODEBUG=tlsrsakex=1")
 }
 
 // authority makes a certificate for 127.0.0.1 that vouches for itself.
@@ -204,4 +236,33 @@ func FuzzOracleAddress(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Two sites are tried in turn, but not after one that refuses the account.
+func TestOracleTwoSites(t *testing.T) {
+	first, second := startOracle(t, oracledouble.Options{}), startOracle(t, oracledouble.Options{})
+	pendingTable(t, second, "NOTIFICACAO", 1)
+	site := func(d *oracledouble.Double) string {
+		host, port, _ := net.SplitHostPort(d.Addr())
+		return "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=" + host + ")(PORT=" + port + "))(CONNECT_DATA=(SERVICE_NAME=ERP)))"
+	}
+	o := source.Options{DSN: "(DESCRIPTION_LIST=" + site(first) + site(second) + ")", User: "pombo", Password: "s3nha", Mapping: small(), Timeout: 10 * time.Second}
+	first.Refuse(12528)
+	mustPage(t, openOracleWith(t, o), "", 1)
+	first.Refuse(1033) // the database behind it, a standby that is not open
+	mustPage(t, openOracleWith(t, o), "", 1)
+	second.Down()
+	_, err := openOracleWith(t, o).Page(t.Context(), "", 1)
+	wantFault(t, err, false, "the database is starting, stopping or not open yet (ORA-01033)")
+	first.Refuse(0)
+	if err := second.Up(); err != nil {
+		t.Fatal(err)
+	}
+	second.Forget()
+	o.Password = "errada"
+	_, err = openOracleWith(t, o).Page(t.Context(), "", 1)
+	wantFault(t, err, true, "ORA-01017")
+	if first.WrongLogins() != 1 || second.WrongLogins() != 0 {
+		t.Errorf("%d and %d wrong logins, want one in all", first.WrongLogins(), second.WrongLogins())
+	}
 }

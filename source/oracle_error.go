@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,17 +75,27 @@ func oracleFault(err error) error {
 	case errors.As(err, &other), errors.As(err, &certificate), strings.HasPrefix(err.Error(), "no login within"):
 	case strings.Contains(err.Error(), "tls:"):
 	default:
-		// The driver's own words may quote what it could not read.
+		// The driver's own words may quote what it could not read. Of a negotiation that
+		// fails it tells the code in its text alone.
+		if code := codeInText.FindStringSubmatch(err.Error()); code != nil {
+			n, _ := strconv.Atoi(code[1])
+			return &oracleError{code: n}
+		}
 		err = errors.New("the driver does not understand the database")
 	}
 	return &oracleLost{err: err}
 }
 
-// busyError is that a change was given up because it took too long. Nothing was
-// changed.
+var codeInText = regexp.MustCompile(`(?i)\bora-0*([1-9][0-9]{0,4})\b`)
+
+// busyError is that a change was given up because it took too long, or, with a wait of
+// 0, that it was not tried. Nothing was changed.
 type busyError struct{ wait time.Duration }
 
 func (e *busyError) Error() string {
+	if e.wait == 0 {
+		return "somebody holds a lock on the row"
+	}
 	return fmt.Sprintf("the row was not to be had within %s: somebody seems to hold a lock on it", e.wait)
 }
 
@@ -127,11 +139,12 @@ var oracleCodes = map[int]meaning{
 	6502:  {refused, ownRule, ""},
 	6512:  {refused, ownRule, ""},
 	12899: {refused, "a new value is too long for its column", ""},
+	24381: {refused, "a row of the batch is refused", ""}, // which one is found by halves
 	28115: {refused, "a security policy of the table refuses the change", ""},
 
 	// Waiting helps.
 	28: {away, lineBroke, ""}, 1001: {away, lineBroke, ""}, 1012: {away, lineBroke, ""}, 1041: {away, lineBroke, ""}, 1092: {away, lineBroke, ""}, 2396: {away, lineBroke, ""},
-	2399: {away, lineBroke, ""}, 3113: {away, lineBroke, ""}, 3114: {away, lineBroke, ""}, 3135: {away, lineBroke, ""}, 3136: {away, lineBroke, ""},
+	2399: {away, lineBroke, ""}, 3113: {away, lineBroke, ""}, 3114: {away, lineBroke, ""}, 3135: {away, lineBroke, ""}, 3136: {away, lineBroke, ""}, 3106: {away, lineBroke, ""}, 3120: {away, lineBroke, ""}, 3137: {away, lineBroke, ""}, 3146: {away, lineBroke, ""},
 	12537: {away, lineBroke, ""}, 12547: {away, lineBroke, ""}, 12571: {away, lineBroke, ""}, 25401: {away, lineBroke, ""}, 25402: {away, lineBroke, ""}, 25405: {away, lineBroke, ""}, 25408: {away, lineBroke, ""},
 
 	1033: {away, starting, ""}, 1034: {away, starting, ""}, 1089: {away, starting, ""}, 1090: {away, starting, ""}, 1109: {away, starting, ""}, 12528: {away, starting, ""}, 12757: {away, starting, ""},
@@ -140,13 +153,14 @@ var oracleCodes = map[int]meaning{
 	12514:     {away, noService, "see whether the database runs, and correct the service in DB_URL or DB_DSN if it never worked (lsnrctl services lists them)"},
 	12521:     {away, noService, "see whether the instance runs, and correct its name in DB_DSN if it never worked"},
 	12170:     {away, "the database was not reached in time", "see the network and the firewall on the way to it"},
+	1153:      {away, "the listener does not understand the connect data", "see the listener's log"},
 	12541:     {away, "nothing listens at the database's address", "see whether the listener runs and DB_URL names its host and port"},
 	12543:     {away, "the database's host cannot be reached", "see the network and the firewall on the way to it"},
 	12545:     {away, "the database's host is not known", "see whether the host in DB_URL is written correctly"},
 	12516:     {away, noRoom, ""}, 12518: {away, noRoom, ""}, 12519: {away, noRoom, ""}, 12520: {away, noRoom, ""},
 	18:    {away, noRoom, "raise SESSIONS and PROCESSES, or end what holds the others"},
 	20:    {away, noRoom, "raise PROCESSES, or end what holds the others"},
-	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses up to four"},
+	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses two"},
 	54:    {busy, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
 	30006: {busy, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
 	60:    {away, "somebody else locks the same rows in another order", ""},
@@ -162,7 +176,7 @@ var oracleCodes = map[int]meaning{
 	257:   {away, "the database's archive is full", "tell the DBA to make room for the archived logs"},
 	600:   {away, "the database reports a fault of its own", "see the database's alert log"},
 	7445:  {away, "the database reports a fault of its own", "see the database's alert log"},
-	4030:  {away, lacksRoom, "tell the DBA"}, 4031: {away, lacksRoom, "tell the DBA"}, 1653: {away, lacksRoom, "tell the DBA"}, 1654: {away, lacksRoom, "tell the DBA"},
+	4030:  {away, lacksRoom, "tell the DBA"}, 4031: {away, lacksRoom, "tell the DBA"}, 1652: {away, lacksRoom, "tell the DBA"}, 1653: {away, lacksRoom, "tell the DBA"}, 1654: {away, lacksRoom, "tell the DBA"},
 	1536: {away, lacksRoom, "tell the DBA"}, 30036: {away, lacksRoom, "tell the DBA"},
 
 	// A person must mend it.
@@ -175,27 +189,35 @@ var oracleCodes = map[int]meaning{
 	1045:            {person, "the account may not log in", ""},
 	28041:           {person, "the database and the driver do not agree on the login; often the password has expired", "set a new password for the account"},
 	28040:           {person, "the database takes no login of this kind", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
-	12650:           {person, "the database wants the line encrypted", "add ?ENCRYPTION=REQUIRED to DB_URL, or use TCPS"},
-	12660:           {person, "the database wants the line encrypted", "add ?ENCRYPTION=REQUIRED to DB_URL, or use TCPS"},
-	942:             {person, "the account sees no such table or view, the mapped one or one that a trigger of it uses", ""},
-	904:             {person, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
-	932:             {person, "a column is of a type that the statement cannot use", "compare the mapping with the table (pombo sql)"},
-	980:             {person, "the synonym means a table that is no longer there", "correct the synonym or DB_TABLE"},
-	1720:            {person, "the view's owner lacks a right on the table behind it", "grant it to the view's owner WITH GRANT OPTION"},
-	1732:            {person, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	1733:            {person, "a column of the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	1776:            {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	1779:            {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	4063:            {person, "the view has errors", "have its owner compile it"},
-	4098:            {person, "a trigger of the table is invalid", "have its owner compile it"},
-	12081:           {person, "the table cannot be changed", "map another table (DB_TABLE)"},
-	16000:           {person, "the database is open for reading only", "name the primary in DB_URL or DB_DSN"},
-	42399:           {person, "the view is for reading only", "map the table itself (DB_TABLE)"},
-	54017:           {person, "a written column is computed by the database", "map another column"},
+	// The driver takes part in a negotiation of AES and SHA by itself.
+	12269: {person, "the database refuses what it takes for weak encryption, and the driver knows no other", "use TCPS (a port that the listener has for it), or let the DBA set SQLNET.ALLOW_WEAK_CRYPTO_CLIENTS=TRUE"},
+	12650: {person, "the database and the driver know no common way to encrypt or check the line", "let SQLNET.ENCRYPTION_TYPES_SERVER have AES256 and SQLNET.CRYPTO_CHECKSUM_TYPES_SERVER have SHA256, or use TCPS"},
+	12660: {person, "the database wants the line encrypted or checked, and DB_URL rejects that", "take ENCRYPTION and DATA INTEGRITY out of DB_URL or DB_DSN, or use TCPS"},
+	12154: {person, "the name of the database means nothing", "write DB_DSN=host:1521/service, or a descriptor"},
+	997:   {person, "a column is of type LONG, which cannot be read in parts", "map another column, or a view of it (DB_TABLE)"},
+	942:   {person, "the account sees no such table or view, the mapped one or one that a trigger of it uses", ""},
+	904:   {person, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
+	932:   {person, "a column is of a type that the statement cannot use", "compare the mapping with the table (pombo sql)"},
+	980:   {person, "the synonym means a table that is no longer there", "correct the synonym or DB_TABLE"},
+	1720:  {person, "the view's owner lacks a right on the table behind it", "grant it to the view's owner WITH GRANT OPTION"},
+	1732:  {person, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1733:  {person, "a column of the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1776:  {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1779:  {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	4063:  {person, "the view has errors", "have its owner compile it"},
+	4098:  {person, "a trigger of the table is invalid", "have its owner compile it"},
+	12081: {person, "the table cannot be changed", "map another table (DB_TABLE)"},
+	16000: {person, "the database is open for reading only", "name the primary in DB_URL or DB_DSN"},
+	42399: {person, "the view is for reading only", "map the table itself (DB_TABLE)"},
+	54017: {person, "a written column is computed by the database", "map another column"},
 }
 
 // cancelled is how the server obeys a cancel.
 const cancelled = 1013
+
+// notForUpdate are the codes by which the server says that the rows cannot be locked
+// one by one: they are those of some view, or the account may read them and no more.
+var notForUpdate = []int{1031, 1732, 2014, 42399}
 
 // Codes after which a further login would do harm: some databases lock an account
 // after three that failed.
@@ -249,6 +271,8 @@ func (d *oracleDialect) explain(err error) verdict {
 	case err == nil:
 	case errors.As(err, &certificate), errors.As(err, &untrusted):
 		return verdict{class: person, hint: "give the certificate of the server's authority (ca=file.pem in DB_URL) or a wallet, and the name that its certificate has"}
+	case strings.Contains(err.Error(), "handshake failure"), strings.Contains(err.Error(), "no supported version"), strings.Contains(err.Error(), "protocol version"):
+		return verdict{class: person, hint: "the server may know only what is no longer safe: let it take TLS 1.2 with ECDHE, or start Pombo with the variable GODEBUG=tlsrsakex=1 for one that knows RSA alone"}
 	case strings.Contains(err.Error(), "tls:"):
 		return verdict{class: person, hint: "see whether the port in DB_URL is one for TCPS"}
 	case errors.As(err, &dns):

@@ -2,7 +2,9 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +17,9 @@ const (
 	oracleExpiry = "SELECT TO_CHAR(EXPIRY_DATE, " + oracleDate + "), TO_CHAR(SYSDATE, " + oracleDate + ") FROM USER_USERS"
 )
 
-func (d *oracleDialect) aspects() []Aspect { return []Aspect{Index, Plan, Charset, Clock, Password} }
+func (d *oracleDialect) aspects() []Aspect {
+	return []Aspect{Index, Plan, Locks, Charset, Clock, Password}
+}
 
 func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error) {
 	op := t.examineOp(a)
@@ -29,6 +33,21 @@ func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspec
 		return t.indexed(all), err
 	case Plan:
 		return Remark{Unasked: true, What: "EXPLAIN PLAN would write to PLAN_TABLE; the DBA sees the plan that is used with DBMS_XPLAN.DISPLAY_CURSOR, for the statements of V$SQL whose MODULE is Pombo"}, nil
+	case Locks:
+		_, err := t.each(ctx, op, query{text: d.lockText()}, func([]any) {})
+		e, ok := errors.AsType[*oracleError](err)
+		switch {
+		case err == nil:
+			return Remark{What: "a row that somebody has open is left for later, and holds up no other"}, nil
+		case ok && e.code == 1031:
+			return Remark{
+				What: "rows cannot be locked one by one (ORA-01031: READ in place of SELECT?), so a single row that somebody has open holds up its whole batch",
+				Todo: "as the table's owner run " + strings.Join(d.grants(), "; "),
+			}, nil
+		case ok && slices.Contains(notForUpdate, e.code):
+			return Remark{What: fmt.Sprintf("rows of this view cannot be locked one by one (ORA-%05d), so a single row that somebody has open holds up its whole batch", e.code), Todo: "map the table behind it, if that can be (DB_TABLE)"}, nil
+		}
+		return Remark{}, err
 	case Charset:
 		charset, _, err := t.one(ctx, op, oracleCharset)
 		return oracleKeeps(charset), err

@@ -29,6 +29,9 @@ func TestOracleExamine(t *testing.T) {
 			c.Index("IX_ST", "ST")
 		}, table: "aviso", aspect: source.Index, what: "the index IX_ST begins with ST"},
 		"the plan":               {aspect: source.Plan, what: "EXPLAIN PLAN would write to PLAN_TABLE"},
+		"locks":                  {aspect: source.Locks, what: "is left for later, and holds up no other"},
+		"locks of a view":        {plant: func(_ *oracledouble.Double, c *oracledouble.Table) { c.AsView() }, aspect: source.Locks, what: "rows of this view cannot be locked one by one (ORA-02014)", todo: "map the table"},
+		"READ alone":             {plant: func(_ *oracledouble.Double, c *oracledouble.Table) { c.OnlyRead() }, aspect: source.Locks, what: "READ in place of SELECT?", todo: "GRANT SELECT, UPDATE"},
 		"a charset":              {options: oracledouble.Options{Charset: oracledouble.WE8ISO8859P1}, aspect: source.Charset, what: "WE8ISO8859P1: accents"},
 		"a clock":                {aspect: source.Clock, what: "agrees"},
 		"a clock that is behind": {options: oracledouble.Options{Now: ago(5 * time.Minute)}, aspect: source.Clock, what: "behind this machine's", todo: "NTP"},

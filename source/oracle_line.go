@@ -55,7 +55,19 @@ type line struct {
 	// or the line is encrypted.
 	interrupt []byte
 	calm      bool // nothing must be cancelled now
-	sent      bool // a cancel, during this call
+	sent      bool // a cancel, during this call, or one was wanted
+	patient   bool // reads may last
+}
+
+// SetReadDeadline obeys the driver until the line is left to wait for an answer. TLS
+// comes through here too.
+func (l *line) SetReadDeadline(t time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.patient {
+		return nil
+	}
+	return l.Conn.SetReadDeadline(t)
 }
 
 func (l *line) Read(b []byte) (int, error) {
@@ -95,6 +107,13 @@ func (l *line) begin() {
 	l.calm, l.sent = false, false
 }
 
+// asked reports whether something was to be cancelled.
+func (l *line) asked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent
+}
+
 // end lets nothing be cancelled any more, and reports whether something was to be.
 func (l *line) end() (sent bool) {
 	l.mu.Lock()
@@ -103,21 +122,31 @@ func (l *line) end() (sent bool) {
 	return l.sent
 }
 
-// cancel asks the server to stop, or cuts the line where it cannot be asked. It is
-// for when the driver waits for an answer: all that it has to say is on its way.
-func (l *line) cancel() {
+// cancel asks the server to stop. It is for when the driver waits for an answer: all
+// that it has to say is on its way. An answer may follow unless heard is false.
+func (l *line) cancel() (heard bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.calm {
-		return
+		return true
 	}
 	l.sent = true
 	if l.interrupt == nil {
-		_ = l.Close()
-		return
+		return false
 	}
 	_ = l.SetWriteDeadline(time.Now().Add(grace)) // the driver sets its own before each write
 	if _, err := l.Write(l.interrupt); err != nil {
 		_ = l.Close()
 	}
+	return true
+}
+
+// leave lets a read last until the server answers or is gone. Of what is under way
+// nothing more follows, unless it had reached its end.
+func (l *line) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent = l.sent || !l.calm
+	l.patient = true
+	_ = l.Conn.SetReadDeadline(time.Time{})
 }

@@ -35,7 +35,7 @@ func TestOracleRealConformance(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()
 		owner := newRealOwner(t, db, s)
-		return openOracleWith(t, source.Options{URL: address, Mapping: sourcetest.Mapping(), Timeout: 30 * time.Second}), owner
+		return openOracleWith(t, source.Options{URL: address, Mapping: s.Mapping(), Timeout: 30 * time.Second}), owner
 	})
 }
 

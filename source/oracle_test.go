@@ -256,6 +256,8 @@ func TestOracleNames(t *testing.T) {
 	newOracleTable(t, d, "ERP.DATAS", "DT DATE PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(1)", "BIN RAW(8)")
 	newOracleTable(t, d, "ERP.CAIXA", `"id" NUMBER(9) PRIMARY KEY`, "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(1)")
 	d.Synonym("AVISO", "ERP.NOTIFICACAO")
+	d.Synonym("LONGE", "ERP.NOTIFICACAO@MATRIZ.WORLD")
+	newOracleTable(t, d, "ERP.LONGO", "ID NUMBER(9) PRIMARY KEY", "FONE VARCHAR2(20)", "OBS LONG", "ST NUMBER(1)")
 	for _, c := range []struct {
 		name   string
 		change func(*source.Mapping)
@@ -268,6 +270,10 @@ func TestOracleNames(t *testing.T) {
 		{"quoted lower case", func(m *source.Mapping) { m.Table, m.ID = "ERP.CAIXA", `"id"` }, ""},
 		{"unquoted means upper case", func(m *source.Mapping) { m.Table = "ERP.CAIXA" }, "there is no column ID; did you mean id?"},
 		{"column", func(m *source.Mapping) { m.Table, m.Phone = "AVISO", "FONES" }, "there is no column FONES; did you mean FONE? (DB_COL_PHONE)"},
+		{"a table behind a link", func(m *source.Mapping) { m.Table = "longe" }, "the synonym means a table of another database, behind the link MATRIZ.WORLD, which is not supported; name that database in DB_DSN"},
+		{"a LONG", func(m *source.Mapping) {
+			m.Table, m.Params = "ERP.LONGO", []source.Column{{Place: pombo.Body, Name: "OBS"}}
+		}, "OBS is of type LONG, which cannot be read as text in parts; map a column of VARCHAR2 or CLOB"},
 		{"a key of times", func(m *source.Mapping) { m.Table, m.ID = "ERP.DATAS", "DT" }, "DT is of type DATE; map one column of whole numbers"},
 		{"a status of bytes", func(m *source.Mapping) { m.Table, m.ID, m.Status = "ERP.DATAS", "FONE", "BIN" }, "BIN is of type RAW(8); map a column of NUMBER"},
 		{"a code that is no number", func(m *source.Mapping) { m.Table, m.Codes = "AVISO", []string{"X"} }, `ST holds numbers (NUMBER(1)) and the code "X" is none`},

@@ -97,7 +97,7 @@ func (d *postgresDialect) write() {
 	}
 	rows := fmt.Sprintf("SELECT %s FROM %s AS t WHERE ", strings.Join(columns, ", "), table)
 	page := func(from string) string {
-		return rows + fmt.Sprintf("%s = $1 AND %s %s ORDER BY %[2]s LIMIT $2", status, id, from)
+		return rows + fmt.Sprintf("%s = $1 AND %s %s%s ORDER BY %[2]s LIMIT $2", status, id, from, m.and())
 	}
 	d.rowText = rows + id + " = $1"
 	d.firstText, d.pageText = page("IS NOT NULL"), page("> $3")
@@ -188,7 +188,7 @@ func (d *postgresDialect) statuses(_ layout, keys []any) []query {
 	return []query{{d.statusesText, []any{list.String()}}}
 }
 
-func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) query {
+func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) change {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.Row, b.Row) })
@@ -222,8 +222,9 @@ func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.D
 	for i := range columns {
 		q.args = append(q.args, columns[i].String())
 	}
-	q.args = append(q.args, lockWait(wait))
-	return q
+	lock := &locking{wait: wait}
+	q.args = append(q.args, lock)
+	return change{q, lock}
 }
 
 // statusOf writes a code as the status column would. ok is false when it can

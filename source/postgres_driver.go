@@ -117,9 +117,9 @@ const attempts = 5
 // bounds.
 func (c *postgresConn) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
 	limits := c.limits
-	args, wait := cutLockWait(args)
-	if wait > 0 {
-		limits.lock = wait
+	args, locking := cutLocking(args)
+	if locking.wait > 0 {
+		limits.lock = locking.wait
 	}
 	values := make([][]byte, len(args))
 	for i, a := range args {
@@ -163,7 +163,7 @@ func (s *postgresStmt) Close() error { return nil }
 // NumInput leaves it to the server to count the arguments.
 func (s *postgresStmt) NumInput() int { return -1 }
 
-// CheckNamedValue lets a lockWait pass; the dialect gives nothing else but texts.
+// CheckNamedValue lets a locking pass; the dialect gives nothing else but texts.
 func (s *postgresStmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 func (s *postgresStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {

@@ -418,7 +418,7 @@ func TestPostgresPlans(t *testing.T) {
 			}
 			queries := map[string]query{
 				"first": d.page(l, nil, 100), "page": d.page(l, keys[50], 100),
-				"statuses": d.statuses(l, args)[0], "settle": d.settle(l, move("1", "2", keys...), time.Second),
+				"statuses": d.statuses(l, args)[0], "settle": d.settle(l, move("1", "2", keys...), time.Second).query,
 			}
 			check := func(when string) {
 				t.Helper()

@@ -63,6 +63,7 @@ type Table struct {
 	m        *mapping
 	timeout  time.Duration
 	executed atomic.Int64
+	slow     slowPages
 
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt // by text
@@ -89,7 +90,7 @@ func Open(_ context.Context, o Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Table{db: db, d: d, m: m, timeout: o.Timeout, prepared: map[string]*sql.Stmt{}}, nil
+	return &Table{db: db, d: d, m: m, timeout: o.Timeout, prepared: map[string]*sql.Stmt{}, slow: slowPages{now: time.Now}}, nil
 }
 
 // newDialect picks the database by the scheme of the URL.
@@ -131,9 +132,19 @@ func (t *Table) Close() error {
 // those that set up a connection.
 func (t *Table) Executed() int64 { return t.executed.Load() }
 
+// DriverPanics returns how often the driver has panicked so far, which ended a
+// connection each time.
+func (t *Table) DriverPanics() int64 {
+	if d, ok := t.d.(*oracleDialect); ok {
+		return d.panics.count.Load()
+	}
+	return 0
+}
+
 // Page returns pending rows whose key comes after the given one, in the key's
 // own order; "" starts at the beginning. Fewer rows than limit (at least 1) means
-// that the end was reached. A row that cannot be taken in as it is stays pending, is
+// that the end was reached. A page that took too long is not asked for again at once,
+// and then later and later, up to an hour; the error says until when. A row that cannot be taken in as it is stays pending, is
 // skipped and told by Problems.
 func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row, error) {
 	op := "read pending rows of " + t.m.Table
@@ -151,11 +162,14 @@ func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row,
 			return nil, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s cannot hold the key %q", t.m.ID, after), Hint: "start again from the beginning: the type of the key column has changed"}
 		}
 	}
+	if err := t.slow.free(); err != nil {
+		return nil, err
+	}
 	r := reader{t: t, layout: l, rows: make([]pombo.Row, 0, min(limit, 1000))}
 	for {
 		wanted := limit - len(r.rows)
 		got, err := t.each(ctx, op, t.d.page(l, cursor, wanted), r.read)
-		if err != nil {
+		if err := t.slow.went(ctx, t, l, err); err != nil {
 			return nil, err
 		}
 		// Rows that were skipped are made good for, from behind the last one
@@ -324,15 +338,18 @@ func (t *Table) rows(ctx context.Context, q query, f func(values []any)) (n int,
 
 // exec runs an UPDATE and returns how many rows the database says it changed.
 // The error is the driver's: the caller wants to know what it means.
-func (t *Table) exec(ctx context.Context, q query) (int64, error) {
+func (t *Table) exec(ctx context.Context, c change) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	s, err := t.prepare(ctx, q.text)
+	s, err := t.prepare(ctx, c.text)
 	if err != nil {
 		return 0, err
 	}
 	t.executed.Add(1)
-	r, err := s.ExecContext(ctx, q.args...)
+	if c.lock != nil {
+		t.executed.Add(int64(len(c.lock.free)))
+	}
+	r, err := s.ExecContext(ctx, c.args...)
 	if err != nil {
 		return 0, err
 	}

@@ -65,7 +65,7 @@ func (d *sqliteDialect) write() {
 		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", of(v.name), MaxText+1)
 	}
 	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
-	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2 ORDER BY %[2]s LIMIT ?3", status, id)
+	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2%s ORDER BY %[2]s LIMIT ?3", status, id, m.and())
 	d.rowText = page.String() + id + " = ?1"
 
 	d.statusesText = fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %[1]s IN (SELECT iif(?2, unhex(value), value) FROM json_each(?1))", id, status, table)
@@ -219,7 +219,7 @@ func (d *sqliteDialect) statuses(l layout, keys []any) []query {
 }
 
 // settle waits for the whole file as every statement does: there are no locks of rows.
-func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) query {
+func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) change {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
 		key, _ := d.keyArg(l, s.Row)
@@ -234,7 +234,7 @@ func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Durati
 			list[i][5] = s.Error
 		}
 	}
-	return query{d.settleText, []any{toJSON(list), l.key == uuid}}
+	return change{query: query{d.settleText, []any{toJSON(list), l.key == uuid}}}
 }
 
 func (d *sqliteDialect) probe() query { return query{text: d.probeText} }

@@ -267,7 +267,7 @@ func TestSQLitePlans(t *testing.T) {
 			queries := map[string]query{
 				"page":     d.page(l, nil, 500),
 				"statuses": d.statuses(l, []any{c.key})[0],
-				"settle":   d.settle(l, []pombo.Settlement{{Row: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0),
+				"settle":   d.settle(l, []pombo.Settlement{{Row: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0).query,
 			}
 			check := func(when string) {
 				t.Helper()

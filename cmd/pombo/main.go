@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -36,7 +37,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), asked...)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	stdout, stderr := os.Stdout, os.Stderr
+	if w := divert(slog.Default); w != nil {
+		os.Stdout, os.Stderr = w, w
+	}
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, stdout, stderr))
 }
 
 // outlivePipes keeps a reader that goes away (serve | head) from ending the

@@ -68,6 +68,7 @@ func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
+	slog.SetDefault(logger) // for divert
 
 	a, err := app.New(ctx, app.Options{
 		Config: c, Version: readVersion().Version, Logger: logger, Registry: telemetry.NewRegistry(), ReceiptSchedule: v.receipts,

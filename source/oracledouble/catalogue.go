@@ -67,11 +67,12 @@ func (st *store) catalogue(n tableName) (columns []column, rows [][]value, ok bo
 			rows = append(rows, []value{textValue(t.owner), textValue(t.name)})
 		}
 	case "ALL_SYNONYMS", "USER_SYNONYMS":
-		texts("OWNER", "SYNONYM_NAME", "TABLE_OWNER", "TABLE_NAME")
+		texts("OWNER", "SYNONYM_NAME", "TABLE_OWNER", "TABLE_NAME", "DB_LINK")
 		for _, name := range slices.Sorted(maps.Keys(st.synonyms)) {
 			owner, synonym, _ := strings.Cut(name, ".")
-			tableOwner, table, _ := strings.Cut(st.synonyms[name], ".")
-			rows = append(rows, []value{textValue(owner), textValue(synonym), textValue(tableOwner), textValue(table)})
+			local, link, _ := strings.Cut(st.synonyms[name], "@")
+			tableOwner, table, _ := strings.Cut(local, ".")
+			rows = append(rows, []value{textValue(owner), textValue(synonym), textValue(tableOwner), textValue(table), textValue(link)})
 		}
 	case "ALL_IND_COLUMNS", "USER_IND_COLUMNS":
 		texts("INDEX_OWNER", "INDEX_NAME", "TABLE_OWNER", "TABLE_NAME", "COLUMN_NAME")

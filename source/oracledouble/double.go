@@ -2,9 +2,10 @@
 // so that tests run the real driver, over TCP, against something that fails when
 // and how they say. It is for tests only; the product does not contain it.
 //
-// What it does: the listener (TNS 314 to 318, service names and SIDs, TCPS), the
+// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, TCPS;
+// what a client says of itself is parsed strictly), the
 // login with its password check in both directions (the verifiers of 10g, 11g
-// and 12c), statements with binds, array binds and fetches in several round
+// and 12c), native encryption, statements with binds, array binds and fetches in several round
 // trips, transactions with row locks, errors as a server sends them (behind
 // break and reset markers), cancelling, and the character sets of Brazilian
 // databases. Tables are declared in Go with Oracle's types and filled there, by
@@ -19,7 +20,7 @@
 // a table, no profiles, and views only in name. The numbers of its errors are
 // Oracle's, their texts need not be. PL/SQL it does not know: in a block it
 // recognises the calls of DBMS_APPLICATION_INFO. What becomes of an array that
-// fails in its middle, of an expired password, of a logoff with a transaction
+// fails in its middle, also where the client wants to hear of all that fail, of an expired password, of a logoff with a transaction
 // open, is a reading of the documentation. A statement that passes here must
 // still be run on a real Oracle once; what the double shows is what our side does
 // when the other side answers, is slow, or dies.
@@ -91,6 +92,7 @@ type Options struct {
 	User     string
 	Password string
 	TLS      *tls.Config      // TCPS in place of TCP
+	Encrypt  bool             // native encryption: AES256 with SHA256, from version 19 on
 	Now      func() time.Time // for SYSDATE, which is in Brasília; nil = time.Now
 }
 
@@ -111,6 +113,9 @@ type Double struct {
 	listener net.Listener // nil while it is down
 	sessions map[*session]bool
 	refusal  int // see Refuse
+	deaf     bool
+	redirect string // see Redirect
+	native   int    // see RefuseNative
 	account  AccountStatus
 	wrong    int // failed logins in a row
 	faults   []*Fault
@@ -224,6 +229,50 @@ func (d *Double) Refuse(code int) {
 	d.refusal = code
 }
 
+// RefuseNative makes the negotiation of encryption fail with this ORA code until
+// RefuseNative(0). There is such a negotiation from version 19 on.
+func (d *Double) RefuseNative(code int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.native = code
+}
+
+func (d *Double) nativeRefusal() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.native
+}
+
+// Redirect sends the next connection to another address, once.
+func (d *Double) Redirect(to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.redirect = to
+}
+
+func (d *Double) redirected() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to := d.redirect
+	d.redirect = ""
+	return to
+}
+
+// Deafen makes the sessions read nothing from their lines while they work on a
+// call, as servers do that wait for the lock of a row: neither a cancel nor the end
+// of the line is noticed before the wait is over.
+func (d *Double) Deafen(deaf bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.deaf = deaf
+}
+
+func (d *Double) isDeaf() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.deaf
+}
+
 func (d *Double) refused() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -261,6 +310,7 @@ type SessionInfo struct {
 	ID                         int
 	User                       string // "" until the login is done
 	Driver, Program            string
+	Encrypted                  bool // natively
 	Module, Action, ClientInfo string
 }
 

@@ -2,6 +2,7 @@ package oracledouble
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -118,7 +119,8 @@ func (w *work) finish(keep bool) {
 type outcome struct {
 	columns []column
 	rows    [][]value
-	touched []int   // by execution
+	touched []int // by execution
+	failed  []failure
 	out     []value // of a block, by bind
 }
 
@@ -131,16 +133,17 @@ func (o *outcome) affected() (n int) {
 
 // run executes a statement once for each set of binds. As on a server, what the
 // sets before a failing one did stays done, in the open transaction, and nothing
-// is committed.
-func (w *work) run(s *statement, sets [][]value, commit bool) (*outcome, error) {
-	o, err := w.execute(s, sets)
-	if err == nil && commit {
+// is committed. With batch the sets behind it are executed too, and which failed is
+// told in the outcome.
+func (w *work) run(s *statement, sets [][]value, batch, commit bool) (*outcome, error) {
+	o, err := w.execute(s, sets, batch)
+	if err == nil && commit && len(o.failed) == 0 {
 		w.commit()
 	}
 	return o, err
 }
 
-func (w *work) execute(s *statement, sets [][]value) (*outcome, error) {
+func (w *work) execute(s *statement, sets [][]value, batch bool) (*outcome, error) {
 	for _, binds := range sets {
 		if len(binds) < len(s.binds) {
 			return nil, Errorf(1008, "not all variables bound")
@@ -153,6 +156,9 @@ func (w *work) execute(s *statement, sets [][]value) (*outcome, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	switch {
+	case s.query != nil && s.query.lock != nil:
+		columns, rows, err := w.queryForUpdate(s.query, sets[0])
+		return &outcome{columns: columns, rows: rows}, err
 	case s.query != nil:
 		columns, rows, err := w.query(s.query, sets[0])
 		return &outcome{columns: columns, rows: rows}, err
@@ -163,6 +169,9 @@ func (w *work) execute(s *statement, sets [][]value) (*outcome, error) {
 			var n int
 			n, err = u.run(sets[i])
 			o.touched = append(o.touched, n)
+			if e, ok := errors.AsType[*Error](err); ok && batch {
+				o.failed, err = append(o.failed, failure{i, e}), nil
+			}
 		}
 		return o, err
 	case s.nls != nil:
@@ -229,6 +238,72 @@ func (w *work) query(q *query, binds []value) ([]column, [][]value, error) {
 	}
 	return project(q.items, sc, e, rows)
 }
+
+// queryForUpdate runs a SELECT and locks its rows, one after the other. What it
+// locks stays locked until the transaction ends.
+func (w *work) queryForUpdate(q *query, binds []value) ([]column, [][]value, error) {
+	if _, _, ok := w.s.d.store.catalogue(q.table); ok {
+		return nil, nil, at(errNotForUpdate, q.table.pos)
+	}
+	t, err := w.table(q.table)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case t.noSelect || t.noLock:
+		return nil, nil, Errorf(1031, "insufficient privileges")
+	case t.view:
+		return nil, nil, at(errNotForUpdate, q.table.pos)
+	}
+	sc := &scope{columns: t.columns, alias: q.alias}
+	if sc.alias == "" {
+		sc.alias = q.table.name
+	}
+	for _, n := range []*node{q.where, q.lock.of} {
+		if n == nil {
+			continue
+		}
+		if err := sc.resolve(n); err != nil {
+			return nil, nil, err
+		}
+	}
+	s := w.s
+	if s.tx == nil {
+		s.tx = newTransaction()
+	}
+	e := &env{s: s, binds: binds}
+	hit := func(r *row, n int) (bool, error) {
+		if r.gone || q.where == nil {
+			return !r.gone, nil
+		}
+		e.row, e.rownum = r.seen(s.tx), n+1
+		is, err := e.test(q.where)
+		return is == yes, err
+	}
+	var rows [][]value
+	for _, r := range slices.Clone(t.candidates(q.where, e)) {
+		is, err := hit(r, len(rows))
+		if err == nil && is && q.lock.skip && r.tx != nil && r.tx != s.tx {
+			continue
+		}
+		if err == nil && is {
+			if err = s.d.store.lock(w.ctx, s.tx, r); err == nil {
+				is, err = hit(r, len(rows)) // it may have changed, or gone, while we waited
+			}
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if is {
+			rows = append(rows, r.seen(s.tx))
+		}
+	}
+	if err := sort(q.order, sc, e, rows); err != nil {
+		return nil, nil, err
+	}
+	return project(q.items, sc, e, rows)
+}
+
+var errNotForUpdate = &Error{Code: 2014, Message: "cannot select FOR UPDATE from view with DISTINCT, GROUP BY, etc."}
 
 // source returns the rows that a query begins with, and what their columns are.
 func (w *work) source(q *query, sc *scope, e *env) ([][]value, error) {

@@ -91,6 +91,7 @@ type Call struct {
 	SQL        string // for Query, Fetch, Write and Execute
 	Executions int    // for Write: how many sets of binds; else 1 when something was executed
 	Commit     bool   // for Write and Execute: the client wants a commit with it
+	Data       string // for Connect: what the client wants to talk to, and who it is
 }
 
 // Calls returns all round trips since the start or the last Forget, those of the

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"net"
 	"strings"
 )
-
-// serviceName finds, in a connect descriptor, what the client wants to talk to.
-var serviceName = regexp.MustCompile(`(?i)\(\s*(SERVICE_NAME|SID)\s*=\s*([^)\s]*)\s*\)`)
 
 // connect is the listener's part: it takes the first packet and says whether
 // such a service is known.
@@ -42,7 +39,7 @@ func (s *session) connect() error {
 		descriptor = q.body[2:]
 	}
 
-	kind := s.d.strike(Call{Step: Connect})
+	kind := s.d.strike(Call{Step: Connect, Data: string(descriptor)})
 	switch {
 	case kind.code != 0:
 		return s.refuse(kind.code)
@@ -55,14 +52,26 @@ func (s *session) connect() error {
 	if code := s.d.refused(); code >= 12500 && code < 12600 {
 		return s.refuse(code)
 	}
-	switch m := serviceName.FindSubmatch(descriptor); {
-	case m == nil:
+	wanted, err := parsePairs(string(descriptor))
+	if err != nil {
+		return s.refuse(1153)
+	}
+	if wanted.name != "DESCRIPTION" { // a list of them is for the client to take apart
 		return s.refuse(12504)
-	case strings.EqualFold(string(m[1]), "SID"):
-		if !strings.EqualFold(string(m[2]), s.d.o.SID) {
+	}
+	if to := s.d.redirected(); to != "" {
+		return s.redirect(to)
+	}
+	sid, bySID := wanted.find("SID")
+	service, byService := wanted.find("SERVICE_NAME")
+	switch {
+	case bySID:
+		if !strings.EqualFold(sid.value, s.d.o.SID) {
 			return s.refuse(12505)
 		}
-	case !strings.EqualFold(string(m[2]), s.d.o.Service):
+	case !byService:
+		return s.refuse(12504)
+	case !strings.EqualFold(service.value, s.d.o.Service):
 		return s.refuse(12514)
 	}
 	return s.accept(min(version, s.d.release.tns), unit)
@@ -76,6 +85,19 @@ func (s *session) refuse(code int) error {
 	w.uint16(len(text))
 	w.bytes([]byte(text))
 	return errors.Join(writePacket(s.line, false, packet{packetRefuse, w.b}), errCut)
+}
+
+// redirect sends the client to another address, as a SCAN listener does.
+func (s *session) redirect(to string) error {
+	host, port, err := net.SplitHostPort(to)
+	if err != nil {
+		return err
+	}
+	text := "(ADDRESS=(PROTOCOL=tcp)(HOST=" + host + ")(PORT=" + port + "))"
+	w := &writer{}
+	w.uint16(len(text))
+	w.bytes([]byte(text))
+	return errors.Join(writePacket(s.line, false, packet{packetRedirect, w.b}), errCut)
 }
 
 func (s *session) accept(version, unit int) error {
@@ -115,56 +137,6 @@ func (s *session) accept(version, unit int) error {
 	}
 	s.line.wide = version >= 315
 	return nil
-}
-
-// native answers the negotiation of network services: no encryption, no
-// checksums, no other login than by password.
-func (s *session) native(r *reader) error {
-	r.skip(3) // the rest of the mark 0xDEADBEEF
-	length := r.uint16()
-	r.skip(max(length-6, 0))
-	if r.err != nil {
-		return r.err
-	}
-	body := &writer{}
-	service := func(id, fields int) {
-		body.uint16(id)
-		body.uint16(fields)
-		body.uint32(0)
-		body.uint16(4) // the version of the service
-		body.uint16(5)
-		body.uint32(s.d.release.number)
-	}
-	service(4, 3) // supervisor: which services there are
-	body.uint16(2)
-	body.uint16(6)
-	body.uint16(31)
-	body.uint16(18)
-	body.uint16(1)
-	body.uint32(0xdeadbeef)
-	body.uint16(3)
-	body.uint32(4)
-	for _, id := range []int{4, 1, 2, 3} {
-		body.uint16(id)
-	}
-	service(1, 2) // authentication
-	body.uint16(2)
-	body.uint16(6)
-	body.uint16(0xfbff)
-	for _, id := range []int{2, 3} { // encryption, checksums
-		service(id, 2)
-		body.uint16(1)
-		body.uint16(2)
-		body.byte(0)
-	}
-	return s.call(Call{Step: Negotiate}, nil, func(w *writer) {
-		w.uint32(0xdeadbeef)
-		w.uint16(13 + len(body.b))
-		w.uint32(s.d.release.number)
-		w.uint16(4)
-		w.byte(0)
-		w.bytes(body.b)
-	})
 }
 
 // protocol tells the client the database's character set and what the server is

@@ -12,11 +12,12 @@ import (
 
 // The kinds of TNS packets that are understood.
 const (
-	packetConnect = 1
-	packetAccept  = 2
-	packetRefuse  = 4
-	packetData    = 6
-	packetMarker  = 12
+	packetConnect  = 1
+	packetAccept   = 2
+	packetRefuse   = 4
+	packetRedirect = 5
+	packetData     = 6
+	packetMarker   = 12
 )
 
 // What a marker says, in its third byte. Clients cancel with a break or an
@@ -79,6 +80,8 @@ type line struct {
 	wide bool
 	unit int // the session data unit agreed on: how large a packet may be
 
+	cipher *nativeCipher // nil = the packets are in the clear
+
 	arrived chan packet
 	failure error // why arrived was closed; read it after that
 }
@@ -124,14 +127,38 @@ func (l *line) nextData() ([]byte, error) {
 	if p.kind != packetData || len(p.body) < 2 {
 		return nil, fmt.Errorf("a packet of kind %d in the middle of a message", p.kind)
 	}
-	return p.body[2:], nil
+	return l.content(p)
+}
+
+// content is what a data packet carries, behind its flags.
+func (l *line) content(p packet) ([]byte, error) {
+	if l.cipher == nil {
+		return p.body[2:], nil
+	}
+	return l.cipher.open(p.body[2:])
+}
+
+// sealed is the body of a data packet.
+func (l *line) sealed(content []byte) []byte {
+	if l.cipher != nil {
+		content = l.cipher.seal(content)
+	}
+	return append([]byte{0, 0}, content...)
+}
+
+// most is how much a data packet may carry.
+func (l *line) most() int {
+	if l.cipher == nil {
+		return l.unit - 16
+	}
+	return l.unit - 16 - overhead
 }
 
 // send writes a message, in as many data packets as it takes.
 func (l *line) send(message []byte) error {
 	for {
-		n := min(len(message), l.unit-16)
-		if err := writePacket(l, l.wide, packet{packetData, append([]byte{0, 0}, message[:n]...)}); err != nil {
+		n := min(len(message), l.most())
+		if err := writePacket(l, l.wide, packet{packetData, l.sealed(message[:n])}); err != nil {
 			return err
 		}
 		if message = message[n:]; len(message) == 0 {
@@ -154,6 +181,9 @@ func (l *line) reset() error {
 			return err
 		}
 		if p.kind == packetMarker && len(p.body) >= 3 && p.body[2] == markerReset {
+			if l.cipher != nil {
+				return l.cipher.renew()
+			}
 			return nil
 		}
 	}

@@ -24,6 +24,13 @@ type query struct {
 	alias string
 	where *node // or nil
 	order []order
+	lock  *locking // FOR UPDATE; or nil
+}
+
+// locking is FOR UPDATE, with what follows it.
+type locking struct {
+	of   *node // the column that names the table whose rows are locked; or nil
+	skip bool  // SKIP LOCKED; else it waits
 }
 
 type item struct {
@@ -231,8 +238,27 @@ func (p *parser) query() *query {
 			}
 		}
 	}
+	if p.take("FOR", "UPDATE") {
+		q.lock = p.locking(q)
+	}
 	p.depth--
 	return q
+}
+
+// locking takes what follows FOR UPDATE.
+func (p *parser) locking(q *query) *locking {
+	switch {
+	case p.depth > 1:
+		p.fail(907, "missing right parenthesis")
+	case q.sub != nil || q.count:
+		p.fail(2014, "cannot select FOR UPDATE from view with DISTINCT, GROUP BY, etc.")
+	}
+	l := &locking{}
+	if p.take("OF") {
+		l.of = p.named()
+	}
+	l.skip = p.take("SKIP", "LOCKED")
+	return l
 }
 
 func (p *parser) item(q *query) item {

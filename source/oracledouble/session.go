@@ -136,7 +136,11 @@ func (s *session) receive(p packet) error {
 	case len(p.body) == 2:
 		return nil
 	}
-	err := s.message(&reader{b: p.body[2:], more: s.line.nextData, bigChunks: bigChunks(s.fields)})
+	content, err := s.line.content(p)
+	if err != nil {
+		return err
+	}
+	err = s.message(&reader{b: content, more: s.line.nextData, bigChunks: bigChunks(s.fields)})
 	if e, ok := errors.AsType[*Error](err); ok { // the message made sense, what is in it does not
 		return s.fail(e)
 	}
@@ -327,6 +331,10 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- do(&work{s: s, ctx: ctx}) }()
+	arrived := s.line.arrived
+	if s.d.isDeaf() {
+		arrived = nil
+	}
 	select {
 	case err := <-done:
 		return false, err
@@ -335,7 +343,7 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 		err := <-done
 		s.rollback()
 		return false, err
-	case p, ok := <-s.line.arrived:
+	case p, ok := <-arrived:
 		cancel()
 		err := <-done
 		switch {
@@ -350,7 +358,7 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 
 // sendHalf sends the first packet of an answer as if the line broke in it.
 func (s *session) sendHalf(answer []byte) error {
-	p := packet{packetData, append([]byte{0, 0}, answer[:min(len(answer), s.line.unit-16)]...)}
+	p := packet{packetData, s.line.sealed(answer[:min(len(answer), s.line.most())])}
 	return writePacket(halfWriter{s.line}, s.line.wide, p)
 }
 
@@ -370,6 +378,13 @@ type result struct {
 	err    *Error
 	cursor int
 	rows   int // so far
+	failed []failure
+}
+
+// failure is an execution of a batch that failed.
+type failure struct {
+	execution int // from 0
+	err       *Error
 }
 
 func (s *session) result(w *writer, v result) {
@@ -386,7 +401,7 @@ func (s *session) result(w *writer, v result) {
 	w.int(0) // the operating system's error
 	w.byte(0, 0)
 	w.int(0, 0, 0)
-	w.int(0, 0, 0) // errors of a batch
+	s.failures(w, v.failed)
 	if s.fields >= 7 {
 		w.int(code, v.rows)
 	}
@@ -395,6 +410,41 @@ func (s *session) result(w *writer, v result) {
 	}
 	if v.err != nil {
 		w.value(s.charset.encode(v.err.Error() + "\n"))
+	}
+}
+
+// failures writes which executions of a batch failed: their codes, their numbers and
+// what is said of them. Before 12.1 each of the three comes as one value, in a form
+// that drivers pass over.
+func (s *session) failures(w *writer, all []failure) {
+	if len(all) == 0 {
+		w.int(0, 0, 0)
+		return
+	}
+	if s.fields < 7 {
+		for range 3 {
+			w.int(len(all))
+			w.value(make([]byte, len(all)))
+		}
+		return
+	}
+	w.int(len(all))
+	w.byte(byte(len(all)))
+	for _, f := range all {
+		w.int(f.err.Code)
+	}
+	w.int(len(all))
+	w.byte(byte(len(all)))
+	for _, f := range all {
+		w.int(f.execution)
+	}
+	w.int(len(all))
+	w.byte(byte(len(all)))
+	for _, f := range all {
+		said := s.charset.encode(f.err.Error() + "\n")
+		w.int(len(said))
+		w.value(said)
+		w.byte(0, 0)
 	}
 }
 

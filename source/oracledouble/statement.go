@@ -37,6 +37,7 @@ const formNational = 2
 const (
 	optionExecute  = 0x20
 	optionCommit   = 0x100
+	optionBatch    = 0x80000 // errors of single executions are told at the end
 	optionRecommit = 0x1
 )
 
@@ -154,7 +155,7 @@ func (s *session) execute(r *reader) error {
 		return err
 	}
 	c.counted = e.counted
-	return s.run(c, sets, run{commit: e.options&optionCommit != 0, prefetch: e.prefetch, described: true})
+	return s.run(c, sets, run{commit: e.options&optionCommit != 0, batch: e.options&optionBatch != 0, prefetch: e.prefetch, described: true})
 }
 
 // reexecute takes the short call that executes an open cursor once more.
@@ -268,6 +269,7 @@ func step(sql string) Step {
 // run is how a cursor is executed.
 type run struct {
 	commit    bool
+	batch     bool // an execution that fails stops no other
 	prefetch  int  // rows
 	described bool // tell the columns
 }
@@ -284,7 +286,7 @@ func (s *session) run(c *cursor, sets [][]value, how run) error {
 			c.st = st
 		}
 		c.result, c.sent = nil, 0
-		o, err := w.run(c.st, sets, log.Commit)
+		o, err := w.run(c.st, sets, how.batch, log.Commit)
 		if err == nil {
 			c.result = o
 		}
@@ -310,7 +312,11 @@ func (s *session) run(c *cursor, sets [][]value, how run) error {
 			w.int(len(c.result.touched))
 			w.int(c.result.touched...)
 		}
-		s.result(w, result{cursor: c.id, rows: c.result.affected()})
+		end := result{cursor: c.id, rows: c.result.affected(), failed: c.result.failed}
+		if len(end.failed) > 0 {
+			end.err = Errorf(24381, "error(s) in array DML")
+		}
+		s.result(w, end)
 	})
 }
 

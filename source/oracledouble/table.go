@@ -33,6 +33,8 @@ type Table struct {
 	noSelect bool
 	noUpdate map[string]bool
 	readOnly bool
+	noLock   bool         // READ was granted in place of SELECT
+	view     bool         // whose rows cannot be locked
 	indexes  []tableIndex // beside that of the primary key
 }
 
@@ -118,6 +120,8 @@ func (p *parser) column() (c column, primary bool) {
 		c.typ.code, c.typ.size = typeChar, 1
 	case "CLOB", "NCLOB":
 		c.typ.code = typeClob
+	case "LONG": // for the catalogue; the double reads none
+		c.typ.code, c.typ.size = typeLong, maxVarchar
 	case "DATE":
 		c.typ.code = typeDate
 	case "TIMESTAMP":
@@ -158,7 +162,8 @@ func (p *parser) column() (c column, primary bool) {
 	return c, primary
 }
 
-// Synonym lets a name mean a table of another owner, for the account.
+// Synonym lets a name mean a table of another owner, for the account. What is behind
+// an @ is a link to another database, where the double finds nothing.
 func (d *Double) Synonym(name, table string) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
@@ -215,6 +220,22 @@ func (t *Table) ReadOnly() {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	t.readOnly = true
+}
+
+// OnlyRead makes the account's right to read the table one of READ, by which its
+// rows cannot be locked.
+func (t *Table) OnlyRead() {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.noLock = true
+}
+
+// AsView makes the table behave as a view that can be updated and whose rows
+// cannot be locked: one with an INSTEAD OF trigger.
+func (t *Table) AsView() {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.view = true
 }
 
 // Insert adds rows, all or none.

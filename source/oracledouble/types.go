@@ -63,6 +63,8 @@ func (t dataType) String() string {
 		return n + "CHAR"
 	case typeClob:
 		return n + "CLOB"
+	case typeLong:
+		return "LONG"
 	case typeTimestamp:
 		return fmt.Sprintf("TIMESTAMP(%d)", t.scale)
 	default:

@@ -47,6 +47,14 @@ func (k KeyKind) Key(n int) string {
 type Schema struct {
 	Key        KeyKind
 	StatusText bool // the status column holds text; else whole numbers
+	Where      string
+}
+
+// Mapping is the mapping that the table fits, with the schema's condition.
+func (s Schema) Mapping() source.Mapping {
+	m := Mapping()
+	m.Where = s.Where
+	return m
 }
 
 // Mapping is the mapping that the table fits: ID, NR_TELEFONE, NM_CONTATO,
@@ -146,6 +154,25 @@ func Run(t *testing.T, open Open) {
 				}
 			})
 		}
+	}
+	t.Run("a condition beside the status", func(t *testing.T) {
+		table, owner := open(t, Schema{Key: Whole, Where: "NR_PRIORIDADE > 4 AND (NM_CONTATO <> 'x' OR NM_CONTATO IS NULL)"})
+		where(&bench{T: t, key: Whole.Key, Table: table, Owner: owner})
+	})
+}
+
+// where takes in what meets the condition, page by page, and settles any row.
+func where(b *bench) {
+	for n := 1; n <= 9; n++ {
+		r := b.row(n)
+		r.Priority = n
+		b.Insert(r)
+	}
+	b.wantKeys(b.pass(2), 5, 6, 7, 8, 9)
+	b.wantResults(b.settle(b.to(1, "1", "2"), b.to(6, "1", "2")), pombo.SettleDone, pombo.SettleDone)
+	b.wantKeys(b.pass(10), 5, 7, 8, 9)
+	if err := b.Check(b.Context()); err != nil {
+		b.Error(err)
 	}
 }
 
