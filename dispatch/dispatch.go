@@ -372,9 +372,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		trouble.reset()
 		e.progress.went(recording, nil)
 		busy = len(batch) == free
-		if len(batch) > 0 {
-			e.progress.claimed()
-		}
+		e.progress.claimed(len(batch))
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
 		}
@@ -425,6 +423,7 @@ func (e *Engine) waitQueued(ctx context.Context) error {
 func (e *Engine) worker() {
 	for n := range e.work {
 		e.Deliver(n)
+		e.progress.released()
 		<-e.hands
 		if len(e.hands) == 0 {
 			e.idle.set()
