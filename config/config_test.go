@@ -82,7 +82,7 @@ func TestDefaults(t *testing.T) {
 		Ledger:   Ledger{URL: "sqlite:data/pombo.db", Timeout: 15 * time.Second, Retention: 90 * 24 * time.Hour, ReconcileAt: 3*time.Hour + 30*time.Minute},
 		API:      API{Addr: "127.0.0.1:5000", OptOutWords: []string{"SAIR", "PARAR", "STOP"}},
 		Job:      Job{URL: "http://127.0.0.1:5000", Interval: 5 * time.Minute, Timeout: 10 * time.Minute},
-		Dispatch: Dispatch{Workers: 64, Uncertain: "check", UncertainWait: 2 * time.Minute, ResendsBeforePause: 20},
+		Dispatch: Dispatch{Workers: 64, Uncertain: "check", UncertainWait: 2 * time.Minute, ResendsBeforePause: 20, FailuresBeforePause: 20},
 		Log:      Log{File: "logs/notificacao.log", Format: "text", Level: slog.LevelInfo},
 	}
 	equal(t, got, want)
@@ -101,7 +101,7 @@ func TestEverythingSet(t *testing.T) {
 		"LEDGER_URL=postgres://l", "LEDGER_TIMEOUT=9s", "RETENTION=30d", "RECONCILE_AT=-", "API_ADDR=127.0.0.1:1", "API_TOKEN=0123456789abcdef", "API_URL=http://127.0.0.1:1",
 		"WEBHOOK_SECRET=fedcba9876543210", "OPT_OUT_WORDS=NO MORE , CANCELAR,",
 		"JOB_INTERVAL=4s", "JOB_TIMEOUT=5s", "WORKERS=6", "POLL_INTERVAL=7s", "UNCERTAIN=resend", "UNCERTAIN_WAIT=8s",
-		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "RESENDS_BEFORE_PAUSE=9", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
+		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "FAILURES_BEFORE_PAUSE=11", "RESENDS_BEFORE_PAUSE=9", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
 		"HOLIDAYS_FILE=testdata/holidays.txt",
 		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error",
 	}, NeedAll)
@@ -123,7 +123,7 @@ func TestEverythingSet(t *testing.T) {
 		API:    API{Addr: "127.0.0.1:1", Token: "0123456789abcdef", WebhookSecret: "fedcba9876543210", OptOutWords: []string{"NO MORE", "CANCELAR"}},
 		Job:    Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
 		Dispatch: Dispatch{
-			Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second, ResendsBeforePause: 9,
+			Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second, ResendsBeforePause: 9, FailuresBeforePause: 11,
 			UncertainTemplates: map[string]string{"otp": "hold", "Aviso": "check"},
 			Quiet: pombo.Quiet{
 				Hours:    []pombo.Hours{{From: 21 * time.Hour, To: 8 * time.Hour}, {From: 12 * time.Hour, To: 13*time.Hour + 30*time.Minute}},

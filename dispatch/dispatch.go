@@ -392,9 +392,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		trouble.reset()
 		e.progress.went(recording, nil)
 		busy = len(batch) == free
-		if len(batch) > 0 {
-			e.progress.claimed()
-		}
+		e.progress.claimed(len(batch))
 		for i := range batch {
 			e.lines.join(&batch[i]) // all of them before the first goes
 		}
@@ -453,6 +451,7 @@ func (e *Engine) worker() {
 	for n := range e.work {
 		e.Deliver(n)
 		e.inHand.let(n.Seq)
+		e.progress.released()
 		<-e.hands
 		if len(e.hands) == 0 {
 			e.idle.set()

@@ -60,7 +60,7 @@ func (e *Engine) Progress() pombo.Progress {
 	e.progress.mu.Lock()
 	p := e.progress.known
 	e.progress.mu.Unlock()
-	p.Resumed, p.InHand = e.pace.resumed(), len(e.hands)
+	p.Resumed = e.pace.resumed()
 	p.Recategorized = e.catalog.recategorized()
 	return p
 }
@@ -72,13 +72,21 @@ func (e *Engine) ReceiptCame() {
 	e.progress.known.Unheard = time.Time{}
 }
 
-// claimed is told that there are notifications in hand.
-func (p *progress) claimed() {
+// claimed is told that there are n more notifications in hand.
+func (p *progress) claimed(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known.Claimed.IsZero() {
+	p.known.InHand += n
+	if n > 0 && p.known.Claimed.IsZero() {
 		p.known.Claimed = time.Now()
 	}
+}
+
+// released is told that one is no longer in hand.
+func (p *progress) released() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known.InHand--
 }
 
 // ended is told the end of a try.

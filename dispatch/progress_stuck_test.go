@@ -1,9 +1,12 @@
 package dispatch_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +27,53 @@ func (h *holdingLog) Handle(ctx context.Context, r slog.Record) error {
 		<-h.freed
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// slowClaim is a ledger whose claim takes its time, also when nothing waits.
+type slowClaim struct{ *memory }
+
+func (s slowClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Notification, error) {
+	time.Sleep(10 * time.Second)
+	return s.memory.Claim(ctx, owner, n)
+}
+
+// Hands that are taken for a claim hold nothing yet.
+func TestAClaimUnderWayIsNotStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := engine(t, dispatch.Options{Ledger: slowClaim{newMemory()}, Blip: &pretend{}})
+		for range 30 {
+			time.Sleep(7 * time.Second)
+			if f := (pombo.Facts{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
+				t.Fatalf("stuck with nothing to do: %+v", f.Progress)
+			}
+		}
+	})
+}
+
+// Of many rows that cannot be taken in some are named in a pass, each once, and
+// the count says that there may be more.
+func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		source := newTable()
+		for i := range pombo.MostRowProblems {
+			source.problems = append(source.problems, pombo.RowProblem{Row: strconv.Itoa(i), Column: "DT_ENVIO", Sentence: "is no time"})
+		}
+		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 60 {
+			_, err := e.TakeIn(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "at least 1000 rows pending in the table cannot be taken in") {
+				t.Fatalf("error = %v", err)
+			}
+		}
+		synctest.Wait()
+		if n := strings.Count(log.String(), "row not taken in"); n != pombo.MostRowProblems {
+			t.Errorf("rows were named %d times in 60 passes, want %d: each once", n, pombo.MostRowProblems)
+		}
+		if n := strings.Count(log.String(), "often=\"left out\""); n != 60 {
+			t.Errorf("%d passes said how many, as what the log sums up; want 60", n)
+		}
+	})
 }
 
 // Rows that wait while nothing moves are seen after a minute, whatever holds them:

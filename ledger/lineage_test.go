@@ -15,8 +15,9 @@ import (
 func standsAs(t *testing.T, db *DB, want map[pombo.State]int) {
 	t.Helper()
 	for _, s := range pombo.States() {
-		list, _, err := db.List(t.Context(), pombo.Filter{State: s, Limit: 100})
+		page, err := db.List(t.Context(), pombo.Filter{State: s, Limit: 100})
 		must(t, err)
+		list := page.Notifications
 		if len(list) != want[s] {
 			t.Errorf("%d are %s, want %d", len(list), s, want[s])
 		}
@@ -28,7 +29,7 @@ func standsAs(t *testing.T, db *DB, want map[pombo.State]int) {
 	}
 }
 
-func noticed(t *testing.T, db *DB, want bool) {
+func mustNotice(t *testing.T, db *DB, want bool) {
 	t.Helper()
 	at, _, err := db.WentBack(t.Context())
 	must(t, err)
@@ -106,7 +107,7 @@ func TestFileThatWentBack(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pombo.db")
 			db := openSQLite(t, "sqlite:"+path)
-			noticed(t, db, false)
+			mustNotice(t, db, false)
 			mustEnqueue(t, db, testRows(0, 3)...)
 			kept(t, db)
 			older := filepath.Join(t.TempDir(), "copy")
@@ -125,7 +126,7 @@ func TestFileThatWentBack(t *testing.T) {
 			test.work(t, path, older)
 
 			db = openSQLite(t, "sqlite:"+path)
-			noticed(t, db, test.noticed)
+			mustNotice(t, db, test.noticed)
 			standsAs(t, db, test.want)
 
 			// What is taken in may be what was lost, until the table was read.
@@ -140,8 +141,9 @@ func TestFileThatWentBack(t *testing.T) {
 			took := func(first int, state pombo.State) {
 				t.Helper()
 				mustEnqueue(t, db, testRows(first, 1)...)
-				list, _, err := db.List(t.Context(), pombo.Filter{Limit: 1})
+				page, err := db.List(t.Context(), pombo.Filter{Limit: 1})
 				must(t, err)
+				list := page.Notifications
 				if len(list) != 1 || list[0].State != state {
 					t.Errorf("taken in as %+v, want %s", list, state)
 				}
@@ -190,7 +192,7 @@ func TestMarkIsNeverAhead(t *testing.T) {
 	if after.Count < before.Count || after.Count >= count {
 		t.Errorf("mark %d, then %d; the ledger opened again has %d", before.Count, after.Count, count)
 	}
-	noticed(t, db, false)
+	mustNotice(t, db, false)
 }
 
 // TestServerThatWentBack: the three signs, and what is none.
@@ -225,7 +227,7 @@ func TestServerThatWentBack(t *testing.T) {
 				db = openPostgres(t, address, 0, nil)
 			}
 			must(t, db.Check(t.Context()))
-			noticed(t, db, test.noticed)
+			mustNotice(t, db, test.noticed)
 			if !test.noticed {
 				standsAs(t, db, map[pombo.State]int{pombo.Queued: 1, pombo.Claimed: 1, pombo.Sending: 1})
 				return
