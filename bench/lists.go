@@ -66,7 +66,7 @@ func printLists(ctx context.Context, url string, n int, store string) (err error
 	defer func() { err = errors.Join(err, db.Close()) }()
 	out := table.NewWriter()
 	out.SetOutputMirror(os.Stdout)
-	out.AppendHeader(table.Row{"list of " + millions(n) + " on " + store, "found", "median ms", "slowest ms", "CPU ms here", "budget ms"})
+	out.AppendHeader(table.Row{"list of " + millions(n) + " on " + store, "found", "median ms", "slowest ms", "CPU ms of this process", "budget ms"})
 	for _, l := range listsOf(n) {
 		var found int
 		var took []time.Duration
@@ -83,7 +83,7 @@ func printLists(ctx context.Context, url string, n int, store string) (err error
 		}
 		slices.Sort(took)
 		budget := strconv.FormatInt(listBudget.Milliseconds(), 10)
-		if took[len(took)-1] > listBudget {
+		if took[len(took)/2] > listBudget {
 			budget += " MISSED"
 		}
 		out.AppendRow(table.Row{l.name, found, inMillis(took[len(took)/2]), inMillis(took[len(took)-1]), inMillis(cpu / listTries), budget})

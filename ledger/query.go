@@ -46,7 +46,7 @@ const (
 	mostLimit  = 1000
 	// walked is how many notifications a list looks at that has no index to go by
 	// (of those delivered, say) before it gives what it has found, and a cursor.
-	walked = 30_000
+	walked = 20_000
 	// From so many on, what an index yields takes too long to sort, and is looked for
 	// among the newest instead.
 	mostKeys    = 10_000
