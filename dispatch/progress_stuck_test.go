@@ -29,10 +29,10 @@ func (h *holdingLog) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// slowClaim is a ledger whose claim takes its time, also when nothing waits.
-type slowClaim struct{ *memory }
+// lateClaim is a ledger whose claim takes its time, also when nothing waits.
+type lateClaim struct{ *memory }
 
-func (s slowClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Notification, error) {
+func (s lateClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Notification, error) {
 	time.Sleep(10 * time.Second)
 	return s.memory.Claim(ctx, owner, n)
 }
@@ -40,7 +40,7 @@ func (s slowClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Noti
 // Hands that are taken for a claim hold nothing yet.
 func TestAClaimUnderWayIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := engine(t, dispatch.Options{Ledger: slowClaim{newMemory()}, Blip: &pretend{}})
+		e := engine(t, dispatch.Options{Ledger: lateClaim{newMemory()}, Blip: &pretend{}})
 		for range 30 {
 			time.Sleep(7 * time.Second)
 			if f := (pombo.Facts{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
