@@ -273,7 +273,7 @@ func TestNoStoredTimeBreaksAnAnswer(t *testing.T) {
 		n.SendAfter, n.Expires, n.NotBefore, n.Created, n.Begun, n.Updated = at, at, at, at, at, at
 		w.ledger.run.Started = at
 		w.ledger.pause = &pombo.Pause{Until: at, By: "operator"}
-		w.ledger.out = []pombo.OptOut{{Phone: n.Phone, At: at, By: "person"}}
+		w.ledger.out = []pombo.OptOut{{Phone: n.Phone, Scope: pombo.OptOutAll, At: at, By: "person"}}
 		for _, path := range []string{"/readyz", "/runs", "/runs/7", "/api/v1/notifications", "/api/v1/notifications/" + string(testID), "/api/v1/pause", "/api/v1/optouts"} {
 			checkStatus(t, w.ask("GET", path, ""), http.StatusOK)
 		}
