@@ -188,7 +188,7 @@ const inQueue = `lane BETWEEN 0 AND 9`
 // While the ledger may have lost something, what is in doubt counts too: that is
 // what is taken in then.
 const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))
-		+ CASE (SELECT taking FROM lineage) WHEN 1 THEN (SELECT count(*) FROM notification WHERE lane = 10 AND not_before <= ?1 + 600000) ELSE 0 END
+		+ CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN (SELECT count(*) FROM notification WHERE lane = 10 AND not_before <= ?1 + 600000) ELSE 0 END
 	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
 
 // Queued returns how many notifications wait in the queue for nothing but their

@@ -39,17 +39,17 @@ const noticedStatement = `UPDATE lineage SET noticed = ?1, alive = ?2, taking = 
 // state, attempt, lane and the end of its history. (The statement decides, and not
 // who calls it: what is carried out again after a failover finds another ledger.)
 const (
-	takenState   = `CASE (SELECT taking FROM lineage) WHEN 1 THEN 'uncertain' ELSE 'queued' END`
-	takenAttempt = `(SELECT taking FROM lineage)`
-	takenLane    = `CASE (SELECT taking FROM lineage) WHEN 1 THEN 10 ELSE ?1 END`
-	takenHistory = `?12 || CASE (SELECT taking FROM lineage) WHEN 1 THEN '[' || CAST(?6 AS BIGINT) || ',"uncertain",1,"` + string(pombo.LedgerWentBack) + `"]' ELSE '' END`
+	takenState   = `CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN 'uncertain' ELSE 'queued' END`
+	takenAttempt = `(SELECT taking FROM lineage WHERE one = 1)`
+	takenLane    = `CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN 10 ELSE ?1 END`
+	takenHistory = `?12 || CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN '[' || CAST(?6 AS BIGINT) || ',"uncertain",1,"` + string(pombo.LedgerWentBack) + `"]' ELSE '' END`
 )
 
 // WentBack returns when it was last noticed that the ledger has lost something,
 // and when what it lost was last written; zero = never.
 func (db *DB) WentBack(ctx context.Context) (noticed, alive time.Time, err error) {
 	var at, last sql.NullInt64
-	if err := db.get(ctx, `SELECT noticed, alive FROM lineage`, nil, &at, &last); err != nil {
+	if err := db.get(ctx, `SELECT noticed, alive FROM lineage WHERE one = 1`, nil, &at, &last); err != nil {
 		return noticed, alive, fmt.Errorf("look whether the ledger went back: %w", err)
 	}
 	return db.ours(moment(at)), db.ours(moment(last)), nil
@@ -59,7 +59,7 @@ func (db *DB) WentBack(ctx context.Context) (noticed, alive time.Time, err error
 // the ledger lost something before that, none of it is left in the table.
 func (db *DB) TakenIn(ctx context.Context, since time.Time) error {
 	var open bool
-	err := db.get(ctx, `SELECT taking = 1 AND noticed <= ?1 FROM lineage`, []any{db.theirs(since)}, &open)
+	err := db.get(ctx, `SELECT taking = 1 AND noticed <= ?1 FROM lineage WHERE one = 1`, []any{db.theirs(since)}, &open)
 	if err == nil && open {
 		err = db.do(ctx, func(tx *txn) error {
 			return tx.exec(`UPDATE lineage SET taking = 0 WHERE noticed <= ?1`, db.theirs(since))

@@ -362,9 +362,9 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 			(SELECT count(*) FROM notification WHERE lane = -1),
 			(SELECT count(*) FROM notification WHERE settle_at IS NOT NULL),
 			(SELECT count(*) FROM notification WHERE settle = 'diverged'),
-			(SELECT count(*) FROM notification WHERE lane = -3), (SELECT since FROM guard),
+			(SELECT count(*) FROM notification WHERE lane = -3), (SELECT since FROM guard WHERE one = 1),
 			(SELECT min(not_before) FROM notification WHERE lane = 10 AND not_before <= ?1),
-			(SELECT noticed FROM lineage)`,
+			(SELECT noticed FROM lineage WHERE one = 1)`,
 		[]any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged,
 		&b.Resends, &resends, &unchecked, &wentBack)
 	if err == nil && oldest.Valid {
