@@ -1,12 +1,12 @@
 package source_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"pombo"
-	"pombo/source"
 	"pombo/source/oracledouble"
 )
 
@@ -55,13 +55,17 @@ func TestOracleNativeEncryption(t *testing.T) {
 			t.Errorf("row %s is %s, want %s", a.Row, a.Result, want)
 		}
 	}
-	slow := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: time.Second})
-	mustPage(t, slow, "", 1)
-	d.Fault(oracledouble.Query, oracledouble.Slow, 1)
-	_, err = slow.Page(t.Context(), "", 1)
-	wantFault(t, err, false, "no answer within 1s")
+	struck := d.Fault(oracledouble.Query, oracledouble.Slow, 1).Struck()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-struck
+		cancel()
+	}()
+	if _, err = table.Page(ctx, "", 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want that of the context", err)
+	}
 	d.Forget()
-	mustPage(t, slow, "", 700)
+	mustPage(t, table, "", 700)
 	for _, c := range d.Calls() {
 		if c.Step == oracledouble.Connect {
 			t.Error("a cancelled statement has cost a login")

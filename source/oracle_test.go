@@ -179,6 +179,46 @@ func TestOracleCharsets(t *testing.T) {
 	}
 }
 
+// Keys, codes and limits of number columns travel as NUMBER, also the longest; a code
+// that is no number does not, and is refused.
+func TestOracleNumbers(t *testing.T) {
+	d := startOracle(t, oracledouble.Options{})
+	company := newOracleTable(t, d, "NOTIFICACAO", "ID NUMBER(38) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(3)")
+	keys := []string{"-12345678901234567890123456789012345678", "-1000", "-7", "0", "9", "10", "700", "99999999999999999999", "12345678901234567890123456789012345670"}
+	for _, k := range keys {
+		if err := company.Insert(oracledouble.Row{"ID": k, "ST": 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table := openOracle(t, d, small())
+	for i := range keys {
+		after := ""
+		if i > 0 {
+			after = keys[i-1]
+		}
+		if diff := cmp.Diff(keys[i:], keysOf(mustPage(t, table, after, 20))); diff != "" {
+			t.Errorf("behind %q (-want +got):\n%s", after, diff)
+		}
+	}
+	d.Forget()
+	for _, k := range keys {
+		mustSettle(t, table, pombo.SettleDone, pombo.Settlement{Row: k, Expected: "1", Code: "2"})
+	}
+	numbers := map[int]int{}
+	for _, c := range d.Calls() {
+		if c.Step == oracledouble.Write {
+			numbers[c.Numbers]++
+		}
+	}
+	if numbers[3] != len(keys)-1 || numbers[2] != 1 { // but for the first key
+		t.Errorf("updates by how many of their binds are NUMBERs: %v", numbers)
+	}
+	answers, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "9", Expected: "2", Code: "X"}})
+	if err != nil || answers[0].Result != pombo.SettleRefused {
+		t.Errorf("answers = %+v, %v; want the row refused", answers, err)
+	}
+}
+
 // A NUL in a key stops that row alone.
 func TestOracleKeysWithNUL(t *testing.T) {
 	d := startOracle(t, oracledouble.Options{})

@@ -89,6 +89,7 @@ var errCut = errors.New("cut by a fault")
 type Call struct {
 	Step       Step
 	SQL        string // for Query, Fetch, Write and Execute
+	Numbers    int    // for Query and Write: how many of the binds are NUMBERs
 	Executions int    // for Write: how many sets of binds; else 1 when something was executed
 	Commit     bool   // for Write and Execute: the client wants a commit with it
 	Data       string // for Connect: what the client wants to talk to, and who it is

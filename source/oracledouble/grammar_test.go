@@ -108,7 +108,8 @@ func TestUnknownStatements(t *testing.T) {
 	for sql, want := range map[string]int{
 		"DELETE FROM NOTIFICACAO":                                    900,
 		"SELECT DISTINCT ID FROM NOTIFICACAO":                        903,
-		"SELECT ID FROM NOTIFICACAO FOR UPDATE":                      933,
+		"SELECT ID FROM NOTIFICACAO FOR UPDATE WAIT 5":               933,
+		"SELECT ID FROM (SELECT ID FROM NOTIFICACAO FOR UPDATE)":     907,
 		"SELECT ID FROM NOTIFICACAO, NOTIFICACAO":                    933,
 		"SELECT ID FROM NOTIFICACAO GROUP BY ID":                     933,
 		"SELECT ID FROM NOTIFICACAO WHERE ID BETWEEN 1 AND 2":        933,

@@ -277,6 +277,11 @@ type run struct {
 func (s *session) run(c *cursor, sets [][]value, how run) error {
 	s.about = c.id
 	log := Call{Step: step(c.sql), SQL: c.sql, Executions: len(sets), Commit: how.commit && step(c.sql) != Query}
+	for _, b := range c.bind {
+		if b.code == typeNumber {
+			log.Numbers++
+		}
+	}
 	return s.call(log, func(w *work) error {
 		if c.st == nil {
 			st, err := s.parse(c.sql)
