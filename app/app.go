@@ -137,6 +137,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		FirstPoll: schedule[0],
 		Logger:    o.Logger,
 		Lease:     lease,
+		Timeout:   c.Ledger.Timeout,
 	}, o.LedgerWait, o.Logger)
 	if err != nil {
 		return a, err

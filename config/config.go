@@ -113,6 +113,7 @@ type Column struct {
 // Ledger says where Pombo keeps its queue and history.
 type Ledger struct {
 	URL       Secret        // sqlite:path or postgres://…
+	Timeout   time.Duration // for an answer of PostgreSQL
 	Retention time.Duration // of what is finished; 0 = for ever
 	// ReconcileAt is when table, ledger and Blip are compared: the time since
 	// midnight on the clocks of Source.Zone; Never = not by itself.

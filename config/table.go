@@ -230,6 +230,11 @@ var groups = []group{
 				set: databaseURL(func(c *Config) *Secret { return &c.Ledger.URL }, "sqlite", "postgres", "postgresql"),
 			},
 			{
+				name: "LEDGER_TIMEOUT", standard: "15s",
+				doc: "How long a ledger in PostgreSQL may take to answer, from 2s to 5m: then the connection is given up, another one is made to the server that takes writes, and what was asked is asked again. Longer than the longest that the database needs for a write when it is busy.",
+				set: duration(func(c *Config) *time.Duration { return &c.Ledger.Timeout }, 2*time.Second, 5*time.Minute),
+			},
+			{
 				name: "RETENTION", standard: "90d",
 				doc: "How long a finished notification is kept, from its last change on: then phone and text are erased, and what is left leaves a day later if its row cannot be sent again by mistake. In days (`90d`) or hours, at least 7d; `0` = for ever.",
 				set: retention,

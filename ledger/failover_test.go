@@ -2,6 +2,10 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,4 +82,117 @@ func TestFailover(t *testing.T) {
 			allSentOnce(t, openPostgres(t, standby.DSN("postgres"), 0, nil), sent, rows)
 		})
 	}
+}
+
+// TestOldPrimary: once a later timeline of the cluster was seen, connections to a
+// server on an earlier one are ended and no new one is made. Another cluster may be
+// where it likes. An account without special rights is told all that this takes.
+func TestOldPrimary(t *testing.T) {
+	server := Postgres.Server(t)
+	must(t, server.Exec(t.Context(), "postgres", `CREATE ROLE plain LOGIN PASSWORD 'plain'`))
+	s, err := newServers(server.DSNAs("plain", "plain", "postgres"), postgresTimeout, slog.New(slog.DiscardHandler))
+	must(t, err)
+	db := s.pool(2)
+	t.Cleanup(func() { s.close(); must(t, db.Close()) })
+	conn, err := db.Conn(t.Context())
+	must(t, err)
+	if s.latest.system == "" || s.latest.timeline != 1 || s.latest.readOnly {
+		t.Errorf("the server stands at %+v, want timeline 1 of a named cluster", s.latest)
+	}
+	must(t, s.note(place{system: s.latest.system, timeline: 2}))
+	if err := conn.PingContext(t.Context()); err == nil {
+		t.Error("a connection to the old primary still answers")
+	}
+	_ = conn.Close()
+	if err := db.PingContext(t.Context()); !errors.Is(err, errOldPrimary) {
+		t.Errorf("a new connection to the old primary: %v, want %v", err, errOldPrimary)
+	}
+	if err := (&postgres{}).explain(db.PingContext(t.Context())); !errors.Is(err, ErrAway) {
+		t.Errorf("explained as %v, want that it goes on by itself", err)
+	}
+	s.latest.system = "another"
+	must(t, db.PingContext(t.Context()))
+	if s.latest.timeline != 1 || s.latest.system == "another" {
+		t.Errorf("the latest is %+v, want the new cluster's", s.latest)
+	}
+}
+
+// TestNoAnswer: a server that hangs is given up when the bound is over, everybody
+// is told so within twice that time, and what is asked afterwards is answered.
+func TestNoAnswer(t *testing.T) {
+	server := pgtest.Start(t, pgtest.Options{})
+	address := server.DSN("postgres")
+	_, _, err := Migrate(t.Context(), address)
+	must(t, err)
+	const bound = 2 * time.Second
+	db, err := Open(t.Context(), Options{URL: address, Timeout: bound})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	must(t, db.Check(t.Context()))
+	server.Freeze(t)
+	var wg sync.WaitGroup
+	for name, ask := range map[string]func() error{
+		"a write": func() error { return db.Check(t.Context()) },
+		"a claim": func() error { _, err := db.Claim(t.Context(), "me", 1); return err },
+		"a read":  func() error { _, err := db.Queued(t.Context()); return err },
+	} {
+		wg.Go(func() {
+			begun := time.Now()
+			err := ask()
+			if d := time.Since(begun); !errors.Is(err, ErrAway) || d > 2*bound+time.Second {
+				t.Errorf("%s: %v after %v, want that the database is away within %v", name, err, d, 2*bound)
+			}
+		})
+	}
+	wg.Wait()
+	server.Wake()
+	must(t, db.Check(t.Context()))
+}
+
+// TestUnconfirmedCommit: a COMMIT that waits for a standby and is called off there is
+// reported by the server as done, though a standby that takes over knows nothing of
+// it. It is not reported as done here before a standby has it.
+func TestUnconfirmedCommit(t *testing.T) {
+	server := pgtest.Start(t, pgtest.Options{})
+	address := server.DSN("postgres")
+	_, _, err := Migrate(t.Context(), address)
+	must(t, err)
+	db := openPostgres(t, address, 0, nil)
+	mustEnqueue(t, db, testRows(0, 1)...)
+	waitFor := func(standby string) {
+		t.Helper()
+		must(t, server.Exec(t.Context(), "postgres", `ALTER SYSTEM SET synchronous_standby_names = '`+standby+`'`, `SELECT pg_reload_conf()`))
+	}
+	waiting := func() int {
+		t.Helper()
+		var n int
+		must(t, db.get(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`, nil, &n))
+		return n
+	}
+	waitFor("nobody")
+	t.Cleanup(func() { // before the ledger is closed, which writes
+		must(t, server.Exec(context.Background(), "postgres", `ALTER SYSTEM RESET synchronous_standby_names`, `SELECT pg_reload_conf()`))
+	})
+	claimed := make(chan error, 1)
+	go func() {
+		list, err := db.Claim(context.WithoutCancel(t.Context()), "me", 1)
+		if err == nil && len(list) != 1 {
+			err = fmt.Errorf("claimed %d", len(list))
+		}
+		claimed <- err
+	}()
+	for waiting() == 0 {
+		runtime.Gosched()
+	}
+	must(t, server.Exec(t.Context(), "postgres", `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`))
+	for waiting() == 0 { // the question what became of it waits as well
+		select {
+		case err := <-claimed:
+			t.Fatalf("the claim was answered (%v) though no standby has it", err)
+		default:
+			runtime.Gosched()
+		}
+	}
+	waitFor("")
+	must(t, <-claimed)
 }

@@ -41,31 +41,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	blip := httptest.NewServer(sim)
 	t.Cleanup(blip.Close)
 
-	var replicas []*replica
-	for range 3 {
-		addr, err := unusedAddr()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := &replica{client: api.NewClient("http://"+addr, "", nil)}
-		r.folder, r.environ = t.TempDir(), []string{
-			"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + blip.URL, "TEMPLATE_NAME=notificacao",
-			"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0", "POLL_INTERVAL=1s", "BLIP_TIMEOUT=5s", "UNCERTAIN_WAIT=5s",
-			"DB_URL=oracle://pombo:s3nha@" + oracle + "/ERP", "LEDGER_URL=" + database, "LOG_FILE=-", "API_ADDR=" + addr,
-		}
-		r.start(t, r.client)
-		replicas = append(replicas, r)
-		// Nothing goes before all are ready: then they share the work, and none has to
-		// get ready on a machine that the others keep busy.
-		if len(replicas) == 1 {
-			if _, err := r.client.Pause(t.Context(), time.Time{}, ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := replicas[0].client.Resume(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	replicas := startReplicas(t, 3, database, oracle, blip.URL)
 	fail := func(err error) {
 		t.Helper()
 		for _, r := range replicas {
@@ -140,6 +116,37 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	if c := sim.Counts(); c.Messages != rows || c.IDs != rows || c.Doubled != 0 {
 		t.Errorf("%d messages with %d ids, %d of them doubled; want %d, each once", c.Messages, c.IDs, c.Doubled, rows)
 	}
+}
+
+// startReplicas starts servers over one ledger, of which none sends before all are
+// ready: then they share the work, and none has to get ready on a machine that the
+// others keep busy.
+func startReplicas(t *testing.T, n int, ledger, oracle, blip string) []*replica {
+	t.Helper()
+	var replicas []*replica
+	for range n {
+		addr, err := unusedAddr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &replica{client: api.NewClient("http://"+addr, "", nil)}
+		r.folder, r.environ = t.TempDir(), []string{
+			"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + blip, "TEMPLATE_NAME=notificacao",
+			"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0", "POLL_INTERVAL=1s", "BLIP_TIMEOUT=5s", "UNCERTAIN_WAIT=5s",
+			"DB_URL=oracle://pombo:s3nha@" + oracle + "/ERP", "LEDGER_URL=" + ledger, "LOG_FILE=-", "API_ADDR=" + addr,
+		}
+		r.start(t, r.client)
+		replicas = append(replicas, r)
+		if len(replicas) == 1 {
+			if _, err := r.client.Pause(t.Context(), time.Time{}, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := replicas[0].client.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return replicas
 }
 
 type replica struct {
