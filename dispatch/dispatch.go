@@ -66,11 +66,7 @@ type Ledger interface {
 	pauseLedger
 	operatorLedger
 	shareLedger
-	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
-	Renew(ctx context.Context, owner string) error
-	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
-	// InHand lists what this owner has claimed or is sending.
-	InHand(ctx context.Context, owner string) ([]pombo.Notification, error)
+	leaseLedger
 }
 
 // Blip is the way to WhatsApp. Every error is a *pombo.Error.

@@ -1,9 +1,21 @@
 package dispatch
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"pombo"
 )
+
+// leaseLedger is the ledger as the heartbeat sees it.
+type leaseLedger interface {
+	// Renew keeps what this owner has in hand; Reclaim frees what dead owners had.
+	Renew(ctx context.Context, owner string) error
+	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
+	// InHand lists what this owner has claimed or is sending.
+	InHand(ctx context.Context, owner string) ([]pombo.Notification, error)
+}
 
 // lease is what this process knows by itself of its lease in a shared ledger.
 //

@@ -211,9 +211,7 @@ func (s *servers) primary(ctx context.Context) (*pgx.ConnConfig, error) {
 				none = errNoPrimary
 			case best < 0 || at.before(a.at):
 				best, at = a.host, a.at
-				timer := time.NewTimer(others)
-				defer timer.Stop()
-				enough = timer.C
+				enough = time.After(others)
 			}
 			continue
 		case <-enough:
