@@ -218,10 +218,19 @@ func (s *servers) primary(ctx context.Context) (*pgx.ConnConfig, error) {
 		}
 		break
 	}
-	if best < 0 {
-		return nil, errors.Join(append([]error{none}, errs...)...)
+	if best >= 0 {
+		return s.hosts[best], nil
 	}
-	return s.hosts[best], nil
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case none == nil:
+			none = err
+		default:
+			none = fmt.Errorf("%w; %w", none, err) // on one line of the log
+		}
+	}
+	return nil, none
 }
 
 // ask connects to one server and asks where it stands.
