@@ -118,7 +118,8 @@ func TestOldPrimary(t *testing.T) {
 }
 
 // TestNoAnswer: a server that hangs is given up when the bound is over, everybody
-// is told so within twice that time, and what is asked afterwards is answered.
+// is told so soon, also who waited behind another, and what is asked afterwards is
+// answered.
 func TestNoAnswer(t *testing.T) {
 	server := pgtest.Start(t, pgtest.Options{})
 	address := server.DSN("postgres")
@@ -139,8 +140,8 @@ func TestNoAnswer(t *testing.T) {
 		wg.Go(func() {
 			begun := time.Now()
 			err := ask()
-			if d := time.Since(begun); !errors.Is(err, ErrAway) || d > 2*bound+time.Second {
-				t.Errorf("%s: %v after %v, want that the database is away within %v", name, err, d, 2*bound)
+			if d := time.Since(begun); !errors.Is(err, ErrAway) || d > 5*bound {
+				t.Errorf("%s: %v after %v, want that the database is away within %v", name, err, d, 5*bound)
 			}
 		})
 	}

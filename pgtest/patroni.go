@@ -85,7 +85,7 @@ func Patroni(tb testing.TB, nodes int) *Cluster {
 		tb.Fatalf("Patroni: %v\n%s", err, c.said())
 	}
 	for {
-		n, err := ask1(ctx, c.NodeDSN(leader, "postgres"), `SELECT count(*) || ' ' || count(*) FILTER (WHERE sync_state = 'sync') FROM pg_stat_replication WHERE state = 'streaming'`)
+		n, err := askOne(ctx, c.NodeDSN(leader, "postgres"), `SELECT count(*) || ' ' || count(*) FILTER (WHERE sync_state = 'sync') FROM pg_stat_replication WHERE state = 'streaming'`)
 		if err == nil && n == strconv.Itoa(nodes-1)+" 1" {
 			return c
 		}
@@ -161,7 +161,7 @@ func (c *Cluster) Leader(ctx context.Context, other string) (node string, err er
 			if node == other {
 				continue
 			}
-			recovering, err := ask1(ctx, c.NodeDSN(node, "postgres"), `SELECT pg_is_in_recovery()`)
+			recovering, err := askOne(ctx, c.NodeDSN(node, "postgres"), `SELECT pg_is_in_recovery()`)
 			if err == nil && recovering == "f" {
 				return node, nil
 			}
@@ -172,8 +172,8 @@ func (c *Cluster) Leader(ctx context.Context, other string) (node string, err er
 	}
 }
 
-// ask1 returns the one value of a query over a connection of its own.
-func ask1(ctx context.Context, dsn, query string) (string, error) {
+// askOne returns the one value of a query over a connection of its own.
+func askOne(ctx context.Context, dsn, query string) (string, error) {
 	conn, err := pgconn.Connect(ctx, dsn)
 	if err != nil {
 		return "", err
