@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -60,9 +61,7 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 		}})
 		s.must(err)
 		all := map[pombo.State]string{pombo.Accepted: "2"}
-		for state, code := range codes {
-			all[state] = code
-		}
+		maps.Copy(all, codes)
 		s.ledger, err = ledger.Open(t.Context(), ledger.Options{
 			URL: "sqlite:" + filepath.Join(folder, "pombo.db"), Exclusive: true, Source: s.name, Pending: "1", Codes: all, Now: time.Now, FirstPoll: -1,
 		})

@@ -40,6 +40,7 @@ type blip struct {
 	latency  atomic.Int64 // of an answer, as a time.Duration
 	accepted atomic.Int64 // messages taken, also the second ones of an id
 	harm     [kindsOfHarm]atomic.Int64
+	refusals refusals
 	watch    atomic.Pointer[watch]
 
 	mu   sync.Mutex
@@ -100,7 +101,9 @@ func startBlip(seed uint64) (*blip, error) {
 		return nil, err
 	}
 	b := &blip{
-		sim:  blipsim.New(blipsim.Options{Seed: seed, KeepMessages: -1}),
+		// Of the messages that WhatsApp refuses Blip says no more than that it has them:
+		// the webhook tells (refusal.go).
+		sim:  blipsim.New(blipsim.Options{Seed: seed, KeepMessages: -1, Scripts: map[string]blipsim.Behaviour{"50": {StopAfter: blipsim.Accepted}}}),
 		addr: l.Addr().String(), seed: seed, seen: map[[16]byte]sight{},
 	}
 	b.server = &http.Server{Handler: b}
@@ -154,6 +157,7 @@ func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	status := b.take(r, body)
+	b.refusals.taken(envelope.ID)
 	b.note(id, taken, 0)
 	b.pass(r, taken)
 	switch h {

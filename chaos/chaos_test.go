@@ -61,6 +61,9 @@ func TestShort(t *testing.T) {
 			if !r.good() || r.uncertain != 0 {
 				t.Errorf("seed %d: %d lost, %d doubled, %d left uncertain, want none", seed, len(r.lost), len(r.doubled), r.uncertain)
 			}
+			if r.tally.harm["refused by WhatsApp, sent again"] == 0 {
+				t.Error("no message was sent again that WhatsApp had refused")
+			}
 			if r.tally.kills < c.kills {
 				t.Errorf("%d kills, want at least %d", r.tally.kills, c.kills)
 			}

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"pombo"
 	"pombo/pgtest"
 )
 
@@ -61,6 +60,8 @@ func run(ctx context.Context, o options) (r result, err error) {
 	if err := t.setUp(ctx); err != nil {
 		return r, err
 	}
+	t.blip.refusals.start(ctx, t.o.rows, t.servers)
+	t.cleanUp(t.blip.refusals.stop)
 	for _, s := range t.servers {
 		if err := s.up(ctx); err != nil {
 			return r, err
@@ -197,6 +198,7 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		"UNCERTAIN=check", "UNCERTAIN_WAIT=" + uncertainWait.String(),
 		"DB_URL=sqlite:" + source, "STATUS_FAILED=" + statusFailed, "LEDGER_URL=" + ledger,
 		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
+		"WEBHOOK_SECRET=" + webhookSecret,
 	}
 	t.servers = append(t.servers, s)
 	t.cleanUp(func() error { s.kill(); return nil })
@@ -280,6 +282,7 @@ func (t *trial) calmDown(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		open += int(t.blip.refusals.under.Load())
 		if pending+open == 0 {
 			return nil
 		}
@@ -310,18 +313,25 @@ func (t *trial) verdict(ctx context.Context) (r result, err error) {
 	}
 	deliveries := t.blip.sim.Deliveries()
 	for row := 1; row <= t.o.rows; row++ {
-		key := pombo.Key{Source: "notificacao", Row: strconv.Itoa(row), Generation: 1}
-		id := string(key.ID())
-		n, status := deliveries[id], statuses[key.Row]
-		delete(deliveries, id)
-		switch bad := badPhone(row); {
-		case n > 1 || n > 0 && bad:
-			r.doubled = append(r.doubled, finding{key.Row, status, n, id})
-		case bad && status != statusFailed || !bad && (status != statusSent || n == 0):
-			r.lost = append(r.lost, finding{key.Row, status, n, id})
+		key, generations := strconv.Itoa(row), 1
+		if refusedPhone(row) {
+			generations = 2
+		}
+		for g := 1; g <= generations; g++ {
+			id := string(idOf(row, g))
+			n, status := deliveries[id], statuses[key]
+			delete(deliveries, id)
+			switch bad := badPhone(row); {
+			case n > 1 || n > 0 && bad:
+				r.doubled = append(r.doubled, finding{key, status, n, id})
+			case bad && status != statusFailed || !bad && (status != statusSent || n == 0):
+				r.lost = append(r.lost, finding{key, status, n, id})
+			case g > 1:
+				r.tally.harm["refused by WhatsApp, sent again"]++
+			}
 		}
 	}
-	// Nobody has set a row back to pending: another generation is a second message.
+	// Nobody has set a row back to pending: any other generation is a second message.
 	for id, n := range deliveries {
 		r.doubled = append(r.doubled, finding{"?", "", n, id})
 	}

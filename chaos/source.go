@@ -23,6 +23,10 @@ const (
 // as failed, without a message.
 func badPhone(row int) bool { return row%100 == 0 }
 
+// refusedPhone tells which rows have a phone whose first message WhatsApp refuses
+// after Blip has taken it: a second message has to follow.
+func refusedPhone(row int) bool { return row%100 == 50 }
+
 // source is the company's table, in an SQLite file with a rollback journal: who
 // locks it keeps readers out too.
 type source struct {

@@ -62,6 +62,7 @@ func TestDoctorJSON(t *testing.T) {
 		{"configuration", "settings", app.OK},
 		{"configuration", "time zone", app.OK},
 		{"source", "table", app.OK},
+		{"source", "status codes", app.Warn},
 		{"source", "pending", app.OK},
 		{"source", "index", app.OK},
 		{"source", "plan", app.OK},
