@@ -86,13 +86,13 @@ func run(ctx context.Context, quick bool, only, binary string) (err error) {
 	out.SetOutputMirror(os.Stdout)
 	out.AppendHeader(table.Row{"what", "bare loop msg/s", "Pombo msg/s", "ratio", "budget", "source statements a message", "round trips", "requests a message", "CPU µs a message, bare", "Pombo", "peak memory MiB", "first message after ms"})
 	for _, s := range []scenario{
-		{name: "no latency, 64 workers", rows: rows(100_000, 1000), workers: 64, budget: "≥ 0.6"},
-		{name: "no latency, 512 workers", rows: rows(100_000, 1000), workers: 512, budget: "≥ 0.6"},
+		{name: "no latency, 64 workers", rows: rows(100_000, 1000), workers: 64, budget: "≥ 0.5"},
+		{name: "no latency, 512 workers", rows: rows(100_000, 1000), workers: 512, budget: "≥ 0.5"},
 		{name: "50 ms latency, 512 workers", rows: rows(60_000, 1000), workers: 512, latency: 50 * time.Millisecond, budget: "≥ 0.95"},
 		{name: "1,000,000 pending rows", rows: rows(1_000_000, 1000), workers: 64, noBare: true, budget: "≤ 100 MiB"},
 		{name: "45 of 50 messages/s allowed", rows: rows(1_350, 500), workers: 64, rate: 45, noBare: true, budget: "≥ 0.98 of 45/s"},
-		{name: "PostgreSQL ledger, 64 workers", rows: rows(100_000, 5000), workers: 64, postgres: true, budget: "≥ 0.4"},
-		{name: "PostgreSQL ledger, 512 workers", rows: rows(100_000, 5000), workers: 512, postgres: true, budget: "≥ 0.4"},
+		{name: "PostgreSQL ledger, 64 workers", rows: rows(100_000, 5000), workers: 64, postgres: true, budget: "≥ 0.35"},
+		{name: "PostgreSQL ledger, 512 workers", rows: rows(100_000, 5000), workers: 512, postgres: true, budget: "≥ 0.35"},
 		{name: "three replicas on one PostgreSQL ledger", rows: rows(100_000, 5000), workers: 64, postgres: true, replicas: 3, budget: "none twice"},
 		{name: "Oracle source on the double", rows: rows(20_000, 2000), workers: 64, oracle: true, budget: "statements and round trips ≤ 0.05"},
 		{name: millions(finished) + " finished rows beside the pending", rows: rows(10_000, 10_000), workers: 64, finished: finished, budget: "as without them"},
