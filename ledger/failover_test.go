@@ -117,6 +117,34 @@ func TestOldPrimary(t *testing.T) {
 	}
 }
 
+// TestClusterThatGoesBack: a cluster can make an old primary its leader again, and
+// what was committed since is lost. It is followed when nothing is left of the latest
+// one, and what waits is asked about.
+func TestClusterThatGoesBack(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(0, 3)...)
+	n := mustClaim(t, db, "w", 1)[0]
+	_, err := db.Begin(t.Context(), n, "")
+	must(t, err)
+	s := db.dialect.(*postgres).servers
+	s.mu.Lock()
+	s.goBack = time.Second
+	s.mu.Unlock()
+	begun := time.Now()
+	must(t, s.note(place{system: s.latest.system, timeline: s.latest.timeline + 1}))
+	if err := db.Check(t.Context()); !errors.Is(err, errOldPrimary) {
+		t.Errorf("the old primary at once: %v, want %v", err, errOldPrimary)
+	}
+	for err = errOldPrimary; err != nil && time.Since(begun) < 20*time.Second; <-time.After(50 * time.Millisecond) {
+		err = db.Check(t.Context())
+	}
+	if d := time.Since(begun); err != nil || d < time.Second {
+		t.Errorf("followed after %v (%v), want a second at least", d, err)
+	}
+	mustNotice(t, db, true)
+	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 3})
+}
+
 // TestNoAnswer: a server that hangs is given up when the bound is over, everybody
 // is told so soon, also who waited behind another, and what is asked afterwards is
 // answered.

@@ -73,6 +73,42 @@ func kept(t *testing.T, db *DB) {
 	t.Fatal("the mark does not follow")
 }
 
+// A message that failed may have been sent again in the part that was lost, under the
+// id that it gets now.
+func TestResendAfterALossIsAsked(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "pombo.db")
+		db := openSQLite(t, "sqlite:"+path)
+		mustEnqueue(t, db, testRows(0, 1)...)
+		n := mustClaim(t, db, "w", 1)[0]
+		attempt, err := db.Begin(t.Context(), n, "")
+		must(t, err)
+		must(t, db.Finish(t.Context(), accepted(n, attempt)))
+		kept(t, db)
+		older := filepath.Join(t.TempDir(), "copy")
+		copyLedger(t, path, older)
+		mustEnqueue(t, db, testRows(1, 1)...)
+		must(t, db.Close())
+		if lost {
+			takeAway(t, path)
+			copyLedger(t, older, path)
+		}
+		db = openSQLite(t, "sqlite:"+path)
+		mustNotice(t, db, lost)
+		results, err := db.Apply(t.Context(), []pombo.Receipt{{ID: n.ID, State: pombo.Failed, Reason: pombo.ChannelError, Remedy: pombo.RemedyBackoff}})
+		must(t, err)
+		again := n.Key
+		again.Generation++
+		got, _, err := db.Notification(t.Context(), again.ID())
+		must(t, err)
+		want := map[bool]pombo.State{false: pombo.Queued, true: pombo.Uncertain}[lost]
+		if results[0] != pombo.ReceiptResent || got.State != want || !got.NotBefore.After(time.Now()) {
+			t.Errorf("after a loss (%v) the next generation is %s until %v (%v), want %s after a wait", lost, got.State, got.NotBefore, results, want)
+		}
+		must(t, db.Close())
+	}
+}
+
 // TestFileThatWentBack: whatever was done to the file, and that a new installation
 // and an ordinary restart are none of it.
 func TestFileThatWentBack(t *testing.T) {

@@ -46,6 +46,7 @@ type postgres struct {
 	// The connection on which the writer last looked whether the ledger had lost
 	// something, and when; and when it last wrote: see postgres_lineage.go.
 	greeted          *pgx.Conn
+	backs            int // how often the cluster has gone back, as this writer knows
 	greetedAt, wrote time.Time
 	tell             func(rows int64, why string)
 

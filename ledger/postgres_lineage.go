@@ -21,6 +21,9 @@ import (
 // It counts only where no standby had to have every commit: a synchronous standby
 // that was promoted has lost nothing.
 //
+// A third is seen from outside: the address has led to nothing but an old primary for
+// a minute (postgres_server.go).
+//
 // What nobody can tell: a backup that was put back into the same server while all
 // processes were stopped.
 
@@ -52,6 +55,12 @@ func (p *postgres) greet(ctx context.Context, c *pgx.Conn) error {
 			}
 			p.number = number
 		}
+	}
+	if back := p.servers.wentBack(); back > p.backs {
+		if err := p.wentBack(ctx, c, "the cluster went back to an earlier primary", "", 0); err != nil {
+			return err
+		}
+		p.backs = back
 	}
 	if err := p.greetServer(ctx, c); err != nil {
 		return err

@@ -48,6 +48,9 @@ type servers struct {
 
 	mu      sync.Mutex
 	latest  place
+	refused time.Time     // since when only old primaries have answered; zero = not so
+	goBack  time.Duration // after so long of that the cluster has gone back
+	back    int           // how often it has
 	links   map[*link]struct{}
 	looking bool
 }
@@ -57,6 +60,10 @@ const (
 	postgresTimeout = 15 * time.Second
 	// postgresConnect bounds one try to connect to one server.
 	postgresConnect = 5 * time.Second
+	// postgresGoBack is after how long without a trace of the latest primary an old one
+	// is followed. A cluster can go back to one on its own, and what was committed
+	// since is lost then: see postgres_lineage.go.
+	postgresGoBack = time.Minute
 	// overdue is when other servers are asked while an answer is waited for, and how
 	// long it takes until they are asked again.
 	overdue = 2 * time.Second
@@ -79,7 +86,7 @@ func (p place) before(q place) bool {
 
 var (
 	// errOldPrimary refuses a server that others have taken over from.
-	errOldPrimary = errors.New("this server is an old primary, which another one has taken over from; lead LEDGER_URL to the new one, or fence the old one")
+	errOldPrimary = errors.New("this server is an old primary, which another one has taken over from; lead LEDGER_URL to the new one, or fence the old one; if no other answers for a minute, the old one is followed")
 	// errNoPrimary: the servers answer, and none takes writes.
 	errNoPrimary = errors.New("none of its servers takes writes at present")
 )
@@ -106,7 +113,7 @@ func newServers(url string, bound time.Duration, log *slog.Logger) (*servers, er
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "pombo"
 	}
-	s := &servers{all: c, bound: bound, log: log, links: map[*link]struct{}{}}
+	s := &servers{all: c, bound: bound, log: log, goBack: postgresGoBack, links: map[*link]struct{}{}}
 	s.quit, s.end = context.WithCancel(context.Background())
 	c.DialFunc = s.dial
 	c.OnNotice = noticed
@@ -283,8 +290,15 @@ func (s *servers) note(at place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at.before(s.latest) {
-		return errOldPrimary
+		if !s.goneBack() {
+			return errOldPrimary
+		}
+		s.log.Error("the ledger's cluster has gone back to an earlier primary; what waits is asked about before it is sent", "timeline", at.timeline, "before", s.latest.timeline)
+		s.latest, s.refused = at, time.Time{}
+		s.back++
+		return nil
 	}
+	s.refused = time.Time{}
 	if at.timeline == 0 || at == s.latest {
 		return nil
 	}
@@ -299,6 +313,28 @@ func (s *servers) note(at place) error {
 		}
 	}
 	return nil
+}
+
+// goneBack reports whether old primaries alone have answered for long enough, and no
+// connection to the latest one is left. The caller holds mu.
+func (s *servers) goneBack() bool {
+	for l := range s.links {
+		if l.at == s.latest && !l.ended.Load() {
+			s.refused = time.Time{}
+			return false
+		}
+	}
+	if s.refused.IsZero() {
+		s.refused = time.Now()
+	}
+	return time.Since(s.refused) >= s.goBack
+}
+
+// wentBack returns how often the cluster has gone back to an earlier primary.
+func (s *servers) wentBack() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.back
 }
 
 // admit lets a connection be used.

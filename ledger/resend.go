@@ -42,9 +42,15 @@ func (db *DB) unsure(settledLast sql.NullString) (codes []string) {
 const (
 	// By itself (not ?8) nothing is sent again whose row was changed or taken away
 	// by its owner, nor what would come too late.
+	//
+	// After the ledger has lost something, the lost part may have sent it again
+	// already, under the same id. So for as long as Blip remembers, what is sent again
+	// by itself is in doubt, and Blip is asked.
 	resendStatement = `
 	INSERT INTO notification (state, attempt, tries, priority, not_before, lane, expires_at, settle, created, generation, resends, id, phone, source, row_key, message, history)
-	SELECT 'queued', 0, 0, priority, ?1, priority, CASE WHEN expires_at > ?1 THEN expires_at END, CASE WHEN settle = 'none' THEN settle END, ?2, generation + 1, ?3, ?4, phone, source, row_key, message, ?5
+	SELECT CASE WHEN ` + lostLately + ` THEN 'uncertain' ELSE 'queued' END, CASE WHEN ` + lostLately + ` THEN 1 ELSE 0 END, 0, priority, ?1,
+		CASE WHEN ` + lostLately + ` THEN 10 ELSE priority END, CASE WHEN expires_at > ?1 THEN expires_at END, CASE WHEN settle = 'none' THEN settle END, ?2, generation + 1, ?3, ?4, phone, source, row_key, message,
+		?5 || CASE WHEN ` + lostLately + ` THEN '[' || CAST(?2 AS BIGINT) || ',"uncertain",1,"` + string(pombo.Interrupted) + `"]' ELSE '' END
 	FROM notification WHERE seq = ?6 AND state = 'failed' AND attempt = ?7 AND message <> '' AND (?8 OR (settle IS NULL OR settle = 'none') AND (expires_at IS NULL OR expires_at > ?1))
 	ON CONFLICT (row_key, source, generation) DO NOTHING`
 	replacedStatement = `
@@ -52,6 +58,10 @@ const (
 		settled = nullif(` + settledLast + `, ''), history = history || ?1
 	WHERE seq = ?2 AND state = 'failed' AND attempt = ?3`
 )
+
+// lostLately holds while Blip remembers what a lost part of the ledger may have sent
+// (72 hours), for what is not sent by hand.
+const lostLately = `(NOT ?8 AND EXISTS (SELECT 1 FROM lineage WHERE noticed > CAST(?2 AS BIGINT) - 259200000))`
 
 // resend is how a failed message is sent again.
 type resend struct {
