@@ -214,7 +214,7 @@ func (f Facts) Troubles() []Trouble {
 	}
 	if p.Finished > 0 {
 		add("finished_pending", time.Time{}, p.Finished, "set STATUS_FAILED, which is for what expired and for opt-outs too; give the rows that have ended their code by hand",
-			"%s pending in the table and finished here: nothing is sent for them, and every pass reads them again", areRows(p.Finished))
+			"%s pending in the table and finished here: nothing will be sent, and nobody sees that in the table", areRows(p.Finished))
 	}
 	if long(p.Unheard, longUnheard) {
 		add("receipts_stopped", p.Unheard, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",

@@ -175,7 +175,7 @@ func TestTroubles(t *testing.T) {
 		{"left_out", func(f *Facts) { f.Progress.LeftOut, f.Progress.LeftOutSince = 2, ago(time.Hour) },
 			"2 rows pending in the table cannot be taken in as they are, for 60 minutes"},
 		{"finished_pending", func(f *Facts) { f.Progress.Finished = 1 },
-			"1 row is pending in the table and finished here: nothing is sent for them, and every pass reads them again"},
+			"1 row is pending in the table and finished here: nothing will be sent, and nobody sees that in the table"},
 		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(5 * time.Hour) }, "messages have been accepted for 5 hours and no receipt came"},
 		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(time.Minute) }, ""},
 	} {

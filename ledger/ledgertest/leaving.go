@@ -270,8 +270,8 @@ func forget(f *fixture) {
 	}
 	added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows[:2])
 	f.must(err)
-	if added != 0 || len(finished) != 0 {
-		f.Errorf("%d rows taken in and %d again, want none", added, len(finished))
+	if back := setBack(finished); added != 0 || len(back) != 0 {
+		f.Errorf("%d rows taken in and %d again, want none", added, len(back))
 	}
 	n := f.get(e.settled)
 	if n.State != pombo.Accepted || n.Settled != "2" {
