@@ -47,7 +47,7 @@ func script(t *testing.T, name string) string {
 
 func checkSource(t *testing.T, environ ...string) []Finding {
 	t.Helper()
-	c, warnings, err := config.Load("", environ, config.NeedSource)
+	c, warnings, err := config.Load("", append(environ, "STATUS_FAILED=3"), config.NeedSource)
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}

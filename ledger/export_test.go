@@ -1,10 +1,15 @@
 package ledger
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"testing"
 
+	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
+	"pombo"
 	"pombo/pgtest"
 )
 
@@ -26,4 +31,31 @@ func (c closing) Run() int {
 		return 1
 	}
 	return code
+}
+
+// MakeOlder makes a ledger as an earlier version did, with one queued notification.
+func MakeOlder(ctx context.Context, path string, version int64, key pombo.Key) (err error) {
+	db, err := plain(path, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	scripts, err := fs.Sub(sqliteMigrations, "migration/sqlite")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, scripts, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	if _, err = p.UpTo(ctx, version); err != nil {
+		return err
+	}
+	text, err := message(&pombo.Row{Key: key.Row})
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `INSERT INTO notification (state, attempt, tries, priority, lane, not_before, created, generation, id, source, row_key, message, history)
+		VALUES ('queued', 0, 0, 0, 0, 1, 1, ?, ?, ?, ?, ?, ?)`, key.Generation, word(key.ID()), key.Source, key.Row, text, event(1, pombo.Queued, 0, pombo.NoReason, ""))
+	return err
 }

@@ -198,7 +198,7 @@ func applicationID(t *testing.T, path string) string {
 // left that was cut.
 func TestLedgersFromBefore(t *testing.T) {
 	for name, statements := range map[string][]string{
-		"a ledger":                {`PRAGMA application_id = 0`, `DELETE FROM goose_db_version WHERE version_id >= 18`},
+		"a ledger":                nil,
 		"a start that was cut":    {`CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1)`},
 		"a start without a table": {`PRAGMA journal_mode = WAL`},
 	} {
@@ -206,15 +206,12 @@ func TestLedgersFromBefore(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pombo.db")
 			key := pombo.Key{Source: "T", Row: "1", Generation: 1}
 			if name == "a ledger" {
-				db := open(t, path)
-				if _, _, err := db.Enqueue(t.Context(), "T", 0, []pombo.Row{{Key: "1"}}); err != nil {
+				if err := ledger.MakeOlder(t.Context(), path, 13, key); err != nil {
 					t.Fatal(err)
 				}
-				if err := db.Close(); err != nil {
-					t.Fatal(err)
-				}
+			} else {
+				change(t, path, statements...)
 			}
-			change(t, path, statements...)
 			db := open(t, path)
 			if _, _, err := db.Notification(t.Context(), key.ID()); name == "a ledger" && err != nil {
 				t.Errorf("what it held: %v", err)
@@ -251,9 +248,12 @@ func TestMigrateTellsTheVersions(t *testing.T) {
 	if err != nil || again != after || same != after {
 		t.Errorf("again: %d to %d, %v; want %d both times", again, same, err, after)
 	}
-	change(t, strings.TrimPrefix(url, "sqlite:"), `PRAGMA application_id = 0`, `DELETE FROM goose_db_version WHERE version_id >= 18`)
+	url = "sqlite:" + filepath.Join(t.TempDir(), "older.db")
+	if err := ledger.MakeOlder(t.Context(), strings.TrimPrefix(url, "sqlite:"), 13, pombo.Key{Source: "T", Row: "1", Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
 	older, newest, err := ledger.Migrate(t.Context(), url)
-	if err != nil || older <= 0 || older >= 18 || newest != after {
+	if err != nil || older != 13 || newest != after {
 		t.Errorf("an older one: %d to %d, %v; want from the older to %d", older, newest, err, after)
 	}
 }

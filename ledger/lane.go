@@ -12,6 +12,7 @@ import "pombo"
 //	11 to 14  what ended badly, for people; not_before is NULL
 //	(none)    everything else: in hands, or with Blip
 const (
+	laneGuarded    = -3 // set back with many others: see guard.go
 	laneHeld       = -1
 	laneUncertain  = 10
 	laneFailed     = 11

@@ -262,7 +262,7 @@ func (db *DB) byState(ctx context.Context, s *selection, state pombo.State) erro
 			s.by = []string{"FROM notification WHERE owner IS NOT NULL AND state = " + s.arg(string(state))}
 			return nil
 		case state == pombo.Queued || state == pombo.Uncertain:
-			lanes := [2]int{laneHeld, maxPriority}
+			lanes := [2]int{laneGuarded, maxPriority}
 			if state == pombo.Uncertain {
 				lanes = [2]int{laneUncertain, laneUncertain}
 			}

@@ -110,26 +110,15 @@ func TestSchemas(t *testing.T) {
 
 // Opt-outs of before there were scopes: WhatsApp's were about marketing.
 func TestOptOutsAreGivenAScope(t *testing.T) {
-	url := sqliteURL(t)
-	openSQLite(t, url).Close()
-	raw, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, statement := range []string{
-		`DROP TABLE failure_streak`, `DROP TABLE business_user`, `ALTER TABLE optout DROP COLUMN scope`, `ALTER TABLE optout DROP COLUMN bsuid`,
-		`DELETE FROM goose_db_version WHERE version_id >= 21`,
-		`INSERT INTO optout (phone, at, by) VALUES (5531988880001, 1, 'blip'), (5531988880002, 1, 'person'), (5531988880003, 1, 'operator')`,
-	} {
-		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(statement, err)
-		}
-	}
-	raw.Close()
-	db := openSQLite(t, url)
-	if err := db.LoadOptOuts(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	path := filepath.Join(t.TempDir(), "pombo.db")
+	must(t, MakeOlder(t.Context(), path, 13, pombo.Key{Source: "T", Row: "1", Generation: 1}))
+	raw, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = raw.ExecContext(t.Context(), `INSERT INTO optout (phone, at, by) VALUES (5531988880001, 1, 'blip'), (5531988880002, 1, 'person'), (5531988880003, 1, 'operator')`)
+	must(t, err)
+	must(t, raw.Close())
+	db := openSQLite(t, "sqlite:"+path)
+	must(t, db.LoadOptOuts(t.Context()))
 	for phone, want := range map[int64]pombo.OptOutScope{5531988880001: pombo.OptOutMarketing, 5531988880002: pombo.OptOutAll, 5531988880003: pombo.OptOutAll} {
 		if got := db.OptedOut(number(sql.NullInt64{Int64: phone, Valid: true}), ""); got != want {
 			t.Errorf("+%d opted out of %q, want %q", phone, got, want)
