@@ -75,7 +75,7 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 			table.set(key, "0")
 		}
 		e := engine(t, onTable(table, ledger, blip))
-		for i, hours := range []time.Duration{1, 2, 4, 8, 16, 24, 24} {
+		for i, length := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 			begin := time.Now()
 			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(time.Hour))
 			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(61*time.Minute)) // was on its way
@@ -85,10 +85,10 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
-			if got, want := ledger.get(t, key).NotBefore, begin.Add(hours*time.Hour); !got.Equal(want) {
+			if got, want := ledger.get(t, key).NotBefore, begin.Add(length); !got.Equal(want) {
 				t.Errorf("stop %d lasts until %v, want %v", i+1, got, want)
 			}
-			time.Sleep(hours*time.Hour + time.Minute)
+			time.Sleep(length + time.Minute)
 			if n := ledger.get(t, key); n.State != pombo.Accepted {
 				t.Errorf("row %s after the stop: %s, want accepted", key, n.State)
 			}
