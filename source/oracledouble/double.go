@@ -2,7 +2,7 @@
 // so that tests run the real driver, over TCP, against something that fails when
 // and how they say. It is for tests only; the product does not contain it.
 //
-// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, TCPS;
+// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, resends, TCPS;
 // what a client says of itself is parsed strictly), the
 // login with its password check in both directions (the verifiers of 10g, 11g
 // and 12c), native encryption, statements with binds, array binds and fetches in several round
@@ -115,6 +115,7 @@ type Double struct {
 	refusal  int // see Refuse
 	deaf     bool
 	redirect string // see Redirect
+	resend   int    // see Resend
 	native   int    // see RefuseNative
 	account  AccountStatus
 	wrong    int // failed logins in a row
@@ -248,6 +249,20 @@ func (d *Double) Redirect(to string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.redirect = to
+}
+
+// Resend makes the listener ask for the first packet again, so many times per
+// connection, as it does when it hands a connection to a process of its own.
+func (d *Double) Resend(times int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.resend = times
+}
+
+func (d *Double) resends() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.resend
 }
 
 func (d *Double) redirected() string {

@@ -17,6 +17,7 @@ const (
 	packetRefuse   = 4
 	packetRedirect = 5
 	packetData     = 6
+	packetResend   = 11
 	packetMarker   = 12
 )
 
