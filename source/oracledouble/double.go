@@ -25,6 +25,9 @@
 // still be run on a real Oracle once; what the double shows is what our side does
 // when the other side answers, is slow, or dies.
 //
+// cassette.go records what a real server says, and reply.go takes such a recording
+// apart, so that the double can be held against it.
+//
 // The way of a call: packet.go cuts the line into packets and wire.go takes the
 // messages in them apart; handshake.go and login.go open a session, session.go
 // serves its calls and fault.go breaks them; statement.go and row.go carry SQL,

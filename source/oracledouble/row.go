@@ -182,21 +182,26 @@ func (s *session) endRows(w *writer, c *cursor, fetched bool) {
 	s.result(w, v)
 }
 
+// Which way a bind of a block goes.
+const (
+	bindIn  = 32
+	bindOut = 16
+)
+
 // sendDirections tells which binds of a block came in and which go out, and
 // sends those.
 func (s *session) sendDirections(w *writer, c *cursor) {
 	if len(c.bind) == 0 {
 		return
 	}
-	const in, out = 32, 16
-	direction := byte(in)
+	direction := byte(bindIn)
 	if c.result.out != nil {
-		direction = out
+		direction = bindOut
 	}
 	w.byte(messageDirections, 0)
 	w.int(len(c.bind)&0xff, len(c.bind)>>8, 1, 0, 0, 0)
 	w.bytes([]byte(strings.Repeat(string(rune(direction)), len(c.bind))))
-	if direction == in {
+	if direction == bindIn {
 		return
 	}
 	w.byte(messageRow)
