@@ -333,7 +333,7 @@ func server(r *reader) byte {
 	kind := r.byte()
 	switch kind {
 	case 2: // its process
-		n := r.int()
+		n := r.count(1000)
 		r.skip(1 + n)
 	case 4: // the session, of a pool of the server's
 		r.int()
