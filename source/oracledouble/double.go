@@ -197,9 +197,6 @@ func (d *Double) Up() error {
 		return fmt.Errorf("start the double: %w", err)
 	}
 	d.addr = l.Addr().String()
-	if d.o.TLS != nil {
-		l = tls.NewListener(l, d.o.TLS)
-	}
 	d.listener = l
 	d.served.Go(func() { d.accept(l) })
 	return nil
@@ -210,6 +207,9 @@ func (d *Double) accept(l net.Listener) {
 		c, err := l.Accept()
 		if err != nil {
 			return
+		}
+		if d.o.TLS != nil {
+			c = newSecured(c, d.o.TLS)
 		}
 		s := newSession(d, c)
 		d.mu.Lock()
@@ -255,7 +255,8 @@ func (d *Double) Redirect(to string) {
 }
 
 // Resend makes the listener ask for the first packet again, so many times per
-// connection, as it does when it hands a connection to a process of its own.
+// connection, as it does when it hands a connection to a process of its own. With TCPS
+// that process wants a handshake of its own before.
 func (d *Double) Resend(times int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

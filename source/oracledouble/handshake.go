@@ -52,7 +52,7 @@ func (s *session) connect() error {
 		return err
 	}
 	for range s.d.resends() {
-		if err := writePacket(s.line, false, packet{kind: packetResend}); err != nil {
+		if err := s.resend(); err != nil {
 			return err
 		}
 		if v, err = s.takeConnect(); err != nil {
@@ -96,6 +96,19 @@ func (s *session) connect() error {
 		return s.refuse(12514)
 	}
 	return s.accept(min(v.version, s.d.release.tns), v.unit)
+}
+
+func (s *session) resend() error {
+	head := []byte{0, 8, 0, 0, packetResend, 0, 0, 0}
+	secured, ok := s.line.Conn.(*secured)
+	if ok {
+		head[5] = flagHandshake
+	}
+	_, err := s.line.Write(head)
+	if ok {
+		secured.renew()
+	}
+	return err
 }
 
 // refuse ends the session with a listener's error.
