@@ -27,7 +27,8 @@ type Recorded struct {
 
 // Recorder stands in front of a server and writes a cassette of what is said. What
 // AUTH carries is blanked before it is written: session keys, the password, verifiers;
-// and so is who connects: program, computer and user of the client.
+// and so is who connects: program, computer and user of the client. Statements, binds
+// and rows are written as they are, so it stands in front of test databases only.
 type Recorder struct {
 	target   string
 	listener net.Listener

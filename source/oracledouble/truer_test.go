@@ -57,8 +57,8 @@ func TestColumnsLeftOut(t *testing.T) {
 	}
 }
 
-// The listener asks for the first packet again, also for one whose descriptor comes in
-// a packet of its own. It is a guard: the drivers send all that they sent.
+// The listener asks for the first packet again, once or more. It is a guard: the driver
+// sends what it sent. TestTLS has the same over TCPS.
 func TestResend(t *testing.T) {
 	for _, times := range []int{1, 3} {
 		d := start(t, oracledouble.Options{})

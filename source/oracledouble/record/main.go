@@ -1,6 +1,6 @@
 // Record stands in front of a real Oracle's port and writes what is said to a
 // cassette, until it is told to end by a signal. See oracledouble.Recorder: what AUTH
-// carries is blanked.
+// carries is blanked, but rows are not: record test databases only.
 //
 //	go run ./source/oracledouble/record -listen 127.0.0.1:1522 -to 127.0.0.1:1521 -out all.jsonl
 package main
