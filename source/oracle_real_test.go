@@ -24,9 +24,87 @@ func realOracle(t *testing.T) (address string, owner *sql.DB) {
 	if address == "" {
 		t.Skip("ORACLE_TEST_DSN names no real Oracle; without one the source is tested on the wire double alone")
 	}
+	makeRealUser(t, address)
 	owner = sql.OpenDB(go_ora.NewConnector(address))
 	t.Cleanup(func() { _ = owner.Close() })
 	return address, owner
+}
+
+// makeRealUser makes the user if there is none and SYSTEM's password is known.
+func makeRealUser(t *testing.T, address string) {
+	t.Helper()
+	if os.Getenv("ORACLE_SYS_PASSWORD") == "" {
+		return
+	}
+	at, err := go_ora.ParseConfig(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := realSystem(t, address)
+	var there int
+	if err := system.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM ALL_USERS WHERE USERNAME = :1`, strings.ToUpper(at.UserID)).Scan(&there); err != nil {
+		t.Fatal(err)
+	}
+	if there > 0 {
+		return
+	}
+	for _, text := range []string{`CREATE USER %s IDENTIFIED BY "%s"`, `GRANT CREATE SESSION, CREATE TABLE, CREATE TRIGGER, UNLIMITED TABLESPACE TO %s`} {
+		args := []any{at.UserID, at.Password}
+		if _, err := system.ExecContext(t.Context(), fmt.Sprintf(text, args[:strings.Count(text, "%s")]...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// realSystem is the same database as SYSTEM, for what only a DBA sees.
+func realSystem(t *testing.T, address string) *sql.DB {
+	t.Helper()
+	password := os.Getenv("ORACLE_SYS_PASSWORD")
+	if password == "" {
+		t.Skip("ORACLE_SYS_PASSWORD names no password of SYSTEM, which sees temporary LOBs")
+	}
+	at, err := go_ora.ParseConfig(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := sql.OpenDB(go_ora.NewConnector(go_ora.BuildUrl(at.Servers[0].Addr, at.Servers[0].Port, at.ServiceName, "system", password, nil)))
+	t.Cleanup(func() { _ = system.Close() })
+	return system
+}
+
+// TestOracleRealTemporaryLOBs watches that SUBSTR of a CLOB leaves no temporary LOBs
+// behind, which a session that lives for a day would pile up: no more of them after
+// many pages than after a few.
+func TestOracleRealTemporaryLOBs(t *testing.T) {
+	address, db := realOracle(t)
+	system := realSystem(t, address)
+	o := &realOwner{t: t, db: db}
+	o.drop()
+	o.exec(`CREATE TABLE NOTIFICACAO (ID NUMBER(19) PRIMARY KEY, FONE VARCHAR2(20), TX CLOB, ST NUMBER(2))`)
+	o.exec(`INSERT INTO NOTIFICACAO SELECT LEVEL, '5531988880000', TO_CLOB(RPAD('x', 3000, 'x')), 1 FROM DUAL CONNECT BY LEVEL <= 20`)
+	table := openOracleWith(t, source.Options{URL: address, Mapping: small(), Timeout: 30 * time.Second})
+	at, err := go_ora.ParseConfig(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := func(pages int) (n int) {
+		t.Helper()
+		for range pages {
+			if rows := mustPage(t, table, "", 20); len(rows) != 20 {
+				t.Fatalf("%d rows, want 20", len(rows))
+			}
+		}
+		if err := system.QueryRowContext(t.Context(), `SELECT NVL(SUM(l.CACHE_LOBS + l.NOCACHE_LOBS + l.ABSTRACT_LOBS), 0) FROM V$TEMPORARY_LOBS l JOIN V$SESSION s ON s.SID = l.SID WHERE s.USERNAME = :1`,
+			strings.ToUpper(at.UserID)).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	few, many := left(3), left(30)
+	t.Logf("temporary LOBs: %d after 3 pages, %d after 33", few, many)
+	if many > few {
+		t.Errorf("temporary LOBs: %d after 3 pages of 20 rows, %d after 33: they pile up", few, many)
+	}
 }
 
 // TestOracleRealConformance runs the suite on a real Oracle.

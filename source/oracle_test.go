@@ -151,7 +151,7 @@ func TestOracleTypes(t *testing.T) {
 
 // Accents survive both ways, in keys too, and in CHARs of any character set.
 func TestOracleCharsets(t *testing.T) {
-	for _, charset := range []oracledouble.Charset{oracledouble.AL32UTF8, oracledouble.WE8MSWIN1252, oracledouble.WE8ISO8859P1} {
+	for _, charset := range []oracledouble.Charset{oracledouble.AL32UTF8, oracledouble.WE8MSWIN1252, oracledouble.WE8ISO8859P1, oracledouble.WE8ISO8859P15} {
 		for _, keyType := range []string{"VARCHAR2(12)", "CHAR(12)", "CHAR(12 CHAR)"} {
 			t.Run(charset.String()+" "+keyType, func(t *testing.T) {
 				d := startOracle(t, oracledouble.Options{Charset: charset})

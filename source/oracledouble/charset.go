@@ -12,9 +12,10 @@ type Charset int
 
 // The character sets that Brazilian databases have.
 const (
-	AL32UTF8     Charset = 873
-	WE8MSWIN1252 Charset = 178
-	WE8ISO8859P1 Charset = 31
+	AL32UTF8      Charset = 873
+	WE8MSWIN1252  Charset = 178
+	WE8ISO8859P1  Charset = 31
+	WE8ISO8859P15 Charset = 46 // as 31, with the euro sign and seven letters in place of signs
 )
 
 // utf16be is AL16UTF16, the character set of NVARCHAR2 and NCLOB.
@@ -29,6 +30,8 @@ func (c Charset) String() string {
 		return "WE8MSWIN1252"
 	case WE8ISO8859P1:
 		return "WE8ISO8859P1"
+	case WE8ISO8859P15:
+		return "WE8ISO8859P15"
 	case utf16be:
 		return "AL16UTF16"
 	default:
@@ -37,7 +40,7 @@ func (c Charset) String() string {
 }
 
 func (c Charset) known() bool {
-	return c == AL32UTF8 || c == WE8MSWIN1252 || c == WE8ISO8859P1
+	return c == AL32UTF8 || c.single() != nil
 }
 
 // single returns the table of a character set of one byte, else nil.
@@ -47,6 +50,8 @@ func (c Charset) single() *charmap.Charmap {
 		return charmap.Windows1252
 	case WE8ISO8859P1:
 		return charmap.ISO8859_1
+	case WE8ISO8859P15:
+		return charmap.ISO8859_15
 	default:
 		return nil
 	}

@@ -52,11 +52,14 @@ func TestOracleClient(t *testing.T) {
 		{"19c, PBKDF2", oracledouble.Options{}},
 		{"19c, WE8MSWIN1252", oracledouble.Options{Charset: oracledouble.WE8MSWIN1252}},
 		{"21c, PBKDF2", oracledouble.Options{Version: oracledouble.Oracle21, Charset: oracledouble.WE8ISO8859P1}},
+		{"19c, WE8ISO8859P15", oracledouble.Options{Charset: oracledouble.WE8ISO8859P15}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.options.Password = "s3nha_çã"
 			d := start(t, c.options)
+			d.Resend(1)
 			made := table(t, d, 5)
+			alike(t, d)
 			made.BeforeUpdate(func(before, _ oracledouble.Row) error {
 				if before["ID"] == "3" {
 					return oracledouble.Errorf(20001, "não")
@@ -89,6 +92,7 @@ func TestOracleClient(t *testing.T) {
 				},
 				"columns": []any{"ID NUMBER", "NR_TELEFONE VARCHAR2", "DS_MENSAGEM CLOB", "DT_ENVIADA DATE"},
 				"ids":     []any{"1", "2", "3", "4", "5"}, "again": 5.,
+				"alike": []any{"1 1 Olá", "2 1 Olá", "3 1 Olá", "4 1 Olá", "5 1 Olá", "6 1 tchau", "7 2 tchau", "8 2 tchau", "9 3 fim", "10 3 null", "11 3 null"}, "schema": "POMBO",
 				"counts": []any{1., 1., 0.}, "countsAgain": []any{0., 0., 0.}, "affected": 0., "committed": 1., "changed": 1.,
 				"unknownTable": 942., "unknownColumn": 904., "tooLong": 12899., "notOracle": 933., "trigger": 20001.,
 			}

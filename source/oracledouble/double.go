@@ -2,7 +2,7 @@
 // so that tests run the real driver, over TCP, against something that fails when
 // and how they say. It is for tests only; the product does not contain it.
 //
-// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, TCPS;
+// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, resends, TCPS;
 // what a client says of itself is parsed strictly), the
 // login with its password check in both directions (the verifiers of 10g, 11g
 // and 12c), native encryption, statements with binds, array binds and fetches in several round
@@ -24,6 +24,9 @@
 // open, is a reading of the documentation. A statement that passes here must
 // still be run on a real Oracle once; what the double shows is what our side does
 // when the other side answers, is slow, or dies.
+//
+// cassette.go records what a real server says, and reply.go takes such a recording
+// apart, so that the double can be held against it.
 //
 // The way of a call: packet.go cuts the line into packets and wire.go takes the
 // messages in them apart; handshake.go and login.go open a session, session.go
@@ -115,6 +118,7 @@ type Double struct {
 	refusal  int // see Refuse
 	deaf     bool
 	redirect string // see Redirect
+	resend   int    // see Resend
 	native   int    // see RefuseNative
 	account  AccountStatus
 	wrong    int // failed logins in a row
@@ -193,9 +197,6 @@ func (d *Double) Up() error {
 		return fmt.Errorf("start the double: %w", err)
 	}
 	d.addr = l.Addr().String()
-	if d.o.TLS != nil {
-		l = tls.NewListener(l, d.o.TLS)
-	}
 	d.listener = l
 	d.served.Go(func() { d.accept(l) })
 	return nil
@@ -206,6 +207,9 @@ func (d *Double) accept(l net.Listener) {
 		c, err := l.Accept()
 		if err != nil {
 			return
+		}
+		if d.o.TLS != nil {
+			c = newSecured(c, d.o.TLS)
 		}
 		s := newSession(d, c)
 		d.mu.Lock()
@@ -248,6 +252,21 @@ func (d *Double) Redirect(to string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.redirect = to
+}
+
+// Resend makes the listener ask for the first packet again, so many times per
+// connection, as it does when it hands a connection to a process of its own. With TCPS
+// that process wants a handshake of its own before.
+func (d *Double) Resend(times int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.resend = times
+}
+
+func (d *Double) resends() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.resend
 }
 
 func (d *Double) redirected() string {

@@ -9,37 +9,58 @@ import (
 	"strings"
 )
 
+// wish is what a client begins with.
+type wish struct {
+	version, unit int
+	descriptor    string
+}
+
+func (s *session) takeConnect() (wish, error) {
+	p, err := readPacket(s.line.in, false)
+	if err != nil {
+		return wish{}, err
+	}
+	if p.kind != packetConnect || len(p.body) < 50 {
+		return wish{}, fmt.Errorf("a packet of kind %d and %d bytes in place of a connect", p.kind, len(p.body))
+	}
+	v := wish{version: int(binary.BigEndian.Uint16(p.body)), unit: int(binary.BigEndian.Uint16(p.body[6:]))}
+	if v.version >= 315 && len(p.body) >= 54 {
+		v.unit = int(binary.BigEndian.Uint32(p.body[50:]))
+	}
+	length, offset := int(binary.BigEndian.Uint16(p.body[16:])), int(binary.BigEndian.Uint16(p.body[18:]))-8
+	if offset >= 0 && offset+length <= len(p.body) {
+		v.descriptor = string(p.body[offset : offset+length])
+		return v, nil
+	}
+	// Too long for this packet: it comes in a data packet.
+	q, err := readPacket(s.line.in, false)
+	if err != nil {
+		return wish{}, err
+	}
+	if q.kind != packetData || len(q.body) < 2 {
+		return wish{}, fmt.Errorf("a packet of kind %d in place of a connect descriptor", q.kind)
+	}
+	v.descriptor = string(q.body[2:])
+	return v, nil
+}
+
 // connect is the listener's part: it takes the first packet and says whether
 // such a service is known.
 func (s *session) connect() error {
-	p, err := readPacket(s.line.in, false)
+	v, err := s.takeConnect()
 	if err != nil {
 		return err
 	}
-	if p.kind != packetConnect || len(p.body) < 50 {
-		return fmt.Errorf("a packet of kind %d and %d bytes in place of a connect", p.kind, len(p.body))
-	}
-	version := int(binary.BigEndian.Uint16(p.body))
-	unit := int(binary.BigEndian.Uint16(p.body[6:]))
-	if version >= 315 && len(p.body) >= 54 {
-		unit = int(binary.BigEndian.Uint32(p.body[50:]))
-	}
-	length, offset := int(binary.BigEndian.Uint16(p.body[16:])), int(binary.BigEndian.Uint16(p.body[18:]))-8
-	var descriptor []byte
-	if offset >= 0 && offset+length <= len(p.body) {
-		descriptor = p.body[offset : offset+length]
-	} else { // too long for this packet: it comes in a data packet
-		q, err := readPacket(s.line.in, false)
-		if err != nil {
+	for range s.d.resends() {
+		if err := s.resend(); err != nil {
 			return err
 		}
-		if q.kind != packetData || len(q.body) < 2 {
-			return fmt.Errorf("a packet of kind %d in place of a connect descriptor", q.kind)
+		if v, err = s.takeConnect(); err != nil {
+			return err
 		}
-		descriptor = q.body[2:]
 	}
 
-	kind := s.d.strike(Call{Step: Connect, Data: string(descriptor)})
+	kind := s.d.strike(Call{Step: Connect, Data: v.descriptor})
 	switch {
 	case kind.code != 0:
 		return s.refuse(kind.code)
@@ -52,7 +73,7 @@ func (s *session) connect() error {
 	if code := s.d.refused(); code >= 12500 && code < 12600 {
 		return s.refuse(code)
 	}
-	wanted, err := parsePairs(string(descriptor))
+	wanted, err := parsePairs(v.descriptor)
 	if err != nil {
 		return s.refuse(1153)
 	}
@@ -74,7 +95,20 @@ func (s *session) connect() error {
 	case !strings.EqualFold(service.value, s.d.o.Service):
 		return s.refuse(12514)
 	}
-	return s.accept(min(version, s.d.release.tns), unit)
+	return s.accept(min(v.version, s.d.release.tns), v.unit)
+}
+
+func (s *session) resend() error {
+	head := []byte{0, 8, 0, 0, packetResend, 0, 0, 0}
+	secured, ok := s.line.Conn.(*secured)
+	if ok {
+		head[5] = flagHandshake
+	}
+	_, err := s.line.Write(head)
+	if ok {
+		secured.renew()
+	}
+	return err
 }
 
 // refuse ends the session with a listener's error.

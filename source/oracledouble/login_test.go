@@ -186,6 +186,7 @@ func TestRefuse(t *testing.T) {
 func TestTLS(t *testing.T) {
 	server, client := certificates(t)
 	d := start(t, oracledouble.Options{TLS: server})
+	d.Resend(1)
 	host, port := hostPort(t, d)
 	options := quick()
 	options["SSL"], options["SSL VERIFY"] = "true", "true"

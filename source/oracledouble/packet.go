@@ -3,11 +3,13 @@ package oracledouble
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 )
 
 // The kinds of TNS packets that are understood.
@@ -17,6 +19,7 @@ const (
 	packetRefuse   = 4
 	packetRedirect = 5
 	packetData     = 6
+	packetResend   = 11
 	packetMarker   = 12
 )
 
@@ -29,6 +32,9 @@ const (
 
 // flagEnd, in a data packet, says that the sender will close the line.
 const flagEnd = 0x40
+
+// flagHandshake, in the head of a resend, says that TLS begins anew.
+const flagHandshake = 8
 
 // maxPacket bounds what is read for one packet. The session data unit that is
 // agreed on is far smaller; the first packet comes before it is.
@@ -193,3 +199,22 @@ func (l *line) reset() error {
 func gone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, errCut)
 }
+
+// secured is a connection with TLS, which can begin anew on the same connection.
+type secured struct {
+	net.Conn
+	config *tls.Config
+	now    atomic.Pointer[tls.Conn]
+}
+
+func newSecured(c net.Conn, config *tls.Config) *secured {
+	s := &secured{Conn: c, config: config}
+	s.renew()
+	return s
+}
+
+func (s *secured) renew() { s.now.Store(tls.Server(s.Conn, s.config)) }
+
+func (s *secured) Read(b []byte) (int, error)  { return s.now.Load().Read(b) }
+func (s *secured) Write(b []byte) (int, error) { return s.now.Load().Write(b) }
+func (s *secured) Close() error                { return s.now.Load().Close() }

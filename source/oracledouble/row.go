@@ -1,6 +1,9 @@
 package oracledouble
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // parameters ends the answer to an execution: two numbers of a snapshot, and
 // nothing in the lists behind.
@@ -103,16 +106,70 @@ func (s *session) sendRows(w *writer, c *cursor, n int) {
 		w.int(len(columns)&0xff, len(columns)>>8, len(rows), 0)
 		w.int(0, 0)
 	}
-	for _, row := range rows {
-		w.byte(messageRow)
+	partial := false
+	for n, row := range rows {
+		sent, encoded := make([]bool, len(columns)), make([][]byte, len(columns))
+		at, missing := c.sent+n, false
 		for i, v := range row {
-			w.value(columns[i].typ.encode(v, s.charset))
+			encoded[i] = columns[i].typ.encode(v, s.charset)
+			sent[i] = at < 2 || columns[i].typ.code == typeClob || !bytes.Equal(encoded[i], columns[i].typ.encode(c.result.rows[at-1][i], s.charset))
+			missing = missing || !sent[i]
+		}
+		if missing || partial { // drivers heed what was said last until they hear another
+			sendColumnsSent(w, sent)
+		}
+		partial = missing
+		w.byte(messageRow)
+		for i, v := range encoded {
+			if !sent[i] {
+				continue
+			}
+			w.value(v)
 			if i < len(c.long) && c.long[i] {
 				w.int(0, 0) // whether it is NULL or was cut
 			}
 		}
 	}
 	c.sent += len(rows)
+}
+
+// sendColumnsSent tells which columns the next row has. From the third row of a result
+// on a server leaves out those that are equal to the row before.
+func sendColumnsSent(w *writer, sent []bool) {
+	bits, n := make([]byte, (len(sent)+7)/8), 0
+	for i, is := range sent {
+		if is {
+			bits[i/8] |= 1 << (i % 8)
+			n++
+		}
+	}
+	w.byte(messageSent)
+	w.int(n)
+	w.bytes(bits)
+}
+
+// sendSettings tells what ALTER SESSION has changed: the new values, by the numbers of
+// the settings. Servers before 12.1 are not known to.
+func (s *session) sendSettings(w *writer, settings []setting) {
+	if s.fields < 7 {
+		return
+	}
+	const synchronize = 5
+	w.byte(messageServer, synchronize)
+	w.int(2)
+	w.byte(1)
+	w.int(len(settings))
+	w.byte(1)
+	for _, p := range settings {
+		w.pair(p.value, "", settingNumbers[p.name])
+	}
+	w.int(1)
+}
+
+// settingNumbers are those of the settings that clients keep.
+var settingNumbers = map[string]int{
+	"NLS_CURRENCY": 0, "NLS_ISO_CURRENCY": 1, "NLS_NUMERIC_CHARACTERS": 2, "NLS_DATE_FORMAT": 7, "NLS_DATE_LANGUAGE": 8, "NLS_TERRITORY": 9, "NLS_SORT": 11,
+	"NLS_CALENDAR": 12, "NLS_LANGUAGE": 16, "NLS_COMP": 50, "NLS_TIMESTAMP_FORMAT": 58, "NLS_TIMESTAMP_TZ_FORMAT": 60, "TIME_ZONE": 163, "CURRENT_SCHEMA": 168,
 }
 
 // endRows ends an answer with rows. That there are no more is told as an error,
@@ -125,21 +182,26 @@ func (s *session) endRows(w *writer, c *cursor, fetched bool) {
 	s.result(w, v)
 }
 
+// Which way a bind of a block goes.
+const (
+	bindIn  = 32
+	bindOut = 16
+)
+
 // sendDirections tells which binds of a block came in and which go out, and
 // sends those.
 func (s *session) sendDirections(w *writer, c *cursor) {
 	if len(c.bind) == 0 {
 		return
 	}
-	const in, out = 32, 16
-	direction := byte(in)
+	direction := byte(bindIn)
 	if c.result.out != nil {
-		direction = out
+		direction = bindOut
 	}
 	w.byte(messageDirections, 0)
 	w.int(len(c.bind)&0xff, len(c.bind)>>8, 1, 0, 0, 0)
 	w.bytes([]byte(strings.Repeat(string(rune(direction)), len(c.bind))))
-	if direction == in {
+	if direction == bindIn {
 		return
 	}
 	w.byte(messageRow)

@@ -23,6 +23,8 @@ const (
 	messageWarning    = 15
 	messageDescribe   = 16
 	messagePiggyback  = 17
+	messageSent       = 21 // which columns the next row has; the others are as before
+	messageServer     = 23 // something that the client did not ask for
 	messageNative     = 0xde
 )
 

@@ -312,6 +312,9 @@ func (s *session) run(c *cursor, sets [][]value, how run) error {
 		if c.st.nls != nil || c.st.block != nil {
 			s.sendDirections(w, c)
 		}
+		if c.st.alter != nil {
+			s.sendSettings(w, c.st.alter)
+		}
 		parameters(w)
 		if c.counted {
 			w.int(len(c.result.touched))

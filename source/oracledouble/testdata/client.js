@@ -38,6 +38,13 @@ async function run() {
   r = await c.execute('SELECT ID FROM NOTIFICACAO WHERE CD_STATUS = :1 ORDER BY ID', [1], { prefetchRows: 100 });
   saw.again = r.rows.length;
 
+  // Columns that are equal to the row before are not sent, also where a fetch begins.
+  saw.alike = [];
+  r = await c.execute('SELECT ID, CD_STATUS, NM_CONTATO FROM IGUAIS ORDER BY ID', [], { prefetchRows: 2, fetchArraySize: 3 });
+  for (const row of r.rows) saw.alike.push(row.join(' ').replace(/ $/, ' null'));
+  await c.execute("ALTER SESSION SET NLS_SORT = BINARY CURRENT_SCHEMA = POMBO");
+  saw.schema = c.currentSchema;
+
   const update = 'UPDATE NOTIFICACAO SET CD_STATUS = :1 WHERE ID = :2 AND CD_STATUS = :3';
   for (const key of ['counts', 'countsAgain']) { // the second time the cursor is open
     r = await c.executeMany(update, [[2, 1, 1], [2, 2, 1], [2, 99, 1]], { dmlRowCounts: true });
