@@ -249,7 +249,7 @@ func (t *trial) others() []fault {
 }
 
 func (t *trial) setClock(ctx context.Context, ahead string) error {
-	return t.pg.Exec(ctx, "chaos", "UPDATE chaos.clock SET ahead = '"+ahead+"'")
+	return t.pg.Exec(ctx, "chaos", "UPDATE beside.clock SET ahead = '"+ahead+"'")
 }
 
 // away takes something away for up to most, in half of the cases kills the

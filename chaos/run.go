@@ -145,11 +145,13 @@ func (t *trial) setUpPostgres(ctx context.Context) (address string, err error) {
 		return "", err
 	}
 	if err := t.pg.Exec(ctx, "chaos", "CREATE SCHEMA chaos",
+		// The table lies outside: a ledger wants a schema without other tables.
+		"CREATE SCHEMA beside",
 		// The key is for an index: the ledger has its transactions planned without
 		// sequential scans, and one would look so dear that it is compiled first.
-		"CREATE TABLE chaos.clock (one integer PRIMARY KEY, ahead interval NOT NULL)",
-		"INSERT INTO chaos.clock VALUES (1, '0')",
-		"CREATE FUNCTION chaos.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.clock_timestamp() + (SELECT ahead FROM chaos.clock WHERE one = 1)'",
+		"CREATE TABLE beside.clock (one integer PRIMARY KEY, ahead interval NOT NULL)",
+		"INSERT INTO beside.clock VALUES (1, '0')",
+		"CREATE FUNCTION chaos.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.clock_timestamp() + (SELECT ahead FROM beside.clock WHERE one = 1)'",
 	); err != nil {
 		return "", err
 	}
