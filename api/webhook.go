@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"pombo"
 )
@@ -30,24 +31,27 @@ type Webhook interface {
 type inHand struct {
 	small chan struct{} // a body's first bytes
 	large chan struct{} // all of a body that goes on
+	wait  time.Duration // for a place; what waits holds its first bytes only
 }
 
 const (
 	smallBody   = 4 << 10
 	smallBodies = 1024
 	largeBodies = 4
+	// placeWait outlasts a burst: Blip is not known to post again what was refused.
+	placeWait = 5 * time.Second
 )
 
 func newInHand() inHand {
-	return inHand{make(chan struct{}, smallBodies), make(chan struct{}, largeBodies)}
+	return inHand{make(chan struct{}, smallBodies), make(chan struct{}, largeBodies), placeWait}
 }
 
 // errBusy: too many bodies are in hand.
 var errBusy = errors.New("too many bodies at once")
 
-// read reads a body and returns it with what gives its place back. Nothing is
-// waited for: who is told to come again later holds no memory meanwhile.
-func (h inHand) read(body io.Reader) (b []byte, done func(), err error) {
+// read reads a body and returns it with what gives its place back. It waits a moment
+// for a place, then says errBusy.
+func (h inHand) read(ctx context.Context, body io.Reader) (b []byte, done func(), err error) {
 	taken := make([]chan struct{}, 0, 2)
 	done = func() {
 		for _, places := range taken {
@@ -55,13 +59,16 @@ func (h inHand) read(body io.Reader) (b []byte, done func(), err error) {
 		}
 	}
 	take := func(places chan struct{}) bool {
+		late := time.NewTimer(h.wait)
+		defer late.Stop()
 		select {
 		case places <- struct{}{}:
 			taken = append(taken, places)
 			return true
-		default:
-			return false
+		case <-late.C:
+		case <-ctx.Done():
 		}
+		return false
 	}
 	if !take(h.small) {
 		return nil, done, errBusy
@@ -85,7 +92,7 @@ func (s *Server) webhook(kind string) func(http.ResponseWriter, *http.Request) e
 		if s.o.Webhook == nil || !s.o.Webhook.Admits(kind, r.PathValue("secret")) {
 			return noSuchAddress()
 		}
-		body, done, err := s.webhooks.read(r.Body)
+		body, done, err := s.webhooks.read(r.Context(), r.Body)
 		defer done()
 		switch {
 		case errors.Is(err, errBusy):

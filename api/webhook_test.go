@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pombo"
 )
@@ -99,6 +100,7 @@ func TestFewLargeBodiesAtATime(t *testing.T) {
 	const rounds = 200
 	m := &mailbox{entered: make(chan struct{}, rounds), release: make(chan struct{})}
 	w := newWorld(t, func(o *Options) { o.Webhook = m })
+	w.server.webhooks.wait = time.Millisecond
 	large := strings.Repeat(" ", 1<<20)
 	send := func(body io.Reader) *httptest.ResponseRecorder {
 		return w.send(httptest.NewRequest(http.MethodPost, "http://localhost/blip/notifications/"+webhookSecret, body))

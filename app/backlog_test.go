@@ -56,7 +56,7 @@ func TestWhyNothingGoes(t *testing.T) {
 		{
 			name: "a time of their own", why: pombo.WhyScheduled, env: []string{"DB_COL_SEND_AFTER=DT"},
 			plant: func(w *world, _ *api.Client) {
-				w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT DEFAULT '2999-01-01 00:00:00'`)
+				w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT DEFAULT '2099-01-01 00:00:00'`)
 			},
 		},
 	} {

@@ -52,7 +52,7 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 		if _, _, err := e.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Hour) // Blip lists nothing
+		time.Sleep(3*time.Hour + 30*time.Second) // Blip lists nothing
 		if n := ledger.get(t, "1"); n.State != pombo.Queued || n.Reason != pombo.TemplateDisabled {
 			t.Errorf("while its status is not known: %s %s, want queued template_disabled", n.State, n.Reason)
 		}
