@@ -37,9 +37,9 @@ type inHand struct {
 const (
 	smallBody   = 4 << 10
 	smallBodies = 1024
-	largeBodies = 4
+	largeBodies = 8
 	// placeWait outlasts a burst: Blip is not known to post again what was refused.
-	placeWait = 5 * time.Second
+	placeWait = 20 * time.Second
 )
 
 func newInHand() inHand {
