@@ -94,8 +94,11 @@ func ParsePlace(s string) (Place, error) {
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is no place in a template: use body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code", s)
+	return "", fmt.Errorf("%q is no place in a template: use %s", s, PlaceForm)
 }
+
+// PlaceForm lists the places for a person who has to name one.
+const PlaceForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 
 // ButtonValue is what a value does in a button, in the words of WhatsApp's
 // sub_type.

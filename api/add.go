@@ -123,7 +123,7 @@ func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 	if placed.Place != nil {
 		place, err := pombo.ParsePlace(*placed.Place)
 		if err != nil || string(place) != *placed.Place { // the error repeats what was sent
-			return p, "place must be body, header, header-image, header-video, header-document, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
+			return p, "place must be " + pombo.PlaceForm
 		}
 		p.Place = place
 	}
