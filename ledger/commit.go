@@ -237,9 +237,6 @@ func (wr *writer) commit(group []*write) {
 		}
 		return
 	}
-	if err == nil {
-		wr.db.commits.Add(1)
-	}
 	for _, w := range group {
 		wr.answer(w, err)
 	}

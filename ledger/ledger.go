@@ -134,8 +134,7 @@ type DB struct {
 	// Of a ledger that is a file: see mark.go.
 	keeping  *keeper
 	quitMark chan struct{}
-	commits  atomic.Int64 // transactions that were carried out
-	replaced atomic.Bool  // the file is no longer the one that was opened
+	replaced atomic.Bool // the file is no longer the one that was opened
 
 	mu      sync.Mutex
 	waiting map[int64]int64 // run → all its rows before this seq have been tried

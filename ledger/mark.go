@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"sync/atomic"
 	"time"
 )
 
@@ -72,8 +71,8 @@ type keeper struct {
 	db     *DB
 	file   *sqlite
 	opened os.FileInfo
-	seen   atomic.Int64 // commits, at the last mark
-	failed bool         // the last mark was not written, and that was told
+	seen   int64 // rows that the writer had changed since it connected, at the last mark
+	failed bool  // the last mark was not written, and that was told
 	done   chan struct{}
 }
 
@@ -85,7 +84,7 @@ func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
 		return err
 	}
 	unread := err != nil
-	k := &keeper{db: db, file: s, done: make(chan struct{})}
+	k := &keeper{db: db, file: s, seen: -1, done: make(chan struct{})}
 	if k.opened, err = os.Stat(s.path); err != nil {
 		return err
 	}
@@ -139,31 +138,33 @@ func (k *keeper) run() {
 		select {
 		case <-tick.C:
 			k.look()
-			if !k.idle() {
-				k.write(context.Background())
-			}
+			k.write(context.Background())
 		case <-k.db.quitMark:
-			if !k.idle() {
-				k.write(context.Background())
-			}
+			k.write(context.Background())
 			return
 		}
 	}
 }
 
-// idle reports whether nothing was written since the last mark.
-func (k *keeper) idle() bool { return k.db.commits.Load() == k.seen.Load() }
-
-// write counts up in the ledger, then in the mark.
+// write counts up in the ledger, then in the mark, unless nothing has changed
+// since the last time: an idle ledger costs no write.
 func (k *keeper) write(ctx context.Context) {
 	m := mark{At: time.UnixMilli(k.db.now()).UTC()}
+	changed, seen := false, int64(0)
 	err := k.db.do(ctx, func(tx *txn) error {
+		if err := tx.queryRow(`SELECT total_changes()`).Scan(&seen); err != nil {
+			return err
+		}
+		if changed = seen != k.seen; !changed {
+			return nil
+		}
+		seen++ // the next statement's
 		return tx.queryRow(`UPDATE lineage SET count = count + 1 RETURNING id, count`).Scan(&m.Ledger, &m.Count)
 	})
-	if err != nil {
-		return // whoever writes is told
+	if err != nil || !changed {
+		return // the error is told to whoever writes
 	}
-	k.seen.Store(k.db.commits.Load())
+	k.seen = seen
 	err = k.file.writeMark(m)
 	if err != nil && !k.failed {
 		k.db.o.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
