@@ -3,7 +3,7 @@ package pombo
 import (
 	"time"
 
-	"pombo/phone"
+	"pombo/internal/phone"
 )
 
 // Notification is one row taken in: what is to be sent, to whom, and how far it

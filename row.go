@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"pombo/phone"
+	"pombo/internal/phone"
 )
 
 // Row is one pending row of the source as it was read, or a message that came

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
-	"pombo/app"
-	"pombo/blipsim"
-	"pombo/config"
+	"pombo/internal/api"
+	"pombo/internal/app"
+	"pombo/internal/blipsim"
+	"pombo/internal/config"
 )
 
 type demoCommand struct {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"pombo/app"
-	"pombo/config"
+	"pombo/internal/app"
+	"pombo/internal/config"
 )
 
 type doctorCommand struct {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pombo/app"
-	"pombo/blipsim"
+	"pombo/internal/app"
+	"pombo/internal/blipsim"
 )
 
 // TestDoctorJSON holds what --json prints to its form: other people's scripts

@@ -12,9 +12,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pombo/blipsim"
-	"pombo/ledger"
-	"pombo/pgtest"
+	"pombo/internal/blipsim"
+	"pombo/internal/ledger"
+	"pombo/test/postgrestest"
 )
 
 // The failovers of the ledger's database that take minutes each. They run at night:
@@ -35,7 +35,7 @@ func TestFailoverOfTheLedger(t *testing.T) {
 	nightly(t)
 	for name, wakes := range map[string]bool{"the old primary stays frozen": false, "the old primary wakes unfenced": true} {
 		t.Run(name, func(t *testing.T) {
-			primary := pgtest.Start(t, pgtest.Options{})
+			primary := postgrestest.Start(t, postgrestest.Options{})
 			if _, _, err := ledger.Migrate(t.Context(), primary.DSN("postgres")); err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestFailoverOfTheLedger(t *testing.T) {
 // TestFailoverOfPatroni has the leader of a cluster hang for a minute and go on.
 func TestFailoverOfPatroni(t *testing.T) {
 	nightly(t)
-	cluster := pgtest.Patroni(t, 3)
+	cluster := postgrestest.Patroni(t, 3)
 	if _, _, err := ledger.Migrate(t.Context(), cluster.DSN("postgres")); err != nil {
 		t.Fatal(err)
 	}

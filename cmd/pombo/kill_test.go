@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"pombo/api"
-	"pombo/blipsim"
+	"pombo/internal/api"
+	"pombo/internal/blipsim"
 )
 
 // TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as

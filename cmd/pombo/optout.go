@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type optoutCommand struct {

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type reconcileCommand struct {

@@ -12,11 +12,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pombo/api"
-	"pombo/blipsim"
-	"pombo/ledger"
-	"pombo/pgtest"
-	"pombo/source/oracledouble"
+	"pombo/internal/api"
+	"pombo/internal/blipsim"
+	"pombo/internal/ledger"
+	"pombo/test/oracletest"
+	"pombo/test/postgrestest"
 )
 
 // TestReplicasDeliverOnceWhileOneIsKilled has three servers deliver 20,000 rows of
@@ -25,7 +25,7 @@ import (
 func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	t.Parallel() // it waits for leases half of the time
 	const rows = 20_000
-	database := pgtest.Start(t, pgtest.Options{}).Database(t)
+	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)
 	if _, _, err := ledger.Migrate(t.Context(), database); err != nil {
 		t.Fatal(err)
 	}
@@ -159,9 +159,9 @@ func (r *replica) pid() string { return strconv.Itoa(r.command.Process.Pid) }
 
 // oracleTable starts an Oracle with n pending rows in the table of the seed, and
 // returns its address.
-func oracleTable(t *testing.T, n int) (string, *oracledouble.Table) {
+func oracleTable(t *testing.T, n int) (string, *oracletest.Table) {
 	t.Helper()
-	d, err := oracledouble.Start(oracledouble.Options{})
+	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,9 +170,9 @@ func oracleTable(t *testing.T, n int) (string, *oracledouble.Table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := make([]oracledouble.Row, n)
+	rows := make([]oracletest.Row, n)
 	for i := range rows {
-		rows[i] = oracledouble.Row{
+		rows[i] = oracletest.Row{
 			"ID": i + 1, "NR_TELEFONE": fmt.Sprintf("(31) 9%04d-%04d", 9100+i/9000, 1000+i%9000),
 			"NM_CONTATO": "Maria", "DS_MENSAGEM": "seu exame está pronto", "CD_STATUS": 1,
 		}

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"pombo"
-	"pombo/config"
+	"pombo/internal/config"
 )
 
 // The exit codes. Other people's scripts ask for them, and so does

@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type retryCommand struct {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type sendCommand struct {

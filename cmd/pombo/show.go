@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type showCommand struct {

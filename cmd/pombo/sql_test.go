@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	"pombo"
-	"pombo/app"
-	"pombo/config"
-	"pombo/source"
-	"pombo/source/oracledouble"
+	"pombo/internal/app"
+	"pombo/internal/config"
+	"pombo/internal/source"
+	"pombo/test/oracletest"
 )
 
 // TestSQLIsWhatRuns: what pombo sql prints for an Oracle database, and what a
 // Pombo with the same settings sends to it.
 func TestSQLIsWhatRuns(t *testing.T) {
-	d, err := oracledouble.Start(oracledouble.Options{})
+	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	}
 	d.Synonym("AVISO", "ERP.AVISOS")
 	for _, key := range []string{"A1", "A2", "A3"} {
-		if err := made.Insert(oracledouble.Row{"ID": key, "CD_STATUS": "1"}); err != nil {
+		if err := made.Insert(oracletest.Row{"ID": key, "CD_STATUS": "1"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 		t.Errorf("the types are said to be unknown:\n%s", text)
 	}
 	for _, call := range d.Calls() {
-		if call.Step == oracledouble.Write {
+		if call.Step == oracletest.Write {
 			t.Errorf("pombo sql runs %s", call.SQL)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type templatesCommand struct {

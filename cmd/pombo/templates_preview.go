@@ -9,8 +9,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"pombo"
-	"pombo/app"
-	"pombo/config"
+	"pombo/internal/app"
+	"pombo/internal/config"
 )
 
 type templatesPreviewCommand struct {
