@@ -36,11 +36,11 @@ func TestDocuments(t *testing.T) {
 			}
 			have, err := os.ReadFile(d.path)
 			if err != nil {
-				t.Fatalf("%v (go test ./config -update writes it)", err)
+				t.Fatalf("%v (go test ./internal/config -update writes it)", err)
 			}
 			// A checkout on Windows may have CR LF.
 			if diff := cmp.Diff(strings.ReplaceAll(string(have), "\r\n", "\n"), b.String()); diff != "" {
-				t.Errorf("%s is not what the table says; run go test ./config -update\n(-file +table)\n%s", d.path, diff)
+				t.Errorf("%s is not what the table says; run go test ./internal/config -update\n(-file +table)\n%s", d.path, diff)
 			}
 		})
 	}
