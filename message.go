@@ -2,7 +2,7 @@ package pombo
 
 // Message is a notification rendered for Blip.
 type Message struct {
-	ID       ID
+	MessageID       MessageID
 	To       string // the identity
 	Template string // the template's name
 	Params   []Param

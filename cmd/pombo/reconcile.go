@@ -54,11 +54,11 @@ func (s *shell) printReconciliation(r api.Reconciliation) {
 		s.printf("table, ledger and Blip agree\n")
 		return
 	}
-	for _, kind := range pombo.FindingKinds() {
+	for _, kind := range pombo.DiscrepancyKinds() {
 		if r.Counts[kind] == 0 {
 			continue
 		}
-		s.printf("\n%s: %d\n  %s\n  to do: %s\n", kind, r.Counts[kind], kind.Sentence(), kind.Todo())
+		s.printf("\n%s: %d\n  %s\n  to do: %s\n", kind, r.Counts[kind], kind.Message(), kind.Hint())
 		shown := 0
 		for _, f := range r.Findings {
 			if f.Kind == kind {

@@ -65,7 +65,7 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	if failure, ok := errors.AsType[*pombo.Error](err); ok {
-		return failure.Reason.Todo()
+		return failure.Reason.Hint()
 	}
 	return ""
 }

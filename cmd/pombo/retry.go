@@ -29,7 +29,7 @@ func (c retryCommand) Run(ctx context.Context, s *shell) error {
 
 // changed is how the change of one notification ended.
 type changed struct {
-	ID     pombo.ID     `json:"id"`
+	ID     pombo.MessageID     `json:"id"`
 	OK     bool         `json:"ok"`
 	State  pombo.State  `json:"state,omitempty"`
 	Reason pombo.Reason `json:"reason,omitempty"`
@@ -51,7 +51,7 @@ func isUnable(err error) bool {
 
 // change makes the same change to several notifications. One that cannot be
 // changed does not keep the others from it, but the command has failed then.
-func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.ID) (api.Story, error)) error {
+func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.MessageID) (api.Story, error)) error {
 	ids, err := parseIDs(texts...)
 	if err != nil {
 		return err

@@ -104,14 +104,14 @@ func (c sendCommand) row(ctx context.Context, s *shell) (pombo.Row, error) {
 	}
 	row := pombo.Row{Recipient: pombo.Private(recipient), Template: c.Template}
 	for _, v := range values {
-		row.Params = append(row.Params, pombo.Param{Place: pombo.Body, Value: pombo.Private(v)})
+		row.Params = append(row.Params, pombo.Param{Slot: pombo.Body, Value: pombo.Private(v)})
 	}
 	for _, text := range places {
-		place, err := pombo.ParsePlace(text)
+		place, err := pombo.ParseSlot(text)
 		if err != nil {
 			return pombo.Row{}, wrongUse(err, "")
 		}
-		row.Params = append(row.Params, pombo.Param{Place: place, Value: pombo.Private(c.Place[text])})
+		row.Params = append(row.Params, pombo.Param{Slot: place, Value: pombo.Private(c.Place[text])})
 	}
 	return row, nil
 }

@@ -75,7 +75,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	must(table.Check(t.Context()))
 	rows, err := table.Page(t.Context(), "", 2)
 	must(err)
-	_, err = table.Page(t.Context(), rows[1].Key, 2)
+	_, err = table.Page(t.Context(), rows[1].RowKey, 2)
 	must(err)
 	_, err = table.Row(t.Context(), "A1")
 	must(err)
@@ -89,7 +89,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 		_, err = table.Statuses(t.Context(), keys)
 		must(err)
 	}
-	answers, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "A1", Expected: "1", Code: "2"}, {Row: "A9", Expected: "1", Code: "3", Error: "x"}})
+	answers, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "A1", Expected: "1", Code: "2"}, {RowKey: "A9", Expected: "1", Code: "3", Error: "x"}})
 	must(err)
 	if answers[0].Result != pombo.SettleDone || answers[1].Result != pombo.SettleGone {
 		t.Errorf("answers = %+v", answers)

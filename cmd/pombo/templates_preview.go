@@ -102,11 +102,11 @@ func (c templatesPreviewCommand) params() ([]pombo.Param, error) {
 	}
 	var params []pombo.Param
 	for _, v := range c.Param {
-		param := pombo.Param{Place: pombo.Body, Value: pombo.Private(v)}
+		param := pombo.Param{Slot: pombo.Body, Value: pombo.Private(v)}
 		if before, after, ok := strings.Cut(v, "="); ok {
 			// A text may have an equals sign in it: only a place makes it one.
-			if place, err := pombo.ParsePlace(before); err == nil {
-				param = pombo.Param{Place: place, Value: pombo.Private(after)}
+			if place, err := pombo.ParseSlot(before); err == nil {
+				param = pombo.Param{Slot: place, Value: pombo.Private(after)}
 			}
 		}
 		params = append(params, param)
@@ -127,7 +127,7 @@ func showPreview(p app.Preview) shownPreview {
 		shown.Buttons = append(shown.Buttons, shownButton{b.Kind, b.Text, p.Buttons[i].Reveal()})
 	}
 	for _, m := range p.Misfits {
-		shown.Misfits = append(shown.Misfits, shownMisfit{m.Reason, m.What, m.Todo})
+		shown.Misfits = append(shown.Misfits, shownMisfit{m.Reason, m.Message, m.Hint})
 	}
 	return shown
 }

@@ -31,10 +31,10 @@ func (s *Server) postNotification(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	row := s.readRow(body)
-	row.Key = r.Header.Get("Idempotency-Key")
-	if row.Key == "" {
-		row.Key = rand.Text()
-	} else if !validKey(row.Key) {
+	row.RowKey = r.Header.Get("Idempotency-Key")
+	if row.RowKey == "" {
+		row.RowKey = rand.Text()
+	} else if !validKey(row.RowKey) {
 		body.refuse("Idempotency-Key", fmt.Sprintf("must be at most %d printable characters of ASCII", maxKey))
 	}
 	if err := body.err(); err != nil {
@@ -45,12 +45,12 @@ func (s *Server) postNotification(w http.ResponseWriter, r *http.Request) error 
 		return fmt.Errorf("add notification: %w", err)
 	}
 	if !added && !sameMessage(n, row) {
-		return refuse(http.StatusUnprocessableEntity, "the Idempotency-Key belongs to another message, "+string(n.ID), "use a new key for each message")
+		return refuse(http.StatusUnprocessableEntity, "the Idempotency-Key belongs to another message, "+string(n.MessageID), "use a new key for each message")
 	}
 	status := http.StatusOK
 	if added {
 		status = http.StatusCreated
-		w.Header().Set("Location", "/api/v1/notifications/"+string(n.ID))
+		w.Header().Set("Location", "/api/v1/notifications/"+string(n.MessageID))
 	}
 	return writeJSON(w, status, notificationOf(n))
 }
@@ -109,7 +109,7 @@ func (s *Server) readRow(body *object) pombo.Row {
 // where it goes.
 func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 	const form = `must be text or {"place": …, "value": …}`
-	p.Place = pombo.Body
+	p.Slot = pombo.Body
 	var text *string
 	if json.Unmarshal(raw, &text) == nil && text != nil {
 		return withValue(p, *text)
@@ -121,11 +121,11 @@ func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 		return p, form
 	}
 	if placed.Place != nil {
-		place, err := pombo.ParsePlace(*placed.Place)
+		place, err := pombo.ParseSlot(*placed.Place)
 		if err != nil || string(place) != *placed.Place { // the error repeats what was sent
-			return p, "place must be " + pombo.PlaceForm
+			return p, "place must be " + pombo.SlotForm
 		}
-		p.Place = place
+		p.Slot = place
 	}
 	return withValue(p, *placed.Value)
 }

@@ -29,8 +29,8 @@ func TestAddTakesIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := pombo.Row{
-		Key: "order 1", Recipient: "(31) 98888-0042", Phone: number, Template: "aviso", Priority: 9,
-		Params:    []pombo.Param{{Place: pombo.Body, Value: plantedName}, {Place: pombo.HeaderImage, Value: "https://x.example/a.png"}, {Place: pombo.Body, Value: "b"}},
+		RowKey: "order 1", Recipient: "(31) 98888-0042", Phone: number, Template: "aviso", Priority: 9,
+		Params:    []pombo.Param{{Slot: pombo.Body, Value: plantedName}, {Slot: pombo.HeaderImage, Value: "https://x.example/a.png"}, {Slot: pombo.Body, Value: "b"}},
 		SendAfter: today.Add(5 * 3600e9), Expires: today.Add(29 * 3600e9),
 	}
 	if diff := cmp.Diff(want, w.added["order 1"]); diff != "" {
@@ -143,7 +143,7 @@ func FuzzAdd(f *testing.F) {
 			if row.Phone.IsZero() {
 				t.Errorf("taken in without a phone: %q", body)
 			}
-			delete(w.added, row.Key)
+			delete(w.added, row.RowKey)
 		}
 	})
 }

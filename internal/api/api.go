@@ -49,7 +49,7 @@ type Ledger interface {
 	pauseLedger
 	optOutLedger
 	// Facts is what is known about why something goes, or does not.
-	Facts(ctx context.Context) (pombo.Facts, error)
+	Facts(ctx context.Context) (pombo.Snapshot, error)
 	// Forget erases what the ledger has of a person, or only counts it.
 	Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error)
 	// LastReconciliation is the result saved last; pombo.ErrNotFound when none is.
@@ -62,10 +62,10 @@ type runReader interface {
 }
 
 type notificationLedger interface {
-	Notification(ctx context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error)
+	Notification(ctx context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error)
 	List(ctx context.Context, f pombo.Filter) (pombo.Page, error)
-	Retry(ctx context.Context, id pombo.ID) error
-	Cancel(ctx context.Context, id pombo.ID) error
+	Retry(ctx context.Context, id pombo.MessageID) error
+	Cancel(ctx context.Context, id pombo.MessageID) error
 }
 
 type pauseLedger interface {
@@ -97,7 +97,7 @@ type Options struct {
 	Templates func(ctx context.Context) ([]pombo.Template, error)
 	// CheckTemplate says what keeps the rows of the source from going with a
 	// template; nil = nothing is said about that.
-	CheckTemplate func(pombo.Template) []pombo.Misfit
+	CheckTemplate func(pombo.Template) []pombo.TemplateIssue
 	// Reconcile compares table, ledger and Blip, and saves the result.
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks    []Check      // what GET /readyz asks

@@ -169,21 +169,21 @@ func (c *Client) List(ctx context.Context, f pombo.Filter) (List, error) {
 }
 
 // Show returns a notification with its whole story.
-func (c *Client) Show(ctx context.Context, id pombo.ID) (Story, error) {
+func (c *Client) Show(ctx context.Context, id pombo.MessageID) (Story, error) {
 	return c.story(ctx, "GET", id, "")
 }
 
 // Retry has a notification sent again.
-func (c *Client) Retry(ctx context.Context, id pombo.ID) (Story, error) {
+func (c *Client) Retry(ctx context.Context, id pombo.MessageID) (Story, error) {
 	return c.story(ctx, "POST", id, "/retry")
 }
 
 // Cancel keeps a notification from being sent.
-func (c *Client) Cancel(ctx context.Context, id pombo.ID) (Story, error) {
+func (c *Client) Cancel(ctx context.Context, id pombo.MessageID) (Story, error) {
 	return c.story(ctx, "POST", id, "/cancel")
 }
 
-func (c *Client) story(ctx context.Context, method string, id pombo.ID, action string) (Story, error) {
+func (c *Client) story(ctx context.Context, method string, id pombo.MessageID, action string) (Story, error) {
 	var s Story
 	err := c.do(ctx, call{method: method, path: "/api/v1/notifications/" + url.PathEscape(string(id)) + action}, &s)
 	return s, err
@@ -193,7 +193,7 @@ func (c *Client) story(ctx context.Context, method string, id pombo.ID, action s
 // again returns what is there, with added false; "" = a random key.
 func (c *Client) Add(ctx context.Context, key string, row pombo.Row) (n Notification, added bool, err error) {
 	type param struct {
-		Place pombo.Place `json:"place"`
+		Place pombo.Slot `json:"place"`
 		Value string      `json:"value"`
 	}
 	body := struct {
@@ -205,10 +205,10 @@ func (c *Client) Add(ctx context.Context, key string, row pombo.Row) (n Notifica
 		Expires   time.Time `json:"expires,omitzero"`
 	}{row.Recipient.Reveal(), []param{}, row.Template, row.Priority, row.SendAfter, row.Expires}
 	for _, p := range row.Params {
-		if p.Place == "" {
-			p.Place = pombo.Body
+		if p.Slot == "" {
+			p.Slot = pombo.Body
 		}
-		body.Params = append(body.Params, param{p.Place, p.Value.Reveal()})
+		body.Params = append(body.Params, param{p.Slot, p.Value.Reveal()})
 	}
 	header := http.Header{}
 	if key != "" {

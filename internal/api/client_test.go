@@ -63,12 +63,12 @@ func TestClientRoundTrip(t *testing.T) {
 	check("pause for good", err, pause.Paused && pause.Until.IsZero())
 	templates, err := c.Templates(ctx)
 	check("templates", err, len(templates) == 1 && templates[0].Name == "aviso")
-	row := pombo.Row{Recipient: plantedPhone, Params: []pombo.Param{{Value: plantedName}, {Place: pombo.HeaderText, Value: "h"}}, Template: "aviso", Priority: 2, Expires: today.Add(time.Hour)}
+	row := pombo.Row{Recipient: plantedPhone, Params: []pombo.Param{{Value: plantedName}, {Slot: pombo.HeaderText, Value: "h"}}, Template: "aviso", Priority: 2, Expires: today.Add(time.Hour)}
 	n, added, err := c.Add(ctx, "k", row)
 	check("add", err, added && n.State == pombo.Queued && n.Row == "k")
 	_, added, err = c.Add(ctx, "k", row)
 	check("add again", err, !added)
-	if got := w.added["k"]; len(got.Params) != 2 || got.Params[0] != (pombo.Param{Place: pombo.Body, Value: plantedName}) || !got.Expires.Equal(row.Expires) || got.Priority != 2 {
+	if got := w.added["k"]; len(got.Params) != 2 || got.Params[0] != (pombo.Param{Slot: pombo.Body, Value: plantedName}) || !got.Expires.Equal(row.Expires) || got.Priority != 2 {
 		t.Errorf("row = %+v, want what was given", got)
 	}
 	_, added, err = c.Add(ctx, "", row)

@@ -35,7 +35,7 @@ const (
 var today = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 // testID is the id of the one notification in the ledger.
-var testID = pombo.Key{Source: "table", Row: "42", Generation: 1}.ID()
+var testID = pombo.Key{Source: "table", RowKey: "42", Generation: 1}.MessageID()
 
 func testNotification(t testing.TB) pombo.Notification {
 	t.Helper()
@@ -44,8 +44,8 @@ func testNotification(t testing.TB) pombo.Notification {
 		t.Fatal(err)
 	}
 	return pombo.Notification{
-		Seq: 1, ID: testID, Key: pombo.Key{Source: "table", Row: "42", Generation: 1},
-		Recipient: plantedPhone, Phone: n, Params: []pombo.Param{{Place: pombo.Body, Value: plantedName}},
+		Seq: 1, MessageID: testID, Key: pombo.Key{Source: "table", RowKey: "42", Generation: 1},
+		Recipient: plantedPhone, Phone: n, Params: []pombo.Param{{Slot: pombo.Body, Value: plantedName}},
 		Template: "aviso", Priority: 3, Run: 7, State: pombo.Failed, Reason: pombo.NotOnWhatsApp, Detail: "code 1013",
 		Attempt: 2, Identity: "5531988880042@wa.gw.msging.net", Created: today.In(time.FixedZone("", -3*3600)),
 		Begun: today.Add(time.Second), Updated: today.Add(2 * time.Second), Settled: "2",
@@ -80,8 +80,8 @@ func (m *memory) Runs(context.Context, int) ([]pombo.Run, error) {
 	return []pombo.Run{m.run}, m.err
 }
 
-func (m *memory) Notification(_ context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error) {
-	if m.err == nil && id != m.n.ID {
+func (m *memory) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
+	if m.err == nil && id != m.n.MessageID {
 		return pombo.Notification{}, nil, pombo.ErrNotFound
 	}
 	return m.n, []pombo.Event{
@@ -95,15 +95,15 @@ func (m *memory) List(_ context.Context, f pombo.Filter) (pombo.Page, error) {
 	return pombo.Page{Notifications: []pombo.Notification{m.n}, Next: "c2", Unreadable: m.unreadable}, m.err
 }
 
-func (m *memory) Retry(_ context.Context, id pombo.ID) error { return m.move(id, pombo.Queued) }
+func (m *memory) Retry(_ context.Context, id pombo.MessageID) error { return m.move(id, pombo.Queued) }
 
-func (m *memory) Cancel(_ context.Context, id pombo.ID) error { return m.move(id, pombo.Cancelled) }
+func (m *memory) Cancel(_ context.Context, id pombo.MessageID) error { return m.move(id, pombo.Cancelled) }
 
-func (m *memory) move(id pombo.ID, to pombo.State) error {
+func (m *memory) move(id pombo.MessageID, to pombo.State) error {
 	switch {
 	case m.err != nil:
 		return m.err
-	case id != m.n.ID:
+	case id != m.n.MessageID:
 		return pombo.ErrNotFound
 	case !m.n.State.CanBecome(to):
 		return pombo.ErrMove
@@ -152,12 +152,12 @@ func (m *memory) OptOuts(_ context.Context, after string, limit int) ([]pombo.Op
 	return m.out[:min(limit, len(m.out))], "c2", m.err
 }
 
-func (m *memory) Facts(ctx context.Context) (pombo.Facts, error) {
+func (m *memory) Facts(ctx context.Context) (pombo.Snapshot, error) {
 	p, paused, _ := m.Paused(ctx)
-	return pombo.Facts{
+	return pombo.Snapshot{
 		Now: today.Add(12 * time.Minute), Pause: p, Paused: paused,
-		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today, Ready: 2, ReadySince: today, Later: map[pombo.Why]int{pombo.WhyRetry: 1}},
-		Progress: pombo.Progress{Started: today.Add(-time.Hour), Patience: time.Hour},
+		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today, Ready: 2, ReadySince: today, Later: map[pombo.WaitReason]int{pombo.WaitRetry: 1}},
+		Progress: pombo.Progress{Started: today.Add(-time.Hour), IdleLimit: time.Hour},
 	}, m.err
 }
 
@@ -185,8 +185,8 @@ func (m *memory) LastReconciliation(context.Context) (pombo.Reconciliation, erro
 func (m *memory) reconcile(context.Context) (pombo.Reconciliation, error) {
 	m.compared = &pombo.Reconciliation{
 		Started: today, Finished: today.Add(time.Second), Compared: 3, Doubtful: 2, Asked: 1, Unasked: "no more",
-		Counts:   map[pombo.FindingKind]int{pombo.UnknownAtBlip: 1},
-		Findings: []pombo.Finding{{Kind: pombo.UnknownAtBlip, ID: m.n.ID, Key: m.n.Key}},
+		Counts:   map[pombo.DiscrepancyKind]int{pombo.UnknownAtBlip: 1},
+		Discrepancies: []pombo.Discrepancy{{Kind: pombo.UnknownAtBlip, MessageID: m.n.MessageID, Key: m.n.Key}},
 	}
 	return *m.compared, m.err
 }
@@ -278,11 +278,11 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 
 func (w *world) add(_ context.Context, row pombo.Row) (pombo.Notification, bool, error) {
 	n := w.ledger.n
-	old, known := w.added[row.Key]
+	old, known := w.added[row.RowKey]
 	if !known {
-		w.added[row.Key], old = row, row
+		w.added[row.RowKey], old = row, row
 	}
-	n.Key.Source, n.Key.Row = "api", row.Key
+	n.Key.Source, n.Key.RowKey = "api", row.RowKey
 	n.Phone, n.Params, n.Template = old.Phone, old.Params, old.Template
 	n.Priority, n.SendAfter, n.Expires = old.Priority, kept(old.SendAfter), kept(old.Expires)
 	n.State, n.Reason, n.Run = pombo.Queued, "", 0

@@ -17,7 +17,7 @@ type Forgotten struct {
 }
 
 func forgottenOf(f pombo.Forgotten) Forgotten {
-	return Forgotten{Notifications: f.Found, Open: f.Open, InHands: f.InHands, Erased: f.Erased}
+	return Forgotten{Notifications: f.Found, Open: f.Open, InHands: f.InFlight, Erased: f.Erased}
 }
 
 // postForget erases a person, or counts what there is to erase. The phone is in

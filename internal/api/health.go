@@ -65,7 +65,7 @@ type Backlog struct {
 	Due      int                 `json:"due"`             // results not yet written to the source
 	Diverged int                 `json:"diverged"`        // rows whose owner changed the status meanwhile
 	Oldest   time.Time           `json:"oldest,omitzero"` // taking-in time of the oldest queued notification
-	Waiting  map[pombo.Why]int   `json:"waiting"`         // the queued ones by why they have not gone
+	Waiting  map[pombo.WaitReason]int   `json:"waiting"`         // the queued ones by why they have not gone
 	// Since when: the first of those that may go now has waited for that, the
 	// oldest uncertain one has been so, the oldest result has been due.
 	ReadySince     time.Time `json:"ready_since,omitzero"`
@@ -132,10 +132,10 @@ func (s *Server) addLedger(r *http.Request, ready *Readiness) {
 	ready.Backlog = &Backlog{
 		States: b.States, Due: b.Due, Diverged: b.Diverged, Oldest: utc(b.Oldest), Waiting: f.Waiting(),
 		ReadySince: utc(b.ReadySince), UncertainSince: utc(b.UncertainSince), DueSince: utc(b.DueSince),
-		Accepted: utc(p.Accepted), TakenIn: utc(p.TakenIn), LeftOut: p.LeftOut,
+		Accepted: utc(p.Accepted), TakenIn: utc(p.TakenIn), LeftOut: p.RejectedRows,
 	}
-	for _, t := range f.Troubles() {
-		ready.Troubles = append(ready.Troubles, Trouble{t.Name, utc(t.Since), t.Count, t.Sentence, t.Todo})
+	for _, t := range f.Alerts() {
+		ready.Troubles = append(ready.Troubles, Trouble{t.Name, utc(t.Since), t.Count, t.Message, t.Hint})
 	}
 }
 
@@ -241,7 +241,7 @@ func resultOf(name string, err error) CheckResult {
 	blip, isBlip := errors.AsType[*pombo.Error](err)
 	switch {
 	case isBlip:
-		return CheckResult{Name: name, Detail: blip.Error(), Hint: blip.Reason.Todo()}
+		return CheckResult{Name: name, Detail: blip.Error(), Hint: blip.Reason.Hint()}
 	case errors.Is(err, context.DeadlineExceeded):
 		return CheckResult{Name: name, Detail: fmt.Sprintf("no answer within %s", checkTime), Hint: "see whether " + name + " and the network to it are up"}
 	default:

@@ -148,7 +148,7 @@ func TestReadyzTellsWhyNothingGoes(t *testing.T) {
 	rec := w.ask("GET", "/readyz", "")
 	checkStatus(t, rec, http.StatusOK)
 	got := decode[Readiness](t, rec)
-	if got.Backlog.Waiting[pombo.WhyPaused] != 2 || got.Backlog.Waiting[pombo.WhyRetry] != 1 || !got.Backlog.ReadySince.Equal(today) {
+	if got.Backlog.Waiting[pombo.WaitPaused] != 2 || got.Backlog.Waiting[pombo.WaitRetry] != 1 || !got.Backlog.ReadySince.Equal(today) {
 		t.Errorf("backlog = %+v, want two that wait for the pause and one for its try", got.Backlog)
 	}
 	want := "nothing sent for 12 minutes while 3 rows wait: sending is paused until 10:32 (rate_limited)"

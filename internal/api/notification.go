@@ -14,7 +14,7 @@ import (
 // Notification is a notification as the API shows it: nothing of the person but
 // the masked phone. Times are UTC.
 type Notification struct {
-	ID         pombo.ID     `json:"id"`
+	ID         pombo.MessageID     `json:"id"`
 	Source     string       `json:"source"`
 	Row        string       `json:"row"` // the row's key
 	Generation int          `json:"generation"`
@@ -63,8 +63,8 @@ type List struct {
 func notificationOf(n pombo.Notification) Notification {
 	what, todo := pombo.Advice(n.Reason, n.Detail)
 	shown := Notification{
-		ID: n.ID, Source: n.Key.Source, Row: n.Key.Row, Generation: n.Key.Generation,
-		State: n.State, Reason: n.Reason, Sentence: n.Reason.Sentence(), Todo: todo, Detail: what,
+		ID: n.MessageID, Source: n.Key.Source, Row: n.Key.RowKey, Generation: n.Key.Generation,
+		State: n.State, Reason: n.Reason, Sentence: n.Reason.Message(), Todo: todo, Detail: what,
 		Attempt: n.Attempt, Template: n.Template, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
 		SendAfter: utc(n.SendAfter), Expires: utc(n.Expires), NotBefore: utc(n.NotBefore),
 		Created: utc(n.Created), Begun: utc(n.Begun), Updated: utc(n.Updated),
@@ -146,14 +146,14 @@ func (s *Server) getNotification(w http.ResponseWriter, r *http.Request) error {
 }
 
 // tell writes the story of a notification.
-func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.ID) error {
+func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.MessageID) error {
 	n, events, err := s.o.Ledger.Notification(r.Context(), id)
 	if err != nil {
 		return about(id, "read notification", err)
 	}
 	story := Story{Notification: notificationOf(n), Events: make([]Event, len(events))}
 	for i, e := range events {
-		story.Events[i] = Event{At: utc(e.At), State: e.State, Attempt: e.Attempt, Reason: e.Reason, Sentence: e.Reason.Sentence(), Detail: e.Detail}
+		story.Events[i] = Event{At: utc(e.At), State: e.State, Attempt: e.Attempt, Reason: e.Reason, Sentence: e.Reason.Message(), Detail: e.Detail}
 	}
 	return writeJSON(w, http.StatusOK, story)
 }
@@ -183,8 +183,8 @@ func (s *Server) cancelNotification(w http.ResponseWriter, r *http.Request) erro
 }
 
 // pathID reads the id of the path. What stands there is not repeated.
-func pathID(r *http.Request) (pombo.ID, error) {
-	id, err := pombo.ParseID(r.PathValue("id"))
+func pathID(r *http.Request) (pombo.MessageID, error) {
+	id, err := pombo.ParseMessageID(r.PathValue("id"))
 	if err != nil {
 		return "", refuse(http.StatusNotFound, "this is not the id of a notification: an id looks like 2ed6657d-e927-568b-95e1-2665a8aea6a2",
 			"search by row or phone: GET /api/v1/notifications?q= or ?phone=")
@@ -192,7 +192,7 @@ func pathID(r *http.Request) (pombo.ID, error) {
 	return id, nil
 }
 
-func about(id pombo.ID, what string, err error) error {
+func about(id pombo.MessageID, what string, err error) error {
 	if errors.Is(err, pombo.ErrNotFound) {
 		return refuse(http.StatusNotFound, fmt.Sprintf("there is no notification %s", id),
 			"search by row or phone: GET /api/v1/notifications?q= or ?phone=")

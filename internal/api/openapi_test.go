@@ -56,7 +56,7 @@ func TestOpenAPIHasEveryFinding(t *testing.T) {
 		name, _ := k.(string)
 		got = append(got, name)
 	}
-	for _, k := range pombo.FindingKinds() {
+	for _, k := range pombo.DiscrepancyKinds() {
 		want = append(want, string(k))
 	}
 	if !slices.Equal(got, want) {

@@ -27,7 +27,7 @@ func (s *Server) pause(r *http.Request) (Pause, error) {
 	if !paused {
 		return Pause{}, nil
 	}
-	return Pause{Paused: true, Until: utc(p.Until), By: p.By, Reason: p.Reason, Sentence: p.Reason.Sentence(), Detail: p.Detail}, nil
+	return Pause{Paused: true, Until: utc(p.Until), By: p.By, Reason: p.Reason, Sentence: p.Reason.Message(), Detail: p.Detail}, nil
 }
 
 func (s *Server) getPause(w http.ResponseWriter, r *http.Request) error {

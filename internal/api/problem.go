@@ -89,10 +89,10 @@ func refusalOf(err error) *refusal {
 			status = http.StatusServiceUnavailable
 		}
 		detail := "Blip: " + blip.Error()
-		if what := blip.Reason.Sentence(); what != "" {
+		if what := blip.Reason.Message(); what != "" {
 			detail += " (" + what + ")"
 		}
-		return &refusal{status: status, detail: detail, hint: blip.Reason.Todo()}
+		return &refusal{status: status, detail: detail, hint: blip.Reason.Hint()}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &refusal{status: http.StatusServiceUnavailable, detail: "there was no answer in time", hint: "see which part is not ready: GET /readyz"}
 	default:

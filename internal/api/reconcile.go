@@ -20,14 +20,14 @@ type Reconciliation struct {
 	Asked    int                       `json:"asked"`             // of those, the ones that Blip was asked about
 	Unasked  string                    `json:"unasked,omitempty"` // why the others were not
 	Applied  int                       `json:"applied"`           // receipts that moved a notification on
-	Counts   map[pombo.FindingKind]int `json:"counts"`            // of all findings; a kind without any is absent
+	Counts   map[pombo.DiscrepancyKind]int `json:"counts"`            // of all findings; a kind without any is absent
 	Findings []Finding                 `json:"findings"`          // at most the first thousand
 }
 
 // Finding is one disagreement.
 type Finding struct {
-	Kind       pombo.FindingKind `json:"kind"`
-	ID         pombo.ID          `json:"id"`
+	Kind       pombo.DiscrepancyKind `json:"kind"`
+	ID         pombo.MessageID          `json:"id"`
 	Source     string            `json:"source"`
 	Row        string            `json:"row"`
 	Generation int               `json:"generation"`
@@ -38,14 +38,14 @@ type Finding struct {
 func reconciliationOf(r pombo.Reconciliation) Reconciliation {
 	shown := Reconciliation{
 		Started: utc(r.Started), Finished: utc(r.Finished), Compared: r.Compared, Doubtful: r.Doubtful, Asked: r.Asked,
-		Unasked: r.Unasked, Applied: r.Applied, Counts: r.Counts, Findings: make([]Finding, len(r.Findings)),
+		Unasked: r.Unasked, Applied: r.Applied, Counts: r.Counts, Findings: make([]Finding, len(r.Discrepancies)),
 	}
 	if shown.Counts == nil {
-		shown.Counts = map[pombo.FindingKind]int{}
+		shown.Counts = map[pombo.DiscrepancyKind]int{}
 	}
-	for i, f := range r.Findings {
-		shown.Findings[i] = Finding{Kind: f.Kind, ID: f.ID, Source: f.Key.Source, Row: f.Key.Row, Generation: f.Key.Generation,
-			Sentence: f.Kind.Sentence(), Todo: f.Kind.Todo()}
+	for i, f := range r.Discrepancies {
+		shown.Findings[i] = Finding{Kind: f.Kind, ID: f.MessageID, Source: f.Key.Source, Row: f.Key.RowKey, Generation: f.Key.Generation,
+			Sentence: f.Kind.Message(), Todo: f.Kind.Hint()}
 	}
 	return shown
 }

@@ -171,7 +171,7 @@ func TestTheLastReconciliationIsTheOneMade(t *testing.T) {
 	}
 	got := decode[Reconciliation](t, last)
 	want := Finding{Kind: pombo.UnknownAtBlip, ID: testID, Source: "table", Row: "42", Generation: 1,
-		Sentence: pombo.UnknownAtBlip.Sentence(), Todo: pombo.UnknownAtBlip.Todo()}
+		Sentence: pombo.UnknownAtBlip.Message(), Todo: pombo.UnknownAtBlip.Hint()}
 	if len(got.Findings) != 1 || got.Findings[0] != want {
 		t.Errorf("findings = %+v, want %+v", got.Findings, want)
 	}
@@ -322,11 +322,11 @@ func TestListTellsWhatItLeavesOut(t *testing.T) {
 // What is to be done about a template stands where what is to be done in general does.
 func TestPreciseAdvice(t *testing.T) {
 	w := newWorld(t)
-	misfit := pombo.Misfit{Reason: pombo.TemplateMissing, What: "template aviso is not there in pt_BR, only in en", Todo: "set TEMPLATE_LANGUAGE=en"}
+	misfit := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
 	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, misfit.Reason, misfit.Detail()
 	n := decode[Story](t, w.ask("GET", "/api/v1/notifications/"+string(testID), "")).Notification
-	if n.Detail != misfit.What || n.Todo != misfit.Todo {
-		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Todo, misfit.What, misfit.Todo)
+	if n.Detail != misfit.Message || n.Todo != misfit.Hint {
+		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Todo, misfit.Message, misfit.Hint)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *Server) getTemplates(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		for _, m := range s.o.CheckTemplate(t) {
-			list[i].Misfits = append(list[i].Misfits, TemplateMisfit{m.Reason, m.What, m.Todo})
+			list[i].Misfits = append(list[i].Misfits, TemplateMisfit{m.Reason, m.Message, m.Hint})
 		}
 	}
 	return writeJSON(w, http.StatusOK, map[string][]Template{"templates": list})

@@ -225,7 +225,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Add:       a.engine.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
-		CheckTemplate: func(t pombo.Template) []pombo.Misfit {
+		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, places(c.Source))
 		},
 		Checks: []api.Check{
@@ -340,8 +340,8 @@ func codes(c config.Source) map[pombo.State]string {
 }
 
 // places are those that DB_COL_PARAMS gives values for.
-func places(c config.Source) []pombo.Place {
-	list := make([]pombo.Place, len(c.Params))
+func places(c config.Source) []pombo.Slot {
+	list := make([]pombo.Slot, len(c.Params))
 	for i, p := range c.Params {
 		list[i] = p.Place
 	}
@@ -356,11 +356,11 @@ type desk struct {
 }
 
 // Facts says what is known about why something goes, or does not.
-func (d desk) Facts(ctx context.Context) (pombo.Facts, error) {
+func (d desk) Facts(ctx context.Context) (pombo.Snapshot, error) {
 	return witness{d.DB, d.engine}.facts(ctx)
 }
 
-func (d desk) Retry(ctx context.Context, id pombo.ID) error { return d.engine.Retry(ctx, id) }
+func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
 
 // ReleaseResends and SettleResends end the wait of what the guard holds.
 func (d desk) ReleaseResends(ctx context.Context) (int, error) {
@@ -373,7 +373,7 @@ func (d desk) SettleResends(ctx context.Context) (int, error) {
 	return d.DB.SettleResends(ctx)
 }
 
-func (d desk) Cancel(ctx context.Context, id pombo.ID) error { return d.engine.Cancel(ctx, id) }
+func (d desk) Cancel(ctx context.Context, id pombo.MessageID) error { return d.engine.Cancel(ctx, id) }
 
 func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
 	if really {

@@ -253,7 +253,7 @@ func TestOperatorsHand(t *testing.T) {
 	// Started in the pause, it has no claim under way that could take what follows.
 	w.stop(a)
 	_, client = w.start()
-	n, _, err := client.Add(t.Context(), "a", pombo.Row{Recipient: "31988880001", Params: []pombo.Param{{Place: pombo.Body, Value: "Maria"}, {Place: pombo.Body, Value: "oi"}}})
+	n, _, err := client.Add(t.Context(), "a", pombo.Row{Recipient: "31988880001", Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}, {Slot: pombo.Body, Value: "oi"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

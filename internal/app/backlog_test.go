@@ -22,12 +22,12 @@ func TestWhyNothingGoes(t *testing.T) {
 		simulator blipsim.Options
 		env       []string
 		plant     func(w *world, client *api.Client)
-		why       pombo.Why
+		why       pombo.WaitReason
 		metrics   map[string]float64
 		notReady  string
 	}{
 		{
-			name: "an operator's pause", why: pombo.WhyPaused, metrics: map[string]float64{"pombo_paused": 1},
+			name: "an operator's pause", why: pombo.WaitPaused, metrics: map[string]float64{"pombo_paused": 1},
 			plant: func(w *world, client *api.Client) {
 				if _, err := client.Pause(w.t.Context(), time.Time{}, "a wrong text"); err != nil {
 					w.t.Fatal(err)
@@ -36,25 +36,25 @@ func TestWhyNothingGoes(t *testing.T) {
 		},
 		{
 			name: "a 429", simulator: blipsim.Options{Faults: blipsim.Faults{Throttle: 1, SpareMessages: false}}, plant: never,
-			why: pombo.WhyPaused, metrics: map[string]float64{"pombo_paused": 1, "pombo_key_refused": 0},
+			why: pombo.WaitPaused, metrics: map[string]float64{"pombo_paused": 1, "pombo_key_refused": 0},
 		},
 		{
 			name: "a key that is refused", simulator: blipsim.Options{Key: "b3RoZXI6a2V5"}, plant: never,
-			why: pombo.WhyBlip, metrics: map[string]float64{"pombo_key_refused": 1}, notReady: "blip",
+			why: pombo.WaitBlip, metrics: map[string]float64{"pombo_key_refused": 1}, notReady: "blip",
 		},
 		{
 			name: "no Blip", env: []string{"BLIP_URL=" + nobody(t)}, plant: never,
-			why: pombo.WhyBlip, metrics: map[string]float64{"pombo_key_refused": 0}, notReady: "blip",
+			why: pombo.WaitBlip, metrics: map[string]float64{"pombo_key_refused": 0}, notReady: "blip",
 		},
 		{
-			name: "a paused template", plant: never, why: pombo.WhyTemplate,
+			name: "a paused template", plant: never, why: pombo.WaitTemplate,
 			simulator: blipsim.Options{Templates: []blipsim.Template{{Name: "notificacao", Body: "{{1}} {{2}}", Status: "PAUSED"}}},
 		},
 		{
-			name: "the bot's rate", env: []string{"BLIP_MESSAGES_PER_SECOND=0.01"}, plant: never, why: pombo.WhyRate,
+			name: "the bot's rate", env: []string{"BLIP_MESSAGES_PER_SECOND=0.01"}, plant: never, why: pombo.WaitRate,
 		},
 		{
-			name: "a time of their own", why: pombo.WhyScheduled, env: []string{"DB_COL_SEND_AFTER=DT"},
+			name: "a time of their own", why: pombo.WaitScheduled, env: []string{"DB_COL_SEND_AFTER=DT"},
 			plant: func(w *world, _ *api.Client) {
 				w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT DEFAULT '2099-01-01 00:00:00'`)
 			},

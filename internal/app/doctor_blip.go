@@ -63,13 +63,13 @@ func blipTrouble(err error) []Finding {
 	if !ok {
 		return bad(said(err), "see the detail")
 	}
-	what := known.Reason.Sentence()
+	what := known.Reason.Message()
 	if known.Detail != "" {
 		what += " (" + known.Detail + ")"
 	}
-	todo := known.Reason.Todo()
+	todo := known.Reason.Hint()
 	if known.Reason == pombo.BlipUnavailable {
-		todo = pombo.BlipUnreachable.Todo() + ", then ask again" // a doctor does not try again by itself
+		todo = pombo.BlipUnreachable.Hint() + ", then ask again" // a doctor does not try again by itself
 	}
 	return bad(what, todo)
 }

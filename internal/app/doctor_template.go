@@ -33,20 +33,20 @@ func templateStanding(list []pombo.Template, name, language string) []Finding {
 }
 
 // noTemplate says what there is in its place.
-func noTemplate(list []pombo.Template, name, language string, missing pombo.Misfit) []Finding {
+func noTemplate(list []pombo.Template, name, language string, missing pombo.TemplateIssue) []Finding {
 	if len(list) == 0 {
 		return bad("this bot's account has no template at all", "check that KEYBLIP is the key of the bot that owns the number; make a template in the Blip portal and have it approved")
 	}
 	var names []string
 	for _, t := range list {
 		if t.Name == name {
-			return bad(missing.What, missing.Todo)
+			return bad(missing.Message, missing.Hint)
 		}
 		if t.Approved() && t.Language == language {
 			names = append(names, t.Name)
 		}
 	}
-	todo := missing.Todo
+	todo := missing.Hint
 	if len(names) > 0 {
 		near := slices.MinFunc(names, func(a, b string) int {
 			return levenshtein.ComputeDistance(a, name) - levenshtein.ComputeDistance(b, name)
@@ -55,12 +55,12 @@ func noTemplate(list []pombo.Template, name, language string, missing pombo.Misf
 			todo = "did you mean " + near + "? Else " + todo
 		}
 	}
-	return bad(missing.What+" (TEMPLATE_NAME)", todo)
+	return bad(missing.Message+" (TEMPLATE_NAME)", todo)
 }
 
 // templateValues holds the places that DB_COL_PARAMS fills against those that
 // the template has.
-func templateValues(t pombo.Template, places []pombo.Place) []Finding {
+func templateValues(t pombo.Template, places []pombo.Slot) []Finding {
 	if wrong := misfits(t, places, true); len(wrong) > 0 {
 		return wrong
 	}
@@ -68,11 +68,11 @@ func templateValues(t pombo.Template, places []pombo.Place) []Finding {
 }
 
 // misfits are the findings about the values, or those about all else.
-func misfits(t pombo.Template, places []pombo.Place, ofValues bool) []Finding {
+func misfits(t pombo.Template, places []pombo.Slot, ofValues bool) []Finding {
 	var found []Finding
 	for _, m := range t.Check(t.Language, places) {
-		if m.OfValues() == ofValues {
-			found = append(found, bad(m.What, m.Todo)...)
+		if m.FixableByValues() == ofValues {
+			found = append(found, bad(m.Message, m.Hint)...)
 		}
 	}
 	return found

@@ -64,12 +64,12 @@ func TestTemplateStanding(t *testing.T) {
 		{"exam_ready", "pt_BR", list, OK, ""},
 		{"exam_ready", "en_US", list, Fail, "set TEMPLATE_LANGUAGE=pt_BR"},
 		{"exam_redy", "pt_BR", list, Fail, "did you mean exam_ready?"},
-		{"something_else", "pt_BR", list, Fail, pombo.TemplateMissing.Todo()},
+		{"something_else", "pt_BR", list, Fail, pombo.TemplateMissing.Hint()},
 		{"exam_ready", "pt_BR", nil, Fail, "KEYBLIP"},
 		{"moved", "pt_BR", list, Warn, "costs"},
-		{"late", "pt_BR", list, Fail, pombo.TemplatePaused.Todo()},
+		{"late", "pt_BR", list, Fail, pombo.TemplatePaused.Hint()},
 		{"new", "pt_BR", list, Fail, "wait"},
-		{"lost", "pt_BR", list, Fail, pombo.TemplateDisabled.Todo()},
+		{"lost", "pt_BR", list, Fail, pombo.TemplateDisabled.Hint()},
 	} {
 		got := templateStanding(tt.list, tt.name, tt.language)
 		if len(got) != 1 || got[0].Result != tt.result || !strings.Contains(got[0].Todo, tt.todo) || tt.todo == "" && got[0].Todo != "" {
@@ -104,25 +104,25 @@ func TestTemplateValues(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		template pombo.Template
-		places   []pombo.Place
+		places   []pombo.Slot
 		misfits  []string // a word of each
 	}{
 		{"nothing to fill", pombo.Template{Name: "plain", Body: "Olá"}, nil, nil},
-		{"all filled", rich, []pombo.Place{"body", "body", "header-image", "button1"}, nil},
-		{"a payload too", rich, []pombo.Place{"body", "body", "header-image", "button1", "button0-payload"}, nil},
-		{"too few in the text", rich, []pombo.Place{"body", "header-image", "button1"}, []string{"2 values, 1 given"}},
-		{"too many in the text", pombo.Template{Body: "Olá"}, []pombo.Place{"body"}, []string{"0 values, 1 given"}},
-		{"a document and its name", pombo.Template{Header: "DOCUMENT"}, []pombo.Place{"header-document", "header-filename"}, nil},
-		{"a name without a document", rich, []pombo.Place{"body", "body", "header-image", "button1", "header-filename"}, []string{"header-filename:"}},
-		{"no picture", rich, []pombo.Place{"body", "body", "button1"}, []string{"header-image:"}},
-		{"a film for a picture", rich, []pombo.Place{"body", "body", "header-video", "button1"}, []string{"header-image:", "header-video:"}},
-		{"text in the header", pombo.Template{Header: "TEXT", HeaderText: "{{1}}"}, []pombo.Place{"header"}, nil},
-		{"a header without a variable", pombo.Template{Header: "TEXT", HeaderText: "Olá"}, []pombo.Place{"header"}, []string{"header:"}},
+		{"all filled", rich, []pombo.Slot{"body", "body", "header-image", "button1"}, nil},
+		{"a payload too", rich, []pombo.Slot{"body", "body", "header-image", "button1", "button0-payload"}, nil},
+		{"too few in the text", rich, []pombo.Slot{"body", "header-image", "button1"}, []string{"2 values, 1 given"}},
+		{"too many in the text", pombo.Template{Body: "Olá"}, []pombo.Slot{"body"}, []string{"0 values, 1 given"}},
+		{"a document and its name", pombo.Template{Header: "DOCUMENT"}, []pombo.Slot{"header-document", "header-filename"}, nil},
+		{"a name without a document", rich, []pombo.Slot{"body", "body", "header-image", "button1", "header-filename"}, []string{"header-filename:"}},
+		{"no picture", rich, []pombo.Slot{"body", "body", "button1"}, []string{"header-image:"}},
+		{"a film for a picture", rich, []pombo.Slot{"body", "body", "header-video", "button1"}, []string{"header-image:", "header-video:"}},
+		{"text in the header", pombo.Template{Header: "TEXT", HeaderText: "{{1}}"}, []pombo.Slot{"header"}, nil},
+		{"a header without a variable", pombo.Template{Header: "TEXT", HeaderText: "Olá"}, []pombo.Slot{"header"}, []string{"header:"}},
 		{"a map", pombo.Template{Header: "LOCATION"}, nil, []string{"place on a map"}},
-		{"no end of the address", rich, []pombo.Place{"body", "body", "header-image"}, []string{"button 1 "}},
-		{"an address that has no end", rich, []pombo.Place{"body", "body", "header-image", "button1", "button2"}, []string{"button 2 "}},
-		{"no such button", rich, []pombo.Place{"body", "body", "header-image", "button1", "button9"}, []string{"button 9 "}},
-		{"a payload of no quick reply", rich, []pombo.Place{"body", "body", "header-image", "button1", "button1-payload"}, []string{"button1-payload"}},
+		{"no end of the address", rich, []pombo.Slot{"body", "body", "header-image"}, []string{"button 1 "}},
+		{"an address that has no end", rich, []pombo.Slot{"body", "body", "header-image", "button1", "button2"}, []string{"button 2 "}},
+		{"no such button", rich, []pombo.Slot{"body", "body", "header-image", "button1", "button9"}, []string{"button 9 "}},
+		{"a payload of no quick reply", rich, []pombo.Slot{"body", "body", "header-image", "button1", "button1-payload"}, []string{"button1-payload"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			found := templateValues(tt.template, tt.places)

@@ -185,12 +185,12 @@ func newModel(x *explorer) *model {
 	return w
 }
 
-func (w *model) id(generation int) pombo.ID {
-	return pombo.Key{Source: modelSource, Row: w.row, Generation: generation}.ID()
+func (w *model) id(generation int) pombo.MessageID {
+	return pombo.Key{Source: modelSource, RowKey: w.row, Generation: generation}.MessageID()
 }
 
 // generation is that of one of the ids.
-func (w *model) generation(id pombo.ID) int {
+func (w *model) generation(id pombo.MessageID) int {
 	for g := 1; g < len(w.taken); g++ {
 		if w.id(g) == id {
 			return g
@@ -271,7 +271,7 @@ func (w *model) atEnd() {
 	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
 	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
 	case n.State == pombo.Failed && byOwner && w.fails == 0: // WhatsApp refused it; its owner had changed the row before
-	case n.State == pombo.Cancelled && n.Reason == pombo.RowTakenBack && byOwner && (taken == 0 || late > 0):
+	case n.State == pombo.Cancelled && n.Reason == pombo.Withdrawn && byOwner && (taken == 0 || late > 0):
 		w.x.takenBack++
 	default:
 		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip took it %d times", n.State, n.Reason, n.Detail, w.status, taken)
@@ -301,7 +301,7 @@ func (w *model) look() {
 	if err != nil {
 		w.failf("look: %v", err)
 	}
-	w.written = r.Settled + " " + r.Parked.String()
+	w.written = r.Settled + " " + r.SettleResult.String()
 	if n.State.Open() {
 		return // nothing is owed yet
 	}
@@ -409,7 +409,7 @@ const ownersCode = "9"
 func (w *model) refuse() {
 	w.fails--
 	_, err := w.x.db.Apply(w.ctx, []pombo.Receipt{{
-		ID: w.id(w.latest), State: pombo.Failed, Reason: pombo.ChannelError, Remedy: pombo.RemedyBackoff, At: time.Now(),
+		MessageID: w.id(w.latest), State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff, At: time.Now(),
 	}})
 	if err != nil {
 		w.failf("apply: %v", err)
@@ -670,7 +670,7 @@ func (t modelTable) Page(_ context.Context, after string, _ int) ([]pombo.Row, e
 }
 
 func (t modelTable) row() pombo.Row {
-	return pombo.Row{Key: t.p.w.row, Recipient: "(31) 98888-0001", Params: []pombo.Param{{Place: pombo.Body, Value: "Maria"}}}
+	return pombo.Row{RowKey: t.p.w.row, Recipient: "(31) 98888-0001", Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}}}
 }
 
 func (t modelTable) Problems() []pombo.RowProblem                   { return nil }
@@ -687,7 +687,7 @@ func (t modelTable) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo
 	var results []pombo.Settled
 	for _, s := range batch {
 		result := pombo.SettleDiverged
-		if s.Row == w.row && (w.status == s.Expected || w.status == s.Code || slices.Contains(s.Unsure, w.status)) {
+		if s.RowKey == w.row && (w.status == s.Expected || w.status == s.Code || slices.Contains(s.Unsure, w.status)) {
 			w.status, result = s.Code, pombo.SettleDone
 		}
 		results = append(results, pombo.Settled{Settlement: s, Result: result})
@@ -712,38 +712,38 @@ func (b modelBlip) Send(_ context.Context, m pombo.Message) error {
 		w.troubles--
 	}
 	if a == accepts || a == cutTaken {
-		w.taken[w.generation(m.ID)]++
+		w.taken[w.generation(m.MessageID)]++
 	}
 	b.p.tell("sent ", a)
 	switch a {
 	case accepts:
 		return nil
 	case refuses:
-		return &pombo.Error{Reason: pombo.BadRequest, Reached: pombo.ReachedNo}
+		return &pombo.Error{Reason: pombo.BadRequest, Delivery: pombo.NotSent}
 	case isBusy:
-		return &pombo.Error{Reason: pombo.ChannelError, Retry: true, Reached: pombo.ReachedNo}
+		return &pombo.Error{Reason: pombo.ChannelError, Retry: true, Delivery: pombo.NotSent}
 	case unmade:
-		return &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: pombo.ReachedNo}
+		return &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: pombo.NotSent}
 	default:
-		return &pombo.Error{Reason: pombo.NoAnswer, Retry: true, Reached: pombo.ReachedUnknown}
+		return &pombo.Error{Reason: pombo.NoAnswer, Retry: true, Delivery: pombo.MaybeSent}
 	}
 }
 
-func (b modelBlip) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+func (b modelBlip) Receipts(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	w := b.p.w
 	b.p.about = w.generation(id)
 	a := b.p.stop("receipts")
 	b.p.tell("asked ", a)
 	switch a {
 	case trace:
-		return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+		return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 	case lateOne:
 		w.lates--
 		w.late[b.p.about]++
 		return nil, nil
 	case mute:
 		w.troubles--
-		return nil, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Reached: pombo.ReachedNo}
+		return nil, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: pombo.NotSent}
 	default:
 		return nil, nil
 	}

@@ -66,7 +66,7 @@ func TestARowThatWasTakenBackAndSetBack(t *testing.T) {
 	}
 	w.eventually(func() bool {
 		n, err := client.Show(t.Context(), id)
-		return err == nil && n.State == pombo.Cancelled && n.Reason == pombo.RowTakenBack
+		return err == nil && n.State == pombo.Cancelled && n.Reason == pombo.Withdrawn
 	})
 	if got := w.count(`SELECT CD_STATUS FROM NOTIFICACAO WHERE ID = 17`); got != 9 {
 		t.Errorf("status %d, want 9: it is the owner's", got)

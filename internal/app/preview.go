@@ -18,7 +18,7 @@ type Preview struct {
 	Header   pombo.Private // the text, or the link to the picture, film or document
 	Body     pombo.Private
 	Buttons  []pombo.Private // what each does: where it leads, what it sends back or copies; "" = nothing of its own
-	Misfits  []pombo.Misfit  // what would keep it from going
+	Misfits  []pombo.TemplateIssue  // what would keep it from going
 }
 
 // PreviewOptions say what is to be drawn.
@@ -69,10 +69,10 @@ func NewPreview(ctx context.Context, c config.Config, o PreviewOptions) (Preview
 }
 
 // notThere is a template that Blip does not have.
-type notThere struct{ misfit pombo.Misfit }
+type notThere struct{ misfit pombo.TemplateIssue }
 
-func (e *notThere) Error() string { return e.misfit.What }
-func (e *notThere) Hint() string  { return e.misfit.Todo }
+func (e *notThere) Error() string { return e.misfit.Message }
+func (e *notThere) Hint() string  { return e.misfit.Hint }
 func (e *notThere) Unwrap() error { return pombo.ErrNotFound }
 
 func rowOf(ctx context.Context, c config.Config, key string) (row pombo.Row, err error) {
@@ -90,17 +90,17 @@ func draw(t pombo.Template, params []pombo.Param) Preview {
 		Template: t,
 		Header:   pombo.Fill(t.HeaderText, pombo.At(params, pombo.HeaderText)),
 		Body:     pombo.Fill(t.Body, pombo.At(params, pombo.Body)),
-		Misfits:  t.Check(t.Language, pombo.Places(params)),
+		Misfits:  t.Check(t.Language, pombo.Slots(params)),
 	}
-	for _, place := range []pombo.Place{pombo.HeaderImage, pombo.HeaderVideo, pombo.HeaderDocument} {
+	for _, place := range []pombo.Slot{pombo.HeaderImage, pombo.HeaderVideo, pombo.HeaderDocument} {
 		if links := pombo.At(params, place); len(links) > 0 {
 			p.Header = links[0]
 		}
 	}
 	for i, b := range t.Buttons {
-		place := pombo.Place(fmt.Sprintf("button%d", i))
+		place := pombo.Slot(fmt.Sprintf("button%d", i))
 		does := pombo.Fill(b.URL, pombo.At(params, place))
-		for _, more := range []pombo.Place{place + "-payload", place + "-code"} {
+		for _, more := range []pombo.Slot{place + "-payload", place + "-code"} {
 			if values := pombo.At(params, more); len(values) > 0 {
 				does = values[0]
 			}
@@ -109,7 +109,7 @@ func draw(t pombo.Template, params []pombo.Param) Preview {
 	}
 	for i, v := range params {
 		if reason, detail := pombo.CheckValue(v.Value); reason != pombo.NoReason {
-			p.Misfits = append(p.Misfits, pombo.Misfit{Reason: reason, What: fmt.Sprintf("value %d (%s) %s", i+1, v.Place, detail), Todo: reason.Todo()})
+			p.Misfits = append(p.Misfits, pombo.TemplateIssue{Reason: reason, Message: fmt.Sprintf("value %d (%s) %s", i+1, v.Slot, detail), Hint: reason.Hint()})
 		}
 	}
 	return p

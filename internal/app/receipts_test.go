@@ -39,8 +39,8 @@ func passes(code int, text string) bool {
 	return code == 131049 || code == 131056 || strings.Contains(text, "131049") || strings.Contains(text, "131056")
 }
 
-func id(row int) pombo.ID {
-	return pombo.Key{Source: "notificacao", Row: strconv.Itoa(row), Generation: 1}.ID()
+func id(row int) pombo.MessageID {
+	return pombo.Key{Source: "notificacao", RowKey: strconv.Itoa(row), Generation: 1}.MessageID()
 }
 
 // ends checks that every message has ended as Blip says, in the ledger and in the
@@ -48,8 +48,8 @@ func id(row int) pombo.ID {
 func (w *world) ends(rows int) {
 	w.t.Helper()
 	want, wantCodes := map[pombo.State]int{}, map[string]int{}
-	state := map[pombo.ID]pombo.State{}
-	resent := map[pombo.ID]bool{}
+	state := map[pombo.MessageID]pombo.State{}
+	resent := map[pombo.MessageID]bool{}
 	for row := 1; row <= rows; row++ {
 		s := pombo.State("")
 		for _, r := range w.blip.Receipts(string(id(row))) {
@@ -100,11 +100,11 @@ func (w *world) ends(rows int) {
 			w.t.Fatal(err)
 		}
 		got[n.State]++
-		if n.State != state[n.ID] {
-			w.t.Errorf("row %d is %s (%s), want %s", row, n.State, n.Reason, state[n.ID])
+		if n.State != state[n.MessageID] {
+			w.t.Errorf("row %d is %s (%s), want %s", row, n.State, n.Reason, state[n.MessageID])
 		}
 		n.Key.Generation++
-		if _, _, err := db.Notification(w.t.Context(), n.Key.ID()); (err == nil) != resent[id(row)] {
+		if _, _, err := db.Notification(w.t.Context(), n.Key.MessageID()); (err == nil) != resent[id(row)] {
 			w.t.Errorf("row %d is sent again: %t, want %t", row, err == nil, resent[id(row)])
 		}
 	}

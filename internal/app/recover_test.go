@@ -90,7 +90,7 @@ func TestRecoverAfterALostLedger(t *testing.T) {
 	if got := w.blip.Counts(); got.Messages != sent+unsent || got.Doubled != 0 {
 		t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, sent+unsent)
 	}
-	story, err := client.Show(t.Context(), pombo.Key{Source: "notificacao", Row: "1", Generation: 1}.ID())
+	story, err := client.Show(t.Context(), pombo.Key{Source: "notificacao", RowKey: "1", Generation: 1}.MessageID())
 	if err != nil {
 		t.Fatal(err)
 	}

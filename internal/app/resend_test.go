@@ -35,7 +35,7 @@ type street struct {
 	name   string
 
 	mu   sync.Mutex
-	sent []pombo.ID
+	sent []pombo.MessageID
 }
 
 // onTheStreet runs a test in a bubble of its own.
@@ -126,21 +126,21 @@ func (s *street) takeIn(want int) {
 	time.Sleep(10 * time.Second)
 }
 
-func (s *street) id(row, generation int) pombo.ID {
-	return pombo.Key{Source: s.name, Row: strconv.Itoa(row), Generation: generation}.ID()
+func (s *street) id(row, generation int) pombo.MessageID {
+	return pombo.Key{Source: s.name, RowKey: strconv.Itoa(row), Generation: generation}.MessageID()
 }
 
-func (s *street) fails(remedy pombo.Remedy, ids ...pombo.ID) {
+func (s *street) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
 	s.Helper()
 	for _, id := range ids {
-		_, err := s.ledger.Apply(s.Context(), []pombo.Receipt{{ID: id, State: pombo.Failed, Reason: pombo.ChannelError, Remedy: remedy, At: time.Now()}})
+		_, err := s.ledger.Apply(s.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: pombo.ChannelError, Policy: remedy, At: time.Now()}})
 		s.must(err)
 	}
 	s.engine.Moved()
 	time.Sleep(5 * time.Second)
 }
 
-func (s *street) stands(id pombo.ID, want pombo.State, why pombo.Reason) {
+func (s *street) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) {
 	s.Helper()
 	n, _, err := s.ledger.Notification(s.Context(), id)
 	s.must(err)
@@ -150,7 +150,7 @@ func (s *street) stands(id pombo.ID, want pombo.State, why pombo.Reason) {
 }
 
 // times is how often Blip was given the message.
-func (s *street) times(id pombo.ID) (n int) {
+func (s *street) times(id pombo.MessageID) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sent := range s.sent {
@@ -162,18 +162,18 @@ func (s *street) times(id pombo.ID) (n int) {
 }
 
 // findings compares table and ledger.
-func (s *street) findings() (kinds []pombo.FindingKind) {
+func (s *street) findings() (kinds []pombo.DiscrepancyKind) {
 	s.Helper()
 	r, err := reconcile.New(reconcile.Options{
 		SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger,
-		Ask:    func(context.Context, pombo.ID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
+		Ask:    func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
 		Leave:  func(context.Context) error { return errors.New("not asked") },
 		Record: func(context.Context, []pombo.Receipt) error { return nil },
 	})
 	s.must(err)
 	result, err := r.Run(s.Context())
 	s.must(err)
-	for _, f := range result.Findings {
+	for _, f := range result.Discrepancies {
 		kinds = append(kinds, f.Kind)
 	}
 	slices.Sort(kinds)
@@ -186,14 +186,14 @@ func (s *street) Identity(_ context.Context, n phone.Number) (string, error) {
 func (s *street) Redirects() int                                      { return 0 }
 func (s *street) RedirectReply(context.Context, string, int) error    { return nil }
 func (s *street) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
-func (s *street) Receipts(context.Context, pombo.ID) ([]pombo.Receipt, error) {
+func (s *street) Receipts(context.Context, pombo.MessageID) ([]pombo.Receipt, error) {
 	return nil, nil
 }
 
 func (s *street) Send(_ context.Context, m pombo.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sent = append(s.sent, m.ID)
+	s.sent = append(s.sent, m.MessageID)
 	return nil
 }
 
@@ -204,19 +204,19 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *street) {
 		s.takeIn(3)
 		s.wantCodes(2, 2, 2)
-		s.fails(pombo.RemedyBackoff, s.id(1, 1), s.id(2, 1), s.id(3, 1))
+		s.fails(pombo.ResendBackoff, s.id(1, 1), s.id(2, 1), s.id(3, 1))
 		s.exec(`UPDATE NOTIFICACAO SET CD_STATUS = 9 WHERE ID = 3`)
-		if got := s.findings(); !slices.Equal(got, []pombo.FindingKind{pombo.RowNotPending}) {
+		if got := s.findings(); !slices.Equal(got, []pombo.DiscrepancyKind{pombo.RowNotPending}) {
 			t.Errorf("findings = %v, want one: that of the row that its owner changed", got)
 		}
 		time.Sleep(10 * time.Minute)
 		s.stands(s.id(1, 2), pombo.Accepted, pombo.NoReason)
 		s.stands(s.id(2, 2), pombo.Accepted, pombo.NoReason)
-		s.stands(s.id(3, 2), pombo.Cancelled, pombo.RowTakenBack)
+		s.stands(s.id(3, 2), pombo.Cancelled, pombo.Withdrawn)
 
 		// The second fails for good; a person has it sent again, in a pause.
-		s.fails(pombo.RemedyBackoff, s.id(1, 2))
-		s.fails(pombo.RemedyNever, s.id(2, 2))
+		s.fails(pombo.ResendBackoff, s.id(1, 2))
+		s.fails(pombo.ResendNever, s.id(2, 2))
 		s.wantCodes(2, 3, 9)
 		s.must(s.engine.Pause(s.Context(), pombo.Pause{By: "operator"}))
 		s.must(s.engine.Retry(s.Context(), s.id(2, 2)))

@@ -18,19 +18,19 @@ type witness struct {
 }
 
 // facts costs a few statements on the ledger and none on the source.
-func (w witness) facts(ctx context.Context) (pombo.Facts, error) {
+func (w witness) facts(ctx context.Context) (pombo.Snapshot, error) {
 	b, err := w.ledger.Backlog(ctx)
 	if err != nil {
-		return pombo.Facts{}, err
+		return pombo.Snapshot{}, err
 	}
 	p, paused, err := w.engine.Paused(ctx)
 	if err != nil {
-		return pombo.Facts{}, err
+		return pombo.Snapshot{}, err
 	}
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}
-	return pombo.Facts{Now: time.Now(), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
+	return pombo.Snapshot{Now: time.Now(), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
 }
 
 // check is the check of readiness that is called sending: it fails when rows are
@@ -45,14 +45,14 @@ func (w witness) check(ctx context.Context) error {
 	return stuck(f)
 }
 
-func stuck(f pombo.Facts) error {
+func stuck(f pombo.Snapshot) error {
 	if !f.Stalled() {
 		return nil
 	}
-	for _, t := range f.Troubles() {
+	for _, t := range f.Alerts() {
 		if t.Name == "ledger" || t.Name == "nothing_sent" {
-			return errors.New(t.Sentence + "; " + t.Todo)
+			return errors.New(t.Message + "; " + t.Hint)
 		}
 	}
-	return errors.New("rows are due and no try ends; " + pombo.WhyNone.Todo())
+	return errors.New("rows are due and no try ends; " + pombo.WaitUnexplained.Hint())
 }

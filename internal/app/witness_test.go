@@ -12,10 +12,10 @@ import (
 func TestSendingIsStuckOnlyWithoutAnExplanation(t *testing.T) {
 	now := time.Now()
 	long := now.Add(-time.Hour)
-	f := pombo.Facts{
+	f := pombo.Snapshot{
 		Now:      now,
 		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Oldest: long, Ready: 3, ReadySince: long},
-		Progress: pombo.Progress{Started: long, Patience: time.Minute},
+		Progress: pombo.Progress{Started: long, IdleLimit: time.Minute},
 	}
 	if err := stuck(f); err == nil || !strings.Contains(err.Error(), "nothing sent for 60 minutes while 3 rows wait: nothing explains it") || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("error = %v, want what is so and what to do", err)

@@ -68,7 +68,7 @@ func BenchmarkIdentity(b *testing.B) {
 func BenchmarkRender(b *testing.B) {
 	c := newClient(b, "http://127.0.0.1:1")
 	m := message()
-	m.Params = append(m.Params, pombo.Param{Place: "button0", Value: "track/1234"})
+	m.Params = append(m.Params, pombo.Param{Slot: "button0", Value: "track/1234"})
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {

@@ -96,7 +96,7 @@ func TestBroken(t *testing.T) {
 		url    string // of a server that is there already, or
 		serve  func(w *wire, c net.Conn, r *bufio.Reader)
 		reason pombo.Reason // of the message
-		reach  pombo.Reached
+		reach  pombo.Delivery
 		detail string
 	}{
 		{name: "nobody listens", url: "http://" + closed.Addr().String(),
@@ -146,16 +146,16 @@ func TestBroken(t *testing.T) {
 			c := newClient(t, url, func(o *Options) { o.Timeout = limit })
 
 			f := fault(t, c.Send(t.Context(), message()))
-			if f.Reason != tt.reason || f.Reached != tt.reach || !f.Retry {
-				t.Errorf("message: %s, reached %v, retry %v; want %s, reached %v, retry true", f.Reason, f.Reached, f.Retry, tt.reason, tt.reach)
+			if f.Reason != tt.reason || f.Delivery != tt.reach || !f.Retry {
+				t.Errorf("message: %s, reached %v, retry %v; want %s, reached %v, retry true", f.Reason, f.Delivery, f.Retry, tt.reason, tt.reach)
 			}
 			if f.Detail != tt.detail {
 				t.Errorf("message: detail = %q, want %q", f.Detail, tt.detail)
 			}
 			_, err := c.Identity(t.Context(), number(t, testPhone))
 			g := fault(t, err)
-			if g.Reached != no || !g.Retry || g.Reason == pombo.NoAnswer || g.Reason == pombo.GatewayTimeout {
-				t.Errorf("command: %s, reached %v, retry %v; want a retry, reached no and no doubt", g.Reason, g.Reached, g.Retry)
+			if g.Delivery != no || !g.Retry || g.Reason == pombo.NoAnswer || g.Reason == pombo.GatewayTimeout {
+				t.Errorf("command: %s, reached %v, retry %v; want a retry, reached no and no doubt", g.Reason, g.Delivery, g.Retry)
 			}
 			for _, f := range []*pombo.Error{f, g} {
 				safe(t, f)
@@ -185,9 +185,9 @@ func TestCutBeforeReading(t *testing.T) {
 	c := newClient(t, w.url)
 	for range 50 {
 		f := fault(t, c.Send(t.Context(), message()))
-		got := [2]any{f.Reason, f.Reached}
+		got := [2]any{f.Reason, f.Delivery}
 		if got != [2]any{pombo.BlipUnreachable, no} && got != [2]any{pombo.NoAnswer, unknown} {
-			t.Fatalf("error = %s, reached %v", f.Reason, f.Reached)
+			t.Fatalf("error = %s, reached %v", f.Reason, f.Delivery)
 		}
 	}
 }
@@ -206,8 +206,8 @@ func TestNoSecondPost(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := fault(t, c.Send(t.Context(), message()))
-	if f.Reason != pombo.NoAnswer || f.Reached != unknown {
-		t.Errorf("error = %s, reached %v; want %s, reached unknown", f.Reason, f.Reached, pombo.NoAnswer)
+	if f.Reason != pombo.NoAnswer || f.Delivery != unknown {
+		t.Errorf("error = %s, reached %v; want %s, reached unknown", f.Reason, f.Delivery, pombo.NoAnswer)
 	}
 	if n := w.connections.Load(); n != 1 {
 		t.Errorf("connections = %d, want 1: the message was sent again", n)
@@ -289,8 +289,8 @@ func TestWrittenInPart(t *testing.T) {
 			}
 			left.Store(tt.bytes)
 			f := fault(t, c.Send(t.Context(), tt.message))
-			if f.Reason != pombo.BlipUnreachable || f.Reached != no || !f.Retry {
-				t.Errorf("error = %s, reached %v, retry %v; want %s, reached no, retry", f.Reason, f.Reached, f.Retry, pombo.BlipUnreachable)
+			if f.Reason != pombo.BlipUnreachable || f.Delivery != no || !f.Retry {
+				t.Errorf("error = %s, reached %v, retry %v; want %s, reached no, retry", f.Reason, f.Delivery, f.Retry, pombo.BlipUnreachable)
 			}
 			if n := dials.Load(); n != 1 {
 				t.Errorf("connections = %d, want 1: the message was sent again", n)
@@ -320,8 +320,8 @@ func TestEveryCallStartsAfresh(t *testing.T) {
 			return nil, &net.DNSError{Err: "no such host", Name: "http.msging.net", IsNotFound: true}
 		}
 		f := fault(t, c.Send(t.Context(), message()))
-		if f.Reason != pombo.BlipUnreachable || f.Reached != no || f.Pause != connectWait || f.Detail != "the name of the server cannot be found" {
-			t.Fatalf("error = %v, reached %v, pause %s; want %s, reached no, %s", f, f.Reached, f.Pause, pombo.BlipUnreachable, connectWait)
+		if f.Reason != pombo.BlipUnreachable || f.Delivery != no || f.Pause != connectWait || f.Detail != "the name of the server cannot be found" {
+			t.Fatalf("error = %v, reached %v, pause %s; want %s, reached no, %s", f, f.Delivery, f.Pause, pombo.BlipUnreachable, connectWait)
 		}
 	}
 }
@@ -335,8 +335,8 @@ func TestReadErrorIsNoProof(t *testing.T) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		return brokenReads{conn}, err
 	}
-	if f := fault(t, c.Send(t.Context(), message())); f.Reached != unknown {
-		t.Errorf("reached = %v, want unknown", f.Reached)
+	if f := fault(t, c.Send(t.Context(), message())); f.Delivery != unknown {
+		t.Errorf("reached = %v, want unknown", f.Delivery)
 	}
 }
 
@@ -357,8 +357,8 @@ func TestCallerGivesUp(t *testing.T) {
 		s := answering(t, http.StatusAccepted, nil)
 		c := newClient(t, s.URL)
 		f := fault(t, c.Send(ctx, message()))
-		if f.Reason != pombo.Interrupted || f.Reached != no || !errors.Is(f, context.Canceled) {
-			t.Errorf("error = %s, reached %v, cause %v; want %s, reached no, %v", f.Reason, f.Reached, f.Err, pombo.Interrupted, context.Canceled)
+		if f.Reason != pombo.Interrupted || f.Delivery != no || !errors.Is(f, context.Canceled) {
+			t.Errorf("error = %s, reached %v, cause %v; want %s, reached no, %v", f.Reason, f.Delivery, f.Err, pombo.Interrupted, context.Canceled)
 		}
 		if n := len(s.got()); n != 0 {
 			t.Errorf("requests = %d, want none", n)
@@ -375,14 +375,14 @@ func TestCallerGivesUp(t *testing.T) {
 			})
 			c := newClient(t, w.url)
 			if call == "message" {
-				if f := fault(t, c.Send(ctx, message())); f.Reason != pombo.NoAnswer || f.Reached != unknown {
-					t.Errorf("error = %s, reached %v; want %s, reached unknown", f.Reason, f.Reached, pombo.NoAnswer)
+				if f := fault(t, c.Send(ctx, message())); f.Reason != pombo.NoAnswer || f.Delivery != unknown {
+					t.Errorf("error = %s, reached %v; want %s, reached unknown", f.Reason, f.Delivery, pombo.NoAnswer)
 				}
 				return
 			}
 			_, err := c.Receipts(ctx, testID)
-			if f := fault(t, err); f.Reason != pombo.Interrupted || f.Reached != no {
-				t.Errorf("error = %s, reached %v; want %s, reached no", f.Reason, f.Reached, pombo.Interrupted)
+			if f := fault(t, err); f.Reason != pombo.Interrupted || f.Delivery != no {
+				t.Errorf("error = %s, reached %v; want %s, reached no", f.Reason, f.Delivery, pombo.Interrupted)
 			}
 		})
 	}
@@ -405,8 +405,8 @@ func TestRefusedWithoutItsBody(t *testing.T) {
 		w.request(r)
 		write(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{")
 	})
-	if f := fault(t, newClient(t, w.url).Send(t.Context(), message())); f.Reason != pombo.Unauthorized || f.Reached != no {
-		t.Errorf("error = %s, reached %v; want %s, reached no", f.Reason, f.Reached, pombo.Unauthorized)
+	if f := fault(t, newClient(t, w.url).Send(t.Context(), message())); f.Reason != pombo.Unauthorized || f.Delivery != no {
+		t.Errorf("error = %s, reached %v; want %s, reached no", f.Reason, f.Delivery, pombo.Unauthorized)
 	}
 }
 
@@ -563,7 +563,7 @@ func TestBodiesAreNotMixed(t *testing.T) {
 	for i := range 16 {
 		all.Go(func() {
 			mark := string(rune('A' + i))
-			m := pombo.Message{ID: pombo.ID(mark), To: "x@y", Params: body(pombo.Private(strings.Repeat(mark, 40_000)))}
+			m := pombo.Message{MessageID: pombo.MessageID(mark), To: "x@y", Params: body(pombo.Private(strings.Repeat(mark, 40_000)))}
 			for range 10 {
 				_ = c.Send(t.Context(), m)
 			}

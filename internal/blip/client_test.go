@@ -28,7 +28,7 @@ const (
 	testKey      = "bXlib3Q6c2VjcmV0LWtleQ=="
 	testPhone    = "+5531900000001"
 	testIdentity = "553100000001@wa.gw.msging.net"
-	testID       = pombo.ID("0f8fad5b-d9cb-469f-a165-70867728950e")
+	testID       = pombo.MessageID("0f8fad5b-d9cb-469f-a165-70867728950e")
 )
 
 // newClient returns a client of the server at url, with the settings of the
@@ -76,13 +76,13 @@ func number(t testing.TB, s string) phone.Number {
 func body(values ...pombo.Private) []pombo.Param {
 	var ps []pombo.Param
 	for _, v := range values {
-		ps = append(ps, pombo.Param{Place: pombo.Body, Value: v})
+		ps = append(ps, pombo.Param{Slot: pombo.Body, Value: v})
 	}
 	return ps
 }
 
 func message() pombo.Message {
-	return pombo.Message{ID: testID, To: testIdentity, Params: body("Maria", "#1234")}
+	return pombo.Message{MessageID: testID, To: testIdentity, Params: body("Maria", "#1234")}
 }
 
 // fault returns err as a *pombo.Error.
@@ -163,14 +163,14 @@ func sameJSON(t *testing.T, got, want []byte) {
 
 func TestRequestsAreGolden(t *testing.T) {
 	fullMessage := pombo.Message{
-		ID: testID, To: testIdentity, Template: "order_shipped_image",
+		MessageID: testID, To: testIdentity, Template: "order_shipped_image",
 		// The order of the row's columns is not that of the components.
 		Params: []pombo.Param{
-			{Place: "button1", Value: "track/1234"},
-			{Place: pombo.Body, Value: "Maria"},
-			{Place: pombo.HeaderImage, Value: "https://cdn.example.com/a.png"},
-			{Place: "button0-payload", Value: "TRACK_1234"},
-			{Place: pombo.Body, Value: "#1234"},
+			{Slot: "button1", Value: "track/1234"},
+			{Slot: pombo.Body, Value: "Maria"},
+			{Slot: pombo.HeaderImage, Value: "https://cdn.example.com/a.png"},
+			{Slot: "button0-payload", Value: "TRACK_1234"},
+			{Slot: pombo.Body, Value: "#1234"},
 		},
 	}
 	place := func(o *Options) {
@@ -252,21 +252,21 @@ func TestIdentity(t *testing.T) {
 		{"names in another case", `{"Status":"Success","Resource":{"AlternativeAccount":"2@b"}}`, "2@b", nil},
 		{"a GUID", `{"status":"success","resource":{"identity":"3b6f0000-0000-4000-8000-000000000001@wa.gw.msging.net"}}`, "3b6f0000-0000-4000-8000-000000000001@wa.gw.msging.net", nil},
 		{"not found", string(golden(t, "account-get.failure.json")), "",
-			&pombo.Error{Reason: pombo.NotOnWhatsApp, Reached: no, Code: 67, Detail: "code 67: The resource was not found", Err: pombo.ErrNotFound}},
+			&pombo.Error{Reason: pombo.NotOnWhatsApp, Delivery: no, Code: 67, Detail: "code 67: The resource was not found", Err: pombo.ErrNotFound}},
 		{"unsupported", string(golden(t, "command-failure.json")), "",
-			&pombo.Error{Reason: pombo.CommandFailed, Reached: no, Code: 62, Detail: "code 62: The resource is not supported"}},
+			&pombo.Error{Reason: pombo.CommandFailed, Delivery: no, Code: 62, Detail: "code 62: The resource is not supported"}},
 		{"another bot's key", `{"status":"failure","reason":{"code":81,"description":"Unable to determine the WhatsApp Business Account of the sender"}}`, "",
-			&pombo.Error{Reason: pombo.Forbidden, Retry: true, Reached: no, Pause: accountWait, Code: 81, Detail: "code 81: Unable to determine the WhatsApp Business Account of the sender"}},
+			&pombo.Error{Reason: pombo.Forbidden, Retry: true, Delivery: no, Pause: accountWait, Code: 81, Detail: "code 81: Unable to determine the WhatsApp Business Account of the sender"}},
 		{"gateway silent", `{"status":"failure","reason":{"code":86,"description":"timed out for +55 31 90000-0001"}}`, "",
-			&pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Reached: no, Code: 86, Detail: "code 86: timed out for …"}},
+			&pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: no, Code: 86, Detail: "code 86: timed out for …"}},
 		{"success without identity", `{"status":"success","resource":{}}`, "",
-			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Reached: no, Detail: "Blip's answer names no identity"}},
+			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: no, Detail: "Blip's answer names no identity"}},
 		{"success without resource", `{"status":"success"}`, "",
-			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Reached: no, Detail: "Blip's answer names no identity"}},
+			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: no, Detail: "Blip's answer names no identity"}},
 		{"a page", `<html>Welcome to our Wi-Fi</html>`, "",
-			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: no, Pause: accountWait, Detail: "the answer is no LIME envelope: something else than Blip answered"}},
+			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: no, Pause: accountWait, Detail: "the answer is no LIME envelope: something else than Blip answered"}},
 		{"other JSON", `{"ok":true}`, "",
-			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: no, Pause: accountWait, Detail: "the answer is no LIME envelope: something else than Blip answered"}},
+			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: no, Pause: accountWait, Detail: "the answer is no LIME envelope: something else than Blip answered"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -351,7 +351,7 @@ func TestRedirectReply(t *testing.T) {
 		s := answering(t, http.StatusOK, []byte(`{"status":"failure","reason":{"code":61,"description":"state of 553100000001@wa.gw.msging.net"}}`))
 		c := newClient(t, s.URL, func(o *Options) { o.MasterState, o.FlowID, o.StateID = "m", "f", "s" })
 		f := fault(t, redirectReply(t.Context(), c))
-		if !f.Retry || f.Reached != no || strings.Contains(f.Error(), "553100000001") {
+		if !f.Retry || f.Delivery != no || strings.Contains(f.Error(), "553100000001") {
 			t.Errorf("error = %+v, want a retry, reached no, and no identity", f)
 		}
 		if got := len(s.got()); got != 1 {
@@ -385,7 +385,7 @@ func TestCheck(t *testing.T) {
 				}
 				return
 			}
-			if f := fault(t, err); f.Reason != tt.want || f.Reached != no {
+			if f := fault(t, err); f.Reason != tt.want || f.Delivery != no {
 				t.Errorf("error = %+v, want %s, reached no", f, tt.want)
 			}
 		})
@@ -456,7 +456,7 @@ func TestRandomUUID(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
 		id := randomUUID()
-		if _, err := pombo.ParseID(id); err != nil || id[14] != '4' || !strings.Contains("89ab", id[19:20]) || seen[id] {
+		if _, err := pombo.ParseMessageID(id); err != nil || id[14] != '4' || !strings.Contains("89ab", id[19:20]) || seen[id] {
 			t.Fatalf("%q is no new version 4 UUID", id)
 		}
 		seen[id] = true

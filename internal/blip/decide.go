@@ -10,7 +10,7 @@ import (
 type decision struct {
 	reason  pombo.Reason
 	retry   bool          // a later attempt makes sense
-	reached pombo.Reached // of a message; a command is never in doubt (see forCommand)
+	reached pombo.Delivery // of a message; a command is never in doubt (see forCommand)
 	pause   time.Duration // rest of the whole bot; Retry-After, when given, replaces it
 }
 
@@ -50,8 +50,8 @@ const (
 
 // Short names, so that the table stays a table.
 const (
-	no      = pombo.ReachedNo
-	unknown = pombo.ReachedUnknown
+	no      = pombo.NotSent
+	unknown = pombo.MaybeSent
 	again   = true
 	never   = false
 )

@@ -28,7 +28,7 @@ func TestStatuses(t *testing.T) {
 		status  int
 		reason  pombo.Reason
 		retry   bool
-		reached pombo.Reached
+		reached pombo.Delivery
 		pause   time.Duration
 		command pombo.Reason // the reason when a command was answered so
 	}{
@@ -70,7 +70,7 @@ func TestStatuses(t *testing.T) {
 			s := answering(t, tt.status, nil)
 			c := newClient(t, s.URL)
 			want := &pombo.Error{
-				Reason: tt.reason, Retry: tt.retry, Reached: tt.reached, Pause: tt.pause,
+				Reason: tt.reason, Retry: tt.retry, Delivery: tt.reached, Pause: tt.pause,
 				Code: tt.status, Detail: fmt.Sprintf("HTTP status %d", tt.status),
 			}
 			if diff := cmp.Diff(want, fault(t, c.Send(t.Context(), message()))); diff != "" {
@@ -79,7 +79,7 @@ func TestStatuses(t *testing.T) {
 			if tt.command == "" {
 				return
 			}
-			want.Reason, want.Reached = tt.command, no
+			want.Reason, want.Delivery = tt.command, no
 			_, err := c.Identity(t.Context(), number(t, testPhone))
 			if diff := cmp.Diff(want, fault(t, err)); diff != "" {
 				t.Errorf("command (-want +got):\n%s", diff)
@@ -98,27 +98,27 @@ func TestReasonInTheBody(t *testing.T) {
 		want   pombo.Error
 	}{
 		{"golden", 400, string(golden(t, "bad-request.json")),
-			pombo.Error{Reason: pombo.BadRequest, Reached: no, Code: 21, Detail: "HTTP status 400, code 21: The envelope has no to"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 21, Detail: "HTTP status 400, code 21: The envelope has no to"}},
 		{"in an envelope", 400, `{"status":"failure","reason":{"code":26,"description":"bad recipients"}}`,
-			pombo.Error{Reason: pombo.BadRequest, Reached: no, Code: 26, Detail: "HTTP status 400, code 26: bad recipients"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 26, Detail: "HTTP status 400, code 26: bad recipients"}},
 		{"quota", 400, `{"code":34,"description":"quota"}`,
-			pombo.Error{Reason: pombo.RateLimited, Retry: true, Reached: no, Pause: 2 * time.Minute, Code: 34, Detail: "HTTP status 400, code 34: quota"}},
+			pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: no, Pause: 2 * time.Minute, Code: 34, Detail: "HTTP status 400, code 34: quota"}},
 		{"template missing", 400, `{"code":81,"description":"(#132001) Template name does not exist in pt_BR"}`,
-			pombo.Error{Reason: pombo.TemplateMissing, Reached: no, Code: 132001, Detail: "HTTP status 400, code 132001: 132001 Template name does not exist in pt_BR"}},
+			pombo.Error{Reason: pombo.TemplateMissing, Delivery: no, Code: 132001, Detail: "HTTP status 400, code 132001: 132001 Template name does not exist in pt_BR"}},
 		{"gateway silent", 400, `{"code":86,"description":"timed out"}`,
-			pombo.Error{Reason: pombo.GatewayTimeout, Reached: unknown, Code: 86, Detail: "HTTP status 400, code 86: timed out"}},
+			pombo.Error{Reason: pombo.GatewayTimeout, Delivery: unknown, Code: 86, Detail: "HTTP status 400, code 86: timed out"}},
 		{"unknown code", 400, `{"code":99,"description":"new"}`,
-			pombo.Error{Reason: pombo.BadRequest, Reached: no, Code: 99, Detail: "HTTP status 400, code 99: new"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 99, Detail: "HTTP status 400, code 99: new"}},
 		{"code as text", 400, `{"code":"21","description":"x"}`,
-			pombo.Error{Reason: pombo.BadRequest, Reached: no, Code: 21, Detail: "HTTP status 400, code 21"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 21, Detail: "HTTP status 400, code 21"}},
 		{"a refusal within a 500 proves nothing", 500, `{"code":21,"description":"x"}`,
-			pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Reached: unknown, Code: 21, Detail: "HTTP status 500, code 21"}},
+			pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: unknown, Code: 21, Detail: "HTTP status 500, code 21"}},
 		{"rate keeps its pause", 429, `{"code":1,"description":"slow down"}`,
-			pombo.Error{Reason: pombo.RateLimited, Retry: true, Reached: no, Pause: 2 * time.Minute, Code: 1, Detail: "HTTP status 429, code 1: slow down"}},
+			pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: no, Pause: 2 * time.Minute, Code: 1, Detail: "HTTP status 429, code 1: slow down"}},
 		{"a page", 400, `<html>no</html>`,
-			pombo.Error{Reason: pombo.BadRequest, Reached: no, Code: 400, Detail: "HTTP status 400"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 400, Detail: "HTTP status 400"}},
 		{"everything private", 400, `{"code":21,"description":"Key ` + testKey + ` sent Maria, #1234 to ` + testIdentity + ` (+55 31 90000-0001)"}`,
-			pombo.Error{Reason: pombo.BadRequest, Reached: no, Code: 21, Detail: "HTTP status 400, code 21: Key … sent … to …"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 21, Detail: "HTTP status 400, code 21: Key … sent … to …"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -64,13 +64,13 @@ func useless(p phase, detail string) *pombo.Error {
 
 // fault starts the error that carries the decision.
 func (d decision) fault() *pombo.Error {
-	return &pombo.Error{Reason: d.reason, Retry: d.retry, Reached: d.reached, Pause: d.pause}
+	return &pombo.Error{Reason: d.reason, Retry: d.retry, Delivery: d.reached, Pause: d.pause}
 }
 
 // forCommand is decision.forCommand for an error already made.
 func forCommand(f *pombo.Error) *pombo.Error {
-	d := decision{f.Reason, f.Retry, f.Reached, f.Pause}.forCommand()
-	f.Reason, f.Retry, f.Reached, f.Pause = d.reason, d.retry, d.reached, d.pause
+	d := decision{f.Reason, f.Retry, f.Delivery, f.Pause}.forCommand()
+	f.Reason, f.Retry, f.Delivery, f.Pause = d.reason, d.retry, d.reached, d.pause
 	return f
 }
 

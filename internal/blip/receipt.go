@@ -91,11 +91,11 @@ func eachEnvelope(body []byte, f func(json.RawMessage)) error {
 
 // receipt translates. Of the words of a failure only known ones are kept.
 func (n notification) receipt() (pombo.Receipt, error) {
-	id, err := pombo.ParseID(string(n.ID))
+	id, err := pombo.ParseMessageID(string(n.ID))
 	if err != nil {
 		return pombo.Receipt{}, errNotReceipt
 	}
-	r := pombo.Receipt{ID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID)}
+	r := pombo.Receipt{MessageID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID)}
 	switch n.Event {
 	case "accepted":
 		r.State = pombo.Accepted
@@ -109,7 +109,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 		r.State = pombo.Failed
 		said := n.Reason.reason()
 		d, code := decideReason(said)
-		r.Reason, r.Code, r.Detail, r.Remedy = d.reason, code, known(said.text), said.remedy()
+		r.Reason, r.Code, r.Detail, r.Policy = d.reason, code, known(said.text), said.remedy()
 	default:
 		return pombo.Receipt{}, errNotReceipt
 	}
@@ -140,7 +140,7 @@ func rank(s pombo.State) int {
 // Receipts asks Blip what it knows of a message, oldest first. None is no error:
 // Blip never took the message, or forgot it (after three days), or is late with
 // writing it down.
-func (c *Client) Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+func (c *Client) Receipts(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	var resource json.RawMessage
 	err := c.command(ctx, command{
 		kind: receiptsKind, to: server, method: "get",
@@ -163,7 +163,7 @@ func (c *Client) Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, er
 		if !decode(item, &n) {
 			continue
 		}
-		if r, err := n.receipt(); err == nil && r.ID == id {
+		if r, err := n.receipt(); err == nil && r.MessageID == id {
 			receipts = append(receipts, r)
 		}
 	}

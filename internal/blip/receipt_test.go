@@ -31,7 +31,7 @@ func TestParseReceipts(t *testing.T) {
 		{"failed with Meta's code", string(golden(t, "receipt-failed-meta.json")),
 			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.Undeliverable, Code: 131026, Detail: "Message undeliverable"}},
 		{"failed with Meta's code in the text", string(golden(t, "receipt-failed-wrapped81.json")),
-			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.MarketingCap, Code: 131049, Remedy: pombo.RemedyDays,
+			pombo.Receipt{State: pombo.Failed, At: at(1767225601500), Reason: pombo.MarketingCap, Code: 131049, Policy: pombo.ResendDays,
 				Detail: "Gateway error: 131049 This message was not delivered to maintain healthy ecosystem engagement."}},
 		{"failed, gateway silent", string(golden(t, "receipt-failed-86.json")),
 			pombo.Receipt{State: pombo.Failed, At: at(1767225660000), Reason: pombo.GatewayTimeout, Code: 86, Detail: "The gateway switch operation timed out"}},
@@ -50,7 +50,7 @@ func TestParseReceipts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.want.ID = testID
+			tt.want.MessageID = testID
 			got, err := ParseReceipts([]byte(tt.body))
 			if err != nil {
 				t.Fatal(err)
@@ -204,8 +204,8 @@ func TestReceipts(t *testing.T) {
 			var states []pombo.State
 			for _, r := range got {
 				states = append(states, r.State)
-				if r.ID != testID {
-					t.Errorf("id = %s, want %s", r.ID, testID)
+				if r.MessageID != testID {
+					t.Errorf("id = %s, want %s", r.MessageID, testID)
 				}
 			}
 			if diff := cmp.Diff(tt.want, states); diff != "" {
@@ -241,14 +241,14 @@ func FuzzParseReceipts(f *testing.F) {
 			t.Errorf("error = %v", err)
 		}
 		for _, r := range list {
-			if got, err := pombo.ParseID(string(r.ID)); err != nil || got != r.ID {
-				t.Errorf("id = %q is none", r.ID)
+			if got, err := pombo.ParseMessageID(string(r.MessageID)); err != nil || got != r.MessageID {
+				t.Errorf("id = %q is none", r.MessageID)
 			}
 			if rank(r.State) < 0 || !r.Reason.Valid() || (r.State == pombo.Failed) != (r.Reason != pombo.NoReason) {
 				t.Errorf("state %q, reason %q", r.State, r.Reason)
 			}
-			if r.Remedy != pombo.RemedyNever && r.State != pombo.Failed {
-				t.Errorf("state %q, remedy %q", r.State, r.Remedy)
+			if r.Policy != pombo.ResendNever && r.State != pombo.Failed {
+				t.Errorf("state %q, remedy %q", r.State, r.Policy)
 			}
 			if strings.Contains(r.Detail, "5531987654321") {
 				t.Errorf("detail shows a phone: %q", r.Detail)
@@ -290,7 +290,7 @@ func FuzzAnswer(f *testing.F) {
 		_, err = c.Receipts(ctx, testID)
 		check(t, err)
 		check(t, c.Check(ctx))
-		check(t, c.Send(ctx, pombo.Message{ID: testID, To: "5531987654321@wa.gw.msging.net", Params: body("5531987654321")}))
+		check(t, c.Send(ctx, pombo.Message{MessageID: testID, To: "5531987654321@wa.gw.msging.net", Params: body("5531987654321")}))
 	})
 }
 
@@ -305,7 +305,7 @@ func check(t *testing.T, err error) {
 	if strings.Contains(text, "5531987654321") || strings.Contains(text, "98765-4321") {
 		t.Errorf("the error shows the phone: %s", text)
 	}
-	if !f.Reason.Valid() || f.Reason == pombo.NoReason || f.Reached == pombo.ReachedYes {
+	if !f.Reason.Valid() || f.Reason == pombo.NoReason || f.Delivery == pombo.ReachedYes {
 		t.Errorf("error = %+v", f)
 	}
 }

@@ -16,17 +16,17 @@ var update = flag.Bool("update", false, "write the table into docs/receipts.md")
 // TestRemedies says once more what follows from each code of a failed receipt.
 func TestRemedies(t *testing.T) {
 	const (
-		never    = pombo.RemedyNever
-		backoff  = pombo.RemedyBackoff
-		days     = pombo.RemedyDays
-		template = pombo.RemedyTemplate
-		suspend  = pombo.RemedySuspend
-		bot      = pombo.RemedyBot
-		account  = pombo.RemedyAccount
+		never    = pombo.ResendNever
+		backoff  = pombo.ResendBackoff
+		days     = pombo.ResendDays
+		template = pombo.ResendTemplate
+		suspend  = pombo.ResendSuspend
+		bot      = pombo.ResendBot
+		account  = pombo.ResendAccount
 	)
 	tests := []struct {
 		reason reason
-		want   pombo.Remedy
+		want   pombo.ResendPolicy
 	}{
 		{reason{code: 0}, never},
 		{reason{code: 0, text: "invalid access token"}, bot},
@@ -143,10 +143,10 @@ func TestRemediesAgreeWithDecisions(t *testing.T) {
 		if c.list != lime && c.list != channel && c.list != told {
 			continue
 		}
-		if d.reached == unknown && remedyFor[c] != pombo.RemedyNever {
+		if d.reached == unknown && remedyFor[c] != pombo.ResendNever {
 			t.Errorf("code %d may have been delivered, and is sent again: %q", c.code, remedyFor[c])
 		}
-		if d.reason == pombo.BadRequest && remedyFor[c] != pombo.RemedyNever {
+		if d.reason == pombo.BadRequest && remedyFor[c] != pombo.ResendNever {
 			t.Errorf("code %d is the message's fault, and is sent again: %q", c.code, remedyFor[c])
 		}
 	}
@@ -185,8 +185,8 @@ func remedyTable() string {
 			codes[i] = strconv.Itoa(c)
 		}
 		whose := map[list]string{lime: "Blip ", channel: "WhatsApp ", told: "Blip, by its text, "}[line.list]
-		fmt.Fprintf(&b, "| %s | %s | %s%s |\n", line.remedy.Sentence(), line.trouble, whose, strings.Join(codes, ", "))
+		fmt.Fprintf(&b, "| %s | %s | %s%s |\n", line.remedy.Message(), line.trouble, whose, strings.Join(codes, ", "))
 	}
-	b.WriteString("| " + pombo.RemedyNever.Sentence() + " | any other code | |\n")
+	b.WriteString("| " + pombo.ResendNever.Message() + " | any other code | |\n")
 	return b.String()
 }

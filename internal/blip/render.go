@@ -38,7 +38,7 @@ func (c *Client) appendMessage(b []byte, m pombo.Message) ([]byte, *pombo.Error)
 		template = c.o.Template
 	}
 	switch {
-	case m.ID == "":
+	case m.MessageID == "":
 		// Blip takes such a message and never says what became of it.
 		return nil, notSent(pombo.BadRequest, "the message has no id")
 	case m.To == "":
@@ -47,7 +47,7 @@ func (c *Client) appendMessage(b []byte, m pombo.Message) ([]byte, *pombo.Error)
 		return nil, notSent(pombo.TemplateMissing, "the message names no template and none is configured")
 	}
 	b = append(b, `{"id":`...)
-	b = appendString(b, string(m.ID))
+	b = appendString(b, string(m.MessageID))
 	b = append(b, `,"to":`...)
 	b = appendString(b, m.To)
 	b = append(b, c.head...)
@@ -63,7 +63,7 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 	var headers, bodies, buttons int
 	filename := ""
 	for _, p := range params {
-		switch p.Place {
+		switch p.Slot {
 		case pombo.HeaderText, pombo.HeaderImage, pombo.HeaderVideo, pombo.HeaderDocument:
 			headers++
 		case pombo.HeaderFilename:
@@ -71,7 +71,7 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 		case pombo.Body:
 			bodies++
 		default:
-			if _, _, ok := p.Place.Button(); !ok {
+			if _, _, ok := p.Slot.Button(); !ok {
 				return nil, notSent(pombo.BadRequest, "a parameter has no place in the template")
 			}
 			buttons++
@@ -84,7 +84,7 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 	if headers > 0 {
 		b = append(b, `{"type":"header","parameters":[`...)
 		for _, p := range params {
-			switch p.Place {
+			switch p.Slot {
 			case pombo.HeaderText:
 				b = appendText(b, p.Value)
 			case pombo.HeaderImage:
@@ -100,7 +100,7 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 	if bodies > 0 {
 		b = append(b, `{"type":"body","parameters":[`...)
 		for _, p := range params {
-			if p.Place == pombo.Body {
+			if p.Slot == pombo.Body {
 				b = appendText(b, p.Value)
 			}
 		}
@@ -108,7 +108,7 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 	}
 	for number := 0; buttons > 0 && number <= 9; number++ {
 		for _, p := range params {
-			if n, value, ok := p.Place.Button(); ok && n == number {
+			if n, value, ok := p.Slot.Button(); ok && n == number {
 				b = appendButton(b, number, value, p.Value)
 				buttons--
 			}
@@ -238,5 +238,5 @@ func appendString(b []byte, s string) []byte {
 
 // notSent is the error of a message that was not even written.
 func notSent(r pombo.Reason, detail string) *pombo.Error {
-	return &pombo.Error{Reason: r, Reached: pombo.ReachedNo, Detail: detail}
+	return &pombo.Error{Reason: r, Delivery: pombo.NotSent, Detail: detail}
 }

@@ -180,15 +180,15 @@ func TestCausesAreSafe(t *testing.T) {
 
 func TestPrivateStaysPrivate(t *testing.T) {
 	for _, p := range []pombo.Message{
-		{ID: testID, To: testIdentity},
-		{ID: testID, To: testIdentity, Template: "t", Params: []pombo.Param{{Place: "body 5531900000001", Value: "Maria"}}},
+		{MessageID: testID, To: testIdentity},
+		{MessageID: testID, To: testIdentity, Template: "t", Params: []pombo.Param{{Slot: "body 5531900000001", Value: "Maria"}}},
 		{To: testIdentity, Template: "t"},
-		{ID: testID, Template: "t"},
+		{MessageID: testID, Template: "t"},
 	} {
 		c := newClient(t, "http://127.0.0.1:1", func(o *Options) { o.Template = "" })
 		f := fault(t, c.Send(t.Context(), p))
 		safe(t, f)
-		if f.Reached != no || f.Retry || f.Detail == "" {
+		if f.Delivery != no || f.Retry || f.Detail == "" {
 			t.Errorf("error = %+v, want reached no, no retry and a detail", f)
 		}
 	}

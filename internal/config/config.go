@@ -110,7 +110,7 @@ type Source struct {
 
 // Column is a column of the table and where in the template its value goes.
 type Column struct {
-	Place pombo.Place
+	Place pombo.Slot
 	Name  string
 }
 

@@ -99,7 +99,7 @@ func params(c *Config, s string) *Problem {
 		place, name := pombo.Body, entry
 		if before, after, found := strings.Cut(entry, ":"); found && !strings.Contains(before, `"`) {
 			var err error
-			if place, err = pombo.ParsePlace(before); err != nil {
+			if place, err = pombo.ParseSlot(before); err != nil {
 				return trouble(fmt.Sprintf("has an entry with an unknown place: %v", err), "write place:COLUMN, or the column alone for the next {{n}} of the text")
 			}
 			name = strings.TrimSpace(after)
@@ -121,7 +121,7 @@ func params(c *Config, s string) *Problem {
 
 // onlyOne names the part of the template that the place fills, if that part
 // has room for one value only.
-func onlyOne(p pombo.Place) string {
+func onlyOne(p pombo.Slot) string {
 	if index, _, ok := p.Button(); ok {
 		return fmt.Sprintf("button %d", index)
 	}

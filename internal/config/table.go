@@ -454,7 +454,7 @@ func lookup(name string) (v variable, need Need, position int) {
 // places lists the places of DB_COL_PARAMS with what each takes, for the
 // reference.
 var places = []struct {
-	Place pombo.Place
+	Place pombo.Slot
 	Takes string
 }{
 	{pombo.Body, "the next `{{n}}` of the text; the same as nothing in front"},

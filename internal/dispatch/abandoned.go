@@ -95,7 +95,7 @@ const unknownHere = "the process that had it did not know of it"
 // on: what was only claimed goes back to the queue, and of what was being sent Blip
 // is asked.
 func (e *Engine) giveBack(ctx context.Context) error {
-	list, err := e.o.Ledger.InHand(ctx, e.o.Owner)
+	list, err := e.o.Ledger.ClaimedBy(ctx, e.o.Owner)
 	if err != nil {
 		return fmt.Errorf("compare what is in hand: %w", err)
 	}

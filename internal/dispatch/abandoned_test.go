@@ -24,14 +24,14 @@ func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ledger, blip := newMemory(), &pretend{}
-			n := ledger.insert(pombo.Key{Source: "api", Row: "a", Generation: 1}, 0, row("a", "31988880001", "x"))
+			n := ledger.insert(pombo.Key{Source: "api", RowKey: "a", Generation: 1}, 0, row("a", "31988880001", "x"))
 			n.Owner = "test"
 			ledger.move(n, pombo.Claimed)
 			if test.state == pombo.Sending {
 				n.Attempt++
 				ledger.move(n, pombo.Sending)
-				blip.onReceipts = func(id pombo.ID) ([]pombo.Receipt, error) {
-					return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+				blip.onReceipts = func(id pombo.MessageID) ([]pombo.Receipt, error) {
+					return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 				}
 			}
 			engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
@@ -42,8 +42,8 @@ func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
 			}
 			time.Sleep(5 * time.Minute)
 			synctest.Wait()
-			if got := ledger.moves(t, "a"); !slices.Equal(got, test.want) || blip.posts(n.ID) != test.posts {
-				t.Errorf("%v, %d posts; want %v, %d", got, blip.posts(n.ID), test.want, test.posts)
+			if got := ledger.moves(t, "a"); !slices.Equal(got, test.want) || blip.posts(n.MessageID) != test.posts {
+				t.Errorf("%v, %d posts; want %v, %d", got, blip.posts(n.MessageID), test.want, test.posts)
 			}
 		})
 	}
@@ -81,8 +81,8 @@ func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		want := []pombo.State{pombo.Queued, pombo.Claimed, pombo.Sending, pombo.Accepted}
-		if got := ledger.moves(t, "a"); !slices.Equal(got, want) || blip.posts(n.ID) != 1 {
-			t.Errorf("%v, %d posts; want %v, 1", got, blip.posts(n.ID), want)
+		if got := ledger.moves(t, "a"); !slices.Equal(got, want) || blip.posts(n.MessageID) != 1 {
+			t.Errorf("%v, %d posts; want %v, 1", got, blip.posts(n.MessageID), want)
 		}
 	})
 }

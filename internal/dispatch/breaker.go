@@ -17,7 +17,7 @@ type breakerLedger interface {
 	// CountFailure returns how many different people the streak has.
 	CountFailure(ctx context.Context, f pombo.Failure) (people int, err error)
 	// EndFailures ends the streak. It costs nothing while there is none.
-	EndFailures(ctx context.Context, id pombo.ID, accepted bool) error
+	EndFailures(ctx context.Context, id pombo.MessageID, accepted bool) error
 	// LoadFailures learns of what other processes have counted.
 	LoadFailures(ctx context.Context) error
 }
@@ -57,7 +57,7 @@ func (e *Engine) MessageFailed(ctx context.Context, f pombo.Failure) {
 }
 
 // MessageDelivered ends the count of failures in a row.
-func (e *Engine) MessageDelivered(ctx context.Context, id pombo.ID) {
+func (e *Engine) MessageDelivered(ctx context.Context, id pombo.MessageID) {
 	if err := e.o.Ledger.EndFailures(ctx, id, false); err != nil {
 		e.log.Error("the count of failures in a row goes on although a message was delivered", "error", err)
 	}
@@ -68,10 +68,10 @@ func (e *Engine) counted(n *pombo.Notification, o pombo.Outcome) {
 	switch {
 	case o.From != pombo.Sending:
 	case o.To == pombo.Accepted:
-		if err := e.o.Ledger.EndFailures(e.recording, n.ID, true); err != nil {
+		if err := e.o.Ledger.EndFailures(e.recording, n.MessageID, true); err != nil {
 			e.log.Error("the count of failures in a row goes on although a message was accepted", "error", err)
 		}
 	case o.To == pombo.Failed:
-		e.MessageFailed(e.recording, pombo.Failure{ID: n.ID, Reason: o.Reason, Code: o.Code, Refused: true})
+		e.MessageFailed(e.recording, pombo.Failure{MessageID: n.MessageID, Reason: o.Reason, Code: o.Code, Refused: true})
 	}
 }

@@ -29,7 +29,7 @@ func refusing(t *testing.T, refuse func(i int) error) (*memory, *pretend, *dispa
 }
 
 func unknown(code int) error {
-	return &pombo.Error{Reason: pombo.Unexplained, Reached: pombo.ReachedNo, Code: code}
+	return &pombo.Error{Reason: pombo.Unexplained, Delivery: pombo.NotSent, Code: code}
 }
 
 // A refusal that nobody knows does not burn the table.
@@ -106,7 +106,7 @@ func TestCountryRestrictionPausesEarly(t *testing.T) {
 func TestFailedReceiptsInARowPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, e := refusing(t, func(int) error { return nil })
-		failed := pombo.Failure{ID: "a", Reason: pombo.Unexplained, Code: 139999}
+		failed := pombo.Failure{MessageID: "a", Reason: pombo.Unexplained, Code: 139999}
 		for range 4 {
 			e.MessageFailed(t.Context(), failed)
 		}

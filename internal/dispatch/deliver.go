@@ -42,7 +42,7 @@ func (e *Engine) Deliver(n pombo.Notification) {
 	e.finish(o)
 	e.counted(&n, o)
 	e.logAttempt(&n, o, time.Since(start))
-	if o.Held {
+	if o.Parked {
 		e.recheckHeld(&n)
 	}
 	switch o.To {
@@ -124,7 +124,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		e.flight.leave()
 		return sending
 	}
-	err := e.send(e.working, term, pombo.Message{ID: n.ID, To: identity, Template: template, Params: n.Params})
+	err := e.send(e.working, term, pombo.Message{MessageID: n.MessageID, To: identity, Template: template, Params: n.Params})
 	if errors.Is(err, errNotLeft) {
 		e.flight.leave()
 	} else {
@@ -218,7 +218,7 @@ func asError(err error) *pombo.Error {
 	if e, ok := errors.AsType[*pombo.Error](err); ok {
 		return e
 	}
-	return &pombo.Error{Reason: pombo.Unexplained, Retry: true, Reached: pombo.ReachedUnknown, Err: err}
+	return &pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: pombo.MaybeSent, Err: err}
 }
 
 func fail(o pombo.Outcome, r pombo.Reason, detail string) pombo.Outcome {
@@ -290,7 +290,7 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 		return e.notSent(ctx, o, n, err)
 	}
 	failure := asError(err)
-	if failure.Reached == pombo.ReachedUnknown {
+	if failure.Delivery == pombo.MaybeSent {
 		if failure.Pause > 0 {
 			e.pauseFor(ctx, failure)
 		}
@@ -300,7 +300,7 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 		}
 		return o
 	}
-	if templateReasons[failure.Reason] && failure.Reached == pombo.ReachedNo {
+	if templateReasons[failure.Reason] && failure.Delivery == pombo.NotSent {
 		m, until := e.catalog.refuse(e.catalog.nameOf(n), failure)
 		return e.hold(o, n, m, until)
 	}

@@ -79,7 +79,7 @@ type Blip interface {
 	Redirects() int
 	RedirectReply(ctx context.Context, identity string, step int) error
 	Send(ctx context.Context, m pombo.Message) error
-	Receipts(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
+	Receipts(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error)
 	Templates(ctx context.Context) ([]pombo.Template, error)
 }
 
@@ -110,7 +110,7 @@ type Options struct {
 	Template string // the template of rows that name none
 	Language string
 	// Places are those that the source's rows give values for, in their order.
-	Places []pombo.Place
+	Places []pombo.Slot
 
 	Workers           int           // calls to Blip at once; 0 = 64
 	MessagesPerSecond float64       // 0 = no limit

@@ -16,10 +16,10 @@ import (
 
 var (
 	errAway = errors.New("the database is away")
-	refused = &pombo.Error{Reason: pombo.BadRequest, Reached: pombo.ReachedNo}
-	busy    = &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Reached: pombo.ReachedNo}
-	cut     = &pombo.Error{Reason: pombo.NoAnswer, Retry: true, Reached: pombo.ReachedUnknown}
-	tooFast = &pombo.Error{Reason: pombo.RateLimited, Retry: true, Reached: pombo.ReachedNo, Pause: 2 * time.Minute}
+	refused = &pombo.Error{Reason: pombo.BadRequest, Delivery: pombo.NotSent}
+	busy    = &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: pombo.NotSent}
+	cut     = &pombo.Error{Reason: pombo.NoAnswer, Retry: true, Delivery: pombo.MaybeSent}
+	tooFast = &pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: pombo.NotSent, Pause: 2 * time.Minute}
 )
 
 func TestRunDeliversEveryPendingRowOnce(t *testing.T) {
@@ -34,7 +34,7 @@ func TestRunDeliversEveryPendingRowOnce(t *testing.T) {
 		}
 		for _, key := range []string{"1", "2"} {
 			n := ledger.get(t, key)
-			if got := blip.posts(n.ID); got != 1 || n.State != pombo.Accepted {
+			if got := blip.posts(n.MessageID); got != 1 || n.State != pombo.Accepted {
 				t.Errorf("row %s: %d posts, state %s, want 1 and accepted", key, got, n.State)
 			}
 			if got := source.get(key); got != "2" {
@@ -124,7 +124,7 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 				if n.State != test.state || n.Reason != test.reason {
 					t.Errorf("%s %s, want %s %s", n.State, n.Reason, test.state, test.reason)
 				}
-				if got := blip.posts(n.ID); got != test.posts {
+				if got := blip.posts(n.MessageID); got != test.posts {
 					t.Errorf("%d posts, want %d", got, test.posts)
 				}
 			})
@@ -133,7 +133,7 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 }
 
 func TestTraceEndsTheDoubt(t *testing.T) {
-	id := pombo.Key{Source: "api", Row: "a", Generation: 1}.ID()
+	id := pombo.Key{Source: "api", RowKey: "a", Generation: 1}.MessageID()
 	for _, test := range []struct {
 		name   string
 		trace  []pombo.State
@@ -150,12 +150,12 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 				ledger := newMemory()
 				blip := &pretend{
 					onSend: func(context.Context, pombo.Message, int) error { return cut },
-					onReceipts: func(asked pombo.ID) (receipts []pombo.Receipt, err error) {
+					onReceipts: func(asked pombo.MessageID) (receipts []pombo.Receipt, err error) {
 						if asked != id {
 							t.Errorf("asked for %s, want %s", asked, id)
 						}
 						for _, s := range test.trace {
-							receipts = append(receipts, pombo.Receipt{ID: id, State: s, Reason: pombo.NotOnWhatsApp})
+							receipts = append(receipts, pombo.Receipt{MessageID: id, State: s, Reason: pombo.NotOnWhatsApp})
 						}
 						return receipts, nil
 					},
@@ -182,7 +182,7 @@ func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 		ledger := newMemory()
 		blip := &pretend{
 			onSend:     func(context.Context, pombo.Message, int) error { return cut },
-			onReceipts: func(pombo.ID) ([]pombo.Receipt, error) { return nil, busy },
+			onReceipts: func(pombo.MessageID) ([]pombo.Receipt, error) { return nil, busy },
 		}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
 		n, _, err := e.Add(t.Context(), row("a", "31988880001", "Maria"))
@@ -191,8 +191,8 @@ func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 		}
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Uncertain || blip.posts(n.ID) != 1 {
-			t.Errorf("%s after %d posts, want uncertain after 1", got.State, blip.posts(n.ID))
+		if got := ledger.get(t, "a"); got.State != pombo.Uncertain || blip.posts(n.MessageID) != 1 {
+			t.Errorf("%s after %d posts, want uncertain after 1", got.State, blip.posts(n.MessageID))
 		}
 	})
 }
@@ -209,14 +209,14 @@ func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Sending || blip.posts(n.ID) != 1 {
-			t.Errorf("%s after %d posts, want sending after 1", got.State, blip.posts(n.ID))
+		if got := ledger.get(t, "a"); got.State != pombo.Sending || blip.posts(n.MessageID) != 1 {
+			t.Errorf("%s after %d posts, want sending after 1", got.State, blip.posts(n.MessageID))
 		}
 		ledger.breakMethod("Finish", nil)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.ID) != 1 {
-			t.Errorf("%s after %d posts, want accepted after 1", got.State, blip.posts(n.ID))
+		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.MessageID) != 1 {
+			t.Errorf("%s after %d posts, want accepted after 1", got.State, blip.posts(n.MessageID))
 		}
 	})
 }
@@ -233,8 +233,8 @@ func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if blip.posts(n.ID) != 0 {
-			t.Errorf("%d posts without a durable begin, want 0", blip.posts(n.ID))
+		if blip.posts(n.MessageID) != 0 {
+			t.Errorf("%d posts without a durable begin, want 0", blip.posts(n.MessageID))
 		}
 		ledger.breakMethod("Begin", nil)
 		time.Sleep(10 * time.Second)
@@ -426,7 +426,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if blip.posts(n.ID) != 0 {
+		if blip.posts(n.MessageID) != 0 {
 			t.Error("sent although paused")
 		}
 		if err := e.Resume(t.Context()); err != nil {
@@ -434,7 +434,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if blip.posts(n.ID) != 1 {
+		if blip.posts(n.MessageID) != 1 {
 			t.Error("not sent although resumed")
 		}
 	})
@@ -600,7 +600,7 @@ func TestRetryReadsTheRowAgain(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
-		id := ledger.get(t, "1").ID
+		id := ledger.get(t, "1").MessageID
 
 		source.goAway(errAway)
 		if err := e.Retry(t.Context(), id); !errors.Is(err, errAway) {
@@ -624,7 +624,7 @@ func TestRetryReadsTheRowAgain(t *testing.T) {
 func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		source.problems = []pombo.RowProblem{{Row: "2", Column: "DT_ENVIO", Sentence: "no time"}}
+		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT_ENVIO", Message: "no time"}}
 		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}})
 		run := runToEnd(t, e)
 		if run.Accepted != 1 || !strings.Contains(run.Error, "row 2, DT_ENVIO: no time") {

@@ -87,7 +87,7 @@ func (m *memory) find(key pombo.Key) *pombo.Notification {
 
 func (m *memory) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notification {
 	n := &pombo.Notification{
-		Seq: int64(len(m.rows) + 1), ID: key.ID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
+		Seq: int64(len(m.rows) + 1), MessageID: key.MessageID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
 		Template: r.Template, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
 		NotBefore: time.Now(), Expires: r.Expires, Priority: r.Priority,
 	}
@@ -108,18 +108,18 @@ func (m *memory) Enqueue(_ context.Context, source string, run int64, rows []pom
 	for _, r := range rows {
 		latest := 0
 		for _, n := range m.rows {
-			if n.Key.Source == source && n.Key.Row == r.Key {
+			if n.Key.Source == source && n.Key.RowKey == r.RowKey {
 				latest = max(latest, n.Key.Generation)
 			}
 		}
 		if latest == 0 {
-			m.insert(pombo.Key{Source: source, Row: r.Key, Generation: 1}, run, r)
+			m.insert(pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}, run, r)
 			added++
 			continue
 		}
-		n := m.find(pombo.Key{Source: source, Row: r.Key, Generation: latest})
+		n := m.find(pombo.Key{Source: source, RowKey: r.RowKey, Generation: latest})
 		if !n.State.Open() {
-			finished = append(finished, pombo.Latest{Row: r.Key, Generation: latest, Left: n.Settled == ""})
+			finished = append(finished, pombo.Latest{RowKey: r.RowKey, Generation: latest, Untouched: n.Settled == ""})
 		}
 	}
 	return added, finished, nil
@@ -129,7 +129,7 @@ func (m *memory) EnqueueAgain(_ context.Context, source string, run int64, rows 
 	leave, err := m.enter("EnqueueAgain")
 	defer leave()
 	for i, r := range rows {
-		m.insert(pombo.Key{Source: source, Row: r.Key, Generation: latest[i].Generation + 1}, run, r)
+		m.insert(pombo.Key{Source: source, RowKey: r.RowKey, Generation: latest[i].Generation + 1}, run, r)
 	}
 	return len(rows), err
 }
@@ -137,7 +137,7 @@ func (m *memory) EnqueueAgain(_ context.Context, source string, run int64, rows 
 func (m *memory) Add(_ context.Context, source string, r pombo.Row) (pombo.Notification, bool, error) {
 	leave, err := m.enter("Add")
 	defer leave()
-	key := pombo.Key{Source: source, Row: r.Key, Generation: 1}
+	key := pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}
 	if n := m.find(key); n != nil {
 		return *n, false, err
 	}
@@ -246,7 +246,7 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 	if n.NotBefore.IsZero() {
 		n.NotBefore = time.Now()
 	}
-	if delete(m.held, n.Seq); o.Held {
+	if delete(m.held, n.Seq); o.Parked {
 		m.held[n.Seq] = true
 	}
 	if o.Counted {
@@ -258,7 +258,7 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 	return nil
 }
 
-func (m *memory) ReleaseHeld(_ context.Context, all bool) (released int, err error) {
+func (m *memory) ReleaseParked(_ context.Context, all bool) (released int, err error) {
 	leave, err := m.enter("ReleaseHeld")
 	defer leave()
 	for seq := range m.held {
@@ -333,7 +333,7 @@ func (m *memory) Recover(_ context.Context, source string, r pombo.Row, generati
 	leave, err := m.enter("Recover")
 	defer leave()
 	for i, receipts := range generations {
-		key := pombo.Key{Source: source, Row: r.Key, Generation: i + 1}
+		key := pombo.Key{Source: source, RowKey: r.RowKey, Generation: i + 1}
 		if m.find(key) == nil {
 			n := m.insert(key, 0, r)
 			n.State = pombo.Cancelled
@@ -346,7 +346,7 @@ func (m *memory) Recover(_ context.Context, source string, r pombo.Row, generati
 }
 
 func (m *memory) EndDoubt(_ context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
-	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, To: pombo.Cancelled, Reason: pombo.RowTakenBack}
+	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, To: pombo.Cancelled, Reason: pombo.Withdrawn}
 	if code == "2" && !gone {
 		o.To, o.Reason = pombo.Accepted, pombo.LedgerWentBack
 	}
@@ -378,7 +378,7 @@ func (m *memory) Unsettled(_ context.Context, limit int) (batch []pombo.Settleme
 	for _, seq := range slices.Sorted(maps.Keys(m.settle)) {
 		if len(batch) < limit {
 			n := m.rows[seq-1]
-			batch = append(batch, pombo.Settlement{Seq: seq, Row: n.Key.Row, Expected: "1", Code: "2", MessageID: n.ID})
+			batch = append(batch, pombo.Settlement{Seq: seq, RowKey: n.Key.RowKey, Expected: "1", Code: "2", MessageID: n.MessageID})
 		}
 	}
 	return batch, err
@@ -501,7 +501,7 @@ func (m *memory) Renew(_ context.Context, owner string) error {
 	return err
 }
 
-func (m *memory) InHand(_ context.Context, owner string) (list []pombo.Notification, err error) {
+func (m *memory) ClaimedBy(_ context.Context, owner string) (list []pombo.Notification, err error) {
 	leave, err := m.enter("InHand")
 	defer leave()
 	for _, n := range m.rows {
@@ -540,7 +540,7 @@ func (m *memory) Reclaim(context.Context) (requeued, uncertain int, err error) {
 
 func (m *memory) Shared() bool { return m.shared }
 
-func (m *memory) TakeDuty(_ context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (m *memory) AcquireLeadership(_ context.Context, duty, owner string, d time.Duration) (bool, error) {
 	leave, err := m.enter("TakeDuty")
 	defer leave()
 	now := time.Now()
@@ -551,7 +551,7 @@ func (m *memory) TakeDuty(_ context.Context, duty, owner string, d time.Duration
 	return false, err
 }
 
-func (m *memory) ReleaseDuty(_ context.Context, duty, owner string) error {
+func (m *memory) ReleaseLeadership(_ context.Context, duty, owner string) error {
 	leave, err := m.enter("ReleaseDuty")
 	defer leave()
 	if m.duties[duty].owner == owner {
@@ -591,16 +591,16 @@ func (m *memory) Recipient(_ context.Context, n phone.Number, gap time.Duration)
 	return 0, nil
 }
 
-func (m *memory) at(id pombo.ID) *pombo.Notification {
+func (m *memory) at(id pombo.MessageID) *pombo.Notification {
 	for _, n := range m.rows {
-		if n.ID == id {
+		if n.MessageID == id {
 			return n
 		}
 	}
 	return nil
 }
 
-func (m *memory) Notification(_ context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error) {
+func (m *memory) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
 	leave, err := m.enter("Notification")
 	defer leave()
 	n := m.at(id)
@@ -610,7 +610,7 @@ func (m *memory) Notification(_ context.Context, id pombo.ID) (pombo.Notificatio
 	return *n, nil, err
 }
 
-func (m *memory) Correct(_ context.Context, id pombo.ID, r pombo.Row) error {
+func (m *memory) Correct(_ context.Context, id pombo.MessageID, r pombo.Row) error {
 	leave, err := m.enter("Correct")
 	defer leave()
 	n := m.at(id)
@@ -618,7 +618,7 @@ func (m *memory) Correct(_ context.Context, id pombo.ID, r pombo.Row) error {
 	return err
 }
 
-func (m *memory) Retry(_ context.Context, id pombo.ID) error {
+func (m *memory) Retry(_ context.Context, id pombo.MessageID) error {
 	leave, err := m.enter("Retry")
 	defer leave()
 	n := m.at(id)
@@ -627,7 +627,7 @@ func (m *memory) Retry(_ context.Context, id pombo.ID) error {
 	return err
 }
 
-func (m *memory) Cancel(_ context.Context, id pombo.ID) error {
+func (m *memory) Cancel(_ context.Context, id pombo.MessageID) error {
 	leave, err := m.enter("Cancel")
 	defer leave()
 	m.move(m.at(id), pombo.Cancelled)
@@ -651,14 +651,14 @@ func (m *memory) LoadFailures(context.Context) error { return nil }
 func (m *memory) CountFailure(_ context.Context, f pombo.Failure) (int, error) {
 	leave, err := m.enter("CountFailure")
 	defer leave()
-	if f.ID = ""; f != m.streakOf {
+	if f.MessageID = ""; f != m.streakOf {
 		m.streak, m.streakOf = 0, f
 	}
 	m.streak++
 	return m.streak, err
 }
 
-func (m *memory) EndFailures(_ context.Context, _ pombo.ID, accepted bool) error {
+func (m *memory) EndFailures(_ context.Context, _ pombo.MessageID, accepted bool) error {
 	leave, err := m.enter("EndFailures")
 	defer leave()
 	if !accepted || m.streakOf.Refused {
@@ -713,7 +713,7 @@ func (m *memory) get(t *testing.T, row string) pombo.Notification {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, n := range slices.Backward(m.rows) {
-		if n.Key.Row == row {
+		if n.Key.RowKey == row {
 			return *n
 		}
 	}

@@ -168,8 +168,8 @@ func (l faultyLedger) TakeUncertain(ctx context.Context, limit int, d time.Durat
 func (l faultyLedger) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
 	return through(l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.memory.Uncertain(ctx, limit) })
 }
-func (l faultyLedger) ReleaseHeld(ctx context.Context, all bool) (int, error) {
-	return through(l.f, "ReleaseHeld", func() (int, error) { return l.memory.ReleaseHeld(ctx, all) })
+func (l faultyLedger) ReleaseParked(ctx context.Context, all bool) (int, error) {
+	return through(l.f, "ReleaseHeld", func() (int, error) { return l.memory.ReleaseParked(ctx, all) })
 }
 func (l faultyLedger) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	return through(l.f, "Unsettled", func() ([]pombo.Settlement, error) { return l.memory.Unsettled(ctx, limit) })
@@ -186,8 +186,8 @@ func (l faultyLedger) EndRun(ctx context.Context, id int64) (pombo.Run, bool, er
 func (l faultyLedger) Renew(ctx context.Context, owner string) error {
 	return done(l.f, "Renew", func() error { return l.memory.Renew(ctx, owner) })
 }
-func (l faultyLedger) InHand(ctx context.Context, owner string) ([]pombo.Notification, error) {
-	return through(l.f, "InHand", func() ([]pombo.Notification, error) { return l.memory.InHand(ctx, owner) })
+func (l faultyLedger) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
+	return through(l.f, "InHand", func() ([]pombo.Notification, error) { return l.memory.ClaimedBy(ctx, owner) })
 }
 func (l faultyLedger) Reclaim(ctx context.Context) (int, int, error) {
 	return both(l.f, "Reclaim", func() (int, int, error) { return l.memory.Reclaim(ctx) })
@@ -205,8 +205,8 @@ type faultyBlip struct {
 	f *faults
 
 	mu      sync.Mutex
-	taken   map[pombo.ID]int
-	refused map[pombo.ID]bool
+	taken   map[pombo.MessageID]int
+	refused map[pombo.MessageID]bool
 }
 
 func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error) {
@@ -222,14 +222,14 @@ func (b *faultyBlip) Templates(context.Context) ([]pombo.Template, error) {
 }
 
 // Receipts has a trace of what was taken.
-func (b *faultyBlip) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+func (b *faultyBlip) Receipts(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	return blipCall(b.f, "Receipts", func() ([]pombo.Receipt, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.taken[id] == 0 {
 			return nil, nil
 		}
-		return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+		return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 	})
 }
 
@@ -238,25 +238,25 @@ func (b *faultyBlip) Send(_ context.Context, m pombo.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if m.Params[0].Value == "refuse" {
-		b.refused[m.ID] = true
+		b.refused[m.MessageID] = true
 		return refused
 	}
 	switch way {
 	case before:
-		return [...]error{busy, tooFast, cut, &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: pombo.ReachedNo, Pause: 10 * time.Second}}[wait%4]
+		return [...]error{busy, tooFast, cut, &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: pombo.NotSent, Pause: 10 * time.Second}}[wait%4]
 	case after:
-		b.taken[m.ID]++
+		b.taken[m.MessageID]++
 		return cut
 	case ended:
-		return &pombo.Error{Reason: pombo.TemplatePaused, Reached: pombo.ReachedNo}
+		return &pombo.Error{Reason: pombo.TemplatePaused, Delivery: pombo.NotSent}
 	case slow:
-		b.taken[m.ID]++
+		b.taken[m.MessageID]++
 		b.mu.Unlock()
 		time.Sleep(wait)
 		b.mu.Lock()
 		return nil
 	}
-	b.taken[m.ID]++
+	b.taken[m.MessageID]++
 	return nil
 }
 
@@ -264,7 +264,7 @@ func (b *faultyBlip) Send(_ context.Context, m pombo.Message) error {
 func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error) {
 	v, err := through(f, method, call)
 	if err != nil {
-		return v, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Reached: pombo.ReachedNo, Err: err}
+		return v, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: pombo.NotSent, Err: err}
 	}
 	return v, nil
 }
@@ -319,10 +319,10 @@ func underFaults(t *testing.T, seed uint64, f *faults) {
 	}
 	source, ledger := newTable(list...), newMemory()
 	ledger.leases, ledger.lease = map[string]time.Time{}, 30*time.Second
-	blip := &faultyBlip{f: f, taken: map[pombo.ID]int{}, refused: map[pombo.ID]bool{}}
+	blip := &faultyBlip{f: f, taken: map[pombo.MessageID]int{}, refused: map[pombo.MessageID]bool{}}
 	o := dispatch.Options{
 		SourceName: "notificacao", Pending: "1", Source: faultySource{source, f}, Ledger: faultyLedger{ledger, f}, Blip: blip,
-		Template: "um", Language: "pt_BR", Places: []pombo.Place{pombo.Body}, Workers: 4, PollInterval: time.Minute, HighWater: 20,
+		Template: "um", Language: "pt_BR", Places: []pombo.Slot{pombo.Body}, Workers: 4, PollInterval: time.Minute, HighWater: 20,
 	}
 	start := func(name string) *dispatch.Engine {
 		o.Owner = name
@@ -372,7 +372,7 @@ func underFaults(t *testing.T, seed uint64, f *faults) {
 		if n.State != state {
 			t.Errorf("P1: row %s is %s (%s: %s), want %s", key, n.State, n.Reason, n.Detail, state)
 		}
-		taken := blip.taken[n.ID]
+		taken := blip.taken[n.MessageID]
 		if state == pombo.Accepted && taken != 1 || state == pombo.Failed && taken != 0 {
 			t.Errorf("P2: Blip took row %s %d times; its way: %v", key, taken, ledger.history[n.Seq])
 		}

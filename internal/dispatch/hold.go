@@ -12,7 +12,7 @@ import (
 type holdLedger interface {
 	// ReleaseHeld puts held notifications back into the queue: those whose time
 	// has come, or all.
-	ReleaseHeld(ctx context.Context, all bool) (int, error)
+	ReleaseParked(ctx context.Context, all bool) (int, error)
 }
 
 const (
@@ -33,7 +33,7 @@ var templateReasons = map[pombo.Reason]bool{
 // hold keeps a row in the ledger, out of the way of the others, for the sake of
 // its template. It goes when the template is right; it is not a try. until is
 // when to look again, zero = whenever something is learned.
-func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.Misfit, until time.Time) pombo.Outcome {
+func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.TemplateIssue, until time.Time) pombo.Outcome {
 	e.catalog.hold(e.catalog.nameOf(n), m)
 	if until.IsZero() {
 		until = time.Now().Add(holdTime)
@@ -42,7 +42,7 @@ func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.Misfit, un
 		until = n.Expires // the claim then ends it
 	}
 	o = release(o, m.Reason, until)
-	o.Detail, o.Held = m.Detail(), true
+	o.Detail, o.Parked = m.Detail(), true
 	return o
 }
 
@@ -60,7 +60,7 @@ func (e *Engine) holdLoop(ctx context.Context) {
 	trouble := backoff{first: time.Second, most: holdRound}
 	all := false
 	for {
-		n, err := e.o.Ledger.ReleaseHeld(ctx, all)
+		n, err := e.o.Ledger.ReleaseParked(ctx, all)
 		switch {
 		case err != nil:
 			if ctx.Err() == nil {
@@ -89,12 +89,12 @@ func (e *Engine) checkTemplate(held pombo.Outcome, n *pombo.Notification) (o pom
 	if m.Reason == pombo.NoReason {
 		return held, true
 	}
-	ofValues := until.IsZero() && m.OfValues()
+	ofValues := until.IsZero() && m.FixableByValues()
 	switch {
 	case ofValues && n.Key.Source == overHTTP:
 		return fail(held, m.Reason, m.Detail()), false // whoever sent it gave the places too
 	case ofValues && e.remapped(n):
-		row, err := e.o.Source.Row(e.claiming, n.Key.Row)
+		row, err := e.o.Source.Row(e.claiming, n.Key.RowKey)
 		switch {
 		case err == nil && fills(row.Params, e.o.Places):
 			n.Params = row.Params

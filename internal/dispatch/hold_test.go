@@ -30,7 +30,7 @@ func (p *pretend) offer(list ...pombo.Template) {
 
 // onTable is an engine on a table whose rows give one value for the text.
 func onTable(source *table, ledger *memory, blip *pretend) dispatch.Options {
-	return dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Template: "um", Language: "pt_BR", Places: []pombo.Place{pombo.Body}}
+	return dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Template: "um", Language: "pt_BR", Places: []pombo.Slot{pombo.Body}}
 }
 
 // A template that is wrong holds its rows, costs nothing while it does, keeps
@@ -114,7 +114,7 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 			defer mu.Unlock()
 			if m.Template == "um" && wrong {
 				times = append(times, time.Now())
-				return &pombo.Error{Reason: pombo.TemplatePaused, Reached: pombo.ReachedNo}
+				return &pombo.Error{Reason: pombo.TemplatePaused, Delivery: pombo.NotSent}
 			}
 			return nil
 		}
@@ -173,7 +173,7 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 		source, ledger, blip := newTable(row("1", "31988880001", "Maria", "oi")), newMemory(), &pretend{}
 		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
 		o := onTable(source, ledger, blip)
-		o.SourceName, o.Pending, o.Owner, o.Places = "notificacao", "1", "first", []pombo.Place{pombo.Body, pombo.Body}
+		o.SourceName, o.Pending, o.Owner, o.Places = "notificacao", "1", "first", []pombo.Slot{pombo.Body, pombo.Body}
 		first, err := dispatch.New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -193,7 +193,7 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 		source.rows[0].Params = source.rows[0].Params[:1]
 		source.mu.Unlock()
 		source.goAway(errAway)
-		o.Owner, o.Places = "second", []pombo.Place{pombo.Body}
+		o.Owner, o.Places = "second", []pombo.Slot{pombo.Body}
 		engine(t, o)
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -260,13 +260,13 @@ func TestNothingGoesBeforeTheTemplatesWereAskedFor(t *testing.T) {
 			}
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
-			if blip.posts(n.ID) != 0 {
+			if blip.posts(n.MessageID) != 0 {
 				t.Error("sent before the templates were known")
 			}
 			close(release)
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if blip.posts(n.ID) != 1 {
+			if blip.posts(n.MessageID) != 1 {
 				t.Error("not sent once Blip had been asked")
 			}
 		})
@@ -308,7 +308,7 @@ func TestTemplateReadyMetric(t *testing.T) {
 type slowHold struct{ *memory }
 
 func (s slowHold) Finish(ctx context.Context, o pombo.Outcome) error {
-	if o.Held {
+	if o.Parked {
 		time.Sleep(3 * time.Minute)
 	}
 	return s.memory.Finish(ctx, o)

@@ -119,7 +119,7 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 			}
 			return added, e.tellProblems(problems, unnamed)
 		}
-		after = rows[len(rows)-1].Key
+		after = rows[len(rows)-1].RowKey
 		n, over, err := e.enqueue(ctx, run, rows)
 		added, left = added+n, left+over
 		if err != nil {
@@ -141,7 +141,7 @@ func (e *Engine) tellProblems(problems, unnamed []pombo.RowProblem) error {
 		return nil
 	}
 	for _, p := range unnamed {
-		e.log.Warn("row not taken in; it stays pending", "row", p.Row, "column", p.Column, "problem", p.Sentence)
+		e.log.Warn("row not taken in; it stays pending", "row", p.RowKey, "column", p.Column, "problem", p.Message)
 	}
 	count := pombo.CountRowProblems(len(problems))
 	e.log.Warn("rows not taken in; they stay pending", "rows", count, "first", problems[0].String(), "often", pombo.Often("left out"))
@@ -178,7 +178,7 @@ func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (adde
 	}
 	added, finished, err := e.o.Ledger.Enqueue(ctx, e.o.SourceName, run, rows)
 	known := len(finished)
-	finished = slices.DeleteFunc(finished, func(l pombo.Latest) bool { return l.Left })
+	finished = slices.DeleteFunc(finished, func(l pombo.Latest) bool { return l.Untouched })
 	left = known - len(finished)
 	if err != nil || len(finished) == 0 {
 		return added, left, err
@@ -194,7 +194,7 @@ func (e *Engine) enqueue(ctx context.Context, run int64, rows []pombo.Row) (adde
 func (e *Engine) resendOnPurpose(ctx context.Context, run int64, rows []pombo.Row, finished []pombo.Latest) (added int, err error) {
 	keys := make([]string, len(finished))
 	for i, f := range finished {
-		keys[i] = f.Row
+		keys[i] = f.RowKey
 	}
 	status, err := e.o.Source.Statuses(ctx, keys)
 	if err != nil {
@@ -202,12 +202,12 @@ func (e *Engine) resendOnPurpose(ctx context.Context, run int64, rows []pombo.Ro
 	}
 	byKey := make(map[string]pombo.Row, len(rows))
 	for _, r := range rows {
-		byKey[r.Key] = r
+		byKey[r.RowKey] = r
 	}
 	var back []pombo.Row
 	var latest []pombo.Latest
 	for _, f := range finished {
-		if row, ok := byKey[f.Row]; ok && status[f.Row] == e.o.Pending {
+		if row, ok := byKey[f.RowKey]; ok && status[f.RowKey] == e.o.Pending {
 			back = append(back, row)
 			latest = append(latest, f)
 		}

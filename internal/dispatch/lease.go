@@ -14,7 +14,7 @@ type leaseLedger interface {
 	Renew(ctx context.Context, owner string) error
 	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
 	// InHand lists what this owner has claimed or is sending.
-	InHand(ctx context.Context, owner string) ([]pombo.Notification, error)
+	ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error)
 }
 
 // lease is what this process knows by itself of its lease in a shared ledger.

@@ -10,23 +10,23 @@ import (
 
 // operatorLedger is the ledger as a person's decisions see it.
 type operatorLedger interface {
-	Notification(ctx context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error)
+	Notification(ctx context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error)
 	// Correct replaces what is to be sent; pombo.ErrMove when it is too late.
-	Correct(ctx context.Context, id pombo.ID, row pombo.Row) error
-	Retry(ctx context.Context, id pombo.ID) error
-	Cancel(ctx context.Context, id pombo.ID) error
+	Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error
+	Retry(ctx context.Context, id pombo.MessageID) error
+	Cancel(ctx context.Context, id pombo.MessageID) error
 }
 
 // Retry has a notification sent again because a person says so. Its row is read
 // again first: who has mended a phone wants the mended one called. A row that is
 // gone is sent as it was taken in.
-func (e *Engine) Retry(ctx context.Context, id pombo.ID) error {
+func (e *Engine) Retry(ctx context.Context, id pombo.MessageID) error {
 	n, _, err := e.o.Ledger.Notification(ctx, id)
 	if err != nil {
 		return err
 	}
 	if e.o.Source != nil && n.Key.Source == e.o.SourceName {
-		row, err := e.o.Source.Row(ctx, n.Key.Row)
+		row, err := e.o.Source.Row(ctx, n.Key.RowKey)
 		switch {
 		case errors.Is(err, pombo.ErrNotFound):
 		case err != nil:
@@ -43,7 +43,7 @@ func (e *Engine) Retry(ctx context.Context, id pombo.ID) error {
 }
 
 // Cancel ends a notification that has not been sent because a person says so.
-func (e *Engine) Cancel(ctx context.Context, id pombo.ID) error {
+func (e *Engine) Cancel(ctx context.Context, id pombo.MessageID) error {
 	defer e.Moved()
 	return e.o.Ledger.Cancel(ctx, id)
 }

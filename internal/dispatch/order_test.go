@@ -25,12 +25,12 @@ func TestPriorityIsServed(t *testing.T) {
 					ledger := newMemory()
 					ledger.shared = shared
 					var mu sync.Mutex
-					sent := map[pombo.ID]time.Time{}
+					sent := map[pombo.MessageID]time.Time{}
 					blip := &pretend{
 						onIdentity: func() error { time.Sleep(50 * time.Millisecond); return nil },
 						onSend: func(_ context.Context, m pombo.Message, _ int) error {
 							mu.Lock()
-							sent[m.ID] = time.Now()
+							sent[m.MessageID] = time.Now()
 							mu.Unlock()
 							time.Sleep(50 * time.Millisecond)
 							return nil
@@ -54,7 +54,7 @@ func TestPriorityIsServed(t *testing.T) {
 						added := time.Now()
 						time.Sleep(2 * time.Second)
 						mu.Lock()
-						if at, ok := sent[n.ID]; !ok {
+						if at, ok := sent[n.MessageID]; !ok {
 							t.Errorf("not sent within 2 s, behind %d others", rows-len(sent))
 						} else {
 							t.Logf("sent after %s", at.Sub(added))
@@ -84,7 +84,7 @@ func TestMessagesToOnePersonKeepTheirOrder(t *testing.T) {
 					ledger.shared = shared
 					random := rand.New(rand.NewPCG(1, 2))
 					var mu sync.Mutex
-					var sent []pombo.ID
+					var sent []pombo.MessageID
 					blip := &pretend{
 						onIdentity: func() error {
 							mu.Lock()
@@ -96,7 +96,7 @@ func TestMessagesToOnePersonKeepTheirOrder(t *testing.T) {
 						onSend: func(_ context.Context, m pombo.Message, _ int) error {
 							mu.Lock()
 							defer mu.Unlock()
-							sent = append(sent, m.ID)
+							sent = append(sent, m.MessageID)
 							return nil
 						},
 					}
@@ -120,7 +120,7 @@ func TestMessagesToOnePersonKeepTheirOrder(t *testing.T) {
 						var got []int
 						for _, id := range sent {
 							for round := range each {
-								if key := fmt.Sprintf("%04d", round*people+person); id == ledger.get(t, key).ID {
+								if key := fmt.Sprintf("%04d", round*people+person); id == ledger.get(t, key).MessageID {
 									got = append(got, round)
 								}
 							}

@@ -205,11 +205,11 @@ func TestRowTakenBackWhileItWaited(t *testing.T) {
 		source.set("001", "9")
 		source.remove("002")
 		passes(30*time.Minute + 3*time.Second)
-		n := mustStand(t, ledger, "001", pombo.Cancelled, pombo.RowTakenBack)
+		n := mustStand(t, ledger, "001", pombo.Cancelled, pombo.Withdrawn)
 		if n.Detail != `its status is "9", not "1"` {
 			t.Errorf("detail = %q", n.Detail)
 		}
-		mustStand(t, ledger, "002", pombo.Cancelled, pombo.RowTakenBack)
+		mustStand(t, ledger, "002", pombo.Cancelled, pombo.Withdrawn)
 		mustStand(t, ledger, "003", pombo.Accepted, pombo.NoReason)
 		if len(blip.sent) != rows-2 || source.asked > rows/20 {
 			t.Errorf("%d posts, asked %d times, want %d and at most %d", len(blip.sent), source.asked, rows-2, rows/20)
@@ -253,8 +253,8 @@ func TestRowTakenBackBeforeItsNextTry(t *testing.T) {
 		source.set("2", "9")
 		passes(20 * time.Second)
 		mustStand(t, ledger, "1", pombo.Accepted, pombo.NoReason)
-		n := mustStand(t, ledger, "2", pombo.Cancelled, pombo.RowTakenBack)
-		if got := blip.posts(n.ID); got != 1 {
+		n := mustStand(t, ledger, "2", pombo.Cancelled, pombo.Withdrawn)
+		if got := blip.posts(n.MessageID); got != 1 {
 			t.Errorf("%d posts, want 1", got)
 		}
 		if got := source.get("2"); got != "9" {
@@ -281,9 +281,9 @@ func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 		n := mustStand(t, ledger, "1", pombo.Failed, pombo.BadRequest)
 		source.set("1", "3")
 		ledger.mu.Lock()
-		ledger.at(n.ID).Settled = "3"
+		ledger.at(n.MessageID).Settled = "3"
 		ledger.mu.Unlock()
-		if err := e.Retry(t.Context(), n.ID); err != nil {
+		if err := e.Retry(t.Context(), n.MessageID); err != nil {
 			t.Fatal(err)
 		}
 		passes(10 * time.Second) // six of them for the person
@@ -330,7 +330,7 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 				source.mu.Unlock()
 				passes(15 * time.Minute)
 				mustStand(t, ledger, "1", pombo.Accepted, pombo.NoReason)
-				mustStand(t, ledger, "2", pombo.Cancelled, pombo.RowTakenBack)
+				mustStand(t, ledger, "2", pombo.Cancelled, pombo.Withdrawn)
 			})
 		})
 	}
@@ -396,7 +396,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				if away {
 					mustStand(t, ledger, "2", pombo.Accepted, pombo.NoReason)
 				} else {
-					mustStand(t, ledger, "2", pombo.Cancelled, pombo.RowTakenBack)
+					mustStand(t, ledger, "2", pombo.Cancelled, pombo.Withdrawn)
 				}
 			})
 		})

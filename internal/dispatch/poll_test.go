@@ -14,9 +14,9 @@ import (
 // slowDuty is a shared ledger that takes a moment to say whose duty something is.
 type slowDuty struct{ *memory }
 
-func (s slowDuty) TakeDuty(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (s slowDuty) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
 	time.Sleep(2 * time.Millisecond)
-	return s.memory.TakeDuty(ctx, duty, owner, d)
+	return s.memory.AcquireLeadership(ctx, duty, owner, d)
 }
 
 // A row is taken in within one POLL_INTERVAL of its commit, whatever the passes

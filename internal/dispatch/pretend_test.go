@@ -27,15 +27,15 @@ type table struct {
 func newTable(rows ...pombo.Row) *table {
 	t := &table{rows: rows, status: map[string]string{}}
 	for _, r := range rows {
-		t.status[r.Key] = "1"
+		t.status[r.RowKey] = "1"
 	}
 	return t
 }
 
 func row(key, phone string, values ...string) pombo.Row {
-	r := pombo.Row{Key: key, Recipient: pombo.Private(phone)}
+	r := pombo.Row{RowKey: key, Recipient: pombo.Private(phone)}
 	for _, v := range values {
-		r.Params = append(r.Params, pombo.Param{Place: pombo.Body, Value: pombo.Private(v)})
+		r.Params = append(r.Params, pombo.Param{Slot: pombo.Body, Value: pombo.Private(v)})
 	}
 	return r
 }
@@ -48,7 +48,7 @@ func (t *table) Page(_ context.Context, after string, limit int) ([]pombo.Row, e
 	}
 	var page []pombo.Row
 	for _, r := range t.rows {
-		if r.Key > after && t.status[r.Key] == "1" && len(page) < limit {
+		if r.RowKey > after && t.status[r.RowKey] == "1" && len(page) < limit {
 			page = append(page, r)
 		}
 	}
@@ -70,7 +70,7 @@ func (t *table) Row(_ context.Context, key string) (pombo.Row, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range t.rows {
-		if r.Key == key {
+		if r.RowKey == key {
 			return r, t.away
 		}
 	}
@@ -105,8 +105,8 @@ func (t *table) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo.Set
 		results[i] = pombo.Settled{Settlement: s}
 		switch {
 		case t.away != nil:
-		case t.status[s.Row] == s.Expected, t.status[s.Row] == s.Code:
-			t.status[s.Row] = s.Code
+		case t.status[s.RowKey] == s.Expected, t.status[s.RowKey] == s.Code:
+			t.status[s.RowKey] = s.Code
 			results[i].Result = pombo.SettleDone
 		default:
 			results[i].Result = pombo.SettleDiverged
@@ -119,7 +119,7 @@ func (t *table) add(r pombo.Row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows = append(t.rows, r)
-	t.status[r.Key] = "1"
+	t.status[r.RowKey] = "1"
 }
 
 func (t *table) set(key, status string) {
@@ -154,7 +154,7 @@ type pretend struct {
 	// onSend, when set, decides about the n-th POST (from 1) of a message.
 	onSend     func(ctx context.Context, m pombo.Message, nth int) error
 	onIdentity func() error
-	onReceipts func(id pombo.ID) ([]pombo.Receipt, error)
+	onReceipts func(id pombo.MessageID) ([]pombo.Receipt, error)
 	// onTemplates is called when the templates are asked for.
 	onTemplates  func()
 	templatesErr error
@@ -192,7 +192,7 @@ func (p *pretend) Send(ctx context.Context, m pombo.Message) error {
 	p.sent = append(p.sent, m)
 	nth := 0
 	for _, s := range p.sent {
-		if s.ID == m.ID {
+		if s.MessageID == m.MessageID {
 			nth++
 		}
 	}
@@ -204,7 +204,7 @@ func (p *pretend) Send(ctx context.Context, m pombo.Message) error {
 	return f(ctx, m, nth)
 }
 
-func (p *pretend) Receipts(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+func (p *pretend) Receipts(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	p.mu.Lock()
 	f := p.onReceipts
 	p.mu.Unlock()
@@ -226,11 +226,11 @@ func (p *pretend) Templates(context.Context) ([]pombo.Template, error) {
 	return p.templates, p.templatesErr
 }
 
-func (p *pretend) posts(id pombo.ID) (n int) {
+func (p *pretend) posts(id pombo.MessageID) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.sent {
-		if m.ID == id {
+		if m.MessageID == id {
 			n++
 		}
 	}

@@ -52,7 +52,7 @@ func patience(perSecond float64, call time.Duration) time.Duration {
 }
 
 func newProgress(perSecond float64, call time.Duration) *progress {
-	return &progress{known: pombo.Progress{Started: time.Now(), Patience: patience(perSecond, call)}}
+	return &progress{known: pombo.Progress{Started: time.Now(), IdleLimit: patience(perSecond, call)}}
 }
 
 // Progress tells how the loops fare.
@@ -69,16 +69,16 @@ func (e *Engine) Progress() pombo.Progress {
 func (e *Engine) ReceiptCame() {
 	e.progress.mu.Lock()
 	defer e.progress.mu.Unlock()
-	e.progress.known.Unheard = time.Time{}
+	e.progress.known.NoReceiptsSince = time.Time{}
 }
 
 // claimed is told that there are n more notifications in hand.
 func (p *progress) claimed(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known.InHand += n
-	if n > 0 && p.known.Claimed.IsZero() {
-		p.known.Claimed = time.Now()
+	p.known.InFlight += n
+	if n > 0 && p.known.InFlightSince.IsZero() {
+		p.known.InFlightSince = time.Now()
 	}
 }
 
@@ -86,7 +86,7 @@ func (p *progress) claimed(n int) {
 func (p *progress) released() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known.InHand--
+	p.known.InFlight--
 }
 
 // ended is told the end of a try.
@@ -94,15 +94,15 @@ func (p *progress) ended(o pombo.Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	p.known.Moved, p.known.Claimed = now, time.Time{}
+	p.known.Moved, p.known.InFlightSince = now, time.Time{}
 	switch {
 	case o.To == pombo.Accepted:
 		p.known.Accepted = now
 		p.known.Blip, p.known.BlipAt = pombo.NoReason, time.Time{}
-		if p.known.Unheard.IsZero() {
-			p.known.Unheard = now
+		if p.known.NoReceiptsSince.IsZero() {
+			p.known.NoReceiptsSince = now
 		}
-	case o.Reason == pombo.RateLimited || o.Reason.Why() == pombo.WhyBlip:
+	case o.Reason == pombo.RateLimited || o.Reason.WaitReason() == pombo.WaitBlip:
 		p.known.Blip, p.known.BlipAt = o.Reason, now
 	}
 }
@@ -136,9 +136,9 @@ func (p *progress) passed(begun time.Time, problems []pombo.RowProblem, added, f
 		p.resting = min(restShare*time.Since(begun), longestRest)
 	}
 	seen := make(map[string]leftOut, len(problems))
-	p.known.LeftOut, p.known.LeftOutSince = len(problems), time.Time{}
+	p.known.RejectedRows, p.known.RejectedSince = len(problems), time.Time{}
 	for _, problem := range problems {
-		row, ok := p.leftOut[problem.Row]
+		row, ok := p.leftOut[problem.RowKey]
 		if !ok {
 			row.since = begun
 		}
@@ -146,9 +146,9 @@ func (p *progress) passed(begun time.Time, problems []pombo.RowProblem, added, f
 			row.named = true
 			unnamed = append(unnamed, problem)
 		}
-		seen[problem.Row] = row
-		if p.known.LeftOutSince.IsZero() || row.since.Before(p.known.LeftOutSince) {
-			p.known.LeftOutSince = row.since
+		seen[problem.RowKey] = row
+		if p.known.RejectedSince.IsZero() || row.since.Before(p.known.RejectedSince) {
+			p.known.RejectedSince = row.since
 		}
 	}
 	p.leftOut = seen

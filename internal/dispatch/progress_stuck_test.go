@@ -43,7 +43,7 @@ func TestAClaimUnderWayIsNotStuck(t *testing.T) {
 		e := engine(t, dispatch.Options{Ledger: lateClaim{newMemory()}, Blip: &pretend{}})
 		for range 30 {
 			time.Sleep(7 * time.Second)
-			if f := (pombo.Facts{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
+			if f := (pombo.Snapshot{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
 				t.Fatalf("stuck with nothing to do: %+v", f.Progress)
 			}
 		}
@@ -57,7 +57,7 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 		var log bytes.Buffer
 		source := newTable()
 		for i := range pombo.MostRowProblems {
-			source.problems = append(source.problems, pombo.RowProblem{Row: strconv.Itoa(i), Column: "DT_ENVIO", Sentence: "is no time"})
+			source.problems = append(source.problems, pombo.RowProblem{RowKey: strconv.Itoa(i), Column: "DT_ENVIO", Message: "is no time"})
 		}
 		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 60 {
@@ -83,7 +83,7 @@ func TestNothingMovesForAMinute(t *testing.T) {
 		held := &holdingLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
 		ledger := newMemory()
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Workers: 1, Logger: slog.New(held)})
-		stuck := func() bool { return pombo.Facts{Now: time.Now(), Progress: e.Progress()}.Stuck() }
+		stuck := func() bool { return pombo.Snapshot{Now: time.Now(), Progress: e.Progress()}.Stuck() }
 		time.Sleep(time.Hour) // idle is not stuck
 		if stuck() {
 			t.Error("stuck while there is nothing to do")

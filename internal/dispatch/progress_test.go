@@ -31,18 +31,18 @@ func TestProgressOfSending(t *testing.T) {
 			synctest.Wait()
 		}
 		p := e.Progress()
-		if p.Started != start || !p.Accepted.IsZero() || !p.Moved.IsZero() || !p.Unheard.IsZero() || p.Patience != time.Minute {
+		if p.Started != start || !p.Accepted.IsZero() || !p.Moved.IsZero() || !p.NoReceiptsSince.IsZero() || p.IdleLimit != time.Minute {
 			t.Errorf("at the start = %+v, want nothing but the start and the patience", p)
 		}
 		time.Sleep(time.Minute)
 		add("a", "31988880001")
 		accepted := time.Now()
-		if p = e.Progress(); p.Accepted != accepted || p.Moved != accepted || p.Unheard != accepted {
+		if p = e.Progress(); p.Accepted != accepted || p.Moved != accepted || p.NoReceiptsSince != accepted {
 			t.Errorf("after an acceptance = %+v, want its time", p)
 		}
 
 		time.Sleep(time.Minute)
-		fault.Store(&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Reached: pombo.ReachedNo})
+		fault.Store(&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: pombo.NotSent})
 		add("b", "31988880002")
 		if p = e.Progress(); p.Blip != pombo.BlipUnreachable || p.BlipAt != time.Now() || p.Accepted != accepted || p.Moved != time.Now() {
 			t.Errorf("after a failure = %+v, want Blip's", p)
@@ -51,12 +51,12 @@ func TestProgressOfSending(t *testing.T) {
 		fault.Store(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if p = e.Progress(); p.Blip != pombo.NoReason || p.Unheard != accepted {
+		if p = e.Progress(); p.Blip != pombo.NoReason || p.NoReceiptsSince != accepted {
 			t.Errorf("after it went = %+v, want no trouble, and no receipt since the first", p)
 		}
 		e.ReceiptCame()
-		if p = e.Progress(); !p.Unheard.IsZero() {
-			t.Errorf("unheard since %v after a receipt, want zero", p.Unheard)
+		if p = e.Progress(); !p.NoReceiptsSince.IsZero() {
+			t.Errorf("unheard since %v after a receipt, want zero", p.NoReceiptsSince)
 		}
 
 		ledger.breakMethod("Claim", errors.New("disk full"))
@@ -120,21 +120,21 @@ func TestProgressKnowsTheEndOfAPause(t *testing.T) {
 func TestProgressOfTheTable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		source.problems = []pombo.RowProblem{{Row: "2", Column: "DT", Sentence: "the time cannot be read"}}
+		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT", Message: "the time cannot be read"}}
 		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Minute})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		first := time.Now()
-		if p := e.Progress(); p.TakenIn != first || p.LeftOut != 1 || p.LeftOutSince != first {
+		if p := e.Progress(); p.TakenIn != first || p.RejectedRows != 1 || p.RejectedSince != first {
 			t.Errorf("after a pass = %+v, want its time and the row left out", p)
 		}
 
 		source.mu.Lock()
-		source.problems = append(source.problems, pombo.RowProblem{Row: "3"})
+		source.problems = append(source.problems, pombo.RowProblem{RowKey: "3"})
 		source.mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if p := e.Progress(); p.TakenIn.Equal(first) || p.LeftOut != 2 || p.LeftOutSince != first {
+		if p := e.Progress(); p.TakenIn.Equal(first) || p.RejectedRows != 2 || p.RejectedSince != first {
 			t.Errorf("after the second pass = %+v, want two left out, the first since the first pass", p)
 		}
 
@@ -144,7 +144,7 @@ func TestProgressOfTheTable(t *testing.T) {
 		seen := time.Now()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if p := e.Progress(); p.TakenIn != seen || p.Intake.IsZero() || p.LeftOut != 2 {
+		if p := e.Progress(); p.TakenIn != seen || p.Intake.IsZero() || p.RejectedRows != 2 {
 			t.Errorf("while the table is away = %+v, want what was last known, and since when it is away", p)
 		}
 		source.mu.Lock()
@@ -152,7 +152,7 @@ func TestProgressOfTheTable(t *testing.T) {
 		source.mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if p := e.Progress(); p.TakenIn != time.Now() || !p.Intake.IsZero() || p.LeftOut != 0 || !p.LeftOutSince.IsZero() {
+		if p := e.Progress(); p.TakenIn != time.Now() || !p.Intake.IsZero() || p.RejectedRows != 0 || !p.RejectedSince.IsZero() {
 			t.Errorf("when it is back = %+v, want all well", p)
 		}
 	})

@@ -81,7 +81,7 @@ func (e *Engine) Settle(ctx context.Context) (int, error) {
 		e.metrics.settled.WithLabelValues(r.Result.String()).Inc()
 		switch r.Result {
 		case pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused:
-			e.log.Warn("row not settled", "row", r.Row, "result", r.Result.String(), "id", r.MessageID, "detail", r.Detail)
+			e.log.Warn("row not settled", "row", r.RowKey, "result", r.Result.String(), "id", r.MessageID, "detail", r.Detail)
 		case pombo.SettleLater:
 			later, why = later+1, r.Detail
 		}

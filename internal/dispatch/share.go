@@ -16,8 +16,8 @@ import (
 type shareLedger interface {
 	Shared() bool
 	// TakeDuty gives this owner a duty for d, unless another has it.
-	TakeDuty(ctx context.Context, duty, owner string, d time.Duration) (bool, error)
-	ReleaseDuty(ctx context.Context, duty, owner string) error
+	AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error)
+	ReleaseLeadership(ctx context.Context, duty, owner string) error
 	// Quota grants calls of a kind out of a rate that all keep together: call i
 	// may be made from in + i/perSecond on; with none granted, ask again after in.
 	Quota(ctx context.Context, name string, perSecond float64, want int) (granted int, in time.Duration, err error)
@@ -55,7 +55,7 @@ func (d *duty) mine(ctx context.Context) (bool, error) {
 	if now.Before(d.sure) {
 		return true, nil
 	}
-	mine, err := d.ledger.TakeDuty(ctx, d.name, d.owner, dutyTime)
+	mine, err := d.ledger.AcquireLeadership(ctx, d.name, d.owner, dutyTime)
 	d.sure = time.Time{}
 	if mine && err == nil {
 		d.sure = now.Add(dutyTime / 3)
@@ -83,7 +83,7 @@ func (d *duty) release(ctx context.Context) {
 	d.sure = time.Time{}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := d.ledger.ReleaseDuty(ctx, d.name, d.owner); err != nil {
+	if err := d.ledger.ReleaseLeadership(ctx, d.name, d.owner); err != nil {
 		d.log.Warn("duty not given up; it ends by itself", "duty", d.name, "error", err)
 	}
 }

@@ -150,13 +150,13 @@ func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if blip.posts(n.ID) != 0 {
+		if blip.posts(n.MessageID) != 0 {
 			t.Error("sent without a share of the rate")
 		}
 		ledger.breakMethod("Quota", nil)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if blip.posts(n.ID) != 1 {
+		if blip.posts(n.MessageID) != 1 {
 			t.Error("not sent once the ledger was back")
 		}
 	})
@@ -233,7 +233,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 			const lease = 30 * time.Second
 			ledger := newMemory()
 			var mu sync.Mutex
-			var first pombo.ID
+			var first pombo.MessageID
 			var attempts []int
 			answer := make(chan struct{})
 			// A look-up takes a while, so that the other one is next in the queue for a call.
@@ -241,7 +241,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 			blip.onSend = func(_ context.Context, m pombo.Message, _ int) error {
 				mu.Lock()
 				if first == "" {
-					first = m.ID
+					first = m.MessageID
 					mu.Unlock()
 					<-answer
 					return nil
@@ -249,7 +249,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 				defer mu.Unlock()
 				ledger.mu.Lock()
 				defer ledger.mu.Unlock()
-				attempts = append(attempts, ledger.at(m.ID).Attempt)
+				attempts = append(attempts, ledger.at(m.MessageID).Attempt)
 				return nil
 			}
 			// One call at a time. Both are claimed at once, so that both have begun when the
@@ -269,7 +269,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			waiting := "one"
 			mu.Lock()
-			if ledger.get(t, "one").ID == first {
+			if ledger.get(t, "one").MessageID == first {
 				waiting = "other"
 			}
 			mu.Unlock()

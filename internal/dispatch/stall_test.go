@@ -39,14 +39,14 @@ func TestWhoWasThoughtDeadSendsNothing(t *testing.T) {
 			}
 			time.Sleep(35 * time.Second)
 			synctest.Wait()
-			if got := blip.posts(n.ID); got != test.posts {
+			if got := blip.posts(n.MessageID); got != test.posts {
 				t.Errorf("%d posts after a begin of %s without a renewed lease, want %d", got, test.takes, test.posts)
 			}
 			ledger.breakMethod("Renew", nil)
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
-			if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.ID) != 1 {
-				t.Errorf("%s after %d posts once the lease is renewed, want accepted after one", got.State, blip.posts(n.ID))
+			if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.MessageID) != 1 {
+				t.Errorf("%s after %d posts once the lease is renewed, want accepted after one", got.State, blip.posts(n.MessageID))
 			}
 		})
 	}
@@ -111,8 +111,8 @@ func TestABeginWhoseAnswerIsLostIsFreed(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.ID) != 1 {
-			t.Errorf("%s after %d posts, want accepted after one", got.State, blip.posts(n.ID))
+		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.MessageID) != 1 {
+			t.Errorf("%s after %d posts, want accepted after one", got.State, blip.posts(n.MessageID))
 		}
 	})
 }

@@ -99,11 +99,11 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 // What a check of an uncertain message brings goes the way of all receipts.
 func TestACheckHandsItsReceiptsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Remedy: pombo.RemedyBackoff}
+		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}
 		ledger := newMemory()
 		blip := &pretend{
 			onSend:     func(context.Context, pombo.Message, int) error { return cut },
-			onReceipts: func(id pombo.ID) ([]pombo.Receipt, error) { r := failed; r.ID = id; return []pombo.Receipt{r}, nil },
+			onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) { r := failed; r.MessageID = id; return []pombo.Receipt{r}, nil },
 		}
 		handed := 0
 		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,
@@ -112,7 +112,7 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 				if handed == 1 {
 					return errors.New("the disk is full")
 				}
-				if len(list) != 1 || list[0].Remedy != pombo.RemedyBackoff {
+				if len(list) != 1 || list[0].Policy != pombo.ResendBackoff {
 					t.Errorf("handed over %+v, want the receipt with its remedy", list)
 				}
 				n := ledger.get(t, "1")

@@ -86,7 +86,7 @@ func (e *Engine) logAttempt(n *pombo.Notification, o pombo.Outcome, took time.Du
 	}
 	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs,
-		slog.String("id", string(n.ID)), slog.String("row", n.Key.Row), slog.Int("generation", n.Key.Generation),
+		slog.String("id", string(n.MessageID)), slog.String("row", n.Key.RowKey), slog.Int("generation", n.Key.Generation),
 		slog.String("state", string(o.To)), slog.Int("attempt", o.Attempt), slog.Any("phone", n.Phone))
 	if o.Reason != pombo.NoReason {
 		attrs = append(attrs, slog.String("reason", string(o.Reason)), slog.String("detail", o.Detail))

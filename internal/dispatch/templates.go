@@ -34,7 +34,7 @@ const (
 // nothing is known and nothing is refused for it.
 type catalog struct {
 	name, language string // of rows that name no template; language "" = any
-	places         []pombo.Place
+	places         []pombo.Slot
 	list           func(context.Context) ([]pombo.Template, error)
 	log            *slog.Logger
 	ready          prometheus.Gauge // of the configured template
@@ -53,14 +53,14 @@ type catalog struct {
 
 // verdict is how a template goes with values in certain places.
 type verdict struct {
-	places []pombo.Place
-	misfit pombo.Misfit // the zero Misfit: it fits
+	places []pombo.Slot
+	misfit pombo.TemplateIssue // the zero Misfit: it fits
 }
 
 // refusal says that Blip refused a template although its list has nothing
 // against it: the list can be behind by 20 minutes.
 type refusal struct {
-	misfit pombo.Misfit
+	misfit pombo.TemplateIssue
 	wait   time.Duration
 	until  time.Time
 }
@@ -180,7 +180,7 @@ func (c *catalog) recategorized() (names []string) {
 }
 
 // judge holds what is known of a template against places. The lock is held.
-func (c *catalog) judge(name string, places []pombo.Place) pombo.Misfit {
+func (c *catalog) judge(name string, places []pombo.Slot) pombo.TemplateIssue {
 	t, ok := c.known[name]
 	if !ok {
 		_, misfit := pombo.FindTemplate(c.all, name, c.language)
@@ -188,21 +188,21 @@ func (c *catalog) judge(name string, places []pombo.Place) pombo.Misfit {
 	}
 	all := t.Check(t.Language, places)
 	if len(all) == 0 {
-		return pombo.Misfit{}
+		return pombo.TemplateIssue{}
 	}
 	var what, todo []string
 	for _, m := range all {
-		what = append(what, m.What)
-		if !slices.Contains(todo, m.Todo) {
-			todo = append(todo, m.Todo)
+		what = append(what, m.Message)
+		if !slices.Contains(todo, m.Hint) {
+			todo = append(todo, m.Hint)
 		}
 	}
-	return pombo.Misfit{Reason: all[0].Reason, What: strings.Join(what, "; "), Todo: strings.Join(todo, "; ")}
+	return pombo.TemplateIssue{Reason: all[0].Reason, Message: strings.Join(what, "; "), Hint: strings.Join(todo, "; ")}
 }
 
 // look says what keeps values in these places from going with a template, and
 // until when nothing will change about it; the zero Misfit when nothing does.
-func (c *catalog) look(name string, params []pombo.Param) (pombo.Misfit, time.Time) {
+func (c *catalog) look(name string, params []pombo.Param) (pombo.TemplateIssue, time.Time) {
 	c.mu.RLock()
 	if r, ok := c.refused[name]; ok && time.Now().Before(r.until) {
 		c.mu.RUnlock()
@@ -217,11 +217,11 @@ func (c *catalog) look(name string, params []pombo.Param) (pombo.Misfit, time.Ti
 	}
 	c.mu.RUnlock()
 	if !known {
-		return pombo.Misfit{}, time.Time{}
+		return pombo.TemplateIssue{}, time.Time{}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := verdict{places: pombo.Places(params)}
+	v := verdict{places: pombo.Slots(params)}
 	v.misfit = c.judge(name, v.places)
 	kept := c.verdicts[name]
 	if len(kept) >= enough {
@@ -232,14 +232,14 @@ func (c *catalog) look(name string, params []pombo.Param) (pombo.Misfit, time.Ti
 }
 
 // fills reports whether the values go into these places.
-func fills(params []pombo.Param, places []pombo.Place) bool {
-	return slices.EqualFunc(params, places, func(p pombo.Param, place pombo.Place) bool { return p.Place == place })
+func fills(params []pombo.Param, places []pombo.Slot) bool {
+	return slices.EqualFunc(params, places, func(p pombo.Param, place pombo.Slot) bool { return p.Slot == place })
 }
 
 // refuse takes note that Blip refused a message for its template. Its rows wait,
 // longer each time.
-func (c *catalog) refuse(name string, failure *pombo.Error) (pombo.Misfit, time.Time) {
-	m := pombo.Misfit{Reason: failure.Reason, What: "Blip refused template " + name + ": " + failure.Reason.Sentence(), Todo: failure.Reason.Todo()}
+func (c *catalog) refuse(name string, failure *pombo.Error) (pombo.TemplateIssue, time.Time) {
+	m := pombo.TemplateIssue{Reason: failure.Reason, Message: "Blip refused template " + name + ": " + failure.Reason.Message(), Hint: failure.Reason.Hint()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -257,14 +257,14 @@ func (c *catalog) refuse(name string, failure *pombo.Error) (pombo.Misfit, time.
 }
 
 // hold takes note that a row is held, and says so once for each template.
-func (c *catalog) hold(name string, m pombo.Misfit) {
+func (c *catalog) hold(name string, m pombo.TemplateIssue) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.holding[name] == m.Reason {
 		return
 	}
 	c.holding[name] = m.Reason
-	c.log.Warn("rows of a template are held; those of others go on", "template", name, "reason", m.Reason, "detail", m.What, "todo", m.Todo)
+	c.log.Warn("rows of a template are held; those of others go on", "template", name, "reason", m.Reason, "detail", m.Message, "todo", m.Hint)
 	c.again.set()
 }
 

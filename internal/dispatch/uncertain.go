@@ -100,7 +100,7 @@ func (e *Engine) checkSome(ctx context.Context, under *sync.WaitGroup, free chan
 			defer func() { free <- struct{}{} }()
 			err := e.resolve(ctx, d, loss, behind)
 			if err != nil && ctx.Err() == nil && !errors.Is(err, pombo.ErrLost) {
-				e.log.Error("uncertain notification not resolved", "id", d.ID, "error", err)
+				e.log.Error("uncertain notification not resolved", "id", d.MessageID, "error", err)
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func (e *Engine) resolve(ctx context.Context, n pombo.Notification, loss afterLo
 // Blip allows four for each message.
 func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcome, behind bool) error {
 	waited := time.Since(n.Updated)
-	receipts, asked, err := e.askFor(ctx, n.ID)
+	receipts, asked, err := e.askFor(ctx, n.MessageID)
 	switch {
 	case err != nil:
 		return e.notAsked(ctx, n, o, waited, err)
@@ -197,7 +197,7 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 
 // askFor asks Blip what it has about an id, at the pace of commands. asked is false
 // when sending was paused.
-func (e *Engine) askFor(ctx context.Context, id pombo.ID) (receipts []pombo.Receipt, asked bool, err error) {
+func (e *Engine) askFor(ctx context.Context, id pombo.MessageID) (receipts []pombo.Receipt, asked bool, err error) {
 	if err := e.pace.waitResumed(ctx); err != nil {
 		return nil, false, err
 	}
@@ -235,7 +235,7 @@ func (e *Engine) traced(ctx context.Context, n pombo.Notification, furthest pomb
 	if furthest.State == pombo.Failed {
 		o.Reason = furthest.Reason
 	}
-	e.log.Info("doubt ended", "id", n.ID, "row", n.Key.Row, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", furthest.Detail)
+	e.log.Info("doubt ended", "id", n.MessageID, "row", n.Key.RowKey, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", furthest.Detail)
 	e.metrics.finished(o)
 	e.due.set()
 	return nil
@@ -250,7 +250,7 @@ func (e *Engine) doubtEnded(n pombo.Notification, o pombo.Outcome, err error) er
 	if err != nil {
 		return err
 	}
-	e.log.Info("doubt ended", "id", n.ID, "row", n.Key.Row, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", o.Detail)
+	e.log.Info("doubt ended", "id", n.MessageID, "row", n.Key.RowKey, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", o.Detail)
 	e.metrics.finished(o)
 	if o.To == pombo.Queued {
 		e.queued.set()

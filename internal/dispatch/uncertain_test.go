@@ -19,7 +19,7 @@ func doubtful(t *testing.T, m *memory, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range n {
-		d := m.insert(pombo.Key{Source: "api", Row: fmt.Sprint(i), Generation: 1}, 0, row(fmt.Sprint(i), fmt.Sprint(31_900_000_000+i), "Maria"))
+		d := m.insert(pombo.Key{Source: "api", RowKey: fmt.Sprint(i), Generation: 1}, 0, row(fmt.Sprint(i), fmt.Sprint(31_900_000_000+i), "Maria"))
 		m.move(d, pombo.Claimed)
 		m.move(d, pombo.Sending)
 		m.move(d, pombo.Uncertain)
@@ -38,7 +38,7 @@ func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
 			doubtful(t, ledger, doubts)
 			var mu sync.Mutex
 			asked := 0
-			blip := &pretend{onReceipts: func(id pombo.ID) ([]pombo.Receipt, error) {
+			blip := &pretend{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 				mu.Lock()
 				asked++
 				mu.Unlock()
@@ -46,7 +46,7 @@ func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
 				if !traced {
 					return nil, nil
 				}
-				return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+				return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 			}}
 			begun := time.Now()
 			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, CommandsPerSecond: perSecond, UncertainWait: 2 * time.Minute})
@@ -74,9 +74,9 @@ func TestDoubtsWhileProcessesComeAndGo(t *testing.T) {
 		ledger := newMemory()
 		ledger.shared = true
 		doubtful(t, ledger, 1000)
-		blip := &pretend{onReceipts: func(id pombo.ID) ([]pombo.Receipt, error) {
+		blip := &pretend{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 			time.Sleep(100 * time.Millisecond)
-			return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+			return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 		}}
 		// Dead is who gets no answer from the ledger any more.
 		process := func(i int) *mortal {
@@ -149,16 +149,16 @@ func (m *mortal) Postpone(ctx context.Context, o pombo.Outcome) error {
 	return m.memory.Postpone(ctx, o)
 }
 
-func (m *mortal) TakeDuty(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (m *mortal) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
 	if err := m.gone(); err != nil {
 		return false, err
 	}
-	return m.memory.TakeDuty(ctx, duty, owner, d)
+	return m.memory.AcquireLeadership(ctx, duty, owner, d)
 }
 
-func (m *mortal) ReleaseDuty(ctx context.Context, duty, owner string) error {
+func (m *mortal) ReleaseLeadership(ctx context.Context, duty, owner string) error {
 	if err := m.gone(); err != nil {
 		return err
 	}
-	return m.memory.ReleaseDuty(ctx, duty, owner)
+	return m.memory.ReleaseLeadership(ctx, duty, owner)
 }

@@ -12,7 +12,7 @@ import (
 func checkValues(held pombo.Outcome, params []pombo.Param) (o pombo.Outcome, ok bool) {
 	for i, p := range params {
 		if reason, detail := pombo.CheckValue(p.Value); reason != pombo.NoReason {
-			return fail(held, reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Place, detail)), false
+			return fail(held, reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Slot, detail)), false
 		}
 	}
 	return held, true

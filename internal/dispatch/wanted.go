@@ -88,7 +88,7 @@ func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.N
 	case !must && n.Seq > e.before && time.Since(n.Created) < stoodLong:
 		return held, true
 	}
-	s, err := e.wanted.ask(ctx, n.Key.Row)
+	s, err := e.wanted.ask(ctx, n.Key.RowKey)
 	if err != nil {
 		return release(held, pombo.Interrupted, time.Time{}), false
 	}
@@ -103,7 +103,7 @@ func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.N
 	default:
 		held.Detail = fmt.Sprintf("its status is %q, not %q", s.code, expected)
 	}
-	held.To, held.Reason = pombo.Cancelled, pombo.RowTakenBack
+	held.To, held.Reason = pombo.Cancelled, pombo.Withdrawn
 	return held, false
 }
 

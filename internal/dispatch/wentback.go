@@ -51,7 +51,7 @@ func (e *Engine) lookUp(ctx context.Context, batch []pombo.Notification) (l afte
 		if batch[i].Reason == pombo.LedgerWentBack {
 			some = true
 			if e.hasRow(&batch[i]) {
-				rows = append(rows, batch[i].Key.Row)
+				rows = append(rows, batch[i].Key.RowKey)
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func (e *Engine) hasRow(n *pombo.Notification) bool {
 // or says when it is looked at next.
 func (e *Engine) settleLoss(ctx context.Context, n pombo.Notification, l afterLoss) error {
 	if l.known && e.hasRow(&n) {
-		code, there := l.codes[n.Key.Row]
+		code, there := l.codes[n.Key.RowKey]
 		if !there || code != cmp.Or(n.Settled, e.o.Pending) {
 			o, err := e.o.Ledger.EndDoubt(ctx, n, code, !there)
 			return e.doubtEnded(n, o, err)
@@ -133,7 +133,7 @@ func (e *Engine) settleLoss(ctx context.Context, n pombo.Notification, l afterLo
 func (e *Engine) generations(ctx context.Context, n pombo.Notification, last bool) (traces [][]pombo.Receipt, asked bool, err error) {
 	var all [][]pombo.Receipt
 	for key := n.Key; ; key.Generation++ {
-		receipts, asked, err := e.askFor(ctx, key.ID())
+		receipts, asked, err := e.askFor(ctx, key.MessageID())
 		if err != nil || !asked {
 			return nil, asked, err
 		}
@@ -151,7 +151,7 @@ func (e *Engine) generations(ctx context.Context, n pombo.Notification, last boo
 
 // overtaken is for a row of which a later generation was sent.
 func (e *Engine) overtaken(ctx context.Context, n pombo.Notification, traces [][]pombo.Receipt) error {
-	row := pombo.Row{Key: n.Key.Row, Recipient: n.Recipient, Phone: n.Phone, Params: n.Params, Template: n.Template,
+	row := pombo.Row{RowKey: n.Key.RowKey, Recipient: n.Recipient, Phone: n.Phone, Params: n.Params, Template: n.Template,
 		Priority: n.Priority, SendAfter: n.SendAfter, Expires: n.Expires}
 	list := append(make([][]pombo.Receipt, n.Key.Generation-1), traces...)
 	if err := e.o.Ledger.Recover(ctx, n.Key.Source, row, list); err != nil {

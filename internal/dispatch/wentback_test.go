@@ -29,8 +29,8 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 		questions int
 	}{
 		{name: "the row says that it was sent", code: "2", traces: []int{1}, state: pombo.Accepted, reason: pombo.LedgerWentBack},
-		{name: "its owner took it back", code: "9", state: pombo.Cancelled, reason: pombo.RowTakenBack},
-		{name: "the row is gone", state: pombo.Cancelled, reason: pombo.RowTakenBack},
+		{name: "its owner took it back", code: "9", state: pombo.Cancelled, reason: pombo.Withdrawn},
+		{name: "the row is gone", state: pombo.Cancelled, reason: pombo.Withdrawn},
 		{name: "Blip has it", code: "1", traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip has it, and the source is away", code: "1", away: true, traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip does not know it", code: "1", state: pombo.Accepted, posts: 1, questions: 3},
@@ -50,7 +50,7 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 				if test.away {
 					source.away = errAway
 				}
-				key := pombo.Key{Source: "notificacao", Row: "a", Generation: 1}
+				key := pombo.Key{Source: "notificacao", RowKey: "a", Generation: 1}
 				n := ledger.insert(key, 0, row("a", "31988880001", "Maria"))
 				ledger.move(n, pombo.Uncertain)
 				n.Attempt, n.Reason = 1, pombo.LedgerWentBack
@@ -60,13 +60,13 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 				ledger.noticed, ledger.alive = time.Now(), time.Now().Add(-test.alive)
 				var mu sync.Mutex
 				questions := 0
-				blip := &pretend{onReceipts: func(id pombo.ID) ([]pombo.Receipt, error) {
+				blip := &pretend{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 					mu.Lock()
 					defer mu.Unlock()
 					questions++
 					for _, g := range test.traces {
-						if id == (pombo.Key{Source: key.Source, Row: key.Row, Generation: g}).ID() {
-							return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+						if id == (pombo.Key{Source: key.Source, RowKey: key.RowKey, Generation: g}).MessageID() {
+							return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 						}
 					}
 					return nil, nil
@@ -74,7 +74,7 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 				engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Uncertain: test.policy})
 				time.Sleep(2*time.Minute - time.Second)
 				synctest.Wait()
-				if blip.posts(n.ID) != 0 {
+				if blip.posts(n.MessageID) != 0 {
 					t.Error("sent before the wait was over")
 				}
 				time.Sleep(time.Minute)
@@ -88,9 +88,9 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 				if n := ledger.find(key); n != nil {
 					next = n.State
 				}
-				if next != test.next || blip.posts(n.ID) != test.posts || questions != test.questions {
+				if next != test.next || blip.posts(n.MessageID) != test.posts || questions != test.questions {
 					t.Errorf("generation 2 is %q after %d posts and %d questions, want %q, %d and %d",
-						next, blip.posts(n.ID), questions, test.next, test.posts, test.questions)
+						next, blip.posts(n.MessageID), questions, test.next, test.posts, test.questions)
 				}
 			})
 		})
@@ -106,7 +106,7 @@ func TestWhatWasQueuedBeforeTheStartIsLookedUp(t *testing.T) {
 		}
 		source, ledger := newTable(rows...), newMemory()
 		for _, r := range rows {
-			ledger.insert(pombo.Key{Source: "notificacao", Row: r.Key, Generation: 1}, 0, r)
+			ledger.insert(pombo.Key{Source: "notificacao", RowKey: r.RowKey, Generation: 1}, 0, r)
 		}
 		source.status["2"] = "9"
 		blip := &pretend{}
@@ -115,7 +115,7 @@ func TestWhatWasQueuedBeforeTheStartIsLookedUp(t *testing.T) {
 		synctest.Wait()
 		var states []pombo.State
 		for _, r := range rows {
-			states = append(states, ledger.get(t, r.Key).State)
+			states = append(states, ledger.get(t, r.RowKey).State)
 		}
 		if want := []pombo.State{pombo.Accepted, pombo.Cancelled, pombo.Accepted}; !slices.Equal(states, want) || source.asked != 1 {
 			t.Errorf("%s after %d questions to the source, want %s after 1", states, source.asked, want)

@@ -94,7 +94,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	}
 	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
 	lane := laneOf(o.To)
-	if o.Held && o.To == pombo.Queued {
+	if o.Parked && o.To == pombo.Queued {
 		lane = laneHeld
 	}
 	hit := make([]bool, 1)
@@ -102,7 +102,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 		string(o.To), notBefore, counted, codeOf(db.o.Codes, o.To), now, pollAt,
 		told, o.Seq, string(o.From), owner, o.Attempt, lane,
 	}}, hit}
-	if o.From == pombo.Claimed && o.Reason == pombo.RowTakenBack {
+	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
 		p = part{takenBackStatement, [][]any{{laneCancelled, told, o.Seq, owner, o.Attempt}}, hit}
 	}
 	w := newWrite(p)

@@ -44,8 +44,8 @@ func benchRows(b *testing.B, from, n int) []pombo.Row {
 			b.Fatal(err)
 		}
 		rows[i] = pombo.Row{
-			Key: strconv.Itoa(1_000_000 + k), Recipient: "(11) 98888-0000", Phone: number,
-			Params: []pombo.Param{{Place: pombo.Body, Value: "Maria da Silva"}, {Place: pombo.Body, Value: "Sua consulta foi marcada para amanhã"}},
+			RowKey: strconv.Itoa(1_000_000 + k), Recipient: "(11) 98888-0000", Phone: number,
+			Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria da Silva"}, {Slot: pombo.Body, Value: "Sua consulta foi marcada para amanhã"}},
 		}
 	}
 	return rows

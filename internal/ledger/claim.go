@@ -160,16 +160,16 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 		text                           sql.RawBytes
 	)
 	if err := rows.Scan(&n.Seq, &n.Attempt, &n.Tries, &n.Priority, &notBefore, &expires, &settled, &run, &created,
-		&n.Key.Generation, &digit, &n.Key.Source, &n.Key.Row, &text, &identity); err != nil {
+		&n.Key.Generation, &digit, &n.Key.Source, &n.Key.RowKey, &text, &identity); err != nil {
 		return n, err
 	}
 	n.State = pombo.Claimed
 	n.Owner, n.Settled, n.Run, n.Identity = owner, settled.String, run.Int64, identity.String
 	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.unsure(settled)
-	n.Created, n.Phone, n.ID = time.UnixMilli(created).UTC(), number(digit), n.Key.ID()
+	n.Created, n.Phone, n.MessageID = time.UnixMilli(created).UTC(), number(digit), n.Key.MessageID()
 	if err := unpack(text, &n); err != nil {
 		// It must not keep the others back. Without values it fails by itself.
-		db.o.Logger.Error("damaged notification", "id", n.ID, "error", err)
+		db.o.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
 	}
 	return n, nil
 }

@@ -20,7 +20,7 @@ func TestDatabaseClockDiffers(t *testing.T) {
 					t.Errorf("%s is %s off", what, off)
 				}
 			}
-			mustEnqueue(t, db, pombo.Row{Key: "1", Recipient: "31988880001"})
+			mustEnqueue(t, db, pombo.Row{RowKey: "1", Recipient: "31988880001"})
 			n := mustClaim(t, db, "w", 1)[0]
 			attempt, err := db.Begin(t.Context(), n, "x@wa.gw.msging.net")
 			must(t, err)

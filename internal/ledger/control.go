@@ -31,7 +31,7 @@ const (
 // generation, with another id, which its history tells. Else, and where its message
 // was erased and Correct has not brought it back, pombo.ErrMove; or
 // pombo.ErrNotFound.
-func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
+func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 	if is, err := db.resendByHand(ctx, id); is || err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (db *DB) Retry(ctx context.Context, id pombo.ID) error {
 // Recipient, Phone, Params and Template. A person who has mended the row wants
 // that sent. What a worker has in hands, and what Blip has, stays as it is:
 // pombo.ErrMove; else pombo.ErrNotFound.
-func (db *DB) Correct(ctx context.Context, id pombo.ID, row pombo.Row) error {
+func (db *DB) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error {
 	text, err := message(&row)
 	if err != nil {
 		return fmt.Errorf("correct: %w", err)
@@ -68,7 +68,7 @@ func (db *DB) Correct(ctx context.Context, id pombo.ID, row pombo.Row) error {
 
 // Cancel ends a notification that waits in the queue or is uncertain. Else
 // pombo.ErrMove, or pombo.ErrNotFound.
-func (db *DB) Cancel(ctx context.Context, id pombo.ID) error {
+func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
 	return db.move(ctx, "cancel", id, func(at *standing, now int64) *part {
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
 			return nil
@@ -82,7 +82,7 @@ func (db *DB) Cancel(ctx context.Context, id pombo.ID) error {
 
 // move looks where a notification stands, lets decide say what to change, nil
 // for "not allowed", and changes it if it still stands there; else it looks again.
-func (db *DB) move(ctx context.Context, verb string, id pombo.ID, decide func(*standing, int64) *part) error {
+func (db *DB) move(ctx context.Context, verb string, id pombo.MessageID, decide func(*standing, int64) *part) error {
 	for {
 		at, err := db.standing(ctx, id)
 		if err != nil {

@@ -47,7 +47,7 @@ func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pomb
 		if err != nil {
 			continue
 		}
-		latest, ended, e := db.latest(ctx, source, rows[i].Key)
+		latest, ended, e := db.latest(ctx, source, rows[i].RowKey)
 		if err = e; ended {
 			finished = append(finished, latest)
 		}
@@ -75,10 +75,10 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 	if generation > 1 {
 		reason = pombo.SetBackToPending
 	}
-	id := pombo.Key{Source: source, Row: r.Key, Generation: generation}.ID()
+	id := pombo.Key{Source: source, RowKey: r.RowKey, Generation: generation}.MessageID()
 	return []any{
 		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, word(id), digits(r.Phone),
-		source, r.Key, text, event(now, pombo.Queued, 0, reason, ""),
+		source, r.RowKey, text, event(now, pombo.Queued, 0, reason, ""),
 	}, nil
 }
 
@@ -102,13 +102,13 @@ const latestStatement = `SELECT generation, ` + hasEnded + `, ` + isSettled + ` 
 
 // latest returns the newest generation of a row, and whether it has ended.
 func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Latest, ended bool, err error) {
-	latest.Row = row
+	latest.RowKey = row
 	var settled bool
 	err = db.get(ctx, latestStatement, []any{row, source}, &latest.Generation, &ended, &settled)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("row %s is neither new nor known", row)
 	}
-	latest.Left = !settled
+	latest.Untouched = !settled
 	return latest, ended, err
 }
 
@@ -125,12 +125,12 @@ const enqueueAgainStatement = `
 func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
 	generation := make(map[string]int, len(latest))
 	for _, l := range latest {
-		generation[l.Row] = l.Generation
+		generation[l.RowKey] = l.Generation
 	}
 	now := db.now()
 	list := make([][]any, 0, len(rows))
 	for i := range rows {
-		g, ok := generation[rows[i].Key]
+		g, ok := generation[rows[i].RowKey]
 		if !ok {
 			continue
 		}
@@ -177,7 +177,7 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
-	n, _, err = db.Notification(ctx, pombo.Key{Source: source, Row: row.Key, Generation: 1}.ID())
+	n, _, err = db.Notification(ctx, pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1}.MessageID())
 	return n, w.parts[0].hit[0], err
 }
 

@@ -51,11 +51,11 @@ func MakeOlder(ctx context.Context, path string, version int64, key pombo.Key) (
 	if _, err = p.UpTo(ctx, version); err != nil {
 		return err
 	}
-	text, err := message(&pombo.Row{Key: key.Row})
+	text, err := message(&pombo.Row{RowKey: key.RowKey})
 	if err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `INSERT INTO notification (state, attempt, tries, priority, lane, not_before, created, generation, id, source, row_key, message, history)
-		VALUES ('queued', 0, 0, 0, 0, 1, 1, ?, ?, ?, ?, ?, ?)`, key.Generation, word(key.ID()), key.Source, key.Row, text, event(1, pombo.Queued, 0, pombo.NoReason, ""))
+		VALUES ('queued', 0, 0, 0, 0, 1, 1, ?, ?, ?, ?, ?, ?)`, key.Generation, word(key.MessageID()), key.Source, key.RowKey, text, event(1, pombo.Queued, 0, pombo.NoReason, ""))
 	return err
 }

@@ -39,14 +39,14 @@ func TestFailover(t *testing.T) {
 			defer cancel()
 
 			var mu sync.Mutex
-			sent := map[pombo.ID]int{}
+			sent := map[pombo.MessageID]int{}
 			var promoted, again time.Time
 			after := 0 // sent after the promotion
 			half := make(chan struct{})
 			var wg sync.WaitGroup
 			for i, db := range replicas {
 				wg.Go(func() {
-					err := sendAll(ctx, db, "replica-"+strconv.Itoa(i), func(id pombo.ID) {
+					err := sendAll(ctx, db, "replica-"+strconv.Itoa(i), func(id pombo.MessageID) {
 						mu.Lock()
 						defer mu.Unlock()
 						if sent[id]++; len(sent) == rows/2 {

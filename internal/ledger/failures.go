@@ -16,7 +16,7 @@ import (
 // one when the failure is another one than before, and returns how many different
 // people it has. A notification without a phone counts nothing.
 func (db *DB) CountFailure(ctx context.Context, f pombo.Failure) (people int, err error) {
-	at, err := db.standing(ctx, f.ID)
+	at, err := db.standing(ctx, f.MessageID)
 	if err != nil {
 		return 0, fmt.Errorf("count a failure: %w", err)
 	}
@@ -47,7 +47,7 @@ func (db *DB) CountFailure(ctx context.Context, f pombo.Failure) (people int, er
 // EndFailures ends the streak because a message got through: was delivered, or, with
 // accepted, was taken by Blip, which ends a streak of refusals only. It costs nothing
 // while no streak is known here.
-func (db *DB) EndFailures(ctx context.Context, id pombo.ID, accepted bool) error {
+func (db *DB) EndFailures(ctx context.Context, id pombo.MessageID, accepted bool) error {
 	if db.streak.Load() == 0 {
 		return nil
 	}

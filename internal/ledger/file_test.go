@@ -204,7 +204,7 @@ func TestLedgersFromBefore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pombo.db")
-			key := pombo.Key{Source: "T", Row: "1", Generation: 1}
+			key := pombo.Key{Source: "T", RowKey: "1", Generation: 1}
 			if name == "a ledger" {
 				if err := ledger.MakeOlder(t.Context(), path, 13, key); err != nil {
 					t.Fatal(err)
@@ -213,7 +213,7 @@ func TestLedgersFromBefore(t *testing.T) {
 				change(t, path, statements...)
 			}
 			db := open(t, path)
-			if _, _, err := db.Notification(t.Context(), key.ID()); name == "a ledger" && err != nil {
+			if _, _, err := db.Notification(t.Context(), key.MessageID()); name == "a ledger" && err != nil {
 				t.Errorf("what it held: %v", err)
 			}
 			if err := db.Check(t.Context()); err != nil {
@@ -249,7 +249,7 @@ func TestMigrateTellsTheVersions(t *testing.T) {
 		t.Errorf("again: %d to %d, %v; want %d both times", again, same, err, after)
 	}
 	url = "sqlite:" + filepath.Join(t.TempDir(), "older.db")
-	if err := ledger.MakeOlder(t.Context(), strings.TrimPrefix(url, "sqlite:"), 13, pombo.Key{Source: "T", Row: "1", Generation: 1}); err != nil {
+	if err := ledger.MakeOlder(t.Context(), strings.TrimPrefix(url, "sqlite:"), 13, pombo.Key{Source: "T", RowKey: "1", Generation: 1}); err != nil {
 		t.Fatal(err)
 	}
 	older, newest, err := ledger.Migrate(t.Context(), url)
@@ -301,7 +301,7 @@ func TestDamageFailsTheCheck(t *testing.T) {
 	db := open(t, path)
 	rows := make([]pombo.Row, 2000)
 	for i := range rows {
-		rows[i] = pombo.Row{Key: strings.Repeat("k", 100) + string(rune('a'+i%26)) + strings.Repeat("x", i)}
+		rows[i] = pombo.Row{RowKey: strings.Repeat("k", 100) + string(rune('a'+i%26)) + strings.Repeat("x", i)}
 	}
 	if _, _, err := db.Enqueue(t.Context(), "T", 0, rows); err != nil {
 		t.Fatal(err)
@@ -346,7 +346,7 @@ func TestOneUnreadableRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pombo.db")
 			db := open(t, path)
-			if _, _, err := db.Enqueue(t.Context(), "T", 0, []pombo.Row{{Key: "1"}, {Key: "2"}, {Key: "3"}}); err != nil {
+			if _, _, err := db.Enqueue(t.Context(), "T", 0, []pombo.Row{{RowKey: "1"}, {RowKey: "2"}, {RowKey: "3"}}); err != nil {
 				t.Fatal(err)
 			}
 			change(t, path, damage)
@@ -358,7 +358,7 @@ func TestOneUnreadableRecord(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, n := range page.Notifications {
-					keys = append(keys, n.Key.Row)
+					keys = append(keys, n.Key.RowKey)
 				}
 				unreadable += page.Unreadable
 				if filter.Cursor = page.Next; page.Next == "" {

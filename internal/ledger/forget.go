@@ -42,7 +42,7 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 		case pombo.Queued, pombo.Uncertain:
 			f.Open++
 		case pombo.Claimed, pombo.Sending:
-			f.InHands++
+			f.InFlight++
 		}
 	}
 	if !really {
@@ -60,19 +60,19 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 	if list, err = db.toPhone(ctx, to); err != nil {
 		return err
 	}
-	f.InHands = 0
+	f.InFlight = 0
 	now := db.now()
 	var erase [][]any
 	for _, at := range list {
 		if at.state.Open() {
-			f.InHands++
+			f.InFlight++
 			continue
 		}
 		erase = append(erase, []any{note(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
 	}
 	f.Erased, err = db.changed(ctx, eraseStatement, erase)
 	// What has moved on in between counts as in hands.
-	f.InHands += len(erase) - f.Erased
+	f.InFlight += len(erase) - f.Erased
 	if err != nil {
 		return err
 	}
@@ -112,17 +112,17 @@ func (db *DB) forgetLookUp(ctx context.Context, to any) error {
 // addressed is a notification to a phone.
 type addressed struct {
 	standing
-	id pombo.ID
+	id pombo.MessageID
 }
 
 func (db *DB) toPhone(ctx context.Context, to any) (list []addressed, err error) {
 	err = db.all(ctx, toPhoneStatement, []any{to}, func(rows *sql.Rows) error {
 		var a addressed
 		var key pombo.Key
-		if err := rows.Scan(&a.seq, &a.state, &a.attempt, &key.Source, &key.Row, &key.Generation); err != nil {
+		if err := rows.Scan(&a.seq, &a.state, &a.attempt, &key.Source, &key.RowKey, &key.Generation); err != nil {
 			return err
 		}
-		a.id = key.ID()
+		a.id = key.MessageID()
 		list = append(list, a)
 		return nil
 	})

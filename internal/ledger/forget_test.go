@@ -29,7 +29,7 @@ func TestForgottenIsNotInTheFiles(t *testing.T) {
 		row := testRows(i, 1)[0]
 		if i%3 == 0 {
 			row.Recipient, row.Phone = spelled, number
-			row.Params = []pombo.Param{{Place: pombo.Body, Value: pombo.Private(strings.Repeat(name+" ", 1+i*7))}}
+			row.Params = []pombo.Param{{Slot: pombo.Body, Value: pombo.Private(strings.Repeat(name+" ", 1+i*7))}}
 		}
 		rows = append(rows, row)
 	}
@@ -64,7 +64,7 @@ func TestForgottenIsNotInTheFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Found != 100 || f.Erased != 100 || f.InHands != 0 {
+	if f.Found != 100 || f.Erased != 100 || f.InFlight != 0 {
 		t.Errorf("%+v, want 100 found and erased", f)
 	}
 	if found := inFiles(t, url, name, spelled, digit); len(found) > 0 {

@@ -19,7 +19,7 @@ const releaseStatement = `
 // ReleaseHeld puts back into the queue what is held: those whose NotBefore has
 // come or, with all, every one. It returns how many there were. Their state and
 // their history stay as they are; the claim that follows tells.
-func (db *DB) ReleaseHeld(ctx context.Context, all bool) (released int, err error) {
+func (db *DB) ReleaseParked(ctx context.Context, all bool) (released int, err error) {
 	now := db.now()
 	until := now
 	if all {

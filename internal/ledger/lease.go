@@ -57,7 +57,7 @@ func (db *DB) Renew(ctx context.Context, owner string) error {
 const inHandStatement = `SELECT` + columns + `FROM notification WHERE owner = ?1 ORDER BY seq`
 
 // InHand lists what the owner has claimed or is sending, as the ledger knows it.
-func (db *DB) InHand(ctx context.Context, owner string) ([]pombo.Notification, error) {
+func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
 	var list []pombo.Notification
 	err := db.due(ctx, inHandStatement, []any{owner}, func(rows *sql.Rows) error {
 		n, err := scan(rows)

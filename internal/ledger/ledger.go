@@ -252,7 +252,7 @@ func (db *DB) inherit(ctx context.Context) error {
 			return err
 		}
 		return tx.exec(`UPDATE run SET taking = 0, error = ?1, last_seq = (SELECT max(seq) FROM notification)
-			WHERE finished IS NULL AND taking = 1`, pombo.Interrupted.Sentence())
+			WHERE finished IS NULL AND taking = 1`, pombo.Interrupted.Message())
 	})
 }
 

@@ -90,7 +90,7 @@ const endDoubtStatement = `
 // of the owner's; gone says that there is no row. It returns how it stands, or
 // pombo.ErrLost.
 func (db *DB) EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
-	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.RowTakenBack}
+	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.Withdrawn}
 	var settle, settled, pollAt any = takenBack, nil, nil
 	switch wrote, is := db.wrote(code); {
 	case gone:

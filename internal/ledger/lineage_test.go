@@ -24,7 +24,7 @@ func standsAs(t *testing.T, db *DB, want map[pombo.State]int) {
 		}
 		for _, n := range list {
 			if s == pombo.Uncertain && (n.Reason != pombo.LedgerWentBack || n.Attempt == 0) {
-				t.Errorf("row %s is uncertain (%s) at attempt %d, want %s at an attempt", n.Key.Row, n.Reason, n.Attempt, pombo.LedgerWentBack)
+				t.Errorf("row %s is uncertain (%s) at attempt %d, want %s at an attempt", n.Key.RowKey, n.Reason, n.Attempt, pombo.LedgerWentBack)
 			}
 		}
 	}
@@ -98,11 +98,11 @@ func TestResendAfterALossIsAsked(t *testing.T) {
 		}
 		db = openSQLite(t, "sqlite:"+path)
 		mustNotice(t, db, lost)
-		results, err := db.Apply(t.Context(), []pombo.Receipt{{ID: n.ID, State: pombo.Failed, Reason: pombo.ChannelError, Remedy: pombo.RemedyBackoff}})
+		results, err := db.Apply(t.Context(), []pombo.Receipt{{MessageID: n.MessageID, State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}})
 		must(t, err)
 		again := n.Key
 		again.Generation++
-		got, _, err := db.Notification(t.Context(), again.ID())
+		got, _, err := db.Notification(t.Context(), again.MessageID())
 		must(t, err)
 		want := map[bool]pombo.State{false: pombo.Queued, true: pombo.Uncertain}[lost]
 		if results[0] != pombo.ReceiptResent || got.State != want || !got.NotBefore.After(time.Now()) {

@@ -16,7 +16,7 @@ import (
 // without a phone, each kind of text and a run.
 func combinations() []pombo.Filter {
 	var all []pombo.Filter
-	id := string(pombo.Key{Source: "T", Row: "row-7", Generation: 1}.ID())
+	id := string(pombo.Key{Source: "T", RowKey: "row-7", Generation: 1}.MessageID())
 	for _, state := range []pombo.State{"", pombo.Queued, pombo.Claimed, pombo.Uncertain, pombo.Failed, pombo.Read} {
 		for _, phone := range []string{"", "+5531988880000"} {
 			for _, text := range []string{"", "row-7", "none", "row-777", "row-", id, id[:8], id[:4]} {

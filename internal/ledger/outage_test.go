@@ -43,7 +43,7 @@ func TestServerAway(t *testing.T) {
 	must(t, db.Finish(t.Context(), accepted(n, attempt)))
 	server.Kill()
 	must(t, server.Restart())
-	if got, _, err := db.Notification(t.Context(), n.ID); err != nil || got.State != pombo.Accepted {
+	if got, _, err := db.Notification(t.Context(), n.MessageID); err != nil || got.State != pombo.Accepted {
 		t.Errorf("it is %s, %v; want accepted", got.State, err)
 	}
 }
@@ -126,7 +126,7 @@ func together(list []pombo.Notification, f func(*pombo.Notification) error) erro
 
 // sendAll takes all there is down the road as a process does that must not give
 // up, and counts what was sent.
-func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.ID)) error {
+func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageID)) error {
 	for {
 		list, err := db.Claim(ctx, owner, 20)
 		if err != nil {
@@ -145,7 +145,7 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.ID)) err
 			attempt, err := db.Begin(ctx, *n, "")
 			o := accepted(*n, attempt)
 			if err == nil {
-				sent(n.ID)
+				sent(n.MessageID)
 			} else { // nothing may be sent; back to the queue
 				o = pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: owner, Attempt: n.Attempt, To: pombo.Queued}
 			}
@@ -175,12 +175,12 @@ func TestServerRestarts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var mu sync.Mutex
-	sent := map[pombo.ID]int{}
+	sent := map[pombo.MessageID]int{}
 	half := make(chan struct{}, rows)
 	var wg sync.WaitGroup
 	for i, db := range replicas {
 		wg.Go(func() {
-			err := sendAll(ctx, db, "replica-"+strconv.Itoa(i), func(id pombo.ID) {
+			err := sendAll(ctx, db, "replica-"+strconv.Itoa(i), func(id pombo.MessageID) {
 				mu.Lock()
 				defer mu.Unlock()
 				if sent[id]++; len(sent)%500 == 0 {
@@ -207,7 +207,7 @@ func TestServerRestarts(t *testing.T) {
 	allSentOnce(t, replicas[0], sent, rows)
 }
 
-func allSentOnce(t *testing.T, db *DB, sent map[pombo.ID]int, rows int) {
+func allSentOnce(t *testing.T, db *DB, sent map[pombo.MessageID]int, rows int) {
 	t.Helper()
 	if len(sent) != rows {
 		t.Errorf("sent %d, want %d", len(sent), rows)
@@ -395,7 +395,7 @@ func TestCutOverCommit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var mu sync.Mutex
-	sent := map[pombo.ID]int{}
+	sent := map[pombo.MessageID]int{}
 	failed := 0
 	for from := 0; from < rows; from += 100 {
 		mustEnqueue(t, db, testRows(from, 100)...)
@@ -412,7 +412,7 @@ func TestCutOverCommit(t *testing.T) {
 				return err
 			}
 			mu.Lock()
-			sent[n.ID]++
+			sent[n.MessageID]++
 			mu.Unlock()
 			return db.Finish(ctx, accepted(*n, attempt))
 		}))

@@ -126,7 +126,7 @@ func TestValueRefused(t *testing.T) {
 			if i == 7 {
 				key = "Maria \x00"
 			}
-			_, added, err := db.Add(t.Context(), "api", pombo.Row{Key: key, Recipient: "1"})
+			_, added, err := db.Add(t.Context(), "api", pombo.Row{RowKey: key, Recipient: "1"})
 			if (err == nil) != (i != 7) || added != (i != 7) {
 				t.Errorf("%q: added %v, %v", key, added, err)
 			}
@@ -347,7 +347,7 @@ func TestPreparedStatements(t *testing.T) {
 		}))
 		return n
 	}
-	mustEnqueue(t, db, pombo.Row{Key: "a", Template: "t"}, pombo.Row{Key: "b", Template: "t"})
+	mustEnqueue(t, db, pombo.Row{RowKey: "a", Template: "t"}, pombo.Row{RowKey: "b", Template: "t"})
 	one := mustClaim(t, db, "me", 1)[0]
 	if n := kept(); n == 0 {
 		t.Error("the claim is not prepared")

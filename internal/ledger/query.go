@@ -17,7 +17,7 @@ import (
 
 // Notification returns one notification with its whole history, the oldest event
 // first; pombo.ErrNotFound when there is none. Identity is not filled in.
-func (db *DB) Notification(ctx context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error) {
+func (db *DB) Notification(ctx context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
 	at, err := db.standing(ctx, id)
 	if err != nil {
 		return pombo.Notification{}, nil, fmt.Errorf("read a notification: %w", err)
@@ -82,7 +82,7 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 			return errEnough
 		case errors.Is(err, errMessage), errors.Is(err, errHistory):
 			page.Unreadable++
-			db.o.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.ID, "error", err)
+			db.o.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
 			return nil
 		}
 		page.Notifications = append(page.Notifications, n)
@@ -297,7 +297,7 @@ func (db *DB) count(ctx context.Context, from string, most int, args ...any) (n 
 // none can. It takes an id whole or cut anywhere after eight digits: fewer are the keys
 // of rows more often than not.
 func words(text string) (lo, hi int64, ok bool) {
-	if id, err := pombo.ParseID(text); err == nil {
+	if id, err := pombo.ParseMessageID(text); err == nil {
 		return word(id), word(id), true
 	}
 	hex := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(text)), "-", "")
@@ -347,7 +347,7 @@ func (db *DB) since(ctx context.Context, at int64) (int64, error) {
 // Backlog counts what is open. It reads only the small indexes of the loops, and
 // the histories of a few hundred of what stands in them.
 func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
-	b := pombo.Backlog{States: map[pombo.State]int{}, Later: map[pombo.Why]int{}}
+	b := pombo.Backlog{States: map[pombo.State]int{}, Later: map[pombo.WaitReason]int{}}
 	now := db.now()
 	var queued, claimed, sending, uncertain int
 	var oldest, created, ready, resends, unchecked, wentBack sql.NullInt64
@@ -365,13 +365,13 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 			(SELECT count(*) FROM notification WHERE lane = -3), (SELECT since FROM guard WHERE one = 1),
 			(SELECT min(not_before) FROM notification WHERE lane = 10 AND not_before <= ?1),
 			(SELECT noticed FROM lineage WHERE one = 1)`,
-		[]any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Held, &b.Due, &b.Diverged,
+		[]any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Parked, &b.Due, &b.Diverged,
 		&b.Resends, &resends, &unchecked, &wentBack)
 	if err == nil && oldest.Valid {
 		err = db.get(ctx, `SELECT created FROM notification WHERE seq = ?1`, []any{oldest.Int64}, &created)
 	}
 	if err == nil && queued > b.Ready {
-		err = db.stories(ctx, laterStatement, []any{now}, func(st story) { b.Later[st.reason.Why()]++ })
+		err = db.stories(ctx, laterStatement, []any{now}, func(st story) { b.Later[st.reason.WaitReason()]++ })
 	}
 	if err == nil && uncertain > 0 {
 		err = db.stories(ctx, doubtStatement, nil, func(st story) { b.UncertainSince = earlier(b.UncertainSince, st.updated) })

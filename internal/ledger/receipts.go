@@ -77,16 +77,16 @@ type change struct {
 // still stands there. It returns the receipts for which it did not.
 func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, results []pombo.ReceiptResult) (lost []int, err error) {
 	now := db.now()
-	known := map[pombo.ID]*standing{}
+	known := map[pombo.MessageID]*standing{}
 	var plain, special []change // special: what takes more than one statement
 	for _, i := range todo {
 		r := &receipts[i]
-		at, ok := known[r.ID]
+		at, ok := known[r.MessageID]
 		if !ok {
-			if at, err = db.standing(ctx, r.ID); err != nil {
+			if at, err = db.standing(ctx, r.MessageID); err != nil {
 				return nil, err
 			}
-			known[r.ID] = at
+			known[r.MessageID] = at
 		}
 		if at != nil && r.BSUID != "" {
 			if err := db.learn(ctx, r.BSUID.Reveal(), at.seq); err != nil {
@@ -122,7 +122,7 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 			}
 			trace.Detail = detailOf(r)
 			if c.resend = db.resendAfter(at, r, now); c.resend == nil {
-				trace.Detail += verdict(r.Remedy)
+				trace.Detail += verdict(r.Policy)
 			}
 		}
 		c.args = db.receiptArgs(at, &trace, now)
@@ -237,17 +237,17 @@ func detailOf(r *pombo.Receipt) string {
 const standingStatement = blocks + `SELECT seq, state, attempt, message = '', resends, source, row_key, generation FROM ` + inBlocks + `id = ?1`
 
 // standing returns where the notification stands; nil when there is none.
-func (db *DB) standing(ctx context.Context, id pombo.ID) (*standing, error) {
-	if _, err := pombo.ParseID(string(id)); err != nil {
+func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
+	if _, err := pombo.ParseMessageID(string(id)); err != nil {
 		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
 	}
 	var found *standing
 	err := db.all(ctx, standingStatement, []any{word(id)}, func(rows *sql.Rows) error {
 		var s standing
-		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.Row, &s.key.Generation); err != nil {
+		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation); err != nil {
 			return err
 		}
-		if s.key.ID() == id { // the column has only the first half of it
+		if s.key.MessageID() == id { // the column has only the first half of it
 			found = &s
 			return errEnough
 		}

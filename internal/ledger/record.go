@@ -18,7 +18,7 @@ import (
 // How a notification is written into its columns, and read back.
 
 // word is the number under which an id is found: its first eight bytes.
-func word(id pombo.ID) int64 {
+func word(id pombo.MessageID) int64 {
 	var b [8]byte
 	digits := string(id[:8]) + string(id[9:13]) + string(id[14:18])
 	_, _ = hex.Decode(b[:], []byte(digits)) // an ID has the right form: ParseID or Key.ID made it
@@ -57,7 +57,7 @@ func message(r *pombo.Row) (string, error) {
 	}
 	list = append(list, r.Recipient.Reveal(), r.Template, after)
 	for _, p := range r.Params {
-		list = append(list, string(p.Place), p.Value.Reveal())
+		list = append(list, string(p.Slot), p.Value.Reveal())
 	}
 	b, err := json.Marshal(list)
 	return string(b), err
@@ -97,7 +97,7 @@ func unpack(text []byte, n *pombo.Notification) error {
 			return errMessage
 		}
 		rest = strings.TrimPrefix(rest, ",")
-		n.Params = append(n.Params, pombo.Param{Place: pombo.Place(place), Value: pombo.Private(value)})
+		n.Params = append(n.Params, pombo.Param{Slot: pombo.Slot(place), Value: pombo.Private(value)})
 	}
 	return nil
 }
@@ -276,20 +276,20 @@ func scanHistory(rows *sql.Rows) (pombo.Notification, []byte, error) {
 		text, history                  sql.RawBytes
 	)
 	if err := rows.Scan(&n.Seq, &n.State, &n.Attempt, &n.Tries, &n.Priority, &notBefore, &expires, &owner, &settled, &run,
-		&created, &n.Key.Generation, &digit, &n.Key.Source, &n.Key.Row, &text, &history); err != nil {
+		&created, &n.Key.Generation, &digit, &n.Key.Source, &n.Key.RowKey, &text, &history); err != nil {
 		return n, nil, err
 	}
 	if n.State == pombo.Queued || n.State == pombo.Uncertain {
 		n.NotBefore = moment(notBefore)
 	}
 	n.Expires, n.Owner, n.Settled, n.Run = moment(expires), owner.String, settled.String, run.Int64
-	n.Created, n.Phone, n.ID = time.UnixMilli(created).UTC(), number(digit), n.Key.ID()
+	n.Created, n.Phone, n.MessageID = time.UnixMilli(created).UTC(), number(digit), n.Key.MessageID()
 	if err := unpack(text, &n); err != nil {
-		return n, nil, fmt.Errorf("notification %s: %w", n.ID, err)
+		return n, nil, fmt.Errorf("notification %s: %w", n.MessageID, err)
 	}
 	st, err := read(history)
 	if err != nil {
-		return n, nil, fmt.Errorf("notification %s: %w", n.ID, err)
+		return n, nil, fmt.Errorf("notification %s: %w", n.MessageID, err)
 	}
 	n.Reason, n.Detail, n.Begun, n.Updated = st.reason, st.detail, st.begun, st.updated
 	return n, history, nil

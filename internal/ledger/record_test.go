@@ -62,7 +62,7 @@ func FuzzReadHistory(f *testing.F) {
 func valid(s string) string { return string([]rune(s)) }
 
 func TestWords(t *testing.T) {
-	id := pombo.ID("fedc5678-e927-568b-95e1-2665a8aea6a2")
+	id := pombo.MessageID("fedc5678-e927-568b-95e1-2665a8aea6a2")
 	for text, want := range map[string]bool{
 		string(id): true, "fedc": false, "fedc567": false, "fedc5678": true, "fedc5678-": true, "fedc5678-e": true, "FEDC5678-E927-568B": true,
 		"fedc5678-e927-568b-95e1": true, "fed": false, "row-1": false, "fedd": false, "fedc5679": false, "": false,

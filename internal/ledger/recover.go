@@ -79,10 +79,10 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 		if state.Sent() && state != pombo.Read {
 			pollAt = db.firstPoll(now)
 		}
-		id := pombo.Key{Source: source, Row: row.Key, Generation: i + 1}.ID()
+		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: i + 1}.MessageID()
 		list = append(list, []any{
 			string(state), attempt, min(max(row.Priority, 0), maxPriority), laneOf(state), settleAt, settle, pollAt, now, i + 1,
-			word(id), digits(row.Phone), source, row.Key, text, history,
+			word(id), digits(row.Phone), source, row.RowKey, text, history,
 		})
 	}
 	err = db.do(ctx, func(tx *txn) error {

@@ -74,7 +74,7 @@ type resend struct {
 // resendAfter returns how a message is sent again that a receipt says to have
 // failed; nil when it is not.
 func (db *DB) resendAfter(at *standing, r *pombo.Receipt, now int64) *resend {
-	wait, ok := r.Remedy.Resend(at.resends)
+	wait, ok := r.Policy.Wait(at.resends)
 	if !ok {
 		return nil
 	}
@@ -86,11 +86,11 @@ func (db *DB) resendAfter(at *standing, r *pombo.Receipt, now int64) *resend {
 }
 
 // verdict says in the history why a failure is the end.
-func verdict(r pombo.Remedy) string {
-	if r != pombo.RemedyNever {
+func verdict(r pombo.ResendPolicy) string {
+	if r != pombo.ResendNever {
 		return "; it has been sent again as often as it may be"
 	}
-	return "; " + r.Sentence()
+	return "; " + r.Message()
 }
 
 // resend queues the next generation of a failed notification and reports whether
@@ -100,13 +100,13 @@ func (db *DB) resend(tx *txn, at *standing, how *resend, now int64) (queued bool
 	next.Generation++
 	hit := make([]bool, 1)
 	err = tx.dialect.each(tx, resendStatement, [][]any{{
-		how.at, now, how.count, word(next.ID()), event(now, pombo.Queued, 0, how.reason, "the message before was "+string(at.key.ID())),
+		how.at, now, how.count, word(next.MessageID()), event(now, pombo.Queued, 0, how.reason, "the message before was "+string(at.key.MessageID())),
 		at.seq, at.attempt, how.byHand,
 	}}, hit)
 	if err != nil || !hit[0] {
 		return false, err
 	}
-	replaced := note(now, pombo.Failed, at.attempt, pombo.NoReason, "sent again as "+string(next.ID()))
+	replaced := note(now, pombo.Failed, at.attempt, pombo.NoReason, "sent again as "+string(next.MessageID()))
 	return true, tx.dialect.each(tx, replacedStatement, [][]any{{replaced, at.seq, at.attempt}}, hit)
 }
 
@@ -114,7 +114,7 @@ func (db *DB) resend(tx *txn, at *standing, how *resend, now int64) (queued bool
 // it has not left yet. The message settles by itself again.
 func (db *DB) takeBack(tx *txn, at *standing, now int64) error {
 	n, err := tx.change(`DELETE FROM notification WHERE row_key = ?1 AND source = ?2 AND generation = ?3 AND state = 'queued' AND attempt = 0 AND resends > 0`,
-		at.key.Row, at.key.Source, at.key.Generation+1)
+		at.key.RowKey, at.key.Source, at.key.Generation+1)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -124,7 +124,7 @@ func (db *DB) takeBack(tx *txn, at *standing, now int64) error {
 
 // resendByHand sends a failed notification again that Blip had taken, because a
 // person says so. It reports whether the notification is such a one.
-func (db *DB) resendByHand(ctx context.Context, id pombo.ID) (is bool, err error) {
+func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, err error) {
 	at, err := db.standing(ctx, id)
 	if err != nil {
 		return false, fmt.Errorf("retry: %w", err)

@@ -76,7 +76,7 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 	var settled, settle sql.NullString
 	var created int64
 	var history sql.RawBytes
-	if err := rows.Scan(&r.Seq, &r.State, &r.Attempt, &r.Key.Generation, &r.Key.Source, &r.Key.Row, &created, &settled, &settle, &r.Owed,
+	if err := rows.Scan(&r.Seq, &r.State, &r.Attempt, &r.Key.Generation, &r.Key.Source, &r.Key.RowKey, &created, &settled, &settle, &r.Owed,
 		&r.Latest, &history); err != nil {
 		return r, err
 	}
@@ -84,12 +84,12 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.ID, r.Settled, r.Created = r.Key.ID(), settled.String, time.UnixMilli(created).UTC()
+	r.MessageID, r.Settled, r.Created = r.Key.MessageID(), settled.String, time.UnixMilli(created).UTC()
 	r.Unsure = db.unsure(settled)
 	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
 	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		if settle.String == p.String() {
-			r.Parked = p
+			r.SettleResult = p
 		}
 	}
 	return r, nil

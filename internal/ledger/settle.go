@@ -60,7 +60,7 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 			before  sql.NullString // by the generation that this one continues
 			history sql.RawBytes
 		)
-		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.Row, &key.Generation, &history, &before); err != nil {
+		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &before); err != nil {
 			return err
 		}
 		st, err := read(history)
@@ -77,12 +77,12 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 			nothing = append(nothing, []any{s.Seq, string(state)})
 			return nil
 		}
-		s.Row, s.MessageID, s.Expected, s.Unsure = key.Row, key.ID(), cmp.Or(settled.String, before.String, db.o.Pending), db.unsure(before)
+		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, db.o.Pending), db.unsure(before)
 		if st.accepted {
 			s.SentAt = st.begun
 		}
 		if !state.Sent() && st.reason != pombo.NoReason {
-			s.Error = st.reason.Sentence() + " (" + string(st.reason) + ")"
+			s.Error = st.reason.Message() + " (" + string(st.reason) + ")"
 		}
 		due = append(due, s)
 		return nil

@@ -32,7 +32,7 @@ const takeDutyStatement = `INSERT INTO duty (name, owner, until)
 // has it: no if another one has it at present. Who has it asks again well before
 // d is over. A duty is something that one process at a time does for all of them,
 // which saves the source and Blip the others' questions; nothing may depend on it.
-func (db *DB) TakeDuty(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (db *DB) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
 	if !db.Shared() {
 		return true, nil
 	}
@@ -49,7 +49,7 @@ func (db *DB) TakeDuty(ctx context.Context, duty, owner string, d time.Duration)
 
 // ReleaseDuty gives a duty up, if the owner has it, so that another one can take
 // it at once.
-func (db *DB) ReleaseDuty(ctx context.Context, duty, owner string) error {
+func (db *DB) ReleaseLeadership(ctx context.Context, duty, owner string) error {
 	if !db.Shared() {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (db *DB) orphans(tx *txn) error {
 	return tx.exec(`UPDATE run SET taking = 0, error = ?1, last_seq = coalesce((SELECT max(seq) FROM notification), 0)
 		WHERE finished IS NULL AND taking = 1
 		AND NOT EXISTS (SELECT 1 FROM writer WHERE name = taker AND seen > /*clock*/?2 - CAST(?3 AS bigint))`,
-		pombo.Interrupted.Sentence(), db.clock(), db.o.Lease.Milliseconds())
+		pombo.Interrupted.Message(), db.clock(), db.o.Lease.Milliseconds())
 }
 
 // farewell hands over the last write of a DB that is being closed: its leases
@@ -160,7 +160,7 @@ func (db *DB) farewell() {
 	w := newWrite()
 	w.run = func(tx *txn) error {
 		if err := tx.exec(`UPDATE run SET taking = 0, error = ?1, last_seq = coalesce((SELECT max(seq) FROM notification), 0)
-			WHERE finished IS NULL AND taking = 1 AND taker = ?2`, pombo.Interrupted.Sentence(), db.name); err != nil {
+			WHERE finished IS NULL AND taking = 1 AND taker = ?2`, pombo.Interrupted.Message(), db.name); err != nil {
 			return err
 		}
 		var err error

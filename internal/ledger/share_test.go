@@ -22,7 +22,7 @@ func TestReplicasClaim(t *testing.T) {
 	replicas := []*DB{openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)}
 	mustEnqueue(t, replicas[0], testRows(0, rows)...)
 	var mu sync.Mutex
-	sent := map[pombo.ID]int{}
+	sent := map[pombo.MessageID]int{}
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		db, owner := replicas[worker%2], "replica-"+strconv.Itoa(worker%2)
@@ -42,7 +42,7 @@ func TestReplicasClaim(t *testing.T) {
 						return
 					}
 					mu.Lock()
-					sent[n.ID]++
+					sent[n.MessageID]++
 					mu.Unlock()
 					if err := db.Finish(t.Context(), accepted(n, attempt)); err != nil {
 						t.Error(err)
@@ -135,7 +135,7 @@ func TestDutyIsOnes(t *testing.T) {
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
 	take := func(db *DB, duty, owner string, want bool) {
 		t.Helper()
-		got, err := db.TakeDuty(t.Context(), duty, owner, 5*time.Second)
+		got, err := db.AcquireLeadership(t.Context(), duty, owner, 5*time.Second)
 		if err != nil || got != want {
 			t.Fatalf("%s takes over %s: %v, %v; want %v", owner, duty, got, err, want)
 		}
@@ -151,9 +151,9 @@ func TestDutyIsOnes(t *testing.T) {
 	clock.pass(time.Second) // the first has died
 	take(second, "intake", "second", true)
 	take(first, "intake", "first", false)
-	must(t, first.ReleaseDuty(t.Context(), "intake", "first")) // not his
+	must(t, first.ReleaseLeadership(t.Context(), "intake", "first")) // not his
 	take(first, "intake", "first", false)
-	must(t, second.ReleaseDuty(t.Context(), "intake", "second"))
+	must(t, second.ReleaseLeadership(t.Context(), "intake", "second"))
 	take(first, "intake", "first", true)
 
 	alone := openSQLite(t, sqliteURL(t))
@@ -171,7 +171,7 @@ func TestDutyIsTakenByOne(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				mine, err := replicas[i%2].TakeDuty(t.Context(), "settle", strconv.Itoa(i), time.Second)
+				mine, err := replicas[i%2].AcquireLeadership(t.Context(), "settle", strconv.Itoa(i), time.Second)
 				if err != nil {
 					t.Error(err)
 				}
@@ -195,7 +195,7 @@ func TestDutyOfTheDead(t *testing.T) {
 	gone, live := openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)
 	take := func(db *DB, owner string) bool {
 		t.Helper()
-		mine, err := db.TakeDuty(t.Context(), "intake", owner, time.Second)
+		mine, err := db.AcquireLeadership(t.Context(), "intake", owner, time.Second)
 		must(t, err)
 		return mine
 	}

@@ -37,7 +37,7 @@ func openSQLite(t *testing.T, url string) *DB {
 func testRows(from, n int) []pombo.Row {
 	rows := make([]pombo.Row, n)
 	for i := range rows {
-		rows[i] = pombo.Row{Key: fmt.Sprint(from + i), Recipient: "(31) 98888-0000", Params: []pombo.Param{{Place: pombo.Body, Value: "Maria"}}}
+		rows[i] = pombo.Row{RowKey: fmt.Sprint(from + i), Recipient: "(31) 98888-0000", Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}}}
 	}
 	return rows
 }
@@ -65,7 +65,7 @@ func TestOneServePerFile(t *testing.T) {
 	if _, _, err := first.Enqueue(t.Context(), "T", 0, testRows(0, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := beside.Cancel(t.Context(), pombo.Key{Source: "T", Row: "0", Generation: 1}.ID()); err != nil {
+	if err := beside.Cancel(t.Context(), pombo.Key{Source: "T", RowKey: "0", Generation: 1}.MessageID()); err != nil {
 		t.Errorf("cancel beside the running one: %v", err)
 	}
 	if err := beside.Close(); err != nil {
@@ -111,7 +111,7 @@ func TestSchemas(t *testing.T) {
 // Opt-outs of before there were scopes: WhatsApp's were about marketing.
 func TestOptOutsAreGivenAScope(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pombo.db")
-	must(t, MakeOlder(t.Context(), path, 13, pombo.Key{Source: "T", Row: "1", Generation: 1}))
+	must(t, MakeOlder(t.Context(), path, 13, pombo.Key{Source: "T", RowKey: "1", Generation: 1}))
 	raw, err := sql.Open("sqlite", path)
 	must(t, err)
 	_, err = raw.ExecContext(t.Context(), `INSERT INTO optout (phone, at, by) VALUES (5531988880001, 1, 'blip'), (5531988880002, 1, 'person'), (5531988880003, 1, 'operator')`)
@@ -254,7 +254,7 @@ func TestOneBadWrite(t *testing.T) {
 
 func mustArgs(t *testing.T, db *DB, key string) []any {
 	t.Helper()
-	args, err := db.enqueueArgs("T", 0, &pombo.Row{Key: key}, nil, 1, db.now())
+	args, err := db.enqueueArgs("T", 0, &pombo.Row{RowKey: key}, nil, 1, db.now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ type PollerOptions struct {
 	Ledger   pollLedger
 	Recorder *Recorder
 	// Ask returns what Blip has about an id; nothing is no error.
-	Ask func(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
+	Ask func(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error)
 	// Leave waits for leave to make one command.
 	Leave func(ctx context.Context) error
 	// CommandsPerSecond is the bot's rate, of which polls take a quarter at most;
@@ -196,11 +196,11 @@ func (p *Poller) ask(ctx context.Context, n *pombo.Notification) answer {
 	if p.pace.Wait(ctx) != nil || p.o.Leave(ctx) != nil {
 		return answer{} // stopping, or sending is paused
 	}
-	list, err := p.o.Ask(ctx, n.ID)
+	list, err := p.o.Ask(ctx, n.MessageID)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.count("failed")
-			p.o.Recorder.o.Logger.Warn("receipts not read; asked again later", "id", n.ID, "error", err, "often", pombo.Often("receipt"))
+			p.o.Recorder.o.Logger.Warn("receipts not read; asked again later", "id", n.MessageID, "error", err, "often", pombo.Often("receipt"))
 			if pause := p.o.Recorder.refused(ctx, err); pause > 0 {
 				// Also where an operator's pause, which stops no polls, hides Blip's.
 				p.rest.Store(time.Now().Add(pause).UnixMilli())

@@ -28,8 +28,8 @@ type shelf struct {
 func newShelf(states ...pombo.State) *shelf {
 	s := &shelf{next: map[int64]time.Time{}}
 	for i, state := range states {
-		key := pombo.Key{Source: "table", Row: strconv.Itoa(i + 1), Generation: 1}
-		s.messages = append(s.messages, pombo.Notification{Seq: int64(i + 1), Key: key, ID: key.ID(), State: state, Begun: time.Now()})
+		key := pombo.Key{Source: "table", RowKey: strconv.Itoa(i + 1), Generation: 1}
+		s.messages = append(s.messages, pombo.Notification{Seq: int64(i + 1), Key: key, MessageID: key.MessageID(), State: state, Begun: time.Now()})
 	}
 	return s
 }
@@ -66,7 +66,7 @@ func (s *shelf) Apply(_ context.Context, list []pombo.Receipt) ([]pombo.ReceiptR
 	for i, r := range list {
 		results[i] = pombo.ReceiptUnknown
 		for k := range s.messages {
-			if n := &s.messages[k]; n.ID == r.ID {
+			if n := &s.messages[k]; n.MessageID == r.MessageID {
 				results[i], n.State = pombo.ReceiptMoved, r.State
 			}
 		}
@@ -75,11 +75,11 @@ func (s *shelf) Apply(_ context.Context, list []pombo.Receipt) ([]pombo.ReceiptR
 	return results, nil
 }
 
-func (s *shelf) Notification(_ context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error) {
+func (s *shelf) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.messages {
-		if n.ID == id {
+		if n.MessageID == id {
 			return n, nil, s.broken
 		}
 	}
@@ -103,7 +103,7 @@ type poller struct {
 
 	mu   sync.Mutex
 	ages []time.Duration // at which Blip was asked
-	ids  []pombo.ID
+	ids  []pombo.MessageID
 }
 
 func newPoller(s *shelf, answer func(age time.Duration) ([]pombo.State, error)) *poller {
@@ -121,7 +121,7 @@ func newPoller(s *shelf, answer func(age time.Duration) ([]pombo.State, error)) 
 	p.o = receipts.PollerOptions{
 		Ledger: s, Recorder: recorder, Schedule: receipts.Schedule(), Net: receipts.Net(),
 		Leave: func(context.Context) error { return nil },
-		Ask: func(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+		Ask: func(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 			age := time.Since(p.begun).Round(time.Second)
 			p.mu.Lock()
 			p.ages, p.ids = append(p.ages, age), append(p.ids, id)
@@ -129,7 +129,7 @@ func newPoller(s *shelf, answer func(age time.Duration) ([]pombo.State, error)) 
 			states, err := answer(age)
 			var list []pombo.Receipt
 			for _, state := range states {
-				list = append(list, pombo.Receipt{ID: id, State: state})
+				list = append(list, pombo.Receipt{MessageID: id, State: state})
 			}
 			return list, err
 		},
@@ -305,8 +305,8 @@ func TestPollsTakeAShareOfTheCommands(t *testing.T) {
 		}
 		last := p.ids[:20]
 		for _, n := range s.messages[:900] {
-			if slices.Contains(last, n.ID) {
-				t.Errorf("row %s was asked about among the first, and waits less long than a hundred others", n.Key.Row)
+			if slices.Contains(last, n.MessageID) {
+				t.Errorf("row %s was asked about among the first, and waits less long than a hundred others", n.Key.RowKey)
 			}
 		}
 	})

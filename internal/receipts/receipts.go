@@ -46,7 +46,7 @@ type recordLedger interface {
 	// ids and repeats change nothing.
 	Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error)
 	// Notification returns one notification; pombo.ErrNotFound when there is none.
-	Notification(ctx context.Context, id pombo.ID) (pombo.Notification, []pombo.Event, error)
+	Notification(ctx context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error)
 }
 
 // RecorderOptions is what a Recorder is made of. All but Moved, Logger and Registerer must
@@ -62,7 +62,7 @@ type RecorderOptions struct {
 	// Failed and Delivered are called for each message that a receipt says so of; nil
 	// = nobody counts.
 	Failed    func(ctx context.Context, f pombo.Failure)
-	Delivered func(ctx context.Context, id pombo.ID)
+	Delivered func(ctx context.Context, id pombo.MessageID)
 	// Moved is called when notifications have moved on; nil = nobody minds.
 	Moved      func()
 	Logger     *slog.Logger
@@ -85,7 +85,7 @@ func NewRecorder(o RecorderOptions) (*Recorder, error) {
 		o.Failed = func(context.Context, pombo.Failure) {}
 	}
 	if o.Delivered == nil {
-		o.Delivered = func(context.Context, pombo.ID) {}
+		o.Delivered = func(context.Context, pombo.MessageID) {}
 	}
 	if o.Moved == nil {
 		o.Moved = func() {}
@@ -118,10 +118,10 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 			r.metrics.applied.WithLabelValues(string(list[i].State)).Inc()
 			switch list[i].State {
 			case pombo.Failed:
-				r.o.Failed(ctx, pombo.Failure{ID: list[i].ID, Reason: list[i].Reason, Code: list[i].Code})
+				r.o.Failed(ctx, pombo.Failure{MessageID: list[i].MessageID, Reason: list[i].Reason, Code: list[i].Code})
 				r.failed(ctx, &list[i], result == pombo.ReceiptResent)
 			case pombo.Delivered:
-				r.o.Delivered(ctx, list[i].ID)
+				r.o.Delivered(ctx, list[i].MessageID)
 			}
 		}
 		ours++
@@ -138,8 +138,8 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 // failed logs a failure and stops what it asks to be stopped. How long is counted
 // from when it happened: a receipt that was three hours on its way stops nothing.
 func (r *Recorder) failed(ctx context.Context, f *pombo.Receipt, resent bool) {
-	r.o.Logger.Warn("message failed after Blip had taken it", "id", f.ID, "reason", f.Reason, "code", f.Code, "detail", f.Detail, "sent_again", resent)
-	stop := f.Remedy.Stop()
+	r.o.Logger.Warn("message failed after Blip had taken it", "id", f.MessageID, "reason", f.Reason, "code", f.Code, "detail", f.Detail, "sent_again", resent)
+	stop := f.Policy.Pause()
 	if stop == 0 {
 		return
 	}
@@ -152,17 +152,17 @@ func (r *Recorder) failed(ctx context.Context, f *pombo.Receipt, resent bool) {
 		return
 	}
 	var err error
-	if f.Remedy == pombo.RemedyBot || f.Remedy == pombo.RemedyAccount {
+	if f.Policy == pombo.ResendBot || f.Policy == pombo.ResendAccount {
 		err = r.o.HoldBot(ctx, pombo.Pause{Until: until, Reason: f.Reason, Detail: f.Detail, By: "blip"})
 	} else {
 		var n pombo.Notification
-		if n, _, err = r.o.Ledger.Notification(ctx, f.ID); err == nil {
+		if n, _, err = r.o.Ledger.Notification(ctx, f.MessageID); err == nil {
 			r.o.HoldTemplate(n.Template, f.Reason, until)
 		}
 	}
 	if err != nil {
 		// The next message that fails tries again.
-		r.o.Logger.Error("what a failure asks to stop goes on", "id", f.ID, "remedy", f.Remedy, "error", err)
+		r.o.Logger.Error("what a failure asks to stop goes on", "id", f.MessageID, "remedy", f.Policy, "error", err)
 	}
 }
 

@@ -152,16 +152,16 @@ func TestTheSecret(t *testing.T) {
 func TestWebhookRecords(t *testing.T) {
 	s := newShelf(pombo.Accepted)
 	d := newDesk(t, s)
-	ours := s.messages[0].ID
-	unknown := pombo.Key{Source: "another", Row: "1", Generation: 1}.ID()
+	ours := s.messages[0].MessageID
+	unknown := pombo.Key{Source: "another", RowKey: "1", Generation: 1}.MessageID()
 
-	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{ID: unknown, State: pombo.Read}}}); err != nil {
+	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{MessageID: unknown, State: pombo.Read}}}); err != nil {
 		t.Errorf("an unknown id: %v", err)
 	}
 	if !d.hook.Last().IsZero() || d.moved != 0 {
 		t.Error("a receipt of somebody else counts as one of ours")
 	}
-	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{ID: ours, State: pombo.Delivered}, {ID: ours, State: pombo.Read}}}); err != nil {
+	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{MessageID: ours, State: pombo.Delivered}, {MessageID: ours, State: pombo.Read}}}); err != nil {
 		t.Fatal(err)
 	}
 	if d.hook.Last().IsZero() || d.moved != 1 {
@@ -174,7 +174,7 @@ func TestWebhookRecords(t *testing.T) {
 		t.Errorf("no JSON: %v", err)
 	}
 	s.broken = errors.New("the disk is full")
-	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{ID: ours, State: pombo.Read}}}); err == nil {
+	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{MessageID: ours, State: pombo.Read}}}); err == nil {
 		t.Error("a receipt that could not be written is taken for written")
 	}
 	for _, want := range []string{
@@ -255,16 +255,16 @@ func TestFailuresStopTemplateOrBot(t *testing.T) {
 		s := newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
 		s.messages[1].Template, s.messages[4].Template = "boleto", "laudo"
 		d := newDesk(t, s)
-		failed := func(i int, remedy pombo.Remedy, ago time.Duration) pombo.Receipt {
-			return pombo.Receipt{ID: s.messages[i].ID, State: pombo.Failed, Reason: pombo.SpamLimited, Remedy: remedy, At: time.Now().Add(-ago)}
+		failed := func(i int, remedy pombo.ResendPolicy, ago time.Duration) pombo.Receipt {
+			return pombo.Receipt{MessageID: s.messages[i].MessageID, State: pombo.Failed, Reason: pombo.SpamLimited, Policy: remedy, At: time.Now().Add(-ago)}
 		}
 		for _, r := range []pombo.Receipt{
-			failed(0, pombo.RemedyBackoff, 0),
-			failed(1, pombo.RemedyTemplate, 20*time.Minute),
-			failed(2, pombo.RemedyBot, -time.Hour), // Blip's clock is ahead
-			failed(3, pombo.RemedyBot, 2*time.Hour),
-			failed(4, pombo.RemedySuspend, 0),
-			failed(5, pombo.RemedyAccount, 2*time.Hour),
+			failed(0, pombo.ResendBackoff, 0),
+			failed(1, pombo.ResendTemplate, 20*time.Minute),
+			failed(2, pombo.ResendBot, -time.Hour), // Blip's clock is ahead
+			failed(3, pombo.ResendBot, 2*time.Hour),
+			failed(4, pombo.ResendSuspend, 0),
+			failed(5, pombo.ResendAccount, 2*time.Hour),
 		} {
 			if err := d.take(t, envelope{Receipts: []pombo.Receipt{r}}); err != nil {
 				t.Fatal(err)

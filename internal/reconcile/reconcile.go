@@ -72,7 +72,7 @@ type Options struct {
 	Pending    string // the status code of pending rows
 	Ledger     Reviewer
 	// Ask returns what Blip has about an id; nothing is no error.
-	Ask func(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
+	Ask func(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error)
 	// Leave waits for leave to make one command.
 	Leave func(ctx context.Context) error
 	// PerSecond is how many questions a second Blip is asked at most; 0 = as many
@@ -113,7 +113,7 @@ func New(o Options) (*Reconciler, error) {
 	if o.PerSecond > 0 {
 		r.pace.SetLimit(rate.Limit(o.PerSecond))
 	}
-	for _, k := range pombo.FindingKinds() {
+	for _, k := range pombo.DiscrepancyKinds() {
 		r.found.WithLabelValues(string(k)).Set(0)
 	}
 	if o.Registerer != nil {
@@ -193,7 +193,7 @@ func (r *Reconciler) Run(ctx context.Context) (pombo.Reconciliation, error) {
 	case <-ctx.Done():
 		return pombo.Reconciliation{}, ctx.Err()
 	}
-	p := pass{Reconciler: r, result: pombo.Reconciliation{Started: time.Now().UTC(), Counts: map[pombo.FindingKind]int{}}}
+	p := pass{Reconciler: r, result: pombo.Reconciliation{Started: time.Now().UTC(), Counts: map[pombo.DiscrepancyKind]int{}}}
 	if err := p.compare(ctx); err != nil {
 		return pombo.Reconciliation{}, fmt.Errorf("compare table and ledger: %w", err)
 	}
@@ -205,7 +205,7 @@ func (r *Reconciler) Run(ctx context.Context) (pombo.Reconciliation, error) {
 		return pombo.Reconciliation{}, err
 	}
 	total := 0
-	for _, k := range pombo.FindingKinds() {
+	for _, k := range pombo.DiscrepancyKinds() {
 		total += p.result.Counts[k]
 		r.found.WithLabelValues(string(k)).Set(float64(p.result.Counts[k]))
 	}
@@ -215,14 +215,14 @@ func (r *Reconciler) Run(ctx context.Context) (pombo.Reconciliation, error) {
 }
 
 // finding counts a finding and tells of it.
-func (p *pass) finding(k pombo.FindingKind, n pombo.Review) {
+func (p *pass) finding(k pombo.DiscrepancyKind, n pombo.Review) {
 	p.result.Counts[k]++
-	if len(p.result.Findings) >= MaxFindings {
+	if len(p.result.Discrepancies) >= MaxFindings {
 		return
 	}
-	p.result.Findings = append(p.result.Findings, pombo.Finding{Kind: k, ID: n.ID, Key: n.Key})
-	p.o.Logger.Warn("finding", "kind", string(k), "id", n.ID, "row", n.Key.Row, "generation", n.Key.Generation, "state", n.State,
-		"what", k.Sentence(), "todo", k.Todo())
+	p.result.Discrepancies = append(p.result.Discrepancies, pombo.Discrepancy{Kind: k, MessageID: n.MessageID, Key: n.Key})
+	p.o.Logger.Warn("finding", "kind", string(k), "id", n.MessageID, "row", n.Key.RowKey, "generation", n.Key.Generation, "state", n.State,
+		"what", k.Message(), "todo", k.Hint())
 }
 
 // compare goes through the ledger page by page, and asks the table for the
@@ -255,7 +255,7 @@ func (p *pass) page(ctx context.Context, page []pombo.Review) error {
 		p.lookAtAge(n)
 		p.doubt(n)
 		if p.hasRow(n) {
-			keys = append(keys, n.Key.Row)
+			keys = append(keys, n.Key.RowKey)
 		}
 	}
 	if len(keys) == 0 {
@@ -269,7 +269,7 @@ func (p *pass) page(ctx context.Context, page []pombo.Review) error {
 		if !p.hasRow(n) {
 			continue
 		}
-		code, there := status[n.Key.Row]
+		code, there := status[n.Key.RowKey]
 		kind := p.ofRow(n, code, there)
 		if kind == "" {
 			continue
@@ -292,13 +292,13 @@ func (p *pass) hasRow(n pombo.Review) bool { return n.Key.Source == p.o.SourceNa
 
 // ofRow holds a notification against the status of its row, and says what does
 // not agree; "" when nothing does not.
-func (p *pass) ofRow(n pombo.Review, code string, there bool) pombo.FindingKind {
+func (p *pass) ofRow(n pombo.Review, code string, there bool) pombo.DiscrepancyKind {
 	switch {
-	case n.Parked == pombo.SettleDiverged && there:
+	case n.SettleResult == pombo.SettleDiverged && there:
 		return pombo.RowDiverged
-	case n.Parked == pombo.SettleGone:
+	case n.SettleResult == pombo.SettleGone:
 		return pombo.RowGone
-	case n.Parked == pombo.SettleRefused:
+	case n.SettleResult == pombo.SettleRefused:
 		return pombo.RowRefused
 	case n.State == pombo.Queued:
 		// After a failure that was written and a retry the row has the code of that.
@@ -359,7 +359,7 @@ func (p *pass) askAll(ctx context.Context) error {
 		list = append(list, some...)
 	}
 	for _, n := range list[:min(len(list), p.o.MostAsked)] {
-		receipts, err := p.ask(ctx, n.ID)
+		receipts, err := p.ask(ctx, n.MessageID)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -378,7 +378,7 @@ func (p *pass) askAll(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) ask(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+func (p *pass) ask(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	if err := p.pace.Wait(ctx); err != nil {
 		return nil, err
 	}

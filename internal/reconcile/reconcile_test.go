@@ -54,7 +54,7 @@ func (b *book) record(_ context.Context, receipts []pombo.Receipt) error {
 	for _, r := range receipts {
 		for i := range b.list {
 			n := &b.list[i]
-			if n.ID == r.ID && n.State.CanBecome(r.State) {
+			if n.MessageID == r.MessageID && n.State.CanBecome(r.State) {
 				n.State, n.Accepted = r.State, true
 				b.applied = append(b.applied, r)
 			}
@@ -72,8 +72,8 @@ func (b *book) SaveReconciliation(_ context.Context, r pombo.Reconciliation) err
 type world struct {
 	book
 	status map[string]string
-	told   map[pombo.ID][]pombo.Receipt
-	asked  []pombo.ID
+	told   map[pombo.MessageID][]pombo.Receipt
+	asked  []pombo.MessageID
 	// statements on the source; err is what it answers
 	statements int
 	err        error
@@ -82,7 +82,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	return &world{book: book{moved: map[int64]func(*pombo.Review){}}, status: map[string]string{}, told: map[pombo.ID][]pombo.Receipt{}}
+	return &world{book: book{moved: map[int64]func(*pombo.Review){}}, status: map[string]string{}, told: map[pombo.MessageID][]pombo.Receipt{}}
 }
 
 func (w *world) Statuses(_ context.Context, keys []string) (map[string]string, error) {
@@ -96,7 +96,7 @@ func (w *world) Statuses(_ context.Context, keys []string) (map[string]string, e
 	return found, w.err
 }
 
-func (w *world) ask(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+func (w *world) ask(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	w.asked = append(w.asked, id)
 	return w.told[id], w.blip
 }
@@ -104,15 +104,15 @@ func (w *world) ask(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
 // add makes a notification of an hour ago whose row has a status; "" = no row.
 func (w *world) add(n pombo.Review, status string) *pombo.Review {
 	n.Seq = int64(len(w.list) + 1)
-	n.Key = pombo.Key{Source: "t", Row: strconv.FormatInt(n.Seq, 10), Generation: 1}
-	n.ID, n.Latest = n.Key.ID(), true
+	n.Key = pombo.Key{Source: "t", RowKey: strconv.FormatInt(n.Seq, 10), Generation: 1}
+	n.MessageID, n.Latest = n.Key.MessageID(), true
 	hour := time.Now().Add(-time.Hour - time.Minute)
 	n.Created, n.Updated = hour, hour
 	if n.Attempt > 0 {
 		n.Begun = hour
 	}
 	if status != "" {
-		w.status[n.Key.Row] = status
+		w.status[n.Key.RowKey] = status
 	}
 	w.list = append(w.list, n)
 	return &w.list[len(w.list)-1]
@@ -120,7 +120,7 @@ func (w *world) add(n pombo.Review, status string) *pombo.Review {
 
 func (w *world) tell(n *pombo.Review, states ...pombo.State) {
 	for _, s := range states {
-		w.told[n.ID] = append(w.told[n.ID], pombo.Receipt{ID: n.ID, State: s})
+		w.told[n.MessageID] = append(w.told[n.MessageID], pombo.Receipt{MessageID: n.MessageID, State: s})
 	}
 }
 
@@ -146,7 +146,7 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		build func(w *world)
-		want  pombo.FindingKind // "" = they agree
+		want  pombo.DiscrepancyKind // "" = they agree
 	}{
 		{"all is well", func(w *world) { w.tell(w.add(sent, "2"), pombo.Accepted) }, ""},
 		{"a receipt that was missed", func(w *world) { w.tell(w.add(sent, "2"), pombo.Accepted, pombo.Delivered) }, ""},
@@ -173,17 +173,17 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 		}, ""},
 		{"diverged", func(w *world) {
 			n := sent
-			n.Settled, n.Parked = "", pombo.SettleDiverged
+			n.Settled, n.SettleResult = "", pombo.SettleDiverged
 			w.tell(w.add(n, "7"), pombo.Accepted)
 		}, pombo.RowDiverged},
 		{"gone", func(w *world) {
 			n := sent
-			n.Settled, n.Parked = "", pombo.SettleGone
+			n.Settled, n.SettleResult = "", pombo.SettleGone
 			w.tell(w.add(n, ""), pombo.Accepted)
 		}, pombo.RowGone},
 		{"refused", func(w *world) {
 			n := sent
-			n.Settled, n.Parked = "", pombo.SettleRefused
+			n.Settled, n.SettleResult = "", pombo.SettleRefused
 			w.tell(w.add(n, "1"), pombo.Accepted)
 		}, pombo.RowRefused},
 		{"owed for an hour", func(w *world) {
@@ -238,15 +238,15 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[pombo.FindingKind]int{}
+			want := map[pombo.DiscrepancyKind]int{}
 			if test.want != "" {
 				want[test.want] = 1
 			}
 			if diff := cmp.Diff(want, got.Counts); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
-			if len(got.Findings) != len(want) || test.want != "" && got.Findings[0] != (pombo.Finding{Kind: test.want, ID: w.list[0].ID, Key: w.list[0].Key}) {
-				t.Errorf("findings = %+v, want one of %s", got.Findings, w.list[0].ID)
+			if len(got.Discrepancies) != len(want) || test.want != "" && got.Discrepancies[0] != (pombo.Discrepancy{Kind: test.want, MessageID: w.list[0].MessageID, Key: w.list[0].Key}) {
+				t.Errorf("findings = %+v, want one of %s", got.Discrepancies, w.list[0].MessageID)
 			}
 			if test.want != "" && !strings.Contains(w.log.String(), "kind="+string(test.want)) {
 				t.Errorf("the log has no line for it:\n%s", w.log.String())
@@ -284,7 +284,7 @@ func TestTheWorkIsBounded(t *testing.T) {
 		if got.Compared != rows || got.Doubtful != rows || got.Asked != 100 || len(w.asked) != 100 || !strings.Contains(got.Unasked, "100") {
 			t.Errorf("%+v, want 100 of %d asked and the reason", got, rows)
 		}
-		if w.asked[0] != w.list[rows-1].ID || w.asked[1] != w.list[0].ID {
+		if w.asked[0] != w.list[rows-1].MessageID || w.asked[1] != w.list[0].MessageID {
 			t.Error("the most doubtful one was not asked about first, or the oldest not next")
 		}
 		if took := time.Since(begun); took < 99*100*time.Millisecond {
@@ -299,7 +299,7 @@ func TestTheWorkIsBounded(t *testing.T) {
 			gauges[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
 		}
 		want := map[string]float64{}
-		for _, k := range pombo.FindingKinds() {
+		for _, k := range pombo.DiscrepancyKinds() {
 			want[string(k)] = float64(got.Counts[k])
 		}
 		if diff := cmp.Diff(want, gauges); diff != "" || gauges["sent_at_blip"] != 1 {
@@ -317,8 +317,8 @@ func TestManyFindingsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Findings) != MaxFindings || got.Counts[pombo.RowNotPending] != MaxFindings+7 {
-		t.Errorf("%d findings of %d, want %d of %d", len(got.Findings), got.Counts[pombo.RowNotPending], MaxFindings, MaxFindings+7)
+	if len(got.Discrepancies) != MaxFindings || got.Counts[pombo.RowNotPending] != MaxFindings+7 {
+		t.Errorf("%d findings of %d, want %d of %d", len(got.Discrepancies), got.Counts[pombo.RowNotPending], MaxFindings, MaxFindings+7)
 	}
 }
 

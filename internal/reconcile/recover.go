@@ -39,7 +39,7 @@ type RecoverOptions struct {
 	Source     Source
 	Ledger     Ledger
 	// Ask returns what Blip has about an id; nothing is no error.
-	Ask func(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error)
+	Ask func(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error)
 	// Leave waits for leave to make one command.
 	Leave func(ctx context.Context) error
 	// Progress is called after each page.
@@ -76,7 +76,7 @@ func Recover(ctx context.Context, o RecoverOptions) (r Recovery, err error) {
 		if len(rows) == 0 {
 			return r, nil
 		}
-		after = rows[len(rows)-1].Key
+		after = rows[len(rows)-1].RowKey
 		if err := o.page(ctx, rows, &r); err != nil {
 			return r, err
 		}
@@ -94,10 +94,10 @@ func (o RecoverOptions) page(ctx context.Context, rows []pombo.Row, r *Recovery)
 	group.SetLimit(atOnce)
 	for i := range rows {
 		group.Go(func() (err error) {
-			if known[i], err = o.Ledger.Knows(within, o.SourceName, rows[i].Key); known[i] || err != nil {
+			if known[i], err = o.Ledger.Knows(within, o.SourceName, rows[i].RowKey); known[i] || err != nil {
 				return err
 			}
-			traces[i], asked[i], err = o.trace(within, rows[i].Key)
+			traces[i], asked[i], err = o.trace(within, rows[i].RowKey)
 			return err
 		})
 	}
@@ -131,7 +131,7 @@ func (o RecoverOptions) trace(ctx context.Context, row string) (found [][]pombo.
 	const atLeast = 2
 	var all [][]pombo.Receipt
 	for generation := 1; ; generation++ {
-		id := pombo.Key{Source: o.SourceName, Row: row, Generation: generation}.ID()
+		id := pombo.Key{Source: o.SourceName, RowKey: row, Generation: generation}.MessageID()
 		receipts, err := patiently(ctx, id, o.Leave, o.Ask)
 		if err != nil {
 			return nil, asked, fmt.Errorf("ask Blip for row %s: %w", row, err)
@@ -151,7 +151,7 @@ func (o RecoverOptions) trace(ctx context.Context, row string) (found [][]pombo.
 var waits = []time.Duration{time.Second, 5 * time.Second, 15 * time.Second, time.Minute}
 
 // patiently asks Blip for an id, again after an error that may pass by itself.
-func patiently(ctx context.Context, id pombo.ID, leave func(context.Context) error, ask func(context.Context, pombo.ID) ([]pombo.Receipt, error)) ([]pombo.Receipt, error) {
+func patiently(ctx context.Context, id pombo.MessageID, leave func(context.Context) error, ask func(context.Context, pombo.MessageID) ([]pombo.Receipt, error)) ([]pombo.Receipt, error) {
 	for try := 0; ; try++ {
 		if err := leave(ctx); err != nil {
 			return nil, err

@@ -20,7 +20,7 @@ type table int
 func (n table) Page(_ context.Context, after string, limit int) (rows []pombo.Row, err error) {
 	first, _ := strconv.Atoi(after)
 	for i := first + 1; i <= int(n) && len(rows) < limit; i++ {
-		rows = append(rows, pombo.Row{Key: strconv.Itoa(i), Recipient: "(31) 98888-0000"})
+		rows = append(rows, pombo.Row{RowKey: strconv.Itoa(i), Recipient: "(31) 98888-0000"})
 	}
 	return rows, nil
 }
@@ -44,27 +44,27 @@ func (l *rebuilt) Recover(_ context.Context, _ string, row pombo.Row, generation
 	if row.Phone.IsZero() {
 		return errors.New("the phone was not understood")
 	}
-	l.rows[row.Key] = len(generations)
+	l.rows[row.RowKey] = len(generations)
 	return nil
 }
 
 // traces are the ids that Blip knows.
-func traces(keys ...pombo.Key) map[pombo.ID]bool {
-	known := map[pombo.ID]bool{}
+func traces(keys ...pombo.Key) map[pombo.MessageID]bool {
+	known := map[pombo.MessageID]bool{}
 	for _, k := range keys {
 		k.Source = "t"
-		known[k.ID()] = true
+		known[k.MessageID()] = true
 	}
 	return known
 }
 
-func options(l *rebuilt, rows table, known map[pombo.ID]bool) RecoverOptions {
+func options(l *rebuilt, rows table, known map[pombo.MessageID]bool) RecoverOptions {
 	return RecoverOptions{
 		SourceName: "t", Source: rows, Ledger: l,
 		Leave: func(context.Context) error { return nil },
-		Ask: func(_ context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+		Ask: func(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 			if known[id] {
-				return []pombo.Receipt{{ID: id, State: pombo.Accepted}}, nil
+				return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 			}
 			return nil, nil
 		},
@@ -74,10 +74,10 @@ func options(l *rebuilt, rows table, known map[pombo.ID]bool) RecoverOptions {
 func TestRecoverFindsTheLatestGeneration(t *testing.T) {
 	l := &rebuilt{rows: map[string]int{"5": 1}}
 	known := traces(
-		pombo.Key{Row: "1", Generation: 1},
-		pombo.Key{Row: "2", Generation: 2}, // the trace of the first has gone
-		pombo.Key{Row: "3", Generation: 1}, pombo.Key{Row: "3", Generation: 2}, pombo.Key{Row: "3", Generation: 3},
-		pombo.Key{Row: "5", Generation: 1},
+		pombo.Key{RowKey: "1", Generation: 1},
+		pombo.Key{RowKey: "2", Generation: 2}, // the trace of the first has gone
+		pombo.Key{RowKey: "3", Generation: 1}, pombo.Key{RowKey: "3", Generation: 2}, pombo.Key{RowKey: "3", Generation: 3},
+		pombo.Key{RowKey: "5", Generation: 1},
 	)
 	got, err := Recover(t.Context(), options(l, 6, known))
 	if err != nil {
@@ -97,11 +97,11 @@ func TestRecoverFindsTheLatestGeneration(t *testing.T) {
 func TestRecoverAndErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &rebuilt{rows: map[string]int{}}
-		o := options(l, 3, traces(pombo.Key{Row: "2", Generation: 1}))
+		o := options(l, 3, traces(pombo.Key{RowKey: "2", Generation: 1}))
 		ask := o.Ask
 		var mu sync.Mutex
 		failures := 2
-		o.Ask = func(ctx context.Context, id pombo.ID) ([]pombo.Receipt, error) {
+		o.Ask = func(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if failures > 0 {
@@ -120,7 +120,7 @@ func TestRecoverAndErrors(t *testing.T) {
 		}
 
 		o.Ledger = &rebuilt{rows: map[string]int{}}
-		o.Ask = func(context.Context, pombo.ID) ([]pombo.Receipt, error) {
+		o.Ask = func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) {
 			return nil, &pombo.Error{Reason: pombo.Unauthorized}
 		}
 		if got, err = Recover(t.Context(), o); err == nil || got.Rows != 0 || got.Untraced != 0 {

@@ -14,7 +14,7 @@ import (
 
 // Column is a column with a value of the template, and where the value goes.
 type Column struct {
-	Place pombo.Place
+	Place pombo.Slot
 	Name  string
 }
 
@@ -62,7 +62,7 @@ type mapping struct {
 type value struct {
 	name
 	role  role
-	place pombo.Place // of a param
+	place pombo.Slot // of a param
 }
 
 // role is what a mapped column is for. The string is the setting that names it.

@@ -267,7 +267,7 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Dur
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return compareKeys(l, batch[a].Row, batch[b].Row) })
+	slices.SortStableFunc(order, func(a, b int) int { return compareKeys(l, batch[a].RowKey, batch[b].RowKey) })
 	chosen := func(places []int) []pombo.Settlement {
 		rows := make([]pombo.Settlement, len(places))
 		for i, p := range places {
@@ -280,7 +280,7 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Dur
 	if !d.whole.Load() {
 		keys := make([]any, len(order))
 		for i, s := range chosen(order) {
-			keys[i], _ = d.keyArg(l, s.Row)
+			keys[i], _ = d.keyArg(l, s.RowKey)
 		}
 		lock.free = d.listed(l, keys, d.freeText)
 		lock.unable = func() { d.whole.Store(true) }
@@ -293,7 +293,7 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Dur
 			}
 			var free []int
 			for _, p := range order {
-				if got[batch[p].Row] {
+				if got[batch[p].RowKey] {
 					free = append(free, p)
 				} else {
 					lock.held = append(lock.held, p)
@@ -361,11 +361,11 @@ func (d *oracleDialect) settleArgs(l layout, batch []pombo.Settlement) []any {
 	if l.key == uuid {
 		keys := make([][]byte, len(batch))
 		for i, s := range batch {
-			keys[i], _ = uuidKey(s.Row)
+			keys[i], _ = uuidKey(s.RowKey)
 		}
 		args = append(args, keys)
 	} else {
-		array(l.key == whole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.Row) })
+		array(l.key == whole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.RowKey) })
 	}
 	array(l.status == whole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
 	return args

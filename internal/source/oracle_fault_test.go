@@ -77,7 +77,7 @@ func TestOracleSettleOverLostLine(t *testing.T) {
 					wantFault(t, err, false, "write statuses to NOTIFICACAO")
 					for _, a := range answers {
 						if a.Result != pombo.SettleLater {
-							t.Errorf("row %s is %s after a failed settle, want due", a.Row, a.Result)
+							t.Errorf("row %s is %s after a failed settle, want due", a.RowKey, a.Result)
 						}
 					}
 					if answers, err = table.Settle(t.Context(), batchOf(n)); err != nil {
@@ -539,7 +539,7 @@ func TestOracleRefusalsOfBatch(t *testing.T) {
 					want, detail = pombo.SettleRefused, "a CHECK of the table refuses the new values (ORA-02290)"
 				}
 				if a.Result != want || a.Detail != detail {
-					t.Errorf("row %s is %s (%s), want %s", a.Row, a.Result, a.Detail, want)
+					t.Errorf("row %s is %s (%s), want %s", a.RowKey, a.Result, a.Detail, want)
 				}
 			}
 		})

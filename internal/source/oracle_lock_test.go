@@ -83,7 +83,7 @@ func TestOracleLockedRowCostsNobody(t *testing.T) {
 						}
 					}
 					if a.Result != want {
-						t.Fatalf("pass %d: row %s is %s (%s), want %s", pass+1, a.Row, a.Result, a.Detail, want)
+						t.Fatalf("pass %d: row %s is %s (%s), want %s", pass+1, a.RowKey, a.Result, a.Detail, want)
 					}
 				}
 				for key := 1; key <= n; key++ {
@@ -111,7 +111,7 @@ func TestOracleLockedRowElsewhere(t *testing.T) {
 		soon(t, company, key, changes)
 		defer mustLock(t, company, key)()
 	}
-	batch := append(batchOf(4), pombo.Settlement{Seq: 5, Row: "77", Expected: "1", Code: "2"})
+	batch := append(batchOf(4), pombo.Settlement{Seq: 5, RowKey: "77", Expected: "1", Code: "2"})
 	answers, err := table.Settle(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestOracleLockedRowElsewhere(t *testing.T) {
 	want := []pombo.SettleResult{pombo.SettleDone, pombo.SettleDiverged, pombo.SettleDone, pombo.SettleDone, pombo.SettleGone}
 	for i, a := range answers {
 		if a.Result != want[i] {
-			t.Errorf("row %s is %s, want %s", a.Row, a.Result, want[i])
+			t.Errorf("row %s is %s, want %s", a.RowKey, a.Result, want[i])
 		}
 	}
 }

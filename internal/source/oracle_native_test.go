@@ -52,7 +52,7 @@ func TestOracleNativeEncryption(t *testing.T) {
 			want = pombo.SettleRefused
 		}
 		if a.Result != want {
-			t.Errorf("row %s is %s, want %s", a.Row, a.Result, want)
+			t.Errorf("row %s is %s, want %s", a.RowKey, a.Result, want)
 		}
 	}
 	struck := d.Fault(oracletest.Query, oracletest.Slow, 1).Struck()

@@ -134,7 +134,7 @@ func TestOracleRealTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := mustPage(t, table, "", 10)
-	if len(rows) != 1 || rows[0].Key != key || rows[0].Recipient.Reveal() != "5531988880000" || len(rows[0].Params[0].Value.Reveal()) != 3000 {
+	if len(rows) != 1 || rows[0].RowKey != key || rows[0].Recipient.Reveal() != "5531988880000" || len(rows[0].Params[0].Value.Reveal()) != 3000 {
 		t.Fatalf("rows = %+v", rows)
 	}
 	if want := time.Date(2026, 11, 23, 10, 0, 0, 250e6, brasilia); !rows[0].SendAfter.Equal(want) {
@@ -143,7 +143,7 @@ func TestOracleRealTypes(t *testing.T) {
 	if want := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC); !rows[0].Expires.Equal(want) {
 		t.Errorf("expires = %s, want %s", rows[0].Expires, want)
 	}
-	mustSettle(t, table, pombo.SettleDone, pombo.Settlement{Row: key, Expected: "P", Code: "E", SentAt: time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC), Error: strings.Repeat("ã", 30)})
+	mustSettle(t, table, pombo.SettleDone, pombo.Settlement{RowKey: key, Expected: "P", Code: "E", SentAt: time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC), Error: strings.Repeat("ã", 30)})
 	var status, at string
 	if err := db.QueryRowContext(t.Context(), `SELECT ST, TO_CHAR(DT, 'YYYY-MM-DD HH24:MI:SS') FROM NOTIFICACAO`).Scan(&status, &at); err != nil || status != "E  " || at != "2026-11-23 10:00:00" {
 		t.Errorf("row = %q, %q, %v", status, at, err)

@@ -43,7 +43,7 @@ func pendingTable(t testing.TB, d *oracletest.Double, name string, n int) *oracl
 func batchOf(n int) []pombo.Settlement {
 	batch := make([]pombo.Settlement, n)
 	for i := range batch {
-		batch[i] = pombo.Settlement{Seq: int64(i + 1), Row: fmt.Sprint(i + 1), Expected: "1", Code: "2"}
+		batch[i] = pombo.Settlement{Seq: int64(i + 1), RowKey: fmt.Sprint(i + 1), Expected: "1", Code: "2"}
 	}
 	return batch
 }
@@ -65,7 +65,7 @@ func mustSettle(t testing.TB, table *source.Table, want pombo.SettleResult, batc
 	}
 	for _, a := range answers {
 		if a.Result != want {
-			t.Errorf("row %s is %s (%s), want %s", a.Row, a.Result, a.Detail, want)
+			t.Errorf("row %s is %s (%s), want %s", a.RowKey, a.Result, a.Detail, want)
 		}
 	}
 	return answers
@@ -74,7 +74,7 @@ func mustSettle(t testing.TB, table *source.Table, want pombo.SettleResult, batc
 func keysOf(rows []pombo.Row) []string {
 	var keys []string
 	for _, r := range rows {
-		keys = append(keys, r.Key)
+		keys = append(keys, r.RowKey)
 	}
 	return keys
 }
@@ -135,7 +135,7 @@ func TestOracleTypes(t *testing.T) {
 				t.Errorf("statuses, %v (-want +got):\n%s", err, diff)
 			}
 			mustSettle(t, table, pombo.SettleDone, pombo.Settlement{
-				Row: key, Expected: "P", Code: "E", MessageID: "2ed6657d-e927-568b-95e1-2665a8aea6a2", SentAt: time.Date(2026, 11, 23, 13, 0, 0, 5e6, time.UTC), Error: strings.Repeat("ã", 30),
+				RowKey: key, Expected: "P", Code: "E", MessageID: "2ed6657d-e927-568b-95e1-2665a8aea6a2", SentAt: time.Date(2026, 11, 23, 13, 0, 0, 5e6, time.UTC), Error: strings.Repeat("ã", 30),
 			})
 			r, _ := company.Row(key)
 			want := oracletest.Row{"ST": "E  ", "MSG": "2ed6657d-e927-568b-95e1-2665a8aea6a2", "DT": time.Date(2026, 11, 23, 10, 0, 0, 5e6, time.UTC), "ERRO": strings.Repeat("ã", 20)}
@@ -164,11 +164,11 @@ func TestOracleCharsets(t *testing.T) {
 				m.Error = "ERRO"
 				table := openOracle(t, d, m)
 				rows := mustPage(t, table, "AÇÃO 1", 10)
-				if len(rows) != 1 || rows[0].Key != "AÇÃO 2" || rows[0].Params[0].Value.Reveal() != text {
+				if len(rows) != 1 || rows[0].RowKey != "AÇÃO 2" || rows[0].Params[0].Value.Reveal() != text {
 					t.Fatalf("page behind the first key = %v", keysOf(rows))
 				}
-				mustSettle(t, table, pombo.SettleDone, pombo.Settlement{Row: "AÇÃO 2", Expected: "1", Code: "2", Error: "ação não é válida"})
-				mustSettle(t, table, pombo.SettleDiverged, pombo.Settlement{Row: "AÇÃO 2", Expected: "1", Code: "3"})
+				mustSettle(t, table, pombo.SettleDone, pombo.Settlement{RowKey: "AÇÃO 2", Expected: "1", Code: "2", Error: "ação não é válida"})
+				mustSettle(t, table, pombo.SettleDiverged, pombo.Settlement{RowKey: "AÇÃO 2", Expected: "1", Code: "3"})
 				r, _ := company.Row("AÇÃO 2")
 				// VARCHAR2(12) may mean bytes; what fits in any character set is written.
 				if r["ERRO"] != "ação não " || r["ST"] != "2" {
@@ -202,7 +202,7 @@ func TestOracleNumbers(t *testing.T) {
 	}
 	d.Forget()
 	for _, k := range keys {
-		mustSettle(t, table, pombo.SettleDone, pombo.Settlement{Row: k, Expected: "1", Code: "2"})
+		mustSettle(t, table, pombo.SettleDone, pombo.Settlement{RowKey: k, Expected: "1", Code: "2"})
 	}
 	numbers := map[int]int{}
 	for _, c := range d.Calls() {
@@ -213,7 +213,7 @@ func TestOracleNumbers(t *testing.T) {
 	if numbers[3] != len(keys)-1 || numbers[2] != 1 { // but for the first key
 		t.Errorf("updates by how many of their binds are NUMBERs: %v", numbers)
 	}
-	answers, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "9", Expected: "2", Code: "X"}})
+	answers, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "9", Expected: "2", Code: "X"}})
 	if err != nil || answers[0].Result != pombo.SettleRefused {
 		t.Errorf("answers = %+v, %v; want the row refused", answers, err)
 	}
@@ -230,7 +230,7 @@ func TestOracleKeysWithNUL(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "d"}, keysOf(mustPage(t, table, "", 10))); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
-	if p := table.Problems(); len(p) != 1 || p[0].Column != "ID" || !strings.Contains(p[0].Sentence, "NUL") {
+	if p := table.Problems(); len(p) != 1 || p[0].Column != "ID" || !strings.Contains(p[0].Message, "NUL") {
 		t.Errorf("problems = %v, want one of ID that says NUL", p)
 	}
 }
@@ -254,7 +254,7 @@ func TestOracleTrips(t *testing.T) {
 		if len(rows) < batch {
 			break
 		}
-		after = rows[len(rows)-1].Key
+		after = rows[len(rows)-1].RowKey
 	}
 	all := batchOf(n)
 	for i := 0; i < n; i += batch {

@@ -191,11 +191,11 @@ func (d *postgresDialect) statuses(_ layout, keys []any) []query {
 func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) change {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
-	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.Row, b.Row) })
+	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.RowKey, b.RowKey) })
 
 	columns := make([]postgresArray, 2+len(d.m.writes))
 	for _, s := range batch {
-		columns[0].add(s.Row)
+		columns[0].add(s.RowKey)
 		if code, ok := statusOf(l, s.Expected); ok {
 			columns[1].add(code)
 		} else {

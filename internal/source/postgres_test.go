@@ -73,7 +73,7 @@ func postgresTable(key, status string) string {
 func move(from, to string, keys ...string) []pombo.Settlement {
 	var batch []pombo.Settlement
 	for _, k := range keys {
-		batch = append(batch, pombo.Settlement{Row: k, Expected: from, Code: to})
+		batch = append(batch, pombo.Settlement{RowKey: k, Expected: from, Code: to})
 	}
 	return batch
 }
@@ -152,7 +152,7 @@ func TestPostgresTypes(t *testing.T) {
 				if len(rows) == 0 {
 					break
 				}
-				got = append(got, rows[0].Key)
+				got = append(got, rows[0].RowKey)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("keys one by one (-want +got):\n%s", diff)
@@ -248,8 +248,8 @@ func TestPostgresCollations(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, r := range rows {
-					after = r.Key
-					got = append(got, r.Key)
+					after = r.RowKey
+					got = append(got, r.RowKey)
 				}
 				if len(rows) < 2 {
 					break

@@ -34,7 +34,7 @@ func (r *reader) read(values []any) {
 	key, err := r.t.d.keyText(r.layout, values[0])
 	if err != nil {
 		r.kept = false
-		r.t.report(pombo.RowProblem{Column: m.ID, Sentence: err.Error()})
+		r.t.report(pombo.RowProblem{Column: m.ID, Message: err.Error()})
 		return
 	}
 	// Equal keys follow each other. Neither row may be taken: settling one would
@@ -44,7 +44,7 @@ func (r *reader) read(values []any) {
 			r.rows = r.rows[:len(r.rows)-1]
 			r.kept = false
 		}
-		r.t.report(pombo.RowProblem{Row: key, Column: m.ID, Sentence: "several pending rows have this key; map a column that is unique (DB_COL_ID)"})
+		r.t.report(pombo.RowProblem{RowKey: key, Column: m.ID, Message: "several pending rows have this key; map a column that is unique (DB_COL_ID)"})
 		return
 	}
 	r.previous = key
@@ -57,7 +57,7 @@ func (r *reader) read(values []any) {
 // row fills a pombo.Row. A value that cannot be read is reported.
 func (r *reader) row(key string, values []any) (pombo.Row, error) {
 	m := r.t.m
-	row := pombo.Row{Key: key}
+	row := pombo.Row{RowKey: key}
 	if n := len(m.Params); n > 0 {
 		row.Params = make([]pombo.Param, 0, n)
 	}
@@ -73,7 +73,7 @@ func (r *reader) row(key string, values []any) (pombo.Row, error) {
 			if !utf8.ValidString(s) {
 				err = errors.New("the text is not UTF-8; write it as UTF-8")
 			}
-			row.Params = append(row.Params, pombo.Param{Place: v.place, Value: pombo.Private(s)})
+			row.Params = append(row.Params, pombo.Param{Slot: v.place, Value: pombo.Private(s)})
 		case forTemplate:
 			row.Template = strings.TrimSpace(s)
 			if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
@@ -91,7 +91,7 @@ func (r *reader) row(key string, values []any) (pombo.Row, error) {
 			}
 		}
 		if err != nil {
-			r.t.report(pombo.RowProblem{Row: key, Column: v.text, Sentence: err.Error()})
+			r.t.report(pombo.RowProblem{RowKey: key, Column: v.text, Message: err.Error()})
 			return pombo.Row{}, err
 		}
 	}
@@ -190,7 +190,7 @@ func wholeKey(key string) (int64, bool) {
 
 // uuidKey reads the 16 bytes of a UUID in its canonical form.
 func uuidKey(key string) ([]byte, bool) {
-	id, err := pombo.ParseID(key)
+	id, err := pombo.ParseMessageID(key)
 	if err != nil || string(id) != key {
 		return nil, false
 	}

@@ -33,7 +33,7 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 	}
 	due := make([]int, 0, len(batch))
 	for i, b := range batch {
-		if _, ok := t.d.keyArg(s.layout, b.Row); ok {
+		if _, ok := t.d.keyArg(s.layout, b.RowKey); ok {
 			due = append(due, i)
 		} else {
 			s.answer(i, pombo.SettleGone, "the key column cannot hold this key")
@@ -153,7 +153,7 @@ func (s *settling) verify(ctx context.Context, due []int) (still []int, err erro
 	}
 	keys := make([]string, len(due))
 	for k, i := range due {
-		keys[k] = s.answers[i].Row
+		keys[k] = s.answers[i].RowKey
 	}
 	found, err := s.t.Statuses(ctx, keys)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *settling) verify(ctx context.Context, due []int) (still []int, err erro
 	}
 	for _, i := range due {
 		a := &s.batch[i]
-		code, there := found[a.Row]
+		code, there := found[a.RowKey]
 		switch {
 		case !there:
 			s.answer(i, pombo.SettleGone, "the row is no longer there")

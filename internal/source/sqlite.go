@@ -222,7 +222,7 @@ func (d *sqliteDialect) statuses(l layout, keys []any) []query {
 func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) change {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
-		key, _ := d.keyArg(l, s.Row)
+		key, _ := d.keyArg(l, s.RowKey)
 		list[i] = [6]any{jsonKey(key), d.code(l, s.Expected), d.code(l, s.Code)}
 		if s.MessageID != "" {
 			list[i][3] = s.MessageID

@@ -27,7 +27,7 @@ func BenchmarkSQLite(b *testing.B) {
 			if n += len(got); len(got) < size {
 				after = ""
 			} else {
-				after = got[size-1].Key
+				after = got[size-1].RowKey
 			}
 		}
 		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
@@ -38,7 +38,7 @@ func BenchmarkSQLite(b *testing.B) {
 		batch, done := make([]pombo.Settlement, size), 0
 		for b.Loop() {
 			for i := range batch {
-				batch[i] = pombo.Settlement{Row: fmt.Sprint(next + i), Expected: from, Code: to, SentAt: sent}
+				batch[i] = pombo.Settlement{RowKey: fmt.Sprint(next + i), Expected: from, Code: to, SentAt: sent}
 				if !sent.IsZero() {
 					batch[i].MessageID = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
 				}

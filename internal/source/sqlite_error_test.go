@@ -170,7 +170,7 @@ func TestSQLiteReadOnly(t *testing.T) {
 	if got := keysOf(t, table); len(got) != 1 {
 		t.Errorf("keys = %v: reading must go on", got)
 	}
-	got, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "1", Expected: "1", Code: "2"}})
+	got, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "1", Expected: "1", Code: "2"}})
 	wantError(t, err, true, "right to write")
 	if got[0].Result != pombo.SettleLater {
 		t.Errorf("result = %s, want due", got[0].Result)
@@ -182,7 +182,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 	m := simple()
 	m.Error = "DS_ERRO"
 	table := with(t, path, m, func(d *sqliteDialect) string { return d.dsn("rw") + "&_pragma=max_page_count(2)" })
-	got, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "1", Expected: "1", Code: "2", Error: strings.Repeat("x", 100_000)}})
+	got, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "1", Expected: "1", Code: "2", Error: strings.Repeat("x", 100_000)}})
 	wantError(t, err, true, "make room")
 	if got[0].Result != pombo.SettleLater {
 		t.Errorf("result = %s, want due", got[0].Result)
@@ -206,7 +206,7 @@ func TestSQLiteLockedByItsOwner(t *testing.T) {
 	if _, err := tx.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
 		t.Fatal(err)
 	}
-	batch := []pombo.Settlement{{Row: "1", Expected: "1", Code: "2"}}
+	batch := []pombo.Settlement{{RowKey: "1", Expected: "1", Code: "2"}}
 	_, err = table.Settle(t.Context(), batch)
 	wantError(t, err, false, "write statuses to NOTIFICACAO", "another program holds the file")
 	_, err = table.Page(t.Context(), "", 1)
@@ -248,7 +248,7 @@ func TestSQLiteRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, _ := file(t, c.table, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1), (2, 1), (3, 1), (9, 2)`)
-			batch := []pombo.Settlement{{Row: "1", Expected: "1", Code: "2"}, {Row: "2", Expected: "1", Code: "2"}, {Row: "3", Expected: "1", Code: "2"}}
+			batch := []pombo.Settlement{{RowKey: "1", Expected: "1", Code: "2"}, {RowKey: "2", Expected: "1", Code: "2"}, {RowKey: "3", Expected: "1", Code: "2"}}
 			if strings.Contains(c.table, "STRICT") {
 				batch[1].Code = "S"
 			}
@@ -309,7 +309,7 @@ func TestSQLiteAwayInTheMiddleOfASettle(t *testing.T) {
 	})
 	var batch []pombo.Settlement
 	for _, key := range []string{"1", "2", "3", "4"} {
-		batch = append(batch, pombo.Settlement{Row: key, Expected: "1", Code: "2"})
+		batch = append(batch, pombo.Settlement{RowKey: key, Expected: "1", Code: "2"})
 	}
 	results := func() string {
 		t.Helper()
@@ -321,7 +321,7 @@ func TestSQLiteAwayInTheMiddleOfASettle(t *testing.T) {
 		for _, s := range got {
 			words = append(words, s.Result.String())
 			if s.Result == pombo.SettleLater && s.Detail == "" {
-				t.Errorf("row %s is due and does not say why", s.Row)
+				t.Errorf("row %s is due and does not say why", s.RowKey)
 			}
 		}
 		return strings.Join(words, " ")

@@ -61,7 +61,7 @@ func keysOf(t *testing.T, table *Table) []string {
 	}
 	var keys []string
 	for _, r := range rows {
-		keys = append(keys, r.Key)
+		keys = append(keys, r.RowKey)
 	}
 	return keys
 }
@@ -134,7 +134,7 @@ func TestSQLiteTypes(t *testing.T) {
 			}
 			var batch []pombo.Settlement
 			for _, k := range c.want {
-				batch = append(batch, pombo.Settlement{Row: k, Expected: m.Pending, Code: "2"})
+				batch = append(batch, pombo.Settlement{RowKey: k, Expected: m.Pending, Code: "2"})
 			}
 			settled, err := table.Settle(t.Context(), batch)
 			if err != nil {
@@ -142,7 +142,7 @@ func TestSQLiteTypes(t *testing.T) {
 			}
 			for _, s := range settled {
 				if s.Result != pombo.SettleDone {
-					t.Errorf("row %s is %s: %s", s.Row, s.Result, s.Detail)
+					t.Errorf("row %s is %s: %s", s.RowKey, s.Result, s.Detail)
 				}
 			}
 			var typeOf string
@@ -193,7 +193,7 @@ func TestSQLiteKeysWithNUL(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "d"}, keysOf(t, table)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
-	if p := table.Problems(); len(p) != 1 || p[0].Column != "ID" || !strings.Contains(p[0].Sentence, "NUL") {
+	if p := table.Problems(); len(p) != 1 || p[0].Column != "ID" || !strings.Contains(p[0].Message, "NUL") {
 		t.Errorf("problems = %v, want one of ID that says NUL", p)
 	}
 }
@@ -232,7 +232,7 @@ func TestSQLiteJournalModeIsLeft(t *testing.T) {
 	for _, mode := range []string{"delete", "wal"} {
 		path, owner := file(t, `PRAGMA journal_mode = `+mode, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
 		table := open(t, path, simple())
-		if _, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "1", Expected: "1", Code: "2"}}); err != nil {
+		if _, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "1", Expected: "1", Code: "2"}}); err != nil {
 			t.Fatal(err)
 		}
 		var got string
@@ -267,7 +267,7 @@ func TestSQLitePlans(t *testing.T) {
 			queries := map[string]query{
 				"page":     d.page(l, nil, 500),
 				"statuses": d.statuses(l, []any{c.key})[0],
-				"settle":   d.settle(l, []pombo.Settlement{{Row: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0).query,
+				"settle":   d.settle(l, []pombo.Settlement{{RowKey: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0).query,
 			}
 			check := func(when string) {
 				t.Helper()
@@ -351,7 +351,7 @@ func TestSQLiteQuotedNames(t *testing.T) {
 	if got := keysOf(t, table); len(got) != 1 {
 		t.Errorf("keys = %v", got)
 	}
-	got, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "1", Expected: "N", Code: "S"}})
+	got, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "1", Expected: "N", Code: "S"}})
 	if err != nil || got[0].Result != pombo.SettleDone {
 		t.Errorf("settle = %v, %v", got, err)
 	}

@@ -212,7 +212,7 @@ func TestPrivateStaysPrivate(t *testing.T) {
 		"log valuers inside": []grouped{{p}},
 		"bytes":              []byte(planted),
 		"raw json":           json.RawMessage(`{"text":"` + planted + `"}`),
-		"row":                pombo.Row{Recipient: number, Phone: n, Params: []pombo.Param{{Place: pombo.Body, Value: planted}}},
+		"row":                pombo.Row{Recipient: number, Phone: n, Params: []pombo.Param{{Slot: pombo.Body, Value: planted}}},
 		"notification":       &pombo.Notification{Recipient: number, Phone: n, Params: []pombo.Param{{Value: planted}}},
 		"func":               func() string { return planted },
 		"channel":            make(chan person),

@@ -104,7 +104,7 @@ type namedFilter struct {
 // nothing or little, which is what makes a list slow.
 func listsOf(n int) []namedFilter {
 	middle := n / 2
-	id := string(listKey(middle).ID())
+	id := string(listKey(middle).MessageID())
 	number := "+" + strconv.FormatInt(listPhone(middle), 10)
 	recent := listTime(n, n-n/100)
 	list := []namedFilter{
@@ -122,14 +122,14 @@ func listsOf(n int) []namedFilter {
 		namedFilter{"phone", pombo.Filter{Phone: number}},
 		namedFilter{"phone of nobody", pombo.Filter{Phone: "+5511900000000"}},
 		namedFilter{"phone and state", pombo.Filter{Phone: number, State: pombo.Read}},
-		namedFilter{"q: row key", pombo.Filter{Text: listKey(middle).Row}},
+		namedFilter{"q: row key", pombo.Filter{Text: listKey(middle).RowKey}},
 		namedFilter{"q: row key that there is not", pombo.Filter{Text: "no such row"}},
-		namedFilter{"q: start of 1,000 row keys", pombo.Filter{Text: listKey(middle).Row[:6]}},
-		namedFilter{"q: start of 1,000 row keys, and state", pombo.Filter{Text: listKey(middle).Row[:6], State: pombo.Failed}},
+		namedFilter{"q: start of 1,000 row keys", pombo.Filter{Text: listKey(middle).RowKey[:6]}},
+		namedFilter{"q: start of 1,000 row keys, and state", pombo.Filter{Text: listKey(middle).RowKey[:6], State: pombo.Failed}},
 		namedFilter{"q: start of all row keys", pombo.Filter{Text: "K"}},
 		namedFilter{"q: start of 1,000,000 row keys", pombo.Filter{Text: "K01"}},
 		namedFilter{"q: id", pombo.Filter{Text: id}},
-		namedFilter{"q: id of none", pombo.Filter{Text: string(pombo.Key{Source: "other", Row: "1", Generation: 1}.ID())}},
+		namedFilter{"q: id of none", pombo.Filter{Text: string(pombo.Key{Source: "other", RowKey: "1", Generation: 1}.MessageID())}},
 		namedFilter{"q: eight digits of an id", pombo.Filter{Text: id[:8]}},
 		namedFilter{"q: four digits of an id", pombo.Filter{Text: id[:4]}},
 		namedFilter{"run", pombo.Filter{Run: 1}},
@@ -137,12 +137,12 @@ func listsOf(n int) []namedFilter {
 		namedFilter{"since", pombo.Filter{Since: recent}},
 		namedFilter{"since and state failed", pombo.Filter{Since: recent, State: pombo.Failed}},
 		namedFilter{"since and state dispatched", pombo.Filter{Since: recent, State: pombo.Dispatched}},
-		namedFilter{"since, phone, state and q", pombo.Filter{Since: recent, Phone: number, State: pombo.Read, Text: listKey(middle).Row}},
+		namedFilter{"since, phone, state and q", pombo.Filter{Since: recent, Phone: number, State: pombo.Read, Text: listKey(middle).RowKey}},
 	)
 }
 
 func listKey(i int) pombo.Key {
-	return pombo.Key{Source: "notificacao", Row: fmt.Sprintf("K%08d", i), Generation: 1}
+	return pombo.Key{Source: "notificacao", RowKey: fmt.Sprintf("K%08d", i), Generation: 1}
 }
 
 func listPhone(i int) int64 { return 55_31_9_8000_0000 + int64(i)*7919%4_000_000 }
@@ -191,7 +191,7 @@ func listRow(n, i int) []any {
 		run = 1
 	}
 	key := listKey(i)
-	id := key.ID()
+	id := key.MessageID()
 	var word [8]byte
 	_, _ = hex.Decode(word[:], []byte(string(id[:8])+string(id[9:13])+string(id[14:18])))
 	ms := strconv.FormatInt(at.UnixMilli(), 10)
@@ -206,7 +206,7 @@ func listRow(n, i int) []any {
 	message := `["` + strconv.FormatInt(phone, 10) + `","","","body","Maria","body","Sua consulta foi confirmada para amanhã às 10 horas."]`
 	return []any{
 		string(state), 1, 1, 0, lane, notBefore, owner, settle, "2", poll,
-		run, at.UnixMilli(), 1, int64(binary.BigEndian.Uint64(word[:])), phone, key.Source, key.Row, message, history,
+		run, at.UnixMilli(), 1, int64(binary.BigEndian.Uint64(word[:])), phone, key.Source, key.RowKey, message, history,
 	}
 }
 

@@ -47,10 +47,10 @@ func (b *book) hands(ctx context.Context, pid int) (list []held, err error) {
 	for rows.Next() {
 		var k pombo.Key
 		var h held
-		if err := rows.Scan(&k.Source, &k.Row, &k.Generation, &h.state); err != nil {
+		if err := rows.Scan(&k.Source, &k.RowKey, &k.Generation, &h.state); err != nil {
 			return nil, err
 		}
-		h.id, h.row = string(k.ID()), k.Row
+		h.id, h.row = string(k.MessageID()), k.RowKey
 		list = append(list, h)
 	}
 	return list, rows.Err()

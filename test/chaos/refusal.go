@@ -51,8 +51,8 @@ func (r *refusals) stop() error {
 	return nil
 }
 
-func idOf(row, generation int) pombo.ID {
-	return pombo.Key{Source: "notificacao", Row: strconv.Itoa(row), Generation: generation}.ID()
+func idOf(row, generation int) pombo.MessageID {
+	return pombo.Key{Source: "notificacao", RowKey: strconv.Itoa(row), Generation: generation}.MessageID()
 }
 
 // taken is told that Blip has a message.

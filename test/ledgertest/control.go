@@ -45,7 +45,7 @@ func run(f *fixture) {
 	}
 	f.finish(f.begin(list[0]), pombo.Accepted, pombo.NoReason)
 	f.finish(f.begin(list[1]), pombo.Accepted, pombo.NoReason)
-	f.receipt(list[1].ID, pombo.Failed) // accepted all the same
+	f.receipt(list[1].MessageID, pombo.Failed) // accepted all the same
 	f.finish(held(2), pombo.Failed, pombo.InvalidPhone)
 	f.finish(f.begin(list[3]), pombo.Queued, pombo.BlipUnavailable)
 	f.finish(f.begin(list[4]), pombo.Uncertain, pombo.NoAnswer)
@@ -80,7 +80,7 @@ func run(f *fixture) {
 		f.Errorf("ended %v (-want +got):\n%s", ended, diff)
 	}
 	// It stays as it ended.
-	f.must(f.db.Retry(f.Context(), list[2].ID))
+	f.must(f.db.Retry(f.Context(), list[2].MessageID))
 	for range 2 {
 		got, ended = f.endRun(r.ID)
 		if diff := cmp.Diff(wantRun, got); !ended || diff != "" {
@@ -96,7 +96,7 @@ func run(f *fixture) {
 
 // correct: what a person has mended in the row is what goes out.
 func correct(f *fixture) {
-	mended := pombo.Row{Recipient: "31988887777", Template: "other", Params: []pombo.Param{{Place: pombo.Body, Value: "mended"}}}
+	mended := pombo.Row{Recipient: "31988887777", Template: "other", Params: []pombo.Param{{Slot: pombo.Body, Value: "mended"}}}
 	number, _, err := phone.Parse(mended.Recipient.Reveal())
 	f.must(err)
 	mended.Phone = number
@@ -109,12 +109,12 @@ func correct(f *fixture) {
 	f.must(f.db.Correct(f.Context(), id, mended))
 	f.must(f.db.Retry(f.Context(), id))
 	got := f.claimOne(me)
-	if got.ID != id || got.Phone != number || got.Template != "other" || len(got.Params) != 1 || got.Params[0].Value != "mended" {
+	if got.MessageID != id || got.Phone != number || got.Template != "other" || len(got.Params) != 1 || got.Params[0].Value != "mended" {
 		f.Errorf("claimed %+v, want what the row says now", got)
 	}
 	f.finish(f.begin(got), pombo.Accepted, pombo.NoReason)
 	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
-	f.mustBe(f.db.Correct(f.Context(), pombo.Key{Source: "nobody"}.ID(), mended), pombo.ErrNotFound)
+	f.mustBe(f.db.Correct(f.Context(), pombo.Key{Source: "nobody"}.MessageID(), mended), pombo.ErrNotFound)
 }
 
 // runPutBack: a row that waits for its template to be approved, or for six
@@ -246,7 +246,7 @@ func lists(f *fixture) {
 	r, _, err := f.db.StartRun(f.Context())
 	f.must(err)
 	taken := f.newRows(rows)
-	var ids []pombo.ID
+	var ids []pombo.MessageID
 	for i := range taken {
 		f.pass(time.Minute)
 		if i == 10 {
@@ -259,14 +259,14 @@ func lists(f *fixture) {
 	f.must(f.db.Cancel(f.Context(), ids[7]))
 	claimed := f.claim(me, 1)[0]
 
-	all := func(filter pombo.Filter) []pombo.ID {
+	all := func(filter pombo.Filter) []pombo.MessageID {
 		f.Helper()
-		var got []pombo.ID
+		var got []pombo.MessageID
 		for {
 			page, err := f.db.List(f.Context(), filter)
 			f.must(err)
 			for _, n := range page.Notifications {
-				got = append(got, n.ID)
+				got = append(got, n.MessageID)
 			}
 			if page.Next == "" {
 				return got
@@ -274,8 +274,8 @@ func lists(f *fixture) {
 			filter.Cursor = page.Next
 		}
 	}
-	backwards := func(of ...int) []pombo.ID {
-		var want []pombo.ID
+	backwards := func(of ...int) []pombo.MessageID {
+		var want []pombo.MessageID
 		for _, i := range slices.Backward(of) {
 			want = append(want, ids[i])
 		}
@@ -287,18 +287,18 @@ func lists(f *fixture) {
 	}
 	for name, test := range map[string]struct {
 		filter pombo.Filter
-		want   []pombo.ID
+		want   []pombo.MessageID
 	}{
 		"all":                    {pombo.Filter{}, backwards(every...)},
 		"all, in pages":          {pombo.Filter{Limit: 7}, backwards(every...)},
 		"all, in pages that fit": {pombo.Filter{Limit: 5}, backwards(every...)},
 		"a state":                {pombo.Filter{State: pombo.Cancelled, Limit: 1}, backwards(3, 7)},
-		"a state of hands":       {pombo.Filter{State: pombo.Claimed}, []pombo.ID{claimed.ID}},
+		"a state of hands":       {pombo.Filter{State: pombo.Claimed}, []pombo.MessageID{claimed.MessageID}},
 		"a state of nobody":      {pombo.Filter{State: pombo.Failed}, nil},
 		"a phone":                {pombo.Filter{Phone: taken[4].Phone.E164()}, backwards(4)},
 		"another phone":          {pombo.Filter{Phone: "+5511900000000"}, nil},
-		"a row":                  {pombo.Filter{Text: taken[24].Key}, backwards(24)},
-		"a row, not its likes":   {pombo.Filter{Text: taken[1].Key}, backwards(1)},
+		"a row":                  {pombo.Filter{Text: taken[24].RowKey}, backwards(24)},
+		"a row, not its likes":   {pombo.Filter{Text: taken[1].RowKey}, backwards(1)},
 		"the start of rows":      {pombo.Filter{Text: "row-"}, backwards(every...)},
 		"the start, in pages":    {pombo.Filter{Text: "row-", Limit: 7}, backwards(every...)},
 		"an id":                  {pombo.Filter{Text: string(ids[5])}, backwards(5)},
@@ -312,8 +312,8 @@ func lists(f *fixture) {
 		"since now":              {pombo.Filter{Since: f.clock.Now().Add(1)}, nil},
 		"a phone and a state":    {pombo.Filter{Phone: taken[3].Phone.E164(), State: pombo.Cancelled}, backwards(3)},
 		"a phone, another state": {pombo.Filter{Phone: taken[3].Phone.E164(), State: pombo.Queued}, nil},
-		"a row and a phone":      {pombo.Filter{Text: taken[4].Key, Phone: taken[4].Phone.E164()}, backwards(4)},
-		"a row, another phone":   {pombo.Filter{Text: taken[4].Key, Phone: taken[5].Phone.E164()}, nil},
+		"a row and a phone":      {pombo.Filter{Text: taken[4].RowKey, Phone: taken[4].Phone.E164()}, backwards(4)},
+		"a row, another phone":   {pombo.Filter{Text: taken[4].RowKey, Phone: taken[5].Phone.E164()}, nil},
 		"a run and a state":      {pombo.Filter{Run: r.ID, State: pombo.Queued}, backwards(10)},
 		"a run, another state":   {pombo.Filter{Run: r.ID, State: pombo.Delivered}, nil},
 		"the start and a state":  {pombo.Filter{Text: "row-", State: pombo.Cancelled}, backwards(3, 7)},
@@ -347,7 +347,7 @@ func lists(f *fixture) {
 	if first.Notifications[2].Seq-1 != second.Notifications[0].Seq {
 		f.Errorf("after %d comes %d", first.Notifications[2].Seq, second.Notifications[0].Seq)
 	}
-	_, _, err = f.db.Notification(f.Context(), pombo.Key{Source: source, Row: "nobody", Generation: 1}.ID())
+	_, _, err = f.db.Notification(f.Context(), pombo.Key{Source: source, RowKey: "nobody", Generation: 1}.MessageID())
 	f.mustBe(err, pombo.ErrNotFound)
 }
 
@@ -392,7 +392,7 @@ func backlog(f *fixture) {
 		States: map[pombo.State]int{pombo.Queued: 8, pombo.Claimed: 3, pombo.Sending: 1, pombo.Uncertain: 2},
 		Due:    2, Oldest: oldest,
 		Ready: 2, ReadySince: ready,
-		Later:          map[pombo.Why]int{pombo.WhyBlip: 1, pombo.WhyRate: 1, pombo.WhyTemplate: 1, pombo.WhyRetry: 2, pombo.WhyScheduled: 1},
+		Later:          map[pombo.WaitReason]int{pombo.WaitBlip: 1, pombo.WaitRate: 1, pombo.WaitTemplate: 1, pombo.WaitRetry: 2, pombo.WaitScheduled: 1},
 		UncertainSince: doubt, UncheckedSince: doubt, DueSince: owed,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -449,7 +449,7 @@ func closing(f *fixture) {
 		if begun[i] {
 			want = pombo.Sending
 		}
-		if got := f.get(n.ID).State; got != want {
+		if got := f.get(n.MessageID).State; got != want {
 			f.Fatalf("it is %s, want %s as its worker was told", got, want)
 		}
 	}

@@ -13,7 +13,7 @@ func failuresInARow(f *fixture) {
 	ids := f.enqueue(0, rows...)
 	count := func(db *ledger.DB, i int, reason pombo.Reason, code int, want int) {
 		f.Helper()
-		got, err := db.CountFailure(f.Context(), pombo.Failure{ID: ids[i], Reason: reason, Code: code})
+		got, err := db.CountFailure(f.Context(), pombo.Failure{MessageID: ids[i], Reason: reason, Code: code})
 		f.must(err)
 		if got != want {
 			f.Errorf("row %d: %d people in a row, want %d", i, got, want)
@@ -42,7 +42,7 @@ func failuresInARow(f *fixture) {
 	// Of what Blip refuses, what it takes in between is the end.
 	refused := func(i, want int) {
 		f.Helper()
-		got, err := f.db.CountFailure(f.Context(), pombo.Failure{ID: ids[i], Reason: pombo.BadRequest, Code: 21, Refused: true})
+		got, err := f.db.CountFailure(f.Context(), pombo.Failure{MessageID: ids[i], Reason: pombo.BadRequest, Code: 21, Refused: true})
 		f.must(err)
 		if got != want {
 			f.Errorf("row %d: %d refusals in a row, want %d", i, got, want)

@@ -24,7 +24,7 @@ func (f *fixture) writeBack(code string) (settled []pombo.Settlement) {
 	results := make([]pombo.Settled, len(list))
 	for i, s := range list {
 		if s.Code != code || s.Expected != "1" {
-			f.Errorf("row %s is to get %q over %q, want %q over 1", s.Row, s.Code, s.Expected, code)
+			f.Errorf("row %s is to get %q over %q, want %q over 1", s.RowKey, s.Code, s.Expected, code)
 		}
 		results[i] = pombo.Settled{Settlement: s, Result: pombo.SettleDone}
 	}
@@ -77,7 +77,7 @@ func resendGuard(f *fixture) {
 	f.waiting(0, 7)
 	f.setBack(rows[8:9])
 	f.waiting(6, 2)
-	id := pombo.Key{Source: source, Row: rows[8].Key, Generation: 2}.ID()
+	id := pombo.Key{Source: source, RowKey: rows[8].RowKey, Generation: 2}.MessageID()
 	if n := f.get(id); n.Reason != pombo.ResendGuard || n.State != pombo.Queued {
 		f.Errorf("it is %s (%s), want queued (%s)", n.State, n.Reason, pombo.ResendGuard)
 	}
@@ -96,7 +96,7 @@ func resendGuard(f *fixture) {
 	}
 	// A person may see to one of them.
 	f.must(f.db.Retry(f.Context(), id))
-	f.must(f.db.Cancel(f.Context(), pombo.Key{Source: source, Row: rows[9].Key, Generation: 2}.ID()))
+	f.must(f.db.Cancel(f.Context(), pombo.Key{Source: source, RowKey: rows[9].RowKey, Generation: 2}.MessageID()))
 	if b, err = f.db.Backlog(f.Context()); err != nil || b.Resends != 5 {
 		f.Errorf("%d wait for a person, %v; want 5", b.Resends, err)
 	}

@@ -13,12 +13,12 @@ func held(f *fixture) {
 		f.Helper()
 		f.must(f.db.Finish(f.Context(), pombo.Outcome{
 			Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt, To: pombo.Queued,
-			Reason: pombo.TemplatePaused, Detail: "template um is paused", NotBefore: f.clock.Now().Add(until), Held: true,
+			Reason: pombo.TemplatePaused, Detail: "template um is paused", NotBefore: f.clock.Now().Add(until), Parked: true,
 		}))
 	}
 	free := func(all bool, want int) {
 		f.Helper()
-		got, err := f.db.ReleaseHeld(f.Context(), all)
+		got, err := f.db.ReleaseParked(f.Context(), all)
 		f.must(err)
 		if got != want {
 			f.Errorf("released %d, want %d", got, want)
@@ -30,8 +30,8 @@ func held(f *fixture) {
 		f.must(err)
 		b, err := f.db.Backlog(f.Context())
 		f.must(err)
-		if n != queued || b.States[pombo.Queued] != all || b.Held != held {
-			f.Errorf("%d in the queue, backlog of %d with %d held; want %d, %d and %d", n, b.States[pombo.Queued], b.Held, queued, all, held)
+		if n != queued || b.States[pombo.Queued] != all || b.Parked != held {
+			f.Errorf("%d in the queue, backlog of %d with %d held; want %d, %d and %d", n, b.States[pombo.Queued], b.Parked, queued, all, held)
 		}
 	}
 	rows := f.newRows(3)
@@ -60,15 +60,15 @@ func held(f *fixture) {
 	free(false, 1)
 	counted(1, 3, 2)
 	n := f.claimOne(me)
-	if n.ID != ids[0] || n.Tries != 0 || n.Attempt != 0 {
-		f.Errorf("claimed %s with %d tries, want the first", n.ID, n.Tries)
+	if n.MessageID != ids[0] || n.Tries != 0 || n.Attempt != 0 {
+		f.Errorf("claimed %s with %d tries, want the first", n.MessageID, n.Tries)
 	}
 	hold(n, time.Hour)
 
 	// A person does not wait, and may take one back.
 	f.must(f.db.Retry(f.Context(), ids[1]))
-	if n := f.claimOne(me); n.ID != ids[1] {
-		f.Errorf("claimed %s, want the one that somebody retried", n.ID)
+	if n := f.claimOne(me); n.MessageID != ids[1] {
+		f.Errorf("claimed %s, want the one that somebody retried", n.MessageID)
 	}
 	f.must(f.db.Cancel(f.Context(), ids[0]))
 	counted(0, 1, 1)
@@ -76,11 +76,11 @@ func held(f *fixture) {
 	// All at once, each with its priority; and what a POST brought back too.
 	f.enqueue(0, f.newRows(1)...)
 	o := f.begin(f.claimOne(me))
-	o.NotBefore, o.Held, o.Counted = f.clock.Now().Add(time.Hour), true, false
+	o.NotBefore, o.Parked, o.Counted = f.clock.Now().Add(time.Hour), true, false
 	f.finish(o, pombo.Queued, pombo.TemplatePaused)
 	free(true, 2)
 	free(true, 0)
-	if list := f.claim(me, 3); len(list) != 2 || list[0].ID != ids[2] || list[0].Priority != 7 {
+	if list := f.claim(me, 3); len(list) != 2 || list[0].MessageID != ids[2] || list[0].Priority != 7 {
 		f.Errorf("claimed %v, want two and the urgent one first", list)
 	}
 

@@ -14,22 +14,22 @@ import (
 // roundTrip: all that a row says comes back, odd text included.
 func roundTrip(f *fixture) {
 	row := f.newRows(1)[0]
-	row.Key = `chave "ç" \ 'x' 1`
+	row.RowKey = `chave "ç" \ 'x' 1`
 	row.Recipient = "31 98888-0000 / 3222-0000"
 	row.Template = "aviso"
 	row.Priority = 4
 	row.SendAfter = f.clock.Now().Add(time.Minute)
 	row.Expires = f.clock.Now().Add(time.Hour)
 	row.Params = []pombo.Param{
-		{Place: pombo.HeaderImage, Value: "https://example.org/a?b=1&c=<2>"},
-		{Place: pombo.Body, Value: "linha\n\"dois\"\t\x00 😀 [\"a\",1]"},
-		{Place: "button0", Value: ""},
+		{Slot: pombo.HeaderImage, Value: "https://example.org/a?b=1&c=<2>"},
+		{Slot: pombo.Body, Value: "linha\n\"dois\"\t\x00 😀 [\"a\",1]"},
+		{Slot: "button0", Value: ""},
 	}
 	run, _, err := f.db.StartRun(f.Context())
 	f.must(err)
 	id := f.enqueue(run.ID, row)[0]
 	want := pombo.Notification{
-		Seq: 1, ID: id, Key: pombo.Key{Source: source, Row: row.Key, Generation: 1},
+		Seq: 1, MessageID: id, Key: pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1},
 		Recipient: row.Recipient, Phone: row.Phone, Params: row.Params, Template: "aviso", Priority: 4,
 		SendAfter: row.SendAfter, Expires: row.Expires, Run: run.ID,
 		State: pombo.Queued, NotBefore: row.SendAfter, Created: f.clock.Now(), Updated: f.clock.Now(),
@@ -105,7 +105,7 @@ func claimRace(f *fixture) {
 	const rows = 1000
 	f.queue(rows)
 	var mu sync.Mutex
-	owners := map[pombo.ID]string{}
+	owners := map[pombo.MessageID]string{}
 	var wg sync.WaitGroup
 	for g := range 8 {
 		owner := "owner-" + strconv.Itoa(g)
@@ -120,10 +120,10 @@ func claimRace(f *fixture) {
 				}
 				mu.Lock()
 				for _, n := range list {
-					if before, twice := owners[n.ID]; twice {
+					if before, twice := owners[n.MessageID]; twice {
 						f.Errorf("claimed by %s and by %s", before, owner)
 					}
-					owners[n.ID] = owner
+					owners[n.MessageID] = owner
 				}
 				mu.Unlock()
 			}
@@ -194,7 +194,7 @@ func resend(f *fixture) {
 		{Settlement: due[0], Result: pombo.SettleDone},
 		{Settlement: due[1], Result: pombo.SettleRefused},
 	}))
-	want := []pombo.Latest{{Row: rows[0].Key, Generation: 1}}
+	want := []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 1}}
 	if diff := cmp.Diff(want, seen()); diff != "" {
 		f.Fatalf("finished (-want +got):\n%s", diff)
 	}
@@ -220,8 +220,8 @@ func resend(f *fixture) {
 	if got := seen(); len(got) != 0 {
 		f.Errorf("finished = %v while the second generation waits", got)
 	}
-	second := pombo.Key{Source: source, Row: rows[0].Key, Generation: 2}
-	n := f.stands(second.ID(), pombo.Queued, pombo.SetBackToPending)
+	second := pombo.Key{Source: source, RowKey: rows[0].RowKey, Generation: 2}
+	n := f.stands(second.MessageID(), pombo.Queued, pombo.SetBackToPending)
 	if n.Key != second || n.Settled != "" {
 		f.Errorf("key %v settled %q, want %v and none", n.Key, n.Settled, second)
 	}
@@ -236,21 +236,21 @@ func resend(f *fixture) {
 	f.must(f.db.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleGone}, {Settlement: due[1], Result: pombo.SettleDone},
 	}))
-	f.receipt(second.ID(), pombo.Delivered)
+	f.receipt(second.MessageID(), pombo.Delivered)
 	if got := seen(); len(got) != 0 {
 		f.Errorf("finished = %v while a code is due", got)
 	}
 	due, err = f.db.Unsettled(f.Context(), 10)
 	f.must(err)
 	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
-	want = []pombo.Latest{{Row: rows[0].Key, Generation: 2}}
+	want = []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 2}}
 	if diff := cmp.Diff(want, seen()); diff != "" {
 		f.Errorf("finished (-want +got):\n%s", diff)
 	}
 
 	// One that is not settled, or not the latest, is not taken in again.
 	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, []pombo.Latest{
-		{Row: rows[0].Key, Generation: 1}, {Row: rows[1].Key, Generation: 1}, {Row: rows[2].Key, Generation: 1},
+		{RowKey: rows[0].RowKey, Generation: 1}, {RowKey: rows[1].RowKey, Generation: 1}, {RowKey: rows[2].RowKey, Generation: 1},
 	})
 	f.must(err)
 	if added != 0 {
@@ -260,7 +260,7 @@ func resend(f *fixture) {
 
 // setBack are those that somebody has set back to pending.
 func setBack(finished []pombo.Latest) []pombo.Latest {
-	return slices.DeleteFunc(slices.Clone(finished), func(l pombo.Latest) bool { return l.Left })
+	return slices.DeleteFunc(slices.Clone(finished), func(l pombo.Latest) bool { return l.Untouched })
 }
 
 // resendParked: the row could not be written to. Only of the one that was seen with
@@ -287,8 +287,8 @@ func resendParked(f *fixture) {
 		}
 		return finished
 	}
-	diverged, gone := pombo.Latest{Row: rows[0].Key, Generation: 1}, pombo.Latest{Row: rows[1].Key, Generation: 1, Left: true}
-	refused := pombo.Latest{Row: rows[2].Key, Generation: 1, Left: true}
+	diverged, gone := pombo.Latest{RowKey: rows[0].RowKey, Generation: 1}, pombo.Latest{RowKey: rows[1].RowKey, Generation: 1, Untouched: true}
+	refused := pombo.Latest{RowKey: rows[2].RowKey, Generation: 1, Untouched: true}
 	finished := seen(diverged, gone, refused)
 	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, finished)
 	f.must(err)
@@ -299,7 +299,7 @@ func resendParked(f *fixture) {
 	f.send(pombo.Accepted, pombo.NoReason)
 	due, err = f.db.Unsettled(f.Context(), 10)
 	f.must(err)
-	if len(due) != 2 || due[1].Row != rows[0].Key || due[1].Expected != "1" {
+	if len(due) != 2 || due[1].RowKey != rows[0].RowKey || due[1].Expected != "1" {
 		f.Errorf("due = %+v, want the fourth row and then the first, from pending", due)
 	}
 }
@@ -351,7 +351,7 @@ func order(f *fixture) {
 		late[i].Priority, late[i].SendAfter = 9, f.clock.Now().Add(time.Hour)
 	}
 	f.enqueue(0, late...)
-	var want []pombo.ID
+	var want []pombo.MessageID
 	rows := f.newRows(6)
 	for i, priority := range []int{0, 5, 0, 9, 5, 12} {
 		rows[i].Priority = priority
@@ -362,9 +362,9 @@ func order(f *fixture) {
 	for _, i := range []int{3, 5, 1, 4, 2, 0} {
 		want = append(want, ids[i])
 	}
-	var got []pombo.ID
+	var got []pombo.MessageID
 	for _, n := range append(f.claim(me, 4), f.claim(me, 100)...) {
-		got = append(got, n.ID)
+		got = append(got, n.MessageID)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("claimed (-want +got):\n%s", diff)
@@ -383,14 +383,14 @@ func expiry(f *fixture) {
 	}
 	ids := f.enqueue(0, rows...)
 	f.pass(time.Minute)
-	if list := f.claim(me, 10); len(list) != 10 || list[0].ID != ids[40] {
+	if list := f.claim(me, 10); len(list) != 10 || list[0].MessageID != ids[40] {
 		f.Errorf("claimed %d, want the 10 that have not expired", len(list))
 	}
 	f.stands(ids[0], pombo.Expired, pombo.ExpiredRow)
 	// An operator may still want it.
 	f.must(f.db.Retry(f.Context(), ids[0]))
-	if n := f.claimOne(me); n.ID != ids[0] {
-		f.Errorf("claimed %s, want the one that was retried", n.ID)
+	if n := f.claimOne(me); n.MessageID != ids[0] {
+		f.Errorf("claimed %s, want the one that was retried", n.MessageID)
 	}
 }
 
@@ -435,7 +435,7 @@ func add(f *fixture) {
 	row := f.newRows(1)[0]
 	first, added, err := f.db.Add(f.Context(), "api", row)
 	f.must(err)
-	if !added || first.State != pombo.Queued || first.Key != (pombo.Key{Source: "api", Row: row.Key, Generation: 1}) {
+	if !added || first.State != pombo.Queued || first.Key != (pombo.Key{Source: "api", RowKey: row.RowKey, Generation: 1}) {
 		f.Fatalf("added %v: %+v", added, first)
 	}
 	row.Template = "another"
@@ -445,7 +445,7 @@ func add(f *fixture) {
 		f.Errorf("added again %v (-first +second):\n%s", added, diff)
 	}
 	f.send(pombo.Accepted, pombo.NoReason)
-	f.receipt(first.ID, pombo.Read)
+	f.receipt(first.MessageID, pombo.Read)
 	due, err := f.db.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 0 {

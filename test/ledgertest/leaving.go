@@ -34,7 +34,7 @@ func (f *fixture) endSettling(result pombo.SettleResult) {
 	f.must(f.db.Settled(f.Context(), settled))
 }
 
-func (f *fixture) erased(id pombo.ID) bool {
+func (f *fixture) erased(id pombo.MessageID) bool {
 	f.Helper()
 	n := f.get(id)
 	return n.Recipient == "" && n.Phone.IsZero() && len(n.Params) == 0
@@ -42,7 +42,7 @@ func (f *fixture) erased(id pombo.ID) bool {
 
 // ends is one notification for each way in which its row can be left behind.
 type ends struct {
-	settled, failed, cancelled, diverged, again, owed, queued, uncertain, outside pombo.ID
+	settled, failed, cancelled, diverged, again, owed, queued, uncertain, outside pombo.MessageID
 	rows                                                                          []pombo.Row // of the table
 }
 
@@ -53,13 +53,13 @@ func (f *fixture) leaveBehind() (e ends) {
 	f.codes = map[pombo.State]string{pombo.Accepted: "2"}
 	f.open()
 	e.rows = f.newRows(8)
-	one := func(i int) pombo.ID { return f.enqueue(0, e.rows[i])[0] }
+	one := func(i int) pombo.MessageID { return f.enqueue(0, e.rows[i])[0] }
 	e.settled = one(0)
 	f.send(pombo.Accepted, pombo.NoReason)
 	e.again = one(1)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.endSettling(pombo.SettleDone)
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, e.rows[1:2], []pombo.Latest{{Row: e.rows[1].Key, Generation: 1}})
+	added, err := f.db.EnqueueAgain(f.Context(), source, 0, e.rows[1:2], []pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 1}})
 	f.must(err)
 	if added != 1 {
 		f.Fatalf("taken in again %d, want 1", added)
@@ -80,9 +80,9 @@ func (f *fixture) leaveBehind() (e ends) {
 	f.send(pombo.Uncertain, pombo.NoAnswer)
 	number, err := phone.FromE164("+5531988887777")
 	f.must(err)
-	n, _, err := f.db.Add(f.Context(), "api", pombo.Row{Key: "k", Recipient: "31 98888-7777", Phone: number})
+	n, _, err := f.db.Add(f.Context(), "api", pombo.Row{RowKey: "k", Recipient: "31 98888-7777", Phone: number})
 	f.must(err)
-	e.outside = n.ID
+	e.outside = n.MessageID
 	f.send(pombo.Accepted, pombo.NoReason)
 	e.queued = one(7)
 	return e
@@ -90,7 +90,7 @@ func (f *fixture) leaveBehind() (e ends) {
 
 func retire(f *fixture) {
 	e := f.leaveBehind()
-	second := pombo.Key{Source: source, Row: e.rows[1].Key, Generation: 2}.ID()
+	second := pombo.Key{Source: source, RowKey: e.rows[1].RowKey, Generation: 2}.MessageID()
 	f.pass(retention - time.Second)
 	if got := f.retire(); got != (pombo.Retired{}) {
 		f.Fatalf("a second before the time is over %+v left, want none", got)
@@ -100,14 +100,14 @@ func retire(f *fixture) {
 	if diff := cmp.Diff(want, f.retire(), identitiesAside); diff != "" {
 		f.Errorf("when the time is over (-want +got):\n%s", diff)
 	}
-	for name, id := range map[string]pombo.ID{
+	for name, id := range map[string]pombo.MessageID{
 		"settled": e.settled, "failed": e.failed, "cancelled": e.cancelled, "diverged": e.diverged, "again": e.again, "second": second, "outside": e.outside,
 	} {
 		if !f.erased(id) {
 			f.Errorf("the %s one has its message still", name)
 		}
 	}
-	for name, id := range map[string]pombo.ID{"owed": e.owed, "queued": e.queued, "uncertain": e.uncertain} {
+	for name, id := range map[string]pombo.MessageID{"owed": e.owed, "queued": e.queued, "uncertain": e.uncertain} {
 		if f.erased(id) {
 			f.Errorf("the %s one was erased", name)
 		}
@@ -127,7 +127,7 @@ func retire(f *fixture) {
 	if diff := cmp.Diff(want, f.retire(), identitiesAside); diff != "" {
 		f.Errorf("a day later (-want +got):\n%s", diff)
 	}
-	for _, id := range []pombo.ID{e.settled, e.outside} {
+	for _, id := range []pombo.MessageID{e.settled, e.outside} {
 		_, _, err := f.db.Notification(f.Context(), id)
 		f.mustBe(err, pombo.ErrNotFound)
 	}
@@ -167,7 +167,7 @@ func retireSendsNothing(f *fixture) {
 	pending := e.rows[2:]
 	added, finished, err := f.db.Enqueue(f.Context(), source, 0, pending)
 	f.must(err)
-	want := []pombo.Latest{{Row: e.rows[2].Key, Generation: 1}}
+	want := []pombo.Latest{{RowKey: e.rows[2].RowKey, Generation: 1}}
 	if diff := cmp.Diff(want, setBack(finished)); added != 0 || diff != "" {
 		f.Errorf("%d rows taken in, to be taken in again (-want +got):\n%s", added, diff)
 	}
@@ -175,7 +175,7 @@ func retireSendsNothing(f *fixture) {
 	// number that was used before.
 	added, finished, err = f.db.Enqueue(f.Context(), source, 0, e.rows[1:2])
 	f.must(err)
-	if diff := cmp.Diff([]pombo.Latest{{Row: e.rows[1].Key, Generation: 2}}, finished); added != 0 || diff != "" {
+	if diff := cmp.Diff([]pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 2}}, finished); added != 0 || diff != "" {
 		f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
 	}
 }
@@ -230,23 +230,23 @@ func forget(f *fixture) {
 
 	got, err := f.db.Forget(f.Context(), to, false)
 	f.must(err)
-	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InHands: 1}, got); diff != "" {
+	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InFlight: 1}, got); diff != "" {
 		f.Errorf("only counted (-want +got):\n%s", diff)
 	}
 	f.stands(waits, pombo.Queued, pombo.NoReason)
 	got, err = f.db.Forget(f.Context(), to, true)
 	f.must(err)
-	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InHands: 1, Erased: 2}, got); diff != "" {
+	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InFlight: 1, Erased: 2}, got); diff != "" {
 		f.Errorf("erased (-want +got):\n%s", diff)
 	}
-	if !f.erased(e.settled) || !f.erased(waits) || f.erased(held.ID) {
+	if !f.erased(e.settled) || !f.erased(waits) || f.erased(held.MessageID) {
 		f.Error("the finished and the waiting one must be erased, the one in hands not")
 	}
 	f.stands(waits, pombo.Cancelled, pombo.CancelledByHand)
 	f.finish(f.begin(held), pombo.Accepted, pombo.NoReason)
 	got, err = f.db.Forget(f.Context(), to, true)
 	f.must(err)
-	if got.Erased != 1 || !f.erased(held.ID) {
+	if got.Erased != 1 || !f.erased(held.MessageID) {
 		f.Errorf("%+v, want the one that was in hands erased now", got)
 	}
 	// What is owed is still written, with what the story tells.
@@ -254,7 +254,7 @@ func forget(f *fixture) {
 	f.must(err)
 	found := false
 	for _, s := range due {
-		found = found || s.MessageID == held.ID && s.Code == "2" && !s.SentAt.IsZero()
+		found = found || s.MessageID == held.MessageID && s.Code == "2" && !s.SentAt.IsZero()
 	}
 	if !found {
 		f.Errorf("due = %+v, want the erased one among them", due)
@@ -308,9 +308,9 @@ func recoverRows(f *fixture) {
 		rows = rows[1:]
 		f.must(f.db.Recover(f.Context(), source, row, test.generations))
 		f.must(f.db.Recover(f.Context(), source, row, test.generations)) // changes nothing
-		known, err := f.db.Knows(f.Context(), source, row.Key)
+		known, err := f.db.Knows(f.Context(), source, row.RowKey)
 		f.must(err)
-		id := pombo.Key{Source: source, Row: row.Key, Generation: len(test.generations)}.ID()
+		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: len(test.generations)}.MessageID()
 		n := f.get(id)
 		if !known || n.State != test.want || n.Attempt != 1 || n.Recipient != row.Recipient || n.Phone != row.Phone {
 			f.Errorf("known %v, %+v, want %s as the row has it", known, n, test.want)
@@ -324,7 +324,7 @@ func recoverRows(f *fixture) {
 		// The row is not sent again, but by its owner's wish.
 		added, finished, err := f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
 		f.must(err)
-		want := []pombo.Latest{{Row: row.Key, Generation: len(test.generations)}}
+		want := []pombo.Latest{{RowKey: row.RowKey, Generation: len(test.generations)}}
 		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
 			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
 		}
@@ -359,10 +359,10 @@ func review(f *fixture) {
 	e := f.leaveBehind()
 	f.pass(96 * time.Hour)
 	fresh := f.queue(1)[0]
-	names := map[pombo.ID]string{
+	names := map[pombo.MessageID]string{
 		e.settled: "settled", e.failed: "failed", e.cancelled: "cancelled", e.diverged: "diverged", e.again: "again", e.owed: "owed",
 		e.queued: "queued", e.uncertain: "uncertain", e.outside: "outside", fresh: "fresh",
-		pombo.Key{Source: source, Row: e.rows[1].Key, Generation: 2}.ID(): "second",
+		pombo.Key{Source: source, RowKey: e.rows[1].RowKey, Generation: 2}.MessageID(): "second",
 	}
 	all := func(since time.Time, limit int) (found []string, list []pombo.Review) {
 		f.Helper()
@@ -370,7 +370,7 @@ func review(f *fixture) {
 			page, err := f.db.Review(f.Context(), since, last, limit)
 			f.must(err)
 			for _, r := range page {
-				found = append(found, names[r.ID])
+				found = append(found, names[r.MessageID])
 				last = r.Seq
 			}
 			list = append(list, page...)
@@ -391,16 +391,16 @@ func review(f *fixture) {
 		f.Errorf("all that there are = %v, want %d", got, len(names))
 	}
 	for _, r := range list {
-		n := f.get(r.ID)
+		n := f.get(r.MessageID)
 		want := pombo.Review{
-			Seq: n.Seq, ID: n.ID, Key: n.Key, State: n.State, Attempt: n.Attempt, Created: n.Created, Begun: n.Begun, Updated: n.Updated,
-			Settled: n.Settled, Owed: r.ID == e.owed, Accepted: n.State == pombo.Accepted, Latest: r.ID != e.again,
+			Seq: n.Seq, MessageID: n.MessageID, Key: n.Key, State: n.State, Attempt: n.Attempt, Created: n.Created, Begun: n.Begun, Updated: n.Updated,
+			Settled: n.Settled, Owed: r.MessageID == e.owed, Accepted: n.State == pombo.Accepted, Latest: r.MessageID != e.again,
 		}
-		if r.ID == e.diverged {
-			want.Parked = pombo.SettleDiverged
+		if r.MessageID == e.diverged {
+			want.SettleResult = pombo.SettleDiverged
 		}
 		if diff := cmp.Diff(want, r); diff != "" {
-			f.Errorf("the %s one (-want +got):\n%s", names[r.ID], diff)
+			f.Errorf("the %s one (-want +got):\n%s", names[r.MessageID], diff)
 		}
 		one, err := f.db.Reviewed(f.Context(), r.Seq)
 		f.must(err)
@@ -415,8 +415,8 @@ func review(f *fixture) {
 	f.mustBe(err, pombo.ErrNotFound)
 	for i := range 2 {
 		saved := pombo.Reconciliation{
-			Started: f.clock.Now(), Finished: f.clock.Now().Add(time.Second), Compared: i, Counts: map[pombo.FindingKind]int{pombo.RowGone: 1},
-			Findings: []pombo.Finding{{Kind: pombo.RowGone, ID: e.owed, Key: list[0].Key}},
+			Started: f.clock.Now(), Finished: f.clock.Now().Add(time.Second), Compared: i, Counts: map[pombo.DiscrepancyKind]int{pombo.RowGone: 1},
+			Discrepancies: []pombo.Discrepancy{{Kind: pombo.RowGone, MessageID: e.owed, Key: list[0].Key}},
 		}
 		f.must(f.db.SaveReconciliation(f.Context(), saved))
 		last, err := f.db.LastReconciliation(f.Context())

@@ -189,29 +189,29 @@ func (f *fixture) newRows(n int) []pombo.Row {
 		number, err := phone.FromE164("+55319" + strconv.Itoa(80000000+f.rows))
 		f.must(err)
 		rows[i] = pombo.Row{
-			Key: "row-" + strconv.Itoa(f.rows), Recipient: "(31) 98000-0000", Phone: number,
-			Params: []pombo.Param{{Place: pombo.Body, Value: "Maria"}},
+			RowKey: "row-" + strconv.Itoa(f.rows), Recipient: "(31) 98000-0000", Phone: number,
+			Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}},
 		}
 	}
 	return rows
 }
 
 // queue takes in n new rows and returns their ids.
-func (f *fixture) queue(n int) []pombo.ID {
+func (f *fixture) queue(n int) []pombo.MessageID {
 	f.Helper()
 	return f.enqueue(0, f.newRows(n)...)
 }
 
-func (f *fixture) enqueue(run int64, rows ...pombo.Row) []pombo.ID {
+func (f *fixture) enqueue(run int64, rows ...pombo.Row) []pombo.MessageID {
 	f.Helper()
 	added, finished, err := f.db.Enqueue(f.Context(), source, run, rows)
 	f.must(err)
 	if added != len(rows) || len(finished) != 0 {
 		f.Fatalf("enqueue added %d and called %d finished, want %d and 0", added, len(finished), len(rows))
 	}
-	ids := make([]pombo.ID, len(rows))
+	ids := make([]pombo.MessageID, len(rows))
 	for i, r := range rows {
-		ids[i] = pombo.Key{Source: source, Row: r.Key, Generation: 1}.ID()
+		ids[i] = pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}.MessageID()
 	}
 	return ids
 }
@@ -258,9 +258,9 @@ func (f *fixture) send(to pombo.State, reason pombo.Reason) pombo.Notification {
 	return n
 }
 
-func (f *fixture) receipt(id pombo.ID, s pombo.State) int {
+func (f *fixture) receipt(id pombo.MessageID, s pombo.State) int {
 	f.Helper()
-	return f.apply(pombo.Receipt{ID: id, State: s})
+	return f.apply(pombo.Receipt{MessageID: id, State: s})
 }
 
 // apply returns how many of the receipts moved something.
@@ -276,14 +276,14 @@ func (f *fixture) apply(list ...pombo.Receipt) (moved int) {
 	return moved
 }
 
-func (f *fixture) get(id pombo.ID) pombo.Notification {
+func (f *fixture) get(id pombo.MessageID) pombo.Notification {
 	f.Helper()
 	n, _, err := f.db.Notification(f.Context(), id)
 	f.must(err)
 	return n
 }
 
-func (f *fixture) stands(id pombo.ID, want pombo.State, why pombo.Reason) pombo.Notification {
+func (f *fixture) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) pombo.Notification {
 	f.Helper()
 	n := f.get(id)
 	if n.State != want || n.Reason != why {
@@ -293,7 +293,7 @@ func (f *fixture) stands(id pombo.ID, want pombo.State, why pombo.Reason) pombo.
 }
 
 // events returns the states of a history.
-func (f *fixture) events(id pombo.ID) []pombo.State {
+func (f *fixture) events(id pombo.MessageID) []pombo.State {
 	f.Helper()
 	_, events, err := f.db.Notification(f.Context(), id)
 	f.must(err)
@@ -342,7 +342,7 @@ func (f *fixture) lists() {
 
 // bring makes a new notification and takes it to a state, by allowed moves. It
 // returns an outcome from there.
-func (f *fixture) bring(to pombo.State) (pombo.ID, pombo.Outcome) {
+func (f *fixture) bring(to pombo.State) (pombo.MessageID, pombo.Outcome) {
 	f.Helper()
 	row := f.newRows(1)[0]
 	if to == pombo.Expired {
@@ -361,8 +361,8 @@ func (f *fixture) bring(to pombo.State) (pombo.ID, pombo.Outcome) {
 		return id, pombo.Outcome{Seq: f.get(id).Seq, From: to}
 	}
 	n := list[len(list)-1]
-	if n.ID != id {
-		f.Fatalf("claimed %s last, want the one just taken in", n.ID)
+	if n.MessageID != id {
+		f.Fatalf("claimed %s last, want the one just taken in", n.MessageID)
 	}
 	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt}
 	switch to {

@@ -99,7 +99,7 @@ func everyControl(f *fixture) {
 			}
 		}
 	}
-	nobody := pombo.Key{Source: source, Row: "nobody", Generation: 1}.ID()
+	nobody := pombo.Key{Source: source, RowKey: "nobody", Generation: 1}.MessageID()
 	f.mustBe(f.db.Cancel(f.Context(), nobody), pombo.ErrNotFound)
 	f.mustBe(f.db.Retry(f.Context(), nobody), pombo.ErrNotFound)
 	f.mustBe(f.db.Cancel(f.Context(), "rubbish"), pombo.ErrNotFound)
@@ -126,7 +126,7 @@ func story(f *fixture) {
 	if got := f.get(id); !got.Begun.Equal(begun) || !got.Updated.Equal(begun) || got.Tries != 2 || got.Attempt != 2 {
 		f.Errorf("after the second try: begun %v, updated %v, tries %d, attempt %d", got.Begun, got.Updated, got.Tries, got.Attempt)
 	}
-	if moved := f.apply(pombo.Receipt{ID: id, State: pombo.Read, At: begun.Add(time.Second / 2)}); moved != 1 {
+	if moved := f.apply(pombo.Receipt{MessageID: id, State: pombo.Read, At: begun.Add(time.Second / 2)}); moved != 1 {
 		f.Errorf("moved = %d, want 1", moved)
 	}
 
@@ -243,11 +243,11 @@ func leaseOver(f *fixture) {
 	f.stands(ids[1], pombo.Uncertain, pombo.Interrupted)
 	list, err := f.db.Uncertain(f.Context(), 10)
 	f.must(err)
-	if len(list) != 1 || list[0].ID != ids[1] || list[0].Begun.IsZero() {
+	if len(list) != 1 || list[0].MessageID != ids[1] || list[0].Begun.IsZero() {
 		f.Errorf("uncertain = %v, want the one that was being sent, with the time of its begin", list)
 	}
-	if n := f.claimOne(other); n.ID != ids[0] {
-		f.Errorf("claimed %s, want what went back to the queue", n.ID)
+	if n := f.claimOne(other); n.MessageID != ids[0] {
+		f.Errorf("claimed %s, want what went back to the queue", n.MessageID)
 	}
 }
 
@@ -274,10 +274,10 @@ func inHand(f *fixture) {
 	claimed := f.claim(me, 4)
 	f.claim(other, 1)
 	sending, ended := f.begin(claimed[1]), f.begin(claimed[2])
-	list, err := f.db.InHand(f.Context(), me)
+	list, err := f.db.ClaimedBy(f.Context(), me)
 	f.must(err)
 	want := []struct {
-		id      pombo.ID
+		id      pombo.MessageID
 		state   pombo.State
 		attempt int
 	}{{ids[0], pombo.Claimed, 0}, {ids[1], pombo.Sending, 1}, {ids[2], pombo.Sending, 1}, {ids[3], pombo.Claimed, 0}}
@@ -285,8 +285,8 @@ func inHand(f *fixture) {
 		f.Fatalf("%d in hand, want %d", len(list), len(want))
 	}
 	for i, w := range want {
-		if n := list[i]; n.ID != w.id || n.State != w.state || n.Attempt != w.attempt || n.Updated.IsZero() {
-			f.Errorf("in hand: %s, %s at attempt %d since %v; want %s, %s at %d", n.ID, n.State, n.Attempt, n.Updated, w.id, w.state, w.attempt)
+		if n := list[i]; n.MessageID != w.id || n.State != w.state || n.Attempt != w.attempt || n.Updated.IsZero() {
+			f.Errorf("in hand: %s, %s at attempt %d since %v; want %s, %s at %d", n.MessageID, n.State, n.Attempt, n.Updated, w.id, w.state, w.attempt)
 		}
 	}
 	f.finish(ended, pombo.Accepted, pombo.NoReason)
@@ -304,7 +304,7 @@ func inHand(f *fixture) {
 	f.finish(begun, pombo.Accepted, pombo.NoReason)
 	sending.To, sending.From = pombo.Accepted, pombo.Uncertain // its answer comes late
 	f.must(f.db.Finish(f.Context(), sending))
-	if list, err := f.db.InHand(f.Context(), me); err != nil || len(list) != 0 {
+	if list, err := f.db.ClaimedBy(f.Context(), me); err != nil || len(list) != 0 {
 		f.Errorf("%d in hand, %v; want none", len(list), err)
 	}
 }
@@ -347,8 +347,8 @@ func retry(f *fixture) {
 		f.Fatal("claimed one that was in back-off")
 	}
 	f.must(f.db.Retry(f.Context(), id))
-	if n := f.claimOne(me); n.ID != id || n.Tries != 1 {
-		f.Errorf("claimed %s with %d tries, want the one in back-off with its tries", n.ID, n.Tries)
+	if n := f.claimOne(me); n.MessageID != id || n.Tries != 1 {
+		f.Errorf("claimed %s with %d tries, want the one in back-off with its tries", n.MessageID, n.Tries)
 	}
 }
 
@@ -381,20 +381,20 @@ func postpone(f *fixture) {
 // takeUncertain: what one process checks no other one does, the longest due come
 // first, and what a dead one was at is due again.
 func takeUncertain(f *fixture) {
-	var ids []pombo.ID
+	var ids []pombo.MessageID
 	for range 3 {
 		id, _ := f.bring(pombo.Uncertain)
 		ids = append(ids, id)
 		f.pass(time.Second)
 	}
-	take := func(limit int, want ...pombo.ID) {
+	take := func(limit int, want ...pombo.MessageID) {
 		f.Helper()
 		list, err := f.db.TakeUncertain(f.Context(), limit, time.Minute)
 		f.must(err)
-		var got []pombo.ID
+		var got []pombo.MessageID
 		for _, n := range list {
-			got = append(got, n.ID)
-			if n.State != pombo.Uncertain || n.Attempt != 1 || !n.Updated.Equal(f.get(n.ID).Updated) {
+			got = append(got, n.MessageID)
+			if n.State != pombo.Uncertain || n.Attempt != 1 || !n.Updated.Equal(f.get(n.MessageID).Updated) {
 				f.Errorf("taken as %+v, want it as it stands", n)
 			}
 		}

@@ -61,11 +61,11 @@ func rowTakenBack(f *fixture) {
 	held := f.claim(me, 2)
 	back := func(n pombo.Notification) {
 		f.Helper()
-		f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt}, pombo.Cancelled, pombo.RowTakenBack)
+		f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt}, pombo.Cancelled, pombo.Withdrawn)
 	}
 	back(held[0])
-	f.mustBe(f.db.Finish(f.Context(), pombo.Outcome{Seq: held[1].Seq, From: pombo.Claimed, Owner: other, To: pombo.Cancelled, Reason: pombo.RowTakenBack}), pombo.ErrLost)
-	f.stands(ids[0], pombo.Cancelled, pombo.RowTakenBack)
+	f.mustBe(f.db.Finish(f.Context(), pombo.Outcome{Seq: held[1].Seq, From: pombo.Claimed, Owner: other, To: pombo.Cancelled, Reason: pombo.Withdrawn}), pombo.ErrLost)
+	f.stands(ids[0], pombo.Cancelled, pombo.Withdrawn)
 	due, err := f.db.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 0 {
@@ -73,7 +73,7 @@ func rowTakenBack(f *fixture) {
 	}
 	added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
 	f.must(err)
-	want := []pombo.Latest{{Row: rows[0].Key, Generation: 1}}
+	want := []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 1}}
 	if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
 		f.Fatalf("added %d, finished (-want +got):\n%s", added, diff)
 	}
@@ -82,19 +82,19 @@ func rowTakenBack(f *fixture) {
 	if added != 1 {
 		f.Fatalf("taken in again %d, want 1", added)
 	}
-	second := pombo.Key{Source: source, Row: rows[0].Key, Generation: 2}.ID()
+	second := pombo.Key{Source: source, RowKey: rows[0].RowKey, Generation: 2}.MessageID()
 	f.stands(second, pombo.Queued, pombo.SetBackToPending)
 
 	// Retried by a person, it is as if it had not been taken back.
 	f.must(f.db.Retry(f.Context(), ids[0]))
 	for _, n := range f.claim(me, 10) {
-		if n.ID == ids[0] {
+		if n.MessageID == ids[0] {
 			f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 		}
 	}
 	due, err = f.db.Unsettled(f.Context(), 10)
 	f.must(err)
-	if len(due) != 1 || due[0].Row != rows[0].Key || due[0].Expected != "1" {
+	if len(due) != 1 || due[0].RowKey != rows[0].RowKey || due[0].Expected != "1" {
 		f.Errorf("due = %+v, want the row, from pending", due)
 	}
 }
@@ -285,9 +285,9 @@ func optOutByReceipt(f *fixture) {
 	for _, n := range held[:2] {
 		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 	}
-	apply := func(id pombo.ID, reason pombo.Reason) {
+	apply := func(id pombo.MessageID, reason pombo.Reason) {
 		f.Helper()
-		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{ID: id, State: pombo.Failed, Reason: reason}})
+		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: reason}})
 		f.must(err)
 	}
 	apply(ids[0], pombo.Undeliverable)
@@ -345,7 +345,7 @@ func optOutByBSUID(f *fixture) {
 	}
 	receipt := func(i int, bsuid pombo.Private) {
 		f.Helper()
-		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{ID: ids[i], State: pombo.Delivered, BSUID: bsuid}})
+		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{MessageID: ids[i], State: pombo.Delivered, BSUID: bsuid}})
 		f.must(err)
 	}
 	const first, second = "BR.1502576394655843", "BR.1502576394655844"

@@ -12,14 +12,14 @@ import (
 )
 
 // nextOf is the id of the generation after a notification's.
-func nextOf(n pombo.Notification) pombo.ID {
+func nextOf(n pombo.Notification) pombo.MessageID {
 	n.Key.Generation++
-	return n.Key.ID()
+	return n.Key.MessageID()
 }
 
 // failure is a failed receipt with a remedy.
-func (f *fixture) failure(id pombo.ID, remedy pombo.Remedy) pombo.Receipt {
-	return pombo.Receipt{ID: id, State: pombo.Failed, Reason: pombo.ChannelError, Code: 131016, Remedy: remedy, At: f.clock.Now()}
+func (f *fixture) failure(id pombo.MessageID, remedy pombo.ResendPolicy) pombo.Receipt {
+	return pombo.Receipt{MessageID: id, State: pombo.Failed, Reason: pombo.ChannelError, Code: 131016, Policy: remedy, At: f.clock.Now()}
 }
 
 // receiptsInEveryOrder: whatever comes first, the same ones lead to the same state,
@@ -34,13 +34,13 @@ func receiptsInEveryOrder(f *fixture) {
 		{[]pombo.State{pombo.Dispatched, pombo.Failed, pombo.Delivered}, pombo.Delivered},
 		{[]pombo.State{pombo.Failed, pombo.Read, pombo.Dispatched}, pombo.Read},
 	} {
-		for _, remedy := range []pombo.Remedy{pombo.RemedyNever, pombo.RemedyDays} {
+		for _, remedy := range []pombo.ResendPolicy{pombo.ResendNever, pombo.ResendDays} {
 			for order := range permutations(test.states) {
 				for _, together := range []bool{false, true} {
 					id, _ := f.bring(pombo.Accepted)
 					var list []pombo.Receipt
 					for _, s := range order {
-						r := pombo.Receipt{ID: id, State: s}
+						r := pombo.Receipt{MessageID: id, State: s}
 						if s == pombo.Failed {
 							r = f.failure(id, remedy)
 						}
@@ -57,7 +57,7 @@ func receiptsInEveryOrder(f *fixture) {
 						f.Errorf("%s with remedy %q, at once %t: it is %s, want %s", order, remedy, together, n.State, test.want)
 					}
 					_, _, err := f.db.Notification(f.Context(), nextOf(n))
-					if resent := err == nil; resent != (test.want == pombo.Failed && remedy == pombo.RemedyDays) {
+					if resent := err == nil; resent != (test.want == pombo.Failed && remedy == pombo.ResendDays) {
 						f.Errorf("%s with remedy %q, at once %t: sent again = %t (%v)", order, remedy, together, resent, err)
 					}
 				}
@@ -130,14 +130,14 @@ func resendByItself(f *fixture) {
 	first := id
 	for i := 0; ; i++ {
 		n := f.send(pombo.Accepted, pombo.NoReason)
-		if n.ID != id || n.Priority != 7 || n.Phone != row.Phone || len(n.Params) != 1 {
+		if n.MessageID != id || n.Priority != 7 || n.Phone != row.Phone || len(n.Params) != 1 {
 			f.Fatalf("sent %+v, want what was taken in under %s", n, id)
 		}
-		r := f.failure(id, pombo.RemedyBackoff)
+		r := f.failure(id, pombo.ResendBackoff)
 		for range 2 { // a repeat changes nothing
 			f.apply(r)
 		}
-		wait, ok := pombo.RemedyBackoff.Resend(i)
+		wait, ok := pombo.ResendBackoff.Wait(i)
 		n = f.stands(id, pombo.Failed, pombo.ChannelError)
 		if !ok {
 			if !strings.Contains(n.Detail, "as often as it may be") {
@@ -171,7 +171,7 @@ func resendByItself(f *fixture) {
 	late.Expires = f.clock.Now().Add(time.Hour)
 	id = f.enqueue(0, late)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	f.apply(f.failure(id, pombo.RemedyDays))
+	f.apply(f.failure(id, pombo.ResendDays))
 	_, _, err = f.db.Notification(f.Context(), nextOf(f.get(id)))
 	f.mustBe(err, pombo.ErrNotFound)
 
@@ -181,7 +181,7 @@ func resendByItself(f *fixture) {
 	for i := range due {
 		f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[i], Result: pombo.SettleDiverged}}))
 	}
-	f.apply(f.failure(id, pombo.RemedyBackoff))
+	f.apply(f.failure(id, pombo.ResendBackoff))
 	_, _, err = f.db.Notification(f.Context(), nextOf(f.get(id)))
 	f.mustBe(err, pombo.ErrNotFound)
 
@@ -190,7 +190,7 @@ func resendByItself(f *fixture) {
 	n, _, err := f.db.Add(f.Context(), "http", api)
 	f.must(err)
 	f.send(pombo.Accepted, pombo.NoReason)
-	f.apply(f.failure(n.ID, pombo.RemedyBackoff))
+	f.apply(f.failure(n.MessageID, pombo.ResendBackoff))
 	f.pass(time.Hour)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.receipt(nextOf(n), pombo.Read)
@@ -200,9 +200,9 @@ func resendByItself(f *fixture) {
 // resendSettles: of several generations that continue each other, the newest
 // writes to the row, whatever was written for those before, and when.
 func resendSettles(f *fixture) {
-	again := func(id pombo.ID) pombo.ID {
+	again := func(id pombo.MessageID) pombo.MessageID {
 		f.Helper()
-		f.apply(f.failure(id, pombo.RemedyBackoff))
+		f.apply(f.failure(id, pombo.ResendBackoff))
 		f.nothingDue()
 		f.pass(3 * time.Hour)
 		f.send(pombo.Accepted, pombo.NoReason)
@@ -223,7 +223,7 @@ func resendSettles(f *fixture) {
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	id = again(id)
-	f.apply(f.failure(id, pombo.RemedyNever))
+	f.apply(f.failure(id, pombo.ResendNever))
 	f.settleAll("1", "3")
 
 	// Settled at first, and failed twice before the second could be.
@@ -240,7 +240,7 @@ func resendSettles(f *fixture) {
 	f.send(pombo.Accepted, pombo.NoReason)
 	due, err := f.db.Unsettled(f.Context(), 10)
 	f.must(err)
-	f.apply(f.failure(id, pombo.RemedyBackoff))
+	f.apply(f.failure(id, pombo.ResendBackoff))
 	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.nothingDue()
 	f.pass(time.Hour)
@@ -253,7 +253,7 @@ func resendSettles(f *fixture) {
 	id = f.enqueue(0, row)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
-	f.apply(f.failure(id, pombo.RemedyBackoff))
+	f.apply(f.failure(id, pombo.ResendBackoff))
 	_, finished, err := f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
 	f.must(err)
 	if len(finished) != 0 {
@@ -264,7 +264,7 @@ func resendSettles(f *fixture) {
 	f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me}, pombo.Suppressed, pombo.OptedOut)
 	_, finished, err = f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
 	f.must(err)
-	if diff := cmp.Diff([]pombo.Latest{{Row: row.Key, Generation: 2}}, finished); diff != "" {
+	if diff := cmp.Diff([]pombo.Latest{{RowKey: row.RowKey, Generation: 2}}, finished); diff != "" {
 		f.Fatalf("finished (-want +got):\n%s", diff)
 	}
 	added, err := f.db.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, finished)
@@ -279,11 +279,11 @@ func resendSettles(f *fixture) {
 // resendKnowsItsRow: what is sent again knows the code that the message before it
 // left in the row. Its worker and a comparison hold the row against that one.
 func resendKnowsItsRow(f *fixture) {
-	knows := func(id pombo.ID, code string) pombo.Notification {
+	knows := func(id pombo.MessageID, code string) pombo.Notification {
 		f.Helper()
 		n := f.claimOne(me)
-		if n.ID != id || n.Settled != code {
-			f.Errorf("claimed %s whose row has %q, want %s and %q", n.ID, n.Settled, id, code)
+		if n.MessageID != id || n.Settled != code {
+			f.Errorf("claimed %s whose row has %q, want %s and %q", n.MessageID, n.Settled, id, code)
 		}
 		r, err := f.db.Reviewed(f.Context(), n.Seq)
 		f.must(err)
@@ -292,9 +292,9 @@ func resendKnowsItsRow(f *fixture) {
 		}
 		return n
 	}
-	again := func(id pombo.ID) pombo.ID {
+	again := func(id pombo.MessageID) pombo.MessageID {
 		f.Helper()
-		f.apply(f.failure(id, pombo.RemedyBackoff))
+		f.apply(f.failure(id, pombo.ResendBackoff))
 		f.pass(3 * time.Hour)
 		return nextOf(f.get(id))
 	}
@@ -306,7 +306,7 @@ func resendKnowsItsRow(f *fixture) {
 		f.finish(f.begin(knows(id, "2")), pombo.Accepted, pombo.NoReason)
 	}
 	f.settleAll("2", "2")
-	f.apply(f.failure(id, pombo.RemedyNever))
+	f.apply(f.failure(id, pombo.ResendNever))
 	f.settleAll("2", "3")
 
 	// By hand: the code of its failure; put back meanwhile, that still.
@@ -321,7 +321,7 @@ func resendKnowsItsRow(f *fixture) {
 	id = f.enqueue(0, row)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
-	_, err := f.db.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, []pombo.Latest{{Row: row.Key, Generation: 1}})
+	_, err := f.db.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, []pombo.Latest{{RowKey: row.RowKey, Generation: 1}})
 	f.must(err)
 	knows(nextOf(f.get(id)), "")
 }
@@ -331,7 +331,7 @@ func resendKnowsItsRow(f *fixture) {
 func resendUnsure(f *fixture) {
 	id, _ := f.bring(pombo.Accepted)
 	for range 2 {
-		f.apply(f.failure(id, pombo.RemedyBackoff))
+		f.apply(f.failure(id, pombo.ResendBackoff))
 		f.pass(3 * time.Hour)
 		id = nextOf(f.get(id))
 		n := f.claimOne(me)
@@ -356,7 +356,7 @@ func resendUnsure(f *fixture) {
 func resendTakenBack(f *fixture) {
 	id, _ := f.bring(pombo.Accepted)
 	f.settleAll("1", "2")
-	f.apply(f.failure(id, pombo.RemedyBackoff))
+	f.apply(f.failure(id, pombo.ResendBackoff))
 	next := nextOf(f.get(id))
 	f.stands(next, pombo.Queued, pombo.ResentByItself)
 	f.receipt(id, pombo.Delivered)
@@ -369,7 +369,7 @@ func resendTakenBack(f *fixture) {
 	}
 	// It has left already: then both are what they are.
 	id, _ = f.bring(pombo.Accepted)
-	f.apply(f.failure(id, pombo.RemedyBackoff))
+	f.apply(f.failure(id, pombo.ResendBackoff))
 	f.pass(time.Hour)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.receipt(id, pombo.Read)
@@ -385,7 +385,7 @@ func resendByHand(f *fixture) {
 	row.Expires = f.clock.Now().Add(time.Minute)
 	id := f.enqueue(0, row)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	f.apply(f.failure(id, pombo.RemedyNever))
+	f.apply(f.failure(id, pombo.ResendNever))
 	f.settleAll("1", "3")
 	f.pass(time.Hour)
 	f.must(f.db.Retry(f.Context(), id))
@@ -396,12 +396,12 @@ func resendByHand(f *fixture) {
 		f.Errorf("retried twice: %v, want ErrMove", err)
 	}
 	f.must(f.db.Retry(f.Context(), next)) // it waits: at once
-	f.apply(f.failure(id, pombo.RemedyNever))
+	f.apply(f.failure(id, pombo.ResendNever))
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("3", "2")
 
 	// Its tries by itself start anew.
-	f.apply(f.failure(next, pombo.RemedyBackoff))
+	f.apply(f.failure(next, pombo.ResendBackoff))
 	f.stands(nextOf(f.get(next)), pombo.Queued, pombo.ResentByItself)
 
 	// Blip never had it: the id is as good as new.

@@ -37,7 +37,7 @@ func settle(f *fixture) {
 	n := f.send(pombo.Accepted, pombo.NoReason)
 	f.pass(time.Second)
 	got := f.settleAll("1", "2")
-	want := pombo.Settlement{Seq: n.Seq, Row: n.Key.Row, Expected: "1", Code: "2", MessageID: id, SentAt: begun}
+	want := pombo.Settlement{Seq: n.Seq, RowKey: n.Key.RowKey, Expected: "1", Code: "2", MessageID: id, SentAt: begun}
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("settlement (-want +got):\n%s", diff)
 	}
@@ -58,7 +58,7 @@ func settle(f *fixture) {
 	o := f.claimOne(me)
 	f.finish(pombo.Outcome{Seq: o.Seq, From: pombo.Claimed, Owner: me}, pombo.Failed, pombo.InvalidPhone)
 	got = f.settleAll("1", "3")
-	if !got.SentAt.IsZero() || !strings.Contains(got.Error, pombo.InvalidPhone.Sentence()) || !strings.Contains(got.Error, string(pombo.InvalidPhone)) {
+	if !got.SentAt.IsZero() || !strings.Contains(got.Error, pombo.InvalidPhone.Message()) || !strings.Contains(got.Error, string(pombo.InvalidPhone)) {
 		f.Errorf("settlement = %+v, want the reason and no time", got)
 	}
 
@@ -175,16 +175,16 @@ func receipts(f *fixture) {
 	id := f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	at := f.clock.Now()
-	unknown := pombo.Key{Source: source, Row: "unknown", Generation: 1}.ID()
+	unknown := pombo.Key{Source: source, RowKey: "unknown", Generation: 1}.MessageID()
 	batch := []pombo.Receipt{
-		{ID: id, State: pombo.Accepted}, // a repeat
-		{ID: id, State: pombo.Delivered, At: at.Add(time.Hour)},
-		{ID: unknown, State: pombo.Read},
-		{ID: id, State: pombo.Dispatched},                     // late
-		{ID: id, State: pombo.Failed, Reason: pombo.OptedOut}, // it was delivered, so it has not failed
-		{ID: "no id at all", State: pombo.Read},
-		{ID: id, State: pombo.Delivered},
-		{ID: id, State: pombo.Read},
+		{MessageID: id, State: pombo.Accepted}, // a repeat
+		{MessageID: id, State: pombo.Delivered, At: at.Add(time.Hour)},
+		{MessageID: unknown, State: pombo.Read},
+		{MessageID: id, State: pombo.Dispatched},                     // late
+		{MessageID: id, State: pombo.Failed, Reason: pombo.OptedOut}, // it was delivered, so it has not failed
+		{MessageID: "no id at all", State: pombo.Read},
+		{MessageID: id, State: pombo.Delivered},
+		{MessageID: id, State: pombo.Read},
 	}
 	for i := range 2 {
 		got, err := f.db.Apply(f.Context(), batch)
@@ -213,7 +213,7 @@ func receipts(f *fixture) {
 
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	f.apply(pombo.Receipt{ID: id, State: pombo.Failed, Reason: pombo.Undeliverable, Code: 131026, Detail: "Message undeliverable"})
+	f.apply(pombo.Receipt{MessageID: id, State: pombo.Failed, Reason: pombo.Undeliverable, Code: 131026, Detail: "Message undeliverable"})
 	n := f.stands(id, pombo.Failed, pombo.Undeliverable)
 	if want := "code 131026: Message undeliverable; not sent again by itself"; n.Detail != want {
 		f.Errorf("detail = %q, want %q", n.Detail, want)
@@ -265,7 +265,7 @@ func polls(f *fixture) {
 	f.pass(30 * time.Second)
 	list, err := f.db.PollDue(f.Context(), 10)
 	f.must(err)
-	if len(list) != 1 || list[0].ID != id || list[0].Begun.IsZero() {
+	if len(list) != 1 || list[0].MessageID != id || list[0].Begun.IsZero() {
 		f.Fatalf("polls due = %v, want one with its begin", list)
 	}
 	f.polled(n.Seq, f.clock.Now().Add(time.Minute))

@@ -46,7 +46,7 @@ func pageBehindAnyKey(b *bench) {
 	b.fill(7, 9)
 	var got []string
 	for _, r := range b.page(b.key(5), 10) { // no row has it
-		got = append(got, r.Key)
+		got = append(got, r.RowKey)
 	}
 	b.wantKeys(got, 7, 8, 9)
 	if rows := b.page(b.key(9), 10); len(rows) != 0 {
@@ -66,8 +66,8 @@ func pagesOverChanges(b *bench) {
 	b.Delete(b.key(4))
 	b.fill(9, 9)
 	var got []string
-	for _, r := range b.page(first[2].Key, 10) {
-		got = append(got, r.Key)
+	for _, r := range b.page(first[2].RowKey, 10) {
+		got = append(got, r.RowKey)
 	}
 	b.wantKeys(got, 5, 6, 9)
 }
@@ -105,18 +105,18 @@ func values(b *bench) {
 	)
 	brasilia := Mapping().Zone
 	private := func(name, text string) []pombo.Param {
-		return []pombo.Param{{Place: pombo.Body, Value: pombo.Private(name)}, {Place: pombo.HeaderText, Value: pombo.Private(text)}}
+		return []pombo.Param{{Slot: pombo.Body, Value: pombo.Private(name)}, {Slot: pombo.HeaderText, Value: pombo.Private(text)}}
 	}
 	want := []pombo.Row{
 		{
-			Key: b.key(1), Recipient: "031 98888-0000", Params: private("Conceição", "linha 1\nlinha 2\t“€” 😀"), Template: "aviso", Priority: 7,
+			RowKey: b.key(1), Recipient: "031 98888-0000", Params: private("Conceição", "linha 1\nlinha 2\t“€” 😀"), Template: "aviso", Priority: 7,
 			SendAfter: time.Date(2026, 11, 23, 10, 0, 0, 0, brasilia), Expires: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
 		},
 		{
-			Key: b.key(2), Recipient: "x", Params: private("", ""), Priority: 9,
+			RowKey: b.key(2), Recipient: "x", Params: private("", ""), Priority: 9,
 			SendAfter: time.Unix(1795442400, 0), Expires: time.Date(2026, 11, 24, 0, 0, 0, 0, brasilia),
 		},
-		{Key: b.key(3), Recipient: "x", Params: private("", ""), SendAfter: time.Date(2026, 11, 23, 15, 0, 0, 250e6, time.UTC)},
+		{RowKey: b.key(3), Recipient: "x", Params: private("", ""), SendAfter: time.Date(2026, 11, 23, 15, 0, 0, 250e6, time.UTC)},
 	}
 	if diff := cmp.Diff(reveal(want), reveal(b.page("", 10))); diff != "" {
 		b.Errorf("rows (-want +got):\n%s", diff)
@@ -128,9 +128,9 @@ func reveal(rows []pombo.Row) []string {
 	var out []string
 	for _, r := range rows {
 		var line strings.Builder
-		fmt.Fprintf(&line, "%s phone=%q template=%q priority=%d after=%s expires=%s", r.Key, r.Recipient.Reveal(), r.Template, r.Priority, r.SendAfter.UTC(), r.Expires.UTC())
+		fmt.Fprintf(&line, "%s phone=%q template=%q priority=%d after=%s expires=%s", r.RowKey, r.Recipient.Reveal(), r.Template, r.Priority, r.SendAfter.UTC(), r.Expires.UTC())
 		for _, p := range r.Params {
-			fmt.Fprintf(&line, " %s=%q", p.Place, p.Value.Reveal())
+			fmt.Fprintf(&line, " %s=%q", p.Slot, p.Value.Reveal())
 		}
 		out = append(out, line.String())
 	}
@@ -139,7 +139,7 @@ func reveal(rows []pombo.Row) []string {
 
 func nulls(b *bench) {
 	b.Insert(Row{Key: b.key(1), Status: "1"})
-	want := []pombo.Row{{Key: b.key(1), Params: []pombo.Param{{Place: pombo.Body}, {Place: pombo.HeaderText}}}}
+	want := []pombo.Row{{RowKey: b.key(1), Params: []pombo.Param{{Slot: pombo.Body}, {Slot: pombo.HeaderText}}}}
 	if diff := cmp.Diff(reveal(want), reveal(b.page("", 10))); diff != "" {
 		b.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -170,7 +170,7 @@ func unreadableTime(b *bench) {
 	b.wantKeys(b.pass(2), 1, 3, 5)
 	var got []string
 	for _, p := range b.Problems() {
-		got = append(got, p.Row+" "+p.Column)
+		got = append(got, p.RowKey+" "+p.Column)
 		if strings.Contains(p.String(), "amanhã") {
 			b.Errorf("a problem repeats what is in the row: %s", p)
 		}
@@ -199,13 +199,13 @@ func farTimes(b *bench) {
 	b.wantKeys(b.pass(10), 1, 2, 4, 5)
 	for _, r := range got {
 		if !r.Expires.IsZero() {
-			b.Errorf("row %s expires %s, want never", r.Key, r.Expires)
+			b.Errorf("row %s expires %s, want never", r.RowKey, r.Expires)
 		}
 		if _, err := r.SendAfter.UTC().MarshalJSON(); err != nil {
-			b.Errorf("row %s: %v", r.Key, err)
+			b.Errorf("row %s: %v", r.RowKey, err)
 		}
 	}
-	if got := b.Problems(); len(got) != 1 || got[0].Row != b.key(3) || got[0].Column != "DT_ENVIO" {
+	if got := b.Problems(); len(got) != 1 || got[0].RowKey != b.key(3) || got[0].Column != "DT_ENVIO" {
 		b.Errorf("problems = %v, want one, of the row that would never go", got)
 	}
 }
@@ -275,8 +275,8 @@ func oneRow(b *bench) {
 			b.Errorf("Row(%d): error %v (-page +row):\n%s", n, err, diff)
 		}
 	}
-	if got, err := b.Row(b.Context(), b.key(2)); err != nil || got.Key != b.key(2) || got.Recipient == "" {
-		b.Errorf("Row of a finished row = key %q, %v; want the row", got.Key, err)
+	if got, err := b.Row(b.Context(), b.key(2)); err != nil || got.RowKey != b.key(2) || got.Recipient == "" {
+		b.Errorf("Row of a finished row = key %q, %v; want the row", got.RowKey, err)
 	}
 	for _, key := range []string{b.key(9), "no key of any kind here"} {
 		if _, err := b.Row(b.Context(), key); !errors.Is(err, pombo.ErrNotFound) {

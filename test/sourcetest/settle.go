@@ -148,9 +148,9 @@ func settleIgnored(b *bench) {
 func settleImpossible(b *bench) {
 	b.fill(1, 1)
 	long := b.to(1, "1", "2")
-	long.Row = strings.Repeat("9", 600)
+	long.RowKey = strings.Repeat("9", 600)
 	empty := b.to(1, "1", "2")
-	empty.Row = ""
+	empty.RowKey = ""
 	b.wantResults(b.settle(long, b.to(1, "1", "2"), empty), pombo.SettleGone, pombo.SettleDone, pombo.SettleGone)
 }
 
@@ -178,7 +178,7 @@ func settleLocked(b *bench) {
 		b.wantResults(got[i:], want)
 		b.wantStatus(i+1, status)
 		if (s.Detail != "") != (i == 4) {
-			b.Errorf("row %s has the detail %q", s.Row, s.Detail)
+			b.Errorf("row %s has the detail %q", s.RowKey, s.Detail)
 		}
 	}
 	b.wantResults(alone, pombo.SettleLater)
@@ -197,7 +197,7 @@ func settleMany(b *bench) {
 	before := b.Executed()
 	for _, s := range b.settle(batch...) {
 		if s.Result != pombo.SettleDone {
-			b.Fatalf("row %s is %s, want settled", s.Row, s.Result)
+			b.Fatalf("row %s is %s, want settled", s.RowKey, s.Result)
 		}
 	}
 	if statements := b.Executed() - before; statements > 2 {

@@ -252,12 +252,12 @@ func (b *bench) pass(limit int) []string {
 	for after := ""; ; {
 		rows := b.page(after, limit)
 		for _, r := range rows {
-			keys = append(keys, r.Key)
+			keys = append(keys, r.RowKey)
 		}
 		if len(rows) < limit {
 			return keys
 		}
-		after = rows[len(rows)-1].Key
+		after = rows[len(rows)-1].RowKey
 	}
 }
 
@@ -297,7 +297,7 @@ func (b *bench) wantResults(got []pombo.Settled, want ...pombo.SettleResult) {
 	b.Helper()
 	for i, w := range want {
 		if got[i].Result != w {
-			b.Errorf("row %s is %s (%s), want %s", got[i].Row, got[i].Result, got[i].Detail, w)
+			b.Errorf("row %s is %s (%s), want %s", got[i].RowKey, got[i].Result, got[i].Detail, w)
 		}
 	}
 }
@@ -310,7 +310,7 @@ func (b *bench) wantStatus(n int, want string) {
 }
 
 func (b *bench) to(n int, expected, code string) pombo.Settlement {
-	return pombo.Settlement{Seq: int64(n), Row: b.key(n), Expected: expected, Code: code}
+	return pombo.Settlement{Seq: int64(n), RowKey: b.key(n), Expected: expected, Code: code}
 }
 
 func injection(b *bench) {
@@ -323,7 +323,7 @@ func injection(b *bench) {
 		b.Errorf("error column = %q, want %q", got, evil)
 	}
 	s = b.to(2, "1", "2")
-	s.Row = evil
+	s.RowKey = evil
 	b.wantResults(b.settle(s), pombo.SettleGone)
 	s = b.to(2, evil, "2")
 	b.wantResults(b.settle(s), pombo.SettleDiverged)
