@@ -33,9 +33,9 @@ type Delivery uint8
 
 // What is known of a request.
 const (
-	MaybeSent Delivery = iota // it left, whole or in part, and no answer came
-	NotSent                     // it never left whole, or Blip refused it
-	ReachedYes                    // Blip answered
+	MaybeSent  Delivery = iota // it left, whole or in part, and no answer came
+	NotSent                    // it never left whole, or Blip refused it
+	ReachedYes                 // Blip answered
 )
 
 // String returns "unknown", "no" or "yes".
@@ -53,13 +53,13 @@ func (r Delivery) String() string {
 // Error is a failure on the way to Blip with the decision that follows from it.
 // The decision is made once, in one table (package blip); everybody else obeys.
 type Error struct {
-	Reason  Reason
-	Retry   bool          // a later attempt makes sense
-	Delivery Delivery       // whether Blip has the request
-	Pause   time.Duration // stop all sending of the bot this long; 0 = do not
-	Code    int           // Blip's or the channel's code, or the HTTP status; 0 = none
-	Detail  string        // a safe sentence: no phone, no name, no text, no key
-	Err     error         // the cause, for operators; may be nil; must be safe too
+	Reason   Reason
+	Retry    bool          // a later attempt makes sense
+	Delivery Delivery      // whether Blip has the request
+	Pause    time.Duration // stop all sending of the bot this long; 0 = do not
+	Code     int           // Blip's or the channel's code, or the HTTP status; 0 = none
+	Detail   string        // a safe sentence: no phone, no name, no text, no key
+	Err      error         // the cause, for operators; may be nil; must be safe too
 }
 
 // Error returns the reason and the detail. It is safe to log.

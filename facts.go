@@ -20,7 +20,7 @@ type Progress struct {
 	TakenIn  time.Time // the beginning of the last pass that saw every pending row
 	// InHand is how many notifications the process has claimed and not ended, and
 	// Claimed when the first of them came since the last end of a try.
-	InFlight  int
+	InFlight      int
 	InFlightSince time.Time
 	// Patience is how long rows may wait, with no try ending, until something must
 	// be wrong.
@@ -37,14 +37,14 @@ type Progress struct {
 
 	// Pending rows that the last pass could not take in as they are, and since
 	// when the first of them has been seen so.
-	RejectedRows      int
+	RejectedRows  int
 	RejectedSince time.Time
 
 	// Finished counts the rows that the last pass saw pending although they are
 	// finished here: no code is written to them, and nothing will be sent.
 	Finished int
 
-	// Unheard is since when Blip has taken messages without telling what became
+	// NoReceiptsSince is since when Blip has taken messages without telling what became
 	// of any of them.
 	NoReceiptsSince time.Time
 
@@ -149,11 +149,11 @@ func (f Snapshot) Waiting() map[WaitReason]int {
 
 // Trouble is one thing that is not as it should be.
 type Alert struct {
-	Name     string    // a word of a closed list
-	Since    time.Time // zero = it is not known
-	Count    int       // how many rows it is about; 0 = it is not about rows
+	Name    string    // a word of a closed list
+	Since   time.Time // zero = it is not known
+	Count   int       // how many rows it is about; 0 = it is not about rows
 	Message string
-	Hint     string
+	Hint    string
 }
 
 // Troubles lists what is not as it should be, the worst first. No phone, name,
@@ -210,7 +210,7 @@ func (f Snapshot) Alerts() []Alert {
 		add("intake", p.Intake, 0, WaitSource.Hint(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
 	}
 	if p.RejectedRows > 0 {
-		add("left_out", p.RejectedSince, p.RejectedRows, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", CountRowProblems(p.RejectedRows), ago(p.RejectedSince))
+		add("rejected_rows", p.RejectedSince, p.RejectedRows, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", CountRowProblems(p.RejectedRows), ago(p.RejectedSince))
 	}
 	if p.Finished > 0 {
 		add("finished_pending", time.Time{}, p.Finished, "set STATUS_FAILED, which is for what expired and for opt-outs too; give the rows that have ended their code by hand",

@@ -38,7 +38,7 @@ func TestEachWhyOfDueRows(t *testing.T) {
 		{WaitRate, func(f *Snapshot) { f.Progress.Started = noon.Add(-time.Second) }},
 		{WaitRate, func(f *Snapshot) { f.Progress.Resumed = noon.Add(-time.Second) }},
 		{WaitRate, func(f *Snapshot) { f.Backlog.ReadySince = noon.Add(-time.Second) }}, // they have just become due
-		{WaitRate, func(f *Snapshot) { f.Progress.IdleLimit = 2 * time.Hour }},           // a slow rate
+		{WaitRate, func(f *Snapshot) { f.Progress.IdleLimit = 2 * time.Hour }},          // a slow rate
 	} {
 		f := waiting(test.change)
 		if got := f.Waiting()[test.why]; got != 10 {
@@ -100,7 +100,7 @@ func TestWaitingAddsUp(t *testing.T) {
 	}{
 		{7, 0, map[WaitReason]int{WaitBlip: 1, WaitRetry: 1}, map[WaitReason]int{WaitBlip: 4, WaitRetry: 3}},
 		{1000, 100, map[WaitReason]int{WaitQuietHours: 299, WaitRetry: 1}, map[WaitReason]int{WaitQuietHours: 897, WaitRetry: 3, WaitUnexplained: 100}},
-		{3, 0, nil, map[WaitReason]int{WaitScheduled: 3}},                // what the sample missed in between
+		{3, 0, nil, map[WaitReason]int{WaitScheduled: 3}},                               // what the sample missed in between
 		{2, 5, map[WaitReason]int{WaitBlip: 1}, map[WaitReason]int{WaitUnexplained: 2}}, // the counts are of two moments
 	} {
 		f := waiting(func(f *Snapshot) {
@@ -172,7 +172,7 @@ func TestTroubles(t *testing.T) {
 		{"settle_behind", func(f *Snapshot) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(2*time.Hour) }, "the results of 4 rows are not yet in the table, for 2 hours"},
 		{"settle_behind", func(f *Snapshot) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(time.Minute) }, ""},
 		{"intake", func(f *Snapshot) { f.Progress.Intake = ago(90 * time.Second) }, "the pending rows of the table cannot be read, for 90 seconds"},
-		{"left_out", func(f *Snapshot) { f.Progress.RejectedRows, f.Progress.RejectedSince = 2, ago(time.Hour) },
+		{"rejected_rows", func(f *Snapshot) { f.Progress.RejectedRows, f.Progress.RejectedSince = 2, ago(time.Hour) },
 			"2 rows pending in the table cannot be taken in as they are, for 60 minutes"},
 		{"finished_pending", func(f *Snapshot) { f.Progress.Finished = 1 },
 			"1 row is pending in the table and finished here: nothing will be sent, and nobody sees that in the table"},

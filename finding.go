@@ -2,7 +2,7 @@ package pombo
 
 import "time"
 
-// FindingKind says what a reconciliation has found. The list is closed, as that
+// DiscrepancyKind says what a reconciliation has found. The list is closed, as that
 // of the reasons is.
 type DiscrepancyKind string
 
@@ -40,7 +40,7 @@ var findings = map[DiscrepancyKind]struct{ what, todo string }{
 		"if it waits to be sent: pombo cancel ID before it goes out twice; do not retry it"},
 }
 
-// FindingKinds lists every kind.
+// DiscrepancyKinds lists every kind.
 func DiscrepancyKinds() []DiscrepancyKind {
 	return []DiscrepancyKind{RowPending, RowNotPending, RowDiverged, RowGone, RowRefused, SettleOverdue, UncertainOverdue, FailedAtBlip, UnknownAtBlip, SentAtBlip}
 }
@@ -54,38 +54,38 @@ func (k DiscrepancyKind) Hint() string { return findings[k].todo }
 // Finding is one disagreement between the source, the ledger and Blip. It is safe
 // to log.
 type Discrepancy struct {
-	Kind DiscrepancyKind
-	MessageID   MessageID
-	Key  Key
+	Kind      DiscrepancyKind
+	MessageID MessageID
+	Key       Key
 }
 
 // Reconciliation is the result of comparing the source, the ledger and Blip.
 type Reconciliation struct {
-	Started  time.Time
-	Finished time.Time
-	Compared int    // notifications looked at
-	Doubtful int    // of those, the ones that Blip should be asked about
-	Asked    int    // of those, the ones that Blip was asked about
-	Unasked  string // why the others were not; "" when all were
-	Applied  int    // receipts that moved a notification on
-	Counts   map[DiscrepancyKind]int
+	Started       time.Time
+	Finished      time.Time
+	Compared      int    // notifications looked at
+	Doubtful      int    // of those, the ones that Blip should be asked about
+	Asked         int    // of those, the ones that Blip was asked about
+	Unasked       string // why the others were not; "" when all were
+	Applied       int    // receipts that moved a notification on
+	Counts        map[DiscrepancyKind]int
 	Discrepancies []Discrepancy // the first of them; Counts has all
 }
 
 // Review is a notification as a reconciliation looks at it.
 type Review struct {
-	Seq      int64
-	MessageID       MessageID
-	Key      Key
-	State    State
-	Attempt  int
-	Created  time.Time
-	Begun    time.Time // zero = never
-	Updated  time.Time
-	Settled  string       // the code last written to the row; "" = none
-	Unsure   []string     // codes that the row may have instead of the pending one: see Notification
-	SettleResult   SettleResult // SettleDiverged, SettleGone or SettleRefused; else SettleLater
-	Owed     bool         // a code is still to be written
-	Accepted bool         // Blip took it once
-	Latest   bool         // the row has no later generation
+	Seq          int64
+	MessageID    MessageID
+	Key          Key
+	State        State
+	Attempt      int
+	Created      time.Time
+	Begun        time.Time // zero = never
+	Updated      time.Time
+	Settled      string       // the code last written to the row; "" = none
+	Unsure       []string     // codes that the row may have instead of the pending one: see Notification
+	SettleResult SettleResult // SettleDiverged, SettleGone or SettleRefused; else SettleLater
+	Owed         bool         // a code is still to be written
+	Accepted     bool         // Blip took it once
+	Latest       bool         // the row has no later generation
 }

@@ -13,7 +13,7 @@ import (
 // pending on purpose).
 type Key struct {
 	Source     string
-	RowKey        string
+	RowKey     string
 	Generation int
 }
 
@@ -53,7 +53,7 @@ func uuid5(space [16]byte, name string) MessageID {
 	return MessageID(b[:])
 }
 
-// ParseID reads an id as a person or Blip may write it: any case, blanks
+// ParseMessageID reads an id as a person or Blip may write it: any case, blanks
 // around, the "fwd:" prefix that Blip puts before forwarded ids. The error says
 // what an id looks like.
 func ParseMessageID(s string) (MessageID, error) {

@@ -39,7 +39,7 @@ func TestDifferentKeysHaveDifferentIDs(t *testing.T) {
 		}
 		seen[id] = k
 		if back, err := ParseMessageID(string(id)); err != nil || back != id {
-			t.Errorf("ParseID(%s) = %s, %v", id, back, err)
+			t.Errorf("ParseMessageID(%s) = %s, %v", id, back, err)
 		}
 	}
 }
@@ -48,12 +48,12 @@ func TestParseID(t *testing.T) {
 	const id = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
 	for _, good := range []string{id, strings.ToUpper(id), " " + id + "\n", "fwd:" + id} {
 		if got, err := ParseMessageID(good); err != nil || got != id {
-			t.Errorf("ParseID(%q) = %s, %v, want %s", good, got, err, id)
+			t.Errorf("ParseMessageID(%q) = %s, %v, want %s", good, got, err, id)
 		}
 	}
 	for _, bad := range []string{"", "4711", id[1:], id + "0", strings.ReplaceAll(id, "-", "0"), "g" + id[1:], "2ed6657de927-568b-95e1-2665a8aea6a2-"} {
 		if got, err := ParseMessageID(bad); err == nil {
-			t.Errorf("ParseID(%q) = %s, want an error", bad, got)
+			t.Errorf("ParseMessageID(%q) = %s, want an error", bad, got)
 		}
 	}
 }

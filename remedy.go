@@ -5,7 +5,7 @@ import "time"
 // Remedy says what follows from a failed receipt: Blip had taken the message, and
 // it reached nobody. Which failure has which remedy is one table in package blip.
 //
-// All but RemedyNever send the message again by itself, as a new generation with a
+// All but ResendNever send the message again by itself, as a new generation with a
 // new id, and only so often: see Resend.
 type ResendPolicy string
 
@@ -20,7 +20,7 @@ const (
 	ResendAccount  ResendPolicy = "account"  // stop the bot for hours; again after that
 )
 
-// Remedies lists them in the order of their reach.
+// ResendPolicies lists them in the order of their reach.
 func ResendPolicies() []ResendPolicy {
 	return []ResendPolicy{ResendBackoff, ResendDays, ResendNever, ResendTemplate, ResendSuspend, ResendBot, ResendAccount}
 }

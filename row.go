@@ -11,7 +11,7 @@ import (
 // Row is one pending row of the source as it was read, or a message that came
 // in over HTTP.
 type Row struct {
-	RowKey       string  // the row's key as text
+	RowKey    string  // the row's key as text
 	Recipient Private // the phone as the row has it, not yet understood
 	// Phone is what phone.Parse made of Recipient: the zero Number when it is
 	// no phone number. Intake fills it in.
@@ -33,8 +33,8 @@ func IsFar(t time.Time) bool { return time.Until(t) > farAway }
 // RowProblem is a pending row that cannot be taken in as it is. It stays
 // pending and is reported at every pass. It is safe to log.
 type RowProblem struct {
-	RowKey      string // its key; "" when the key itself is the problem
-	Column   string
+	RowKey  string // its key; "" when the key itself is the problem
+	Column  string
 	Message string // what is wrong and what to do
 }
 
@@ -59,7 +59,7 @@ func (p RowProblem) String() string {
 
 // Param is one value of the template and where it goes.
 type Param struct {
-	Slot Slot
+	Slot  Slot
 	Value Private
 }
 
@@ -67,7 +67,7 @@ type Param struct {
 // DB_COL_PARAMS puts before a column.
 type Slot string
 
-// Body is the next {{n}} of the body text. The others are built by ParsePlace:
+// Body is the next {{n}} of the body text. The others are built by ParseSlot:
 // "header" (text), "header-image", "header-video", "header-document" (public
 // https links), "header-filename" (the name that the person sees on the document),
 // "button0" … "button9" (the variable end of a URL button),
@@ -84,7 +84,7 @@ const (
 	HeaderFilename Slot = "header-filename"
 )
 
-// ParsePlace reads a place. The error lists the places there are.
+// ParseSlot reads a place. The error lists the places there are.
 func ParseSlot(s string) (Slot, error) {
 	p := Slot(strings.ToLower(strings.TrimSpace(s)))
 	switch p {
@@ -94,10 +94,10 @@ func ParseSlot(s string) (Slot, error) {
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is no place in a template: use %s", s, SlotForm)
+	return "", fmt.Errorf("%q is not a slot of a template: use %s", s, SlotForm)
 }
 
-// PlaceForm lists the places for a person who has to name one.
+// SlotForm lists the places for a person who has to name one.
 const SlotForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 
 // ButtonValue is what a value does in a button, in the words of WhatsApp's

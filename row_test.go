@@ -8,12 +8,12 @@ func TestParsePlace(t *testing.T) {
 		"header-document": HeaderDocument, "button0": "button0", "BUTTON9-payload": "button9-payload",
 	} {
 		if got, err := ParseSlot(in); err != nil || got != want {
-			t.Errorf("ParsePlace(%q) = %q, %v, want %q", in, got, err, want)
+			t.Errorf("ParseSlot(%q) = %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for _, bad := range []string{"", "button", "button10", "buttonx", "button-payload", "button0-", "footer", "NR_TELEFONE"} {
 		if got, err := ParseSlot(bad); err == nil {
-			t.Errorf("ParsePlace(%q) = %q, want an error", bad, got)
+			t.Errorf("ParseSlot(%q) = %q, want an error", bad, got)
 		}
 	}
 }

@@ -47,9 +47,9 @@ func ValidTemplateName(s string) bool {
 // Misfit is one thing that keeps messages from going with a template. All of it
 // is safe to log and to show.
 type TemplateIssue struct {
-	Reason Reason
-	Message   string // what is wrong, lower case and without a full stop
-	Hint   string // what to do about it, in the same form
+	Reason  Reason
+	Message string // what is wrong, lower case and without a full stop
+	Hint    string // what to do about it, in the same form
 }
 
 // todo stands in a detail before what to do.
@@ -72,9 +72,11 @@ func Advice(r Reason, detail string) (what, toDo string) {
 	return detail, r.Hint()
 }
 
-// OfValues reports whether the misfit is about the values that are given, so that
+// FixableByValues reports whether the misfit is about the values that are given, so that
 // other values would do; else the template sends nothing at present.
-func (m TemplateIssue) FixableByValues() bool { return m.Reason == ParameterCount || m.Reason == TemplateMismatch }
+func (m TemplateIssue) FixableByValues() bool {
+	return m.Reason == ParameterCount || m.Reason == TemplateMismatch
+}
 
 // FindTemplate returns the template of a name in a language, of those that Blip
 // lists. Without one the misfit says what there is in its place; else it is the

@@ -8,20 +8,20 @@ type WaitReason string
 
 // Why a queued notification waits.
 const (
-	WaitScheduled  WaitReason = "scheduled"   // its own time has not come
-	WaitRate       WaitReason = "rate"        // its turn: the bot's rate, or the gap between two messages to one person
-	WaitPaused     WaitReason = "paused"      // all sending is paused
-	WaitQuietHours WaitReason = "quiet_hours" // nobody is disturbed now
-	WaitTemplate   WaitReason = "template"    // its template does not send now
-	WaitBlip       WaitReason = "blip"        // Blip is away, in trouble or refuses the bot
-	WaitLedger     WaitReason = "ledger"      // what is to be sent cannot be recorded
-	WaitSource     WaitReason = "source"      // its row cannot be read again
-	WaitResends    WaitReason = "resends"     // a person has to say why so many were set back to pending
-	WaitRetry      WaitReason = "retry_wait"  // its next try, for any other reason
-	WaitUnexplained       WaitReason = "none"        // nothing explains it
+	WaitScheduled   WaitReason = "scheduled"   // its own time has not come
+	WaitRate        WaitReason = "rate"        // its turn: the bot's rate, or the gap between two messages to one person
+	WaitPaused      WaitReason = "paused"      // all sending is paused
+	WaitQuietHours  WaitReason = "quiet_hours" // nobody is disturbed now
+	WaitTemplate    WaitReason = "template"    // its template does not send now
+	WaitBlip        WaitReason = "blip"        // Blip is away, in trouble or refuses the bot
+	WaitLedger      WaitReason = "ledger"      // what is to be sent cannot be recorded
+	WaitSource      WaitReason = "source"      // its row cannot be read again
+	WaitResends     WaitReason = "resends"     // a person has to say why so many were set back to pending
+	WaitRetry       WaitReason = "retry_wait"  // its next try, for any other reason
+	WaitUnexplained WaitReason = "none"        // nothing explains it
 )
 
-// Whys lists them all.
+// WaitReasons lists them all.
 func WaitReasons() []WaitReason {
 	return []WaitReason{WaitScheduled, WaitRate, WaitPaused, WaitQuietHours, WaitTemplate, WaitBlip, WaitLedger, WaitSource, WaitResends, WaitRetry, WaitUnexplained}
 }

@@ -258,7 +258,7 @@ func byOutcome(list []api.Notification) grid {
 	}
 	counts := map[outcome]int{}
 	for _, n := range list {
-		meaning := n.Sentence
+		meaning := n.Message
 		switch {
 		case meaning != "":
 		case n.State == pombo.Delivered:

@@ -50,7 +50,7 @@ func (s *shell) printReconciliation(r api.Reconciliation) {
 	s.fact("compared", clock(r.Finished))
 	s.printf("%-13s %d notifications; Blip was asked about %d of %d doubtful ones\n", "looked at", r.Compared, r.Asked, r.Doubtful)
 	s.fact("not asked", r.Unasked)
-	if len(r.Findings) == 0 {
+	if len(r.Discrepancies) == 0 {
 		s.printf("table, ledger and Blip agree\n")
 		return
 	}
@@ -60,7 +60,7 @@ func (s *shell) printReconciliation(r api.Reconciliation) {
 		}
 		s.printf("\n%s: %d\n  %s\n  to do: %s\n", kind, r.Counts[kind], kind.Message(), kind.Hint())
 		shown := 0
-		for _, f := range r.Findings {
+		for _, f := range r.Discrepancies {
 			if f.Kind == kind {
 				shown++
 				s.printf("  %s  row %s\n", f.ID, unbroken(f.Row))

@@ -29,13 +29,13 @@ func (c retryCommand) Run(ctx context.Context, s *shell) error {
 
 // changed is how the change of one notification ended.
 type changed struct {
-	ID     pombo.MessageID     `json:"id"`
-	OK     bool         `json:"ok"`
-	State  pombo.State  `json:"state,omitempty"`
-	Reason pombo.Reason `json:"reason,omitempty"`
-	Detail string       `json:"detail,omitempty"` // under which other id it is sent
-	Error  string       `json:"error,omitempty"`
-	Hint   string       `json:"hint,omitempty"`
+	ID     pombo.MessageID `json:"id"`
+	OK     bool            `json:"ok"`
+	State  pombo.State     `json:"state,omitempty"`
+	Reason pombo.Reason    `json:"reason,omitempty"`
+	Detail string          `json:"detail,omitempty"` // under which other id it is sent
+	Error  string          `json:"error,omitempty"`
+	Hint   string          `json:"hint,omitempty"`
 }
 
 // enoughUnable is how often in a row the server may be unable until the rest is left:

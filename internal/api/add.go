@@ -108,24 +108,24 @@ func (s *Server) readRow(body *object) pombo.Row {
 // readParam reads one value of the template: text, or an object that also says
 // where it goes.
 func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
-	const form = `must be text or {"place": …, "value": …}`
+	const form = `must be text or {"slot": …, "value": …}`
 	p.Slot = pombo.Body
 	var text *string
 	if json.Unmarshal(raw, &text) == nil && text != nil {
 		return withValue(p, *text)
 	}
-	var placed struct{ Place, Value *string }
+	var placed struct{ Slot, Value *string }
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if d.Decode(&placed) != nil || placed.Value == nil {
 		return p, form
 	}
-	if placed.Place != nil {
-		place, err := pombo.ParseSlot(*placed.Place)
-		if err != nil || string(place) != *placed.Place { // the error repeats what was sent
-			return p, "place must be " + pombo.SlotForm
+	if placed.Slot != nil {
+		slot, err := pombo.ParseSlot(*placed.Slot)
+		if err != nil || string(slot) != *placed.Slot { // the error repeats what was sent
+			return p, "slot must be " + pombo.SlotForm
 		}
-		p.Slot = place
+		p.Slot = slot
 	}
 	return withValue(p, *placed.Value)
 }

@@ -17,7 +17,7 @@ const addTo = "/api/v1/notifications"
 
 func TestAddTakesIn(t *testing.T) {
 	w := newWorld(t)
-	body := `{"phone":"(31) 98888-0042","params":["Maria das Dores",{"place":"header-image","value":"https://x.example/a.png"},{"value":"b"}],
+	body := `{"phone":"(31) 98888-0042","params":["Maria das Dores",{"slot":"header-image","value":"https://x.example/a.png"},{"value":"b"}],
 		"template":"aviso","priority":9.0,"send_after":"2026-11-23t12:00:00-03:00","expires":"2026-11-24T12:00:00-03:00"}`
 	rec := w.ask("POST", addTo, body, "Idempotency-Key", "order 1")
 	checkStatus(t, rec, http.StatusCreated)
@@ -87,8 +87,8 @@ func TestAddRefuses(t *testing.T) {
 		{"null phone", `{"phone":null}`, []FieldError{{"phone", "is missing"}}},
 		{"phone is a number", `{"phone":5531988880042}`, []FieldError{{"phone", "must be text"}}},
 		{"phone is none", `{"phone":"Maria das Dores"}`, []FieldError{{"phone", ""}}},
-		{"all at once", `{"phone":"1","params":[1,{"place":"Maria das Dores","value":"x"},{"place":"body"},null,"a\u0000"],"template":5,"priority":10,"send_after":"now","expires":"2020-01-01T00:00:00Z","telephone":"x","5531988880042":1}`,
-			[]FieldError{{"phone", ""}, {"params[0]", "must be text or"}, {"params[1]", "place must be"}, {"params[2]", "must be text or"}, {"params[3]", "must be text or"}, {"params[4]", "NUL"},
+		{"all at once", `{"phone":"1","params":[1,{"slot":"Maria das Dores","value":"x"},{"slot":"body"},null,"a\u0000"],"template":5,"priority":10,"send_after":"now","expires":"2020-01-01T00:00:00Z","telephone":"x","5531988880042":1}`,
+			[]FieldError{{"phone", ""}, {"params[0]", "must be text or"}, {"params[1]", "slot must be"}, {"params[2]", "must be text or"}, {"params[3]", "must be text or"}, {"params[4]", "NUL"},
 				{"template", "name"}, {"priority", "0 to 9"}, {"send_after", "2026-11-23T"}, {"expires", "over already"}, {"body", "no member"}, {"telephone", "there are phone"}}},
 		{"fraction", `{"phone":"31988880042","priority":1.5}`, []FieldError{{"priority", "whole number"}}},
 		{"unknown in param", `{"phone":"31988880042","params":[{"value":"x","plaec":"header"}]}`, []FieldError{{"params[0]", "must be text or"}}},
@@ -96,7 +96,7 @@ func TestAddRefuses(t *testing.T) {
 		{"times that mean never", `{"phone":"31988880042","send_after":"9999-12-31T23:59:59-03:00","expires":"9999-12-31T23:59:59Z"}`,
 			[]FieldError{{"send_after", "100 years"}, {"expires", "100 years"}}},
 		{"a name for a template", `{"phone":"31988880042","template":"Maria das Dores 5531988880042"}`, []FieldError{{"template", "lower-case"}}},
-		{"capitals in a place", `{"phone":"31988880042","params":[{"place":"BODY","value":"x"}]}`, []FieldError{{"params[0]", "place must be"}}},
+		{"capitals in a slot", `{"phone":"31988880042","params":[{"slot":"BODY","value":"x"}]}`, []FieldError{{"params[0]", "slot must be"}}},
 		{"params no list", `{"phone":"31988880042","params":"Maria das Dores"}`, []FieldError{{"params", "must be a list"}}},
 	}
 	for _, tt := range tests {
@@ -127,7 +127,7 @@ func TestAddRefuses(t *testing.T) {
 }
 
 func FuzzAdd(f *testing.F) {
-	f.Add([]byte(`{"phone":"31988880042","params":["a",{"place":"header","value":"b"}],"priority":1,"send_after":"2026-12-02T00:00:00Z"}`))
+	f.Add([]byte(`{"phone":"31988880042","params":["a",{"slot":"header","value":"b"}],"priority":1,"send_after":"2026-12-02T00:00:00Z"}`))
 	f.Add([]byte(`{"phone":1,"params":{},"x":null}`))
 	w := newWorld(f)
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -193,8 +193,8 @@ func (c *Client) story(ctx context.Context, method string, id pombo.MessageID, a
 // again returns what is there, with added false; "" = a random key.
 func (c *Client) Add(ctx context.Context, key string, row pombo.Row) (n Notification, added bool, err error) {
 	type param struct {
-		Place pombo.Slot `json:"place"`
-		Value string      `json:"value"`
+		Slot  pombo.Slot `json:"slot"`
+		Value string     `json:"value"`
 	}
 	body := struct {
 		Phone     string    `json:"phone"`

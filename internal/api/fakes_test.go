@@ -97,7 +97,9 @@ func (m *memory) List(_ context.Context, f pombo.Filter) (pombo.Page, error) {
 
 func (m *memory) Retry(_ context.Context, id pombo.MessageID) error { return m.move(id, pombo.Queued) }
 
-func (m *memory) Cancel(_ context.Context, id pombo.MessageID) error { return m.move(id, pombo.Cancelled) }
+func (m *memory) Cancel(_ context.Context, id pombo.MessageID) error {
+	return m.move(id, pombo.Cancelled)
+}
 
 func (m *memory) move(id pombo.MessageID, to pombo.State) error {
 	switch {
@@ -185,7 +187,7 @@ func (m *memory) LastReconciliation(context.Context) (pombo.Reconciliation, erro
 func (m *memory) reconcile(context.Context) (pombo.Reconciliation, error) {
 	m.compared = &pombo.Reconciliation{
 		Started: today, Finished: today.Add(time.Second), Compared: 3, Doubtful: 2, Asked: 1, Unasked: "no more",
-		Counts:   map[pombo.DiscrepancyKind]int{pombo.UnknownAtBlip: 1},
+		Counts:        map[pombo.DiscrepancyKind]int{pombo.UnknownAtBlip: 1},
 		Discrepancies: []pombo.Discrepancy{{Kind: pombo.UnknownAtBlip, MessageID: m.n.MessageID, Key: m.n.Key}},
 	}
 	return *m.compared, m.err

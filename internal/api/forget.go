@@ -12,12 +12,12 @@ import (
 type Forgotten struct {
 	Notifications int `json:"notifications"` // to the phone
 	Open          int `json:"open"`          // of those, the ones that wait; they are cancelled
-	InHands       int `json:"in_hands"`      // of those, the ones being sent now; they are not erased
+	InFlight      int `json:"in_flight"`     // of those, the ones being sent now; they are not erased
 	Erased        int `json:"erased"`
 }
 
 func forgottenOf(f pombo.Forgotten) Forgotten {
-	return Forgotten{Notifications: f.Found, Open: f.Open, InHands: f.InFlight, Erased: f.Erased}
+	return Forgotten{Notifications: f.Found, Open: f.Open, InFlight: f.InFlight, Erased: f.Erased}
 }
 
 // postForget erases a person, or counts what there is to erase. The phone is in

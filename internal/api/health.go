@@ -28,16 +28,16 @@ type Readiness struct {
 	Backlog *Backlog      `json:"backlog,omitempty"` // absent when the ledger does not answer
 	// Troubles is what is not as it should be, the worst first. They are no lack of
 	// readiness: the checks say what that is.
-	Troubles []Trouble `json:"troubles,omitempty"`
+	Alerts []Alert `json:"alerts,omitempty"`
 }
 
 // Trouble is one thing that is not as it should be, in words for people.
-type Trouble struct {
-	Name     string    `json:"name"`            // a word of a closed list
-	Since    time.Time `json:"since,omitzero"`  // absent = it is not known
-	Count    int       `json:"count,omitempty"` // how many rows it is about
-	Sentence string    `json:"sentence"`
-	Todo     string    `json:"todo"`
+type Alert struct {
+	Name    string    `json:"name"`            // a word of a closed list
+	Since   time.Time `json:"since,omitzero"`  // absent = it is not known
+	Count   int       `json:"count,omitempty"` // how many rows it is about
+	Message string    `json:"message"`
+	Hint    string    `json:"hint"`
 }
 
 // CheckResult is how one check ended.
@@ -61,11 +61,11 @@ func (r Readiness) NotReady() string {
 
 // Backlog is what the ledger holds open.
 type Backlog struct {
-	States   map[pombo.State]int `json:"states"`          // the open ones
-	Due      int                 `json:"due"`             // results not yet written to the source
-	Diverged int                 `json:"diverged"`        // rows whose owner changed the status meanwhile
-	Oldest   time.Time           `json:"oldest,omitzero"` // taking-in time of the oldest queued notification
-	Waiting  map[pombo.WaitReason]int   `json:"waiting"`         // the queued ones by why they have not gone
+	States   map[pombo.State]int      `json:"states"`          // the open ones
+	Due      int                      `json:"due"`             // results not yet written to the source
+	Diverged int                      `json:"diverged"`        // rows whose owner changed the status meanwhile
+	Oldest   time.Time                `json:"oldest,omitzero"` // taking-in time of the oldest queued notification
+	Waiting  map[pombo.WaitReason]int `json:"waiting"`         // the queued ones by why they have not gone
 	// Since when: the first of those that may go now has waited for that, the
 	// oldest uncertain one has been so, the oldest result has been due.
 	ReadySince     time.Time `json:"ready_since,omitzero"`
@@ -73,9 +73,9 @@ type Backlog struct {
 	DueSince       time.Time `json:"due_since,omitzero"`
 	// When Blip last took a message of this process, and when its last pass began
 	// that saw every pending row; absent = not since the start.
-	Accepted time.Time `json:"accepted,omitzero"`
-	TakenIn  time.Time `json:"taken_in,omitzero"`
-	LeftOut  int       `json:"left_out"` // pending rows that it could not take in as they are
+	Accepted     time.Time `json:"accepted,omitzero"`
+	TakenIn      time.Time `json:"taken_in,omitzero"`
+	RejectedRows int       `json:"rejected_rows"` // pending rows that it could not take in as they are
 }
 
 func (s *Server) getHealthz(w http.ResponseWriter, _ *http.Request) error {
@@ -132,10 +132,10 @@ func (s *Server) addLedger(r *http.Request, ready *Readiness) {
 	ready.Backlog = &Backlog{
 		States: b.States, Due: b.Due, Diverged: b.Diverged, Oldest: utc(b.Oldest), Waiting: f.Waiting(),
 		ReadySince: utc(b.ReadySince), UncertainSince: utc(b.UncertainSince), DueSince: utc(b.DueSince),
-		Accepted: utc(p.Accepted), TakenIn: utc(p.TakenIn), LeftOut: p.RejectedRows,
+		Accepted: utc(p.Accepted), TakenIn: utc(p.TakenIn), RejectedRows: p.RejectedRows,
 	}
 	for _, t := range f.Alerts() {
-		ready.Troubles = append(ready.Troubles, Trouble{t.Name, utc(t.Since), t.Count, t.Message, t.Hint})
+		ready.Alerts = append(ready.Alerts, Alert{t.Name, utc(t.Since), t.Count, t.Message, t.Hint})
 	}
 }
 

@@ -55,7 +55,7 @@ func TestPauseIsNoLackOfReadiness(t *testing.T) {
 	w.ledger.pause = &pombo.Pause{Until: today.Add(time.Hour), By: "blip", Reason: pombo.RateLimited}
 	rec := w.ask("GET", "/readyz", "")
 	checkStatus(t, rec, http.StatusOK)
-	if p := decode[Readiness](t, rec).Pause; p == nil || !p.Paused || p.Sentence == "" {
+	if p := decode[Readiness](t, rec).Pause; p == nil || !p.Paused || p.Message == "" {
 		t.Errorf("pause = %+v, want it told", p)
 	}
 }
@@ -152,10 +152,10 @@ func TestReadyzTellsWhyNothingGoes(t *testing.T) {
 		t.Errorf("backlog = %+v, want two that wait for the pause and one for its try", got.Backlog)
 	}
 	want := "nothing sent for 12 minutes while 3 rows wait: sending is paused until 10:32 (rate_limited)"
-	if len(got.Troubles) != 1 || got.Troubles[0].Name != "nothing_sent" || got.Troubles[0].Sentence != want || got.Troubles[0].Todo == "" {
-		t.Errorf("troubles = %+v, want %q", got.Troubles, want)
+	if len(got.Alerts) != 1 || got.Alerts[0].Name != "nothing_sent" || got.Alerts[0].Message != want || got.Alerts[0].Hint == "" {
+		t.Errorf("troubles = %+v, want %q", got.Alerts, want)
 	}
-	if rec := w.ask("GET", "/readyz", "", "Authorization", ""); strings.Contains(rec.Body.String(), "troubles") {
+	if rec := w.ask("GET", "/readyz", "", "Authorization", ""); strings.Contains(rec.Body.String(), "alerts") {
 		t.Errorf("answer without the token = %s, want no troubles", rec.Body)
 	}
 }

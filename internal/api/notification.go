@@ -14,37 +14,37 @@ import (
 // Notification is a notification as the API shows it: nothing of the person but
 // the masked phone. Times are UTC.
 type Notification struct {
-	ID         pombo.MessageID     `json:"id"`
-	Source     string       `json:"source"`
-	Row        string       `json:"row"` // the row's key
-	Generation int          `json:"generation"`
-	State      pombo.State  `json:"state"`
-	Reason     pombo.Reason `json:"reason,omitempty"`
-	Sentence   string       `json:"sentence,omitempty"` // what the reason means
-	Todo       string       `json:"todo,omitempty"`     // what a person can do about it
-	Detail     string       `json:"detail,omitempty"`
-	Attempt    int          `json:"attempt"`            // POSTs to Blip begun
-	Phone      string       `json:"phone,omitempty"`    // masked; absent when the row has no phone number
-	Template   string       `json:"template,omitempty"` // absent = the configured template
-	Priority   int          `json:"priority"`
-	RunID      int64        `json:"run_id,omitempty"`
-	Settled    string       `json:"settled,omitempty"` // the status code last written to the row
-	SendAfter  time.Time    `json:"send_after,omitzero"`
-	Expires    time.Time    `json:"expires,omitzero"`
-	NotBefore  time.Time    `json:"not_before,omitzero"` // its next try, or when Blip is asked about it next
-	Created    time.Time    `json:"created"`             // taken in
-	Begun      time.Time    `json:"begun,omitzero"`      // the last attempt's begin
-	Updated    time.Time    `json:"updated"`             // the last change of state
+	ID         pombo.MessageID `json:"id"`
+	Source     string          `json:"source"`
+	Row        string          `json:"row"` // the row's key
+	Generation int             `json:"generation"`
+	State      pombo.State     `json:"state"`
+	Reason     pombo.Reason    `json:"reason,omitempty"`
+	Message    string          `json:"message,omitempty"` // what the reason means
+	Hint       string          `json:"hint,omitempty"`    // what a person can do about it
+	Detail     string          `json:"detail,omitempty"`
+	Attempt    int             `json:"attempt"`            // POSTs to Blip begun
+	Phone      string          `json:"phone,omitempty"`    // masked; absent when the row has no phone number
+	Template   string          `json:"template,omitempty"` // absent = the configured template
+	Priority   int             `json:"priority"`
+	RunID      int64           `json:"run_id,omitempty"`
+	Settled    string          `json:"settled,omitempty"` // the status code last written to the row
+	SendAfter  time.Time       `json:"send_after,omitzero"`
+	Expires    time.Time       `json:"expires,omitzero"`
+	NotBefore  time.Time       `json:"not_before,omitzero"` // its next try, or when Blip is asked about it next
+	Created    time.Time       `json:"created"`             // taken in
+	Begun      time.Time       `json:"begun,omitzero"`      // the last attempt's begin
+	Updated    time.Time       `json:"updated"`             // the last change of state
 }
 
 // Event is one change of state.
 type Event struct {
-	At       time.Time    `json:"at"`
-	State    pombo.State  `json:"state"`
-	Attempt  int          `json:"attempt"`
-	Reason   pombo.Reason `json:"reason,omitempty"`
-	Sentence string       `json:"sentence,omitempty"`
-	Detail   string       `json:"detail,omitempty"`
+	At      time.Time    `json:"at"`
+	State   pombo.State  `json:"state"`
+	Attempt int          `json:"attempt"`
+	Reason  pombo.Reason `json:"reason,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Detail  string       `json:"detail,omitempty"`
 }
 
 // Story is a notification and all that happened to it, oldest first.
@@ -64,7 +64,7 @@ func notificationOf(n pombo.Notification) Notification {
 	what, todo := pombo.Advice(n.Reason, n.Detail)
 	shown := Notification{
 		ID: n.MessageID, Source: n.Key.Source, Row: n.Key.RowKey, Generation: n.Key.Generation,
-		State: n.State, Reason: n.Reason, Sentence: n.Reason.Message(), Todo: todo, Detail: what,
+		State: n.State, Reason: n.Reason, Message: n.Reason.Message(), Hint: todo, Detail: what,
 		Attempt: n.Attempt, Template: n.Template, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
 		SendAfter: utc(n.SendAfter), Expires: utc(n.Expires), NotBefore: utc(n.NotBefore),
 		Created: utc(n.Created), Begun: utc(n.Begun), Updated: utc(n.Updated),
@@ -153,7 +153,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.MessageID
 	}
 	story := Story{Notification: notificationOf(n), Events: make([]Event, len(events))}
 	for i, e := range events {
-		story.Events[i] = Event{At: utc(e.At), State: e.State, Attempt: e.Attempt, Reason: e.Reason, Sentence: e.Reason.Message(), Detail: e.Detail}
+		story.Events[i] = Event{At: utc(e.At), State: e.State, Attempt: e.Attempt, Reason: e.Reason, Message: e.Reason.Message(), Detail: e.Detail}
 	}
 	return writeJSON(w, http.StatusOK, story)
 }

@@ -52,7 +52,7 @@ func TestOpenAPIHasEveryState(t *testing.T) {
 func TestOpenAPIHasEveryFinding(t *testing.T) {
 	w := newWorld(t)
 	var got, want []string
-	for _, k := range w.doc.Components.Schemas["FindingKind"].Value.Enum {
+	for _, k := range w.doc.Components.Schemas["DiscrepancyKind"].Value.Enum {
 		name, _ := k.(string)
 		got = append(got, name)
 	}

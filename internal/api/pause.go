@@ -11,12 +11,12 @@ import (
 
 // Pause says whether all sending is paused.
 type Pause struct {
-	Paused   bool         `json:"paused"`
-	Until    time.Time    `json:"until,omitzero"`     // absent = until resumed
-	By       string       `json:"by,omitempty"`       // "blip", "operator" or "pombo"
-	Reason   pombo.Reason `json:"reason,omitempty"`   // Blip's
-	Sentence string       `json:"sentence,omitempty"` // what the reason means
-	Detail   string       `json:"detail,omitempty"`   // what the operator wrote, or Blip
+	Paused  bool         `json:"paused"`
+	Until   time.Time    `json:"until,omitzero"`    // absent = until resumed
+	By      string       `json:"by,omitempty"`      // "blip", "operator" or "pombo"
+	Reason  pombo.Reason `json:"reason,omitempty"`  // Blip's
+	Message string       `json:"message,omitempty"` // what the reason means
+	Detail  string       `json:"detail,omitempty"`  // what the operator wrote, or Blip
 }
 
 func (s *Server) pause(r *http.Request) (Pause, error) {
@@ -27,7 +27,7 @@ func (s *Server) pause(r *http.Request) (Pause, error) {
 	if !paused {
 		return Pause{}, nil
 	}
-	return Pause{Paused: true, Until: utc(p.Until), By: p.By, Reason: p.Reason, Sentence: p.Reason.Message(), Detail: p.Detail}, nil
+	return Pause{Paused: true, Until: utc(p.Until), By: p.By, Reason: p.Reason, Message: p.Reason.Message(), Detail: p.Detail}, nil
 }
 
 func (s *Server) getPause(w http.ResponseWriter, r *http.Request) error {

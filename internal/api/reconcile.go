@@ -13,39 +13,39 @@ import (
 // Reconciliation is the result of comparing the company's table, the ledger and
 // Blip.
 type Reconciliation struct {
-	Started  time.Time                 `json:"started"`
-	Finished time.Time                 `json:"finished"`
-	Compared int                       `json:"compared"`          // notifications looked at
-	Doubtful int                       `json:"doubtful"`          // of those, the ones to ask Blip about
-	Asked    int                       `json:"asked"`             // of those, the ones that Blip was asked about
-	Unasked  string                    `json:"unasked,omitempty"` // why the others were not
-	Applied  int                       `json:"applied"`           // receipts that moved a notification on
-	Counts   map[pombo.DiscrepancyKind]int `json:"counts"`            // of all findings; a kind without any is absent
-	Findings []Finding                 `json:"findings"`          // at most the first thousand
+	Started       time.Time                     `json:"started"`
+	Finished      time.Time                     `json:"finished"`
+	Compared      int                           `json:"compared"`          // notifications looked at
+	Doubtful      int                           `json:"doubtful"`          // of those, the ones to ask Blip about
+	Asked         int                           `json:"asked"`             // of those, the ones that Blip was asked about
+	Unasked       string                        `json:"unasked,omitempty"` // why the others were not
+	Applied       int                           `json:"applied"`           // receipts that moved a notification on
+	Counts        map[pombo.DiscrepancyKind]int `json:"counts"`            // of all findings; a kind without any is absent
+	Discrepancies []Discrepancy                 `json:"discrepancies"`     // at most the first thousand
 }
 
 // Finding is one disagreement.
-type Finding struct {
+type Discrepancy struct {
 	Kind       pombo.DiscrepancyKind `json:"kind"`
-	ID         pombo.MessageID          `json:"id"`
-	Source     string            `json:"source"`
-	Row        string            `json:"row"`
-	Generation int               `json:"generation"`
-	Sentence   string            `json:"sentence"` // what disagrees
-	Todo       string            `json:"todo"`
+	ID         pombo.MessageID       `json:"id"`
+	Source     string                `json:"source"`
+	Row        string                `json:"row"`
+	Generation int                   `json:"generation"`
+	Message    string                `json:"message"` // what disagrees
+	Hint       string                `json:"hint"`
 }
 
 func reconciliationOf(r pombo.Reconciliation) Reconciliation {
 	shown := Reconciliation{
 		Started: utc(r.Started), Finished: utc(r.Finished), Compared: r.Compared, Doubtful: r.Doubtful, Asked: r.Asked,
-		Unasked: r.Unasked, Applied: r.Applied, Counts: r.Counts, Findings: make([]Finding, len(r.Discrepancies)),
+		Unasked: r.Unasked, Applied: r.Applied, Counts: r.Counts, Discrepancies: make([]Discrepancy, len(r.Discrepancies)),
 	}
 	if shown.Counts == nil {
 		shown.Counts = map[pombo.DiscrepancyKind]int{}
 	}
 	for i, f := range r.Discrepancies {
-		shown.Findings[i] = Finding{Kind: f.Kind, ID: f.MessageID, Source: f.Key.Source, Row: f.Key.RowKey, Generation: f.Key.Generation,
-			Sentence: f.Kind.Message(), Todo: f.Kind.Hint()}
+		shown.Discrepancies[i] = Discrepancy{Kind: f.Kind, ID: f.MessageID, Source: f.Key.Source, Row: f.Key.RowKey, Generation: f.Key.Generation,
+			Message: f.Kind.Message(), Hint: f.Kind.Hint()}
 	}
 	return shown
 }

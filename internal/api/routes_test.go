@@ -59,7 +59,7 @@ func TestRoutesAnswer(t *testing.T) {
 		{"DELETE", "/api/v1/pause", "", 204, ""},
 		{"GET", "/api/v1/reconciliations/latest", "", 404, "nothing has been compared yet"},
 		{"POST", "/api/v1/reconciliations", "", 200, `"counts":{"unknown_at_blip":1}`},
-		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_hands":0,"erased":0}`},
+		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_flight":0,"erased":0}`},
 		{"POST", "/api/v1/forget", `{"phone":"+5531988880042","erase":true}`, 200, `"erased":1`},
 		{"GET", "/api/v1/templates", "", 200, `"approved":true`},
 	}
@@ -170,10 +170,10 @@ func TestTheLastReconciliationIsTheOneMade(t *testing.T) {
 		t.Errorf("made %s, last %s", made.Body, last.Body)
 	}
 	got := decode[Reconciliation](t, last)
-	want := Finding{Kind: pombo.UnknownAtBlip, ID: testID, Source: "table", Row: "42", Generation: 1,
-		Sentence: pombo.UnknownAtBlip.Message(), Todo: pombo.UnknownAtBlip.Hint()}
-	if len(got.Findings) != 1 || got.Findings[0] != want {
-		t.Errorf("findings = %+v, want %+v", got.Findings, want)
+	want := Discrepancy{Kind: pombo.UnknownAtBlip, ID: testID, Source: "table", Row: "42", Generation: 1,
+		Message: pombo.UnknownAtBlip.Message(), Hint: pombo.UnknownAtBlip.Hint()}
+	if len(got.Discrepancies) != 1 || got.Discrepancies[0] != want {
+		t.Errorf("findings = %+v, want %+v", got.Discrepancies, want)
 	}
 }
 
@@ -304,7 +304,7 @@ func TestListPassesTheFilter(t *testing.T) {
 		t.Errorf("filter = %+v, want %+v", got, want)
 	}
 	n := decode[List](t, rec).Notifications[0]
-	if n.Phone != "+55 31 *****-**42" || n.Sentence == "" || n.Todo == "" || n.Created.Location() != time.UTC {
+	if n.Phone != "+55 31 *****-**42" || n.Message == "" || n.Hint == "" || n.Created.Location() != time.UTC {
 		t.Errorf("notification = %+v, want masked phone, sentence, todo and UTC", n)
 	}
 }
@@ -325,8 +325,8 @@ func TestPreciseAdvice(t *testing.T) {
 	misfit := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
 	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, misfit.Reason, misfit.Detail()
 	n := decode[Story](t, w.ask("GET", "/api/v1/notifications/"+string(testID), "")).Notification
-	if n.Detail != misfit.Message || n.Todo != misfit.Hint {
-		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Todo, misfit.Message, misfit.Hint)
+	if n.Detail != misfit.Message || n.Hint != misfit.Hint {
+		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Hint, misfit.Message, misfit.Hint)
 	}
 }
 

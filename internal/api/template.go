@@ -24,14 +24,14 @@ type Template struct {
 	Updated          time.Time        `json:"updated,omitzero"`
 	// Misfits is what keeps the rows of the source from going with it; they are
 	// held then. Empty when they go.
-	Misfits []TemplateMisfit `json:"misfits,omitempty"`
+	Issues []TemplateIssue `json:"issues,omitempty"`
 }
 
 // TemplateMisfit is one thing that keeps rows from going with a template.
-type TemplateMisfit struct {
+type TemplateIssue struct {
 	Reason pombo.Reason `json:"reason"`
 	Detail string       `json:"detail"`
-	Todo   string       `json:"todo"`
+	Hint   string       `json:"hint"`
 }
 
 // TemplateButton is one button of a template.
@@ -64,7 +64,7 @@ func (s *Server) getTemplates(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		for _, m := range s.o.CheckTemplate(t) {
-			list[i].Misfits = append(list[i].Misfits, TemplateMisfit{m.Reason, m.Message, m.Hint})
+			list[i].Issues = append(list[i].Issues, TemplateIssue{m.Reason, m.Message, m.Hint})
 		}
 	}
 	return writeJSON(w, http.StatusOK, map[string][]Template{"templates": list})

@@ -239,7 +239,7 @@ func TestReceiptsAreFollowed(t *testing.T) {
 	if err != nil || len(list.Notifications) != 20 {
 		t.Errorf("%d read notifications, error %v, want 20", len(list.Notifications), err)
 	}
-	if got := w.metrics()["pombo_unheard_seconds"]; got != 0 {
+	if got := w.metrics()["pombo_no_receipts_seconds"]; got != 0 {
 		t.Errorf("unheard for %v s, want 0: receipts have come", got)
 	}
 }

@@ -134,14 +134,14 @@ func TestARowLeftOutIsTold(t *testing.T) {
 		}
 	}
 	ready, err := client.Ready(t.Context())
-	if err != nil || ready.Backlog.LeftOut != 1 {
+	if err != nil || ready.Backlog.RejectedRows != 1 {
 		t.Fatalf("readiness = %+v, error %v, want 1 left out", ready, err)
 	}
-	if len(ready.Troubles) != 1 || ready.Troubles[0].Name != "left_out" || !strings.HasPrefix(ready.Troubles[0].Sentence, "1 row pending in the table cannot be taken in") {
-		t.Errorf("troubles = %+v, want the row left out", ready.Troubles)
+	if len(ready.Alerts) != 1 || ready.Alerts[0].Name != "rejected_rows" || !strings.HasPrefix(ready.Alerts[0].Message, "1 row pending in the table cannot be taken in") {
+		t.Errorf("troubles = %+v, want the row left out", ready.Alerts)
 	}
-	if got := w.metrics(); got["pombo_left_out"] != 1 || got["pombo_left_out_oldest_seconds"] <= 0 {
-		t.Errorf("left out %v, for %v s, want 1 and an age", got["pombo_left_out"], got["pombo_left_out_oldest_seconds"])
+	if got := w.metrics(); got["pombo_rejected_rows"] != 1 || got["pombo_rejected_rows_oldest_seconds"] <= 0 {
+		t.Errorf("left out %v, for %v s, want 1 and an age", got["pombo_rejected_rows"], got["pombo_rejected_rows_oldest_seconds"])
 	}
 }
 

@@ -24,7 +24,7 @@ type Finding struct {
 	Check  string // what was looked at, in a word or two
 	Result Result
 	What   string        // what is there
-	Todo   string        // what to do; "" when nothing is to be done
+	Hint   string        // what to do; "" when nothing is to be done
 	Took   time.Duration // for the whole check; findings of one check share it
 }
 
@@ -85,8 +85,8 @@ func check(ctx context.Context, part, name string, f func(context.Context) []Fin
 }
 
 func good(what string) []Finding        { return []Finding{{Result: OK, What: what}} }
-func doubt(what, todo string) []Finding { return []Finding{{Result: Warn, What: what, Todo: todo}} }
-func bad(what, todo string) []Finding   { return []Finding{{Result: Fail, What: what, Todo: todo}} }
+func doubt(what, todo string) []Finding { return []Finding{{Result: Warn, What: what, Hint: todo}} }
+func bad(what, todo string) []Finding   { return []Finding{{Result: Fail, What: what, Hint: todo}} }
 func skip(what string) []Finding        { return []Finding{{Result: Skipped, What: what}} }
 
 // said is the text of an error, in our words when the time was over.
@@ -208,14 +208,14 @@ func readiness(r api.Readiness) (found []Finding) {
 		}
 	}
 	if r.Pause != nil && r.Pause.Paused {
-		found = append(found, doubt("sending is paused"+because(r.Pause.Sentence), "end it with pombo resume when the cause is over")...)
+		found = append(found, doubt("sending is paused"+because(r.Pause.Message), "end it with pombo resume when the cause is over")...)
 	}
 	if r.Backlog != nil && r.Backlog.Diverged > 0 {
 		found = append(found, doubt(fmt.Sprintf("%d rows keep a status that somebody else wrote while Pombo was sending them", r.Backlog.Diverged),
 			"find who else writes the status column (pombo list)")...)
 	}
-	for _, t := range r.Troubles {
-		found = append(found, doubt(t.Sentence, t.Todo)...)
+	for _, t := range r.Alerts {
+		found = append(found, doubt(t.Message, t.Hint)...)
 	}
 	if len(found) == 0 {
 		return good("the running pombo is ready")

@@ -63,8 +63,8 @@ func examine(ctx context.Context, table *source.Table, aspect source.Aspect) []F
 		return found
 	case r.Unasked:
 		return skip(r.What)
-	case r.Todo != "":
-		return doubt(r.What, r.Todo)
+	case r.Hint != "":
+		return doubt(r.What, r.Hint)
 	}
 	return good(r.What)
 }

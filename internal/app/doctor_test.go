@@ -72,7 +72,7 @@ func TestTemplateStanding(t *testing.T) {
 		{"lost", "pt_BR", list, Fail, pombo.TemplateDisabled.Hint()},
 	} {
 		got := templateStanding(tt.list, tt.name, tt.language)
-		if len(got) != 1 || got[0].Result != tt.result || !strings.Contains(got[0].Todo, tt.todo) || tt.todo == "" && got[0].Todo != "" {
+		if len(got) != 1 || got[0].Result != tt.result || !strings.Contains(got[0].Hint, tt.todo) || tt.todo == "" && got[0].Hint != "" {
 			t.Errorf("%s in %s: %+v, want %s with %q", tt.name, tt.language, got, tt.result, tt.todo)
 		}
 	}
@@ -136,7 +136,7 @@ func TestTemplateValues(t *testing.T) {
 				t.Fatalf("findings = %+v, want %d", found, len(tt.misfits))
 			}
 			for i, word := range tt.misfits {
-				if found[i].Result != Fail || !strings.Contains(found[i].What, word) || found[i].Todo == "" {
+				if found[i].Result != Fail || !strings.Contains(found[i].What, word) || found[i].Hint == "" {
 					t.Errorf("finding %d = %+v, want a failure that says %q", i, found[i], word)
 				}
 			}
@@ -188,8 +188,8 @@ func TestBlipWayUntrusted(t *testing.T) {
 	var got []Result
 	for _, f := range blipWay(t.Context(), server.URL) {
 		got = append(got, f.Result)
-		if f.Check == "network" && !strings.Contains(f.Todo, "not trusted") {
-			t.Errorf("to do = %q, want a word on the certificate", f.Todo)
+		if f.Check == "network" && !strings.Contains(f.Hint, "not trusted") {
+			t.Errorf("to do = %q, want a word on the certificate", f.Hint)
 		}
 	}
 	if diff := cmp.Diff([]Result{OK, Fail, Skipped, Skipped}, got); diff != "" {
@@ -248,7 +248,7 @@ func TestSourceTroubleTellsEach(t *testing.T) {
 	one := &source.Error{Op: "check T", Err: errors.New("there is no column A"), Hint: "did you mean B?"}
 	two := &source.Error{Op: "check T", Err: context.DeadlineExceeded}
 	found := sourceTrouble(errors.Join(one, errors.Join(two)))
-	if len(found) != 2 || found[0].Todo != "did you mean B?" || found[1].What != "check T: no answer within 5s" || found[1].Todo == "" {
+	if len(found) != 2 || found[0].Hint != "did you mean B?" || found[1].What != "check T: no answer within 5s" || found[1].Hint == "" {
 		t.Errorf("findings = %+v", found)
 	}
 }
@@ -262,14 +262,14 @@ func TestReadiness(t *testing.T) {
 		{"ready", api.Readiness{Ready: true, Checks: []api.CheckResult{{Name: "source", OK: true}}, Pause: &api.Pause{}, Backlog: &api.Backlog{}}, []Result{OK}},
 		{"not ready", api.Readiness{Checks: []api.CheckResult{{Name: "source", Detail: "away", Hint: "wait"}, {Name: "blip"}}}, []Result{Fail, Fail}},
 		{"paused", api.Readiness{Ready: true, Pause: &api.Pause{Paused: true}}, []Result{Warn}},
-		{"trouble", api.Readiness{Ready: true, Troubles: []api.Trouble{{Name: "uncertain", Sentence: "it is not known", Todo: "decide"}}}, []Result{Warn}},
+		{"trouble", api.Readiness{Ready: true, Alerts: []api.Alert{{Name: "uncertain", Message: "it is not known", Hint: "decide"}}}, []Result{Warn}},
 		{"diverged", api.Readiness{Ready: true, Backlog: &api.Backlog{Diverged: 3}}, []Result{Warn}},
 	} {
 		var got []Result
 		for _, f := range readiness(tt.ready) {
 			got = append(got, f.Result)
-			if (f.Todo == "") != (f.Result == OK) {
-				t.Errorf("%s: %s with to do %q", tt.name, f.Result, f.Todo)
+			if (f.Hint == "") != (f.Result == OK) {
+				t.Errorf("%s: %s with to do %q", tt.name, f.Result, f.Hint)
 			}
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -97,8 +97,8 @@ func (j *Job) Once(ctx context.Context) error {
 		j.o.Logger.LogAttrs(ctx, slog.LevelError, "the API is away or not ready; this tick is aborted", append(notReady(ready), why(err)...)...)
 		return err
 	}
-	for _, t := range ready.Troubles {
-		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the API tells of a trouble", slog.String("trouble", t.Name), slog.String("detail", t.Sentence), slog.String("hint", t.Todo))
+	for _, t := range ready.Alerts {
+		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the API tells of a trouble", slog.String("trouble", t.Name), slog.String("detail", t.Message), slog.String("hint", t.Hint))
 	}
 	run, err := j.o.Client.Send(call, j.wait(j.o.Now().Sub(begun)))
 	switch {

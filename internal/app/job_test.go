@@ -252,15 +252,15 @@ func TestJobOnce(t *testing.T) {
 
 // Who reads only the job's log learns that nothing goes.
 func TestJobTellsTroubles(t *testing.T) {
-	c := &calls{result: api.RunResult{RunID: 7, State: api.Finished}, ready: api.Readiness{Ready: true, Troubles: []api.Trouble{
-		{Name: "nothing_sent", Sentence: "nothing sent for 12 minutes while 3 rows wait: sending is paused", Todo: "pombo resume"},
+	c := &calls{result: api.RunResult{RunID: 7, State: api.Finished}, ready: api.Readiness{Ready: true, Alerts: []api.Alert{
+		{Name: "nothing_sent", Message: "nothing sent for 12 minutes while 3 rows wait: sending is paused", Hint: "pombo resume"},
 	}}}
 	var out bytes.Buffer
 	if err := NewJob(JobOptions{Client: c, Logger: telemetry.JobLogger(&out, slog.LevelInfo)}).Once(t.Context()); err != nil {
 		t.Errorf("error = %v, want none: the run was made", err)
 	}
 	log := records(t, &out)
-	if len(log) != 2 || log[0]["level"] != "WARNING" || log[0]["detail"] != c.ready.Troubles[0].Sentence || log[0]["trouble"] != "nothing_sent" || log[0]["hint"] != "pombo resume" {
+	if len(log) != 2 || log[0]["level"] != "WARNING" || log[0]["detail"] != c.ready.Alerts[0].Message || log[0]["trouble"] != "nothing_sent" || log[0]["hint"] != "pombo resume" {
 		t.Errorf("log = %v, want a warning with the sentence, then the run", log)
 	}
 }

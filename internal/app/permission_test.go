@@ -108,7 +108,7 @@ func TestNothingGoesOnAHoliday(t *testing.T) {
 		t.Fatalf("%d queued, %v, want 2", len(list.Notifications), err)
 	}
 	for _, n := range list.Notifications {
-		if n.Reason != pombo.QuietHours || n.Sentence == "" || !strings.Contains(n.Detail, "in America/Sao_Paulo") || n.NotBefore.Before(now.Add(24*time.Hour)) {
+		if n.Reason != pombo.QuietHours || n.Message == "" || !strings.Contains(n.Detail, "in America/Sao_Paulo") || n.NotBefore.Before(now.Add(24*time.Hour)) {
 			t.Errorf("%+v, want quiet_hours, until when and where", n)
 		}
 	}

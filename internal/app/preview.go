@@ -17,8 +17,8 @@ type Preview struct {
 	Template pombo.Template
 	Header   pombo.Private // the text, or the link to the picture, film or document
 	Body     pombo.Private
-	Buttons  []pombo.Private // what each does: where it leads, what it sends back or copies; "" = nothing of its own
-	Misfits  []pombo.TemplateIssue  // what would keep it from going
+	Buttons  []pombo.Private       // what each does: where it leads, what it sends back or copies; "" = nothing of its own
+	Issues   []pombo.TemplateIssue // what would keep it from going
 }
 
 // PreviewOptions say what is to be drawn.
@@ -90,7 +90,7 @@ func draw(t pombo.Template, params []pombo.Param) Preview {
 		Template: t,
 		Header:   pombo.Fill(t.HeaderText, pombo.At(params, pombo.HeaderText)),
 		Body:     pombo.Fill(t.Body, pombo.At(params, pombo.Body)),
-		Misfits:  t.Check(t.Language, pombo.Slots(params)),
+		Issues:   t.Check(t.Language, pombo.Slots(params)),
 	}
 	for _, place := range []pombo.Slot{pombo.HeaderImage, pombo.HeaderVideo, pombo.HeaderDocument} {
 		if links := pombo.At(params, place); len(links) > 0 {
@@ -109,7 +109,7 @@ func draw(t pombo.Template, params []pombo.Param) Preview {
 	}
 	for i, v := range params {
 		if reason, detail := pombo.CheckValue(v.Value); reason != pombo.NoReason {
-			p.Misfits = append(p.Misfits, pombo.TemplateIssue{Reason: reason, Message: fmt.Sprintf("value %d (%s) %s", i+1, v.Slot, detail), Hint: reason.Hint()})
+			p.Issues = append(p.Issues, pombo.TemplateIssue{Reason: reason, Message: fmt.Sprintf("value %d (%s) %s", i+1, v.Slot, detail), Hint: reason.Hint()})
 		}
 	}
 	return p

@@ -28,7 +28,7 @@ func TestFilesThatOthersMayRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := DiagnoseSettings(t.Context(), file)
-		if len(found) != 1 || found[0].Result != want || want == Warn && !strings.HasPrefix(found[0].Todo, "chmod ") {
+		if len(found) != 1 || found[0].Result != want || want == Warn && !strings.HasPrefix(found[0].Hint, "chmod ") {
 			t.Errorf("%04o: %+v, want %s and what to do", mode, found, want)
 		}
 	}

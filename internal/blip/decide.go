@@ -9,9 +9,9 @@ import (
 // decision is what follows from one kind of failure.
 type decision struct {
 	reason  pombo.Reason
-	retry   bool          // a later attempt makes sense
+	retry   bool           // a later attempt makes sense
 	reached pombo.Delivery // of a message; a command is never in doubt (see forCommand)
-	pause   time.Duration // rest of the whole bot; Retry-After, when given, replaces it
+	pause   time.Duration  // rest of the whole bot; Retry-After, when given, replaces it
 }
 
 // cause names one kind of failure: a number in one of six lists.

@@ -259,7 +259,7 @@ func (m *memory) Finish(_ context.Context, o pombo.Outcome) error {
 }
 
 func (m *memory) ReleaseParked(_ context.Context, all bool) (released int, err error) {
-	leave, err := m.enter("ReleaseHeld")
+	leave, err := m.enter("ReleaseParked")
 	defer leave()
 	for seq := range m.held {
 		if n := m.rows[seq-1]; err == nil && (all || !n.NotBefore.After(time.Now())) {
@@ -541,7 +541,7 @@ func (m *memory) Reclaim(context.Context) (requeued, uncertain int, err error) {
 func (m *memory) Shared() bool { return m.shared }
 
 func (m *memory) AcquireLeadership(_ context.Context, duty, owner string, d time.Duration) (bool, error) {
-	leave, err := m.enter("TakeDuty")
+	leave, err := m.enter("AcquireLeadership")
 	defer leave()
 	now := time.Now()
 	if has := m.duties[duty]; err == nil && (has.owner == owner || !now.Before(has.until)) {
@@ -552,7 +552,7 @@ func (m *memory) AcquireLeadership(_ context.Context, duty, owner string, d time
 }
 
 func (m *memory) ReleaseLeadership(_ context.Context, duty, owner string) error {
-	leave, err := m.enter("ReleaseDuty")
+	leave, err := m.enter("ReleaseLeadership")
 	defer leave()
 	if m.duties[duty].owner == owner {
 		delete(m.duties, duty)

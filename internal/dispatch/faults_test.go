@@ -169,7 +169,7 @@ func (l faultyLedger) Uncertain(ctx context.Context, limit int) ([]pombo.Notific
 	return through(l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.memory.Uncertain(ctx, limit) })
 }
 func (l faultyLedger) ReleaseParked(ctx context.Context, all bool) (int, error) {
-	return through(l.f, "ReleaseHeld", func() (int, error) { return l.memory.ReleaseParked(ctx, all) })
+	return through(l.f, "ReleaseParked", func() (int, error) { return l.memory.ReleaseParked(ctx, all) })
 }
 func (l faultyLedger) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	return through(l.f, "Unsettled", func() ([]pombo.Settlement, error) { return l.memory.Unsettled(ctx, limit) })

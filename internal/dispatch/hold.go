@@ -10,7 +10,7 @@ import (
 
 // holdLedger is the ledger as rows see it that wait for their template.
 type holdLedger interface {
-	// ReleaseHeld puts held notifications back into the queue: those whose time
+	// ReleaseParked puts held notifications back into the queue: those whose time
 	// has come, or all.
 	ReleaseParked(ctx context.Context, all bool) (int, error)
 }

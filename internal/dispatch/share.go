@@ -15,7 +15,7 @@ import (
 // rates alone.
 type shareLedger interface {
 	Shared() bool
-	// TakeDuty gives this owner a duty for d, unless another has it.
+	// AcquireLeadership gives this owner a duty for d, unless another has it.
 	AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error)
 	ReleaseLeadership(ctx context.Context, duty, owner string) error
 	// Quota grants calls of a kind out of a rate that all keep together: call i

@@ -102,8 +102,12 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}
 		ledger := newMemory()
 		blip := &pretend{
-			onSend:     func(context.Context, pombo.Message, int) error { return cut },
-			onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) { r := failed; r.MessageID = id; return []pombo.Receipt{r}, nil },
+			onSend: func(context.Context, pombo.Message, int) error { return cut },
+			onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
+				r := failed
+				r.MessageID = id
+				return []pombo.Receipt{r}, nil
+			},
 		}
 		handed := 0
 		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,

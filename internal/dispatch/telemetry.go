@@ -37,7 +37,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		intakeErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_intake_errors_total", Help: "Passes over the table that ended before they had seen every pending row."}),
 		flight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pombo_in_flight_bound", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
+			Name: "pombo_in_flight_limit", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pombo_template_ready", Help: "1 while the configured template sends what the rows give, as far as Blip has told; else its rows are held."}),
 	}

@@ -60,7 +60,7 @@ const takenBackStatement = `
 // written. It is no error either when a receipt came first and says that Blip
 // has the message.
 //
-// For a claimed one that is cancelled with pombo.RowTakenBack nothing is settled;
+// For a claimed one that is cancelled with pombo.Withdrawn nothing is settled;
 // its row may be taken in again when it is pending once more. Failed with
 // pombo.OptedOutOfMarketing puts the phone on the list of opt-outs.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {

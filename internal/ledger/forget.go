@@ -15,7 +15,7 @@ const toPhoneStatement = blocks + `SELECT seq, state, attempt, source, row_key, 
 // Forget erases a person: phone, message and template of every notification to
 // the phone, and what Blip calls it. Notifications that wait are cancelled
 // first; one that is being sent at this moment stays as it is and is counted in
-// InHands. Key, state and history remain, so that no row is sent again and the
+// InFlight. Key, state and history remain, so that no row is sent again and the
 // counts stay. On SQLite the data are overwritten in the files.
 //
 // Without really it only counts. After an error some may have been erased, and

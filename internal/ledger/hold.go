@@ -16,7 +16,7 @@ const releaseStatement = `
 	UPDATE notification SET lane = priority, not_before = ?1
 	WHERE seq IN (SELECT seq FROM notification WHERE lane = -1 AND not_before <= ?2 ORDER BY not_before, seq LIMIT 500)`
 
-// ReleaseHeld puts back into the queue what is held: those whose NotBefore has
+// ReleaseParked puts back into the queue what is held: those whose NotBefore has
 // come or, with all, every one. It returns how many there were. Their state and
 // their history stay as they are; the claim that follows tells.
 func (db *DB) ReleaseParked(ctx context.Context, all bool) (released int, err error) {

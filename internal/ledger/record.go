@@ -21,7 +21,7 @@ import (
 func word(id pombo.MessageID) int64 {
 	var b [8]byte
 	digits := string(id[:8]) + string(id[9:13]) + string(id[14:18])
-	_, _ = hex.Decode(b[:], []byte(digits)) // an ID has the right form: ParseID or Key.ID made it
+	_, _ = hex.Decode(b[:], []byte(digits)) // an ID has the right form: ParseMessageID or Key.ID made it
 	return int64(binary.BigEndian.Uint64(b[:]))
 }
 

@@ -15,7 +15,7 @@ import (
 // enough done once, together they keep the rates of one, and a dead one is found out.
 
 // Shared reports whether several processes may claim from the ledger at once.
-// Where they cannot, TakeDuty is always granted, and Quota and Recipient let
+// Where they cannot, AcquireLeadership is always granted, and Quota and Recipient let
 // everything pass: the process keeps the pace by itself.
 func (db *DB) Shared() bool { return db.dialect.shared() }
 
@@ -28,7 +28,7 @@ const takeDutyStatement = `INSERT INTO duty (name, owner, until)
 	WHERE duty.owner = excluded.owner OR duty.until <= excluded.until - ?4
 	RETURNING 1`
 
-// TakeDuty gives the owner a duty for the time d from now, and reports whether he
+// AcquireLeadership gives the owner a duty for the time d from now, and reports whether he
 // has it: no if another one has it at present. Who has it asks again well before
 // d is over. A duty is something that one process at a time does for all of them,
 // which saves the source and Blip the others' questions; nothing may depend on it.
@@ -47,7 +47,7 @@ func (db *DB) AcquireLeadership(ctx context.Context, duty, owner string, d time.
 	return true, nil
 }
 
-// ReleaseDuty gives a duty up, if the owner has it, so that another one can take
+// ReleaseLeadership gives a duty up, if the owner has it, so that another one can take
 // it at once.
 func (db *DB) ReleaseLeadership(ctx context.Context, duty, owner string) error {
 	if !db.Shared() {

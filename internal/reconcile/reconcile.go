@@ -109,7 +109,7 @@ func New(o Options) (*Reconciler, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Reconciler{o: o, pace: rate.NewLimiter(rate.Inf, 1), turn: make(chan struct{}, 1), found: prometheus.NewGaugeVec(
-		prometheus.GaugeOpts{Name: "pombo_reconcile_findings", Help: "Findings of the last reconciliation in this process, by kind."}, []string{"kind"})}
+		prometheus.GaugeOpts{Name: "pombo_reconcile_discrepancies", Help: "Findings of the last reconciliation in this process, by kind."}, []string{"kind"})}
 	if o.PerSecond > 0 {
 		r.pace.SetLimit(rate.Limit(o.PerSecond))
 	}

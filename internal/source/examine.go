@@ -25,7 +25,7 @@ const (
 // Remark is what Examine has found. It holds no value of any row.
 type Remark struct {
 	What string
-	Todo string // "" = nothing needs to be done
+	Hint string // "" = nothing needs to be done
 	// Unasked says that looking would have changed something; What says how
 	// others can look.
 	Unasked bool
@@ -77,7 +77,7 @@ func (t *Table) indexed(all []index) Remark {
 	}
 	return Remark{
 		What: fmt.Sprintf("no index of %s begins with %s, so each page walks over rows that were finished long ago (of a view, see the tables behind it)", t.m.Table, t.m.Status),
-		Todo: "have the table's owner run " + t.d.advice()[0].Text,
+		Hint: "have the table's owner run " + t.d.advice()[0].Text,
 	}
 }
 
@@ -85,7 +85,7 @@ func (t *Table) indexed(all []index) Remark {
 func planned(steps []string, slow bool) Remark {
 	r := Remark{What: "a page is read so: " + strings.Join(steps, "; ")}
 	if slow {
-		r.Todo = "an index keeps it from reading the whole table: pombo sql suggests one"
+		r.Hint = "an index keeps it from reading the whole table: pombo sql suggests one"
 	}
 	return r
 }
@@ -119,7 +119,7 @@ func (t *Table) timed(l layout, utc, local string, begun, ended time.Time) (Rema
 		}
 		return Remark{
 			What: fmt.Sprintf("the database's clock is %s %s this machine's", off.Abs().Round(time.Second), word),
-			Todo: "set both by a time server (NTP): rows would be sent too early or too late, or expire",
+			Hint: "set both by a time server (NTP): rows would be sent too early or too late, or expire",
 		}, nil
 	}
 	_, seconds := at.In(t.m.Zone).Zone()
@@ -129,7 +129,7 @@ func (t *Table) timed(l layout, utc, local string, begun, ended time.Time) (Rema
 	}
 	return Remark{
 		What: fmt.Sprintf("it is %s in the database and %s in %s (DB_TIMEZONE), and times of the table have no zone", wall.Format("15:04"), at.In(t.m.Zone).Format("15:04"), t.m.Zone),
-		Todo: "set DB_TIMEZONE to the zone in which those who fill the table write its times, unless it is that already",
+		Hint: "set DB_TIMEZONE to the zone in which those who fill the table write its times, unless it is that already",
 	}, nil
 }
 
@@ -172,7 +172,7 @@ func expiring(at, now, todo string) (Remark, error) {
 		r.What = "the password has expired on " + end.Format(time.DateOnly)
 	}
 	if left < soon {
-		r.Todo = "set a new one in time and write it to DB_PASSWORD or DB_URL; " + todo
+		r.Hint = "set a new one in time and write it to DB_PASSWORD or DB_URL; " + todo
 	}
 	return r, nil
 }

@@ -16,7 +16,7 @@ func wantRemark(t *testing.T, table *Table, a Aspect, what, todo string) {
 		t.Errorf("%s: %v", a, err)
 		return
 	}
-	if !strings.Contains(r.What, what) || !strings.Contains(r.Todo, todo) || (r.Todo == "") != (todo == "") {
+	if !strings.Contains(r.What, what) || !strings.Contains(r.Hint, todo) || (r.Hint == "") != (todo == "") {
 		t.Errorf("%s: %+v, want %q and to do %q", a, r, what, todo)
 	}
 }
@@ -89,7 +89,7 @@ func TestPostgresExpiringPassword(t *testing.T) {
 
 func TestPostgresKeeps(t *testing.T) {
 	for encoding, todo := range map[string]bool{"UTF8": false, "LATIN1": false, "WIN1252": false, "SQL_ASCII": true, "KOI8R": true} {
-		if r := postgresKeeps(encoding); (r.Todo != "") != todo || !strings.Contains(r.What, encoding) {
+		if r := postgresKeeps(encoding); (r.Hint != "") != todo || !strings.Contains(r.What, encoding) {
 			t.Errorf("%s: %+v", encoding, r)
 		}
 	}
@@ -97,7 +97,7 @@ func TestPostgresKeeps(t *testing.T) {
 
 func TestOracleKeeps(t *testing.T) {
 	for charset, todo := range map[string]bool{"AL32UTF8": false, "UTF8": false, "WE8MSWIN1252": false, "WE8ISO8859P15": false, "US7ASCII": true, "EE8MSWIN1250": true} {
-		if r := oracleKeeps(charset); (r.Todo != "") != todo || !strings.Contains(r.What, charset) {
+		if r := oracleKeeps(charset); (r.Hint != "") != todo || !strings.Contains(r.What, charset) {
 			t.Errorf("%s: %+v", charset, r)
 		}
 	}
@@ -129,7 +129,7 @@ func TestTimed(t *testing.T) {
 		}
 		table := &Table{m: m, d: &oracleDialect{m: m}}
 		r, err := table.timed(c.layout, c.utc, c.local, begun, ended)
-		if err != nil || !strings.Contains(r.What, c.what) || (r.Todo == "") != c.fine {
+		if err != nil || !strings.Contains(r.What, c.what) || (r.Hint == "") != c.fine {
 			t.Errorf("%s, %s: %+v, %v; want %q", c.utc, c.local, r, err, c.what)
 		}
 	}

@@ -42,10 +42,10 @@ func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspec
 		case ok && e.code == 1031:
 			return Remark{
 				What: "rows cannot be locked one by one (ORA-01031: READ in place of SELECT?), so a single row that somebody has open holds up its whole batch",
-				Todo: "as the table's owner run " + strings.Join(d.grants(), "; "),
+				Hint: "as the table's owner run " + strings.Join(d.grants(), "; "),
 			}, nil
 		case ok && slices.Contains(notForUpdate, e.code):
-			return Remark{What: fmt.Sprintf("rows of this view cannot be locked one by one (ORA-%05d), so a single row that somebody has open holds up its whole batch", e.code), Todo: "map the table behind it, if that can be (DB_TABLE)"}, nil
+			return Remark{What: fmt.Sprintf("rows of this view cannot be locked one by one (ORA-%05d), so a single row that somebody has open holds up its whole batch", e.code), Hint: "map the table behind it, if that can be (DB_TABLE)"}, nil
 		}
 		return Remark{}, err
 	case Charset:
@@ -78,6 +78,6 @@ func oracleKeeps(charset string) Remark {
 	}
 	return Remark{
 		What: "texts are kept in " + charset,
-		Todo: "see whether accents come back as they were written: letters that the character set lacks are lost when the row is written",
+		Hint: "see whether accents come back as they were written: letters that the character set lacks are lost when the row is written",
 	}
 }

@@ -66,7 +66,7 @@ func TestOracleExamine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(r.What, c.what) || !strings.Contains(r.Todo, c.todo) || (r.Todo == "") != (c.todo == "") || r.Unasked != (c.aspect == source.Plan) {
+			if !strings.Contains(r.What, c.what) || !strings.Contains(r.Hint, c.todo) || (r.Hint == "") != (c.todo == "") || r.Unasked != (c.aspect == source.Plan) {
 				t.Errorf("%+v, want %q and to do %q", r, c.what, c.todo)
 			}
 			holdOracle(t, d, table)

@@ -87,8 +87,8 @@ func postgresKeeps(encoding string) Remark {
 	case encoding == "SQL_ASCII":
 		return Remark{
 			What: "the database does not know in which encoding its texts are (SQL_ASCII)",
-			Todo: "see to it that all who fill the table write UTF-8: rows with other accents are not taken in",
+			Hint: "see to it that all who fill the table write UTF-8: rows with other accents are not taken in",
 		}
 	}
-	return Remark{What: "texts are kept in " + encoding, Todo: "see whether it has the accents of your language: a row whose change has others is refused"}
+	return Remark{What: "texts are kept in " + encoding, Hint: "see whether it has the accents of your language: a row whose change has others is refused"}
 }

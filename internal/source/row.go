@@ -199,7 +199,7 @@ func uuidKey(key string) ([]byte, bool) {
 		if key[i] == '-' {
 			i++
 		}
-		n, _ := strconv.ParseUint(key[i:i+2], 16, 8) // ParseID has seen to the digits
+		n, _ := strconv.ParseUint(key[i:i+2], 16, 8) // ParseMessageID has seen to the digits
 		b = append(b, byte(n))
 	}
 	return b, true

@@ -50,8 +50,8 @@ func (s *slowPages) went(ctx context.Context, t *Table, l layout, err error) err
 	looked, cancel := context.WithTimeout(ctx, t.timeout/2)
 	defer cancel()
 	if r, failed := t.d.examine(looked, t, l, Index); failed == nil {
-		if slow.Hint = "see whether somebody holds a lock on the table, and whether its statistics are fresh (pombo sql has how to gather them): " + r.What; r.Todo != "" {
-			slow.Hint = r.What + "; " + r.Todo
+		if slow.Hint = "see whether somebody holds a lock on the table, and whether its statistics are fresh (pombo sql has how to gather them): " + r.What; r.Hint != "" {
+			slow.Hint = r.What + "; " + r.Hint
 		}
 	}
 	s.mu.Lock()

@@ -358,7 +358,7 @@ func check(b *bench) {
 func examine(b *bench) {
 	b.fill(1, 2)
 	for _, a := range b.Aspects() {
-		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Todo, "Maria") {
+		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Hint, "Maria") {
 			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
 		}
 	}
