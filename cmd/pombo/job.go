@@ -6,8 +6,8 @@ import (
 	"log/slog"
 
 	"pombo/internal/api"
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/job"
 	"pombo/internal/telemetry"
 )
 
@@ -45,6 +45,6 @@ func (c jobCommand) Run(ctx context.Context, s *shell) error {
 	return nil
 }
 
-func newJob(client *api.Client, c config.Job, log *slog.Logger) *app.Job {
-	return app.NewJob(app.JobOptions{Client: client, Interval: c.Interval, Timeout: c.Timeout, Logger: log})
+func newJob(client *api.Client, c config.Job, log *slog.Logger) *job.Job {
+	return job.New(job.Options{Client: client, Interval: c.Interval, Timeout: c.Timeout, Logger: log})
 }

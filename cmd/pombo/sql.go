@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 )
 
@@ -31,9 +31,9 @@ func (sqlCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	o := app.SourceOptions(c.Source)
+	o := setup.Source(c.Source)
 	o.Timeout = sqlTime
-	table, err := app.OpenSource(ctx, o)
+	table, err := setup.OpenSource(ctx, o)
 	if err != nil {
 		return err
 	}

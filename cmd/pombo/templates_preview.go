@@ -9,8 +9,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"pombo"
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/preview"
 )
 
 type templatesPreviewCommand struct {
@@ -77,7 +77,7 @@ func (c templatesPreviewCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	p, err := app.NewPreview(ctx, settings, app.PreviewOptions{Template: c.Name, Row: c.Row, Params: params})
+	p, err := preview.New(ctx, settings, preview.Options{Template: c.Name, Row: c.Row, Params: params})
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (c templatesPreviewCommand) params() ([]pombo.Param, error) {
 	return params, nil
 }
 
-func showPreview(p app.Preview) shownPreview {
+func showPreview(p preview.Preview) shownPreview {
 	t := p.Template
 	shown := shownPreview{
 		OK: len(p.Issues) == 0, Template: t.Name, Language: t.Language, Status: t.Status, Category: t.Category,

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
+	"pombo/internal/disk"
 	"pombo/internal/health"
 	"pombo/internal/source"
 )
@@ -125,7 +126,7 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.MustNewConstMetric(b.statements, prometheus.CounterValue, float64(b.table.Executed()))
 	c <- prometheus.MustNewConstMetric(b.panics, prometheus.CounterValue, float64(b.table.DriverPanics()))
 	if b.folder != "" {
-		if free, err := freeBytes(b.folder); err == nil {
+		if free, err := disk.FreeBytes(b.folder); err == nil {
 			send(b.free, float64(free))
 		}
 	}

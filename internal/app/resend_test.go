@@ -21,6 +21,7 @@ import (
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
 	"pombo/internal/reconcile"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 )
 
@@ -280,10 +281,10 @@ func TestCodesOfWhatWasNotSent(t *testing.T) {
 			map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Expired: "6", pombo.Suppressed: "7"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, codes(test.c)); diff != "" {
+			if diff := cmp.Diff(test.want, setup.Codes(test.c)); diff != "" {
 				t.Errorf("codes (-want +got):\n%s", diff)
 			}
-			if list := SourceOptions(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
+			if list := setup.Source(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
 				t.Errorf("codes to be written = %q, want each once", list)
 			}
 		})

@@ -1,10 +1,12 @@
-package app
+package doctor
 
 import (
 	"context"
 	"fmt"
 	"os"
 	"runtime"
+
+	"pombo/internal/disk"
 )
 
 // DiagnoseSettings looks who else may read the file of the settings, if there is
@@ -28,7 +30,7 @@ func private(why string, files ...string) []Finding {
 		switch mode := info.Mode().Perm(); {
 		case mode&0o006 != 0:
 			return doubt(fmt.Sprintf("every user of this machine may read %s, and %s", file, why), "chmod o= "+file)
-		case mode&0o060 != 0 && ownedByUs(info):
+		case mode&0o060 != 0 && disk.OwnedByUs(info):
 			return doubt(fmt.Sprintf("the group of %s may read it, and %s", file, why), "chmod g= "+file)
 		}
 		if seen == "" {

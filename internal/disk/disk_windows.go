@@ -1,4 +1,4 @@
-package app
+package disk
 
 import (
 	"errors"
@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// ownedByUs: nobody asks here.
-func ownedByUs(fs.FileInfo) bool { return false }
+// OwnedByUs: nobody asks here.
+func OwnedByUs(fs.FileInfo) bool { return false }
 
-// mayWriteIn reports whether files can be made in a folder. What the lists of
+// Writable reports whether files can be made in a folder. What the lists of
 // rights amount to for this account only a try tells: a file that is gone again
 // at once.
-func mayWriteIn(folder string) error {
+func Writable(folder string) error {
 	f, err := os.CreateTemp(folder, "pombo-doctor-*.tmp")
 	if err != nil {
 		return err
@@ -22,8 +22,8 @@ func mayWriteIn(folder string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// freeBytes is the room that this user has on the disk of a folder.
-func freeBytes(folder string) (free uint64, err error) {
+// FreeBytes is the room that this user has on the disk of a folder.
+func FreeBytes(folder string) (free uint64, err error) {
 	name, err := windows.UTF16PtrFromString(folder)
 	if err != nil {
 		return 0, err

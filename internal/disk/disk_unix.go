@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package app
+package disk
 
 import (
 	"io/fs"
@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownedByUs reports whether a file is this user's, who is not root.
-func ownedByUs(info fs.FileInfo) bool {
+// OwnedByUs reports whether a file is this user's, who is not root.
+func OwnedByUs(info fs.FileInfo) bool {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	return ok && s.Uid != 0 && int(s.Uid) == os.Geteuid()
 }
 
-// mayWriteIn reports whether files can be made in a folder, without making one.
-func mayWriteIn(folder string) error {
+// Writable reports whether files can be made in a folder, without making one.
+func Writable(folder string) error {
 	return unix.Faccessat(unix.AT_FDCWD, folder, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 }
 
-// freeBytes is the room that this user has on the disk of a folder.
-func freeBytes(folder string) (uint64, error) {
+// FreeBytes is the room that this user has on the disk of a folder.
+func FreeBytes(folder string) (uint64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(folder, &s); err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-package app
+package doctor
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pombo/internal/config"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 )
 
@@ -23,7 +24,7 @@ func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
 		}
 		found = check(ctx, "source", "network", func(ctx context.Context) []Finding { return reach(ctx, host, port, setting) })
 	}
-	o := SourceOptions(c.Source)
+	o := setup.Source(c.Source)
 	o.Timeout = checkTime
 	table, err := source.Open(ctx, o)
 	if err != nil {

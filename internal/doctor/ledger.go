@@ -1,4 +1,4 @@
-package app
+package doctor
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"pombo"
 	"pombo/internal/config"
+	"pombo/internal/disk"
 	"pombo/internal/ledger"
 )
 
@@ -101,7 +102,7 @@ func room(path string) []Finding {
 	if err != nil {
 		return bad(err.Error(), "set LEDGER_URL to a place where this user may write")
 	}
-	free, err := freeBytes(folder)
+	free, err := disk.FreeBytes(folder)
 	if err != nil {
 		return doubt(fmt.Sprintf("the free room in %s cannot be told: %v", folder, err), "see to it that the disk has some gigabytes free")
 	}

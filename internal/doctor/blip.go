@@ -1,4 +1,4 @@
-package app
+package doctor
 
 import (
 	"context"
@@ -14,12 +14,13 @@ import (
 	"pombo"
 	"pombo/internal/blip"
 	"pombo/internal/config"
+	"pombo/internal/setup"
 )
 
 func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 	found := blipWay(ctx, c.Blip.URL)
 
-	o := blipOptions(c, nil)
+	o := setup.Blip(c, nil)
 	o.Timeout = checkTime
 	client, err := blip.New(o)
 	if err != nil {
@@ -54,7 +55,7 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 		if missing.Reason != pombo.NoReason {
 			return skip("there is no template to compare DB_COL_PARAMS with")
 		}
-		return templateValues(t, places(c.Source))
+		return templateValues(t, setup.Slots(c.Source))
 	})...)
 }
 

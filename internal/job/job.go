@@ -1,4 +1,4 @@
-package app
+package job
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"pombo/internal/api"
 )
 
-// JobClient is the API as the job sees it.
-type JobClient interface {
+// Client is the API as the job sees it.
+type Client interface {
 	// Ready returns an error when the API is away or not ready; in the second
 	// case the Readiness says which part is not.
 	Ready(ctx context.Context) (api.Readiness, error)
@@ -20,9 +20,9 @@ type JobClient interface {
 	Send(ctx context.Context, wait time.Duration) (api.RunResult, error)
 }
 
-// JobOptions is what a Job is made of.
-type JobOptions struct {
-	Client   JobClient
+// Options is what a Job is made of.
+type Options struct {
+	Client   Client
 	Interval time.Duration    // from one tick to the next; 0 = 5m
 	Timeout  time.Duration    // what one tick may take; 0 = 10m
 	Logger   *slog.Logger     // one record for each tick, and one for each trouble that the API tells of; nil = none
@@ -38,11 +38,11 @@ type JobOptions struct {
 // long the calls take. They never overlap: those that pass during a call are
 // skipped, and said so once.
 type Job struct {
-	o JobOptions
+	o Options
 }
 
-// NewJob returns a job; Run or Once sets it to work.
-func NewJob(o JobOptions) *Job {
+// New returns a job; Run or Once sets it to work.
+func New(o Options) *Job {
 	if o.Interval <= 0 {
 		o.Interval = 5 * time.Minute
 	}

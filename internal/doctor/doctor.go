@@ -1,4 +1,4 @@
-package app
+package doctor
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"pombo/internal/api"
 	"pombo/internal/config"
+	"pombo/internal/disk"
 )
 
 // Finding is what one check of Diagnose has found. It is safe to show: it holds
@@ -276,7 +277,7 @@ func mayWrite(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := mayWriteIn(folder); err != nil {
+	if err := disk.Writable(folder); err != nil {
 		return fmt.Errorf("make %s in %s: %w", path, folder, err)
 	}
 	return nil

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package app
+package disk
 
 import (
 	"os"
@@ -36,10 +36,10 @@ func TestMayWriteWithoutTheRight(t *testing.T) {
 			}
 		}()
 	}
-	if err := mayWrite(filepath.Join(shut, "new")); err == nil {
+	if err := Writable(shut); err == nil {
 		t.Error("a file could be made in a closed folder")
 	}
-	if err := mayWrite(filepath.Join(open, "new")); err != nil {
+	if err := Writable(open); err != nil {
 		t.Errorf("a file could not be made in an open folder: %v", err)
 	}
 }

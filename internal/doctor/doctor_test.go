@@ -1,4 +1,4 @@
-package app
+package doctor
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"pombo"
 	"pombo/internal/api"
+	"pombo/internal/disk"
 	"pombo/internal/source"
 )
 
@@ -306,7 +307,7 @@ func TestMayWriteMakesNothing(t *testing.T) {
 }
 
 func TestFreeBytes(t *testing.T) {
-	free, err := freeBytes(t.TempDir())
+	free, err := disk.FreeBytes(t.TempDir())
 	if err != nil || free == 0 {
 		t.Errorf("free = %d, %v", free, err)
 	}

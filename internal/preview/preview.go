@@ -1,4 +1,4 @@
-package app
+package preview
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"pombo"
 	"pombo/internal/blip"
 	"pombo/internal/config"
+	"pombo/internal/setup"
 )
 
 // Preview is a message as WhatsApp would show it. It has a person's data in clear:
@@ -21,8 +22,8 @@ type Preview struct {
 	Issues   []pombo.TemplateIssue // what would keep it from going
 }
 
-// PreviewOptions say what is to be drawn.
-type PreviewOptions struct {
+// Options say what is to be drawn.
+type Options struct {
 	Template string // "" = that of the row, or TEMPLATE_NAME
 	Row      string // key of a row of the table, whatever its status; "" = Params
 	Params   []pombo.Param
@@ -31,10 +32,10 @@ type PreviewOptions struct {
 // previewTime is what a preview may take in all.
 const previewTime = 30 * time.Second
 
-// NewPreview asks Blip for the template and the table for the row, and fills the
+// New asks Blip for the template and the table for the row, and fills the
 // one with the other. It sends and changes nothing. The error of an unknown
 // template or row is pombo.ErrNotFound.
-func NewPreview(ctx context.Context, c config.Config, o PreviewOptions) (Preview, error) {
+func New(ctx context.Context, c config.Config, o Options) (Preview, error) {
 	ctx, cancel := context.WithTimeout(ctx, previewTime)
 	defer cancel()
 	var row pombo.Row
@@ -52,7 +53,7 @@ func NewPreview(ctx context.Context, c config.Config, o PreviewOptions) (Preview
 	if name == "" {
 		name = c.Blip.Template
 	}
-	client, err := blip.New(blipOptions(c, nil))
+	client, err := blip.New(setup.Blip(c, nil))
 	if err != nil {
 		return Preview{}, err
 	}
@@ -76,7 +77,7 @@ func (e *notThere) Hint() string  { return e.misfit.Hint }
 func (e *notThere) Unwrap() error { return pombo.ErrNotFound }
 
 func rowOf(ctx context.Context, c config.Config, key string) (row pombo.Row, err error) {
-	table, err := OpenSource(ctx, SourceOptions(c.Source))
+	table, err := setup.OpenSource(ctx, setup.Source(c.Source))
 	if err != nil {
 		return row, err
 	}

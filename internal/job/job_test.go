@@ -1,4 +1,4 @@
-package app
+package job
 
 import (
 	"bytes"
@@ -60,14 +60,14 @@ func (c *calls) Send(ctx context.Context, wait time.Duration) (api.RunResult, er
 
 // runJob runs a job against c for a while, in fake time, and returns its log,
 // record by record.
-func runJob(t *testing.T, c *calls, o JobOptions, long time.Duration) []map[string]any {
+func runJob(t *testing.T, c *calls, o Options, long time.Duration) []map[string]any {
 	t.Helper()
 	var log bytes.Buffer
 	c.start = time.Now()
 	o.Client, o.Logger = c, telemetry.JobLogger(&log, slog.LevelInfo)
 	ctx, cancel := context.WithTimeout(t.Context(), long)
 	defer cancel()
-	if err := NewJob(o).Run(ctx); err != nil {
+	if err := New(o).Run(ctx); err != nil {
 		t.Errorf("run = %v, want nil when its context ends", err)
 	}
 	return records(t, &log)
@@ -99,7 +99,7 @@ func TestJobKeepsItsSchedule(t *testing.T) {
 			takes:  func(int) time.Duration { return 2 * time.Minute },
 			result: api.RunResult{RunID: 7, State: api.Finished, Found: 3, Accepted: 2, Failed: 1, DurationMS: 120000},
 		}
-		log := runJob(t, c, JobOptions{}, 16*time.Minute)
+		log := runJob(t, c, Options{}, 16*time.Minute)
 		checkCalls(t, c.begun, 0, 5*time.Minute, 10*time.Minute, 15*time.Minute)
 		if len(log) != 3 { // the fourth was under way when the job stopped
 			t.Fatalf("log = %v, want 3 records", log)
@@ -123,7 +123,7 @@ func TestJobSkipsWhatPassedDuringACall(t *testing.T) {
 				return []time.Duration{12 * time.Minute, 5 * time.Minute, time.Second, time.Second}[call-1]
 			},
 		}
-		log := runJob(t, c, JobOptions{Timeout: time.Hour}, 28*time.Minute)
+		log := runJob(t, c, Options{Timeout: time.Hour}, 28*time.Minute)
 		checkCalls(t, c.begun, 0, 15*time.Minute, 20*time.Minute, 25*time.Minute)
 		var skipped []any
 		for _, r := range log {
@@ -146,7 +146,7 @@ func TestJobGoesOnWhileTheAPIIsAway(t *testing.T) {
 			}
 			return &api.Unreachable{URL: "http://127.0.0.1:5000", Err: errors.New("connection refused")}
 		}}
-		log := runJob(t, c, JobOptions{Interval: time.Minute}, 150*time.Second)
+		log := runJob(t, c, Options{Interval: time.Minute}, 150*time.Second)
 		checkCalls(t, c.begun, 2*time.Minute)
 		if len(log) != 3 || log[0]["level"] != "ERROR" || log[1]["level"] != "ERROR" || log[2]["level"] != "INFO" {
 			t.Fatalf("log = %v, want two errors, then a run", log)
@@ -165,7 +165,7 @@ func TestJobNamesWhatIsNotReady(t *testing.T) {
 				return &api.Error{Problem: api.Problem{Detail: "not ready: source", Hint: "see DB_URL"}}
 			},
 		}
-		log := runJob(t, c, JobOptions{}, time.Minute)
+		log := runJob(t, c, Options{}, time.Minute)
 		checkCalls(t, c.begun)
 		if len(log) != 1 {
 			t.Fatalf("log = %v, want one record", log)
@@ -181,7 +181,7 @@ func TestJobNamesWhatIsNotReady(t *testing.T) {
 func TestJobTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{takes: func(int) time.Duration { return time.Hour }}
-		log := runJob(t, c, JobOptions{Timeout: 3 * time.Minute}, 6*time.Minute)
+		log := runJob(t, c, Options{Timeout: 3 * time.Minute}, 6*time.Minute)
 		checkCalls(t, c.begun, 0, 5*time.Minute)
 		if want := 3*time.Minute - 5*time.Second; c.waits[0] != want {
 			t.Errorf("the server was asked to wait %s, want %s", c.waits[0], want)
@@ -195,7 +195,7 @@ func TestJobTimeout(t *testing.T) {
 func TestJobStopsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{takes: func(int) time.Duration { return time.Hour }}
-		log := runJob(t, c, JobOptions{}, time.Second)
+		log := runJob(t, c, Options{}, time.Second)
 		if got := time.Since(c.start); got != time.Second {
 			t.Errorf("stopped after %s, want 1s", got)
 		}
@@ -209,11 +209,11 @@ func TestJobWait(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{
 		10 * time.Minute: 595 * time.Second, 10 * time.Second: 9 * time.Second, 1500 * time.Millisecond: time.Second, 500 * time.Millisecond: 0,
 	} {
-		if got := NewJob(JobOptions{Timeout: timeout}).wait(0); got != want {
+		if got := New(Options{Timeout: timeout}).wait(0); got != want {
 			t.Errorf("wait of a time-out of %s = %s, want %s", timeout, got, want)
 		}
 	}
-	if got := NewJob(JobOptions{Timeout: time.Minute}).wait(time.Hour); got != 0 {
+	if got := New(Options{Timeout: time.Minute}).wait(time.Hour); got != 0 {
 		t.Errorf("wait = %s, want 0 when nothing is left", got)
 	}
 }
@@ -238,7 +238,7 @@ func TestJobOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
 				tt.c.start = time.Now()
-				err := NewJob(JobOptions{Client: tt.c, Logger: telemetry.JobLogger(&log, slog.LevelInfo)}).Once(t.Context())
+				err := New(Options{Client: tt.c, Logger: telemetry.JobLogger(&log, slog.LevelInfo)}).Once(t.Context())
 				if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error = %v, want %q", err, tt.err)
 				}
@@ -256,7 +256,7 @@ func TestJobTellsTroubles(t *testing.T) {
 		{Name: "nothing_sent", Message: "nothing sent for 12 minutes while 3 rows wait: sending is paused", Hint: "pombo resume"},
 	}}}
 	var out bytes.Buffer
-	if err := NewJob(JobOptions{Client: c, Logger: telemetry.JobLogger(&out, slog.LevelInfo)}).Once(t.Context()); err != nil {
+	if err := New(Options{Client: c, Logger: telemetry.JobLogger(&out, slog.LevelInfo)}).Once(t.Context()); err != nil {
 		t.Errorf("error = %v, want none: the run was made", err)
 	}
 	log := records(t, &out)
