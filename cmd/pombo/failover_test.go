@@ -36,7 +36,7 @@ func TestFailoverOfTheLedger(t *testing.T) {
 	for name, wakes := range map[string]bool{"the old primary stays frozen": false, "the old primary wakes unfenced": true} {
 		t.Run(name, func(t *testing.T) {
 			primary, standby := twoServers(t, true)
-			deliverOver(t, both(primary, standby), func() (promoted time.Time, now string) {
+			deliverOver(t, both(primary, standby), func() time.Time {
 				primary.Freeze(t)
 				<-time.After(2 * time.Second)
 				if err := standby.Promote(t.Context()); err != nil {
@@ -45,8 +45,8 @@ func TestFailoverOfTheLedger(t *testing.T) {
 				if wakes {
 					primary.Wake()
 				}
-				return time.Now(), standby.DSN("postgres")
-			})
+				return time.Now()
+			}, func() string { return standby.DSN("postgres") })
 		})
 	}
 }
@@ -71,13 +71,13 @@ func TestFailoverAfterAKill(t *testing.T) {
 	for name, synchronous := range map[string]bool{"a standby that does not lag": false, "a synchronous standby": true} {
 		t.Run(name, func(t *testing.T) {
 			primary, standby := twoServers(t, synchronous)
-			deliverOver(t, both(primary, standby), func() (promoted time.Time, now string) {
+			deliverOver(t, both(primary, standby), func() time.Time {
 				primary.Kill()
 				if err := standby.Promote(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				return time.Now(), standby.DSN("postgres")
-			})
+				return time.Now()
+			}, func() string { return standby.DSN("postgres") })
 		})
 	}
 }
@@ -145,40 +145,70 @@ func loseCommits(t *testing.T, rows int, lag time.Duration, settings ...string) 
 	d.eachOnce(t, standby.DSN("postgres"))
 }
 
-// TestFailoverOfPatroni has the leader of a cluster hang for a minute and go on.
+// TestFailoverOfPatroni has the leader of a cluster crash, hang for a minute and go on,
+// and hand over.
 func TestFailoverOfPatroni(t *testing.T) {
 	nightly(t)
-	cluster := pgtest.Patroni(t, 3)
-	if _, _, err := ledger.Migrate(t.Context(), cluster.DSN("postgres")); err != nil {
-		t.Fatal(err)
+	type act func(ctx context.Context, t *testing.T, c *pgtest.Cluster, leader string) error
+	acts := map[string]act{
+		"crash": func(_ context.Context, _ *testing.T, c *pgtest.Cluster, leader string) error { return c.Crash(leader) },
+		"hang": func(_ context.Context, t *testing.T, c *pgtest.Cluster, leader string) error {
+			t.Helper()
+			wake, err := c.Freeze(leader)
+			if err == nil {
+				time.AfterFunc(time.Minute, wake)
+				t.Cleanup(wake)
+			}
+			return err
+		},
+		"switchover": func(ctx context.Context, _ *testing.T, c *pgtest.Cluster, leader string) error {
+			return c.Switchover(ctx, leader)
+		},
 	}
-	deliverOver(t, cluster.DSN("postgres"), func() (promoted time.Time, now string) {
-		leader, err := cluster.Leader(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
+	for _, test := range []struct {
+		name string
+		kept pgtest.ClusterOptions
+		acts []string
+	}{
+		{"etcd", pgtest.ClusterOptions{Nodes: 3}, []string{"hang"}},
+		{"etcd3", pgtest.ClusterOptions{Nodes: 3, Etcd3: true}, []string{"hang"}},
+		{"etcd3 and HAProxy", pgtest.ClusterOptions{Nodes: 3, Etcd3: true, Proxy: true}, []string{"crash", "hang", "switchover"}},
+	} {
+		for _, name := range test.acts {
+			t.Run(test.name+", "+name, func(t *testing.T) {
+				cluster := pgtest.Patroni(t, test.kept)
+				if _, _, err := ledger.Migrate(t.Context(), cluster.DSN("postgres")); err != nil {
+					t.Fatal(err)
+				}
+				lead := func(other string) string {
+					t.Helper()
+					leader, err := cluster.Leader(t.Context(), other)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return leader
+				}
+				deliverOver(t, cluster.DSN("postgres"), func() time.Time {
+					leader := lead("")
+					if err := acts[name](t.Context(), t, cluster, leader); err != nil {
+						t.Fatal(err)
+					}
+					lead(leader)
+					return time.Now()
+				}, func() string { return cluster.NodeDSN(lead(""), "postgres") }, "BLIP_MESSAGES_PER_SECOND=250") // so slow that they still send when it wakes
+			})
 		}
-		wake, err := cluster.Freeze(leader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.AfterFunc(time.Minute, wake)
-		t.Cleanup(wake)
-		next, err := cluster.Leader(t.Context(), leader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return time.Now(), cluster.NodeDSN(next, "postgres")
-	})
+	}
 }
 
 // deliverOver has two servers deliver 20,000 rows over a ledger whose database fails
 // over in the middle of it, and sees that each row goes once, that nothing is left in
 // hands, that GET /readyz tells of it within the lease, and that sending goes on
 // within ten seconds of the new primary's being there.
-func deliverOver(t *testing.T, address string, failover func() (promoted time.Time, now string)) {
+func deliverOver(t *testing.T, address string, failover func() (promoted time.Time), now func() string, settings ...string) {
 	t.Helper()
 	const rows = 20_000
-	d := deliver(t, 2, rows, address)
+	d := deliver(t, 2, rows, address, settings...)
 	d.sent(t, rows/4)
 	begun := time.Now()
 	told := make(chan time.Duration, 1)
@@ -193,7 +223,7 @@ func deliverOver(t *testing.T, address string, failover func() (promoted time.Ti
 		}
 		told <- time.Since(begun)
 	}()
-	promoted, now := failover()
+	promoted := failover()
 	sent := d.sim.Counts().Messages
 	if sent == rows {
 		t.Fatal("it came too late to prove anything")
@@ -215,5 +245,5 @@ func deliverOver(t *testing.T, address string, failover func() (promoted time.Ti
 
 	d.settled(t, 4*time.Minute)
 	t.Logf("all was done %s after the old primary hung", time.Since(begun).Round(time.Second))
-	d.eachOnce(t, now)
+	d.eachOnce(t, now())
 }
