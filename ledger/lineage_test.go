@@ -285,3 +285,27 @@ func TestServerThatWentBack(t *testing.T) {
 		})
 	}
 }
+
+// TestStandbyThatNeedNotHaveAll: that no standby has to have every commit any more is
+// noted soon, and not only with the next connection, which may lead to that standby.
+func TestStandbyThatNeedNotHaveAll(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(10, 1)...) // by the other writer
+	must(t, db.Check(t.Context()))
+	if _, err := db.read.ExecContext(t.Context(), `UPDATE lineage SET safe = 1`); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		mustEnqueue(t, db, testRows(want, 1)...)
+		must(t, db.Check(t.Context()))
+		var safe int
+		must(t, db.get(t.Context(), `SELECT safe FROM lineage`, nil, &safe))
+		if safe != want {
+			t.Errorf("safe = %d, want %d", safe, want)
+		}
+		for _, p := range []*postgres{db.dialect.(*postgres), db.dialect.(*postgres).other} {
+			p.greetedAt = p.greetedAt.Add(-greetOwnAgain)
+		}
+	}
+	mustNotice(t, db, false)
+}

@@ -10,7 +10,8 @@ import (
 )
 
 // How a ledger on PostgreSQL notices that it has lost something. Two signs, and
-// each writer looks for them on every new connection, before it writes anything:
+// each writer looks for them on every new connection, before it writes anything, and
+// every minute:
 //
 // Its own last transaction is not there. Each writer counts its transactions in a
 // row of its own (postgres_write.go) and remembers the number, so this is certain.
@@ -27,8 +28,13 @@ import (
 // What nobody can tell: a backup that was put back into the same server while all
 // processes were stopped.
 
-// greetAgain is how long a session that a pooler may lead elsewhere is trusted.
-const greetAgain = 2 * time.Second
+// How long a session is trusted. One that a pooler may lead elsewhere: not long. One of
+// the server's own stays on it, but whether a standby has to have every commit may be
+// changed under it.
+const (
+	greetAgain    = 2 * time.Second
+	greetOwnAgain = time.Minute
+)
 
 const (
 	serverQuery = `SELECT (SELECT CAST(system_identifier AS text) FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
@@ -41,7 +47,11 @@ const (
 
 // greet looks for the signs, where the session may be a new one.
 func (p *postgres) greet(ctx context.Context, c *pgx.Conn) error {
-	if p.greeted == c && (p.own || time.Since(p.greetedAt) < greetAgain) {
+	trusted := greetAgain
+	if p.own {
+		trusted = greetOwnAgain
+	}
+	if p.greeted == c && time.Since(p.greetedAt) < trusted {
 		return nil
 	}
 	if p.number > 0 {

@@ -30,23 +30,34 @@ func nightly(t *testing.T) {
 
 // TestFailoverOfTheLedger has two servers deliver while their primary hangs and its
 // synchronous standby takes over; in one case the old primary wakes, and nobody has
-// told it.
+// told it. In the last one nobody tells the primary of an asynchronous standby either.
 func TestFailoverOfTheLedger(t *testing.T) {
 	nightly(t)
-	for name, wakes := range map[string]bool{"the old primary stays frozen": false, "the old primary wakes unfenced": true} {
-		t.Run(name, func(t *testing.T) {
-			primary, standby := twoServers(t, true)
+	for _, test := range []struct {
+		name                      string
+		synchronous, hangs, wakes bool
+		settings                  []string
+	}{
+		{"the old primary stays frozen", true, true, false, nil},
+		{"the old primary wakes unfenced", true, true, true, nil},
+		// The wait is longer than it takes until both have left the old primary.
+		{"the old primary goes on unfenced, with an asynchronous standby", false, false, false, []string{"UNCERTAIN_WAIT=15s", "BLIP_MESSAGES_PER_SECOND=500"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			primary, standby := twoServers(t, test.synchronous)
 			deliverOver(t, both(primary, standby), func() time.Time {
-				primary.Freeze(t)
-				<-time.After(2 * time.Second)
+				if test.hangs {
+					primary.Freeze(t)
+					<-time.After(2 * time.Second)
+				}
 				if err := standby.Promote(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if wakes {
+				if test.wakes {
 					primary.Wake()
 				}
 				return time.Now()
-			}, func() string { return standby.DSN("postgres") })
+			}, func() string { return standby.DSN("postgres") }, test.settings...)
 		})
 	}
 }
@@ -60,7 +71,7 @@ func both(primary, standby *pgtest.Server) string {
 // and an asynchronous standby takes over that lacks what was committed last.
 func TestFailoverThatLosesCommits(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	loseCommits(t, 2000, time.Second, "BLIP_TIMEOUT=2s", "UNCERTAIN_WAIT=2s", "BLIP_MESSAGES_PER_SECOND=500")
+	loseCommits(t, 1500, time.Second, "BLIP_TIMEOUT=2s", "UNCERTAIN_WAIT=2s", "BLIP_MESSAGES_PER_SECOND=500")
 }
 
 // TestFailoverAfterAKill is the same with 20,000 rows at full speed: with a standby

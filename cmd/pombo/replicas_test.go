@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"pombo"
 	"pombo/api"
 	"pombo/blipsim"
 	"pombo/ledger"
@@ -154,6 +155,34 @@ func (d *delivery) eachOnce(t *testing.T, ledger string) {
 	}
 	if c := d.sim.Counts(); c.Messages != int64(d.rows) || c.IDs != int64(d.rows) || c.Doubled != 0 {
 		t.Errorf("%d messages with %d ids, %d of them doubled; want %d, each once", c.Messages, c.IDs, c.Doubled, d.rows)
+		d.tell(t, look)
+	}
+}
+
+// tell logs what the ledger and the servers know of the first rows that have no message
+// or several.
+func (d *delivery) tell(t *testing.T, look *pgx.Conn) {
+	t.Helper()
+	sent, told := d.sim.Deliveries(), 0
+	for row := 1; row <= d.rows && told < 3; row++ {
+		key := pombo.Key{Source: "NOTIFICACAO", Row: strconv.Itoa(row), Generation: 1}
+		n := sent[string(key.ID())]
+		if n == 1 {
+			continue
+		}
+		told++
+		var knows string
+		if err := look.QueryRow(t.Context(), `SELECT coalesce(string_agg(seq || ' ' || source || ' ' || state || ' ' || history, '; '), 'nothing') FROM notification WHERE row_key = $1`, key.Row).Scan(&knows); err != nil {
+			knows = err.Error()
+		}
+		t.Logf("row %s (%s): %d messages; the ledger knows %s", key.Row, key.ID(), n, knows)
+		for i, r := range d.replicas {
+			for line := range strings.Lines(r.out.String()) {
+				if strings.Contains(line, string(key.ID())) {
+					t.Logf("server %d: %s", i+1, strings.TrimSpace(line))
+				}
+			}
+		}
 	}
 }
 
