@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -308,4 +309,31 @@ func TestStandbyThatNeedNotHaveAll(t *testing.T) {
 		}
 	}
 	mustNotice(t, db, false)
+}
+
+// TestNumbersOfWhatWasLost: what a process still has in its hands of what the ledger
+// has lost is not recorded for a row that was taken in since.
+func TestNumbersOfWhatWasLost(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(0, 1)...)
+	n := mustClaim(t, db, "w", 1)[0]
+	attempt, err := db.Begin(t.Context(), n, "")
+	must(t, err)
+	for _, s := range []string{
+		`DELETE FROM notification`, `UPDATE writer SET number = number - 1`, `ALTER TABLE notification ALTER COLUMN seq RESTART`,
+	} {
+		if _, err := db.read.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustEnqueue(t, db, testRows(1, 1)...)
+	for _, from := range []pombo.State{pombo.Sending, pombo.Uncertain} {
+		o := accepted(n, attempt)
+		o.From = from
+		if err := db.Finish(t.Context(), o); !errors.Is(err, pombo.ErrNotFound) {
+			t.Errorf("from %s: %v, want that it is not there", from, err)
+		}
+	}
+	must(t, db.Settled(t.Context(), []pombo.Settled{{Settlement: pombo.Settlement{Seq: n.Seq, Code: "2"}, Result: pombo.SettleDone}}))
+	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 1})
 }

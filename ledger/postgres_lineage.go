@@ -39,10 +39,13 @@ const (
 const (
 	serverQuery = `SELECT (SELECT CAST(system_identifier AS text) FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
 		CAST(current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS integer)`
-	notedQuery   = `SELECT server, safe FROM lineage`
-	noteServer   = `UPDATE lineage SET server = $1, safe = $2 WHERE server = $3`
-	behindQuery  = `SELECT coalesce((SELECT number FROM writer WHERE name = $1), 0)`
-	handledQuery = `SELECT count, server, safe, coalesce(/*clock*/?1 - noticed <= CAST(?2 AS bigint), false), /*clock*/?1 FROM lineage FOR UPDATE`
+	notedQuery  = `SELECT server, safe FROM lineage`
+	noteServer  = `UPDATE lineage SET server = $1, safe = $2 WHERE server = $3`
+	behindQuery = `SELECT coalesce((SELECT number FROM writer WHERE name = $1), 0)`
+	// skipStatement has the numbers of what was lost not given out again: somebody may
+	// still work on it, and would record its results for other rows.
+	skipStatement = `SELECT skip_numbers()`
+	handledQuery  = `SELECT count, server, safe, coalesce(/*clock*/?1 - noticed <= CAST(?2 AS bigint), false), /*clock*/?1 FROM lineage FOR UPDATE`
 )
 
 // greet looks for the signs, where the session may be a new one.
@@ -142,6 +145,9 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	}
 	if handled {
 		return tx.Rollback(ctx)
+	}
+	if _, err := tx.Exec(ctx, skipStatement); err != nil {
+		return err
 	}
 	marked, err := tx.Exec(ctx, p.text(lostStatement), now)
 	if err != nil {

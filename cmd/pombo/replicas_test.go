@@ -165,7 +165,7 @@ func (d *delivery) tell(t *testing.T, look *pgx.Conn) {
 	t.Helper()
 	sent, told := d.sim.Deliveries(), 0
 	for row := 1; row <= d.rows && told < 3; row++ {
-		key := pombo.Key{Source: "NOTIFICACAO", Row: strconv.Itoa(row), Generation: 1}
+		key := pombo.Key{Source: "notificacao", Row: strconv.Itoa(row), Generation: 1}
 		n := sent[string(key.ID())]
 		if n == 1 {
 			continue
