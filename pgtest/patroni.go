@@ -315,7 +315,7 @@ func (c *Cluster) Switchover(ctx context.Context, leader string) error {
 	defer func() { _ = answer.Body.Close() }()
 	said, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("Patroni answers %s: %s", answer.Status, said) //nolint:staticcheck // a name
+		err = fmt.Errorf("Patroni answers %s: %s", answer.Status, said)
 	}
 	return err
 }

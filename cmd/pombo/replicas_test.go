@@ -72,7 +72,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	t.Logf("killed after %d messages; intake was taken over after %s", sent, time.Since(start).Round(time.Millisecond))
 	killed.begin(t)
 
-	d.settled(t, 4*time.Minute)
+	d.settled(t)
 	d.eachOnce(t, database)
 }
 
@@ -127,10 +127,10 @@ func (d *delivery) sent(t *testing.T, n int) {
 }
 
 // settled waits until the table says of every row that it was sent.
-func (d *delivery) settled(t *testing.T, limit time.Duration) {
+func (d *delivery) settled(t *testing.T) {
 	t.Helper()
 	settled := 0 // rows from the first on
-	if err := waitFor(limit, func() (bool, error) {
+	if err := waitFor(4*time.Minute, func() (bool, error) {
 		for settled < d.rows {
 			if row, _ := d.table.Row(settled + 1); row["CD_STATUS"] != "2" {
 				break
