@@ -37,22 +37,22 @@ dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for 
 
 .PHONY: profile
 profile: ## Record anew where the program spends its time, which build and dist go by
-	go test ./app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
+	go test ./internal/app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
 
 .PHONY: bench
 bench: ## Messages a second against a bare loop of the same calls, and memory
-	go run ./bench
+	go run ./test/bench
 
 CHAOS ?= -rows 1000000 -kills 1000
 
 .PHONY: chaos
 chaos: ## Kills, freezes and cuts the real program 1,000 times over 1,000,000 rows on each ledger (CHAOS="-rows 20000 -kills 60" for less)
-	go run ./chaos $(CHAOS)
+	go run ./test/chaos $(CHAOS)
 
 .PHONY: fuzz
 fuzz: ## Each fuzz test for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) ./scripts/test fuzz
 
 .PHONY: docs
-docs: ## docs/configuration.md and .env.example from the table in config/
-	go test ./config -update
+docs: ## docs/configuration.md and .env.example from the table in internal/config/
+	go test ./internal/config -update

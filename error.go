@@ -29,19 +29,19 @@ const MaxEnvelopes = 5000
 
 // Reached says whether a request got to Blip. It decides whether a second one
 // may be sent.
-type Reached uint8
+type Delivery uint8
 
 // What is known of a request.
 const (
-	ReachedUnknown Reached = iota // it left, whole or in part, and no answer came
-	ReachedNo                     // it never left whole, or Blip refused it
-	ReachedYes                    // Blip answered
+	MaybeSent  Delivery = iota // it left, whole or in part, and no answer came
+	NotSent                    // it never left whole, or Blip refused it
+	ReachedYes                 // Blip answered
 )
 
 // String returns "unknown", "no" or "yes".
-func (r Reached) String() string {
+func (r Delivery) String() string {
 	switch r {
-	case ReachedNo:
+	case NotSent:
 		return "no"
 	case ReachedYes:
 		return "yes"
@@ -53,13 +53,13 @@ func (r Reached) String() string {
 // Error is a failure on the way to Blip with the decision that follows from it.
 // The decision is made once, in one table (package blip); everybody else obeys.
 type Error struct {
-	Reason  Reason
-	Retry   bool          // a later attempt makes sense
-	Reached Reached       // whether Blip has the request
-	Pause   time.Duration // stop all sending of the bot this long; 0 = do not
-	Code    int           // Blip's or the channel's code, or the HTTP status; 0 = none
-	Detail  string        // a safe sentence: no phone, no name, no text, no key
-	Err     error         // the cause, for operators; may be nil; must be safe too
+	Reason   Reason
+	Retry    bool          // a later attempt makes sense
+	Delivery Delivery      // whether Blip has the request
+	Pause    time.Duration // stop all sending of the bot this long; 0 = do not
+	Code     int           // Blip's or the channel's code, or the HTTP status; 0 = none
+	Detail   string        // a safe sentence: no phone, no name, no text, no key
+	Err      error         // the cause, for operators; may be nil; must be safe too
 }
 
 // Error returns the reason and the detail. It is safe to log.

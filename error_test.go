@@ -21,10 +21,10 @@ func TestErrorSaysItsReasonAndKeepsItsCause(t *testing.T) {
 
 // The zero value must be the careful one: unknown, so that nothing is sent twice.
 func TestZeroReachedIsUnknown(t *testing.T) {
-	if got := (&Error{}).Reached; got != ReachedUnknown || got.String() != "unknown" {
+	if got := (&Error{}).Delivery; got != MaybeSent || got.String() != "unknown" {
 		t.Errorf("reached = %s, want unknown", got)
 	}
-	if ReachedNo.String() != "no" || ReachedYes.String() != "yes" {
-		t.Errorf("words are %s and %s", ReachedNo, ReachedYes)
+	if NotSent.String() != "no" || ReachedYes.String() != "yes" {
+		t.Errorf("words are %s and %s", NotSent, ReachedYes)
 	}
 }

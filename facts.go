@@ -20,11 +20,11 @@ type Progress struct {
 	TakenIn  time.Time // the beginning of the last pass that saw every pending row
 	// InHand is how many notifications the process has claimed and not ended, and
 	// Claimed when the first of them came since the last end of a try.
-	InHand  int
-	Claimed time.Time
+	InFlight      int
+	InFlightSince time.Time
 	// Patience is how long rows may wait, with no try ending, until something must
 	// be wrong.
-	Patience time.Duration
+	IdleLimit time.Duration
 
 	// The last trouble with Blip; none once it has taken a message.
 	Blip   Reason
@@ -37,16 +37,16 @@ type Progress struct {
 
 	// Pending rows that the last pass could not take in as they are, and since
 	// when the first of them has been seen so.
-	LeftOut      int
-	LeftOutSince time.Time
+	RejectedRows  int
+	RejectedSince time.Time
 
 	// Finished counts the rows that the last pass saw pending although they are
 	// finished here: no code is written to them, and nothing will be sent.
 	Finished int
 
-	// Unheard is since when Blip has taken messages without telling what became
+	// NoReceiptsSince is since when Blip has taken messages without telling what became
 	// of any of them.
-	Unheard time.Time
+	NoReceiptsSince time.Time
 
 	// Recategorized names the templates that WhatsApp has lately moved into
 	// another category.
@@ -56,7 +56,7 @@ type Progress struct {
 // Facts is what is known about why something goes, or does not, at one moment.
 // It is the one place that judges; metrics, GET /readyz and its check of sending
 // all repeat it.
-type Facts struct {
+type Snapshot struct {
 	Now      time.Time
 	Backlog  Backlog
 	Pause    Pause
@@ -75,65 +75,65 @@ const (
 )
 
 // due says why the rows wait that could go now.
-func (f Facts) due() Why {
+func (f Snapshot) cause() WaitReason {
 	p := f.Progress
 	switch {
-	case f.Paused && f.Pause.Reason.Why() == WhyBlip: // Blip is away, or refuses the bot
-		return WhyBlip
+	case f.Paused && f.Pause.Reason.WaitReason() == WaitBlip: // Blip is away, or refuses the bot
+		return WaitBlip
 	case f.Paused:
-		return WhyPaused
+		return WaitPaused
 	case !p.Ledger.IsZero():
-		return WhyLedger
+		return WaitLedger
 	case p.Blip != NoReason && f.lately(p.BlipAt):
-		return WhyBlip
-	case f.still() < p.Patience || f.Backlog.Ready > 0 && p.InHand == 0 && f.Now.Sub(f.Backlog.ReadySince) < p.Patience:
-		return WhyRate
+		return WaitBlip
+	case f.idleFor() < p.IdleLimit || f.Backlog.Ready > 0 && p.InFlight == 0 && f.Now.Sub(f.Backlog.ReadySince) < p.IdleLimit:
+		return WaitRate
 	}
-	return WhyNone
+	return WaitUnexplained
 }
 
 // still is how long no try has ended, though one could have.
-func (f Facts) still() time.Duration {
+func (f Snapshot) idleFor() time.Duration {
 	p := f.Progress
-	return f.Now.Sub(latestOf(p.Started, p.Moved, p.Resumed, p.Claimed))
+	return f.Now.Sub(latestOf(p.Started, p.Moved, p.Resumed, p.InFlightSince))
 }
 
 // lately reports whether what Blip said then still explains that nothing goes.
-func (f Facts) lately(t time.Time) bool {
-	return f.Now.Sub(t) < max(f.Progress.Patience, longUnsent)
+func (f Snapshot) lately(t time.Time) bool {
+	return f.Now.Sub(t) < max(f.Progress.IdleLimit, longUnsent)
 }
 
 func latestOf(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // Stuck reports whether rows are due or in hand, nothing goes and nothing explains
 // it.
-func (f Facts) Stuck() bool { return f.waits() && f.due() == WhyNone }
+func (f Snapshot) Stuck() bool { return f.waits() && f.cause() == WaitUnexplained }
 
 // Stalled reports whether nothing goes through a fault on this side: Stuck, or the
 // ledger has not been written for a minute.
-func (f Facts) Stalled() bool {
-	return f.Stuck() || f.waits() && f.due() == WhyLedger && f.Now.Sub(f.Progress.Ledger) >= shortTrouble
+func (f Snapshot) Stalled() bool {
+	return f.Stuck() || f.waits() && f.cause() == WaitLedger && f.Now.Sub(f.Progress.Ledger) >= shortTrouble
 }
 
-func (f Facts) waits() bool { return f.Backlog.Ready > 0 || f.Progress.InHand > 0 }
+func (f Snapshot) waits() bool { return f.Backlog.Ready > 0 || f.Progress.InFlight > 0 }
 
 // Waiting returns how many queued notifications wait, by why; every word has its
 // count. Those that could go now share one answer. The others are told by the
 // reasons of a sample of them.
-func (f Facts) Waiting() map[Why]int {
-	n := make(map[Why]int, len(Whys()))
-	for _, w := range Whys() {
+func (f Snapshot) Waiting() map[WaitReason]int {
+	n := make(map[WaitReason]int, len(WaitReasons()))
+	for _, w := range WaitReasons() {
 		n[w] = 0
 	}
 	ready := min(f.Backlog.Ready, f.Backlog.States[Queued])
-	n[f.due()] += ready
+	n[f.cause()] += ready
 	sampled := 0
 	for _, k := range f.Backlog.Later {
 		sampled += k
 	}
 	// Scaled up, the largest share takes what rounding leaves over.
 	later, left := f.Backlog.States[Queued]-ready, f.Backlog.States[Queued]-ready
-	largest := WhyScheduled
+	largest := WaitScheduled
 	for _, w := range slices.Sorted(maps.Keys(f.Backlog.Later)) {
 		k := f.Backlog.Later[w]
 		share := int(math.Floor(float64(later) * float64(k) / float64(max(sampled, 1))))
@@ -148,34 +148,34 @@ func (f Facts) Waiting() map[Why]int {
 }
 
 // Trouble is one thing that is not as it should be.
-type Trouble struct {
-	Name     string    // a word of a closed list
-	Since    time.Time // zero = it is not known
-	Count    int       // how many rows it is about; 0 = it is not about rows
-	Sentence string
-	Todo     string
+type Alert struct {
+	Name    string    // a word of a closed list
+	Since   time.Time // zero = it is not known
+	Count   int       // how many rows it is about; 0 = it is not about rows
+	Message string
+	Hint    string
 }
 
 // Troubles lists what is not as it should be, the worst first. No phone, name,
 // text or secret is in it.
-func (f Facts) Troubles() []Trouble {
-	var list []Trouble
+func (f Snapshot) Alerts() []Alert {
+	var list []Alert
 	add := func(name string, since time.Time, count int, todo, format string, args ...any) {
-		list = append(list, Trouble{name, since, count, fmt.Sprintf(format, args...), todo})
+		list = append(list, Alert{name, since, count, fmt.Sprintf(format, args...), todo})
 	}
 	b, p := f.Backlog, f.Progress
 	ago := func(t time.Time) string { return span(f.Now.Sub(t)) }
 	long := func(t time.Time, d time.Duration) bool { return !t.IsZero() && f.Now.Sub(t) >= d }
 
 	if long(p.Ledger, shortTrouble) {
-		add("ledger", p.Ledger, 0, WhyLedger.Todo(), "the ledger has not been written for %s; nothing is sent meanwhile", ago(p.Ledger))
+		add("ledger", p.Ledger, 0, WaitLedger.Hint(), "the ledger has not been written for %s; nothing is sent meanwhile", ago(p.Ledger))
 	}
 	if r := f.refused(); r != NoReason {
 		name := "key_refused"
 		if r == AccountLimited {
 			name = "account_limited"
 		}
-		add(name, p.BlipAt, 0, r.Todo(), "%s", r.Sentence())
+		add(name, p.BlipAt, 0, r.Hint(), "%s", r.Message())
 	}
 	if f.Paused && f.Pause.By == "pombo" {
 		add("same_failure", time.Time{}, 0, "see its reason with pombo list --state failed, mend the cause, then pombo resume; the rows that failed are retried with pombo retry",
@@ -184,15 +184,15 @@ func (f Facts) Troubles() []Trouble {
 	if t, is := f.unsent(); is {
 		list = append(list, t)
 	}
-	if n := f.Waiting()[WhyTemplate]; n > 0 {
-		add("template", time.Time{}, n, WhyTemplate.Todo(), "%s: %s", waitSentence(n), WhyTemplate.Sentence())
+	if n := f.Waiting()[WaitTemplate]; n > 0 {
+		add("template", time.Time{}, n, WaitTemplate.Hint(), "%s: %s", waitSentence(n), WaitTemplate.Message())
 	}
 	if recently := !b.WentBack.IsZero() && f.Now.Sub(b.WentBack) < time.Hour; recently {
 		add("ledger_went_back", b.WentBack, b.States[Uncertain], "nothing: the rows and Blip are asked before anything of it is sent; find out why the ledger lost it",
 			"%s ago it was noticed that the ledger has lost something", ago(b.WentBack))
 	}
 	if b.Resends > 0 {
-		add("resends", b.ResendsSince, b.Resends, WhyResends.Todo(), "%s set back to pending, as when the database of the table went back; nothing of it is sent", rowsWere(b.Resends))
+		add("resends", b.ResendsSince, b.Resends, WaitResends.Hint(), "%s set back to pending, as when the database of the table went back; nothing of it is sent", rowsWere(b.Resends))
 	}
 	if long(b.UncheckedSince, 2*time.Minute) {
 		add("doubts_behind", b.UncheckedSince, b.States[Uncertain], "see whether Blip answers, and whether BLIP_COMMANDS_PER_SECOND leaves room for its questions",
@@ -207,18 +207,18 @@ func (f Facts) Troubles() []Trouble {
 			"the results of %s are not yet in the table, for %s", rowsOf(b.Due), ago(b.DueSince))
 	}
 	if long(p.Intake, shortTrouble) {
-		add("intake", p.Intake, 0, WhySource.Todo(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
+		add("intake", p.Intake, 0, WaitSource.Hint(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
 	}
-	if p.LeftOut > 0 {
-		add("left_out", p.LeftOutSince, p.LeftOut, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", CountRowProblems(p.LeftOut), ago(p.LeftOutSince))
+	if p.RejectedRows > 0 {
+		add("rejected_rows", p.RejectedSince, p.RejectedRows, "mend the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", CountRowProblems(p.RejectedRows), ago(p.RejectedSince))
 	}
 	if p.Finished > 0 {
 		add("finished_pending", time.Time{}, p.Finished, "set STATUS_FAILED, which is for what expired and for opt-outs too; give the rows that have ended their code by hand",
 			"%s pending in the table and finished here: nothing will be sent, and nobody sees that in the table", areRows(p.Finished))
 	}
-	if long(p.Unheard, longUnheard) {
-		add("receipts_stopped", p.Unheard, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",
-			"messages have been accepted for %s and no receipt came", ago(p.Unheard))
+	if long(p.NoReceiptsSince, longUnheard) {
+		add("receipts_stopped", p.NoReceiptsSince, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",
+			"messages have been accepted for %s and no receipt came", ago(p.NoReceiptsSince))
 	}
 	if len(p.Recategorized) > 0 {
 		add("template_category", time.Time{}, 0, "see pombo templates: price, limits and opt-outs follow the category; change the text and have it approved again if it is wrong",
@@ -228,7 +228,7 @@ func (f Facts) Troubles() []Trouble {
 }
 
 // refused is why Blip refuses the bot, if that was its last word.
-func (f Facts) refused() Reason {
+func (f Snapshot) refused() Reason {
 	for _, r := range []Reason{f.Pause.Reason, f.Progress.Blip} {
 		switch r {
 		case Unauthorized, Forbidden, AccountBlocked, AccountLimited, NumberNotReady:
@@ -242,25 +242,25 @@ func (f Facts) refused() Reason {
 
 // unsent tells that nothing goes though rows wait, and why; is says whether it
 // is so.
-func (f Facts) unsent() (t Trouble, is bool) {
+func (f Snapshot) unsent() (t Alert, is bool) {
 	waiting := f.Waiting()
-	n := f.Backlog.States[Queued] - waiting[WhyScheduled] - waiting[WhyResends]
+	n := f.Backlog.States[Queued] - waiting[WaitScheduled] - waiting[WaitResends]
 	since := latestOf(f.Progress.Accepted, f.Progress.Started, f.Backlog.Oldest)
 	if n <= 0 || f.Now.Sub(since) < longUnsent {
-		return Trouble{}, false
+		return Alert{}, false
 	}
 	// What most of them wait for; of equals, the first in the list.
-	why := slices.MaxFunc(slices.DeleteFunc(Whys(), func(w Why) bool { return w == WhyScheduled || w == WhyResends }), func(a, b Why) int {
+	why := slices.MaxFunc(slices.DeleteFunc(WaitReasons(), func(w WaitReason) bool { return w == WaitScheduled || w == WaitResends }), func(a, b WaitReason) int {
 		return cmp.Compare(waiting[a], waiting[b])
 	})
-	sentence, reason := why.Sentence(), NoReason
+	sentence, reason := why.Message(), NoReason
 	switch {
-	case f.Paused && (why == WhyPaused || why == WhyBlip):
+	case f.Paused && (why == WaitPaused || why == WaitBlip):
 		reason = f.Pause.Reason
 		if !f.Pause.Until.IsZero() {
 			sentence += " until " + f.clock(f.Pause.Until)
 		}
-	case why == WhyBlip:
+	case why == WaitBlip:
 		reason = f.Progress.Blip
 	}
 	if reason != NoReason {
@@ -271,11 +271,11 @@ func (f Facts) unsent() (t Trouble, is bool) {
 		by = " by this process"
 	}
 	sentence = fmt.Sprintf("nothing sent%s for %s while %s: %s", by, span(f.Now.Sub(since)), waitSentence(n), sentence)
-	return Trouble{"nothing_sent", since, n, sentence, why.Todo()}, true
+	return Alert{"nothing_sent", since, n, sentence, why.Hint()}, true
 }
 
 // clock writes a time in the zone of Now, with its day when that is another one.
-func (f Facts) clock(t time.Time) string {
+func (f Snapshot) clock(t time.Time) string {
 	t = t.In(f.Now.Location())
 	if t.YearDay() == f.Now.YearDay() && t.Year() == f.Now.Year() {
 		return t.Format("15:04")

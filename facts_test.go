@@ -11,12 +11,12 @@ import (
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.FixedZone("", -3*3600))
 
 // waiting is a moment at which ten rows are due and nothing has happened for an hour.
-func waiting(change func(*Facts)) Facts {
+func waiting(change func(*Snapshot)) Snapshot {
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
-	f := Facts{
+	f := Snapshot{
 		Now:      noon,
 		Backlog:  Backlog{States: map[State]int{Queued: 10}, Oldest: ago(time.Hour), Ready: 10, ReadySince: ago(time.Hour)},
-		Progress: Progress{Started: ago(24 * time.Hour), Accepted: ago(time.Hour), Moved: ago(time.Hour), Patience: 5 * time.Minute},
+		Progress: Progress{Started: ago(24 * time.Hour), Accepted: ago(time.Hour), Moved: ago(time.Hour), IdleLimit: 5 * time.Minute},
 	}
 	change(&f)
 	return f
@@ -24,37 +24,37 @@ func waiting(change func(*Facts)) Facts {
 
 func TestEachWhyOfDueRows(t *testing.T) {
 	for _, test := range []struct {
-		why    Why
-		change func(*Facts)
+		why    WaitReason
+		change func(*Snapshot)
 	}{
-		{WhyNone, func(*Facts) {}},
-		{WhyPaused, func(f *Facts) { f.Paused = true }},
-		{WhyBlip, func(f *Facts) { f.Paused, f.Pause.Reason = true, Unauthorized }},
-		{WhyPaused, func(f *Facts) { f.Paused, f.Pause.Reason = true, RateLimited }},
-		{WhyLedger, func(f *Facts) { f.Progress.Ledger = noon }},
-		{WhyBlip, func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Minute) }},
-		{WhyNone, func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Hour) }}, // long ago explains nothing
-		{WhyRate, func(f *Facts) { f.Progress.Moved = noon.Add(-time.Second) }},
-		{WhyRate, func(f *Facts) { f.Progress.Started = noon.Add(-time.Second) }},
-		{WhyRate, func(f *Facts) { f.Progress.Resumed = noon.Add(-time.Second) }},
-		{WhyRate, func(f *Facts) { f.Backlog.ReadySince = noon.Add(-time.Second) }}, // they have just become due
-		{WhyRate, func(f *Facts) { f.Progress.Patience = 2 * time.Hour }},           // a slow rate
+		{WaitUnexplained, func(*Snapshot) {}},
+		{WaitPaused, func(f *Snapshot) { f.Paused = true }},
+		{WaitBlip, func(f *Snapshot) { f.Paused, f.Pause.Reason = true, Unauthorized }},
+		{WaitPaused, func(f *Snapshot) { f.Paused, f.Pause.Reason = true, RateLimited }},
+		{WaitLedger, func(f *Snapshot) { f.Progress.Ledger = noon }},
+		{WaitBlip, func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Minute) }},
+		{WaitUnexplained, func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Hour) }}, // long ago explains nothing
+		{WaitRate, func(f *Snapshot) { f.Progress.Moved = noon.Add(-time.Second) }},
+		{WaitRate, func(f *Snapshot) { f.Progress.Started = noon.Add(-time.Second) }},
+		{WaitRate, func(f *Snapshot) { f.Progress.Resumed = noon.Add(-time.Second) }},
+		{WaitRate, func(f *Snapshot) { f.Backlog.ReadySince = noon.Add(-time.Second) }}, // they have just become due
+		{WaitRate, func(f *Snapshot) { f.Progress.IdleLimit = 2 * time.Hour }},          // a slow rate
 	} {
 		f := waiting(test.change)
 		if got := f.Waiting()[test.why]; got != 10 {
 			t.Errorf("%s: waiting = %v, want 10 for it", test.why, f.Waiting())
 		}
-		if got, want := f.Stuck(), test.why == WhyNone; got != want {
+		if got, want := f.Stuck(), test.why == WaitUnexplained; got != want {
 			t.Errorf("%s: stuck = %v, want %v", test.why, got, want)
 		}
 	}
 }
 
 func TestNothingDueIsNotStuck(t *testing.T) {
-	if waiting(func(f *Facts) { f.Backlog.Ready, f.Backlog.ReadySince = 0, time.Time{} }).Stuck() {
+	if waiting(func(f *Snapshot) { f.Backlog.Ready, f.Backlog.ReadySince = 0, time.Time{} }).Stuck() {
 		t.Error("stuck, want not: no row is due")
 	}
-	if !waiting(func(f *Facts) { f.Backlog.Ready, f.Progress.InHand = 0, 1 }).Stuck() {
+	if !waiting(func(f *Snapshot) { f.Backlog.Ready, f.Progress.InFlight = 0, 1 }).Stuck() {
 		t.Error("not stuck, though a notification has been in hand for an hour")
 	}
 }
@@ -63,7 +63,7 @@ func TestNothingDueIsNotStuck(t *testing.T) {
 // be called ready.
 func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
 	for since, want := range map[time.Duration]bool{30 * time.Second: false, time.Minute: true} {
-		f := waiting(func(f *Facts) { f.Progress.Ledger = noon.Add(-since) })
+		f := waiting(func(f *Snapshot) { f.Progress.Ledger = noon.Add(-since) })
 		if f.Stuck() || f.Stalled() != want {
 			t.Errorf("stuck %t, stalled %t after %s, want false and %t", f.Stuck(), f.Stalled(), since, want)
 		}
@@ -72,22 +72,22 @@ func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
 
 // Every reason for which a row is put back leads to a word; none is forgotten.
 func TestWhyOfAReason(t *testing.T) {
-	want := map[Reason]Why{
-		NoReason: WhyScheduled, PairRate: WhyRate, RateLimited: WhyRate, Unauthorized: WhyBlip, NoAnswer: WhyBlip, TemplatePaused: WhyTemplate,
-		TemplateMissing: WhyTemplate, Interrupted: WhyRetry, LeaseOver: WhyRetry, "quiet_hours": WhyQuietHours, "source_away": WhySource,
+	want := map[Reason]WaitReason{
+		NoReason: WaitScheduled, PairRate: WaitRate, RateLimited: WaitRate, Unauthorized: WaitBlip, NoAnswer: WaitBlip, TemplatePaused: WaitTemplate,
+		TemplateMissing: WaitTemplate, Interrupted: WaitRetry, LeaseOver: WaitRetry, "quiet_hours": WaitQuietHours, "source_away": WaitSource,
 	}
 	for r, w := range want {
-		if got := r.Why(); got != w {
+		if got := r.WaitReason(); got != w {
 			t.Errorf("%q.Why() = %s, want %s", r, got, w)
 		}
 	}
 	for r := range sentences {
-		if !slices.Contains(Whys(), r.Why()) {
-			t.Errorf("%q.Why() = %q, which is no word of the list", r, r.Why())
+		if !slices.Contains(WaitReasons(), r.WaitReason()) {
+			t.Errorf("%q.Why() = %q, which is no word of the list", r, r.WaitReason())
 		}
 	}
-	for _, w := range Whys() {
-		if w.Sentence() == "" || w.Todo() == "" {
+	for _, w := range WaitReasons() {
+		if w.Message() == "" || w.Hint() == "" {
 			t.Errorf("%s has no sentence, or nothing to do", w)
 		}
 	}
@@ -96,21 +96,21 @@ func TestWhyOfAReason(t *testing.T) {
 func TestWaitingAddsUp(t *testing.T) {
 	for _, test := range []struct {
 		queued, ready int
-		sample, want  map[Why]int
+		sample, want  map[WaitReason]int
 	}{
-		{7, 0, map[Why]int{WhyBlip: 1, WhyRetry: 1}, map[Why]int{WhyBlip: 4, WhyRetry: 3}},
-		{1000, 100, map[Why]int{WhyQuietHours: 299, WhyRetry: 1}, map[Why]int{WhyQuietHours: 897, WhyRetry: 3, WhyNone: 100}},
-		{3, 0, nil, map[Why]int{WhyScheduled: 3}},                // what the sample missed in between
-		{2, 5, map[Why]int{WhyBlip: 1}, map[Why]int{WhyNone: 2}}, // the counts are of two moments
+		{7, 0, map[WaitReason]int{WaitBlip: 1, WaitRetry: 1}, map[WaitReason]int{WaitBlip: 4, WaitRetry: 3}},
+		{1000, 100, map[WaitReason]int{WaitQuietHours: 299, WaitRetry: 1}, map[WaitReason]int{WaitQuietHours: 897, WaitRetry: 3, WaitUnexplained: 100}},
+		{3, 0, nil, map[WaitReason]int{WaitScheduled: 3}},                               // what the sample missed in between
+		{2, 5, map[WaitReason]int{WaitBlip: 1}, map[WaitReason]int{WaitUnexplained: 2}}, // the counts are of two moments
 	} {
-		f := waiting(func(f *Facts) {
+		f := waiting(func(f *Snapshot) {
 			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = test.queued, test.ready, test.sample
 		})
 		got := f.Waiting()
-		if len(got) != len(Whys()) {
-			t.Errorf("%d words, want all %d", len(got), len(Whys()))
+		if len(got) != len(WaitReasons()) {
+			t.Errorf("%d words, want all %d", len(got), len(WaitReasons()))
 		}
-		maps.DeleteFunc(got, func(_ Why, n int) bool { return n == 0 })
+		maps.DeleteFunc(got, func(_ WaitReason, n int) bool { return n == 0 })
 		if !maps.Equal(got, test.want) {
 			t.Errorf("%+v: waiting = %v, want %v", test, got, test.want)
 		}
@@ -121,69 +121,69 @@ func TestTroubles(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
 	for _, test := range []struct {
 		name   string
-		change func(*Facts)
+		change func(*Snapshot)
 		want   string // "" = no such trouble
 	}{
-		{"nothing_sent", func(f *Facts) {
+		{"nothing_sent", func(f *Snapshot) {
 			f.Paused, f.Pause = true, Pause{Until: noon.Add(30 * time.Minute), Reason: RateLimited}
 			f.Progress.Accepted = ago(12 * time.Minute)
 		}, "nothing sent for 12 minutes while 10 rows wait: sending is paused until 12:30 (rate_limited)"},
-		{"nothing_sent", func(f *Facts) { f.Paused, f.Pause = true, Pause{Until: noon.Add(20 * time.Hour)} },
+		{"nothing_sent", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Until: noon.Add(20 * time.Hour)} },
 			"nothing sent for 60 minutes while 10 rows wait: sending is paused until 2026-11-24 08:00"},
-		{"nothing_sent", func(f *Facts) { f.Shared = true }, "nothing sent by this process for 60 minutes while 10 rows wait: nothing explains it"},
-		{"nothing_sent", func(f *Facts) {
-			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = 1, 0, map[Why]int{WhyQuietHours: 1}
+		{"nothing_sent", func(f *Snapshot) { f.Shared = true }, "nothing sent by this process for 60 minutes while 10 rows wait: nothing explains it"},
+		{"nothing_sent", func(f *Snapshot) {
+			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = 1, 0, map[WaitReason]int{WaitQuietHours: 1}
 		}, "nothing sent for 60 minutes while 1 row waits: it is a quiet time where the people live"},
-		{"nothing_sent", func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon },
+		{"nothing_sent", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon },
 			"nothing sent for 60 minutes while 10 rows wait: Blip cannot be used (blip_unreachable)"},
-		{"nothing_sent", func(f *Facts) { f.Paused, f.Pause = true, Pause{Until: noon.Add(time.Minute), Reason: Unauthorized} },
+		{"nothing_sent", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Until: noon.Add(time.Minute), Reason: Unauthorized} },
 			"nothing sent for 60 minutes while 10 rows wait: Blip cannot be used until 12:01 (unauthorized)"},
-		{"nothing_sent", func(f *Facts) { f.Progress.Accepted = ago(time.Minute) }, ""},
-		{"nothing_sent", func(f *Facts) { f.Progress.Started = ago(time.Minute) }, ""}, // it has only just begun
-		{"nothing_sent", func(f *Facts) { f.Backlog.Oldest = ago(time.Minute) }, ""},   // they have
-		{"nothing_sent", func(f *Facts) { f.Backlog.Ready, f.Backlog.Later = 0, map[Why]int{WhyScheduled: 9} }, ""},
-		{"ledger", func(f *Facts) { f.Progress.Ledger = ago(3 * time.Minute) }, "the ledger has not been written for 3 minutes; nothing is sent meanwhile"},
-		{"ledger", func(f *Facts) { f.Progress.Ledger = ago(3 * time.Second) }, ""},
-		{"key_refused", func(f *Facts) { f.Paused, f.Pause = true, Pause{Reason: Unauthorized} }, "Blip refuses the key"},
-		{"key_refused", func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, noon }, "Blip refuses the key"},
-		{"key_refused", func(f *Facts) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, ago(time.Hour) }, ""},
-		{"account_limited", func(f *Facts) { f.Paused, f.Pause = true, Pause{Reason: AccountLimited} },
+		{"nothing_sent", func(f *Snapshot) { f.Progress.Accepted = ago(time.Minute) }, ""},
+		{"nothing_sent", func(f *Snapshot) { f.Progress.Started = ago(time.Minute) }, ""}, // it has only just begun
+		{"nothing_sent", func(f *Snapshot) { f.Backlog.Oldest = ago(time.Minute) }, ""},   // they have
+		{"nothing_sent", func(f *Snapshot) { f.Backlog.Ready, f.Backlog.Later = 0, map[WaitReason]int{WaitScheduled: 9} }, ""},
+		{"ledger", func(f *Snapshot) { f.Progress.Ledger = ago(3 * time.Minute) }, "the ledger has not been written for 3 minutes; nothing is sent meanwhile"},
+		{"ledger", func(f *Snapshot) { f.Progress.Ledger = ago(3 * time.Second) }, ""},
+		{"key_refused", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Reason: Unauthorized} }, "Blip refuses the key"},
+		{"key_refused", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, noon }, "Blip refuses the key"},
+		{"key_refused", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, ago(time.Hour) }, ""},
+		{"account_limited", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Reason: AccountLimited} },
 			"WhatsApp limits the account for some hours, as it does when templates are in the wrong category"},
-		{"key_refused", func(f *Facts) { f.Paused, f.Pause = true, Pause{Reason: NumberNotReady} },
+		{"key_refused", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Reason: NumberNotReady} },
 			"the bot's WhatsApp number is not registered, has no approved display name or was deleted"},
-		{"same_failure", func(f *Facts) {
+		{"same_failure", func(f *Snapshot) {
 			f.Paused, f.Pause = true, Pause{By: "pombo", Reason: Unexplained, Detail: "the same failure for 20 people in a row, and nothing was delivered in between (code 139999)"}
 		}, "sending is paused: the same failure for 20 people in a row, and nothing was delivered in between (code 139999) (unexplained)"},
-		{"template_category", func(f *Facts) { f.Progress.Recategorized = []string{"aviso", "exame"} },
+		{"template_category", func(f *Snapshot) { f.Progress.Recategorized = []string{"aviso", "exame"} },
 			"WhatsApp has moved aviso, exame into another category"},
-		{"template", func(f *Facts) { f.Backlog.Ready, f.Backlog.Later = 7, map[Why]int{WhyTemplate: 3} }, "3 rows wait: their template does not send now"},
-		{"uncertain", func(f *Facts) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour) },
+		{"template", func(f *Snapshot) { f.Backlog.Ready, f.Backlog.Later = 7, map[WaitReason]int{WaitTemplate: 3} }, "3 rows wait: their template does not send now"},
+		{"uncertain", func(f *Snapshot) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour) },
 			"it is not known of 1 row whether the message arrived, for 3 days"},
-		{"uncertain", func(f *Facts) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(time.Minute) }, ""},
-		{"ledger_went_back", func(f *Facts) { f.Backlog.WentBack = ago(3 * time.Minute) }, "3 minutes ago it was noticed that the ledger has lost something"},
-		{"ledger_went_back", func(f *Facts) { f.Backlog.WentBack = ago(2 * time.Hour) }, ""},
-		{"resends", func(f *Facts) { f.Backlog.Resends, f.Backlog.ResendsSince = 1395, ago(time.Minute) },
+		{"uncertain", func(f *Snapshot) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(time.Minute) }, ""},
+		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(3 * time.Minute) }, "3 minutes ago it was noticed that the ledger has lost something"},
+		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(2 * time.Hour) }, ""},
+		{"resends", func(f *Snapshot) { f.Backlog.Resends, f.Backlog.ResendsSince = 1395, ago(time.Minute) },
 			"1395 rows were set back to pending, as when the database of the table went back; nothing of it is sent"},
-		{"nothing_sent", func(f *Facts) { // a person has to decide, and is told so
-			f.Backlog.Ready, f.Backlog.Later = 0, map[Why]int{WhyResends: 9}
+		{"nothing_sent", func(f *Snapshot) { // a person has to decide, and is told so
+			f.Backlog.Ready, f.Backlog.Later = 0, map[WaitReason]int{WaitResends: 9}
 		}, ""},
-		{"doubts_behind", func(f *Facts) { f.Backlog.UncheckedSince = ago(5 * time.Minute) }, "the doubt about messages is not asked about in time, for 5 minutes"},
-		{"doubts_behind", func(f *Facts) { f.Backlog.UncheckedSince = ago(time.Minute) }, ""},
-		{"settle_behind", func(f *Facts) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(2*time.Hour) }, "the results of 4 rows are not yet in the table, for 2 hours"},
-		{"settle_behind", func(f *Facts) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(time.Minute) }, ""},
-		{"intake", func(f *Facts) { f.Progress.Intake = ago(90 * time.Second) }, "the pending rows of the table cannot be read, for 90 seconds"},
-		{"left_out", func(f *Facts) { f.Progress.LeftOut, f.Progress.LeftOutSince = 2, ago(time.Hour) },
+		{"doubts_behind", func(f *Snapshot) { f.Backlog.UncheckedSince = ago(5 * time.Minute) }, "the doubt about messages is not asked about in time, for 5 minutes"},
+		{"doubts_behind", func(f *Snapshot) { f.Backlog.UncheckedSince = ago(time.Minute) }, ""},
+		{"settle_behind", func(f *Snapshot) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(2*time.Hour) }, "the results of 4 rows are not yet in the table, for 2 hours"},
+		{"settle_behind", func(f *Snapshot) { f.Backlog.Due, f.Backlog.DueSince = 4, ago(time.Minute) }, ""},
+		{"intake", func(f *Snapshot) { f.Progress.Intake = ago(90 * time.Second) }, "the pending rows of the table cannot be read, for 90 seconds"},
+		{"rejected_rows", func(f *Snapshot) { f.Progress.RejectedRows, f.Progress.RejectedSince = 2, ago(time.Hour) },
 			"2 rows pending in the table cannot be taken in as they are, for 60 minutes"},
-		{"finished_pending", func(f *Facts) { f.Progress.Finished = 1 },
+		{"finished_pending", func(f *Snapshot) { f.Progress.Finished = 1 },
 			"1 row is pending in the table and finished here: nothing will be sent, and nobody sees that in the table"},
-		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(5 * time.Hour) }, "messages have been accepted for 5 hours and no receipt came"},
-		{"receipts_stopped", func(f *Facts) { f.Progress.Unheard = ago(time.Minute) }, ""},
+		{"receipts_stopped", func(f *Snapshot) { f.Progress.NoReceiptsSince = ago(5 * time.Hour) }, "messages have been accepted for 5 hours and no receipt came"},
+		{"receipts_stopped", func(f *Snapshot) { f.Progress.NoReceiptsSince = ago(time.Minute) }, ""},
 	} {
 		got := ""
-		for _, trouble := range waiting(test.change).Troubles() {
+		for _, trouble := range waiting(test.change).Alerts() {
 			if trouble.Name == test.name {
-				got = trouble.Sentence
-				if trouble.Todo == "" || strings.HasSuffix(got, ".") {
+				got = trouble.Message
+				if trouble.Hint == "" || strings.HasSuffix(got, ".") {
 					t.Errorf("%+v: want what to do, and no full stop", trouble)
 				}
 			}
@@ -195,7 +195,7 @@ func TestTroubles(t *testing.T) {
 }
 
 func TestAllWellIsNoTrouble(t *testing.T) {
-	if got := waiting(func(f *Facts) { f.Backlog = Backlog{} }).Troubles(); len(got) != 0 {
+	if got := waiting(func(f *Snapshot) { f.Backlog = Backlog{} }).Alerts(); len(got) != 0 {
 		t.Errorf("troubles = %+v, want none", got)
 	}
 }

@@ -2,26 +2,26 @@ package pombo
 
 import "time"
 
-// FindingKind says what a reconciliation has found. The list is closed, as that
+// DiscrepancyKind says what a reconciliation has found. The list is closed, as that
 // of the reasons is.
-type FindingKind string
+type DiscrepancyKind string
 
 // The kinds of findings.
 const (
-	RowPending       FindingKind = "row_pending"       // its code was written, and it is pending again
-	RowNotPending    FindingKind = "row_not_pending"   // it waits to be sent, and its row no longer asks for it
-	RowDiverged      FindingKind = "settle_diverged"   // the row's owner changed the status meanwhile
-	RowGone          FindingKind = "settle_gone"       // the row was no longer there
-	RowRefused       FindingKind = "settle_refused"    // the database refused the change
-	SettleOverdue    FindingKind = "settle_overdue"    // the result has been owed for hours
-	UncertainOverdue FindingKind = "uncertain_overdue" // the doubt has lasted for hours
-	FailedAtBlip     FindingKind = "failed_at_blip"    // Blip told of a failure that the ledger did not know
-	UnknownAtBlip    FindingKind = "unknown_at_blip"   // the ledger has it as sent, Blip has no trace
-	SentAtBlip       FindingKind = "sent_at_blip"      // Blip has a trace, the ledger has it as not sent
+	RowPending       DiscrepancyKind = "row_pending"       // its code was written, and it is pending again
+	RowNotPending    DiscrepancyKind = "row_not_pending"   // it waits to be sent, and its row no longer asks for it
+	RowDiverged      DiscrepancyKind = "settle_diverged"   // the row's owner changed the status meanwhile
+	RowGone          DiscrepancyKind = "settle_gone"       // the row was no longer there
+	RowRefused       DiscrepancyKind = "settle_refused"    // the database refused the change
+	SettleOverdue    DiscrepancyKind = "settle_overdue"    // the result has been owed for hours
+	UncertainOverdue DiscrepancyKind = "uncertain_overdue" // the doubt has lasted for hours
+	FailedAtBlip     DiscrepancyKind = "failed_at_blip"    // Blip told of a failure that the ledger did not know
+	UnknownAtBlip    DiscrepancyKind = "unknown_at_blip"   // the ledger has it as sent, Blip has no trace
+	SentAtBlip       DiscrepancyKind = "sent_at_blip"      // Blip has a trace, the ledger has it as not sent
 )
 
 // findings has, for each kind, what disagrees and what to do.
-var findings = map[FindingKind]struct{ what, todo string }{
+var findings = map[DiscrepancyKind]struct{ what, todo string }{
 	RowPending: {"the row is pending again, although its message was sent and its status written",
 		"nothing if it was set back on purpose: the next run sends it once more; else set its status to STATUS_SENT before that"},
 	RowNotPending: {"the message waits to be sent, but its row is no longer pending or no longer there",
@@ -40,52 +40,52 @@ var findings = map[FindingKind]struct{ what, todo string }{
 		"if it waits to be sent: pombo cancel ID before it goes out twice; do not retry it"},
 }
 
-// FindingKinds lists every kind.
-func FindingKinds() []FindingKind {
-	return []FindingKind{RowPending, RowNotPending, RowDiverged, RowGone, RowRefused, SettleOverdue, UncertainOverdue, FailedAtBlip, UnknownAtBlip, SentAtBlip}
+// DiscrepancyKinds lists every kind.
+func DiscrepancyKinds() []DiscrepancyKind {
+	return []DiscrepancyKind{RowPending, RowNotPending, RowDiverged, RowGone, RowRefused, SettleOverdue, UncertainOverdue, FailedAtBlip, UnknownAtBlip, SentAtBlip}
 }
 
 // Sentence says what disagrees, lower case and without a full stop.
-func (k FindingKind) Sentence() string { return findings[k].what }
+func (k DiscrepancyKind) Message() string { return findings[k].what }
 
 // Todo says what to do about it, in the same form.
-func (k FindingKind) Todo() string { return findings[k].todo }
+func (k DiscrepancyKind) Hint() string { return findings[k].todo }
 
 // Finding is one disagreement between the source, the ledger and Blip. It is safe
 // to log.
-type Finding struct {
-	Kind FindingKind
-	ID   ID
-	Key  Key
+type Discrepancy struct {
+	Kind      DiscrepancyKind
+	MessageID MessageID
+	Key       Key
 }
 
 // Reconciliation is the result of comparing the source, the ledger and Blip.
 type Reconciliation struct {
-	Started  time.Time
-	Finished time.Time
-	Compared int    // notifications looked at
-	Doubtful int    // of those, the ones that Blip should be asked about
-	Asked    int    // of those, the ones that Blip was asked about
-	Unasked  string // why the others were not; "" when all were
-	Applied  int    // receipts that moved a notification on
-	Counts   map[FindingKind]int
-	Findings []Finding // the first of them; Counts has all
+	Started       time.Time
+	Finished      time.Time
+	Compared      int    // notifications looked at
+	Doubtful      int    // of those, the ones that Blip should be asked about
+	Asked         int    // of those, the ones that Blip was asked about
+	Unasked       string // why the others were not; "" when all were
+	Applied       int    // receipts that moved a notification on
+	Counts        map[DiscrepancyKind]int
+	Discrepancies []Discrepancy // the first of them; Counts has all
 }
 
 // Review is a notification as a reconciliation looks at it.
 type Review struct {
-	Seq      int64
-	ID       ID
-	Key      Key
-	State    State
-	Attempt  int
-	Created  time.Time
-	Begun    time.Time // zero = never
-	Updated  time.Time
-	Settled  string       // the code last written to the row; "" = none
-	Unsure   []string     // codes that the row may have instead of the pending one: see Notification
-	Parked   SettleResult // SettleDiverged, SettleGone or SettleRefused; else SettleLater
-	Owed     bool         // a code is still to be written
-	Accepted bool         // Blip took it once
-	Latest   bool         // the row has no later generation
+	Seq          int64
+	MessageID    MessageID
+	Key          Key
+	State        State
+	Attempt      int
+	Created      time.Time
+	Begun        time.Time // zero = never
+	Updated      time.Time
+	Settled      string       // the code last written to the row; "" = none
+	Unsure       []string     // codes that the row may have instead of the pending one: see Notification
+	SettleResult SettleResult // SettleDiverged, SettleGone or SettleRefused; else SettleLater
+	Owed         bool         // a code is still to be written
+	Accepted     bool         // Blip took it once
+	Latest       bool         // the row has no later generation
 }

@@ -13,12 +13,12 @@ import (
 // pending on purpose).
 type Key struct {
 	Source     string
-	Row        string
+	RowKey     string
 	Generation int
 }
 
 // ID is the id of the message at Blip: a UUID in its canonical text form.
-type ID string
+type MessageID string
 
 // namespace is the name space of Pombo's ids, drawn once at random. Changing it
 // would make every row already sent look new.
@@ -31,11 +31,11 @@ var namespace = [16]byte{0x8c, 0x1f, 0x5c, 0x42, 0x6d, 0x0a, 0x4b, 0x1e, 0x9a, 0
 //
 // No two keys share a name: a source name has no NUL (it is one of ours) and
 // the generation has only digits, so the first and the last NUL part the name.
-func (k Key) ID() ID {
-	return uuid5(namespace, k.Source+"\x00"+k.Row+"\x00"+strconv.Itoa(k.Generation))
+func (k Key) MessageID() MessageID {
+	return uuid5(namespace, k.Source+"\x00"+k.RowKey+"\x00"+strconv.Itoa(k.Generation))
 }
 
-func uuid5(space [16]byte, name string) ID {
+func uuid5(space [16]byte, name string) MessageID {
 	h := sha1.New() //nolint:gosec // see the import
 	h.Write(space[:])
 	h.Write([]byte(name))
@@ -50,13 +50,13 @@ func uuid5(space [16]byte, name string) ID {
 	hex.Encode(b[19:23], u[8:10])
 	hex.Encode(b[24:], u[10:16])
 	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return ID(b[:])
+	return MessageID(b[:])
 }
 
-// ParseID reads an id as a person or Blip may write it: any case, blanks
+// ParseMessageID reads an id as a person or Blip may write it: any case, blanks
 // around, the "fwd:" prefix that Blip puts before forwarded ids. The error says
 // what an id looks like.
-func ParseID(s string) (ID, error) {
+func ParseMessageID(s string) (MessageID, error) {
 	t := strings.ToLower(strings.TrimPrefix(strings.TrimSpace(s), "fwd:"))
 	if len(t) != 36 {
 		return "", fmt.Errorf("%q is not an id: an id looks like 2ed6657d-e927-568b-95e1-2665a8aea6a2", s)
@@ -72,5 +72,5 @@ func ParseID(s string) (ID, error) {
 			return "", fmt.Errorf("%q is not an id: an id looks like 2ed6657d-e927-568b-95e1-2665a8aea6a2", s)
 		}
 	}
-	return ID(t), nil
+	return MessageID(t), nil
 }

@@ -2,8 +2,8 @@ package pombo
 
 // Message is a notification rendered for Blip.
 type Message struct {
-	ID       ID
-	To       string // the identity
-	Template string // the template's name
-	Params   []Param
+	MessageID MessageID
+	To        string // the identity
+	Template  string // the template's name
+	Params    []Param
 }

@@ -3,15 +3,15 @@ package pombo
 import (
 	"time"
 
-	"pombo/phone"
+	"pombo/internal/phone"
 )
 
 // Notification is one row taken in: what is to be sent, to whom, and how far it
 // has got. The ledger owns it; everybody else has a copy.
 type Notification struct {
-	Seq int64 // its number in the ledger, in the order of taking in
-	ID  ID
-	Key Key
+	Seq       int64 // its number in the ledger, in the order of taking in
+	MessageID MessageID
+	Key       Key
 
 	Recipient Private      // the phone as the row has it
 	Phone     phone.Number // zero when Recipient is no phone number
@@ -60,7 +60,7 @@ type Outcome struct {
 	Code      int       // of Blip's refusal, for who counts them; it is not stored
 	// Held, with Queued, has it wait for its template, out of the way of the
 	// others, until NotBefore or until held ones are released.
-	Held bool
+	Parked bool
 }
 
 // Event is one change of state in a notification's history.
@@ -74,22 +74,22 @@ type Event struct {
 
 // Receipt is what Blip tells about a message after it took it.
 type Receipt struct {
-	ID     ID
-	State  State     // Accepted, Dispatched, Delivered, Read or Failed
-	At     time.Time // Blip's clock; zero when it did not say
-	Reason Reason    // of a failure
-	Code   int       // the channel's code of a failure; 0 = none
-	Remedy Remedy    // of a failure
-	Detail string    // safe
-	BSUID  Private   // what WhatsApp calls the person towards this business; "" when it did not say
+	MessageID MessageID
+	State     State        // Accepted, Dispatched, Delivered, Read or Failed
+	At        time.Time    // Blip's clock; zero when it did not say
+	Reason    Reason       // of a failure
+	Code      int          // the channel's code of a failure; 0 = none
+	Policy    ResendPolicy // of a failure
+	Detail    string       // safe
+	BSUID     Private      // what WhatsApp calls the person towards this business; "" when it did not say
 }
 
 // Failure is one message that failed although Blip could be reached.
 type Failure struct {
-	ID      ID
-	Reason  Reason
-	Code    int  // of WhatsApp or Blip; 0 = none
-	Refused bool // Blip refused the POST; else a receipt said so
+	MessageID MessageID
+	Reason    Reason
+	Code      int  // of WhatsApp or Blip; 0 = none
+	Refused   bool // Blip refused the POST; else a receipt said so
 }
 
 // ReceiptResult says what a receipt did to its notification.
@@ -116,11 +116,11 @@ type NextPoll struct {
 // Settlement is a result to be written back to the source row.
 type Settlement struct {
 	Seq       int64
-	Row       string    // the row's key
+	RowKey    string    // the row's key
 	Expected  string    // the status code that the row should still have
 	Unsure    []string  // those that it may have instead, by our own hand: see Notification
 	Code      string    // the status code to write
-	MessageID ID        // for DB_COL_MESSAGE_ID
+	MessageID MessageID // for DB_COL_MESSAGE_ID
 	SentAt    time.Time // for DB_COL_SENT_AT; zero when it was not sent
 	Error     string    // for DB_COL_ERROR; "" when there is none
 }
@@ -200,11 +200,11 @@ type Pause struct {
 
 // Latest names the newest generation of a row that is known to the ledger.
 type Latest struct {
-	Row        string
+	RowKey     string
 	Generation int
 	// Left says that the row was left as it was: no code was written to it and none
 	// of its owner's was seen there, so it may have been pending all the time.
-	Left bool
+	Untouched bool
 }
 
 // Retired counts what left the ledger because its time was over.
@@ -217,8 +217,8 @@ type Retired struct {
 
 // Forgotten says what the ledger had of a person and what was erased of it.
 type Forgotten struct {
-	Found   int // notifications to the phone
-	Open    int // of those, the ones that wait: they are cancelled before they are erased
-	InHands int // of those, the ones being sent at this moment: they stay as they are
-	Erased  int
+	Found    int // notifications to the phone
+	Open     int // of those, the ones that wait: they are cancelled before they are erased
+	InFlight int // of those, the ones being sent at this moment: they stay as they are
+	Erased   int
 }

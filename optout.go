@@ -3,7 +3,7 @@ package pombo
 import (
 	"time"
 
-	"pombo/phone"
+	"pombo/internal/phone"
 )
 
 // OptOut says that a person gets no more messages. At least one of Phone and

@@ -12,7 +12,7 @@ import (
 func TestPrivateDoesNotPrintItself(t *testing.T) {
 	const planted = "Maria das Dores"
 	p := Private(planted)
-	row := Row{Key: "1", Recipient: p, Params: []Param{{Body, p}}}
+	row := Row{RowKey: "1", Recipient: p, Params: []Param{{Body, p}}}
 	values := []any{p, &p, []Private{p}, map[string]Private{"a": p}, row, &row, Notification{Params: row.Params, Recipient: p}, Message{Params: row.Params}}
 	var printed strings.Builder
 	for _, v := range values {

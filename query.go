@@ -23,14 +23,14 @@ type Page struct {
 // Backlog is what the ledger holds open, for pages, metrics and readiness.
 type Backlog struct {
 	States   map[State]int // only the states that can be counted cheaply: the open ones
-	Held     int           // of the queued: how many wait for their template to be right
+	Parked   int           // of the queued: how many wait for their template to be right
 	Due      int           // settlements not yet written to the source
 	Oldest   time.Time     // taking-in time of the oldest queued notification; zero = none
 	Diverged int           // rows whose owner changed the status meanwhile
 
-	Ready      int         // queued ones that may go now
-	ReadySince time.Time   // since when the first of them may; zero = none
-	Later      map[Why]int // why the other queued ones wait, of a sample of the oldest
+	Ready      int                // queued ones that may go now
+	ReadySince time.Time          // since when the first of them may; zero = none
+	Later      map[WaitReason]int // why the other queued ones wait, of a sample of the oldest
 	// Since when, of the oldest: what is uncertain has been so, and a result has
 	// been due. Zero = none.
 	UncertainSince, DueSince time.Time

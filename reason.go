@@ -16,7 +16,7 @@ const (
 	ParameterFormat  Reason = "parameter_format"
 	ParameterTooLong Reason = "parameter_too_long"
 	ExpiredRow       Reason = "expired"
-	RowTakenBack     Reason = "row_taken_back"
+	Withdrawn        Reason = "withdrawn"
 
 	// The template.
 	TemplateMissing     Reason = "template_missing"
@@ -90,7 +90,7 @@ var sentences = map[Reason]struct{ what, todo string }{
 	ParameterFormat:     {"a value has a line break, a tab or more than four blanks in a row, which WhatsApp refuses", "write the value on one line, then retry"},
 	ParameterTooLong:    {"a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
 	ExpiredRow:          {"its time was over before it could be sent", "set a later time in the row, then retry if it is still wanted"},
-	RowTakenBack:        {"the row was no longer pending in the source", "nothing: its owner took it back; whoever wants it after all sets the row back to pending"},
+	Withdrawn:           {"the row was no longer pending in the source", "nothing: its owner took it back; whoever wants it after all sets the row back to pending"},
 	TemplateMissing:     {"Blip has no such template in this language", "check TEMPLATE_NAME, NAMESPACE and TEMPLATE_LANGUAGE against pombo templates"},
 	TemplateNotApproved: {"the template is not approved", "wait for the approval or name another template"},
 	TemplatePaused:      {"WhatsApp has paused the template because of its quality", "wait three to six hours, or send with another template"},
@@ -145,10 +145,10 @@ var sentences = map[Reason]struct{ what, todo string }{
 
 // Sentence says what the reason means, lower case and without a full stop.
 // It is empty for NoReason and for a word that is no reason.
-func (r Reason) Sentence() string { return sentences[r].what }
+func (r Reason) Message() string { return sentences[r].what }
 
 // Todo says what a person can do about it, in the same form.
-func (r Reason) Todo() string { return sentences[r].todo }
+func (r Reason) Hint() string { return sentences[r].todo }
 
 // Valid reports whether r is one of the reasons, or none.
 func (r Reason) Valid() bool {

@@ -32,7 +32,7 @@ func TestEveryReasonHasItsSentence(t *testing.T) {
 		}
 		declared++
 		r := Reason(word)
-		for _, s := range []string{r.Sentence(), r.Todo()} {
+		for _, s := range []string{r.Message(), r.Hint()} {
 			if s == "" || strings.HasSuffix(s, ".") {
 				t.Errorf("%s: sentence %q, want one without a full stop", r, s)
 			}

@@ -5,39 +5,39 @@ import "time"
 // Remedy says what follows from a failed receipt: Blip had taken the message, and
 // it reached nobody. Which failure has which remedy is one table in package blip.
 //
-// All but RemedyNever send the message again by itself, as a new generation with a
+// All but ResendNever send the message again by itself, as a new generation with a
 // new id, and only so often: see Resend.
-type Remedy string
+type ResendPolicy string
 
 // The remedies.
 const (
-	RemedyNever    Remedy = ""         // the same again would fail again, or may have arrived
-	RemedyBackoff  Remedy = "backoff"  // trouble that passes: again in minutes, then more
-	RemedyDays     Remedy = "days"     // again in days: sooner makes it worse, and WhatsApp punishes retries
-	RemedyTemplate Remedy = "template" // stop the template; again in hours
-	RemedySuspend  Remedy = "suspend"  // stop the template until Blip lists it as approved; never again
-	RemedyBot      Remedy = "bot"      // stop the bot; again in hours
-	RemedyAccount  Remedy = "account"  // stop the bot for hours; again after that
+	ResendNever    ResendPolicy = ""         // the same again would fail again, or may have arrived
+	ResendBackoff  ResendPolicy = "backoff"  // trouble that passes: again in minutes, then more
+	ResendDays     ResendPolicy = "days"     // again in days: sooner makes it worse, and WhatsApp punishes retries
+	ResendTemplate ResendPolicy = "template" // stop the template; again in hours
+	ResendSuspend  ResendPolicy = "suspend"  // stop the template until Blip lists it as approved; never again
+	ResendBot      ResendPolicy = "bot"      // stop the bot; again in hours
+	ResendAccount  ResendPolicy = "account"  // stop the bot for hours; again after that
 )
 
-// Remedies lists them in the order of their reach.
-func Remedies() []Remedy {
-	return []Remedy{RemedyBackoff, RemedyDays, RemedyNever, RemedyTemplate, RemedySuspend, RemedyBot, RemedyAccount}
+// ResendPolicies lists them in the order of their reach.
+func ResendPolicies() []ResendPolicy {
+	return []ResendPolicy{ResendBackoff, ResendDays, ResendNever, ResendTemplate, ResendSuspend, ResendBot, ResendAccount}
 }
 
 // resends has the waits before each further message. There are few, because each
 // is a whole message: WhatsApp counts it, and the person may get it late.
-var resends = map[Remedy][]time.Duration{
-	RemedyBackoff:  {5 * time.Minute, 30 * time.Minute, 2 * time.Hour},
-	RemedyDays:     {24 * time.Hour, 72 * time.Hour},
-	RemedyTemplate: {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
-	RemedyBot:      {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
-	RemedyAccount:  {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+var resends = map[ResendPolicy][]time.Duration{
+	ResendBackoff:  {5 * time.Minute, 30 * time.Minute, 2 * time.Hour},
+	ResendDays:     {24 * time.Hour, 72 * time.Hour},
+	ResendTemplate: {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+	ResendBot:      {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
+	ResendAccount:  {6 * time.Hour, 24 * time.Hour, 48 * time.Hour},
 }
 
 // Resend says how long after the failure the message is sent again when it has
 // been sent again so often before, and whether it is at all.
-func (r Remedy) Resend(before int) (wait time.Duration, ok bool) {
+func (r ResendPolicy) Wait(before int) (wait time.Duration, ok bool) {
 	list := resends[r]
 	if before < 0 || before >= len(list) {
 		return 0, false
@@ -48,30 +48,30 @@ func (r Remedy) Resend(before int) (wait time.Duration, ok bool) {
 // Stop says for how long after the failure the template or the bot stops; 0 for a
 // remedy that stops nothing. An hour wastes few messages on trying whether the
 // trouble is over; pombo resume ends the stop of the bot before.
-func (r Remedy) Stop() time.Duration {
+func (r ResendPolicy) Pause() time.Duration {
 	switch r {
-	case RemedyTemplate, RemedySuspend, RemedyBot:
+	case ResendTemplate, ResendSuspend, ResendBot:
 		return time.Hour
-	case RemedyAccount:
+	case ResendAccount:
 		return 6 * time.Hour
 	}
 	return 0
 }
 
 // Sentence says what the remedy does, lower case and without a full stop.
-func (r Remedy) Sentence() string {
+func (r ResendPolicy) Message() string {
 	switch r {
-	case RemedyBackoff:
+	case ResendBackoff:
 		return "trouble that passes: sent again after 5 minutes, 30 minutes and 2 hours"
-	case RemedyDays:
+	case ResendDays:
 		return "sent again after 24 hours and, after that, 72 hours"
-	case RemedyTemplate:
+	case ResendTemplate:
 		return "the template stops for an hour; sent again after 6, 24 and 48 hours"
-	case RemedySuspend:
+	case ResendSuspend:
 		return "the template stops until Blip lists it as approved; not sent again by itself"
-	case RemedyBot:
+	case ResendBot:
 		return "all sending stops for an hour; sent again after 6, 24 and 48 hours"
-	case RemedyAccount:
+	case ResendAccount:
 		return "all sending stops for six hours; sent again after 6, 24 and 48 hours"
 	default:
 		return "not sent again by itself"

@@ -9,10 +9,10 @@ import (
 // A message is sent again only so often, each time later, and never for longer
 // than Blip remembers it.
 func TestResendsEnd(t *testing.T) {
-	for _, r := range Remedies() {
+	for _, r := range ResendPolicies() {
 		n, last := 0, time.Duration(0)
 		for {
-			wait, ok := r.Resend(n)
+			wait, ok := r.Wait(n)
 			if !ok {
 				break
 			}
@@ -23,25 +23,25 @@ func TestResendsEnd(t *testing.T) {
 		}
 		want := 3
 		switch r {
-		case RemedyNever, RemedySuspend:
+		case ResendNever, ResendSuspend:
 			want = 0
-		case RemedyDays:
+		case ResendDays:
 			want = 2
 		}
 		if n != want {
 			t.Errorf("%s: sent again %d times, want %d", r, n, want)
 		}
-		if _, ok := r.Resend(-1); ok {
+		if _, ok := r.Wait(-1); ok {
 			t.Errorf("%s: sent again although it was never counted", r)
 		}
-		if s := r.Sentence(); s == "" || strings.HasSuffix(s, ".") {
+		if s := r.Message(); s == "" || strings.HasSuffix(s, ".") {
 			t.Errorf("%s: sentence %q, want one without a full stop", r, s)
 		}
-		if stops := r == RemedyTemplate || r == RemedySuspend || r == RemedyBot || r == RemedyAccount; (r.Stop() > 0) != stops {
-			t.Errorf("%s stops for %s", r, r.Stop())
+		if stops := r == ResendTemplate || r == ResendSuspend || r == ResendBot || r == ResendAccount; (r.Pause() > 0) != stops {
+			t.Errorf("%s stops for %s", r, r.Pause())
 		}
 	}
-	if wait, ok := Remedy("magic").Resend(0); ok {
+	if wait, ok := ResendPolicy("magic").Wait(0); ok {
 		t.Errorf("an unknown remedy sends again after %s", wait)
 	}
 }

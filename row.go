@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"pombo/phone"
+	"pombo/internal/phone"
 )
 
 // Row is one pending row of the source as it was read, or a message that came
 // in over HTTP.
 type Row struct {
-	Key       string  // the row's key as text
+	RowKey    string  // the row's key as text
 	Recipient Private // the phone as the row has it, not yet understood
 	// Phone is what phone.Parse made of Recipient: the zero Number when it is
 	// no phone number. Intake fills it in.
@@ -33,9 +33,9 @@ func IsFar(t time.Time) bool { return time.Until(t) > farAway }
 // RowProblem is a pending row that cannot be taken in as it is. It stays
 // pending and is reported at every pass. It is safe to log.
 type RowProblem struct {
-	Row      string // its key; "" when the key itself is the problem
-	Column   string
-	Sentence string // what is wrong and what to do
+	RowKey  string // its key; "" when the key itself is the problem
+	Column  string
+	Message string // what is wrong and what to do
 }
 
 // MostRowProblems is how many a source keeps of a pass.
@@ -51,42 +51,42 @@ func CountRowProblems(n int) string {
 
 // String returns the sentence with the place.
 func (p RowProblem) String() string {
-	if p.Row == "" {
-		return p.Column + ": " + p.Sentence
+	if p.RowKey == "" {
+		return p.Column + ": " + p.Message
 	}
-	return "row " + p.Row + ", " + p.Column + ": " + p.Sentence
+	return "row " + p.RowKey + ", " + p.Column + ": " + p.Message
 }
 
 // Param is one value of the template and where it goes.
 type Param struct {
-	Place Place
+	Slot  Slot
 	Value Private
 }
 
 // Place says where in the template a value goes. The words are those that
 // DB_COL_PARAMS puts before a column.
-type Place string
+type Slot string
 
-// Body is the next {{n}} of the body text. The others are built by ParsePlace:
+// Body is the next {{n}} of the body text. The others are built by ParseSlot:
 // "header" (text), "header-image", "header-video", "header-document" (public
 // https links), "header-filename" (the name that the person sees on the document),
 // "button0" … "button9" (the variable end of a URL button),
 // "button0-payload" … (what a quick reply sends back), "button0-code" … (the
 // code that a button copies).
-const Body Place = "body"
+const Body Slot = "body"
 
 // Header places.
 const (
-	HeaderText     Place = "header"
-	HeaderImage    Place = "header-image"
-	HeaderVideo    Place = "header-video"
-	HeaderDocument Place = "header-document"
-	HeaderFilename Place = "header-filename"
+	HeaderText     Slot = "header"
+	HeaderImage    Slot = "header-image"
+	HeaderVideo    Slot = "header-video"
+	HeaderDocument Slot = "header-document"
+	HeaderFilename Slot = "header-filename"
 )
 
-// ParsePlace reads a place. The error lists the places there are.
-func ParsePlace(s string) (Place, error) {
-	p := Place(strings.ToLower(strings.TrimSpace(s)))
+// ParseSlot reads a place. The error lists the places there are.
+func ParseSlot(s string) (Slot, error) {
+	p := Slot(strings.ToLower(strings.TrimSpace(s)))
 	switch p {
 	case Body, HeaderText, HeaderImage, HeaderVideo, HeaderDocument, HeaderFilename:
 		return p, nil
@@ -94,11 +94,11 @@ func ParsePlace(s string) (Place, error) {
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is no place in a template: use %s", s, PlaceForm)
+	return "", fmt.Errorf("%q is not a slot of a template: use %s", s, SlotForm)
 }
 
-// PlaceForm lists the places for a person who has to name one.
-const PlaceForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
+// SlotForm lists the places for a person who has to name one.
+const SlotForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 
 // ButtonValue is what a value does in a button, in the words of WhatsApp's
 // sub_type.
@@ -113,7 +113,7 @@ const (
 
 // Button returns the index of the button and what the value does in it. ok is
 // false for places that are no button.
-func (p Place) Button() (index int, value ButtonValue, ok bool) {
+func (p Slot) Button() (index int, value ButtonValue, ok bool) {
 	rest, found := strings.CutPrefix(string(p), "button")
 	if !found {
 		return 0, "", false

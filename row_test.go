@@ -3,24 +3,24 @@ package pombo
 import "testing"
 
 func TestParsePlace(t *testing.T) {
-	for in, want := range map[string]Place{
+	for in, want := range map[string]Slot{
 		"body": Body, " Header ": HeaderText, "header-image": HeaderImage, "header-video": HeaderVideo,
 		"header-document": HeaderDocument, "button0": "button0", "BUTTON9-payload": "button9-payload",
 	} {
-		if got, err := ParsePlace(in); err != nil || got != want {
-			t.Errorf("ParsePlace(%q) = %q, %v, want %q", in, got, err, want)
+		if got, err := ParseSlot(in); err != nil || got != want {
+			t.Errorf("ParseSlot(%q) = %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for _, bad := range []string{"", "button", "button10", "buttonx", "button-payload", "button0-", "footer", "NR_TELEFONE"} {
-		if got, err := ParsePlace(bad); err == nil {
-			t.Errorf("ParsePlace(%q) = %q, want an error", bad, got)
+		if got, err := ParseSlot(bad); err == nil {
+			t.Errorf("ParseSlot(%q) = %q, want an error", bad, got)
 		}
 	}
 }
 
 func TestButton(t *testing.T) {
 	for _, test := range []struct {
-		place Place
+		place Slot
 		index int
 		value ButtonValue
 		ok    bool

@@ -46,21 +46,21 @@ func ValidTemplateName(s string) bool {
 
 // Misfit is one thing that keeps messages from going with a template. All of it
 // is safe to log and to show.
-type Misfit struct {
-	Reason Reason
-	What   string // what is wrong, lower case and without a full stop
-	Todo   string // what to do about it, in the same form
+type TemplateIssue struct {
+	Reason  Reason
+	Message string // what is wrong, lower case and without a full stop
+	Hint    string // what to do about it, in the same form
 }
 
 // todo stands in a detail before what to do.
 const todo = "; to do: "
 
 // Detail is the misfit in one text, for a history.
-func (m Misfit) Detail() string {
-	if m.Todo == "" {
-		return m.What
+func (m TemplateIssue) Detail() string {
+	if m.Hint == "" {
+		return m.Message
 	}
-	return m.What + todo + m.Todo
+	return m.Message + todo + m.Hint
 }
 
 // Advice parts a detail into what is wrong and what to do about it; what the
@@ -69,23 +69,25 @@ func Advice(r Reason, detail string) (what, toDo string) {
 	if what, precise, ok := strings.Cut(detail, todo); ok {
 		return what, precise
 	}
-	return detail, r.Todo()
+	return detail, r.Hint()
 }
 
-// OfValues reports whether the misfit is about the values that are given, so that
+// FixableByValues reports whether the misfit is about the values that are given, so that
 // other values would do; else the template sends nothing at present.
-func (m Misfit) OfValues() bool { return m.Reason == ParameterCount || m.Reason == TemplateMismatch }
+func (m TemplateIssue) FixableByValues() bool {
+	return m.Reason == ParameterCount || m.Reason == TemplateMismatch
+}
 
 // FindTemplate returns the template of a name in a language, of those that Blip
 // lists. Without one the misfit says what there is in its place; else it is the
 // zero Misfit.
-func FindTemplate(list []Template, name, language string) (Template, Misfit) {
+func FindTemplate(list []Template, name, language string) (Template, TemplateIssue) {
 	var languages []string
 	for _, t := range list {
 		switch {
 		case t.Name != name:
 		case t.Language == language:
-			return t, Misfit{}
+			return t, TemplateIssue{}
 		default:
 			languages = append(languages, t.Language)
 		}
@@ -93,11 +95,11 @@ func FindTemplate(list []Template, name, language string) (Template, Misfit) {
 	if len(languages) > 0 {
 		return Template{}, otherLanguage(name, language, languages)
 	}
-	return Template{}, Misfit{TemplateMissing, "Blip has no template " + name, TemplateMissing.Todo()}
+	return Template{}, TemplateIssue{TemplateMissing, "Blip has no template " + name, TemplateMissing.Hint()}
 }
 
-func otherLanguage(name, language string, there []string) Misfit {
-	return Misfit{
+func otherLanguage(name, language string, there []string) TemplateIssue {
+	return TemplateIssue{
 		TemplateMissing,
 		fmt.Sprintf("template %s is not there in %s, only in %s", name, language, strings.Join(there, ", ")),
 		"set TEMPLATE_LANGUAGE=" + there[0] + ", or have it approved in " + language,
@@ -117,15 +119,15 @@ func (t Template) Approved() bool { return t.Status == "APPROVED" }
 // values are given for (one entry for each value, in any order), and returns all
 // that would keep such a message from going; nil when it fits. WhatsApp would say
 // so only after Blip had taken the message, and the row would be spent.
-func (t Template) Check(language string, places []Place) []Misfit {
-	var misfits []Misfit
+func (t Template) Check(language string, places []Slot) []TemplateIssue {
+	var misfits []TemplateIssue
 	if t.Language != language {
 		misfits = append(misfits, otherLanguage(t.Name, language, []string{t.Language}))
 	}
 	if m := t.standing(); m.Reason != NoReason {
 		misfits = append(misfits, m)
 	}
-	given := map[Place]int{}
+	given := map[Slot]int{}
 	for _, p := range places {
 		given[p]++
 	}
@@ -135,9 +137,9 @@ func (t Template) Check(language string, places []Place) []Misfit {
 }
 
 // statuses are WhatsApp's other than APPROVED.
-var statuses = map[string]Misfit{
-	"PAUSED":           {TemplatePaused, "is paused by WhatsApp because people reported it", TemplatePaused.Todo()},
-	"DISABLED":         {TemplateDisabled, "is disabled by WhatsApp for good", TemplateDisabled.Todo()},
+var statuses = map[string]TemplateIssue{
+	"PAUSED":           {TemplatePaused, "is paused by WhatsApp because people reported it", TemplatePaused.Hint()},
+	"DISABLED":         {TemplateDisabled, "is disabled by WhatsApp for good", TemplateDisabled.Hint()},
 	"REJECTED":         {TemplateNotApproved, "was rejected by WhatsApp", "see why in the Blip portal, change the template and submit it again"},
 	"PENDING":          {TemplateNotApproved, "waits for WhatsApp's approval", "wait: its rows go by themselves once it is approved"},
 	"IN_APPEAL":        {TemplateNotApproved, "was rejected by WhatsApp and an appeal is under way", "wait for its outcome, or send with another template"},
@@ -146,29 +148,29 @@ var statuses = map[string]Misfit{
 	"LIMIT_EXCEEDED":   {TemplateNotApproved, "is over the number of templates that the account may have", "delete templates that nobody uses"},
 }
 
-func (t Template) standing() Misfit {
+func (t Template) standing() TemplateIssue {
 	if t.Approved() {
-		return Misfit{}
+		return TemplateIssue{}
 	}
 	m, ok := statuses[t.Status]
 	if !ok {
-		m = Misfit{TemplateNotApproved, "has the status " + t.Status + ", which does not send", TemplateNotApproved.Todo()}
+		m = TemplateIssue{TemplateNotApproved, "has the status " + t.Status + ", which does not send", TemplateNotApproved.Hint()}
 	}
-	m.What = "template " + t.Name + " " + m.What
+	m.Message = "template " + t.Name + " " + m.Message
 	return m
 }
 
 // compare is what to do about values that do not fit.
 const compare = "compare DB_COL_PARAMS with the template (pombo templates)"
 
-func (t Template) bodyMisfits(given map[Place]int) []Misfit {
-	var misfits []Misfit
+func (t Template) bodyMisfits(given map[Slot]int) []TemplateIssue {
+	var misfits []TemplateIssue
 	if want := CountVariables(t.Body); want != given[Body] {
-		misfits = append(misfits, Misfit{ParameterCount, fmt.Sprintf("the text of template %s takes %s, %d given", t.Name, values(want), given[Body]), compare})
+		misfits = append(misfits, TemplateIssue{ParameterCount, fmt.Sprintf("the text of template %s takes %s, %d given", t.Name, values(want), given[Body]), compare})
 	}
 	for _, text := range []string{t.HeaderText, t.Body} {
 		if name := namedVariable(text); name != "" {
-			misfits = append(misfits, Misfit{
+			misfits = append(misfits, TemplateIssue{
 				TemplateMismatch,
 				fmt.Sprintf("template %s has the variable {{%s}}, and only numbered ones can be filled", t.Name, name),
 				"have a template with {{1}}, {{2}}, … approved",
@@ -179,20 +181,20 @@ func (t Template) bodyMisfits(given map[Place]int) []Misfit {
 }
 
 // media are the places of headers that are no text, by kind of header.
-var media = map[string]Place{"IMAGE": HeaderImage, "VIDEO": HeaderVideo, "DOCUMENT": HeaderDocument}
+var media = map[string]Slot{"IMAGE": HeaderImage, "VIDEO": HeaderVideo, "DOCUMENT": HeaderDocument}
 
-func (t Template) headerMisfits(given map[Place]int) []Misfit {
-	var misfits []Misfit
-	want := map[Place]int{}
+func (t Template) headerMisfits(given map[Slot]int) []TemplateIssue {
+	var misfits []TemplateIssue
+	want := map[Slot]int{}
 	switch place, ok := media[t.Header]; {
 	case ok:
 		want[place] = 1
 	case t.Header == "LOCATION":
-		misfits = append(misfits, Misfit{TemplateMismatch, "the header of template " + t.Name + " is a place on a map, which cannot be filled", "send with a template that has another header"})
+		misfits = append(misfits, TemplateIssue{TemplateMismatch, "the header of template " + t.Name + " is a place on a map, which cannot be filled", "send with a template that has another header"})
 	default:
 		want[HeaderText] = CountVariables(t.HeaderText)
 	}
-	for _, place := range []Place{HeaderText, HeaderImage, HeaderVideo, HeaderDocument} {
+	for _, place := range []Slot{HeaderText, HeaderImage, HeaderVideo, HeaderDocument} {
 		if want[place] != given[place] {
 			misfits = append(misfits, t.placeMisfit("the header", place, want[place], given[place]))
 		}
@@ -203,8 +205,8 @@ func (t Template) headerMisfits(given map[Place]int) []Misfit {
 	return misfits
 }
 
-func (t Template) placeMisfit(part string, place Place, want, given int) Misfit {
-	return Misfit{TemplateMismatch, fmt.Sprintf("%s of template %s takes %s at %s:, %d given", part, t.Name, values(want), place, given), compare}
+func (t Template) placeMisfit(part string, place Slot, want, given int) TemplateIssue {
+	return TemplateIssue{TemplateMismatch, fmt.Sprintf("%s of template %s takes %s at %s:, %d given", part, t.Name, values(want), place, given), compare}
 }
 
 func values(n int) string {
@@ -217,8 +219,8 @@ func values(n int) string {
 // maxButtons is how many buttons WhatsApp allows, and as many as places name.
 const maxButtons = 10
 
-func (t Template) buttonMisfits(given map[Place]int) []Misfit {
-	var misfits []Misfit
+func (t Template) buttonMisfits(given map[Slot]int) []TemplateIssue {
+	var misfits []TemplateIssue
 	for i := range maxButtons {
 		var b Button
 		if i < len(t.Buttons) {
@@ -231,14 +233,14 @@ func (t Template) buttonMisfits(given map[Place]int) []Misfit {
 		case "COPY_CODE":
 			code = 1
 		case "MPM":
-			misfits = append(misfits, Misfit{TemplateMismatch, fmt.Sprintf("button %d of template %s shows products, which cannot be filled", i, t.Name), "send with a template that has other buttons"})
+			misfits = append(misfits, TemplateIssue{TemplateMismatch, fmt.Sprintf("button %d of template %s shows products, which cannot be filled", i, t.Name), "send with a template that has other buttons"})
 		default:
 			url = CountVariables(b.URL)
 		}
 		button := fmt.Sprintf("button %d", i)
-		end := Place(fmt.Sprintf("button%d", i))
+		end := Slot(fmt.Sprintf("button%d", i))
 		for _, p := range []struct {
-			place       Place
+			place       Slot
 			least, most int
 		}{{end, url, url}, {end + "-code", code, code}, {end + "-payload", 0, quick(b)}} {
 			if n := given[p.place]; n < p.least || n > p.most {
@@ -283,10 +285,10 @@ func CheckValue(v Private) (Reason, string) {
 }
 
 // Places returns where the values go, in their order.
-func Places(params []Param) []Place {
-	places := make([]Place, len(params))
+func Slots(params []Param) []Slot {
+	places := make([]Slot, len(params))
 	for i, p := range params {
-		places[i] = p.Place
+		places[i] = p.Slot
 	}
 	return places
 }
@@ -327,10 +329,10 @@ func Fill(text string, values []Private) Private {
 }
 
 // At returns the values of a place, in their order.
-func At(params []Param, place Place) []Private {
+func At(params []Param, place Slot) []Private {
 	var values []Private
 	for _, p := range params {
-		if p.Place == place {
+		if p.Slot == place {
 			values = append(values, p.Value)
 		}
 	}

@@ -23,8 +23,8 @@ func TestCheck(t *testing.T) {
 		change(&t)
 		return t
 	}
-	two := []Place{Body, Body}
-	with := func(more ...Place) []Place { return append([]Place{Body, Body}, more...) }
+	two := []Slot{Body, Body}
+	with := func(more ...Slot) []Slot { return append([]Slot{Body, Body}, more...) }
 	button := func(b ...Button) func(*Template) { return func(t *Template) { t.Buttons = b } }
 	header := func(kind, text string) func(*Template) {
 		return func(t *Template) { t.Header, t.HeaderText = kind, text }
@@ -33,13 +33,13 @@ func TestCheck(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*Template)
-		places []Place
+		places []Slot
 		want   []Reason
 		says   string // the first one
 	}{
 		{"fits", func(*Template) {}, two, nil, ""},
 		{"no values at all", func(t *Template) { t.Body = "Olá" }, nil, nil, ""},
-		{"too few", func(*Template) {}, []Place{Body}, []Reason{ParameterCount}, "takes 2 values, 1 given"},
+		{"too few", func(*Template) {}, []Slot{Body}, []Reason{ParameterCount}, "takes 2 values, 1 given"},
 		{"too many", func(t *Template) { t.Body = "Olá {{1}}" }, two, []Reason{ParameterCount}, "takes 1 value, 2 given"},
 		{"named variables", func(t *Template) { t.Body = "{{nome}} {{2}}" }, two, []Reason{TemplateMismatch}, "{{nome}}"},
 
@@ -85,14 +85,14 @@ func TestCheck(t *testing.T) {
 			misfits := sends(test.change).Check("pt_BR", test.places)
 			for _, m := range misfits {
 				got = append(got, m.Reason)
-				if m.What == "" || m.Todo == "" || !m.Reason.Valid() {
+				if m.Message == "" || m.Hint == "" || !m.Reason.Valid() {
 					t.Errorf("misfit = %+v, want it whole", m)
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("reasons (-want +got):\n%s", diff)
 			}
-			if test.says != "" && (len(misfits) == 0 || !strings.Contains(misfits[0].What, test.says)) {
+			if test.says != "" && (len(misfits) == 0 || !strings.Contains(misfits[0].Message, test.says)) {
 				t.Errorf("misfits = %+v, want the first to say %q", misfits, test.says)
 			}
 		})
@@ -117,7 +117,7 @@ func TestFindTemplate(t *testing.T) {
 			}
 			continue
 		}
-		if m.Reason != TemplateMissing || !strings.Contains(m.What, test.says) || !strings.Contains(m.Todo, test.todo) {
+		if m.Reason != TemplateMissing || !strings.Contains(m.Message, test.says) || !strings.Contains(m.Hint, test.todo) {
 			t.Errorf("%s in %s: %+v, want missing, %q and %q", test.name, test.language, m, test.says, test.todo)
 		}
 	}

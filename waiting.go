@@ -4,78 +4,78 @@ import "strings"
 
 // Why says why a queued notification has not gone yet. The list is closed: it
 // is a metric label and a word of GET /readyz.
-type Why string
+type WaitReason string
 
 // Why a queued notification waits.
 const (
-	WhyScheduled  Why = "scheduled"   // its own time has not come
-	WhyRate       Why = "rate"        // its turn: the bot's rate, or the gap between two messages to one person
-	WhyPaused     Why = "paused"      // all sending is paused
-	WhyQuietHours Why = "quiet_hours" // nobody is disturbed now
-	WhyTemplate   Why = "template"    // its template does not send now
-	WhyBlip       Why = "blip"        // Blip is away, in trouble or refuses the bot
-	WhyLedger     Why = "ledger"      // what is to be sent cannot be recorded
-	WhySource     Why = "source"      // its row cannot be read again
-	WhyResends    Why = "resends"     // a person has to say why so many were set back to pending
-	WhyRetry      Why = "retry_wait"  // its next try, for any other reason
-	WhyNone       Why = "none"        // nothing explains it
+	WaitScheduled   WaitReason = "scheduled"   // its own time has not come
+	WaitRate        WaitReason = "rate"        // its turn: the bot's rate, or the gap between two messages to one person
+	WaitPaused      WaitReason = "paused"      // all sending is paused
+	WaitQuietHours  WaitReason = "quiet_hours" // nobody is disturbed now
+	WaitTemplate    WaitReason = "template"    // its template does not send now
+	WaitBlip        WaitReason = "blip"        // Blip is away, in trouble or refuses the bot
+	WaitLedger      WaitReason = "ledger"      // what is to be sent cannot be recorded
+	WaitSource      WaitReason = "source"      // its row cannot be read again
+	WaitResends     WaitReason = "resends"     // a person has to say why so many were set back to pending
+	WaitRetry       WaitReason = "retry_wait"  // its next try, for any other reason
+	WaitUnexplained WaitReason = "none"        // nothing explains it
 )
 
-// Whys lists them all.
-func Whys() []Why {
-	return []Why{WhyScheduled, WhyRate, WhyPaused, WhyQuietHours, WhyTemplate, WhyBlip, WhyLedger, WhySource, WhyResends, WhyRetry, WhyNone}
+// WaitReasons lists them all.
+func WaitReasons() []WaitReason {
+	return []WaitReason{WaitScheduled, WaitRate, WaitPaused, WaitQuietHours, WaitTemplate, WaitBlip, WaitLedger, WaitSource, WaitResends, WaitRetry, WaitUnexplained}
 }
 
 // Sentence says what the word means, lower case and without a full stop; empty
 // for a word that is none.
-func (w Why) Sentence() string {
+func (w WaitReason) Message() string {
 	switch w {
-	case WhyScheduled:
+	case WaitScheduled:
 		return "their time has not come"
-	case WhyRate:
+	case WaitRate:
 		return "they wait their turn at the bot's rate"
-	case WhyPaused:
+	case WaitPaused:
 		return "sending is paused"
-	case WhyQuietHours:
+	case WaitQuietHours:
 		return "it is a quiet time where the people live"
-	case WhyTemplate:
+	case WaitTemplate:
 		return "their template does not send now"
-	case WhyBlip:
+	case WaitBlip:
 		return "Blip cannot be used"
-	case WhyLedger:
+	case WaitLedger:
 		return "the ledger cannot be written"
-	case WhySource:
+	case WaitSource:
 		return "the table cannot be read"
-	case WhyResends:
+	case WaitResends:
 		return "many were set back to pending within a minute"
-	case WhyRetry:
+	case WaitRetry:
 		return "they wait for their next try"
-	case WhyNone:
+	case WaitUnexplained:
 		return "nothing explains it"
 	}
 	return ""
 }
 
 // Todo says what a person can do about it, in the same form.
-func (w Why) Todo() string {
+func (w WaitReason) Hint() string {
 	switch w {
-	case WhyScheduled, WhyRate, WhyQuietHours:
+	case WaitScheduled, WaitRate, WaitQuietHours:
 		return "nothing: they go by themselves"
-	case WhyPaused:
+	case WaitPaused:
 		return "end it with pombo resume when the cause is over"
-	case WhyTemplate:
+	case WaitTemplate:
 		return "see pombo templates"
-	case WhyBlip:
+	case WaitBlip:
 		return "see the check of blip, and network, proxy, BLIP_URL and KEYBLIP"
-	case WhyLedger:
+	case WaitLedger:
 		return "see the log: the disk may be full or may not be written"
-	case WhySource:
+	case WaitSource:
 		return "see to the database"
-	case WhyResends:
+	case WaitResends:
 		return "pombo resume --resends to send them again, pombo cancel --resends to write their status again"
-	case WhyRetry:
+	case WaitRetry:
 		return "see their reasons with pombo list"
-	case WhyNone:
+	case WaitUnexplained:
 		return "look at the log, then restart the service: nothing is lost or doubled by it"
 	}
 	return ""
@@ -84,23 +84,23 @@ func (w Why) Todo() string {
 // Why says what a queued notification waits for whose time to go has not come,
 // from the reason for which it was put back; without one, the row itself named
 // the time.
-func (r Reason) Why() Why {
+func (r Reason) WaitReason() WaitReason {
 	switch r {
 	case NoReason:
-		return WhyScheduled
+		return WaitScheduled
 	case PairRate, RateLimited, SpamLimited:
-		return WhyRate
+		return WaitRate
 	case Unauthorized, Forbidden, AccountBlocked, AccountLimited, NumberNotReady, BlipUnreachable, BlipUnavailable, NoAnswer, GatewayTimeout, ChannelError, CommandFailed:
-		return WhyBlip
+		return WaitBlip
 	case QuietHours:
-		return WhyQuietHours
+		return WaitQuietHours
 	case SourceAway:
-		return WhySource
+		return WaitSource
 	case ResendGuard:
-		return WhyResends
+		return WaitResends
 	}
 	if strings.HasPrefix(string(r), "template_") {
-		return WhyTemplate
+		return WaitTemplate
 	}
-	return WhyRetry
+	return WaitRetry
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type cancelCommand struct {

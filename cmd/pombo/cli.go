@@ -14,9 +14,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"pombo"
-	"pombo/api"
-	"pombo/config"
-	"pombo/telemetry"
+	"pombo/internal/api"
+	"pombo/internal/config"
+	"pombo/internal/telemetry"
 )
 
 // cli is the command line as kong reads it.

@@ -63,8 +63,8 @@ func TestPersonalDataFromTheStandardInput(t *testing.T) {
 	}{
 		{[]string{"list", "--phone", "-"}, "31988880042\n", "phone=31988880042"},
 		{[]string{"forget", "-"}, "31988880042\r\n", `"phone":"31988880042"`},
-		{[]string{"send", "--no-wait", "-", "--place", "header=-", "--place", "button0=-"}, "31988880042\nMaria\nfour\nhead\n",
-			`"phone":"31988880042" {"place":"body","value":"Maria"} {"place":"button0","value":"four"} {"place":"header","value":"head"}`},
+		{[]string{"send", "--no-wait", "-", "--slot", "header=-", "--slot", "button0=-"}, "31988880042\nMaria\nfour\nhead\n",
+			`"phone":"31988880042" {"slot":"body","value":"Maria"} {"slot":"button0","value":"four"} {"slot":"header","value":"head"}`},
 		{[]string{"optout", "add", "-"}, "31988880042\n\n31988880043", `31988880042 31988880043`},
 	} {
 		url, asked := fakeAPI(t, 200, "application/json", `{"state":"accepted"}`)

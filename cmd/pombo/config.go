@@ -1,7 +1,7 @@
 package main
 
 import (
-	"pombo/config"
+	"pombo/internal/config"
 )
 
 type configCommand struct{}

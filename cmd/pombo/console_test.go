@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"pombo/api"
-	"pombo/blipsim"
+	"pombo/internal/api"
+	"pombo/internal/blipsim"
 )
 
 // A console that takes nothing (a click into it, Ctrl+S, a reader that has

@@ -5,7 +5,7 @@ import (
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
 
-	"pombo/config"
+	"pombo/internal/config"
 )
 
 // selectNothing takes QuickEdit away from the console: with it a click begins a

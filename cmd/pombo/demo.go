@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
-	"pombo/app"
-	"pombo/blipsim"
-	"pombo/config"
+	"pombo/internal/api"
+	"pombo/internal/app"
+	"pombo/internal/blipsim"
+	"pombo/internal/config"
 )
 
 type demoCommand struct {
@@ -258,7 +258,7 @@ func byOutcome(list []api.Notification) grid {
 	}
 	counts := map[outcome]int{}
 	for _, n := range list {
-		meaning := n.Sentence
+		meaning := n.Message
 		switch {
 		case meaning != "":
 		case n.State == pombo.Delivered:

@@ -12,7 +12,7 @@ import (
 
 	_ "modernc.org/sqlite" // the sample table is made here, not by package source, which may not
 
-	"pombo/blipsim"
+	"pombo/internal/blipsim"
 )
 
 // sample is one row of the demo's table.

@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"pombo/phone"
+	"pombo/internal/phone"
 )
 
 // TestDemoRows: what the sample says of itself must be true, or the demo would

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"pombo/app"
-	"pombo/config"
+	"pombo/internal/app"
+	"pombo/internal/config"
 )
 
 type doctorCommand struct {
@@ -36,7 +36,7 @@ type shownFinding struct {
 	Check  string     `json:"check"`
 	Result app.Result `json:"result"`
 	What   string     `json:"what"`
-	Todo   string     `json:"todo,omitempty"`
+	Hint   string     `json:"hint,omitempty"`
 	TookMS int64      `json:"took_ms"`
 }
 
@@ -52,7 +52,7 @@ func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 	d := diagnosis{OK: true, Findings: []shownFinding{}}
 	for _, f := range found {
 		d.OK = d.OK && f.Result != app.Fail
-		d.Findings = append(d.Findings, shownFinding{f.Part, f.Check, f.Result, f.What, f.Todo, f.Took.Milliseconds()})
+		d.Findings = append(d.Findings, shownFinding{f.Part, f.Check, f.Result, f.What, f.Hint, f.Took.Milliseconds()})
 	}
 	if c.JSON {
 		if err := s.printJSON(d); err != nil {
@@ -73,7 +73,7 @@ func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 // readSettings makes findings of what reading the settings has brought.
 func readSettings(warnings []config.Warning, err error) []app.Finding {
 	finding := func(r app.Result, what, todo string) app.Finding {
-		return app.Finding{Part: "configuration", Check: "settings", Result: r, What: what, Todo: todo}
+		return app.Finding{Part: "configuration", Check: "settings", Result: r, What: what, Hint: todo}
 	}
 	var found []app.Finding
 	if e, ok := errors.AsType[*config.Error](err); ok {
@@ -99,8 +99,8 @@ func (s *shell) printDiagnosis(d diagnosis) {
 	for _, f := range d.Findings {
 		count[f.Result]++
 		s.printf(columns, f.Result, f.Part, f.Check, oneLine(f.What))
-		if f.Todo != "" {
-			s.printf(columns, "", "", "", "to do: "+oneLine(f.Todo))
+		if f.Hint != "" {
+			s.printf(columns, "", "", "", "to do: "+oneLine(f.Hint))
 		}
 	}
 	s.printf("\n")

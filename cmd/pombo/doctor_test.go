@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pombo/app"
-	"pombo/blipsim"
+	"pombo/internal/app"
+	"pombo/internal/blipsim"
 )
 
 // TestDoctorJSON holds what --json prints to its form: other people's scripts
@@ -54,8 +54,8 @@ func TestDoctorJSON(t *testing.T) {
 		if f.What == "" {
 			t.Errorf("%s %s says nothing", f.Part, f.Check)
 		}
-		if wanted := f.Result == app.Fail || f.Result == app.Warn; wanted != (f.Todo != "") {
-			t.Errorf("%s %s is %s and says to do %q", f.Part, f.Check, f.Result, f.Todo)
+		if wanted := f.Result == app.Fail || f.Result == app.Warn; wanted != (f.Hint != "") {
+			t.Errorf("%s %s is %s and says to do %q", f.Part, f.Check, f.Result, f.Hint)
 		}
 	}
 	want := []line{

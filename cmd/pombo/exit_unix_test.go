@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"pombo/api"
-	"pombo/blipsim"
+	"pombo/internal/api"
+	"pombo/internal/blipsim"
 )
 
 // A crash is started again by the unit that is shipped, a wrong setting is not.

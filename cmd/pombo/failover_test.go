@@ -12,9 +12,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pombo/api"
-	"pombo/ledger"
-	"pombo/pgtest"
+	"pombo/internal/api"
+	"pombo/internal/ledger"
+	"pombo/test/postgrestest"
 )
 
 // The failovers of the ledger's database that take minutes each. They run at night:
@@ -63,7 +63,7 @@ func TestFailoverOfTheLedger(t *testing.T) {
 }
 
 // both returns the address of the ledger on two servers.
-func both(primary, standby *pgtest.Server) string {
+func both(primary, standby *postgrestest.Server) string {
 	return strings.Replace(primary.DSN("postgres"), primary.Address(), primary.Address()+","+standby.Address(), 1) + "&target_session_attrs=read-write"
 }
 
@@ -94,9 +94,9 @@ func TestFailoverAfterAKill(t *testing.T) {
 }
 
 // twoServers returns a primary with an empty ledger, and a standby that follows it.
-func twoServers(t *testing.T, synchronous bool) (primary, standby *pgtest.Server) {
+func twoServers(t *testing.T, synchronous bool) (primary, standby *postgrestest.Server) {
 	t.Helper()
-	primary = pgtest.Start(t, pgtest.Options{})
+	primary = postgrestest.Start(t, postgrestest.Options{})
 	if _, _, err := ledger.Migrate(t.Context(), primary.DSN("postgres")); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func loseCommits(t *testing.T, rows int, lag time.Duration, settings ...string) 
 	for _, r := range d.replicas {
 		if err := waitFor(time.Minute, func() (bool, error) {
 			ready, err := r.client.Ready(context.Background())
-			return slices.ContainsFunc(ready.Troubles, func(t api.Trouble) bool { return t.Name == "ledger_went_back" }), fmt.Errorf("%+v, %w", ready.Troubles, err)
+			return slices.ContainsFunc(ready.Alerts, func(t api.Alert) bool { return t.Name == "ledger_went_back" }), fmt.Errorf("%+v, %w", ready.Alerts, err)
 		}); err != nil {
 			d.fail(t, err)
 		}
@@ -162,10 +162,12 @@ func loseCommits(t *testing.T, rows int, lag time.Duration, settings ...string) 
 // and hand over.
 func TestFailoverOfPatroni(t *testing.T) {
 	nightly(t)
-	type act func(ctx context.Context, t *testing.T, c *pgtest.Cluster, leader string) error
+	type act func(ctx context.Context, t *testing.T, c *postgrestest.Cluster, leader string) error
 	acts := map[string]act{
-		"crash": func(_ context.Context, _ *testing.T, c *pgtest.Cluster, leader string) error { return c.Crash(leader) },
-		"hang": func(_ context.Context, t *testing.T, c *pgtest.Cluster, leader string) error {
+		"crash": func(_ context.Context, _ *testing.T, c *postgrestest.Cluster, leader string) error {
+			return c.Crash(leader)
+		},
+		"hang": func(_ context.Context, t *testing.T, c *postgrestest.Cluster, leader string) error {
 			t.Helper()
 			wake, err := c.Freeze(leader)
 			if err == nil {
@@ -174,22 +176,22 @@ func TestFailoverOfPatroni(t *testing.T) {
 			}
 			return err
 		},
-		"switchover": func(ctx context.Context, _ *testing.T, c *pgtest.Cluster, leader string) error {
+		"switchover": func(ctx context.Context, _ *testing.T, c *postgrestest.Cluster, leader string) error {
 			return c.Switchover(ctx, leader)
 		},
 	}
 	for _, test := range []struct {
 		name string
-		kept pgtest.ClusterOptions
+		kept postgrestest.ClusterOptions
 		acts []string
 	}{
-		{"etcd", pgtest.ClusterOptions{Nodes: 3}, []string{"hang"}},
-		{"etcd3", pgtest.ClusterOptions{Nodes: 3, Etcd3: true}, []string{"hang"}},
-		{"etcd3 and HAProxy", pgtest.ClusterOptions{Nodes: 3, Etcd3: true, Proxy: true}, []string{"crash", "hang", "switchover"}},
+		{"etcd", postgrestest.ClusterOptions{Nodes: 3}, []string{"hang"}},
+		{"etcd3", postgrestest.ClusterOptions{Nodes: 3, Etcd3: true}, []string{"hang"}},
+		{"etcd3 and HAProxy", postgrestest.ClusterOptions{Nodes: 3, Etcd3: true, Proxy: true}, []string{"crash", "hang", "switchover"}},
 	} {
 		for _, name := range test.acts {
 			t.Run(test.name+", "+name, func(t *testing.T) {
-				cluster := pgtest.Patroni(t, test.kept)
+				cluster := postgrestest.Patroni(t, test.kept)
 				if _, _, err := ledger.Migrate(t.Context(), cluster.DSN("postgres")); err != nil {
 					t.Fatal(err)
 				}

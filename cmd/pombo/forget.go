@@ -35,13 +35,13 @@ func (c forgetCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	busy := c.Yes && f.InHands > 0
+	busy := c.Yes && f.InFlight > 0
 	if c.JSON {
 		if err := s.printJSON(f); err != nil {
 			return err
 		}
 	} else {
-		s.printf("notifications to this phone: %d, of which %d wait to be sent and %d are being sent\n", f.Notifications, f.Open, f.InHands)
+		s.printf("notifications to this phone: %d, of which %d wait to be sent and %d are being sent\n", f.Notifications, f.Open, f.InFlight)
 		switch {
 		case c.Yes:
 			s.printf("erased: %d\n", f.Erased)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"pombo/blipsim"
+	"pombo/internal/blipsim"
 )
 
 // TestExamplesAreRight holds the help against the parser: every command has

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"log/slog"
 
-	"pombo/api"
-	"pombo/app"
-	"pombo/config"
-	"pombo/telemetry"
+	"pombo/internal/api"
+	"pombo/internal/app"
+	"pombo/internal/config"
+	"pombo/internal/telemetry"
 )
 
 type jobCommand struct {

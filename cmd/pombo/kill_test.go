@@ -15,10 +15,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pombo/api"
-	"pombo/blipsim"
-	"pombo/ledger"
-	"pombo/pgtest"
+	"pombo/internal/api"
+	"pombo/internal/blipsim"
+	"pombo/internal/ledger"
+	"pombo/test/postgrestest"
 )
 
 // TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
@@ -100,7 +100,7 @@ func TestKillsOfTwoOnOneLedger(t *testing.T) {
 	nightly(t)
 	const rows, kills, every = 20_000, 73, 2 * time.Second
 	const uncertainWait = 5 * time.Second // as startReplicas sets it
-	database := pgtest.Start(t, pgtest.Options{}).Database(t)
+	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)
 	if _, _, err := ledger.Migrate(t.Context(), database); err != nil {
 		t.Fatal(err)
 	}

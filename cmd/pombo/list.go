@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type listCommand struct {

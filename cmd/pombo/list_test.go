@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 // TestListAsksOn: a page with fewer than wanted is not the end of the list.

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 
-	"pombo/config"
-	"pombo/ledger"
+	"pombo/internal/config"
+	"pombo/internal/ledger"
 )
 
 type migrateCommand struct{}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type optoutCommand struct {
@@ -110,7 +110,7 @@ func (c optoutRemoveCommand) Run(ctx context.Context, s *shell) error {
 // optOutChanged is how the change of one phone ended. A phone that could not be
 // read is told by its place: it is not repeated.
 type optOutChanged struct {
-	Place    int    `json:"place"` // among those given, from 1
+	Position int    `json:"position"` // among those given, from 1
 	OK       bool   `json:"ok"`
 	Phone    string `json:"phone,omitempty"` // masked
 	OptedOut bool   `json:"opted_out"`
@@ -137,10 +137,10 @@ func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSO
 		done, err := change(client, ctx, phone)
 		if err != nil {
 			failed = errShown
-			results = append(results, optOutChanged{Place: i + 1, Error: err.Error(), Hint: hintOf(err)})
+			results = append(results, optOutChanged{Position: i + 1, Error: err.Error(), Hint: hintOf(err)})
 			continue
 		}
-		results = append(results, optOutChanged{Place: i + 1, OK: true, Phone: done.Phone, OptedOut: done.OptedOut})
+		results = append(results, optOutChanged{Position: i + 1, OK: true, Phone: done.Phone, OptedOut: done.OptedOut})
 	}
 	if asJSON {
 		if err := s.printJSON(results); err != nil {
@@ -151,7 +151,7 @@ func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSO
 	for _, r := range results {
 		switch {
 		case !r.OK:
-			s.sayf("pombo: phone %d of %d: %s", r.Place, len(results), r.Error)
+			s.sayf("pombo: phone %d of %d: %s", r.Position, len(results), r.Error)
 			if r.Hint != "" {
 				s.sayf("hint: %s", r.Hint)
 			}

@@ -86,10 +86,10 @@ func standing(state pombo.State, reason pombo.Reason) string {
 }
 
 // parseIDs reads the ids of a command line.
-func parseIDs(texts ...string) ([]pombo.ID, error) {
-	ids := make([]pombo.ID, len(texts))
+func parseIDs(texts ...string) ([]pombo.MessageID, error) {
+	ids := make([]pombo.MessageID, len(texts))
 	for i, text := range texts {
-		id, err := pombo.ParseID(text)
+		id, err := pombo.ParseMessageID(text)
 		if err != nil {
 			return nil, wrongUse(err, "pombo list shows the ids")
 		}

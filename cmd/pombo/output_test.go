@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 // TestOneLineEach: what came from outside makes no line of its own.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type pauseCommand struct {

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"pombo/blipsim"
-	"pombo/phone"
+	"pombo/internal/blipsim"
+	"pombo/internal/phone"
 )
 
 // TestNothingPrivateGetsOut plants phones, names, texts and secrets, lets every

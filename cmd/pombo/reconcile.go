@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type reconcileCommand struct {
@@ -50,17 +50,17 @@ func (s *shell) printReconciliation(r api.Reconciliation) {
 	s.fact("compared", clock(r.Finished))
 	s.printf("%-13s %d notifications; Blip was asked about %d of %d doubtful ones\n", "looked at", r.Compared, r.Asked, r.Doubtful)
 	s.fact("not asked", r.Unasked)
-	if len(r.Findings) == 0 {
+	if len(r.Discrepancies) == 0 {
 		s.printf("table, ledger and Blip agree\n")
 		return
 	}
-	for _, kind := range pombo.FindingKinds() {
+	for _, kind := range pombo.DiscrepancyKinds() {
 		if r.Counts[kind] == 0 {
 			continue
 		}
-		s.printf("\n%s: %d\n  %s\n  to do: %s\n", kind, r.Counts[kind], kind.Sentence(), kind.Todo())
+		s.printf("\n%s: %d\n  %s\n  to do: %s\n", kind, r.Counts[kind], kind.Message(), kind.Hint())
 		shown := 0
-		for _, f := range r.Findings {
+		for _, f := range r.Discrepancies {
 			if f.Kind == kind {
 				shown++
 				s.printf("  %s  row %s\n", f.ID, unbroken(f.Row))

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"pombo/app"
-	"pombo/config"
-	"pombo/reconcile"
+	"pombo/internal/app"
+	"pombo/internal/config"
+	"pombo/internal/reconcile"
 )
 
 type recoverCommand struct {

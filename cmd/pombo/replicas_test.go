@@ -13,11 +13,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pombo"
-	"pombo/api"
-	"pombo/blipsim"
-	"pombo/ledger"
-	"pombo/pgtest"
-	"pombo/source/oracledouble"
+	"pombo/internal/api"
+	"pombo/internal/blipsim"
+	"pombo/internal/ledger"
+	"pombo/test/oracletest"
+	"pombo/test/postgrestest"
 )
 
 // TestReplicasDeliverOnceWhileOneIsKilled has three servers deliver 20,000 rows of
@@ -26,7 +26,7 @@ import (
 func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	t.Parallel() // it waits for leases half of the time
 	const rows = 20_000
-	database := pgtest.Start(t, pgtest.Options{}).Database(t)
+	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)
 	if _, _, err := ledger.Migrate(t.Context(), database); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 type delivery struct {
 	rows     int
 	sim      *blipsim.Server
-	table    *oracledouble.Table
+	table    *oracletest.Table
 	replicas []*replica
 }
 
@@ -176,20 +176,20 @@ func (d *delivery) tell(t *testing.T, look *pgx.Conn) {
 	t.Helper()
 	sent, told := d.sim.Deliveries(), 0
 	for row := 1; row <= d.rows && told < 3; row++ {
-		key := pombo.Key{Source: "notificacao", Row: strconv.Itoa(row), Generation: 1}
-		n := sent[string(key.ID())]
+		key := pombo.Key{Source: "notificacao", RowKey: strconv.Itoa(row), Generation: 1}
+		n := sent[string(key.MessageID())]
 		if n == 1 {
 			continue
 		}
 		told++
 		var knows string
-		if err := look.QueryRow(t.Context(), `SELECT coalesce(string_agg(seq || ' ' || source || ' ' || state || ' ' || history, '; '), 'nothing') FROM notification WHERE row_key = $1`, key.Row).Scan(&knows); err != nil {
+		if err := look.QueryRow(t.Context(), `SELECT coalesce(string_agg(seq || ' ' || source || ' ' || state || ' ' || history, '; '), 'nothing') FROM notification WHERE row_key = $1`, key.RowKey).Scan(&knows); err != nil {
 			knows = err.Error()
 		}
-		t.Logf("row %s (%s): %d messages; the ledger knows %s", key.Row, key.ID(), n, knows)
+		t.Logf("row %s (%s): %d messages; the ledger knows %s", key.RowKey, key.MessageID(), n, knows)
 		for i, r := range d.replicas {
 			for line := range strings.Lines(r.out.String()) {
-				if strings.Contains(line, string(key.ID())) {
+				if strings.Contains(line, string(key.MessageID())) {
 					t.Logf("server %d: %s", i+1, strings.TrimSpace(line))
 				}
 			}
@@ -239,9 +239,9 @@ func (r *replica) pid() string { return strconv.Itoa(r.command.Process.Pid) }
 
 // oracleTable starts an Oracle with n pending rows in the table of the seed, and
 // returns its address.
-func oracleTable(t *testing.T, n int) (string, *oracledouble.Table) {
+func oracleTable(t *testing.T, n int) (string, *oracletest.Table) {
 	t.Helper()
-	d, err := oracledouble.Start(oracledouble.Options{})
+	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,11 +257,11 @@ func oracleTable(t *testing.T, n int) (string, *oracledouble.Table) {
 }
 
 // pendingRows returns n rows after the first ones.
-func pendingRows(first, n int) []oracledouble.Row {
-	rows := make([]oracledouble.Row, n)
+func pendingRows(first, n int) []oracletest.Row {
+	rows := make([]oracletest.Row, n)
 	for k := range rows {
 		i := first + k
-		rows[k] = oracledouble.Row{
+		rows[k] = oracletest.Row{
 			"ID": i + 1, "NR_TELEFONE": fmt.Sprintf("(31) 9%04d-%04d", 9100+i/9000, 1000+i%9000),
 			"NM_CONTATO": "Maria", "DS_MENSAGEM": "seu exame está pronto", "CD_STATUS": 1,
 		}

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"pombo"
-	"pombo/config"
+	"pombo/internal/config"
 )
 
 // The exit codes. Other people's scripts ask for them, and so does
@@ -65,7 +65,7 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	if failure, ok := errors.AsType[*pombo.Error](err); ok {
-		return failure.Reason.Todo()
+		return failure.Reason.Hint()
 	}
 	return ""
 }

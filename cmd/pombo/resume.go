@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type resumeCommand struct {

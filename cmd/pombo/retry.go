@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type retryCommand struct {
@@ -29,13 +29,13 @@ func (c retryCommand) Run(ctx context.Context, s *shell) error {
 
 // changed is how the change of one notification ended.
 type changed struct {
-	ID     pombo.ID     `json:"id"`
-	OK     bool         `json:"ok"`
-	State  pombo.State  `json:"state,omitempty"`
-	Reason pombo.Reason `json:"reason,omitempty"`
-	Detail string       `json:"detail,omitempty"` // under which other id it is sent
-	Error  string       `json:"error,omitempty"`
-	Hint   string       `json:"hint,omitempty"`
+	ID     pombo.MessageID `json:"id"`
+	OK     bool            `json:"ok"`
+	State  pombo.State     `json:"state,omitempty"`
+	Reason pombo.Reason    `json:"reason,omitempty"`
+	Detail string          `json:"detail,omitempty"` // under which other id it is sent
+	Error  string          `json:"error,omitempty"`
+	Hint   string          `json:"hint,omitempty"`
 }
 
 // enoughUnable is how often in a row the server may be unable until the rest is left:
@@ -51,7 +51,7 @@ func isUnable(err error) bool {
 
 // change makes the same change to several notifications. One that cannot be
 // changed does not keep the others from it, but the command has failed then.
-func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.ID) (api.Story, error)) error {
+func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.MessageID) (api.Story, error)) error {
 	ids, err := parseIDs(texts...)
 	if err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"pombo/blipsim"
-	"pombo/pgtest"
+	"pombo/internal/blipsim"
+	"pombo/test/postgrestest"
 )
 
 // TestNoSecretGetsOut plants the key, the token and the passwords, has every
@@ -57,7 +57,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Where there is no PostgreSQL, what it refuses is left out.
-	var postgres pgtest.Shared
+	var postgres postgrestest.Shared
 	t.Cleanup(func() {
 		if err := postgres.Close(); err != nil {
 			t.Error(err)
@@ -66,7 +66,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	refuses := func(name string) func(*testing.T) []string {
 		return func(t *testing.T) []string { // t is the subtest's: it is what is skipped
 			server := postgres.Server(t)
-			return []string{name + "=postgres://" + url.UserPassword(pgtest.User, password).String() + "@" + server.Address() + "/postgres"}
+			return []string{name + "=postgres://" + url.UserPassword(postgrestest.User, password).String() + "@" + server.Address() + "/postgres"}
 		}
 	}
 

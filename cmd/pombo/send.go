@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type sendCommand struct {
 	Phone    string            `arg:"" help:"Phone number, in any spelling; - reads phone and values from the standard input, one a line."`
 	Values   []string          `arg:"" optional:"" name:"value" help:"Values for {{1}}, {{2}}, … of the template."`
 	Template string            `placeholder:"NAME" help:"Another template than TEMPLATE_NAME."`
-	Place    map[string]string `placeholder:"PLACE=VALUE" mapsep:"none" help:"A value for another place: header, header-image, button0, …; see DB_COL_PARAMS. With - as the phone, PLACE=- reads it from the last lines, in the order of the places' names."`
+	Slot     map[string]string `placeholder:"SLOT=VALUE" mapsep:"none" help:"A value for another slot: header, header-image, button0, …; see DB_COL_PARAMS. With - as the phone, SLOT=- reads it from the last lines, in the order of the slots' names."`
 	Key      string            `placeholder:"KEY" help:"Makes the message unique: the same key again sends nothing and shows what is there."`
 	Wait     bool              `default:"true" negatable:"" help:"Wait until it is known whether it went, at most ${sendTime} (default)."`
 	JSON     bool              `help:"Print JSON."`
@@ -90,28 +90,28 @@ func (c sendCommand) row(ctx context.Context, s *shell) (pombo.Row, error) {
 		}
 		recipient, values = values[0], values[1:]
 	}
-	// From behind: the lines for places follow on those for the text.
-	places := slices.Sorted(maps.Keys(c.Place))
-	for _, text := range slices.Backward(places) {
-		if c.Place[text] != "-" || c.Phone != "-" {
+	// From behind: the lines for slots follow on those for the text.
+	slots := slices.Sorted(maps.Keys(c.Slot))
+	for _, text := range slices.Backward(slots) {
+		if c.Slot[text] != "-" || c.Phone != "-" {
 			continue
 		}
 		if len(values) == 0 {
-			return pombo.Row{}, wrongUse(fmt.Errorf("the standard input has no line for --place %s=-", text), "write the values for places on the last lines, in the order of the names of the places")
+			return pombo.Row{}, wrongUse(fmt.Errorf("the standard input has no line for --slot %s=-", text), "write the values for slots on the last lines, in the order of the names of the slots")
 		}
-		c.Place[text] = values[len(values)-1]
+		c.Slot[text] = values[len(values)-1]
 		values = values[:len(values)-1]
 	}
 	row := pombo.Row{Recipient: pombo.Private(recipient), Template: c.Template}
 	for _, v := range values {
-		row.Params = append(row.Params, pombo.Param{Place: pombo.Body, Value: pombo.Private(v)})
+		row.Params = append(row.Params, pombo.Param{Slot: pombo.Body, Value: pombo.Private(v)})
 	}
-	for _, text := range places {
-		place, err := pombo.ParsePlace(text)
+	for _, text := range slots {
+		slot, err := pombo.ParseSlot(text)
 		if err != nil {
 			return pombo.Row{}, wrongUse(err, "")
 		}
-		row.Params = append(row.Params, pombo.Param{Place: place, Value: pombo.Private(c.Place[text])})
+		row.Params = append(row.Params, pombo.Param{Slot: slot, Value: pombo.Private(c.Slot[text])})
 	}
 	return row, nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 // TestAwaitAsksOnlyWhileItMayHelp: a message whose next try is further away than

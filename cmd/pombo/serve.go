@@ -10,9 +10,9 @@ import (
 	"net/netip"
 	"time"
 
-	"pombo/app"
-	"pombo/config"
-	"pombo/telemetry"
+	"pombo/internal/app"
+	"pombo/internal/config"
+	"pombo/internal/telemetry"
 )
 
 // stopTime is how long a stop may take before it is given up. What has left by

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type showCommand struct {
@@ -57,8 +57,8 @@ func (s *shell) tell(story api.Story) {
 func (s *shell) summarize(n api.Notification) {
 	s.fact("id", string(n.ID))
 	s.fact("state", standing(n.State, n.Reason))
-	s.fact("meaning", n.Sentence)
-	s.fact("what to do", n.Todo)
+	s.fact("meaning", n.Message)
+	s.fact("what to do", n.Hint)
 	s.fact("detail", n.Detail)
 	s.fact("row", n.Row+" of "+n.Source+", generation "+strconv.Itoa(n.Generation))
 	s.fact("phone", n.Phone)

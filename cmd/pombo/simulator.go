@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"pombo/blipsim"
+	"pombo/internal/blipsim"
 )
 
 // simulatorCommand has a flag for every knob of blipsim.Options and Faults, by

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"pombo/app"
-	"pombo/config"
-	"pombo/source"
+	"pombo/internal/app"
+	"pombo/internal/config"
+	"pombo/internal/source"
 )
 
 type sqlCommand struct{}

@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	"pombo"
-	"pombo/app"
-	"pombo/config"
-	"pombo/source"
-	"pombo/source/oracledouble"
+	"pombo/internal/app"
+	"pombo/internal/config"
+	"pombo/internal/source"
+	"pombo/test/oracletest"
 )
 
 // TestSQLIsWhatRuns: what pombo sql prints for an Oracle database, and what a
 // Pombo with the same settings sends to it.
 func TestSQLIsWhatRuns(t *testing.T) {
-	d, err := oracledouble.Start(oracledouble.Options{})
+	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	}
 	d.Synonym("AVISO", "ERP.AVISOS")
 	for _, key := range []string{"A1", "A2", "A3"} {
-		if err := made.Insert(oracledouble.Row{"ID": key, "CD_STATUS": "1"}); err != nil {
+		if err := made.Insert(oracletest.Row{"ID": key, "CD_STATUS": "1"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 		t.Errorf("the types are said to be unknown:\n%s", text)
 	}
 	for _, call := range d.Calls() {
-		if call.Step == oracledouble.Write {
+		if call.Step == oracletest.Write {
 			t.Errorf("pombo sql runs %s", call.SQL)
 		}
 	}
@@ -75,7 +75,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	must(table.Check(t.Context()))
 	rows, err := table.Page(t.Context(), "", 2)
 	must(err)
-	_, err = table.Page(t.Context(), rows[1].Key, 2)
+	_, err = table.Page(t.Context(), rows[1].RowKey, 2)
 	must(err)
 	_, err = table.Row(t.Context(), "A1")
 	must(err)
@@ -89,7 +89,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 		_, err = table.Statuses(t.Context(), keys)
 		must(err)
 	}
-	answers, err := table.Settle(t.Context(), []pombo.Settlement{{Row: "A1", Expected: "1", Code: "2"}, {Row: "A9", Expected: "1", Code: "3", Error: "x"}})
+	answers, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "A1", Expected: "1", Code: "2"}, {RowKey: "A9", Expected: "1", Code: "3", Error: "x"}})
 	must(err)
 	if answers[0].Result != pombo.SettleDone || answers[1].Result != pombo.SettleGone {
 		t.Errorf("answers = %+v", answers)

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"pombo"
-	"pombo/api"
+	"pombo/internal/api"
 )
 
 type templatesCommand struct {
@@ -62,15 +62,15 @@ func (c templatesListCommand) Run(ctx context.Context, s *shell) error {
 		if t.PreviousCategory != "" && t.PreviousCategory != t.Category {
 			s.printf("\n%s\n", oneLine(t.Name+" was moved by WhatsApp from "+t.PreviousCategory+" to "+t.Category+": its price, its limits and who may get it follow the category"))
 		}
-		if len(t.Misfits) > 0 {
-			s.printf("\n%s\n", oneLine(t.Name+" does not send the table's rows: "+details(t.Misfits)))
+		if len(t.Issues) > 0 {
+			s.printf("\n%s\n", oneLine(t.Name+" does not send the table's rows: "+details(t.Issues)))
 		}
 	}
 	return nil
 }
 
 // details joins what is wrong with a template.
-func details(misfits []api.TemplateMisfit) string {
+func details(misfits []api.TemplateIssue) string {
 	var all []string
 	for _, m := range misfits {
 		all = append(all, m.Detail)

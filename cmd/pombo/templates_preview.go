@@ -9,8 +9,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"pombo"
-	"pombo/app"
-	"pombo/config"
+	"pombo/internal/app"
+	"pombo/internal/config"
 )
 
 type templatesPreviewCommand struct {
@@ -44,7 +44,7 @@ type shownPreview struct {
 	Body     string        `json:"body"`
 	Footer   string        `json:"footer,omitempty"`
 	Buttons  []shownButton `json:"buttons,omitempty"`
-	Misfits  []shownMisfit `json:"misfits,omitempty"`
+	Issues   []shownMisfit `json:"issues,omitempty"`
 }
 
 type shownHeader struct {
@@ -61,7 +61,7 @@ type shownButton struct {
 type shownMisfit struct {
 	Reason pombo.Reason `json:"reason"`
 	Detail string       `json:"detail"`
-	Todo   string       `json:"todo"`
+	Hint   string       `json:"hint"`
 }
 
 func (c templatesPreviewCommand) Run(ctx context.Context, s *shell) error {
@@ -102,11 +102,11 @@ func (c templatesPreviewCommand) params() ([]pombo.Param, error) {
 	}
 	var params []pombo.Param
 	for _, v := range c.Param {
-		param := pombo.Param{Place: pombo.Body, Value: pombo.Private(v)}
+		param := pombo.Param{Slot: pombo.Body, Value: pombo.Private(v)}
 		if before, after, ok := strings.Cut(v, "="); ok {
 			// A text may have an equals sign in it: only a place makes it one.
-			if place, err := pombo.ParsePlace(before); err == nil {
-				param = pombo.Param{Place: place, Value: pombo.Private(after)}
+			if place, err := pombo.ParseSlot(before); err == nil {
+				param = pombo.Param{Slot: place, Value: pombo.Private(after)}
 			}
 		}
 		params = append(params, param)
@@ -117,7 +117,7 @@ func (c templatesPreviewCommand) params() ([]pombo.Param, error) {
 func showPreview(p app.Preview) shownPreview {
 	t := p.Template
 	shown := shownPreview{
-		OK: len(p.Misfits) == 0, Template: t.Name, Language: t.Language, Status: t.Status, Category: t.Category,
+		OK: len(p.Issues) == 0, Template: t.Name, Language: t.Language, Status: t.Status, Category: t.Category,
 		Body: p.Body.Reveal(), Footer: t.Footer,
 	}
 	if t.Header != "" {
@@ -126,8 +126,8 @@ func showPreview(p app.Preview) shownPreview {
 	for i, b := range t.Buttons {
 		shown.Buttons = append(shown.Buttons, shownButton{b.Kind, b.Text, p.Buttons[i].Reveal()})
 	}
-	for _, m := range p.Misfits {
-		shown.Misfits = append(shown.Misfits, shownMisfit{m.Reason, m.What, m.Todo})
+	for _, m := range p.Issues {
+		shown.Issues = append(shown.Issues, shownMisfit{m.Reason, m.Message, m.Hint})
 	}
 	return shown
 }
@@ -173,11 +173,11 @@ func (p shownPreview) draw() string {
 		write(label)
 	}
 	line("└", "─", "┘")
-	for i, m := range p.Misfits {
+	for i, m := range p.Issues {
 		if i == 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "wrong: %s\nto do: %s\n", oneLine(m.Detail), oneLine(m.Todo))
+		fmt.Fprintf(&b, "wrong: %s\nto do: %s\n", oneLine(m.Detail), oneLine(m.Hint))
 	}
 	return b.String()
 }

@@ -1,0 +1,423 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"pombo"
+)
+
+// Client asks a running server. It is safe for use by several goroutines. The
+// time of a call is bounded by its ctx alone.
+//
+// Its errors are an *Error when the server answered with a problem, and an
+// *Unreachable when there was no answer or not one of Pombo's. Both have a
+// method Hint that says what to do.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+}
+
+// Error is a problem that the server answered with. errors.Is finds
+// pombo.ErrNotFound behind a 404 and pombo.ErrMove behind a 409.
+type Error struct{ Problem Problem }
+
+// Error returns the detail.
+func (e *Error) Error() string {
+	if e.Problem.Detail == "" {
+		return "the server answered " + strconv.Itoa(e.Problem.Status)
+	}
+	return e.Problem.Detail
+}
+
+// Hint says what to do; "" when the server did not. Who uses a Client has no header
+// to set.
+func (e *Error) Hint() string {
+	if e.Problem.Status == http.StatusUnauthorized {
+		return "set API_TOKEN to the token of the running server, in .env or in the environment"
+	}
+	return e.Problem.Hint
+}
+
+// Unwrap returns the error of package pombo that the status stands for.
+func (e *Error) Unwrap() error {
+	switch e.Problem.Status {
+	case http.StatusNotFound:
+		return pombo.ErrNotFound
+	case http.StatusConflict:
+		return pombo.ErrMove
+	default:
+		return nil
+	}
+}
+
+// Unreachable says that no Pombo answered at URL.
+type Unreachable struct {
+	URL string // without credentials
+	Err error
+}
+
+// Error names the address and the cause.
+func (e *Unreachable) Error() string { return fmt.Sprintf("no answer from %s: %v", e.URL, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Unreachable) Unwrap() error { return e.Err }
+
+// Hint says what to check.
+func (e *Unreachable) Hint() string {
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		return "the server takes long: see its log, or give it more time (JOB_TIMEOUT)"
+	}
+	return "pombo serve (or pombo start) must be running, and API_URL must be its address; tried " + e.URL
+}
+
+// NewClient returns a client for the server at baseURL, such as
+// http://127.0.0.1:5000. token is API_TOKEN, "" for none. hc may be nil; of a
+// given one all is used but its CheckRedirect.
+func NewClient(baseURL, token string, hc *http.Client) *Client {
+	c := &Client{base: strings.TrimRight(strings.TrimSpace(baseURL), "/"), token: token, http: &http.Client{}}
+	if hc != nil {
+		*c.http = *hc
+	}
+	// Followed, a redirect would turn a POST into a GET and look like success.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
+}
+
+// Ready asks for the readiness. When the server is not ready, the error says so
+// and the Readiness says which part is not.
+func (c *Client) Ready(ctx context.Context) (Readiness, error) {
+	var r notReady // has the members of both answers
+	err := c.do(ctx, call{method: "GET", path: "/readyz"}, &r)
+	return r.Readiness, err
+}
+
+// NoWait has Send return as soon as the run is under way.
+const NoWait time.Duration = -1
+
+// Send starts a run, or joins the one under way. wait is how long to wait for
+// its end, in whole seconds: 0 = to the end, NoWait = not at all. A result whose
+// State is Running says that the time was over first; the run goes on.
+func (c *Client) Send(ctx context.Context, wait time.Duration) (RunResult, error) {
+	header := http.Header{}
+	switch {
+	case wait < 0:
+		header.Set("Prefer", "respond-async")
+	case wait > 0:
+		header.Set("Prefer", "wait="+strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
+	var r RunResult
+	err := c.do(ctx, call{method: "POST", path: "/send_notification", header: header}, &r)
+	return r, err
+}
+
+// Run returns a run as it stands.
+func (c *Client) Run(ctx context.Context, id int64) (Run, error) {
+	var r Run
+	err := c.do(ctx, call{method: "GET", path: runPath(id)}, &r)
+	return r, err
+}
+
+// Runs returns the latest runs, newest first; limit 0 = 20.
+func (c *Client) Runs(ctx context.Context, limit int) ([]Run, error) {
+	q := url.Values{}
+	if limit != 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	var r struct{ Runs []Run }
+	err := c.do(ctx, call{method: "GET", path: "/runs", query: q}, &r)
+	return r.Runs, err
+}
+
+// List searches for notifications. f.Phone may be in any form that phone.Parse
+// understands.
+func (c *Client) List(ctx context.Context, f pombo.Filter) (List, error) {
+	q := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("state", string(f.State))
+	set("phone", f.Phone)
+	set("q", f.Text)
+	set("cursor", f.Cursor)
+	if f.Run != 0 {
+		set("run", strconv.FormatInt(f.Run, 10))
+	}
+	if f.Limit != 0 {
+		set("limit", strconv.Itoa(f.Limit))
+	}
+	if !f.Since.IsZero() {
+		set("since", f.Since.Format(time.RFC3339))
+	}
+	var l List
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/notifications", query: q}, &l)
+	return l, err
+}
+
+// Show returns a notification with its whole story.
+func (c *Client) Show(ctx context.Context, id pombo.MessageID) (Story, error) {
+	return c.story(ctx, "GET", id, "")
+}
+
+// Retry has a notification sent again.
+func (c *Client) Retry(ctx context.Context, id pombo.MessageID) (Story, error) {
+	return c.story(ctx, "POST", id, "/retry")
+}
+
+// Cancel keeps a notification from being sent.
+func (c *Client) Cancel(ctx context.Context, id pombo.MessageID) (Story, error) {
+	return c.story(ctx, "POST", id, "/cancel")
+}
+
+func (c *Client) story(ctx context.Context, method string, id pombo.MessageID, action string) (Story, error) {
+	var s Story
+	err := c.do(ctx, call{method: method, path: "/api/v1/notifications/" + url.PathEscape(string(id)) + action}, &s)
+	return s, err
+}
+
+// Add has one message sent without the table. key makes it unique: the same key
+// again returns what is there, with added false; "" = a random key.
+func (c *Client) Add(ctx context.Context, key string, row pombo.Row) (n Notification, added bool, err error) {
+	type param struct {
+		Slot  pombo.Slot `json:"slot"`
+		Value string     `json:"value"`
+	}
+	body := struct {
+		Phone     string    `json:"phone"`
+		Params    []param   `json:"params"`
+		Template  string    `json:"template,omitempty"`
+		Priority  int       `json:"priority"`
+		SendAfter time.Time `json:"send_after,omitzero"`
+		Expires   time.Time `json:"expires,omitzero"`
+	}{row.Recipient.Reveal(), []param{}, row.Template, row.Priority, row.SendAfter, row.Expires}
+	for _, p := range row.Params {
+		if p.Slot == "" {
+			p.Slot = pombo.Body
+		}
+		body.Params = append(body.Params, param{p.Slot, p.Value.Reveal()})
+	}
+	header := http.Header{}
+	if key != "" {
+		header.Set("Idempotency-Key", key)
+	}
+	status := 0
+	err = c.do(ctx, call{method: "POST", path: "/api/v1/notifications", header: header, body: body, status: &status}, &n)
+	return n, status == http.StatusCreated, err
+}
+
+// Paused says whether sending is paused.
+func (c *Client) Paused(ctx context.Context) (Pause, error) {
+	var p Pause
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/pause"}, &p)
+	return p, err
+}
+
+// Pause pauses all sending until a time; zero = until resumed. detail says why,
+// for others to read.
+func (c *Client) Pause(ctx context.Context, until time.Time, detail string) (Pause, error) {
+	body := struct {
+		Until  time.Time `json:"until,omitzero"`
+		Detail string    `json:"detail,omitempty"`
+	}{until, detail}
+	var p Pause
+	err := c.do(ctx, call{method: "PUT", path: "/api/v1/pause", body: body}, &p)
+	return p, err
+}
+
+// Resume ends a pause.
+func (c *Client) Resume(ctx context.Context) error {
+	return c.do(ctx, call{method: "DELETE", path: "/api/v1/pause"}, nil)
+}
+
+// ReleaseResends sends again what was set back to pending with many others;
+// SettleResends has its status written again instead. Both return how many rows
+// there were.
+func (c *Client) ReleaseResends(ctx context.Context) (int, error) { return c.resends(ctx, "release") }
+
+// SettleResends is told at ReleaseResends.
+func (c *Client) SettleResends(ctx context.Context) (int, error) { return c.resends(ctx, "settle") }
+
+func (c *Client) resends(ctx context.Context, what string) (int, error) {
+	var r Resends
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/resends/" + what}, &r)
+	return r.Rows, err
+}
+
+// OptOuts lists those who get no more messages, the latest first. cursor is the
+// NextCursor of the list before, "" for the first; limit 0 = 50.
+func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutList, error) {
+	q := url.Values{}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if limit != 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	var l OptOutList
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/optouts", query: q}, &l)
+	return l, err
+}
+
+// OptOut keeps the messages of a scope from a phone, in any form that phone.Parse
+// understands.
+func (c *Client) OptOut(ctx context.Context, phone pombo.Private, scope pombo.OptOutScope) (OptOutChange, error) {
+	return c.optOut(ctx, "/api/v1/optouts", phone, scope)
+}
+
+// OptIn takes a phone off the list; pombo.ErrNotFound when it is not on it.
+func (c *Client) OptIn(ctx context.Context, phone pombo.Private) (OptOutChange, error) {
+	return c.optOut(ctx, "/api/v1/optouts/remove", phone, "")
+}
+
+func (c *Client) optOut(ctx context.Context, path string, phone pombo.Private, scope pombo.OptOutScope) (OptOutChange, error) {
+	body := struct {
+		Phone string            `json:"phone"`
+		Scope pombo.OptOutScope `json:"scope,omitempty"`
+	}{phone.Reveal(), scope}
+	var o OptOutChange
+	err := c.do(ctx, call{method: "POST", path: path, body: body}, &o)
+	return o, err
+}
+
+// Forget erases what the ledger has of a person, or only counts it. The phone may
+// be in any form that phone.Parse understands.
+func (c *Client) Forget(ctx context.Context, phone string, really bool) (Forgotten, error) {
+	body := struct {
+		Phone string `json:"phone"`
+		Erase bool   `json:"erase"`
+	}{phone, really}
+	var f Forgotten
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/forget", body: body}, &f)
+	return f, err
+}
+
+// Reconcile has the server compare table, ledger and Blip now, and waits for the
+// result, which may take minutes.
+func (c *Client) Reconcile(ctx context.Context) (Reconciliation, error) {
+	var r Reconciliation
+	err := c.do(ctx, call{method: "POST", path: "/api/v1/reconciliations"}, &r)
+	return r, err
+}
+
+// LastReconciliation returns the result of the last comparison.
+func (c *Client) LastReconciliation(ctx context.Context) (Reconciliation, error) {
+	var r Reconciliation
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/reconciliations/latest"}, &r)
+	return r, err
+}
+
+// Templates lists the templates that Blip has.
+func (c *Client) Templates(ctx context.Context) ([]Template, error) {
+	var r struct{ Templates []Template }
+	err := c.do(ctx, call{method: "GET", path: "/api/v1/templates"}, &r)
+	return r.Templates, err
+}
+
+// call is one request.
+type call struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         any  // nil = none
+	status       *int // gets the status of the answer, when not nil
+}
+
+// maxAnswer bounds what is read of an answer: a page of 1000 notifications has
+// less than a tenth of it.
+const maxAnswer = 16 << 20
+
+// do makes the call and reads the answer into the value, or into an error.
+func (c *Client) do(ctx context.Context, in call, into any) error {
+	request, err := c.request(ctx, in)
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		if cause, ok := errors.AsType[*url.Error](err); ok { // its text has the URL with the query
+			err = cause.Err
+		}
+		return &Unreachable{URL: c.address(), Err: err}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return &Unreachable{URL: c.address(), Err: fmt.Errorf("read answer: %w", err)}
+	}
+	if in.status != nil {
+		*in.status = response.StatusCode
+	}
+	switch kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); {
+	case response.StatusCode == http.StatusNoContent:
+		return nil
+	case kind == "application/json" && response.StatusCode < 300:
+		if err := json.Unmarshal(body, into); err != nil {
+			return fmt.Errorf("read answer of %s %s: %w", in.method, c.address(), err)
+		}
+		return nil
+	case kind == "application/problem+json":
+		e := &Error{}
+		if err := json.Unmarshal(body, &e.Problem); err != nil {
+			return fmt.Errorf("read problem from %s: %w", c.address(), err)
+		}
+		e.Problem.Status = response.StatusCode
+		if r, ok := into.(*notReady); ok {
+			_ = json.Unmarshal(body, r) // the same bytes were read just above
+		}
+		return e
+	default:
+		return &Unreachable{URL: c.address(), Err: fmt.Errorf("what is there answered %d, but not as Pombo does", response.StatusCode)}
+	}
+}
+
+func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
+	var body io.Reader
+	if in.body != nil {
+		b, err := json.Marshal(in.body)
+		if err != nil {
+			return nil, fmt.Errorf("write request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	address := c.base + in.path
+	if len(in.query) > 0 {
+		address += "?" + in.query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, in.method, address, body)
+	if err != nil || request.URL.Host == "" || request.URL.Scheme != "http" && request.URL.Scheme != "https" {
+		return nil, &Unreachable{URL: c.address(), Err: errors.New("this is no address such as http://127.0.0.1:5000")}
+	}
+	maps.Copy(request.Header, in.header)
+	request.Header.Set("Accept", "application/json, application/problem+json")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return request, nil
+}
+
+// address is the base URL as it may be shown.
+func (c *Client) address() string {
+	u, err := url.Parse(c.base)
+	if err != nil {
+		return "API_URL"
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
+}

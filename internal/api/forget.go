@@ -1,0 +1,51 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"pombo"
+	"pombo/internal/phone"
+)
+
+// Forgotten says what the ledger had of a person, and what was erased of it.
+type Forgotten struct {
+	Notifications int `json:"notifications"` // to the phone
+	Open          int `json:"open"`          // of those, the ones that wait; they are cancelled
+	InFlight      int `json:"in_flight"`     // of those, the ones being sent now; they are not erased
+	Erased        int `json:"erased"`
+}
+
+func forgottenOf(f pombo.Forgotten) Forgotten {
+	return Forgotten{Notifications: f.Found, Open: f.Open, InFlight: f.InFlight, Erased: f.Erased}
+}
+
+// postForget erases a person, or counts what there is to erase. The phone is in
+// the body, for addresses are written down on the way.
+func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
+	body, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	var text string
+	var really bool
+	body.read("phone", &text, "must be text such as \"+55 31 98888-0000\"")
+	body.read("erase", &really, "must be true or false")
+	var n phone.Number
+	if text == "" && !body.wrongIn("phone") {
+		body.refuse("phone", "is missing")
+	} else if text != "" {
+		if n, _, err = phone.Parse(text); err != nil {
+			body.refuse("phone", err.Error())
+		}
+	}
+	body.end("phone", "erase")
+	if err := body.err(); err != nil {
+		return err
+	}
+	f, err := s.o.Ledger.Forget(r.Context(), n, really)
+	if err != nil {
+		return fmt.Errorf("forget: %w", err)
+	}
+	return writeJSON(w, http.StatusOK, forgottenOf(f))
+}

@@ -1,0 +1,81 @@
+package app_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pombo/internal/blipsim"
+)
+
+var (
+	metricName = regexp.MustCompile(`\bpombo_[a-z_]+`)
+	runbook    = regexp.MustCompile(`(?m)runbook: docs/operations\.md#(\S+)$`)
+	heading    = regexp.MustCompile(`(?m)^### (Pombo\w+)$`)
+	alarm      = regexp.MustCompile(`(?m)alert: (\w+)$`)
+)
+
+// TestAlarmsAndMetricsAreTold holds the rules for Prometheus, the metrics of a
+// running app and the operator's page against each other.
+func TestAlarmsAndMetricsAreTold(t *testing.T) {
+	w := newWorld(t, 1, blipsim.Options{})
+	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none'`) // a reason is counted only when there is one
+	_, client := w.start()
+	if _, err := client.Send(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(path string) string {
+		t.Helper()
+		b, err := os.ReadFile("../../" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	rules, page := read("deploy/prometheus-alerts.yml"), read("docs/operations.md")
+
+	is := map[string]bool{}
+	for _, f := range families {
+		name := f.GetName()
+		is[name] = true
+		if strings.HasPrefix(name, "pombo_") && !regexp.MustCompile("(?m)^\\|.*`"+name+"[`{]").MatchString(page) {
+			t.Errorf("docs/operations.md does not tell of %s", name)
+		}
+	}
+	for _, name := range metricName.FindAllString(rules, -1) {
+		if !is[name] {
+			t.Errorf("a rule asks for %s, which there is not", name)
+		}
+	}
+	for line := range strings.SplitSeq(page, "\n") {
+		if name := metricName.FindString(line); strings.HasPrefix(line, "| `pombo_") && !is[name] {
+			t.Errorf("docs/operations.md tells of %s, which there is not", name)
+		}
+	}
+
+	told := map[string]bool{}
+	for _, h := range heading.FindAllStringSubmatch(page, -1) {
+		told[strings.ToLower(h[1])] = true
+	}
+	named := map[string]bool{}
+	for _, anchor := range runbook.FindAllStringSubmatch(rules, -1) {
+		named[anchor[1]] = true
+		if !told[anchor[1]] {
+			t.Errorf("docs/operations.md has no heading for %s", anchor[1])
+		}
+	}
+	tests := read("deploy/prometheus-alerts_test.yml")
+	for _, a := range alarm.FindAllStringSubmatch(rules, -1) {
+		if !named[strings.ToLower(a[1])] {
+			t.Errorf("the alarm %s names no runbook of its own", a[1])
+		}
+		if !strings.Contains(tests, "name: "+a[1]+"\n") {
+			t.Errorf("the alarm %s has no test", a[1])
+		}
+	}
+}

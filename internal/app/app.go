@@ -1,0 +1,458 @@
+// Package app is the running process as a value: New opens and binds, Start
+// serves, Stop ends everything in reverse order, Addr tells where it listens.
+// It is the one place where the parts meet, so the wiring reads top to bottom:
+//
+//	source and ledger, Blip, the engine between them, receipts, then the API
+//
+// A part that is away when the process starts (the company's database, Blip)
+// does not keep it from starting: GET /readyz says so, and the loops go on by
+// themselves when the part is back. Only a ledger whose database is away is waited
+// for, some minutes: without it nothing could be answered truthfully. What cannot
+// come right by itself (a wrong configuration, a ledger that is in use or newer
+// than the program, a port in use) is an error of New with what to do.
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pombo"
+	"pombo/internal/api"
+	"pombo/internal/blip"
+	"pombo/internal/config"
+	"pombo/internal/dispatch"
+	"pombo/internal/ledger"
+	"pombo/internal/phone"
+	"pombo/internal/receipts"
+	"pombo/internal/reconcile"
+	"pombo/internal/source"
+	"pombo/internal/telemetry"
+)
+
+// Options is what an App is made of.
+type Options struct {
+	Config  config.Config
+	Version string
+	Logger  *slog.Logger // nil = no log
+	// Registry gets the metrics and is served at /metrics.
+	Registry *prometheus.Registry
+	// ReceiptSchedule replaces the usual ages at which Blip is asked what became
+	// of a message; the demo has no three days.
+	ReceiptSchedule []time.Duration
+	// LedgerWait is how long New waits while the ledger's database is away; 0 = 5
+	// minutes.
+	LedgerWait time.Duration
+}
+
+// App is the process of `pombo serve`.
+type App struct {
+	settings config.Config
+	log      *slog.Logger
+	ledger   *ledger.DB
+	engine   *dispatch.Engine
+	poller   *receipts.Poller
+	api      *api.Server
+	server   *http.Server
+	listener net.Listener
+
+	reconciler *reconcile.Reconciler
+
+	loops     sync.WaitGroup
+	failed    chan error
+	stopLoops context.CancelFunc
+	stops     []stop
+}
+
+// stop is a clean-up, named for the log.
+type stop struct {
+	name string
+	run  func(context.Context) error
+}
+
+var (
+	_ dispatch.Source = (*source.Table)(nil)
+	_ dispatch.Ledger = (*ledger.DB)(nil)
+	_ dispatch.Blip   = (*blip.Client)(nil)
+	_ api.Webhook     = (*receipts.Webhook)(nil)
+	_ api.Ledger      = desk{}
+	_ api.Runs        = (*dispatch.Engine)(nil)
+
+	_ reconcile.Statuses = (*source.Table)(nil)
+	_ reconcile.Reviewer = (*ledger.DB)(nil)
+	_ reconcile.Ledger   = (*ledger.DB)(nil)
+)
+
+// New opens the ledger, prepares every part and binds the address. Nothing is
+// sent or taken in before Start. When it fails, what was opened is closed.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a = &App{log: o.Logger, failed: make(chan error, 1), settings: o.Config}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+			a = nil
+		}
+	}()
+	c := o.Config
+
+	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
+		return a, err
+	}
+	table, err := OpenSource(ctx, SourceOptions(c.Source))
+	if err != nil {
+		return a, err
+	}
+	a.onStop("source", func(context.Context) error { return table.Close() })
+
+	client, err := blip.New(blipOptions(c, o.Registry))
+	if err != nil {
+		return a, err
+	}
+	a.onStop("Blip", func(context.Context) error { client.Close(); return nil })
+
+	schedule, few := o.ReceiptSchedule, []time.Duration(nil)
+	if len(schedule) == 0 {
+		schedule, few = receipts.Schedule(), receipts.Net()
+	}
+	a.ledger, err = openLedger(ctx, ledger.Options{
+		URL:       c.Ledger.URL.Reveal(),
+		Source:    c.Source.Name,
+		Exclusive: true,
+		Pending:   c.Source.Pending,
+		Codes:     codes(c.Source),
+		FirstPoll: schedule[0],
+		Lease:     lease,
+		Timeout:   c.Ledger.Timeout,
+		Logger:    o.Logger,
+
+		ResendsBeforePause: c.Dispatch.ResendsBeforePause,
+	}, o.LedgerWait, o.Logger)
+	if err != nil {
+		return a, err
+	}
+	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
+
+	var recorder *receipts.Recorder // made below, before anything starts
+	record := func(ctx context.Context, list []pombo.Receipt) error {
+		_, err := recorder.Record(ctx, list)
+		return err
+	}
+	a.engine, err = dispatch.New(dispatch.Options{
+		SourceName:          c.Source.Name,
+		Source:              table,
+		Pending:             c.Source.Pending,
+		Ledger:              a.ledger,
+		Blip:                client,
+		Owner:               owner(),
+		Template:            c.Blip.Template,
+		Language:            c.Blip.Language,
+		Places:              places(c.Source),
+		Workers:             c.Dispatch.Workers,
+		MessagesPerSecond:   c.Blip.MessagesPerSecond,
+		CommandsPerSecond:   c.Blip.CommandsPerSecond,
+		CallTime:            c.Blip.Timeout,
+		PollInterval:        c.Dispatch.PollInterval,
+		Uncertain:           dispatch.Policy(c.Dispatch.Uncertain),
+		UncertainWait:       c.Dispatch.UncertainWait,
+		UncertainTemplates:  policies(c.Dispatch.UncertainTemplates),
+		Quiet:               c.Dispatch.Quiet,
+		FailuresBeforePause: c.Dispatch.FailuresBeforePause,
+		Zone:                c.Source.Zone,
+		Lease:               lease,
+		Record:              record,
+		Logger:              o.Logger,
+		Registerer:          o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
+		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot,
+		Failed: a.engine.MessageFailed, Delivered: a.engine.MessageDelivered,
+		Moved:  func() { a.engine.ReceiptCame(); a.engine.Moved() },
+		Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.reconciler, err = reconcile.New(reconcile.Options{
+		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
+		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Duty: a.engine.Duty("reconcile"),
+		Record: record, Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	polls := receipts.PollerOptions{
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Leave: a.engine.LeaveCommand,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Duty: a.engine.Duty("receipts"), Schedule: schedule, Net: few,
+	}
+	var webhook api.Webhook // nil without a secret
+	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
+		hook, err := receipts.NewWebhook(receipts.WebhookOptions{
+			Secret: secret, Recorder: recorder, Words: c.API.OptOutWords,
+			ParseReceipts: blip.ParseReceipts, ParseMessages: blip.ParseMessages,
+		})
+		if err != nil {
+			return a, err
+		}
+		webhook, polls.LastWebhook = hook, hook.Last
+	}
+	if a.poller, err = receipts.NewPoller(polls); err != nil {
+		return a, err
+	}
+	known := witness{a.ledger, a.engine}
+	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
+
+	a.api, err = api.New(api.Options{
+		Runs:      a.engine,
+		Ledger:    desk{a.ledger, a.engine},
+		Add:       a.engine.Add,
+		Templates: client.Templates,
+		Reconcile: a.reconciler.Run,
+		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
+			return t.Check(c.Blip.Language, places(c.Source))
+		},
+		Checks: []api.Check{
+			{Name: "source", Run: table.Check},
+			{Name: "ledger", Run: a.ledger.Check},
+			{Name: "blip", Run: client.Check},
+			{Name: "sending", Run: known.check},
+		},
+		Metrics: telemetry.Handler(o.Registry, o.Logger),
+		Webhook: webhook,
+		Token:   c.API.Token.Reveal(),
+		Logger:  o.Logger,
+		Version: o.Version,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.API.Addr)
+	if err != nil {
+		return a, fmt.Errorf("listen on API_ADDR=%s: %w: choose another port, or stop the program that has it", c.API.Addr, err)
+	}
+	a.onStop("address", func(context.Context) error { return ignoreClosed(a.listener.Close()) })
+	a.server = api.HTTPServer(a.api)
+	a.server.ErrorLog = slog.NewLogLogger(o.Logger.Handler().WithAttrs([]slog.Attr{slog.Any("often", pombo.Often("http"))}), slog.LevelWarn)
+	return a, nil
+}
+
+// lease is how long the ledger waits for a silent process.
+const lease = 30 * time.Second
+
+// owner names this process in the ledger. The time makes it new after a restart
+// that got the same process number.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + ":" + strconv.Itoa(os.Getpid()) + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
+}
+
+// OpenSource opens the company's table. It connects to nothing yet, so what fails
+// is a setting: the error is a *config.Error.
+func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
+	table, err := source.Open(ctx, o)
+	if err == nil {
+		return table, nil
+	}
+	all := []error{err}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		all = several.Unwrap()
+	}
+	wrong := &config.Error{}
+	for _, err := range all {
+		p := config.Problem{What: err.Error(), Fix: "correct the settings of the table"}
+		if e, ok := errors.AsType[*source.Error](err); ok && e.Hint != "" {
+			p.What, p.Fix = e.Op+": "+e.Err.Error(), e.Hint
+		}
+		wrong.Problems = append(wrong.Problems, p)
+	}
+	return nil, wrong
+}
+
+// SourceOptions turns the settings of the table into those of package source.
+func SourceOptions(c config.Source) source.Options {
+	params := make([]source.Column, len(c.Params))
+	for i, p := range c.Params {
+		params[i] = source.Column{Place: p.Place, Name: p.Name}
+	}
+	return source.Options{
+		URL: c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
+		Mapping: source.Mapping{
+			Table: c.Table, ID: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
+			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
+			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
+			Where: c.Where, Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(codes(c)))), Zone: c.Zone,
+		},
+	}
+}
+
+func blipOptions(c config.Config, r prometheus.Registerer) blip.Options {
+	return blip.Options{
+		Key: c.Blip.Key.Reveal(), URL: c.Blip.URL,
+		Template: c.Blip.Template, Namespace: c.Blip.Namespace, Language: c.Blip.Language,
+		Timeout:     c.Blip.Timeout,
+		MasterState: c.Blip.MasterState, FlowID: c.Blip.FlowID, StateID: c.Blip.StateID,
+		Connections: c.Dispatch.Workers,
+		Registerer:  r,
+	}
+}
+
+func policies(words map[string]string) map[string]dispatch.Policy {
+	m := make(map[string]dispatch.Policy, len(words))
+	for template, word := range words {
+		m[template] = dispatch.Policy(word)
+	}
+	return m
+}
+
+// codes are the status codes to be written back, by state. What is not set
+// leaves the row as it is.
+func codes(c config.Source) map[pombo.State]string {
+	m := map[pombo.State]string{}
+	for state, code := range map[pombo.State]string{
+		pombo.Accepted: c.Sent, pombo.Failed: c.Failed, pombo.Delivered: c.Delivered, pombo.Read: c.Read,
+		pombo.Expired: cmp.Or(c.Expired, c.Failed), pombo.Suppressed: cmp.Or(c.Suppressed, c.Failed),
+	} {
+		if code != "" {
+			m[state] = code
+		}
+	}
+	return m
+}
+
+// places are those that DB_COL_PARAMS gives values for.
+func places(c config.Source) []pombo.Slot {
+	list := make([]pombo.Slot, len(c.Params))
+	for i, p := range c.Params {
+		list[i] = p.Place
+	}
+	return list
+}
+
+// desk is the ledger as people use it: what they change by hand the loops are
+// told of, and a pause holds at once.
+type desk struct {
+	*ledger.DB
+	engine *dispatch.Engine
+}
+
+// Facts says what is known about why something goes, or does not.
+func (d desk) Facts(ctx context.Context) (pombo.Snapshot, error) {
+	return witness{d.DB, d.engine}.facts(ctx)
+}
+
+func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
+
+// ReleaseResends and SettleResends end the wait of what the guard holds.
+func (d desk) ReleaseResends(ctx context.Context) (int, error) {
+	defer d.engine.Moved()
+	return d.DB.ReleaseResends(ctx)
+}
+
+func (d desk) SettleResends(ctx context.Context) (int, error) {
+	defer d.engine.Moved()
+	return d.DB.SettleResends(ctx)
+}
+
+func (d desk) Cancel(ctx context.Context, id pombo.MessageID) error { return d.engine.Cancel(ctx, id) }
+
+func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+	if really {
+		defer d.engine.Moved() // what waited is cancelled
+	}
+	return d.DB.Forget(ctx, n, really)
+}
+
+func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
+func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
+func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
+	return d.engine.Paused(ctx)
+}
+
+// Start starts the loops and serves. It returns when requests are answered.
+func (a *App) Start(ctx context.Context) error {
+	if empty, err := a.ledger.Empty(ctx); err == nil && empty {
+		a.log.Warn("the ledger is new; should it stand in for one that was lost, stop and run pombo recover before anything is sent")
+	}
+	if err := a.engine.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("sending", a.engine.Stop)
+
+	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a.stopLoops = cancel
+	a.loops.Go(func() { a.poller.Run(loops) })
+	a.loops.Go(func() { a.keep(loops) })
+	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
+		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
+	}
+	a.onStop("receipts and upkeep", func(context.Context) error { cancel(); a.loops.Wait(); return nil })
+
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
+	a.onStop("API", func(ctx context.Context) error {
+		err := errors.Join(a.api.Close(ctx), a.server.Shutdown(ctx))
+		if err != nil {
+			err = errors.Join(err, a.server.Close())
+		}
+		<-served
+		return err
+	})
+	a.log.Info("serving", "address", a.Addr())
+	return nil
+}
+
+// Addr returns the address that is listened on, as host:port.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Failed delivers the error that ended serving by itself, if one does.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop ends what New and Start have begun, in reverse order: first no more
+// requests, then no more sending (calls under way may end until ctx does), then
+// the ledger. It may be called after a failed New or Start and more than once.
+func (a *App) Stop(ctx context.Context) error {
+	var errs []error
+	for _, s := range slices.Backward(a.stops) {
+		if err := s.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", s.name, err))
+		}
+	}
+	a.stops = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) onStop(name string, run func(context.Context) error) {
+	a.stops = append(a.stops, stop{name, run})
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"pombo/internal/ledger"
+)
+
+const (
+	// ledgerWait is how long New waits for a ledger whose database is away. After
+	// a power cut the machines come back in any order, and a database that has to
+	// recover takes its minutes.
+	ledgerWait = 5 * time.Minute
+	// ledgerRetry is short: it is what a start is late after the database.
+	ledgerRetry = 2 * time.Second
+)
+
+// openLedger opens the ledger. While its database is away it says so in the log
+// and tries again until the wait is over: a supervisor then sees that the program
+// has ended, and starts it again or tells somebody.
+func openLedger(ctx context.Context, o ledger.Options, wait time.Duration, log *slog.Logger) (*ledger.DB, error) {
+	if wait == 0 {
+		wait = ledgerWait
+	}
+	for begun := time.Now(); ; {
+		db, err := ledger.Open(ctx, o)
+		switch waited := time.Since(begun).Round(time.Second); {
+		case err == nil || !errors.Is(err, ledger.ErrAway):
+			return db, err
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("stopped while the ledger's database was away: %w", ctx.Err())
+		case time.Since(begun) >= wait:
+			return nil, fmt.Errorf("given up after %s: %w: check LEDGER_URL, or start the database and then pombo", waited, err)
+		default:
+			log.Warn("the ledger's database is away; nothing is served before it is back; trying again", "waited", waited, "error", err)
+		}
+		timer := time.NewTimer(min(ledgerRetry, wait))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}

@@ -1,0 +1,750 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pombo"
+	"pombo/internal/dispatch"
+	"pombo/internal/ledger"
+	"pombo/internal/phone"
+)
+
+var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing calls each interleaving may have; 2 takes minutes")
+
+// TestEveryInterleaving is a model checker with the program as its model: two
+// processes (the real dispatch.Engine) work on one row through the real ledger,
+// and every order of their calls is tried, with every outcome of a POST, a crash
+// or a stall of one process at every call, a Blip whose trace comes late or who
+// cannot be asked, a WhatsApp that refuses for now what Blip has taken, and an owner
+// who changes the row. After each step and at each end the promises are looked at:
+//
+//	P1  the row ends, and its end is written to the table; what was refused for now
+//	    is sent again, unless the owner has changed the row
+//	P2  Blip takes each generation once; a second time only if Blip, asked, said
+//	    that it had no trace of the first: the one window that is documented
+//
+// It is a search in depth. A path is the list of the choices made; to try another
+// choice the path is walked anew, with a new row in the same ledger. A place that
+// was met before, with everything that the future depends on the same, is not
+// walked on from. What the processes know is what their calls have told them
+// since their step began, so those answers stand for it.
+func TestEveryInterleaving(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		policy dispatch.Policy
+		may    budget
+	}{
+		// All at once would take hours.
+		{"check", dispatch.Check, budget{lates: 1, passes: 2}},
+		{"hold", dispatch.Hold, budget{lates: 1, passes: 2}},
+		{"refused by WhatsApp", dispatch.Check, budget{fails: 1, passes: 1}},
+		{"changed by its owner", dispatch.Check, budget{fails: 1, changes: 1, passes: 1, untroubled: true}},
+		{"set back by its owner", dispatch.Check, budget{changes: 1, backs: 1, passes: 1, untroubled: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder := fastFolder(t)
+			synctest.Test(t, func(t *testing.T) {
+				db, err := ledger.Open(t.Context(), ledger.Options{
+					URL: "sqlite:" + filepath.Join(folder, "model.db"), Exclusive: true, Source: modelSource, Pending: "1", Lease: modelLease,
+					Codes: map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3"}, Now: time.Now, FirstPoll: -1,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				x := &explorer{t: t, db: db, policy: test.policy, may: test.may, seen: map[string]bool{}}
+				x.explore()
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+				t.Logf("%d interleavings with %d places and %d steps; Blip took a message twice in %d, each time after it had been asked and had no trace; "+
+					"%d ended with a message that was sent again, %d with a row that its owner had taken back",
+					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.takenBack)
+				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != dispatch.Check) ||
+					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.takenBack == 0 != (test.may.changes*test.may.fails == 0) {
+					t.Error("the model has lost its choices")
+				}
+			})
+		})
+	}
+}
+
+// fastFolder is in memory where there is such a place: nobody here pulls the plug,
+// so the disk need not be waited for.
+func fastFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("/dev/shm", "pombo-model") //nolint:usetesting // its folders are on the disk
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
+
+const (
+	modelSource = "notificacao"
+	modelLease  = 30 * time.Second
+	// gap is more than what must lie between two messages to one person, so that
+	// a resend is not put off for that.
+	gap = 7 * time.Second
+)
+
+// explorer walks path after path.
+type explorer struct {
+	t      *testing.T
+	db     *ledger.DB
+	policy dispatch.Policy
+	may    budget
+	seen   map[string]bool
+
+	paths, steps, windows, resends, takenBack int
+}
+
+// explore walks the path whose choices are all the first, then again and again
+// the one that differs from the last in its last choice that has another.
+func (x *explorer) explore() {
+	var path []int
+	for !x.t.Failed() {
+		w := newModel(x)
+		sizes := w.walk(path)
+		x.paths++
+		if slices.Max(w.taken[:]) > 1 {
+			x.windows++
+		}
+		w.end()
+		path = w.made
+		for len(path) > 0 && path[len(path)-1]+1 >= sizes[len(path)-1] {
+			path = path[:len(path)-1]
+		}
+		if len(path) == 0 {
+			return
+		}
+		path[len(path)-1]++
+	}
+}
+
+// budget is how often something may happen on one path.
+type budget struct {
+	lates      int // a trace comes late
+	fails      int // WhatsApp refuses for now what Blip has taken
+	changes    int // the owner changes the row
+	backs      int // and sets it back to pending
+	passes     int // over the table
+	untroubled bool
+}
+
+// model is one row, its table, its Blip and two processes.
+type model struct {
+	x         *explorer
+	ctx       context.Context
+	row       string
+	latest    int    // the newest generation
+	status    string // in the table
+	processes []*process
+	names     int
+
+	// By generation: messages that Blip took, questions it answered too early.
+	taken, late [4]int
+	budget          // what may still happen
+	troubles    int // a crash, a stall, a call to Blip that goes wrong
+
+	lastPass bool // over the table, when all is at rest
+
+	made  []int
+	story []string
+
+	// The row as it stands, read once for each step.
+	n       pombo.Notification
+	written string // what the ledger knows of the row
+	know    bool   // the ledger has it
+	owed    bool   // its end is to be written to the table
+}
+
+func newModel(x *explorer) *model {
+	w := &model{
+		x: x, ctx: x.t.Context(), row: "row" + strconv.Itoa(x.paths), status: "1", latest: 1,
+		budget: x.may, troubles: *troubles,
+	}
+	if x.may.untroubled {
+		w.troubles = 0
+	}
+	for range 2 {
+		w.processes = append(w.processes, w.start())
+	}
+	return w
+}
+
+func (w *model) id(generation int) pombo.MessageID {
+	return pombo.Key{Source: modelSource, RowKey: w.row, Generation: generation}.MessageID()
+}
+
+// generation is that of one of the ids.
+func (w *model) generation(id pombo.MessageID) int {
+	for g := 1; g < len(w.taken); g++ {
+		if w.id(g) == id {
+			return g
+		}
+	}
+	w.failf("%s is no id of the row", id)
+	return 0
+}
+
+// choice is something that can happen next.
+type choice struct {
+	name string
+	do   func()
+}
+
+// walk follows the path, then the first choice each time, to an end or to a place
+// that was met before. It returns how many choices there were at each step.
+func (w *model) walk(path []int) (sizes []int) {
+	for {
+		w.look()
+		if !w.promises() {
+			return sizes
+		}
+		if len(w.made) >= len(path) {
+			place := w.place()
+			if w.x.seen[place] {
+				return sizes
+			}
+			w.x.seen[place] = true
+		}
+		choices := w.choices()
+		if len(choices) == 0 {
+			w.atEnd()
+			return sizes
+		}
+		pick := 0
+		if len(w.made) < len(path) {
+			pick = path[len(w.made)]
+		}
+		w.made, sizes = append(w.made, pick), append(sizes, len(choices))
+		w.story = append(w.story, choices[pick].name)
+		choices[pick].do()
+		w.x.steps++
+		if len(w.made) > 100 {
+			w.failf("it does not end")
+			return sizes
+		}
+	}
+}
+
+func (w *model) failf(format string, args ...any) {
+	w.x.t.Errorf("%s\nafter:\n  %s", fmt.Sprintf(format, args...), strings.Join(w.story, "\n  "))
+}
+
+// promises looks at what must hold at every moment.
+func (w *model) promises() bool {
+	for g := range w.taken {
+		if w.taken[g] > 1+w.late[g] {
+			w.failf("P2: Blip took generation %d %d times and said %d times that it had no trace of it", g, w.taken[g], w.late[g])
+			return false
+		}
+	}
+	return true
+}
+
+// atEnd looks at what must hold when nothing more will happen.
+func (w *model) atEnd() {
+	n, taken, late := w.n, w.taken[w.latest], w.late[w.latest]
+	byOwner := w.status == ownersCode
+	switch {
+	case !w.know:
+		if !byOwner {
+			w.failf("P1: the row was never taken in")
+		}
+		return
+	case n.State == pombo.Uncertain && w.x.policy == dispatch.Hold && n.Reason == pombo.HeldForPerson:
+		return // open, and seen to be
+	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
+	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
+	case n.State == pombo.Failed && byOwner && w.fails == 0: // WhatsApp refused it; its owner had changed the row before
+	case n.State == pombo.Cancelled && n.Reason == pombo.Withdrawn && byOwner && (taken == 0 || late > 0):
+		w.x.takenBack++
+	default:
+		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip took it %d times", n.State, n.Reason, n.Detail, w.status, taken)
+	}
+	if w.latest > 1 && n.State.Sent() {
+		w.x.resends++
+	}
+	if refused, back := w.x.may.fails-w.fails, w.x.may.backs-w.backs; w.latest > 1+refused+back {
+		w.failf("P2: generation %d although WhatsApp refused %d messages and its owner set the row back %d times", w.latest, refused, back)
+	}
+}
+
+// look reads how the row stands.
+func (w *model) look() {
+	if _, _, err := w.x.db.Notification(w.ctx, w.id(w.latest+1)); err == nil {
+		w.latest++
+	}
+	n, _, err := w.x.db.Notification(w.ctx, w.id(w.latest))
+	if err != nil && !errors.Is(err, pombo.ErrNotFound) {
+		w.failf("look: %v", err)
+	}
+	w.n, w.know, w.owed, w.written = n, err == nil, false, ""
+	if !w.know {
+		return
+	}
+	r, err := w.x.db.Reviewed(w.ctx, n.Seq)
+	if err != nil {
+		w.failf("look: %v", err)
+	}
+	w.written = r.Settled + " " + r.SettleResult.String()
+	if n.State.Open() {
+		return // nothing is owed yet
+	}
+	list, err := w.x.db.Unsettled(w.ctx, 1)
+	if err != nil {
+		w.failf("look: %v", err)
+	}
+	w.owed = len(list) > 0
+}
+
+// place is all that the future depends on.
+func (w *model) place() string {
+	n, known := w.n, w.know
+	var b strings.Builder
+	fmt.Fprint(&b, known, w.latest, n.State, n.Attempt, n.Tries, w.written, w.owed, !n.NotBefore.After(time.Now()),
+		n.State == pombo.Uncertain && time.Since(n.Updated) < time.Second,
+		w.status, w.taken, w.late, w.troubles, w.lates, w.fails, w.changes, w.backs, w.passes, w.lastPass)
+	var owners []string
+	for _, p := range w.processes {
+		owners = append(owners, fmt.Sprint(p.owner == n.Owner, p.at, p.told))
+	}
+	slices.Sort(owners) // which of two like processes it is does not matter
+	return b.String() + strings.Join(owners, "|")
+}
+
+// choices lists what can happen next.
+func (w *model) choices() (list []choice) {
+	n, known := w.n, w.know
+	due := known && !n.NotBefore.After(time.Now())
+	idle := false
+	for i, p := range w.processes {
+		name := fmt.Sprintf("%c: ", 'A'+i)
+		if p.at == "" {
+			if idle {
+				continue // just like the other one
+			}
+			idle = true
+			step := func(is bool, what string, f func(context.Context)) {
+				if is {
+					list = append(list, choice{name + what, func() { p.step(what, f) }})
+				}
+			}
+			step(n.State == pombo.Queued && due, "deliver", p.deliver)
+			step(n.State == pombo.Uncertain && due, "resolve", p.resolve)
+			step(w.owed, "settle", p.settle)
+			step(w.status == "1" && w.passes > 0, "take in", func(ctx context.Context) { w.passes--; p.takeIn(ctx) })
+			continue
+		}
+		for _, o := range w.answers(p) {
+			list = append(list, choice{name + p.at + ": " + o, func() { p.resume(o) }})
+		}
+		if w.troubles > 0 {
+			list = append(list, choice{name + p.at + ": crash", func() {
+				w.troubles--
+				if strings.HasPrefix(p.told[0], "take in") {
+					w.passes++ // there is always a next one
+				}
+				p.resume(dies)
+				w.processes[i] = w.start()
+			}})
+		}
+	}
+	switch {
+	case n.State == pombo.Claimed || n.State == pombo.Sending:
+		i := slices.IndexFunc(w.processes, func(p *process) bool { return p.owner == n.Owner })
+		if i < 0 {
+			list = append(list, choice{"the lease of the dead one ends", func() { w.leaseEnds("") }})
+		} else if w.troubles > 0 && w.processes[i].at != "send" {
+			// (Between its last look at the lease and the first byte nobody can hold a
+			// process against a stall; that instant is left out.)
+			list = append(list, choice{fmt.Sprintf("%c stalls until its lease is over", 'A'+i), func() { w.troubles--; w.leaseEnds(n.Owner) }})
+		}
+	case known && n.State.Open() && !due && time.Until(n.NotBefore) < 24*time.Hour && (time.Until(n.NotBefore) < time.Minute || w.atRest()):
+		// (No call takes minutes: all have an end before that.)
+		list = append(list, choice{"time passes", func() {
+			time.Sleep(time.Until(n.NotBefore) + gap)
+			w.renew("")
+		}})
+	}
+	if known && w.fails > 0 && w.taken[w.latest] > 0 && n.State != pombo.Failed {
+		list = append(list, choice{"WhatsApp refuses it for now", w.refuse})
+	}
+	if w.changes > 0 && w.status != ownersCode && w.passes < w.x.may.passes {
+		list = append(list, choice{"its owner changes the row", func() { w.changes--; w.status = ownersCode }})
+	}
+	if w.backs > 0 && w.status == ownersCode {
+		list = append(list, choice{"its owner sets it back", func() { w.backs--; w.status = "1" }})
+	}
+	if len(list) == 0 && w.status == "1" && w.x.may.backs > 0 && !w.lastPass {
+		w.lastPass, w.passes = true, w.passes+1 // there is always a next one
+		return w.choices()
+	}
+	return list
+}
+
+// atRest reports whether nobody is within a step.
+func (w *model) atRest() bool {
+	return !slices.ContainsFunc(w.processes, func(p *process) bool { return p.at != "" })
+}
+
+// ownersCode is what the owner of the row writes into it.
+const ownersCode = "9"
+
+// refuse is a failed receipt, of a kind that passes.
+func (w *model) refuse() {
+	w.fails--
+	_, err := w.x.db.Apply(w.ctx, []pombo.Receipt{{
+		MessageID: w.id(w.latest), State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff, At: time.Now(),
+	}})
+	if err != nil {
+		w.failf("apply: %v", err)
+	}
+}
+
+// The answers of Blip, and what else can come of a call.
+const (
+	goes     = "goes"
+	dies     = "dies"
+	accepts  = "accepts"
+	refuses  = "refuses for good"
+	isBusy   = "refuses for now"
+	unmade   = "no connection"
+	cutTaken = "is cut after Blip took it"
+	cutLost  = "is cut before Blip took it"
+	trace    = "has a trace"
+	noTrace  = "has no trace"
+	lateOne  = "has no trace yet"
+	mute     = "cannot be asked"
+)
+
+func (w *model) answers(p *process) []string {
+	switch p.at {
+	case "send":
+		if w.troubles == 0 {
+			return []string{accepts}
+		}
+		return []string{accepts, refuses, isBusy, unmade, cutTaken, cutLost}
+	case "receipts":
+		var list []string
+		switch {
+		case w.taken[p.about] == 0:
+			list = []string{noTrace}
+		case w.lates > 0:
+			list = []string{trace, lateOne}
+		default:
+			list = []string{trace}
+		}
+		if w.troubles > 0 {
+			list = append(list, mute)
+		}
+		return list
+	}
+	return []string{goes}
+}
+
+// leaseEnds lets time pass until a lease is over. Everybody but the one who
+// stalls renews his, and one of them frees what the other had.
+func (w *model) leaseEnds(stalls string) {
+	for range 4 {
+		time.Sleep(modelLease / 3)
+		w.renew(stalls)
+	}
+	if _, _, err := w.x.db.Reclaim(w.ctx); err != nil {
+		w.failf("reclaim: %v", err)
+	}
+}
+
+// renew is everybody's heartbeat, but that of the one who stalls.
+func (w *model) renew(stalls string) {
+	for _, p := range w.processes {
+		if p.owner == stalls {
+			continue
+		}
+		if err := p.engine.Renew(w.ctx); err != nil {
+			w.failf("renew: %v", err)
+		}
+	}
+}
+
+// end leaves nothing in the ledger that the next path could meet.
+func (w *model) end() {
+	for _, p := range w.processes {
+		if p.at != "" {
+			p.resume(dies)
+		}
+	}
+	time.Sleep(modelLease + time.Second)
+	if _, _, err := w.x.db.Reclaim(w.ctx); err != nil {
+		w.failf("reclaim: %v", err)
+	}
+	if w.look(); w.know && w.n.State.Open() {
+		if err := w.x.db.Cancel(w.ctx, w.id(w.latest)); err != nil {
+			w.failf("cancel: %v", err)
+		}
+	}
+	due, err := w.x.db.Unsettled(w.ctx, 10)
+	for _, s := range due {
+		err = errors.Join(err, w.x.db.Settled(w.ctx, []pombo.Settled{{Settlement: s, Result: pombo.SettleGone}}))
+	}
+	if err != nil {
+		w.failf("settle: %v", err)
+	}
+}
+
+// process is one Pombo. It stops before each of its calls until the explorer has
+// it go on.
+type process struct {
+	w      *model
+	owner  string
+	engine *dispatch.Engine
+
+	at      string   // the call before which it stands; "" = it has nothing to do
+	about   int      // the generation that its question to Blip is about
+	told    []string // what its calls have told since the step began
+	answer  chan string
+	arrived chan struct{}
+}
+
+func (w *model) start() *process {
+	w.names++
+	p := &process{w: w, owner: w.row + "." + strconv.Itoa(w.names), answer: make(chan string), arrived: make(chan struct{})}
+	var err error
+	p.engine, err = dispatch.New(dispatch.Options{
+		SourceName: modelSource, Source: modelTable{p}, Pending: "1", Ledger: modelLedger{w.x.db, p}, Blip: modelBlip{p},
+		Owner: p.owner, Workers: 1, Uncertain: w.x.policy, UncertainWait: time.Second, Lease: modelLease,
+	})
+	if err != nil {
+		w.x.t.Fatal(err)
+	}
+	if err := p.engine.Renew(w.ctx); err != nil {
+		w.failf("renew: %v", err)
+	}
+	return p
+}
+
+// step begins a step of the road and returns when it stands before its first
+// call, or is over.
+func (p *process) step(name string, f func(context.Context)) {
+	p.told = []string{name}
+	go func() {
+		defer func() { p.at, p.told = "", nil; p.arrived <- struct{}{} }()
+		f(p.w.ctx)
+	}()
+	<-p.arrived
+}
+
+// stop stands before a call and returns how it goes. A process that dies here
+// does nothing ever after.
+func (p *process) stop(call string) string {
+	p.at = call
+	p.arrived <- struct{}{}
+	a := <-p.answer
+	if a == dies {
+		runtime.Goexit()
+	}
+	return a
+}
+
+// resume lets the process make its call and returns when it stands before the next.
+func (p *process) resume(answer string) {
+	p.answer <- answer
+	<-p.arrived
+}
+
+// tell keeps what a call has told.
+func (p *process) tell(args ...any) { p.told = append(p.told, fmt.Sprint(args...)) }
+
+func (p *process) deliver(ctx context.Context) {
+	list, err := modelLedger{p.w.x.db, p}.Claim(ctx, p.owner, 1)
+	if err != nil {
+		p.w.failf("claim: %v", err)
+	}
+	for _, n := range list {
+		p.engine.Deliver(n)
+	}
+}
+
+func (p *process) resolve(ctx context.Context) {
+	list, err := p.w.x.db.Uncertain(ctx, 1)
+	for _, n := range list {
+		p.tell(n.Attempt, time.Since(n.Updated) < time.Second)
+		if e := p.engine.Resolve(ctx, n); !errors.Is(e, pombo.ErrLost) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
+		p.w.failf("resolve: %v", err)
+	}
+}
+
+func (p *process) settle(ctx context.Context) {
+	// That its own time was over is no fault: it is done again.
+	if _, err := p.engine.Settle(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		p.w.failf("settle: %v", err)
+	}
+}
+
+func (p *process) takeIn(ctx context.Context) {
+	if _, err := p.engine.TakeIn(ctx); err != nil {
+		p.w.failf("take in: %v", err)
+	}
+}
+
+// modelLedger is the real one; each call that changes something can be stopped.
+type modelLedger struct {
+	*ledger.DB
+	p *process
+}
+
+func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
+	l.p.stop("claim")
+	list, err := l.DB.Claim(ctx, owner, limit)
+	for _, n := range list {
+		l.p.tell("claimed ", n.Key.Generation, n.Attempt, n.Tries, n.Settled)
+	}
+	return list, err
+}
+
+func (l modelLedger) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
+	l.p.stop("begin")
+	attempt, err := l.DB.Begin(ctx, n, identity)
+	l.p.tell("begun ", attempt, err)
+	l.p.stop("begun")
+	return attempt, err
+}
+
+func (l modelLedger) Finish(ctx context.Context, o pombo.Outcome) error {
+	l.p.stop("finish as " + string(o.To))
+	err := l.DB.Finish(ctx, o)
+	l.p.tell("finished ", err)
+	return err
+}
+
+func (l modelLedger) Postpone(ctx context.Context, o pombo.Outcome) error {
+	l.p.stop("postpone")
+	err := l.DB.Postpone(ctx, o)
+	l.p.tell("postponed ", err)
+	return err
+}
+
+func (l modelLedger) Settled(ctx context.Context, results []pombo.Settled) error {
+	l.p.stop("mark as settled")
+	return l.DB.Settled(ctx, results)
+}
+
+func (l modelLedger) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (int, []pombo.Latest, error) {
+	l.p.stop("enqueue")
+	added, finished, err := l.DB.Enqueue(ctx, source, run, rows)
+	l.p.tell("enqueued ", added, finished, err)
+	return added, finished, err
+}
+
+func (l modelLedger) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
+	l.p.stop("enqueue again")
+	return l.DB.EnqueueAgain(ctx, source, run, rows, latest)
+}
+
+// modelTable is the company's table with the one row.
+type modelTable struct{ p *process }
+
+func (t modelTable) Page(_ context.Context, after string, _ int) ([]pombo.Row, error) {
+	if after != "" || t.p.w.status != "1" {
+		return nil, nil
+	}
+	return []pombo.Row{t.row()}, nil
+}
+
+func (t modelTable) row() pombo.Row {
+	return pombo.Row{RowKey: t.p.w.row, Recipient: "(31) 98888-0001", Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}}}
+}
+
+func (t modelTable) Problems() []pombo.RowProblem                   { return nil }
+func (t modelTable) Row(context.Context, string) (pombo.Row, error) { return t.row(), nil }
+func (t modelTable) Statuses(context.Context, []string) (map[string]string, error) {
+	t.p.stop("read the status again")
+	t.p.tell("status ", t.p.w.status)
+	return map[string]string{t.p.w.row: t.p.w.status}, nil
+}
+
+func (t modelTable) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
+	t.p.stop("update the table")
+	w := t.p.w
+	var results []pombo.Settled
+	for _, s := range batch {
+		result := pombo.SettleDiverged
+		if s.RowKey == w.row && (w.status == s.Expected || w.status == s.Code || slices.Contains(s.Unsure, w.status)) {
+			w.status, result = s.Code, pombo.SettleDone
+		}
+		results = append(results, pombo.Settled{Settlement: s, Result: result})
+	}
+	t.p.tell("updated ", w.status)
+	return results, nil
+}
+
+// modelBlip answers as the explorer chooses.
+type modelBlip struct{ p *process }
+
+func (b modelBlip) Identity(_ context.Context, n phone.Number) (string, error) {
+	return n.E164()[1:] + "@wa.gw.msging.net", nil
+}
+func (b modelBlip) Redirects() int                                      { return 0 }
+func (b modelBlip) RedirectReply(context.Context, string, int) error    { return nil }
+func (b modelBlip) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
+
+func (b modelBlip) Send(_ context.Context, m pombo.Message) error {
+	w, a := b.p.w, b.p.stop("send")
+	if a != accepts {
+		w.troubles--
+	}
+	if a == accepts || a == cutTaken {
+		w.taken[w.generation(m.MessageID)]++
+	}
+	b.p.tell("sent ", a)
+	switch a {
+	case accepts:
+		return nil
+	case refuses:
+		return &pombo.Error{Reason: pombo.BadRequest, Delivery: pombo.NotSent}
+	case isBusy:
+		return &pombo.Error{Reason: pombo.ChannelError, Retry: true, Delivery: pombo.NotSent}
+	case unmade:
+		return &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: pombo.NotSent}
+	default:
+		return &pombo.Error{Reason: pombo.NoAnswer, Retry: true, Delivery: pombo.MaybeSent}
+	}
+}
+
+func (b modelBlip) Receipts(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
+	w := b.p.w
+	b.p.about = w.generation(id)
+	a := b.p.stop("receipts")
+	b.p.tell("asked ", a)
+	switch a {
+	case trace:
+		return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
+	case lateOne:
+		w.lates--
+		w.late[b.p.about]++
+		return nil, nil
+	case mute:
+		w.troubles--
+		return nil, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: pombo.NotSent}
+	default:
+		return nil, nil
+	}
+}

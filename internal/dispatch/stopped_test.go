@@ -1,0 +1,174 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pombo"
+	"pombo/internal/dispatch"
+)
+
+// A template that a receipt has stopped keeps its own messages back, and nobody
+// else's, until its time is over.
+func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, other := row("1", "31988880001", "Maria"), row("2", "31988880002", "José")
+		other.Template = "boleto"
+		ledger, blip := newMemory(), &pretend{}
+		e := engine(t, dispatch.Options{Source: newTable(mine, other), Ledger: ledger, Blip: blip, Template: "exame"})
+		until := time.Now().Add(time.Hour)
+		e.HoldTemplate("", pombo.TemplatePaused, until)
+		e.HoldTemplate("exame", pombo.TemplatePaused, until.Add(-time.Minute)) // shortens nothing
+
+		if _, _, err := e.StartRun(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		held := ledger.get(t, "1")
+		if held.State != pombo.Queued || held.Reason != pombo.TemplatePaused || !held.NotBefore.Equal(until) || held.Tries != 0 {
+			t.Errorf("row 1: %s %s until %v with %d tries, want queued template_paused until %v with none", held.State, held.Reason, held.NotBefore, held.Tries, until)
+		}
+		if n := ledger.get(t, "2"); n.State != pombo.Accepted {
+			t.Errorf("row 2: %s, want accepted", n.State)
+		}
+		time.Sleep(time.Hour + time.Minute)
+		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
+			t.Errorf("row 1 afterwards: %s, want accepted", n.State)
+		}
+	})
+}
+
+// A template that WhatsApp has disabled stays stopped until Blip lists it as
+// approved. When that list is wrong, each stop lasts twice as long as the one before.
+func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
+		e := engine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
+		e.HoldTemplate("um", pombo.TemplateDisabled, time.Now().Add(time.Hour))
+		if _, _, err := e.StartRun(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3*time.Hour + 30*time.Second) // Blip lists nothing
+		if n := ledger.get(t, "1"); n.State != pombo.Queued || n.Reason != pombo.TemplateDisabled {
+			t.Errorf("while its status is not known: %s %s, want queued template_disabled", n.State, n.Reason)
+		}
+		blip.mu.Lock()
+		blip.templatesErr = nil
+		blip.mu.Unlock()
+		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		time.Sleep(15 * time.Minute)
+		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
+			t.Errorf("once it is approved: %s %s, want accepted", n.State, n.Reason)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{}
+		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		table := newTable()
+		for i := range 7 {
+			key := strconv.Itoa(i)
+			table.rows = append(table.rows, row(key, "3198888000"+key, "Maria"))
+			table.set(key, "0")
+		}
+		e := engine(t, onTable(table, ledger, blip))
+		for i, length := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
+			begin := time.Now()
+			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(time.Hour))
+			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(61*time.Minute)) // was on its way
+			key := strconv.Itoa(i)
+			table.set(key, "1")
+			if _, _, err := e.StartRun(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if got, want := ledger.get(t, key).NotBefore, begin.Add(length); !got.Equal(want) {
+				t.Errorf("stop %d lasts until %v, want %v", i+1, got, want)
+			}
+			time.Sleep(length + time.Minute)
+			if n := ledger.get(t, key); n.State != pombo.Accepted {
+				t.Errorf("row %s after the stop: %s, want accepted", key, n.State)
+			}
+		}
+	})
+}
+
+// What a check of an uncertain message brings goes the way of all receipts.
+func TestACheckHandsItsReceiptsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}
+		ledger := newMemory()
+		blip := &pretend{
+			onSend: func(context.Context, pombo.Message, int) error { return cut },
+			onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
+				r := failed
+				r.MessageID = id
+				return []pombo.Receipt{r}, nil
+			},
+		}
+		handed := 0
+		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,
+			Record: func(_ context.Context, list []pombo.Receipt) error {
+				handed++
+				if handed == 1 {
+					return errors.New("the disk is full")
+				}
+				if len(list) != 1 || list[0].Policy != pombo.ResendBackoff {
+					t.Errorf("handed over %+v, want the receipt with its remedy", list)
+				}
+				n := ledger.get(t, "1")
+				return ledger.Finish(t.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt, To: pombo.Failed, Reason: list[0].Reason})
+			}})
+		runToEnd(t, e)
+		time.Sleep(time.Minute)
+		if n := ledger.get(t, "1"); n.State != pombo.Failed || handed != 2 {
+			t.Errorf("row 1: %s after %d tries to hand over, want failed after 2", n.State, handed)
+		}
+	})
+}
+
+// A pause of the operator's is about sending; one of Blip's about every call.
+func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for by, want := range map[string]bool{"operator": true, "blip": false} {
+			e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, CommandsPerSecond: 10})
+			if err := e.HoldBot(t.Context(), pombo.Pause{By: by, Until: time.Now().Add(time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if err := e.LeaveCommand(t.Context()); (err == nil) != want {
+					t.Errorf("leave in a pause by %s: %v, want %t", by, err, want)
+				}
+			}
+		}
+	})
+}
+
+func TestHoldBotShortensNoPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := newMemory()
+		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}})
+		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.HoldBot(t.Context(), pombo.Pause{By: "blip", Until: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		if p, ok, _ := e.Paused(t.Context()); !ok || p.By != "operator" {
+			t.Errorf("pause = %+v, want the operator's", p)
+		}
+		ledger.breakMethod("Pause", errAway)
+		if err := e.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.HoldBot(t.Context(), pombo.Pause{By: "blip", Until: time.Now().Add(time.Hour)}); !errors.Is(err, errAway) {
+			t.Errorf("error = %v, want that the ledger is away", err)
+		}
+		if _, ok, _ := e.Paused(t.Context()); !ok {
+			t.Error("no pause in this process because the ledger is away")
+		}
+	})
+}

@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"pombo"
+)
+
+// maxPriority is the highest; a row that says more has it, one that says less
+// than 0 has 0.
+const maxPriority = 9
+
+const enqueueStatement = `
+	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
+	VALUES (` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `)
+	ON CONFLICT (row_key, source, generation) DO NOTHING`
+
+// Enqueue takes in rows of the source, for the run (0 = none), and returns how
+// many were new. A row that is known already stays as it is. Of those, finished
+// names the ones whose latest generation has ended: seen pending after its code was
+// written to the row, they may have been set back on purpose. Of a row that was Left
+// as it is that cannot be said.
+//
+// The same row may come from several goroutines and pages at once; it is added
+// once. A page is taken in by parts: after an error some of it may have been
+// added, and the next pass finds the rest.
+func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error) {
+	now := db.now()
+	list := make([][]any, 0, len(rows))
+	for i := range rows {
+		args, err := db.enqueueArgs(source, run, &rows[i], nil, 1, now)
+		if err != nil {
+			return 0, nil, fmt.Errorf("enqueue: %w", err)
+		}
+		list = append(list, args)
+	}
+	hit, err := db.each(ctx, enqueueStatement, list)
+	for i := range rows {
+		if hit[i] {
+			added++
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		latest, ended, e := db.latest(ctx, source, rows[i].RowKey)
+		if err = e; ended {
+			finished = append(finished, latest)
+		}
+	}
+	if err != nil {
+		return added, nil, fmt.Errorf("enqueue: %w", err)
+	}
+	return added, finished, nil
+}
+
+func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, generation int, now int64) ([]any, error) {
+	text, err := message(r)
+	if err != nil {
+		return nil, err
+	}
+	notBefore := now
+	if !r.SendAfter.IsZero() {
+		notBefore = max(now, r.SendAfter.UnixMilli())
+	}
+	var inRun any
+	if run != 0 {
+		inRun = run
+	}
+	reason := pombo.NoReason
+	if generation > 1 {
+		reason = pombo.SetBackToPending
+	}
+	id := pombo.Key{Source: source, RowKey: r.RowKey, Generation: generation}.MessageID()
+	return []any{
+		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, word(id), digits(r.Phone),
+		source, r.RowKey, text, event(now, pombo.Queued, 0, reason, ""),
+	}, nil
+}
+
+// hasEnded holds for a generation that has ended and for which nothing is about to
+// be written.
+const hasEnded = ` settle_at IS NULL AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
+
+// isSettled holds for one that has ended after its row was seen not to be pending:
+// its code once stood there, perhaps written by the generation that it continues, or
+// a code of its owner's. Whoever sees it pending after that knows that somebody has
+// set it back. (A later code may have diverged, just because of that.)
+//
+// Not so where the row was gone, which a view may hide for an hour, or where the
+// database refuses the change: the row may have been pending all the time, and each
+// pass would send it once more.
+const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') IN ('` + takenBack + `', 'diverged')
+	OR generation > 1 AND coalesce(` + settledBefore + `, '') <> '') AND ` + hasEnded
+
+const latestStatement = `SELECT generation, ` + hasEnded + `, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2
+	ORDER BY generation DESC LIMIT 1`
+
+// latest returns the newest generation of a row, and whether it has ended.
+func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Latest, ended bool, err error) {
+	latest.RowKey = row
+	var settled bool
+	err = db.get(ctx, latestStatement, []any{row, source}, &latest.Generation, &ended, &settled)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("row %s is neither new nor known", row)
+	}
+	latest.Untouched = !settled
+	return latest, ended, err
+}
+
+const enqueueAgainStatement = `
+	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
+	SELECT ` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `
+	FROM notification WHERE row_key = ?10 AND source = ?9 AND generation = ?13 AND ` + isSettled + `
+	ON CONFLICT (row_key, source, generation) DO NOTHING`
+
+// EnqueueAgain takes in a further generation of the rows that latest names,
+// where that generation is still the latest and settled. It returns how many
+// there were. The caller has read the rows after Enqueue named them. When there are
+// too many within a minute they wait for a person: see guard.go.
+func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
+	generation := make(map[string]int, len(latest))
+	for _, l := range latest {
+		generation[l.RowKey] = l.Generation
+	}
+	now := db.now()
+	list := make([][]any, 0, len(rows))
+	for i := range rows {
+		g, ok := generation[rows[i].RowKey]
+		if !ok {
+			continue
+		}
+		args, err := db.enqueueArgs(source, run, &rows[i], nil, g+1, now)
+		if err != nil {
+			return 0, fmt.Errorf("enqueue again: %w", err)
+		}
+		list = append(list, append(args, g))
+	}
+	held := 0
+	err = db.do(ctx, func(tx *txn) (err error) {
+		added = 0
+		hit := make([]bool, len(list))
+		if err := tx.dialect.each(tx, enqueueAgainStatement, list, hit); err != nil {
+			return err
+		}
+		for _, isNew := range hit {
+			if isNew {
+				added++
+			}
+		}
+		held, err = db.guard(tx, added, now)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("enqueue again: %w", err)
+	}
+	if held > 0 {
+		db.o.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
+	}
+	return added, nil
+}
+
+// Add takes in one message that did not come from the table; row.Key is what
+// makes it the same one when it comes again, and source must not be the name of
+// a table. A message that is known already is returned as it stands, with added
+// false. Nothing is ever settled for it.
+func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.Notification, added bool, err error) {
+	args, err := db.enqueueArgs(source, 0, &row, "none", 1, db.now())
+	if err != nil {
+		return n, false, fmt.Errorf("add: %w", err)
+	}
+	w := newWrite(part{enqueueStatement, [][]any{args}, make([]bool, 1)})
+	if err := db.submit(ctx, db.urgent, w); err != nil {
+		return n, false, fmt.Errorf("add: %w", err)
+	}
+	n, _, err = db.Notification(ctx, pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1}.MessageID())
+	return n, w.parts[0].hit[0], err
+}
+
+// inQueue is a range with two ends, as is that of settle_at: of such a one a
+// planner without statistics believes that it is small, and goes by the index.
+const inQueue = `lane BETWEEN 0 AND 9`
+
+// While the ledger may have lost something, what is in doubt counts too: that is
+// what is taken in then.
+const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))
+		+ CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN (SELECT count(*) FROM notification WHERE lane = 10 AND not_before <= ?1 + 600000) ELSE 0 END
+	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
+
+// Queued returns how many notifications wait in the queue for nothing but their
+// turn; those that may go later only are not counted. It reads an index that
+// holds nothing else: some 20 ns for each.
+func (db *DB) Queued(ctx context.Context) (n int, err error) {
+	err = db.get(ctx, queuedStatement, []any{db.now()}, &n)
+	if err != nil {
+		return 0, fmt.Errorf("count the queue: %w", err)
+	}
+	return n, nil
+}
+
+const nextDueStatement = `SELECT min((SELECT min(not_before) FROM notification WHERE lane = column1))
+	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
+
+// NextDue returns when the next queued notification may be claimed, which may be
+// in the past; the zero time when none waits. Held ones do not count.
+func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
+	var at sql.NullInt64
+	err := db.get(ctx, nextDueStatement, nil, &at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
+	}
+	return db.ours(moment(at)), nil
+}

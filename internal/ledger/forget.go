@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"pombo"
+	"pombo/internal/phone"
+)
+
+const toPhoneStatement = blocks + `SELECT seq, state, attempt, source, row_key, generation FROM ` + inBlocks + `phone = ?1`
+
+// Forget erases a person: phone, message and template of every notification to
+// the phone, and what Blip calls it. Notifications that wait are cancelled
+// first; one that is being sent at this moment stays as it is and is counted in
+// InFlight. Key, state and history remain, so that no row is sent again and the
+// counts stay. On SQLite the data are overwritten in the files.
+//
+// Without really it only counts. After an error some may have been erased, and
+// it may be called again.
+func (db *DB) Forget(ctx context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
+	if err := db.forget(ctx, n, really, &f); err != nil {
+		return f, fmt.Errorf("forget a person: %w", err)
+	}
+	return f, nil
+}
+
+func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.Forgotten) error {
+	to := digits(n)
+	if to == nil {
+		return errors.New("there is no phone number")
+	}
+	list, err := db.toPhone(ctx, to)
+	if err != nil {
+		return err
+	}
+	f.Found = len(list)
+	for _, at := range list {
+		switch at.state {
+		case pombo.Queued, pombo.Uncertain:
+			f.Open++
+		case pombo.Claimed, pombo.Sending:
+			f.InFlight++
+		}
+	}
+	if !really {
+		return nil
+	}
+	for _, at := range list {
+		if at.state != pombo.Queued && at.state != pombo.Uncertain {
+			continue
+		}
+		// ErrMove: somebody has just taken it in hands, or ended it.
+		if err := db.Cancel(ctx, at.id); err != nil && !errors.Is(err, pombo.ErrMove) {
+			return err
+		}
+	}
+	if list, err = db.toPhone(ctx, to); err != nil {
+		return err
+	}
+	f.InFlight = 0
+	now := db.now()
+	var erase [][]any
+	for _, at := range list {
+		if at.state.Open() {
+			f.InFlight++
+			continue
+		}
+		erase = append(erase, []any{note(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
+	}
+	f.Erased, err = db.changed(ctx, eraseStatement, erase)
+	// What has moved on in between counts as in hands.
+	f.InFlight += len(erase) - f.Erased
+	if err != nil {
+		return err
+	}
+	if err := db.forgetLookUp(ctx, to); err != nil {
+		return err
+	}
+	return db.dialect.scrub(ctx, db.read)
+}
+
+// forgetLookUp erases what stands under the phone in the tables beside the
+// notifications.
+func (db *DB) forgetLookUp(ctx context.Context, to any) error {
+	db.identities.saving.Lock()
+	defer db.identities.saving.Unlock()
+	db.identities.drop(to.(int64))
+	db.optouts.mu.Lock()
+	db.optouts.learned = nil
+	db.optouts.mu.Unlock()
+	w := newWrite()
+	w.run = func(tx *txn) error {
+		if db.Shared() {
+			if err := tx.exec(`DELETE FROM recipient WHERE phone = ?1`, to); err != nil {
+				return err
+			}
+		}
+		for _, statement := range []string{`DELETE FROM business_user WHERE phone = ?1`, `DELETE FROM failure_streak WHERE phone = ?1`} {
+			if err := tx.exec(statement, to); err != nil {
+				return err
+			}
+		}
+		return tx.exec(`DELETE FROM identity WHERE phone = ?1`, to)
+	}
+	// Behind the look-ups that were handed over before.
+	return db.submit(ctx, db.bulk, w)
+}
+
+// addressed is a notification to a phone.
+type addressed struct {
+	standing
+	id pombo.MessageID
+}
+
+func (db *DB) toPhone(ctx context.Context, to any) (list []addressed, err error) {
+	err = db.all(ctx, toPhoneStatement, []any{to}, func(rows *sql.Rows) error {
+		var a addressed
+		var key pombo.Key
+		if err := rows.Scan(&a.seq, &a.state, &a.attempt, &key.Source, &key.RowKey, &key.Generation); err != nil {
+			return err
+		}
+		a.id = key.MessageID()
+		list = append(list, a)
+		return nil
+	})
+	return list, err
+}

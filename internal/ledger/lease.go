@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"pombo"
+)
+
+// renewStatement gives the owner ?1 a lease of ?3 milliseconds.
+const renewStatement = `INSERT INTO owner (name, until) VALUES (?1, /*clock*/?2 + ?3)
+	ON CONFLICT (name) DO UPDATE SET until = excluded.until RETURNING until`
+
+// renew also finds out what the database's clock says, where that one counts.
+func (db *DB) renew(tx *txn, owner string) error {
+	lease := db.o.Lease.Milliseconds()
+	var until int64
+	if err := tx.queryRow(renewStatement, owner, db.clock(), lease).Scan(&until); err != nil {
+		return err
+	}
+	db.setClock(until - lease)
+	db.engaged.Store(true)
+	return nil
+}
+
+// renewed notes a renewal that has been committed.
+func (db *DB) renewed(owner string) { db.mine.Store(owner, db.now()) }
+
+// fresh reports whether the owner's lease was renewed a moment ago, so that a
+// busy claim need not do it again.
+func (db *DB) fresh(owner string) bool {
+	at, ok := db.mine.Load(owner)
+	if !ok {
+		return false
+	}
+	age := db.now() - at.(int64)
+	return age >= 0 && age < db.o.Lease.Milliseconds()/10
+}
+
+// Renew keeps what the owner has in hands for the length of a lease from now.
+func (db *DB) Renew(ctx context.Context, owner string) error {
+	db.saveIdentities(1)
+	err := db.do(ctx, func(tx *txn) error {
+		if err := db.renew(tx, owner); err != nil || !db.Shared() {
+			return err
+		}
+		return db.prune(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("renew the lease: %w", err)
+	}
+	db.renewed(owner)
+	return nil
+}
+
+const inHandStatement = `SELECT` + columns + `FROM notification WHERE owner = ?1 ORDER BY seq`
+
+// InHand lists what the owner has claimed or is sending, as the ledger knows it.
+func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
+	var list []pombo.Notification
+	err := db.due(ctx, inHandStatement, []any{owner}, func(rows *sql.Rows) error {
+		n, err := scan(rows)
+		list = append(list, n)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what is in hand: %w", err)
+	}
+	return list, nil
+}
+
+// Reclaim takes from owners without a live lease what they have in hands: what
+// was only claimed goes back to the queue, what was being sent is uncertain. It
+// starts from the notifications and not from the leases, so one whose owner has
+// left no lease at all is found too. An owner that was merely slow finds out
+// when he finishes: pombo.ErrLost. A run whose process has gone while it took in
+// takes in no more. For the time of a lease after the database was away nothing
+// is taken from anybody: nobody could renew.
+func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
+	err = db.do(ctx, func(tx *txn) (err error) {
+		requeued, uncertain = 0, 0
+		if !db.dialect.steady(db.o.Lease) {
+			return nil
+		}
+		const dead = ` owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > /*clock*/?2) `
+		now, clock := db.now(), db.clock()
+		requeued, err = tx.change(`
+			UPDATE notification SET state = 'queued', owner = NULL, lane = priority, not_before = ?1, history = history || '[' || CAST(?1 AS BIGINT) || ',"queued",' || attempt || ',"`+string(pombo.LeaseOver)+`"]'
+			WHERE state = 'claimed' AND`+dead, now, clock)
+		if err != nil {
+			return err
+		}
+		uncertain, err = tx.change(`
+			UPDATE notification SET state = 'uncertain', owner = NULL, lane = 10, not_before = ?1, history = history || '[' || CAST(?1 AS BIGINT) || ',"uncertain",' || attempt || ',"`+string(pombo.Interrupted)+`"]'
+			WHERE state = 'sending' AND`+dead, now, clock)
+		if err != nil {
+			return err
+		}
+		if err := tx.exec(`DELETE FROM owner WHERE until <= /*clock*/?1`, clock); err != nil || !db.Shared() {
+			return err
+		}
+		return db.orphans(tx)
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("reclaim: %w", err)
+	}
+	return requeued, uncertain, nil
+}

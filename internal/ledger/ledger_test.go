@@ -1,0 +1,28 @@
+package ledger_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"pombo/internal/ledger"
+	"pombo/test/ledgertest"
+)
+
+func TestLedgerOnSQLite(t *testing.T) {
+	ledgertest.Run(t, func(t *testing.T) string {
+		t.Helper()
+		return "sqlite:" + filepath.Join(t.TempDir(), "data", "pombo.db")
+	})
+}
+
+func TestLedgerOnPostgreSQL(t *testing.T) {
+	ledger.Postgres.Server(t)
+	ledgertest.Run(t, func(t *testing.T) string {
+		t.Helper()
+		url := ledger.Postgres.Schema(t)
+		if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+		return url
+	})
+}

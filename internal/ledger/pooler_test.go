@@ -1,0 +1,66 @@
+package ledger_test
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"pombo/internal/ledger"
+	"pombo/test/ledgertest"
+	"pombo/test/postgrestest"
+)
+
+// TestLedgerBehindPgBouncer: the whole suite, with a pooler that gives every
+// transaction another session and wipes it afterwards.
+func TestLedgerBehindPgBouncer(t *testing.T) {
+	program, err := exec.LookPath("pgbouncer")
+	if err != nil {
+		program, err = exec.LookPath("/usr/sbin/pgbouncer")
+	}
+	if err != nil {
+		t.Skip("skipped: PgBouncer is not installed (Debian: apt-get install pgbouncer)")
+	}
+	server := ledger.Postgres.Server(t)
+	direct, err := url.Parse(server.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(direct.Path, "/")
+	host, port, err := net.SplitHostPort(server.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pooler := postgrestest.Pooler(t, program, fmt.Sprintf("* = host=%s port=%s user=%s password='%s' pool_size=3", host, port, postgrestest.User, postgrestest.Password))
+	address := "postgres://pombo@" + pooler + "/" + name + "?sslmode=disable"
+
+	_, err = ledger.Open(t.Context(), ledger.Options{URL: address + "&search_path=elsewhere"})
+	if err == nil || !strings.Contains(err.Error(), "ALTER ROLE") {
+		t.Errorf("a setting that the pooler refuses: %v, want what to do instead", err)
+	}
+	ledgertest.Run(t, func(t *testing.T) string {
+		t.Helper()
+		if err := server.Exec(t.Context(), name, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ledger.Migrate(t.Context(), address); err != nil {
+			t.Fatal(err)
+		}
+		return address
+	})
+	db, err := ledger.Open(t.Context(), ledger.Options{URL: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if db.Prepares() {
+		t.Error("statements are prepared in a session that the next transaction need not have")
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}

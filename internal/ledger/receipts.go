@@ -1,0 +1,287 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"pombo"
+)
+
+// blocks finds every block of ids and phones, the newest first (see the schema).
+const blocks = `WITH RECURSIVE block (b) AS (
+		SELECT (SELECT max(seq) FROM notification) >> 12
+		UNION ALL SELECT b - 1 FROM block WHERE b > (SELECT min(seq) FROM notification) >> 12
+	) `
+
+// inBlocks joins them.
+const inBlocks = `block CROSS JOIN notification WHERE (seq >> 12) = b AND `
+
+const applyStatement = `
+	UPDATE notification SET state = ?1, owner = NULL, lane = ?10, not_before = NULL,
+		settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN coalesce(settle_at, ?3) ELSE settle_at END,
+		poll_at = CASE WHEN ?4 THEN NULL ELSE coalesce(poll_at, ?5) END, history = history || ?6
+	WHERE seq = ?7 AND state = ?8 AND attempt = ?9`
+
+// standing is where a notification stands, as far as a receipt has to know.
+type standing struct {
+	seq     int64
+	key     pombo.Key
+	state   pombo.State
+	attempt int
+	erased  bool // its message is gone: there is nothing to send
+	resends int
+}
+
+// Apply moves notifications as receipts say, forward only, and returns what each
+// receipt did. Repeats, disorder and ids that the ledger does not know change
+// nothing; whatever the order, the same receipts lead to the same state. After an
+// error some may have been applied; all may be applied again.
+//
+// A receipt for a message whose POST has not been answered yet, or never was, is
+// the trace that ends the doubt, even when it was queued again meanwhile. A failed
+// one whose remedy says so is queued again in the same transaction, as a new
+// generation (resend.go). One that says that the person has switched
+// marketing messages off puts the phone on the list of opt-outs.
+func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
+	results := make([]pombo.ReceiptResult, len(receipts))
+	todo := make([]int, len(receipts))
+	for i := range todo {
+		todo[i] = i
+	}
+	// Whoever moves a notification between our look and our change makes us
+	// look again; each time, it has moved on.
+	for range len(pombo.States()) {
+		lost, err := db.apply(ctx, receipts, todo, results)
+		if err != nil {
+			return results, fmt.Errorf("apply receipts: %w", err)
+		}
+		if todo = lost; len(todo) == 0 {
+			break
+		}
+	}
+	return results, nil
+}
+
+// change is one change that a receipt asks for.
+type change struct {
+	receipt int // its place; -1 = a step on the way
+	at      standing
+	args    []any
+	resend  *resend // of a failure that has one
+}
+
+// apply looks where each notification stands, decides, and changes it if it
+// still stands there. It returns the receipts for which it did not.
+func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, results []pombo.ReceiptResult) (lost []int, err error) {
+	now := db.now()
+	known := map[pombo.MessageID]*standing{}
+	var plain, special []change // special: what takes more than one statement
+	for _, i := range todo {
+		r := &receipts[i]
+		at, ok := known[r.MessageID]
+		if !ok {
+			if at, err = db.standing(ctx, r.MessageID); err != nil {
+				return nil, err
+			}
+			known[r.MessageID] = at
+		}
+		if at != nil && r.BSUID != "" {
+			if err := db.learn(ctx, r.BSUID.Reveal(), at.seq); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case at == nil:
+			results[i] = pombo.ReceiptUnknown
+			continue
+		case at.attempt == 0 || !r.State.Sent() && r.State != pombo.Failed:
+			continue // it has not left yet, so that this cannot be about it
+		}
+		trace := *r
+		if at.state.Open() {
+			if r.State == pombo.Failed || at.state != pombo.Uncertain && r.State != pombo.Accepted {
+				// The receipt has overtaken the answer to the POST, or replaces it.
+				plain = append(plain, change{-1, *at, db.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now), nil})
+				at.state = pombo.Accepted
+			} else if trace.Reason == pombo.NoReason {
+				trace.Reason = pombo.TraceFound
+			}
+		}
+		if !at.state.CanBecome(r.State) {
+			continue
+		}
+		c := change{receipt: i, at: *at}
+		if r.State == pombo.Failed {
+			if r.Reason == pombo.OptedOutOfMarketing {
+				if err := db.optOutRecipient(ctx, at.seq); err != nil {
+					return nil, err
+				}
+			}
+			trace.Detail = detailOf(r)
+			if c.resend = db.resendAfter(at, r, now); c.resend == nil {
+				trace.Detail += verdict(r.Policy)
+			}
+		}
+		c.args = db.receiptArgs(at, &trace, now)
+		if c.resend != nil || at.state == pombo.Failed {
+			special = append(special, c)
+		} else {
+			plain = append(plain, c)
+		}
+		at.state = r.State
+	}
+	if lost, err = db.applyPlain(ctx, plain, results); err != nil {
+		return nil, err
+	}
+	more, err := db.applySpecial(ctx, special, results, now)
+	return append(lost, more...), err
+}
+
+// applyPlain makes the changes that are one statement each.
+func (db *DB) applyPlain(ctx context.Context, changes []change, results []pombo.ReceiptResult) (lost []int, err error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	rows := make([][]any, len(changes))
+	for i := range changes {
+		rows[i] = changes[i].args
+	}
+	hit, err := db.each(ctx, applyStatement, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, ok := range hit {
+		switch at := changes[i].receipt; {
+		case at < 0:
+		case ok:
+			results[at] = pombo.ReceiptMoved
+		default:
+			lost = append(lost, at)
+		}
+	}
+	return lost, nil
+}
+
+// applySpecial makes those that belong together with another one: a failure with
+// the message that follows it, and a delivery after all with the end of that.
+func (db *DB) applySpecial(ctx context.Context, changes []change, results []pombo.ReceiptResult, now int64) (lost []int, err error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	err = db.do(ctx, func(tx *txn) error {
+		lost = lost[:0]
+		hit := make([]bool, 1)
+		for i := range changes {
+			c := &changes[i]
+			results[c.receipt] = pombo.ReceiptStale
+			if c.at.state == pombo.Failed {
+				if err := db.takeBack(tx, &c.at, now); err != nil {
+					return err
+				}
+			}
+			if err := tx.dialect.each(tx, applyStatement, [][]any{c.args}, hit); err != nil {
+				return err
+			}
+			if !hit[0] {
+				lost = append(lost, c.receipt)
+				continue
+			}
+			results[c.receipt] = pombo.ReceiptMoved
+			if c.resend == nil {
+				continue
+			}
+			queued, err := db.resend(tx, &c.at, c.resend, now)
+			if err != nil {
+				return err
+			}
+			if queued {
+				results[c.receipt] = pombo.ReceiptResent
+			}
+		}
+		return nil
+	})
+	return lost, err
+}
+
+func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
+	when := now
+	if !r.At.IsZero() {
+		when = min(now, r.At.UnixMilli())
+	}
+	var first any
+	if at.state.Open() {
+		first = db.firstPoll(now)
+	}
+	over := r.State == pombo.Read || r.State == pombo.Failed
+	return []any{
+		string(r.State), codeOf(db.o.Codes, r.State), now, over, first,
+		event(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, laneOf(r.State),
+	}
+}
+
+// detailOf says in words what a failure says, the code included.
+func detailOf(r *pombo.Receipt) string {
+	code := strconv.Itoa(r.Code)
+	switch {
+	case r.Code == 0 || len(code) > 3 && strings.Contains(r.Detail, code):
+		return r.Detail
+	case r.Detail == "":
+		return "code " + code
+	}
+	return "code " + code + ": " + r.Detail
+}
+
+const standingStatement = blocks + `SELECT seq, state, attempt, message = '', resends, source, row_key, generation FROM ` + inBlocks + `id = ?1`
+
+// standing returns where the notification stands; nil when there is none.
+func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
+	if _, err := pombo.ParseMessageID(string(id)); err != nil {
+		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
+	}
+	var found *standing
+	err := db.all(ctx, standingStatement, []any{word(id)}, func(rows *sql.Rows) error {
+		var s standing
+		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation); err != nil {
+			return err
+		}
+		if s.key.MessageID() == id { // the column has only the first half of it
+			found = &s
+			return errEnough
+		}
+		return nil
+	})
+	return found, err
+}
+
+const pollDueStatement = `SELECT` + columns + `FROM notification WHERE poll_at <= ?1 ORDER BY poll_at, seq LIMIT ?2`
+
+// PollDue returns sent notifications for which Blip is to be asked for receipts,
+// the longest due first.
+func (db *DB) PollDue(ctx context.Context, limit int) ([]pombo.Notification, error) {
+	list, err := db.list(ctx, pollDueStatement, limit)
+	if err != nil {
+		return nil, fmt.Errorf("look for receipts to ask for: %w", err)
+	}
+	return list, nil
+}
+
+const polledStatement = `UPDATE notification SET poll_at = ?1 WHERE seq = ?2 AND poll_at IS NOT NULL`
+
+// Polled says when Blip is asked next about notifications; the zero time ends
+// the asking. One whose asking has ended meanwhile stays so.
+func (db *DB) Polled(ctx context.Context, polls []pombo.NextPoll) error {
+	rows := make([][]any, len(polls))
+	for i, p := range polls {
+		rows[i] = []any{millis(p.At), p.Seq}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := db.each(ctx, polledStatement, rows); err != nil {
+		return fmt.Errorf("record the next polls: %w", err)
+	}
+	return nil
+}

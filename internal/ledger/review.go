@@ -1,0 +1,127 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"pombo"
+)
+
+// reviewColumns are those that scanReview reads, in its order.
+const reviewColumns = `SELECT seq, state, attempt, generation, source, row_key, created, ` + settledLast + `, settle, settle_at IS NOT NULL,
+	NOT EXISTS (SELECT 1 FROM notification AS later WHERE later.row_key = notification.row_key AND later.source = notification.source
+		AND later.generation > notification.generation),
+	history FROM notification `
+
+const (
+	// The older ones are found by the small indexes of the loops.
+	reviewOpenStatement = reviewColumns + `WHERE seq > ?1 AND seq < ?2 AND seq IN (
+			SELECT seq FROM notification WHERE lane <= 10
+			UNION ALL SELECT seq FROM notification WHERE owner IS NOT NULL
+			UNION ALL SELECT seq FROM notification WHERE settle_at IS NOT NULL)
+		ORDER BY seq LIMIT ?3`
+	reviewStatement    = reviewColumns + `WHERE seq > ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3`
+	reviewOneStatement = reviewColumns + `WHERE seq = ?1`
+)
+
+// Review returns, in the order of their numbers and from behind one of them, the
+// notifications that were taken in since a time, and of the older ones those
+// that are open or whose result is owed to the source. Fewer than limit means
+// that there are no more.
+func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit int) (list []pombo.Review, err error) {
+	add := func(rows *sql.Rows) error {
+		r, err := db.scanReview(rows)
+		list = append(list, r)
+		return err
+	}
+	from, err := db.since(ctx, since.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("review: %w", err)
+	}
+	if after < from {
+		err = db.all(ctx, reviewOpenStatement, []any{after, from, limit}, add)
+	}
+	if err == nil && len(list) < limit {
+		err = db.all(ctx, reviewStatement, []any{after, from, limit - len(list)}, add)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("review: %w", err)
+	}
+	return list, nil
+}
+
+// Reviewed returns one notification as it is now; pombo.ErrNotFound when there is
+// none.
+func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err error) {
+	found := false
+	err = db.all(ctx, reviewOneStatement, []any{seq}, func(rows *sql.Rows) (err error) {
+		found = true
+		r, err = db.scanReview(rows)
+		return err
+	})
+	if err == nil && !found {
+		err = pombo.ErrNotFound
+	}
+	if err != nil {
+		return r, fmt.Errorf("review: %w", err)
+	}
+	return r, nil
+}
+
+func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
+	var settled, settle sql.NullString
+	var created int64
+	var history sql.RawBytes
+	if err := rows.Scan(&r.Seq, &r.State, &r.Attempt, &r.Key.Generation, &r.Key.Source, &r.Key.RowKey, &created, &settled, &settle, &r.Owed,
+		&r.Latest, &history); err != nil {
+		return r, err
+	}
+	st, err := read(history)
+	if err != nil {
+		return r, err
+	}
+	r.MessageID, r.Settled, r.Created = r.Key.MessageID(), settled.String, time.UnixMilli(created).UTC()
+	r.Unsure = db.unsure(settled)
+	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
+	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
+		if settle.String == p.String() {
+			r.SettleResult = p
+		}
+	}
+	return r, nil
+}
+
+// SaveReconciliation keeps the result in the place of the one before.
+func (db *DB) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) error {
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = db.do(ctx, func(tx *txn) error {
+			return tx.exec(`INSERT INTO reconciliation (one, result) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET result = excluded.result`, string(text))
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("save the reconciliation: %w", err)
+	}
+	return nil
+}
+
+// LastReconciliation returns the result that was saved last; pombo.ErrNotFound
+// when there is none.
+func (db *DB) LastReconciliation(ctx context.Context) (r pombo.Reconciliation, err error) {
+	var text string
+	err = db.get(ctx, `SELECT result FROM reconciliation`, nil, &text)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		err = pombo.ErrNotFound
+	case err == nil:
+		err = json.Unmarshal([]byte(text), &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the last reconciliation: %w", err)
+	}
+	return r, nil
+}

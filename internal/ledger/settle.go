@@ -1,0 +1,156 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"pombo"
+)
+
+// settleAgain is how long a settlement waits that the source could not take.
+const settleAgain = 15 * time.Second
+
+// codeOf returns the status code that a state is written back with, "" when the
+// row keeps the code that it has. What follows Accepted stands for what came
+// before it: a row whose message was read before the first settlement is still
+// owed the code of Accepted.
+func codeOf(codes map[pombo.State]string, s pombo.State) string {
+	for {
+		if c := codes[s]; c != "" {
+			return c
+		}
+		switch s {
+		case pombo.Read:
+			s = pombo.Delivered
+		case pombo.Delivered:
+			s = pombo.Dispatched
+		case pombo.Dispatched:
+			s = pombo.Accepted
+		default:
+			return ""
+		}
+	}
+}
+
+const unsettledStatement = `
+	SELECT seq, state, settled, source, row_key, generation, history, CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` END
+	FROM notification WHERE settle_at BETWEEN 0 AND ?1 AND (?2 = '' OR source = ?2) ORDER BY settle_at, seq LIMIT ?3`
+
+const nothingOwedStatement = `UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2`
+
+// Unsettled returns up to limit results that are due to be written back to the
+// source, the oldest first. Asked again before Settled, it returns them again.
+//
+// settle_at only says that something may be owed; what it is, is decided here,
+// from where the notification stands now. So a result that was overtaken before
+// it could be written is not written at all.
+func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
+	var due []pombo.Settlement
+	var nothing [][]any
+	err := db.due(ctx, unsettledStatement, []any{db.now(), db.o.Source, limit}, func(rows *sql.Rows) error {
+		var (
+			s       pombo.Settlement
+			key     pombo.Key
+			state   pombo.State
+			settled sql.NullString
+			before  sql.NullString // by the generation that this one continues
+			history sql.RawBytes
+		)
+		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &before); err != nil {
+			return err
+		}
+		st, err := read(history)
+		if err != nil {
+			return err
+		}
+		s.Code = codeOf(db.o.Codes, state)
+		if s.Code == "" && st.accepted {
+			// WhatsApp refused it after Blip had taken it: the row learns
+			// what it would have learnt had settling been quicker.
+			s.Code = codeOf(db.o.Codes, pombo.Accepted)
+		}
+		if s.Code == "" || s.Code == settled.String || state.Open() {
+			nothing = append(nothing, []any{s.Seq, string(state)})
+			return nil
+		}
+		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, db.o.Pending), db.unsure(before)
+		if st.accepted {
+			s.SentAt = st.begun
+		}
+		if !state.Sent() && st.reason != pombo.NoReason {
+			s.Error = st.reason.Message() + " (" + string(st.reason) + ")"
+		}
+		due = append(due, s)
+		return nil
+	})
+	if err == nil && len(nothing) > 0 {
+		_, err = db.each(ctx, nothingOwedStatement, nothing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for results to settle: %w", err)
+	}
+	return due, nil
+}
+
+const (
+	// A notification that has moved on, to a state with another code, stays due;
+	// not one that a new generation has replaced meanwhile.
+	settledStatement = `
+	UPDATE notification SET settled = ?1, settle_at = CASE WHEN settle IS NOT NULL OR replace(?2, ',' || state || ',', '') <> ?2 THEN NULL ELSE ?3 END
+	WHERE seq = ?4`
+	settleLaterStatement = `UPDATE notification SET settle_at = ?1 WHERE seq = ?2 AND settle_at IS NOT NULL`
+	parkStatement        = `
+	UPDATE notification SET settle = ?1, settle_at = NULL, history = history || '[' || ?2 || ',"' || state || '",' || attempt || ',"",' || ?3 || ',true]'
+	WHERE seq = ?4 AND settle_at IS NOT NULL`
+)
+
+// left begins the sentence in the history about a row that was left alone.
+var left = map[pombo.SettleResult]string{
+	pombo.SettleDiverged: "the row was left alone: its owner has changed its status",
+	pombo.SettleGone:     "the row was not written to: it is no longer there",
+	pombo.SettleRefused:  "the row could not be written to: the database refuses the change",
+}
+
+// Settled records what became of settlements. One that the source could not
+// take is due again after a while; one that diverged, is gone or was refused is
+// not tried again until somebody retries the notification, and its history says
+// why.
+func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
+	now := db.now()
+	var done, later, parked [][]any
+	for i := range results {
+		r := &results[i]
+		switch r.Result {
+		case pombo.SettleDone:
+			done = append(done, []any{r.Code, db.contentWith[r.Code], now, r.Seq})
+		case pombo.SettleLater:
+			later = append(later, []any{now + settleAgain.Milliseconds(), r.Seq})
+		default:
+			sentence := left[r.Result]
+			if r.Detail != "" {
+				sentence += ": " + r.Detail
+			}
+			quoted, err := json.Marshal(sentence)
+			if err != nil {
+				return fmt.Errorf("record what was settled: %w", err)
+			}
+			parked = append(parked, []any{r.Result.String(), now, string(quoted), r.Seq})
+		}
+	}
+	for _, b := range []struct {
+		statement string
+		rows      [][]any
+	}{{settledStatement, done}, {settleLaterStatement, later}, {parkStatement, parked}} {
+		if len(b.rows) == 0 {
+			continue
+		}
+		if _, err := db.each(ctx, b.statement, b.rows); err != nil {
+			return fmt.Errorf("record what was settled: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+package phone_test
+
+import (
+	"testing"
+
+	"github.com/nyaruka/phonenumbers/v2"
+
+	"pombo/internal/phone"
+)
+
+// TestForeignNumbers reads the example mobile number of every country, as that
+// country writes it for the rest of the world.
+func TestForeignNumbers(t *testing.T) {
+	countries := 0
+	for region := range phonenumbers.GetSupportedRegions() {
+		if region == "BR" {
+			continue
+		}
+		example := phonenumbers.GetExampleNumberForTypeInRegion(region, phonenumbers.MOBILE)
+		if example == nil {
+			continue
+		}
+		countries++
+		want := phonenumbers.Format(example, phonenumbers.E164)
+		n, remark, err := phone.Parse(phonenumbers.Format(example, phonenumbers.INTERNATIONAL))
+		if err != nil || n.E164() != want || n.Kind() != phone.Foreign || remark != 0 {
+			t.Errorf("%s: read as %q %s, %q, %v; want %q", region, n.E164(), n.Kind(), remark, err, want)
+		}
+	}
+	if countries < 200 {
+		t.Errorf("%d countries have an example, want at least 200", countries)
+	}
+}

@@ -1,0 +1,60 @@
+package source_test
+
+import (
+	"strings"
+	"testing"
+
+	"pombo/internal/source"
+)
+
+func TestCondition(t *testing.T) {
+	for condition, want := range map[string]string{ // "" = taken
+		"DT_CRIACAO > SYSDATE - 7":                        "",
+		"NR_TIPO IN (1, 2) OR (X IS NULL AND Y <> 'a b')": "",
+		"created > now() - interval '7 days'":             "",
+		"\"tipo\" = 'd''água'\n and A||B LIKE 'x%'":       "",
+		"status::text != 'x'":                             "",
+		"A = 1) OR (B = 2":                                "closed that was not opened",
+		"(A = 1":                                          "not closed",
+		"A = 'x":                                          "a quote is not closed",
+		"A = 1; DROP TABLE T":                             "';' is no part",
+		"A = 1 -- all":                                    "a comment",
+		"A = 1 /* all":                                    "a comment",
+		"A = :1":                                          "':' is no part",
+		"A = ?":                                           "'?' is no part",
+		"A = q'[x]'":                                      "a quote follows a letter",
+		`A = E'\''`:                                       "a quote follows a letter",
+		`A = '\' OR B = '`:                                `has a \`,
+		"A IN (SELECT ID FROM PACIENTE)":                  "SELECT is no part of a condition on the columns of the row; make a view",
+		"A = 1 ORDER BY B":                                "ORDER is no part",
+		"A = 1 union all":                                 "UNION is no part",
+		"A = `x`":                                         "'`' is no part",
+		"A = 1\x00":                                       "control characters",
+	} {
+		m := small()
+		m.Where = condition
+		_, err := source.Open(t.Context(), source.Options{URL: "sqlite:x.db", Mapping: m})
+		if want == "" {
+			wantError(t, err, "")
+			continue
+		}
+		wantError(t, err, want)
+		wantError(t, err, "; set DB_WHERE")
+	}
+}
+
+// Whatever is taken is closed, and is one text on one line.
+func FuzzCondition(f *testing.F) {
+	f.Add("A = 'x' AND (B > 1)")
+	f.Add("'a'' (' = \"b)\"")
+	f.Fuzz(func(t *testing.T, s string) {
+		taken, err := source.ParseCondition(s)
+		if err != nil {
+			return
+		}
+		again, err := source.ParseCondition("(" + taken + ")")
+		if err != nil || again != "("+taken+")" || strings.ContainsAny(taken, ";\n\\") && !strings.ContainsAny(taken, `'"`) {
+			t.Errorf("%q was taken as %q, and in brackets as %q, %v", s, taken, again, err)
+		}
+	})
+}

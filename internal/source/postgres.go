@@ -1,0 +1,359 @@
+package source
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"pombo"
+)
+
+// postgresDialect is a table, partitioned table or view in PostgreSQL, or in
+// what speaks its protocol.
+//
+// Every argument travels as text without a type, so that the server gives it the
+// type of the column that it is compared with: one text serves keys and statuses
+// of every type, and an index on the column is used. Lists travel as arrays.
+// How a statement is sent, and why a pooler may stand in between, is told in
+// postgres_driver.go.
+type postgresDialect struct {
+	m      *mapping
+	config *pgconn.Config
+	limits limits
+	// standby is whether the server took no writes when it was last asked.
+	standby atomic.Bool
+
+	firstText, pageText, rowText, statusesText, settleText, probeText, standbyText string
+}
+
+// postgresAddress reports whether a DSN is PostgreSQL's: a URL or the words of
+// libpq (host=db dbname=erp). Oracle's descriptors begin with a bracket, its
+// other forms hold no "=".
+func postgresAddress(dsn string) bool {
+	word, _, pairs := strings.Cut(strings.TrimSpace(dsn), "=")
+	return strings.HasPrefix(word, "postgres://") || strings.HasPrefix(word, "postgresql://") ||
+		pairs && strings.IndexFunc(strings.TrimSpace(word), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) < 0
+}
+
+func newPostgres(o Options, m *mapping) (*postgresDialect, error) {
+	address := o.URL
+	if address == "" {
+		address = o.DSN
+	}
+	c, err := pgconn.ParseConfig(address)
+	if err != nil {
+		// What the driver says may quote a password that it did not recognise.
+		said := errors.New("the address cannot be read")
+		if file, ok := errors.AsType[*fs.PathError](err); ok {
+			// Without its name: a password with an @ and a ? in it can be taken for one.
+			said = fmt.Errorf("the address names a file that cannot be read: %w", file.Err)
+		}
+		return nil, &Error{ //nolint:gosec // the password is an example's
+			Op: "open the source", Permanent: true, Err: said,
+			Hint: "write DB_URL=postgres://user:password@host:5432/database?sslmode=require, with %40 for @ and %2F for / in the password",
+		}
+	}
+	if o.User != "" {
+		c.User, c.Password = o.User, o.Password
+	}
+	if c.ConnectTimeout == 0 { // over before the statement's time is, so that the error can say which it was
+		c.ConnectTimeout = min(o.Timeout/2, 10*time.Second)
+	}
+	// The server would give text in the database's own encoding. PgBouncer knows
+	// both of these settings and carries them from session to session.
+	c.RuntimeParams["client_encoding"] = "UTF8"
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "pombo"
+	}
+	// The server's limit is for when we are gone: ours comes first. The wait for
+	// a lock ends before either, so that the error can say that it was a lock.
+	d := &postgresDialect{m: m, config: c, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
+	d.write()
+	return d, nil
+}
+
+// write writes the texts.
+func (d *postgresDialect) write() {
+	m, table := d.m, d.table()
+	of := func(n name) string { return "t." + quoted(postgresFold(n)) }
+	id, status := of(m.id), of(m.status)
+
+	columns := []string{id}
+	for _, v := range m.values {
+		text := of(v.name) + "::text"
+		if v.role == forSendAfter || v.role == forExpires {
+			// JSON writes times in one way, with whole offsets; ::text as DateStyle says.
+			text = "to_json(" + of(v.name) + ") #>> '{}'"
+		}
+		columns = append(columns, fmt.Sprintf("left(%s, %d)", text, MaxText+1))
+	}
+	rows := fmt.Sprintf("SELECT %s FROM %s AS t WHERE ", strings.Join(columns, ", "), table)
+	page := func(from string) string {
+		return rows + fmt.Sprintf("%s = $1 AND %s %s%s ORDER BY %[2]s LIMIT $2", status, id, from, m.and())
+	}
+	d.rowText = rows + id + " = $1"
+	d.firstText, d.pageText = page("IS NOT NULL"), page("> $3")
+	d.statusesText = fmt.Sprintf("SELECT %s, %s::text FROM %s AS t WHERE %[1]s = ANY ($1)", id, status, table)
+
+	// The sub-selects are never run: they tell the server which type an array has.
+	var arrays []string
+	array := func(n name) {
+		arrays = append(arrays, fmt.Sprintf("coalesce($%d, (SELECT array_agg(%s) FROM %s AS t WHERE false))", len(arrays)+1, of(n), table))
+	}
+	array(m.id)
+	array(m.status)
+	var set, noop, names []string
+	for _, w := range m.writes {
+		array(w.name)
+		column, from := quoted(postgresFold(w.name)), fmt.Sprintf("j.c%d", len(names))
+		names = append(names, from[2:])
+		noop = append(noop, column+" = "+of(w.name))
+		if w.role == forMessageID || w.role == forSentAt { // what is not known leaves what is there
+			from = "coalesce(" + from + ", " + of(w.name) + ")"
+		}
+		set = append(set, column+" = "+from)
+	}
+	d.settleText = fmt.Sprintf("UPDATE %s AS t SET %s FROM unnest(%s) AS j (id, expected, %s) WHERE %s = j.id AND %s = j.expected",
+		table, strings.Join(set, ", "), strings.Join(arrays, ", "), strings.Join(names, ", "), id, status)
+	d.standbyText = fmt.Sprintf("UPDATE %s AS t SET %s WHERE false", table, strings.Join(noop, ", "))
+	d.probeText = "EXPLAIN " + d.standbyText
+}
+
+// table writes the table's name as the mapping has it.
+func (d *postgresDialect) table() string {
+	parts := make([]string, len(d.m.table))
+	for i, n := range d.m.table {
+		parts[i] = quoted(postgresFold(n))
+	}
+	return strings.Join(parts, ".")
+}
+
+// postgresFold returns a name as the catalog has it: what is not quoted is
+// turned into lower case, of ASCII letters only.
+func postgresFold(n name) string {
+	if n.exact {
+		return n.text
+	}
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, n.text)
+}
+
+func (d *postgresDialect) open() (*sql.DB, error) {
+	db := sql.OpenDB(postgresConnector{d.config, d.limits})
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(2)
+	// A name may come to mean another server; a connection would stay with the old one.
+	db.SetConnMaxLifetime(10 * time.Minute)
+	return db, nil
+}
+
+// blankPadded reports whether a column fills its texts up with blanks.
+func blankPadded(declared string) bool { return strings.HasPrefix(declared, "character(") }
+
+func (d *postgresDialect) declared(l layout, n name) string {
+	for _, c := range l.columns {
+		if d.matches(n, c.name) {
+			return c.declared
+		}
+	}
+	return ""
+}
+
+func (d *postgresDialect) page(_ layout, after any, limit int) query {
+	if after == nil {
+		return query{d.firstText, []any{d.m.Pending, strconv.Itoa(limit)}}
+	}
+	return query{d.pageText, []any{d.m.Pending, strconv.Itoa(limit), after}}
+}
+
+func (d *postgresDialect) row(_ layout, key any) query { return query{d.rowText, []any{key}} }
+
+func (d *postgresDialect) statuses(_ layout, keys []any) []query {
+	var list postgresArray
+	for _, k := range keys {
+		list.add(k.(string))
+	}
+	return []query{{d.statusesText, []any{list.String()}}}
+}
+
+func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) change {
+	// Two that settle the same rows lock them in the same order.
+	batch = slices.Clone(batch)
+	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.RowKey, b.RowKey) })
+
+	columns := make([]postgresArray, 2+len(d.m.writes))
+	for _, s := range batch {
+		columns[0].add(s.RowKey)
+		if code, ok := statusOf(l, s.Expected); ok {
+			columns[1].add(code)
+		} else {
+			columns[1].null() // no row has it
+		}
+		for i, w := range d.m.writes {
+			to := &columns[2+i]
+			switch {
+			case w.role == forStatus:
+				code, _ := statusOf(l, s.Code) // what the column cannot hold is refused there
+				to.add(code)
+			case w.role == forMessageID && s.MessageID != "":
+				to.add(string(s.MessageID))
+			case w.role == forSentAt && !s.SentAt.IsZero():
+				to.add(d.sentAt(l, w.name, s.SentAt))
+			case w.role == forError && s.Error != "":
+				to.add(shorten(s.Error, d.declared(l, w.name)))
+			default:
+				to.null()
+			}
+		}
+	}
+	q := query{text: d.settleText}
+	for i := range columns {
+		q.args = append(q.args, columns[i].String())
+	}
+	lock := &locking{wait: wait}
+	q.args = append(q.args, lock)
+	return change{q, lock}
+}
+
+// statusOf writes a code as the status column would. ok is false when it can
+// never hold it.
+func statusOf(l layout, code string) (text string, ok bool) {
+	if l.status != whole {
+		return code, true
+	}
+	if n, err := strconv.ParseFloat(strings.TrimSpace(code), 64); err == nil {
+		return strconv.FormatFloat(n, 'f', -1, 64), true
+	}
+	return code, false
+}
+
+// sentAt writes a time: with its zone where the column keeps one, else as the
+// wall clock of the mapping's zone shows it.
+func (d *postgresDialect) sentAt(l layout, n name, at time.Time) string {
+	at = at.In(d.m.Zone)
+	if strings.HasSuffix(d.declared(l, n), "with time zone") {
+		return at.Format("2006-01-02 15:04:05Z07:00")
+	}
+	return at.Format(time.DateTime)
+}
+
+// shorten cuts a sentence to what varchar(n) takes. Otherwise the server would
+// refuse the row, and its status with it.
+func shorten(s, declared string) string {
+	_, length, _ := strings.Cut(declared, "(")
+	n, err := strconv.Atoi(strings.TrimSuffix(length, ")"))
+	if r := []rune(s); err == nil && len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+func (d *postgresDialect) probe() query {
+	if d.standby.Load() {
+		return query{text: d.standbyText}
+	}
+	return query{text: d.probeText}
+}
+
+func (d *postgresDialect) keyArg(l layout, key string) (any, bool) {
+	switch declared := d.declared(l, d.m.id); l.key {
+	case whole:
+		bits := map[string]int{"smallint": 16, "integer": 32, "bigint": 64}[declared]
+		if bits == 0 { // numeric takes as many digits as it gets
+			number, ok := wholeNumber(key)
+			return key, ok && number == key
+		}
+		n, err := strconv.ParseInt(key, 10, bits)
+		return key, err == nil && strconv.FormatInt(n, 10) == key
+	case words:
+		return key, wordsKey(key) && (!blankPadded(declared) || !strings.HasSuffix(key, " "))
+	case uuid:
+		_, ok := uuidKey(key)
+		return key, ok
+	default:
+		return nil, false
+	}
+}
+
+func (d *postgresDialect) keyText(l layout, v any) (string, error) {
+	key, ok := v.(string)
+	if !ok {
+		return "", errors.New("a row has no key; map a column that is NOT NULL (DB_COL_ID)")
+	}
+	if l.key == whole {
+		n, ok := wholeNumber(key)
+		if !ok {
+			return "", fmt.Errorf("a key is a number with a fraction or of more than %d digits; store it as text", maxKey)
+		}
+		return n, nil
+	}
+	if blankPadded(d.declared(l, d.m.id)) {
+		key = strings.TrimRight(key, " ")
+	}
+	if !wordsKey(key) {
+		return "", errWordsKey
+	}
+	return key, nil
+}
+
+// wholeNumber returns the digits of a number as numeric writes it, without a
+// fraction of zeros.
+func wholeNumber(s string) (string, bool) {
+	n, fraction, _ := strings.Cut(s, ".")
+	digits := strings.TrimPrefix(n, "-")
+	ok := strings.Trim(fraction, "0") == "" && len(n) <= maxKey && digits != "" && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || n == "0")
+	return n, ok
+}
+
+// postgresArray writes the text of a one-dimensional array. The zero value is
+// empty.
+type postgresArray struct{ b strings.Builder }
+
+func (a *postgresArray) next() {
+	if a.b.Len() == 0 {
+		a.b.WriteByte('{')
+	} else {
+		a.b.WriteByte(',')
+	}
+}
+
+func (a *postgresArray) null() {
+	a.next()
+	a.b.WriteString("NULL")
+}
+
+func (a *postgresArray) add(s string) {
+	a.next()
+	a.b.WriteByte('"')
+	for {
+		i := strings.IndexAny(s, `"\`)
+		if i < 0 {
+			break
+		}
+		a.b.WriteString(s[:i])
+		a.b.WriteByte('\\')
+		a.b.WriteByte(s[i])
+		s = s[i+1:]
+	}
+	a.b.WriteString(s)
+	a.b.WriteByte('"')
+}
+
+func (a *postgresArray) String() string {
+	if a.b.Len() == 0 {
+		return "{}"
+	}
+	return a.b.String() + "}"
+}

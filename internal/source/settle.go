@@ -1,0 +1,183 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"pombo"
+)
+
+// Settle writes results back: each row gets its code if it still has the status
+// expected of it. It returns one answer for each settlement, in the same order.
+// The error is not nil only when nothing is known of any of them; every answer is
+// SettleLater then. When some are known, the detail of the others has the error.
+// The same batch may be given again: a row that already has its code is done.
+//
+// A row that somebody else has locked is SettleLater, with a detail, and stops no
+// other one, except in SQLite, which locks whole files. It alone is no error; a
+// batch of several in which no row is free is one.
+func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
+	op := "write statuses to " + t.m.Table
+	s := settling{t: t, op: op, batch: slices.Clone(batch), answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2), held: map[int]bool{}}
+	for i, b := range batch {
+		s.answers[i].Settlement = b
+	}
+	if len(batch) == 0 {
+		return s.answers, nil
+	}
+	var err error
+	if s.layout, err = t.layout(ctx); err != nil {
+		return s.answers, err
+	}
+	due := make([]int, 0, len(batch))
+	for i, b := range batch {
+		if _, ok := t.d.keyArg(s.layout, b.RowKey); ok {
+			due = append(due, i)
+		} else {
+			s.answer(i, pombo.SettleGone, "the key column cannot hold this key")
+		}
+	}
+	// Two rounds: a row that is still as expected after the first one lost a race
+	// or stood twice in the batch. After the second, something in the database
+	// undoes the change without a word.
+	for round := 0; round < 2 && len(due) > 0 && err == nil; round++ {
+		if due, err = s.write(ctx, due, t.patience()); err == nil {
+			due, err = s.verify(ctx, due)
+		}
+	}
+	known := func(a pombo.Settled) bool { return a.Result != pombo.SettleLater }
+	if err == nil && s.locked != nil && len(batch) > 1 && !slices.ContainsFunc(s.answers, known) {
+		return s.answers, s.locked
+	}
+	if err == nil {
+		for _, i := range due {
+			s.answer(i, pombo.SettleRefused, "the database reports no error and leaves the row unchanged: see its triggers and policies")
+		}
+		return s.answers, nil
+	}
+	if !slices.ContainsFunc(s.answers, known) {
+		return s.answers, err
+	}
+	for i, a := range s.answers {
+		if !known(a) {
+			s.answer(i, pombo.SettleLater, err.Error())
+		}
+	}
+	return s.answers, nil
+}
+
+// settling is one call of Settle.
+type settling struct {
+	t       *Table
+	op      string
+	layout  layout
+	batch   []pombo.Settlement
+	answers []pombo.Settled
+	end     time.Time    // when no more locked rows are looked for
+	held    map[int]bool // rows that somebody else had locked, if they were there
+	locked  error        // of the last one
+}
+
+// patience is how long a batch waits for a row that somebody else has locked.
+func (t *Table) patience() time.Duration { return min(t.timeout/6, 5*time.Second) }
+
+// haste is how long a part of it waits, when the locked row is looked for: some ten
+// times, if it is one of 500.
+func (t *Table) haste() time.Duration { return max(t.patience()/10, 100*time.Millisecond) }
+
+func (s *settling) answer(i int, result pombo.SettleResult, detail string) {
+	s.answers[i].Result, s.answers[i].Detail = result, detail
+}
+
+// write updates the rows in one statement and returns those of which it is not
+// known that they were changed. When a row's own change is refused, or somebody has
+// the row locked, which undoes the whole statement, it looks for that row by halves,
+// so that one row in 500 costs about 20 statements and not 500, or twice that where
+// each is told first which rows are free.
+func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (open []int, err error) {
+	batch := make([]pombo.Settlement, len(due))
+	for k, i := range due {
+		batch[k] = s.batch[i]
+	}
+	c := s.t.d.settle(s.layout, batch, wait)
+	n, err := s.t.exec(ctx, c)
+	if err == nil {
+		var free []int
+		for k, i := range due {
+			if s.held[i] = c.lock != nil && slices.Contains(c.lock.held, k); s.held[i] {
+				open = append(open, i)
+			} else {
+				free = append(free, i)
+			}
+		}
+		if n < int64(len(free)) {
+			return due, nil
+		}
+		for _, i := range free {
+			s.answer(i, pombo.SettleDone, "")
+		}
+		return open, nil
+	}
+	v := s.t.d.explain(err)
+	switch {
+	case v.class == busy && (len(due) == 1 || time.Now().After(s.end)):
+		s.locked = s.t.fail(ctx, s.op, err)
+		for _, i := range due {
+			s.answer(i, pombo.SettleLater, s.locked.Error())
+		}
+		return nil, nil
+	case v.class == busy:
+		wait = s.t.haste()
+	case v.class != refused:
+		return due, s.t.fail(ctx, s.op, err)
+	case len(due) == 1:
+		s.answer(due[0], pombo.SettleRefused, v.detail)
+		return nil, nil
+	}
+	half := len(due) / 2
+	left, err := s.write(ctx, due[:half], wait)
+	if err != nil {
+		return due, err
+	}
+	right, err := s.write(ctx, due[half:], wait)
+	return append(slices.Clip(left), right...), err
+}
+
+// verify looks up the rows and returns those that are still as they were
+// expected, and so should have been changed.
+func (s *settling) verify(ctx context.Context, due []int) (still []int, err error) {
+	if len(due) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(due))
+	for k, i := range due {
+		keys[k] = s.answers[i].RowKey
+	}
+	found, err := s.t.Statuses(ctx, keys)
+	if err != nil {
+		return due, err
+	}
+	for _, i := range due {
+		a := &s.batch[i]
+		code, there := found[a.RowKey]
+		switch {
+		case !there:
+			s.answer(i, pombo.SettleGone, "the row is no longer there")
+		case sameCode(code, a.Code):
+			s.answer(i, pombo.SettleDone, "")
+		case slices.ContainsFunc(a.Unsure, func(c string) bool { return sameCode(code, c) }):
+			a.Expected, a.Unsure = code, nil
+			still = append(still, i)
+		case sameCode(code, a.Expected) && s.held[i]:
+			s.locked = s.t.fail(ctx, s.op, &busyError{})
+			s.answer(i, pombo.SettleLater, s.locked.Error())
+		case sameCode(code, a.Expected):
+			still = append(still, i)
+		default:
+			s.answer(i, pombo.SettleDiverged, fmt.Sprintf("the status is %.20q, not %q", code, a.Expected))
+		}
+	}
+	return still, nil
+}

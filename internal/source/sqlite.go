@@ -1,0 +1,421 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"pombo"
+)
+
+// sqliteDialect is a table in an SQLite file that the company's own programs
+// write too. The file is never created and its journal mode never changed.
+//
+// Lists of keys and batches travel as one JSON argument (json_each), so that
+// every text stays the same however many rows there are. SQLite takes a name in
+// double quotes that it does not know for a text; every column is therefore
+// written with the table's alias before it.
+type sqliteDialect struct {
+	m    *mapping
+	path string
+	busy time.Duration
+
+	pageText, rowText, statusesText, settleText, probeText, sampleText string
+}
+
+func newSQLite(path string, timeout time.Duration, m *mapping) (*sqliteDialect, error) {
+	path = strings.TrimPrefix(path, "//") // sqlite://data/x.db means data/x.db
+	if path == "" {
+		return nil, &Error{Op: "open the source", Permanent: true, Err: errors.New("no file is named"), Hint: "write DB_URL=sqlite:data/empresa.db"}
+	}
+	if len(m.table) > 1 && !strings.EqualFold(m.table[0].text, "main") {
+		return nil, &Error{Op: "read " + string(forTable), Permanent: true, Err: fmt.Errorf("an SQLite file has no schema %s", m.table[0].text), Hint: "name the table alone"}
+	}
+	// The wait for a lock ends before the statement's time does, so that the error
+	// can say that it was a lock.
+	d := &sqliteDialect{m: m, path: path, busy: min(timeout/2, 5*time.Second)}
+	d.write()
+	return d, nil
+}
+
+// write writes the texts.
+func (d *sqliteDialect) write() {
+	m := d.m
+	of := func(n name) string { return "t." + quoted(n.text) }
+	table := d.table()
+	id, status := of(m.id), of(m.status)
+
+	var page strings.Builder
+	page.WriteString("SELECT " + id)
+	for _, v := range m.values {
+		// substr ends before a NUL. Put there again, it has the value refused: else the
+		// first part would be sent without a word.
+		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", of(v.name), MaxText+1)
+	}
+	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
+	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2%s ORDER BY %[2]s LIMIT ?3", status, id, m.and())
+	d.rowText = page.String() + id + " = ?1"
+
+	d.statusesText = fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %[1]s IN (SELECT iif(?2, unhex(value), value) FROM json_each(?1))", id, status, table)
+
+	var set, noop []string
+	for _, w := range m.writes {
+		column := quoted(w.text)
+		noop = append(noop, column+" = "+of(w.name))
+		switch w.role {
+		case forMessageID: // what is not known leaves what is there
+			set = append(set, column+" = coalesce(j.message, "+of(w.name)+")")
+		case forSentAt:
+			set = append(set, column+" = coalesce(j.sent, "+of(w.name)+")")
+		case forError:
+			set = append(set, column+" = j.error")
+		default:
+			set = append(set, column+" = j.code")
+		}
+	}
+	d.settleText = fmt.Sprintf("UPDATE %s AS t SET %s FROM (SELECT iif(?2, unhex(value->>0), value->>0) AS id, value->>1 AS expected, value->>2 AS code, "+
+		"value->>3 AS message, value->>4 AS sent, value->>5 AS error FROM json_each(?1)) AS j WHERE %s = j.id AND %s = j.expected",
+		table, strings.Join(set, ", "), id, status)
+	d.probeText = fmt.Sprintf("UPDATE %s AS t SET %s WHERE 1 = 0", table, strings.Join(noop, ", "))
+	d.sampleText = fmt.Sprintf("SELECT typeof(%s), length(%[1]s), typeof(%s) FROM %s AS t WHERE %[1]s IS NOT NULL LIMIT 1", id, status, table)
+}
+
+func (d *sqliteDialect) table() string { return quoted(d.m.table[len(d.m.table)-1].text) }
+
+const (
+	sqliteColumns = "SELECT name, type, \"notnull\", hidden FROM pragma_table_xinfo(?1, 'main')"
+	sqliteTables  = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY name"
+)
+
+func (d *sqliteDialect) open() (*sql.DB, error) {
+	c, err := sqlite.NewConnector(d.dsn("rw"))
+	if err != nil {
+		return nil, &Error{Op: "open " + d.path, Permanent: true, Err: err, Hint: "correct the path in DB_URL"}
+	}
+	db := sql.OpenDB(c)
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(2)
+	// The owner may put another file in this one's place; a connection would go
+	// on with the old one.
+	db.SetConnMaxLifetime(time.Minute)
+	return db, nil
+}
+
+// dsn writes the path as a URI. The mode "rw" opens only what is there.
+func (d *sqliteDialect) dsn(mode string) string {
+	p := filepath.ToSlash(d.path)
+	switch {
+	case strings.HasPrefix(p, "//"): // \\server\share
+		p = "//" + p
+	case filepath.VolumeName(d.path) != "": // C:\…
+		p = "/" + p
+	}
+	return fmt.Sprintf("file:%s?mode=%s&_pragma=busy_timeout(%d)", (&url.URL{Path: p}).EscapedPath(), mode, d.busy.Milliseconds())
+}
+
+func (d *sqliteDialect) matches(n name, column string) bool { return strings.EqualFold(n.text, column) }
+
+func (d *sqliteDialect) columns(ctx context.Context, t *Table) ([]column, error) {
+	op := "read the columns of " + d.m.Table
+	var columns []column
+	_, err := t.each(ctx, op, query{sqliteColumns, []any{d.m.table[len(d.m.table)-1].text}}, func(v []any) {
+		columns = append(columns, column{
+			name: text(v[0]), declared: text(v[1]), required: text(v[2]) != "0",
+			computed: text(v[3]) != "0", // 2 and 3 are generated columns, 1 is of virtual tables
+		})
+	})
+	if err != nil || len(columns) > 0 {
+		return columns, err
+	}
+	var tables []string
+	if _, err := t.each(ctx, op, query{text: sqliteTables}, func(v []any) { tables = append(tables, text(v[0])) }); err != nil {
+		return nil, err
+	}
+	return nil, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s has no such table or view", d.path), Hint: nearest(d.m.Table, tables) + " (" + string(forTable) + ")"}
+}
+
+func (d *sqliteDialect) kinds(ctx context.Context, t *Table, key, status column) (kinds, error) {
+	op := "read the types of " + d.m.Table
+	var keyType, length, statusType string
+	_, err := t.each(ctx, op, query{text: d.sampleText}, func(v []any) {
+		keyType, length, statusType = text(v[0]), text(v[1]), text(v[2])
+	})
+	if err != nil {
+		return kinds{}, err
+	}
+	k := kinds{key: sqliteKind(key.declared, keyType), status: sqliteKind(status.declared, statusType)}
+	if statusType == "text" {
+		k.status = words // whatever was declared
+	}
+	if k.key == uuid && length != "16" {
+		return kinds{}, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s holds %s bytes of binary data, which is no UUID", d.m.ID, length), Hint: "map a key of whole numbers, of text or of 16 bytes (DB_COL_ID)"}
+	}
+	return k, nil
+}
+
+// sqliteKind tells what a column holds from its declared type and from a value
+// of it. SQLite turns what is compared with a column of whole numbers or of text
+// into that; between them (NUMERIC, UUID, RAW(16), no type at all: the column of
+// a view) values keep their own type and must be asked with it.
+//
+// https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+func sqliteKind(declared, sample string) kind {
+	declared = strings.ToUpper(declared)
+	if strings.Contains(declared, "INT") {
+		return whole
+	}
+	switch sample {
+	case "integer", "real":
+		return whole
+	case "text":
+		return words
+	case "blob":
+		return uuid
+	}
+	for _, s := range []string{"CHAR", "CLOB", "TEXT"} {
+		if strings.Contains(declared, s) {
+			return words
+		}
+	}
+	return unknown
+}
+
+func (d *sqliteDialect) page(l layout, after any, limit int) query {
+	if after == nil {
+		// Before every key of the kind and behind what is no key: NULL, and the
+		// empty text.
+		switch l.key {
+		case words:
+			after = ""
+		case uuid:
+			after = []byte{}
+		default:
+			after = math.Inf(-1)
+		}
+	}
+	return query{d.pageText, []any{d.code(l, d.m.Pending), after, limit}}
+}
+
+func (d *sqliteDialect) row(_ layout, key any) query { return query{d.rowText, []any{key}} }
+
+func (d *sqliteDialect) statuses(l layout, keys []any) []query {
+	list := make([]any, len(keys))
+	for i, k := range keys {
+		list[i] = jsonKey(k)
+	}
+	return []query{{d.statusesText, []any{toJSON(list), l.key == uuid}}}
+}
+
+// settle waits for the whole file as every statement does: there are no locks of rows.
+func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) change {
+	list := make([][6]any, len(batch))
+	for i, s := range batch {
+		key, _ := d.keyArg(l, s.RowKey)
+		list[i] = [6]any{jsonKey(key), d.code(l, s.Expected), d.code(l, s.Code)}
+		if s.MessageID != "" {
+			list[i][3] = s.MessageID
+		}
+		if !s.SentAt.IsZero() {
+			list[i][4] = s.SentAt.In(d.m.Zone).Format(time.DateTime)
+		}
+		if s.Error != "" {
+			list[i][5] = s.Error
+		}
+	}
+	return change{query: query{d.settleText, []any{toJSON(list), l.key == uuid}}}
+}
+
+func (d *sqliteDialect) probe() query { return query{text: d.probeText} }
+
+// code binds a status with the type that the column has: a column without a type
+// of its own tells 1 from '1', and an index on "status = 1" serves numbers only.
+func (d *sqliteDialect) code(l layout, code string) any {
+	if n, ok := wholeKey(code); ok && l.status != words {
+		return n
+	}
+	return code
+}
+
+// jsonKey writes bytes in the digits that unhex reads.
+func jsonKey(key any) any {
+	if b, ok := key.([]byte); ok {
+		return hex.EncodeToString(b)
+	}
+	return key
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("source: numbers and texts always marshal: " + err.Error())
+	}
+	return string(b)
+}
+
+func (d *sqliteDialect) keyArg(l layout, key string) (any, bool) {
+	switch l.key {
+	case whole:
+		n, ok := wholeKey(key)
+		return n, ok
+	case words:
+		return key, wordsKey(key)
+	case uuid:
+		b, ok := uuidKey(key)
+		return b, ok
+	default:
+		return nil, false // an empty table has no key
+	}
+}
+
+func (d *sqliteDialect) keyText(l layout, v any) (string, error) {
+	switch v := v.(type) {
+	case int64:
+		if l.key == whole {
+			return strconv.FormatInt(v, 10), nil
+		}
+	case float64:
+		// Past 2^53 neighbours fall together.
+		if l.key == whole && v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return strconv.FormatInt(int64(v), 10), nil
+		}
+		return "", errors.New("a key is a number with a fraction or beyond 64 bits; store it as text")
+	case string:
+		if l.key == words && wordsKey(v) {
+			return v, nil
+		}
+		if l.key == words {
+			return "", errWordsKey
+		}
+	case []byte:
+		if l.key == uuid && len(v) == 16 {
+			return uuidText(v), nil
+		}
+		return "", fmt.Errorf("a key is %d bytes of binary data; only UUIDs of 16 bytes can be keys", len(v))
+	case time.Time:
+		return "", errors.New("the key column holds times; map a column of whole numbers, text or UUIDs")
+	}
+	return "", errors.New("a key is of another type than the others; keep one type in the key column")
+}
+
+func (d *sqliteDialect) explain(err error) verdict {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return verdict{class: away}
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return verdict{class: away, hint: "another program holds the file; it is tried again by itself"}
+	case sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_SCHEMA:
+		return verdict{class: away}
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH:
+		return verdict{class: refused, detail: sqliteConstraint(e)}
+	case sqlite3.SQLITE_FULL:
+		return verdict{class: person, hint: "the disk is full: make room on the disk of " + d.path}
+	case sqlite3.SQLITE_READONLY:
+		if e.Code() == sqlite3.SQLITE_READONLY_DBMOVED {
+			return verdict{class: away, hint: "the file was replaced; it is opened again by itself"}
+		}
+		return verdict{class: person, hint: "give the account that runs Pombo the right to write " + d.path + " and its folder"}
+	case sqlite3.SQLITE_CANTOPEN:
+		return verdict{class: person, hint: "see that the file " + d.path + " is there and may be read (DB_URL); Pombo does not make it"}
+	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return verdict{class: person, hint: "give the account that runs Pombo the right to read and write " + d.path}
+	case sqlite3.SQLITE_NOTADB:
+		return verdict{class: person, hint: d.path + " is no SQLite file: correct DB_URL"}
+	case sqlite3.SQLITE_CORRUPT:
+		return verdict{class: person, hint: "restore " + d.path + " from a copy"}
+	case sqlite3.SQLITE_IOERR:
+		return verdict{class: away, hint: "see whether the disk or the network share of " + d.path + " is in order"}
+	case sqlite3.SQLITE_NOMEM:
+		return verdict{class: away}
+	}
+	switch {
+	case strings.Contains(e.Error(), "cannot modify"):
+		return verdict{class: person, hint: "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"}
+	case strings.Contains(e.Error(), "no such"):
+		return verdict{class: person, hint: "compare the mapping with the table, its triggers and its views (pombo sql)"}
+	}
+	return verdict{class: person}
+}
+
+// sqliteConstraint says what refuses a row. A trigger chooses its own words, which
+// may name a person; they are not repeated.
+func sqliteConstraint(e *sqlite.Error) string {
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+		return "a trigger of the table refuses the change"
+	case sqlite3.SQLITE_CONSTRAINT_CHECK:
+		return "a CHECK of the table refuses the new values"
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return "a foreign key of the table does not know the new code"
+	case sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+		return "a written column may not be empty (NOT NULL)"
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return "a unique index does not take the new values twice"
+	case sqlite3.SQLITE_CONSTRAINT_DATATYPE:
+		return "a written column is of another type than the new value"
+	default:
+		return "a constraint of the table refuses the change"
+	}
+}
+
+// learned is always so: the texts leave the types to the database.
+func (d *sqliteDialect) learned() bool { return true }
+
+func (d *sqliteDialect) statements() []Statement {
+	return []Statement{
+		{"on each new connection: how long to wait for a lock, in milliseconds", fmt.Sprintf("PRAGMA busy_timeout(%d)", d.busy.Milliseconds())},
+		{"once, and on every check: the table's columns (?1 = table)", sqliteColumns},
+		{"when the table is missing: which tables there are, for the message", sqliteTables},
+		{"once, and on every check: of which type keys and statuses are", d.sampleText},
+		{"take in: a page of pending rows (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", d.pageText},
+		{"before a retry by hand: the row as it is now (?1 = key)", d.rowText},
+		{"before a resend, and after a settle that was short: the status now (?1 = keys, ?2 = whether they are binary)", d.statusesText},
+		{"settle: results of a batch (?1 = key, expected status, new status, message id, time and error of each row, ?2 = whether keys are binary)", d.settleText},
+		{"on every check: may the mapped columns be written? Changes nothing", d.probeText},
+		{"pombo doctor: is there an index on the status? (?1 = table)", sqliteIndexes},
+		{"pombo doctor: how a page would be read, without reading it (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", d.planText()},
+	}
+}
+
+func (d *sqliteDialect) advice() []Statement {
+	m, table := d.m, d.m.table[len(d.m.table)-1].text
+	pending := "'" + strings.ReplaceAll(m.Pending, "'", "''") + "'"
+	codeType := "TEXT"
+	if n, ok := wholeKey(m.Pending); ok {
+		pending, codeType = strconv.FormatInt(n, 10), "INTEGER"
+	}
+	columns := []string{quoted(m.id.text) + " INTEGER PRIMARY KEY"}
+	seen := map[string]bool{m.id.fold(): true}
+	for _, v := range m.mapped()[1:] {
+		if seen[v.fold()] {
+			continue
+		}
+		seen[v.fold()] = true
+		switch v.role {
+		case forStatus:
+			columns = append(columns, fmt.Sprintf("%s %s NOT NULL DEFAULT %s", quoted(v.text), codeType, pending))
+		case forPriority:
+			columns = append(columns, quoted(v.text)+" INTEGER")
+		default:
+			columns = append(columns, quoted(v.text)+" TEXT")
+		}
+	}
+	return []Statement{
+		{"an index of the pending rows alone: it stays small however many rows are finished", fmt.Sprintf("CREATE INDEX %s ON %s (%s) WHERE %s = %s", quoted(table+"_PENDING"), d.table(), quoted(m.id.text), quoted(m.status.text), pending)},
+		{"a sample table", fmt.Sprintf("CREATE TABLE %s (%s)", d.table(), strings.Join(columns, ", "))},
+		{"rights: SQLite has none; the account that runs Pombo must be able to read and write the file and its folder", ""},
+	}
+}

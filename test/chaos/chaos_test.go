@@ -1,0 +1,84 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"pombo/test/postgrestest"
+)
+
+// TestShort is the run that every change has to pass: more than 50 kills over
+// 20,000 rows. CHAOS_SEED repeats the faults of an earlier run.
+func TestShort(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("skipped: it takes a minute or two")
+	}
+	folder := t.TempDir()
+	binary, err := build(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(20261124)
+	if s := os.Getenv("CHAOS_SEED"); s != "" {
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A harness that hits nothing proves nothing.
+	var found [steps]atomic.Int64
+	t.Cleanup(func() { // after both
+		for s := range found {
+			if found[s].Load() == 0 {
+				t.Errorf("no kill found a notification here: %s", stepNames[s])
+			}
+		}
+	})
+	for _, c := range []struct {
+		ledger      string
+		rows, kills int
+	}{
+		{"sqlite", 10_000, 30},
+		{"postgres", 10_000, 25}, // each kill costs the rest of a lease
+	} {
+		t.Run(c.ledger, func(t *testing.T) {
+			t.Parallel() // both wait a good deal
+			r, err := run(t.Context(), options{
+				ledger: c.ledger, rows: c.rows, kills: c.kills, seed: seed, binary: binary, folder: t.TempDir(), say: t.Logf,
+			})
+			if errors.Is(err, postgrestest.ErrNotInstalled) && os.Getenv("CI") != "true" {
+				t.Skip("skipped: " + err.Error())
+			}
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			t.Logf("%d kills, %d other faults, %d uncertain, %.0f s", r.tally.kills, r.tally.faults, r.uncertain, r.took.Seconds())
+			if !r.good() || r.uncertain != 0 {
+				t.Errorf("seed %d: %d lost, %d doubled, %d left uncertain, want none", seed, len(r.lost), len(r.doubled), r.uncertain)
+			}
+			if r.tally.harm["refused by WhatsApp, sent again"] == 0 {
+				t.Error("no message was sent again that WhatsApp had refused")
+			}
+			if r.tally.kills < c.kills {
+				t.Errorf("%d kills, want at least %d", r.tally.kills, c.kills)
+			}
+			for s, n := range r.tally.steps {
+				found[s].Add(int64(n))
+			}
+			if c.ledger == "postgres" && r.tally.takenOver.Load() == 0 {
+				// It depends on what else is killed meanwhile; the long run has time for it.
+				t.Log("this time nothing was taken over from a frozen process")
+			}
+			for h := none + 1; h < kindsOfHarm; h++ {
+				if h != throttled && r.tally.harm[harmNames[h]] == 0 {
+					t.Errorf("no POST met this: %s", harmNames[h])
+				}
+			}
+		})
+	}
+}

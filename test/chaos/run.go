@@ -1,0 +1,344 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"pombo/test/postgrestest"
+)
+
+// The settings that matter here are as short as the program takes them. Blip's
+// knowing nothing counts after UNCERTAIN_WAIT; everything that the harness delays
+// arrives before that.
+const (
+	blipTimeout   = time.Second
+	uncertainWait = 8 * time.Second
+	longestStall  = 2 * time.Second
+)
+
+// trial is one run on one ledger.
+type trial struct {
+	o       options
+	dir     string
+	rng     *rand.Rand
+	blip    *blip
+	source  *source
+	book    *book
+	servers []*server
+	pg      *postgrestest.Server
+	disk    *disk
+
+	tally    tally
+	freezing sync.WaitGroup
+	frozeErr error // read after freezing.Wait
+	cleanups []func() error
+}
+
+// run does it all and cleans up.
+func run(ctx context.Context, o options) (r result, err error) {
+	t := &trial{o: o, rng: rand.New(rand.NewPCG(o.seed, 0)), tally: newTally()}
+	defer func() {
+		for _, cleanUp := range slices.Backward(t.cleanups) {
+			if cleanErr := cleanUp(); cleanErr != nil && ctx.Err() == nil {
+				err = errors.Join(err, cleanErr)
+			}
+		}
+	}()
+	start := time.Now()
+	if err := t.setUp(ctx); err != nil {
+		return r, err
+	}
+	t.blip.refusals.start(ctx, t.o.rows, t.servers)
+	t.cleanUp(t.blip.refusals.stop)
+	for _, s := range t.servers {
+		if err := s.up(ctx); err != nil {
+			return r, err
+		}
+	}
+	if err := t.disturb(ctx); err != nil {
+		return r, err
+	}
+	if err := t.calmDown(ctx); err != nil {
+		return r, err
+	}
+	r, err = t.verdict(ctx)
+	r.took = time.Since(start)
+	return r, err
+}
+
+func (t *trial) cleanUp(f func() error) { t.cleanups = append(t.cleanups, f) }
+
+// setUp makes everything around the processes and the processes, not started.
+func (t *trial) setUp(ctx context.Context) (err error) {
+	t.dir = filepath.Join(t.o.folder, t.o.ledger)
+	if err := os.MkdirAll(t.dir, 0o700); err != nil {
+		return err
+	}
+	if t.blip, err = startBlip(t.o.seed); err != nil {
+		return err
+	}
+	t.cleanUp(t.blip.close)
+	path := filepath.Join(t.dir, "table.db")
+	if t.source, err = makeSource(ctx, path, t.o.rows); err != nil {
+		return err
+	}
+	t.cleanUp(t.source.close)
+
+	setUp, servers := t.setUpSQLite, 1
+	if t.o.ledger == "postgres" {
+		setUp, servers = t.setUpPostgres, 2
+	}
+	ledger, err := setUp(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range servers {
+		if err := t.addServer(i, path, ledger); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setUpSQLite returns the path of the ledger, on a disk of its own if that can be had.
+func (t *trial) setUpSQLite(context.Context) (path string, err error) {
+	folder := filepath.Join(t.dir, "disk")
+	t.disk, err = mountDisk(folder, 256<<20+int64(t.o.rows)*2048)
+	switch {
+	case err != nil:
+		t.disk = nil
+		t.tally.notTried["full disk"] = "a small disk needs root on Linux"
+	default:
+		t.cleanUp(t.disk.unmount)
+	}
+	t.tally.notTried["moved clock"] = "the clock of one process cannot be moved from outside without that of the machine"
+	path = filepath.Join(folder, "ledger.db")
+	t.book, err = openBook("sqlite", path)
+	t.cleanUp(t.book.close)
+	return path, err
+}
+
+// setUpPostgres starts a server with a ledger in it and returns its address.
+//
+// The ledger judges leases by clock_timestamp(). The schema of the ledger has a
+// function of that name, which is found before the server's own: so the clock
+// can be moved without anybody's help.
+func (t *trial) setUpPostgres(ctx context.Context) (address string, err error) {
+	if t.pg, err = postgrestest.New(postgrestest.Options{}); err != nil {
+		return "", err
+	}
+	t.cleanUp(t.pg.Close)
+	t.tally.notTried["full disk"] = "of PostgreSQL's server: the ledger sees one more error of its database"
+	if err := t.pg.Exec(ctx, "postgres", "CREATE DATABASE chaos"); err != nil {
+		return "", err
+	}
+	if err := t.pg.Exec(ctx, "chaos", "CREATE SCHEMA chaos",
+		// The table lies outside: a ledger wants a schema without other tables.
+		"CREATE SCHEMA beside",
+		// The key is for an index: the ledger has its transactions planned without
+		// sequential scans, and one would look so dear that it is compiled first.
+		"CREATE TABLE beside.clock (one integer PRIMARY KEY, ahead interval NOT NULL)",
+		"INSERT INTO beside.clock VALUES (1, '0')",
+		"CREATE FUNCTION chaos.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.clock_timestamp() + (SELECT ahead FROM beside.clock WHERE one = 1)'",
+	); err != nil {
+		return "", err
+	}
+	address = t.pg.DSN("chaos") + "&search_path=chaos%2Cpg_catalog"
+	migrate := exec.CommandContext(ctx, t.o.binary, "migrate", "--env-file", os.DevNull)
+	migrate.Dir, migrate.Env = t.dir, append(os.Environ(), "LEDGER_URL="+address)
+	if out, err := migrate.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("pombo migrate: %w\n%s", err, out)
+	}
+	t.book, err = openBook("postgres", address)
+	t.cleanUp(t.book.close)
+	return address, err
+}
+
+func (t *trial) addServer(i int, source, ledger string) error {
+	s := &server{name: "pombo" + strconv.Itoa(i+1), binary: t.o.binary, folder: t.dir, key: "c2VjcmV0" + strconv.Itoa(i)}
+	// What a process on PostgreSQL has in hands is nobody's for the rest of its
+	// lease when it is killed: with many hands most of the run would be waiting.
+	workers := 64
+	var err error
+	if s.toBlip, err = startProxy(t.blip.addr); err != nil {
+		return err
+	}
+	t.cleanUp(func() error { s.toBlip.close(); return nil })
+	if t.pg != nil {
+		if s.toLedger, err = startProxy(t.pg.Address()); err != nil {
+			return err
+		}
+		t.cleanUp(func() error { s.toLedger.close(); return nil })
+		u, err := url.Parse(ledger)
+		if err != nil {
+			return err
+		}
+		u.Host = s.toLedger.addr
+		ledger = u.String()
+		workers = 16
+	} else {
+		ledger = "sqlite:" + ledger
+	}
+	if s.addr, err = freeAddress(); err != nil {
+		return err
+	}
+	s.environ = []string{
+		"KEYBLIP=" + s.key, "BLIP_URL=http://" + s.toBlip.addr, "TEMPLATE_NAME=notificacao",
+		"BLIP_TIMEOUT=" + blipTimeout.String(), "BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
+		"UNCERTAIN=check", "UNCERTAIN_WAIT=" + uncertainWait.String(),
+		"DB_URL=sqlite:" + source, "STATUS_FAILED=" + statusFailed, "LEDGER_URL=" + ledger,
+		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
+		"WEBHOOK_SECRET=" + webhookSecret,
+	}
+	t.servers = append(t.servers, s)
+	t.cleanUp(func() error { s.kill(); return nil })
+	return nil
+}
+
+// disturb carries out the plan, spread over the rows: each fault waits until its
+// share of the messages has been taken, or until nothing moves.
+func (t *trial) disturb(ctx context.Context) error {
+	plan := t.plan()
+	goal := t.o.rows - t.o.rows/100
+	for i, f := range plan {
+		if err := t.reach(ctx, goal*i/(len(plan)+1)); err != nil {
+			return err
+		}
+		if len(plan) > 20 && i%(len(plan)/10) == 0 {
+			t.o.say("%s: %d of %d messages, %d kills, %d other faults", t.o.ledger, t.blip.accepted.Load(), goal, t.tally.kills, t.tally.faults)
+		}
+		t.blip.latency.Store(int64(latencies[t.rng.IntN(len(latencies))]))
+		if err := f.do(ctx, t, t.target(f)); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// latencies are what Blip's answers take by turns: with quick ones most of the
+// work is in the ledger, with slow ones most of it waits for Blip.
+var latencies = []time.Duration{time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond}
+
+// target is the process that a fault is for: never a frozen one.
+func (t *trial) target(f fault) *server {
+	s := t.servers[f.server%len(t.servers)]
+	if s.isFrozen() {
+		s = t.servers[(f.server+1)%len(t.servers)]
+	}
+	return s
+}
+
+// patience is how long a fault waits for its share of the messages. A pause of the
+// bot because Blip could not be reached takes ten seconds: kills fall into it too.
+const patience = 3 * time.Second
+
+func (t *trial) reach(ctx context.Context, goal int) error {
+	for deadline := time.Now().Add(patience); t.blip.accepted.Load() < int64(goal) && time.Now().Before(deadline); {
+		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stuck is how long nothing may move before what is left counts as lost.
+const stuck = 2 * time.Minute
+
+// calmDown ends every fault and waits until all is done.
+func (t *trial) calmDown(ctx context.Context) error {
+	t.o.say("%s: %d messages, %d kills, %d other faults; now all is left alone", t.o.ledger, t.blip.accepted.Load(), t.tally.kills, t.tally.faults)
+	t.freezing.Wait()
+	if t.frozeErr != nil {
+		return t.frozeErr
+	}
+	t.blip.calm.Store(true)
+	t.blip.latency.Store(int64(latencies[0]))
+	before, moved := -1, time.Now()
+	for time.Since(moved) < stuck {
+		pending, err := t.source.pending(ctx)
+		if err != nil {
+			return err
+		}
+		open, _, err := t.book.open(ctx)
+		if err != nil {
+			return err
+		}
+		open += int(t.blip.refusals.under.Load())
+		if pending+open == 0 {
+			return nil
+		}
+		if pending+open != before {
+			before, moved = pending+open, time.Now()
+		}
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil // the verdict tells
+}
+
+// verdict compares the table with what Blip has.
+func (t *trial) verdict(ctx context.Context) (r result, err error) {
+	r = result{ledger: t.o.ledger, seed: t.o.seed, rows: t.o.rows, tally: t.tally}
+	for h := none + 1; h < kindsOfHarm; h++ {
+		if n := t.blip.harm[h].Load(); n > 0 {
+			r.tally.harm[harmNames[h]] = int(n)
+		}
+	}
+	if _, r.uncertain, err = t.book.open(ctx); err != nil {
+		return r, err
+	}
+	statuses, err := t.source.statuses(ctx)
+	if err != nil {
+		return r, err
+	}
+	deliveries := t.blip.sim.Deliveries()
+	for row := 1; row <= t.o.rows; row++ {
+		key, generations := strconv.Itoa(row), 1
+		if refusedPhone(row) {
+			generations = 2
+		}
+		for g := 1; g <= generations; g++ {
+			id := string(idOf(row, g))
+			n, status := deliveries[id], statuses[key]
+			delete(deliveries, id)
+			switch bad := badPhone(row); {
+			case n > 1 || n > 0 && bad:
+				r.doubled = append(r.doubled, finding{key, status, n, id})
+			case bad && status != statusFailed || !bad && (status != statusSent || n == 0):
+				r.lost = append(r.lost, finding{key, status, n, id})
+			case g > 1:
+				r.tally.harm["refused by WhatsApp, sent again"]++
+			}
+		}
+	}
+	// Nobody has set a row back to pending: any other generation is a second message.
+	for id, n := range deliveries {
+		r.doubled = append(r.doubled, finding{"?", "", n, id})
+	}
+	for _, f := range slices.Concat(r.lost[:min(len(r.lost), 10)], r.doubled[:min(len(r.doubled), 10)]) {
+		t.o.say("%s, seed %d: row %s has code %q and %d messages\n%s", t.o.ledger, t.o.seed, f.row, f.status, f.messages, t.servers[0].story(ctx, f.id))
+	}
+	return r, nil
+}

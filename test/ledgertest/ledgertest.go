@@ -1,0 +1,390 @@
+// Package ledgertest is what every ledger has to do, whatever database holds it:
+// one suite, run against each of them.
+//
+//	func TestLedger(t *testing.T) { ledgertest.Run(t, newURL) }
+//
+// It talks to a ledger through its methods only. Time is a clock that stands
+// still until a test moves it.
+package ledgertest
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"pombo"
+	"pombo/internal/ledger"
+	"pombo/internal/phone"
+)
+
+// Run runs the suite. empty returns the URL of a new, empty ledger each time.
+func Run(t *testing.T, empty func(t *testing.T) string) {
+	t.Helper()
+	for _, test := range []struct {
+		name string
+		run  func(*fixture)
+	}{
+		{"every move of an outcome", everyOutcome},
+		{"every move of a receipt", everyReceipt},
+		{"every move of an operator", everyControl},
+		{"the story of a message", story},
+		{"what is taken in comes back", roundTrip},
+		{"a stale owner finishes late", fencing},
+		{"a stale owner begins late", fencingClaims},
+		{"an outcome is finished twice", finishTwice},
+		{"a lease is over", leaseOver},
+		{"a lease that is renewed", leaseRenewed},
+		{"what an owner has in hand", inHand},
+		{"a restart takes over at once", restart},
+		{"eight enqueue the same pages", enqueueRace},
+		{"eight claim", claimRace},
+		{"cancel against claim", cancelRace},
+		{"a resend on purpose", resend},
+		{"a resend on purpose of what could not be settled", resendParked},
+		{"a resend on purpose of what was not sent", resendEnded},
+		{"many resends wait for a person", resendGuard},
+		{"many resends are released", resendsReleased},
+		{"many resends are settled anew", resendsSettled},
+		{"settle", settle},
+		{"settle when the state has moved on", settleMovedOn},
+		{"what is not settled", neverSettled},
+		{"receipts out of order", receipts},
+		{"receipts before the answer", receiptsFirst},
+		{"receipts in every order", receiptsInEveryOrder},
+		{"a trace while it waits to be sent again", traceWhileQueued},
+		{"a failure that passes", resendByItself},
+		{"a failure that passes, settled", resendSettles},
+		{"a failure that passes, and its row", resendKnowsItsRow},
+		{"a failure that passes, and a row that nobody is sure of", resendUnsure},
+		{"a failed message that arrived after all", resendTakenBack},
+		{"a failed message retried by hand", resendByHand},
+		{"polls", polls},
+		{"a row is corrected before it is retried", correct},
+		{"a run", run},
+		{"a run does not wait for what was put back", runPutBack},
+		{"a run is joined and survives a restart", runRestart},
+		{"a run does not wait for tomorrow", runLater},
+		{"order of claims", order},
+		{"expiry", expiry},
+		{"expiry without a claim", expireWaiting},
+		{"a row that was taken back", rowTakenBack},
+		{"what waits for later is not in the way", queuedNow},
+		{"opt-outs", optOuts},
+		{"opt-outs in pages", optOutPages},
+		{"an opt-out by receipt", optOutByReceipt},
+		{"opt-outs of two scopes", optOutScopes},
+		{"an opt-out by BSUID", optOutByBSUID},
+		{"an opt-out of another process", optOutShared},
+		{"failures in a row", failuresInARow},
+		{"retry", retry},
+		{"postpone", postpone},
+		{"processes take what is uncertain", takeUncertain},
+		{"identities grow old", identities},
+		{"pauses", pauses},
+		{"messages from outside the table", add},
+		{"held for a template", held},
+		{"lists", lists},
+		{"backlog", backlog},
+		{"what leaves when its time is over", retire},
+		{"what left is not sent again", retireSendsNothing},
+		{"a pass over many", retireMany},
+		{"a person is forgotten", forget},
+		{"a lost ledger is rebuilt", recoverRows},
+		{"what a comparison reads", review},
+		{"a context that ends", contexts},
+		{"close", closing},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := &fixture{T: t, url: empty(t), clock: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}}
+			f.open()
+			t.Cleanup(f.close)
+			test.run(f)
+			f.lists()
+		})
+	}
+}
+
+const (
+	source = "NOTIFICACAO"
+	me     = "worker-1"
+	other  = "worker-2"
+	lease  = 30 * time.Second
+)
+
+// codes are those of a table whose owner wants to know all that can be known.
+var codes = map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Delivered: "4", pombo.Read: "5", pombo.Cancelled: "9"}
+
+// fixture is a ledger with a clock.
+type fixture struct {
+	*testing.T
+	url   string
+	clock *clock
+	db    *ledger.DB
+	rows  int
+	codes map[pombo.State]string // nil = codes
+
+	resends int // within a minute, before they wait for a person; 0 = any number
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (f *fixture) pass(d time.Duration) {
+	f.clock.mu.Lock()
+	defer f.clock.mu.Unlock()
+	f.clock.now = f.clock.now.Add(d)
+}
+
+func (f *fixture) open() {
+	f.Helper()
+	c := f.codes
+	if c == nil {
+		c = codes
+	}
+	db, err := ledger.Open(f.Context(), ledger.Options{
+		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
+		ResendsBeforePause: f.resends,
+	})
+	if err != nil {
+		f.Fatalf("open: %v", err)
+	}
+	f.db = db
+}
+
+func (f *fixture) close() {
+	f.Helper()
+	f.must(f.db.Close())
+}
+
+func (f *fixture) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *fixture) mustBe(err, want error) {
+	f.Helper()
+	if !errors.Is(err, want) {
+		f.Fatalf("error = %v, want %v", err, want)
+	}
+}
+
+// newRows makes rows that the ledger does not know.
+func (f *fixture) newRows(n int) []pombo.Row {
+	f.Helper()
+	rows := make([]pombo.Row, n)
+	for i := range rows {
+		f.rows++
+		number, err := phone.FromE164("+55319" + strconv.Itoa(80000000+f.rows))
+		f.must(err)
+		rows[i] = pombo.Row{
+			RowKey: "row-" + strconv.Itoa(f.rows), Recipient: "(31) 98000-0000", Phone: number,
+			Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}},
+		}
+	}
+	return rows
+}
+
+// queue takes in n new rows and returns their ids.
+func (f *fixture) queue(n int) []pombo.MessageID {
+	f.Helper()
+	return f.enqueue(0, f.newRows(n)...)
+}
+
+func (f *fixture) enqueue(run int64, rows ...pombo.Row) []pombo.MessageID {
+	f.Helper()
+	added, finished, err := f.db.Enqueue(f.Context(), source, run, rows)
+	f.must(err)
+	if added != len(rows) || len(finished) != 0 {
+		f.Fatalf("enqueue added %d and called %d finished, want %d and 0", added, len(finished), len(rows))
+	}
+	ids := make([]pombo.MessageID, len(rows))
+	for i, r := range rows {
+		ids[i] = pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}.MessageID()
+	}
+	return ids
+}
+
+func (f *fixture) claim(owner string, limit int) []pombo.Notification {
+	f.Helper()
+	list, err := f.db.Claim(f.Context(), owner, limit)
+	f.must(err)
+	return list
+}
+
+// claimOne claims the only one that is due.
+func (f *fixture) claimOne(owner string) pombo.Notification {
+	f.Helper()
+	list := f.claim(owner, 2)
+	if len(list) != 1 {
+		f.Fatalf("claimed %d, want 1", len(list))
+	}
+	return list[0]
+}
+
+// begin begins and returns the outcome that is yet to be filled in.
+func (f *fixture) begin(n pombo.Notification) pombo.Outcome {
+	f.Helper()
+	attempt, err := f.db.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
+	f.must(err)
+	if attempt != n.Attempt+1 {
+		f.Fatalf("attempt = %d, want %d", attempt, n.Attempt+1)
+	}
+	return pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: n.Owner, Attempt: attempt, Counted: true}
+}
+
+func (f *fixture) finish(o pombo.Outcome, to pombo.State, reason pombo.Reason) {
+	f.Helper()
+	o.To, o.Reason = to, reason
+	f.must(f.db.Finish(f.Context(), o))
+}
+
+// send takes the only due one as far as an outcome.
+func (f *fixture) send(to pombo.State, reason pombo.Reason) pombo.Notification {
+	f.Helper()
+	n := f.claimOne(me)
+	f.finish(f.begin(n), to, reason)
+	return n
+}
+
+func (f *fixture) receipt(id pombo.MessageID, s pombo.State) int {
+	f.Helper()
+	return f.apply(pombo.Receipt{MessageID: id, State: s})
+}
+
+// apply returns how many of the receipts moved something.
+func (f *fixture) apply(list ...pombo.Receipt) (moved int) {
+	f.Helper()
+	results, err := f.db.Apply(f.Context(), list)
+	f.must(err)
+	for _, r := range results {
+		if r == pombo.ReceiptMoved || r == pombo.ReceiptResent {
+			moved++
+		}
+	}
+	return moved
+}
+
+func (f *fixture) get(id pombo.MessageID) pombo.Notification {
+	f.Helper()
+	n, _, err := f.db.Notification(f.Context(), id)
+	f.must(err)
+	return n
+}
+
+func (f *fixture) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) pombo.Notification {
+	f.Helper()
+	n := f.get(id)
+	if n.State != want || n.Reason != why {
+		f.Fatalf("it is %s (%s), want %s (%s)", n.State, n.Reason, want, why)
+	}
+	return n
+}
+
+// events returns the states of a history.
+func (f *fixture) events(id pombo.MessageID) []pombo.State {
+	f.Helper()
+	_, events, err := f.db.Notification(f.Context(), id)
+	f.must(err)
+	var states []pombo.State
+	for _, e := range events {
+		states = append(states, e.State)
+	}
+	return states
+}
+
+// lists checks that the list of each state has what is in that state, which the
+// ledger finds in other ways than by looking at all.
+func (f *fixture) lists() {
+	f.Helper()
+	byState := map[pombo.State]int{}
+	filter := pombo.Filter{Limit: 1000}
+	for more := true; more; more = filter.Cursor != "" {
+		page, err := f.db.List(f.Context(), filter)
+		f.must(err)
+		for _, n := range page.Notifications {
+			byState[n.State]++
+		}
+		filter.Cursor = page.Next
+	}
+	for _, s := range pombo.States() {
+		got := 0
+		filter := pombo.Filter{State: s, Limit: 1000}
+		for more := true; more; more = filter.Cursor != "" {
+			page, err := f.db.List(f.Context(), filter)
+			f.must(err)
+			got += len(page.Notifications)
+			filter.Cursor = page.Next
+		}
+		if got != byState[s] {
+			f.Errorf("the list of the %s has %d, want %d", s, got, byState[s])
+		}
+	}
+	backlog, err := f.db.Backlog(f.Context())
+	f.must(err)
+	for s, n := range backlog.States {
+		if n != byState[s] {
+			f.Errorf("the backlog has %d %s, want %d", n, s, byState[s])
+		}
+	}
+}
+
+// bring makes a new notification and takes it to a state, by allowed moves. It
+// returns an outcome from there.
+func (f *fixture) bring(to pombo.State) (pombo.MessageID, pombo.Outcome) {
+	f.Helper()
+	row := f.newRows(1)[0]
+	if to == pombo.Expired {
+		row.Expires = f.clock.Now()
+	}
+	id := f.enqueue(0, row)[0]
+	if to == pombo.Queued {
+		return id, pombo.Outcome{Seq: f.get(id).Seq, From: pombo.Queued}
+	}
+	if to == pombo.Cancelled {
+		f.must(f.db.Cancel(f.Context(), id))
+		return id, pombo.Outcome{Seq: f.get(id).Seq, From: to}
+	}
+	list := f.claim(me, 1000) // with whatever earlier ones left in the queue
+	if to == pombo.Expired {
+		return id, pombo.Outcome{Seq: f.get(id).Seq, From: to}
+	}
+	n := list[len(list)-1]
+	if n.MessageID != id {
+		f.Fatalf("claimed %s last, want the one just taken in", n.MessageID)
+	}
+	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt}
+	switch to {
+	case pombo.Claimed:
+		return id, held
+	case pombo.Suppressed:
+		f.finish(held, to, pombo.OptedOut)
+		return id, pombo.Outcome{Seq: n.Seq, From: to, Attempt: held.Attempt}
+	}
+	o := f.begin(n)
+	switch to {
+	case pombo.Sending:
+		return id, o
+	case pombo.Uncertain:
+		f.finish(o, to, pombo.NoAnswer)
+	case pombo.Failed:
+		f.finish(o, to, pombo.NotOnWhatsApp)
+	default:
+		f.finish(o, pombo.Accepted, pombo.NoReason)
+		if to != pombo.Accepted && f.receipt(id, to) != 1 {
+			f.Fatalf("the receipt %s did not move it", to)
+		}
+	}
+	return id, pombo.Outcome{Seq: n.Seq, From: to, Attempt: o.Attempt}
+}

@@ -1,0 +1,293 @@
+package oracletest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Recorded is a packet of a cassette, which is a line of JSON for each.
+type Recorded struct {
+	Line   int    `json:"line"`   // which connection, from 1
+	Server bool   `json:"server"` // who sent it
+	Offset int64  `json:"offset"` // where it begins among what this side sent on this line
+	Bytes  string `json:"bytes"`  // in hexadecimal, with the packet's head
+}
+
+// Recorder stands in front of a server and writes a cassette of what is said. What
+// AUTH carries is blanked before it is written: session keys, the password, verifiers;
+// and so is who connects: program, computer and user of the client. Statements, binds
+// and rows are written as they are, so it stands in front of test databases only.
+type Recorder struct {
+	target   string
+	listener net.Listener
+	cancel   context.CancelFunc
+	ctx      context.Context
+	running  sync.WaitGroup
+
+	mu    sync.Mutex
+	out   *json.Encoder
+	lines int
+	err   error // the first one of writing
+}
+
+// Record listens at an address and passes what comes on to the target.
+func Record(address, target string, out io.Writer) (*Recorder, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	r := &Recorder{target: target, listener: l, ctx: ctx, cancel: cancel, out: json.NewEncoder(out)}
+	r.running.Go(r.accept)
+	return r, nil
+}
+
+// Addr is where the recorder listens.
+func (r *Recorder) Addr() string { return r.listener.Addr().String() }
+
+// goodbye is how long a connection may take to end by itself.
+const goodbye = 2 * time.Second
+
+// Close ends all connections, writes what is left of them, and tells whether all was
+// written.
+func (r *Recorder) Close() error {
+	_ = r.listener.Close()
+	end := time.AfterFunc(goodbye, r.cancel)
+	r.running.Wait()
+	end.Stop()
+	r.cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+func (r *Recorder) accept() {
+	for {
+		client, err := r.listener.Accept()
+		if err != nil {
+			return
+		}
+		r.running.Go(func() { r.pass(client) })
+	}
+}
+
+func (r *Recorder) pass(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := new(net.Dialer).DialContext(r.ctx, "tcp", r.target)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	r.mu.Lock()
+	r.lines++
+	t := &take{r: r, line: r.lines}
+	r.mu.Unlock()
+	stop := context.AfterFunc(r.ctx, func() { _, _ = client.Close(), server.Close() })
+	defer stop()
+	var both sync.WaitGroup
+	pump := func(from, to net.Conn, isServer bool) {
+		both.Go(func() {
+			defer func() { _ = to.(*net.TCPConn).CloseWrite() }() // the other side may have more to say
+			in := bufio.NewReader(from)
+			for {
+				b, err := readWhole(in, t.isWide())
+				if err != nil {
+					return
+				}
+				t.add(isServer, b) // before it is passed on: the answer must not come first
+				_, _ = to.Write(b) // who cannot take it any more has said so, or will
+			}
+		})
+	}
+	pump(client, server, false)
+	pump(server, client, true)
+	both.Wait()
+	t.flush()
+}
+
+// readWhole reads a packet with its head.
+func readWhole(in io.Reader, wide func() bool) ([]byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(in, head[:]); err != nil {
+		return nil, err
+	}
+	length := int(binary.BigEndian.Uint16(head[:]))
+	if wide() {
+		length = int(binary.BigEndian.Uint32(head[:]))
+	}
+	if length < len(head) || length > maxPacket {
+		return nil, fmt.Errorf("a packet of %d bytes", length)
+	}
+	b := make([]byte, length)
+	copy(b, head[:])
+	_, err := io.ReadFull(in, b[len(head):])
+	return b, err
+}
+
+// take is what is recorded of a line. Packets of one side are kept until the other one
+// speaks, so that what AUTH carries is found where it goes over the end of a packet.
+type take struct {
+	r    *Recorder
+	line int
+
+	mu      sync.Mutex
+	wide    bool
+	offsets [2]int64
+	server  bool // who speaks
+	kept    [][]byte
+}
+
+func (t *take) isWide() func() bool {
+	return func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.wide
+	}
+}
+
+func (t *take) add(server bool, b []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if server != t.server {
+		t.write()
+		t.server = server
+	}
+	if server && b[4] == packetAccept && len(b) >= 10 {
+		t.wide = binary.BigEndian.Uint16(b[8:]) >= 315
+	}
+	t.kept = append(t.kept, slices.Clone(b))
+}
+
+func (t *take) flush() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.write()
+}
+
+func (t *take) write() {
+	blankAuth(t.kept)
+	blankClient(t.kept)
+	t.r.mu.Lock()
+	defer t.r.mu.Unlock()
+	at := &t.offsets[0]
+	if t.server {
+		at = &t.offsets[1]
+	}
+	for _, b := range t.kept {
+		t.r.err = errors.Join(t.r.err, t.r.out.Encode(Recorded{Line: t.line, Server: t.server, Offset: *at, Bytes: hex.EncodeToString(b)}))
+		*at += int64(len(b))
+	}
+	t.kept = nil
+}
+
+// authPlain are the values of AUTH that say something of the server and nothing of
+// who logs in.
+var authPlain = []string{"AUTH_VERSION_NO", "AUTH_VERSION_STRING", "AUTH_VERSION_SQL", "AUTH_VERSION_STATUS", "AUTH_PBKDF2_VGEN_COUNT", "AUTH_PBKDF2_SDER_COUNT", "AUTH_MAX_OPEN_CURSORS"}
+
+// blankAuth overwrites the values of AUTH in the packets of one side. Their lengths
+// stay. Where a value is not told from what follows, all that follows is overwritten.
+func blankAuth(packets [][]byte) {
+	const head = 10 // of a data packet, with its flags
+	var content []byte
+	for _, p := range packets {
+		if p[4] == packetData && len(p) > head {
+			content = append(content, p[head:]...)
+		}
+	}
+	mark := []byte("AUTH_")
+	for at := 0; ; {
+		i := bytes.Index(content[at:], mark)
+		if i < 0 {
+			break
+		}
+		key := at + i
+		at = key + len(mark)
+		if key == 0 || int(content[key-1]) < len(mark) || key+int(content[key-1]) > len(content) {
+			blank(content[at:])
+			break
+		}
+		at = key + int(content[key-1])
+		if slices.Contains(authPlain, string(content[key:at])) {
+			continue
+		}
+		r := &reader{b: content[at:]}
+		length := r.int()
+		if r.err == nil && length == 0 {
+			continue
+		}
+		start := len(content) - len(r.b)
+		value := r.value()
+		if r.err != nil || len(value) != length {
+			blank(content[at:])
+			break
+		}
+		at = len(content) - len(r.b)
+		if chunked := at - start - 1; chunked == length {
+			start++ // the length
+		}
+		blank(content[start:at])
+	}
+	for _, p := range packets {
+		if p[4] == packetData && len(p) > head {
+			content = content[copy(p[head:], content):]
+		}
+	}
+}
+
+// clientID is how the data of a connect tell who connects: a program with its path, a
+// computer and a user.
+var clientID = regexp.MustCompile(`(?i)\(CID=(?:\([A-Z_]+=[^()]*\))*`)
+
+func blankClient(packets [][]byte) {
+	for _, p := range packets {
+		for _, at := range clientID.FindAllIndex(p, -1) {
+			name := true // else a value
+			for i := at[0] + len("(CID="); i < at[1]; i++ {
+				switch p[i] {
+				case '=':
+					name = false
+				case '(', ')':
+					name = true
+				default:
+					if !name {
+						p[i] = '0'
+					}
+				}
+			}
+		}
+	}
+}
+
+func blank(b []byte) {
+	for i := range b {
+		b[i] = '0'
+	}
+}
+
+// ReadCassette reads what a Recorder wrote.
+func ReadCassette(in io.Reader) ([]Recorded, error) {
+	var all []Recorded
+	for d := json.NewDecoder(in); ; {
+		var p Recorded
+		switch err := d.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("read a cassette: %w", err)
+		}
+		all = append(all, p)
+	}
+}

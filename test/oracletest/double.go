@@ -1,0 +1,369 @@
+// Package oracletest answers Oracle's clients over Oracle's own wire protocol,
+// so that tests run the real driver, over TCP, against something that fails when
+// and how they say. It is for tests only; the product does not contain it.
+//
+// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, resends, TCPS;
+// what a client says of itself is parsed strictly), the
+// login with its password check in both directions (the verifiers of 10g, 11g
+// and 12c), native encryption, statements with binds, array binds and fetches in several round
+// trips, transactions with row locks, errors as a server sends them (behind
+// break and reset markers), cancelling, and the character sets of Brazilian
+// databases. Tables are declared in Go with Oracle's types and filled there, by
+// the part that a test plays as the company. Every statement is held against
+// CheckSQL, and one that the double does not know is refused with an error that
+// names it: it knows what a reader of one table needs and no more.
+//
+// What it does not prove. It is written from what clients send and expect, and
+// from documentation, not from a server. It has no optimiser, so it says nothing
+// about plans and speed. Its locks and its read consistency are the simplest that
+// behave alike for single rows; there are no privileges but SELECT and UPDATE of
+// a table, no profiles, and views only in name. The numbers of its errors are
+// Oracle's, their texts need not be. PL/SQL it does not know: in a block it
+// recognises the calls of DBMS_APPLICATION_INFO. What becomes of an array that
+// fails in its middle, also where the client wants to hear of all that fail, of an expired password, of a logoff with a transaction
+// open, is a reading of the documentation. A statement that passes here must
+// still be run on a real Oracle once; what the double shows is what our side does
+// when the other side answers, is slow, or dies.
+//
+// cassette.go records what a real server says, and reply.go takes such a recording
+// apart, so that the double can be held against it.
+//
+// The way of a call: packet.go cuts the line into packets and wire.go takes the
+// messages in them apart; handshake.go and login.go open a session, session.go
+// serves its calls and fault.go breaks them; statement.go and row.go carry SQL,
+// binds and rows. token.go, grammar.go and parse.go read the SQL; engine.go and
+// update.go run it on the tables of table.go and catalogue.go, with the
+// expressions of eval.go and function.go, the values of types.go and the texts of
+// charset.go.
+package oracletest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Version is which release the double pretends to be.
+type Version int
+
+// The releases that differ on the wire.
+const (
+	Oracle19 Version = iota // the default
+	Oracle10
+	Oracle11
+	Oracle12 // 12.1
+	Oracle21
+)
+
+// release is what a version does in its own way.
+type release struct {
+	tns       int      // version of the network protocol
+	fields    byte     // version of the call protocol: which fields a message has
+	number    uint32   // as in 19.3.0.0.0
+	verifier  Verifier // that a new account gets
+	pbkdf2    bool     // the login mixes the session keys with PBKDF2
+	native    bool     // network services are negotiated, and none is wanted
+	longNames bool     // identifiers may have 128 bytes in place of 30
+}
+
+// String is the version as PRODUCT_COMPONENT_VERSION has it.
+func (r release) String() string {
+	return fmt.Sprintf("%d.%d.0.0.0", r.number>>24, r.number>>20&0xf)
+}
+
+var releases = map[Version]release{
+	Oracle10: {tns: 314, fields: 6, number: 10<<24 | 2<<20 | 5<<8, verifier: Verifier10g},
+	Oracle11: {tns: 314, fields: 6, number: 11<<24 | 2<<20 | 4<<8, verifier: Verifier11g},
+	Oracle12: {tns: 317, fields: 7, number: 12<<24 | 1<<20 | 2<<8, verifier: Verifier11g, pbkdf2: true},
+	Oracle19: {tns: 317, fields: 11, number: 19<<24 | 3<<20, verifier: Verifier12c, pbkdf2: true, native: true, longNames: true},
+	Oracle21: {tns: 318, fields: 16, number: 21<<24 | 3<<20, verifier: Verifier12c, pbkdf2: true, native: true, longNames: true},
+}
+
+// Options say what to pretend. The zero value is an Oracle 19 in AL32UTF8 with
+// the service ERP, the SID ERP1 and the account POMBO, password "s3nha".
+type Options struct {
+	Version  Version
+	Charset  Charset
+	Verifier Verifier // what is stored of the password; 0 = what the version stores
+	Service  string
+	SID      string
+	User     string
+	Password string
+	TLS      *tls.Config      // TCPS in place of TCP
+	Encrypt  bool             // native encryption: AES256 with SHA256, from version 19 on
+	Now      func() time.Time // for SYSDATE, which is in Brasília; nil = time.Now
+}
+
+// Double is a running server. Make it with Start, end it with Close.
+type Double struct {
+	o       Options
+	release release
+	addr    string
+	store   *store
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	served sync.WaitGroup // the acceptor and the sessions
+
+	nextID atomic.Int64
+
+	mu       sync.Mutex
+	listener net.Listener // nil while it is down
+	sessions map[*session]bool
+	refusal  int // see Refuse
+	deaf     bool
+	redirect string // see Redirect
+	resend   int    // see Resend
+	native   int    // see RefuseNative
+	account  AccountStatus
+	wrong    int // failed logins in a row
+	faults   []*Fault
+	calls    []Call
+}
+
+// Start listens on a free port of 127.0.0.1.
+func Start(o Options) (*Double, error) {
+	r, ok := releases[o.Version]
+	if !ok {
+		return nil, fmt.Errorf("start the double: there is no version %d", o.Version)
+	}
+	if o.Charset == 0 {
+		o.Charset = AL32UTF8
+	}
+	if !o.Charset.known() {
+		return nil, fmt.Errorf("start the double: %s is not supported", o.Charset)
+	}
+	for field, value := range map[*string]string{&o.Service: "ERP", &o.SID: "ERP1", &o.User: "POMBO", &o.Password: "s3nha"} {
+		if *field == "" {
+			*field = value
+		}
+	}
+	if o.Verifier == 0 {
+		o.Verifier = r.verifier
+	}
+	if o.Verifier == Verifier12c && !r.pbkdf2 {
+		return nil, fmt.Errorf("start the double: version %d is too old for verifier %d", o.Version, o.Verifier)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &Double{o: o, release: r, addr: "127.0.0.1:0", ctx: ctx, cancel: cancel, sessions: map[*session]bool{}}
+	d.store = newStore(o.User, o.Charset, r)
+	if err := d.Up(); err != nil {
+		cancel()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Addr is where the double listens, or did before Down, as host:port.
+func (d *Double) Addr() string { return d.addr }
+
+// Close ends everything and waits for it.
+func (d *Double) Close() {
+	d.cancel()
+	d.Down()
+	d.CutSessions()
+	d.served.Wait()
+}
+
+// Down stops listening, as a listener that died does: a new connection is
+// refused, sessions go on.
+func (d *Double) Down() {
+	d.mu.Lock()
+	l := d.listener
+	d.listener = nil
+	d.mu.Unlock()
+	if l != nil {
+		_ = l.Close()
+	}
+}
+
+// Up listens again, at the same address.
+func (d *Double) Up() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.listener != nil || d.ctx.Err() != nil {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(d.ctx, "tcp", d.addr)
+	if err != nil {
+		return fmt.Errorf("start the double: %w", err)
+	}
+	d.addr = l.Addr().String()
+	d.listener = l
+	d.served.Go(func() { d.accept(l) })
+	return nil
+}
+
+func (d *Double) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if d.o.TLS != nil {
+			c = newSecured(c, d.o.TLS)
+		}
+		s := newSession(d, c)
+		d.mu.Lock()
+		if d.ctx.Err() != nil {
+			d.mu.Unlock()
+			_ = c.Close()
+			return
+		}
+		d.sessions[s] = true
+		d.served.Go(s.serve)
+		d.mu.Unlock()
+	}
+}
+
+// Refuse makes every new connection fail with this ORA code until Refuse(0):
+// 12500 to 12599 come from the listener, as 12528 does, others from the login,
+// as 1033 does while the database is not open yet. Sessions go on.
+func (d *Double) Refuse(code int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refusal = code
+}
+
+// RefuseNative makes the negotiation of encryption fail with this ORA code until
+// RefuseNative(0). There is such a negotiation from version 19 on.
+func (d *Double) RefuseNative(code int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.native = code
+}
+
+func (d *Double) nativeRefusal() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.native
+}
+
+// Redirect sends the next connection to another address, once.
+func (d *Double) Redirect(to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.redirect = to
+}
+
+// Resend makes the listener ask for the first packet again, so many times per
+// connection, as it does when it hands a connection to a process of its own. With TCPS
+// that process wants a handshake of its own before.
+func (d *Double) Resend(times int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.resend = times
+}
+
+func (d *Double) resends() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.resend
+}
+
+func (d *Double) redirected() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to := d.redirect
+	d.redirect = ""
+	return to
+}
+
+// Deafen makes the sessions read nothing from their lines while they work on a
+// call, as servers do that wait for the lock of a row: neither a cancel nor the end
+// of the line is noticed before the wait is over.
+func (d *Double) Deafen(deaf bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.deaf = deaf
+}
+
+func (d *Double) isDeaf() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.deaf
+}
+
+func (d *Double) refused() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refusal
+}
+
+// KillSessions does what ALTER SYSTEM KILL SESSION does to all of them: open
+// transactions are rolled back, and the next call gets ORA-00028.
+func (d *Double) KillSessions() {
+	for _, s := range d.open() {
+		s.kill()
+	}
+}
+
+// CutSessions closes all lines at once, as when the instance dies: no error is
+// sent. Open transactions are rolled back.
+func (d *Double) CutSessions() {
+	for _, s := range d.open() {
+		_ = s.line.Close()
+	}
+}
+
+func (d *Double) open() []*session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	open := make([]*session, 0, len(d.sessions))
+	for s := range d.sessions {
+		open = append(open, s)
+	}
+	return open
+}
+
+// SessionInfo is a row of V$SESSION, as far as a client fills it.
+type SessionInfo struct {
+	ID                         int
+	User                       string // "" until the login is done
+	Driver, Program            string
+	Encrypted                  bool // natively
+	Module, Action, ClientInfo string
+}
+
+// Sessions returns the open sessions, in no order.
+func (d *Double) Sessions() []SessionInfo {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	infos := make([]SessionInfo, 0, len(d.sessions))
+	for s := range d.sessions {
+		infos = append(infos, s.info)
+	}
+	return infos
+}
+
+// Error is an ORA error: what the double sends, and what the functions of a test
+// return to have it sent.
+type Error struct {
+	Code     int
+	Message  string
+	Position int // where in the statement, in bytes from its beginning
+}
+
+// Errorf makes an Error. A trigger of the company's own raises 20000 to 20999.
+func Errorf(code int, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Error returns the error as Oracle prints it.
+func (e *Error) Error() string { return fmt.Sprintf("ORA-%05d: %s", e.Code, e.Message) }
+
+// asError makes an ORA error of any. What is none is a fault of the double.
+func asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return Errorf(600, "internal error code, arguments: [%v]", err)
+}

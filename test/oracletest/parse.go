@@ -1,0 +1,514 @@
+package oracletest
+
+import (
+	"slices"
+	"strings"
+)
+
+// statement is what the double knows of SQL: one of these is set.
+type statement struct {
+	query  *query
+	update *update
+	block  []procedure
+	alter  []setting
+	nls    []string // a driver's own block: parameters to be returned, in the order of its binds
+
+	binds []string // their names, in the order of the text
+}
+
+type query struct {
+	items []item
+	count bool // SELECT COUNT(*)
+	table tableName
+	sub   *query // in place of a table
+	alias string
+	where *node // or nil
+	order []order
+	lock  *locking // FOR UPDATE; or nil
+}
+
+// locking is FOR UPDATE, with what follows it.
+type locking struct {
+	of   *node // the column that names the table whose rows are locked; or nil
+	skip bool  // SKIP LOCKED; else it waits
+}
+
+type item struct {
+	expr *node // nil is *
+	name string
+	pos  int
+}
+
+type order struct {
+	expr       *node
+	descending bool
+}
+
+type update struct {
+	table tableName
+	alias string
+	set   []assignment
+	where *node // or nil
+}
+
+type assignment struct {
+	column string
+	expr   *node
+	pos    int
+}
+
+type tableName struct {
+	owner, name string // owner may be ""
+	pos         int
+}
+
+type procedure struct {
+	name string
+	args []*node
+}
+
+type setting struct{ name, value string }
+
+// node is an expression or a condition.
+type node struct {
+	op        string // column, bind, number, text, null, call, and, or, not, in, is null, ||, or a comparison
+	name      string // of the column, the function or the literal
+	qualifier string // of the column
+	args      []*node
+	pos       int
+
+	n   int      // index of the bind or, once resolved, of the column
+	typ dataType // once resolved
+}
+
+// parse reads a statement that has passed check.
+func parse(sql string) (st *statement, err error) {
+	p, err := newParser(sql)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = thrown(recover(), err) }()
+	st = p.statement()
+	st.binds = p.binds
+	return st, nil
+}
+
+func newParser(sql string) (*parser, error) {
+	all, err := tokens(sql)
+	if err != nil {
+		return nil, err
+	}
+	return &parser{all: all, sql: sql}, nil
+}
+
+// thrown is the error that parser.fail has thrown, or else err.
+func thrown(v any, err error) error {
+	switch e := v.(type) {
+	case nil:
+		return err
+	case *Error:
+		return e
+	default:
+		panic(e)
+	}
+}
+
+type parser struct {
+	all     []token
+	sql     string
+	i       int
+	depth   int
+	binds   []string
+	inBlock bool // where a bind that comes twice is one
+}
+
+// fail ends parsing. What the double does not know may well be good Oracle, so
+// the whole statement is named.
+func (p *parser) fail(code int, what string) {
+	t := p.all[p.i]
+	near := p.sql[t.pos:t.end]
+	if t.kind == tokenEnd {
+		near = "the end"
+	}
+	panic(at(Errorf(code, "%s near %s (the double does not know this statement: %s)", what, near, strings.Join(strings.Fields(p.sql), " ")), t.pos))
+}
+
+func (p *parser) peek() token { return p.all[p.i] }
+
+func (p *parser) next() token {
+	t := p.all[p.i]
+	if t.kind != tokenEnd {
+		p.i++
+	}
+	return t
+}
+
+// take takes these words and symbols, all of them or none.
+func (p *parser) take(words ...string) bool {
+	for k, w := range words {
+		if !p.all[min(p.i+k, len(p.all)-1)].is(w) {
+			return false
+		}
+	}
+	p.i += len(words)
+	return true
+}
+
+func (p *parser) need(word string) {
+	if !p.take(word) {
+		p.fail(900, "invalid SQL statement: "+word+" is missing")
+	}
+}
+
+func (p *parser) end() {
+	if p.peek().kind != tokenEnd {
+		p.fail(933, "SQL command not properly ended")
+	}
+}
+
+// reserved are the words that cannot be names.
+func reserved(word string) bool {
+	return slices.Contains(strings.Fields("SELECT FROM WHERE ORDER BY AND OR NOT IN IS NULL SET AS UPDATE GROUP HAVING UNION MINUS INTERSECT ON JOIN INNER LEFT FOR DISTINCT VALUES INSERT DELETE LIKE BETWEEN EXISTS DATE NUMBER LEVEL SIZE COMMENT MODE"), word)
+}
+
+// name takes an identifier; what says what it should be.
+func (p *parser) name(what string) string {
+	t := p.next()
+	if t.kind == tokenQuoted || t.kind == tokenWord && !reserved(t.text) {
+		return t.text
+	}
+	p.i = max(p.i-1, 0)
+	p.fail(903, "invalid name of "+what)
+	return ""
+}
+
+func (p *parser) statement() *statement {
+	st := &statement{}
+	switch {
+	case p.peek().is("SELECT"):
+		st.query = p.query()
+	case p.take("UPDATE"):
+		st.update = p.update()
+	case p.take("BEGIN"):
+		if p.peek().is("SELECT") {
+			st.nls = p.nls()
+			return st
+		}
+		p.inBlock = true
+		st.block = p.block()
+	case p.take("ALTER", "SESSION", "SET"):
+		st.alter = p.settings()
+	default:
+		p.fail(900, "invalid SQL statement")
+	}
+	p.end()
+	return st
+}
+
+func (p *parser) query() *query {
+	p.need("SELECT")
+	if p.depth++; p.depth > 8 {
+		p.fail(900, "too deep")
+	}
+	q := &query{}
+	for {
+		q.items = append(q.items, p.item(q))
+		if !p.take(",") {
+			break
+		}
+	}
+	p.need("FROM")
+	if p.take("(") {
+		q.sub = p.query()
+		p.need(")")
+	} else {
+		q.table = p.tableName()
+	}
+	q.alias = p.alias()
+	if p.take("WHERE") {
+		q.where = p.condition()
+	}
+	if p.take("ORDER", "BY") {
+		for {
+			o := order{expr: p.condition()}
+			o.descending = !p.take("ASC") && p.take("DESC")
+			q.order = append(q.order, o)
+			if !p.take(",") {
+				break
+			}
+		}
+	}
+	if p.take("FOR", "UPDATE") {
+		q.lock = p.locking(q)
+	}
+	p.depth--
+	return q
+}
+
+// locking takes what follows FOR UPDATE.
+func (p *parser) locking(q *query) *locking {
+	switch {
+	case p.depth > 1:
+		p.fail(907, "missing right parenthesis")
+	case q.sub != nil || q.count:
+		p.fail(2014, "cannot select FOR UPDATE from view with DISTINCT, GROUP BY, etc.")
+	}
+	l := &locking{}
+	if p.take("OF") {
+		l.of = p.named()
+	}
+	l.skip = p.take("SKIP", "LOCKED")
+	return l
+}
+
+func (p *parser) item(q *query) item {
+	it := item{pos: p.peek().pos}
+	switch {
+	case p.take("COUNT", "(", "*", ")"):
+		q.count, it.name = true, "COUNT(*)"
+	case p.take("*"):
+		return it
+	default:
+		start := p.i
+		it.expr = p.condition()
+		if it.expr.op == "column" {
+			it.name = it.expr.name
+		} else {
+			it.name = strings.ToUpper(strings.ReplaceAll(p.sql[p.all[start].pos:p.all[p.i-1].end], " ", ""))
+		}
+	}
+	if p.take("AS") {
+		it.name = p.name("a column")
+	} else if a := p.alias(); a != "" {
+		it.name = a
+	}
+	return it
+}
+
+// alias takes a name that follows another thing, if there is one.
+func (p *parser) alias() string {
+	if t := p.peek(); t.kind == tokenQuoted || t.kind == tokenWord && !reserved(t.text) {
+		p.i++
+		return t.text
+	}
+	return ""
+}
+
+func (p *parser) tableName() tableName {
+	n := tableName{pos: p.peek().pos}
+	n.name = p.name("a table")
+	if p.take(".") {
+		n.owner, n.name = n.name, p.name("a table")
+	}
+	return n
+}
+
+func (p *parser) update() *update {
+	u := &update{table: p.tableName(), alias: p.alias()}
+	p.need("SET")
+	for {
+		a := assignment{pos: p.peek().pos, column: p.name("a column")}
+		if p.take(".") {
+			a.column = p.name("a column")
+		}
+		p.need("=")
+		a.expr = p.concatenation()
+		u.set = append(u.set, a)
+		if !p.take(",") {
+			break
+		}
+	}
+	if p.take("WHERE") {
+		u.where = p.condition()
+	}
+	return u
+}
+
+// block takes PACKAGE.PROCEDURE(…); any number of times, and the END; of them.
+func (p *parser) block() []procedure {
+	var calls []procedure
+	for !p.take("END") {
+		c := procedure{name: p.name("a procedure")}
+		for p.take(".") {
+			c.name += "." + p.name("a procedure")
+		}
+		if p.take("(") {
+			for {
+				if p.all[min(p.i+1, len(p.all)-1)].is("=>") {
+					p.i += 2 // by name; the order is taken on trust
+				}
+				c.args = append(c.args, p.concatenation())
+				if !p.take(",") {
+					break
+				}
+			}
+			p.need(")")
+		}
+		p.need(";")
+		calls = append(calls, c)
+	}
+	p.need(";")
+	return calls
+}
+
+// nls recognises the block by which a driver asks for its session's NLS
+// parameters, whatever else it says.
+func (p *parser) nls() []string {
+	var parameters []string
+	for t := p.next(); t.kind != tokenEnd; t = p.next() {
+		switch {
+		case t.kind == tokenString && strings.HasPrefix(t.text, "NLS_"):
+			parameters = append(parameters, t.text)
+		case t.kind == tokenBind:
+			p.binds = append(p.binds, t.text)
+		}
+	}
+	if len(parameters) == 0 || len(parameters) != len(p.binds) || !strings.Contains(strings.ToLower(p.sql), "nls_session_parameters") {
+		p.fail(6550, "PLS-00201: a block")
+	}
+	return parameters
+}
+
+func (p *parser) settings() []setting {
+	var all []setting
+	for p.peek().kind != tokenEnd {
+		s := setting{name: p.name("a parameter")}
+		p.need("=")
+		switch t := p.next(); t.kind {
+		case tokenString, tokenWord, tokenQuoted, tokenNumber:
+			s.value = t.text
+		default:
+			p.fail(922, "missing or invalid option")
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// condition takes ORs of ANDs of comparisons; a mere value is one too.
+func (p *parser) condition() *node {
+	return p.chain("OR", func() *node { return p.chain("AND", p.negation) })
+}
+
+func (p *parser) chain(word string, part func() *node) *node {
+	n := part()
+	for p.peek().is(word) {
+		pos := p.next().pos
+		n = &node{op: strings.ToLower(word), args: []*node{n, part()}, pos: pos}
+	}
+	return n
+}
+
+func (p *parser) negation() *node {
+	if t := p.peek(); p.take("NOT") {
+		if p.depth++; p.depth > 100 {
+			p.fail(900, "too deep")
+		}
+		defer func() { p.depth-- }()
+		return &node{op: "not", args: []*node{p.negation()}, pos: t.pos}
+	}
+	return p.comparison()
+}
+
+func (p *parser) comparison() *node {
+	left := p.concatenation()
+	t := p.peek()
+	switch {
+	case comparison(t):
+		p.i++
+		op := t.text
+		if op == "!=" {
+			op = "<>"
+		}
+		return &node{op: op, args: []*node{left, p.concatenation()}, pos: t.pos}
+	case p.take("IS", "NOT", "NULL"):
+		return &node{op: "not", args: []*node{{op: "is null", args: []*node{left}, pos: t.pos}}, pos: t.pos}
+	case p.take("IS", "NULL"):
+		return &node{op: "is null", args: []*node{left}, pos: t.pos}
+	case p.take("IN", "("):
+		n := &node{op: "in", args: []*node{left}, pos: t.pos}
+		for {
+			n.args = append(n.args, p.concatenation())
+			if !p.take(",") {
+				break
+			}
+		}
+		p.need(")")
+		if len(n.args) > 1001 {
+			panic(at(Errorf(1795, "maximum number of expressions in a list is 1000"), t.pos))
+		}
+		return n
+	}
+	return left
+}
+
+func (p *parser) concatenation() *node { return p.chain("||", p.primary) }
+
+func (p *parser) primary() *node {
+	t := p.next()
+	switch t.kind {
+	case tokenBind:
+		n := -1
+		if p.inBlock {
+			n = slices.Index(p.binds, t.text)
+		}
+		if n < 0 {
+			n = len(p.binds)
+			p.binds = append(p.binds, t.text)
+		}
+		return &node{op: "bind", n: n, name: t.text, pos: t.pos}
+	case tokenNumber:
+		return &node{op: "number", name: t.text, pos: t.pos}
+	case tokenString:
+		return &node{op: "text", name: t.text, pos: t.pos}
+	case tokenWord, tokenQuoted:
+		if t.is("NULL") {
+			return &node{op: "null", pos: t.pos}
+		}
+		p.i--
+		return p.named()
+	}
+	switch {
+	case t.is("-") && p.peek().kind == tokenNumber:
+		return &node{op: "number", name: "-" + p.next().text, pos: t.pos}
+	case t.is("("):
+		if p.depth++; p.depth > 100 {
+			p.fail(900, "too deep")
+		}
+		n := p.condition()
+		p.need(")")
+		p.depth--
+		return n
+	}
+	p.i = max(p.i-1, 0)
+	p.fail(936, "missing expression")
+	return nil
+}
+
+// named takes a column or the call of a function.
+func (p *parser) named() *node {
+	n := &node{op: "column", pos: p.peek().pos}
+	n.name = p.name("a column")
+	if p.take(".") {
+		n.qualifier, n.name = n.name, p.name("a column")
+	}
+	if !p.take("(") {
+		return n
+	}
+	if p.depth++; p.depth > 100 {
+		p.fail(900, "too deep")
+	}
+	n.op = "call"
+	if n.qualifier != "" {
+		n.name, n.qualifier = n.qualifier+"."+n.name, ""
+	}
+	for {
+		n.args = append(n.args, p.condition())
+		if !p.take(",") {
+			break
+		}
+	}
+	p.need(")")
+	p.depth--
+	return n
+}

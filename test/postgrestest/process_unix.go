@@ -1,0 +1,74 @@
+//go:build unix
+
+package postgrestest
+
+import (
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+const supported = true
+
+// account returns whom the server runs as when root runs the tests. ok is false
+// when it can run as we do.
+func account() (uid, gid int, ok bool) {
+	if os.Getuid() != 0 {
+		return 0, 0, false
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, _ = strconv.Atoi(u.Uid) // on Unix they are numbers
+			gid, _ = strconv.Atoi(u.Gid)
+			return uid, gid, true
+		}
+	}
+	return 0, 0, false // initdb will say that it does not run as root
+}
+
+// handOver gives a path to the server's account.
+func handOver(path string) error {
+	uid, gid, ok := account()
+	if !ok {
+		return nil
+	}
+	return os.Chown(path, uid, gid)
+}
+
+// prepare has the program run as the server's account, and out of reach of the
+// terminal's Ctrl-C, which would stop it before the tests.
+func prepare(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithUs(c.SysProcAttr)
+	if uid, gid, ok := account(); ok {
+		c.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+}
+
+// interrupt asks for a fast shutdown: sessions are cut, nothing is lost.
+func (p *process) interrupt() { _ = p.Signal(syscall.SIGINT) } // it may have ended by itself
+
+// kill ends the server and its children. They are listed first: each is a group
+// of its own and nobody's child once the server is gone.
+func (p *process) kill() {
+	children := children(p.Pid)
+	_ = p.Signal(syscall.SIGKILL)
+	for _, pid := range children {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// freeze stops the server and its children where they stand, and returns who they
+// are. The server comes first: it could start another child meanwhile.
+func (p *process) freeze() []int {
+	_ = p.Signal(syscall.SIGSTOP)
+	pids := append(children(p.Pid), p.Pid)
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	return pids
+}
+
+func wake(pid int) { _ = syscall.Kill(pid, syscall.SIGCONT) }

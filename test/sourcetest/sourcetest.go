@@ -1,0 +1,366 @@
+// Package sourcetest holds what every kind of database must do as the company's
+// table. Run plays the part of the program; an Owner, one for each database,
+// plays the company that fills the table and meddles with it.
+package sourcetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pombo"
+	"pombo/internal/source"
+)
+
+// KeyKind is the type of the key column.
+type KeyKind string
+
+// The key kinds that every database must take.
+const (
+	Whole KeyKind = "whole numbers"
+	Words KeyKind = "text"
+	UUID  KeyKind = "UUID"
+)
+
+// Key returns the n-th key of the kind (from 1) as it is outside. The keys rise
+// with n.
+func (k KeyKind) Key(n int) string {
+	switch k {
+	case Whole:
+		return fmt.Sprint(n)
+	case Words:
+		return fmt.Sprintf("PED-%06d", n)
+	default:
+		return fmt.Sprintf("%08x-0000-4000-8000-00000000abcd", n)
+	}
+}
+
+// Schema says how the table is to be made. Its name is NOTIFICACAO and it has the
+// columns of Mapping.
+type Schema struct {
+	Key        KeyKind
+	StatusText bool // the status column holds text; else whole numbers
+	Where      string
+}
+
+// Mapping is the mapping that the table fits, with the schema's condition.
+func (s Schema) Mapping() source.Mapping {
+	m := Mapping()
+	m.Where = s.Where
+	return m
+}
+
+// Mapping is the mapping that the table fits: ID, NR_TELEFONE, NM_CONTATO,
+// DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE (a number), DT_ENVIO and
+// DT_EXPIRA (text), CD_MENSAGEM, DT_ENVIADA and DS_ERRO.
+func Mapping() source.Mapping {
+	return source.Mapping{
+		Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
+		Params:   []source.Column{{Place: pombo.Body, Name: "NM_CONTATO"}, {Place: pombo.HeaderText, Name: "DS_MENSAGEM"}},
+		Template: "CD_TEMPLATE", Priority: "NR_PRIORIDADE", SendAfter: "DT_ENVIO", Expires: "DT_EXPIRA",
+		MessageID: "CD_MENSAGEM", SentAt: "DT_ENVIADA", Error: "DS_ERRO",
+		Pending: "1", Codes: []string{"2", "3"},
+		Zone: time.FixedZone("Brasília", -3*60*60),
+	}
+}
+
+// Row is a row as the owner writes it. A nil value is NULL.
+type Row struct {
+	Key                                             string
+	Phone, Name, Text, Template, SendAfter, Expires any
+	Priority                                        any
+	Status                                          string
+}
+
+// Owner is the company's side of a fresh table. Its methods fail the test when
+// they cannot do what they say.
+type Owner interface {
+	// Insert writes the rows in one transaction.
+	Insert(rows ...Row)
+	// SetStatus changes a row's status by hand.
+	SetStatus(key, code string)
+	Delete(key string)
+	// Written returns what was written to a row; NULL is "".
+	Written(key string) Written
+	// Refuse makes every change of the row fail in a trigger that quotes words.
+	Refuse(key, words string)
+	// Ignore makes every change of the row's status vanish without an error.
+	// It returns false where the database knows no such thing.
+	Ignore(key string) bool
+	// Lock holds a row as somebody does who has changed it and not committed yet,
+	// until release is called. It is nil where no single row can be locked.
+	Lock(key string) (release func())
+}
+
+// Written is what Pombo writes to a row.
+type Written struct{ Status, MessageID, SentAt, Error string }
+
+// Open makes a fresh table for one test and opens it.
+type Open func(t *testing.T, s Schema) (*source.Table, Owner)
+
+// Hold holds what a table sends against what it says that it sends. trace has the
+// text of each statement given to the function until the test ends; ran collects
+// the purposes of those that ran. It closes the table.
+func Hold(t *testing.T, table *source.Table, trace func(t *testing.T, table *source.Table, f func(text string)), ran *sync.Map) {
+	t.Helper()
+	listed := map[string]string{}
+	for _, s := range table.SQL() {
+		listed[s.Text] = s.Purpose
+	}
+	var sent atomic.Int64
+	trace(t, table, func(text string) {
+		sent.Add(1)
+		if listed[text] == "" {
+			t.Errorf("SQL does not list %q", text)
+		}
+		ran.Store(listed[text], true)
+	})
+	t.Cleanup(func() {
+		if got, want := table.Executed(), sent.Load(); got != want {
+			t.Errorf("Executed = %d, want %d", got, want)
+		}
+		if err := table.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// Run runs the suite.
+func Run(t *testing.T, open Open) {
+	t.Helper()
+	for _, key := range []KeyKind{Whole, Words, UUID} {
+		for _, statusText := range []bool{false, true} {
+			s := Schema{Key: key, StatusText: statusText}
+			name := string(key) + ", status a number"
+			if statusText {
+				name = string(key) + ", status a text"
+			}
+			t.Run(name, func(t *testing.T) {
+				for _, c := range cases {
+					if c.once && s != (Schema{Key: Whole}) {
+						continue
+					}
+					t.Run(c.name, func(t *testing.T) {
+						table, owner := open(t, s)
+						c.run(&bench{T: t, key: key.Key, Table: table, Owner: owner})
+					})
+				}
+			})
+		}
+	}
+	t.Run("a condition beside the status", func(t *testing.T) {
+		table, owner := open(t, Schema{Key: Whole, Where: "NR_PRIORIDADE > 4 AND (NM_CONTATO <> 'x' OR NM_CONTATO IS NULL)"})
+		where(&bench{T: t, key: Whole.Key, Table: table, Owner: owner})
+	})
+}
+
+// where takes in what meets the condition, page by page, and settles any row.
+func where(b *bench) {
+	for n := 1; n <= 9; n++ {
+		r := b.row(n)
+		r.Priority = n
+		b.Insert(r)
+	}
+	b.wantKeys(b.pass(2), 5, 6, 7, 8, 9)
+	b.wantResults(b.settle(b.to(1, "1", "2"), b.to(6, "1", "2")), pombo.SettleDone, pombo.SettleDone)
+	b.wantKeys(b.pass(10), 5, 7, 8, 9)
+	if err := b.Check(b.Context()); err != nil {
+		b.Error(err)
+	}
+}
+
+var cases = []struct {
+	name string
+	run  func(b *bench)
+	once bool // it takes time, and how keys and statuses look does not matter
+}{
+	{name: "an empty table", run: emptyTable},
+	{name: "pages in the order of the key", run: pages},
+	{name: "a page begins behind any key", run: pageBehindAnyKey},
+	{name: "rows that come and go between pages", run: pagesOverChanges},
+	{name: "ten thousand rows", run: tenThousand},
+	{name: "the values of a row", run: values},
+	{name: "NULL everywhere", run: nulls},
+	{name: "a text of ten megabytes", run: hugeText},
+	{name: "an unreadable time stops no other row", run: unreadableTime},
+	{name: "times beyond all calendars", run: farTimes},
+	{name: "a template that is none", run: noTemplate},
+	{name: "a page of nothing but unreadable rows", run: onlyUnreadable},
+	{name: "one row", run: oneRow},
+	{name: "statuses", run: statuses},
+	{name: "settle writes everything mapped", run: settleWrites},
+	{name: "settle again", run: settleAgain},
+	{name: "settle a row that may have one of two codes", run: settleUnsure},
+	{name: "settle leaves what is not known", run: settleKeeps},
+	{name: "settle what its owner changed", run: settleDiverged},
+	{name: "settle a batch of several codes and one row twice", run: settleMixed},
+	{name: "settle with a trigger that refuses one row", run: settleRefused},
+	{name: "settle with every row refused", run: settleAllRefused},
+	{name: "settle with a trigger that ignores", run: settleIgnored},
+	{name: "settle keys that no row can have", run: settleImpossible},
+	{name: "settle five hundred", run: settleMany},
+	{name: "settle a row that its owner has locked", run: settleLocked, once: true},
+	{name: "eight settle the same rows at once", run: settleTogether},
+	{name: "values that look like SQL", run: injection},
+	{name: "a context that has ended", run: contextEnded},
+	{name: "check", run: check},
+	{name: "examine", run: examine},
+}
+
+// bench is what a case works with.
+type bench struct {
+	*testing.T
+	*source.Table
+	Owner
+	key func(int) string
+}
+
+// fill inserts pending rows from first to last.
+func (b *bench) fill(first, last int) {
+	b.Helper()
+	rows := make([]Row, 0, last-first+1)
+	for n := first; n <= last; n++ {
+		rows = append(rows, b.row(n))
+	}
+	b.Insert(rows...)
+}
+
+func (b *bench) row(n int) Row {
+	return Row{Key: b.key(n), Phone: "(31) 98888-0000", Name: "Maria", Text: "Olá, João: “amanhã” às 10h", Status: "1"}
+}
+
+func (b *bench) page(after string, limit int) []pombo.Row {
+	b.Helper()
+	rows, err := b.Page(b.Context(), after, limit)
+	if err != nil {
+		b.Fatalf("Page(%q, %d): %v", after, limit, err)
+	}
+	return rows
+}
+
+// pass reads page after page until the end and returns the keys.
+func (b *bench) pass(limit int) []string {
+	b.Helper()
+	var keys []string
+	for after := ""; ; {
+		rows := b.page(after, limit)
+		for _, r := range rows {
+			keys = append(keys, r.RowKey)
+		}
+		if len(rows) < limit {
+			return keys
+		}
+		after = rows[len(rows)-1].RowKey
+	}
+}
+
+func (b *bench) keys(numbers ...int) []string {
+	keys := make([]string, len(numbers))
+	for i, n := range numbers {
+		keys[i] = b.key(n)
+	}
+	return keys
+}
+
+func (b *bench) wantKeys(got []string, numbers ...int) {
+	b.Helper()
+	if want := b.keys(numbers...); !slices.Equal(got, want) {
+		b.Errorf("keys = %q, want %q", got, want)
+	}
+}
+
+func (b *bench) settle(batch ...pombo.Settlement) []pombo.Settled {
+	b.Helper()
+	got, err := b.Settle(b.Context(), batch)
+	if err != nil {
+		b.Fatalf("Settle: %v", err)
+	}
+	if len(got) != len(batch) {
+		b.Fatalf("Settle returned %d answers for %d settlements", len(got), len(batch))
+	}
+	for i := range got {
+		if diff := cmp.Diff(batch[i], got[i].Settlement); diff != "" {
+			b.Errorf("answer %d is of another settlement (-want +got):\n%s", i, diff)
+		}
+	}
+	return got
+}
+
+func (b *bench) wantResults(got []pombo.Settled, want ...pombo.SettleResult) {
+	b.Helper()
+	for i, w := range want {
+		if got[i].Result != w {
+			b.Errorf("row %s is %s (%s), want %s", got[i].RowKey, got[i].Result, got[i].Detail, w)
+		}
+	}
+}
+
+func (b *bench) wantStatus(n int, want string) {
+	b.Helper()
+	if got := b.Written(b.key(n)).Status; got != want {
+		b.Errorf("status of row %d = %q, want %q", n, got, want)
+	}
+}
+
+func (b *bench) to(n int, expected, code string) pombo.Settlement {
+	return pombo.Settlement{Seq: int64(n), RowKey: b.key(n), Expected: expected, Code: code}
+}
+
+func injection(b *bench) {
+	const evil = `'; DROP TABLE NOTIFICACAO; --"]}`
+	b.fill(1, 3)
+	s := b.to(1, "1", "2")
+	s.Error = evil
+	b.settle(s)
+	if got := b.Written(b.key(1)).Error; got != evil {
+		b.Errorf("error column = %q, want %q", got, evil)
+	}
+	s = b.to(2, "1", "2")
+	s.RowKey = evil
+	b.wantResults(b.settle(s), pombo.SettleGone)
+	s = b.to(2, evil, "2")
+	b.wantResults(b.settle(s), pombo.SettleDiverged)
+	b.wantKeys(b.pass(10), 2, 3)
+}
+
+func contextEnded(b *bench) {
+	b.fill(1, 2)
+	ctx, cancel := context.WithCancel(b.Context())
+	cancel()
+	if _, err := b.Page(ctx, "", 10); err == nil {
+		b.Error("Page with an ended context: no error")
+	}
+	got, err := b.Settle(ctx, []pombo.Settlement{b.to(1, "1", "2")})
+	if err == nil {
+		b.Error("Settle with an ended context: no error")
+	}
+	b.wantResults(got, pombo.SettleLater)
+	b.wantStatus(1, "1")
+}
+
+func check(b *bench) {
+	b.fill(1, 2)
+	for range 2 {
+		if err := b.Check(b.Context()); err != nil {
+			b.Errorf("Check: %v", err)
+		}
+	}
+	b.wantKeys(b.pass(10), 1, 2)
+}
+
+func examine(b *bench) {
+	b.fill(1, 2)
+	for _, a := range b.Aspects() {
+		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Hint, "Maria") {
+			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
+		}
+	}
+	b.wantKeys(b.pass(10), 1, 2)
+}
