@@ -43,10 +43,13 @@ const MostRowProblems = 1000
 
 // CountRowProblems writes how many rows have a problem when n are known.
 func CountRowProblems(n int) string {
-	if n >= MostRowProblems {
-		return "at least " + rowsOf(n)
+	switch {
+	case n >= MostRowProblems:
+		return fmt.Sprintf("at least %d rows", n)
+	case n == 1:
+		return "1 row"
 	}
-	return rowsOf(n)
+	return fmt.Sprintf("%d rows", n)
 }
 
 // String returns the sentence with the place.

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/health"
 	"pombo/internal/phone"
 )
 
@@ -49,7 +50,7 @@ type Ledger interface {
 	pauseLedger
 	optOutLedger
 	// Facts is what is known about why something goes, or does not.
-	Facts(ctx context.Context) (pombo.Snapshot, error)
+	Facts(ctx context.Context) (health.Snapshot, error)
 	// Forget erases what the ledger has of a person, or only counts it.
 	Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error)
 	// LastReconciliation is the result saved last; pombo.ErrNotFound when none is.
@@ -120,7 +121,7 @@ type Server struct {
 	routes map[string]route // by pattern
 	origin http.CrossOriginProtection
 	wrong  wrongTokens
-	health *health
+	checks *checker
 
 	webhooks inHand
 
@@ -157,7 +158,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, log: o.Logger, token: sha256.Sum256([]byte(o.Token)), mux: http.NewServeMux(), routes: map[string]route{}, writeTime: writeTime, webhooks: newInHand()}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	s.health = newHealth(s.stopping, o.Checks, o.Now)
+	s.checks = newChecker(s.stopping, o.Checks, o.Now)
 	for _, rt := range s.table() {
 		s.routes[rt.pattern()] = rt
 		s.mux.Handle(rt.pattern(), s.serve(rt))
@@ -170,5 +171,5 @@ func New(o Options) (*Server, error) {
 // under way. Call it before http.Server.Shutdown, which waits for the handlers.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
-	return s.health.wait(ctx)
+	return s.checks.wait(ctx)
 }

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pombo"
+	"pombo/internal/health"
 	"pombo/internal/phone"
 )
 
@@ -154,12 +155,12 @@ func (m *memory) OptOuts(_ context.Context, after string, limit int) ([]pombo.Op
 	return m.out[:min(limit, len(m.out))], "c2", m.err
 }
 
-func (m *memory) Facts(ctx context.Context) (pombo.Snapshot, error) {
+func (m *memory) Facts(ctx context.Context) (health.Snapshot, error) {
 	p, paused, _ := m.Paused(ctx)
-	return pombo.Snapshot{
+	return health.Snapshot{
 		Now: today.Add(12 * time.Minute), Pause: p, Paused: paused,
 		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Due: 1, Oldest: today, Ready: 2, ReadySince: today, Later: map[pombo.WaitReason]int{pombo.WaitRetry: 1}},
-		Progress: pombo.Progress{Started: today.Add(-time.Hour), IdleLimit: time.Hour},
+		Progress: health.Progress{Started: today.Add(-time.Hour), IdleLimit: time.Hour},
 	}, m.err
 }
 

@@ -90,7 +90,7 @@ type notReady struct {
 }
 
 func (s *Server) getReadyz(w http.ResponseWriter, r *http.Request) error {
-	ready := s.health.read()
+	ready := s.checks.read()
 	hint := "ask with the token to see why"
 	if s.authorized(r) {
 		hint = firstHint(ready.Checks)
@@ -146,9 +146,9 @@ const (
 	freshNot   = time.Second            // and a bad one: a start waits for the change
 )
 
-// health asks the checks at most once at a time and tells the result again for
+// checker asks the checks at most once at a time and tells the result again for
 // some seconds, so that probes cost the source no sessions and Blip no commands.
-type health struct {
+type checker struct {
 	stopping context.Context
 	checks   []Check
 	now      func() time.Time
@@ -159,12 +159,12 @@ type health struct {
 	under []chan struct{} // by check: open while it runs; nil = never run
 }
 
-func newHealth(stopping context.Context, checks []Check, now func() time.Time) *health {
-	return &health{stopping: stopping, checks: checks, now: now, turn: make(chan struct{}, 1), under: make([]chan struct{}, len(checks))}
+func newChecker(stopping context.Context, checks []Check, now func() time.Time) *checker {
+	return &checker{stopping: stopping, checks: checks, now: now, turn: make(chan struct{}, 1), under: make([]chan struct{}, len(checks))}
 }
 
 // read returns the readiness, asked anew when it is no longer fresh.
-func (h *health) read() Readiness {
+func (h *checker) read() Readiness {
 	h.turn <- struct{}{}
 	defer func() { <-h.turn }()
 	if h.stopping.Err() != nil {
@@ -185,7 +185,7 @@ func (h *health) read() Readiness {
 
 // ask runs the checks at the same time. A check that does not return in time is
 // left to end by itself, and not run a second time before it has.
-func (h *health) ask() Readiness {
+func (h *checker) ask() Readiness {
 	ctx, cancel := context.WithTimeout(h.stopping, checkTime)
 	defer cancel()
 	answers := make([]chan error, len(h.checks))
@@ -222,7 +222,7 @@ func (h *health) ask() Readiness {
 	return r
 }
 
-func (h *health) running(i int) bool {
+func (h *checker) running(i int) bool {
 	if h.under[i] == nil {
 		return false
 	}
@@ -251,7 +251,7 @@ func resultOf(name string, err error) CheckResult {
 
 // wait waits for the checks under way. It is called after stopping has ended,
 // when no further check begins.
-func (h *health) wait(ctx context.Context) error {
+func (h *checker) wait(ctx context.Context) error {
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()

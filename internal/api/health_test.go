@@ -64,7 +64,7 @@ func TestProbesDoNotHammer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked int
 		var err error
-		h := newHealth(t.Context(), []Check{{"blip", func(context.Context) error { asked++; time.Sleep(time.Second); return err }}}, time.Now)
+		h := newChecker(t.Context(), []Check{{"blip", func(context.Context) error { asked++; time.Sleep(time.Second); return err }}}, time.Now)
 		var probes sync.WaitGroup
 		for range 20 {
 			probes.Go(func() { h.read() })
@@ -93,7 +93,7 @@ func TestProbesDoNotHammer(t *testing.T) {
 func TestChecksRunTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(context.Context) error { time.Sleep(time.Second); return nil }
-		h := newHealth(t.Context(), []Check{{"a", slow}, {"b", slow}, {"c", slow}}, time.Now)
+		h := newChecker(t.Context(), []Check{{"a", slow}, {"b", slow}, {"c", slow}}, time.Now)
 		begun := time.Now()
 		if r := h.read(); !r.Ready {
 			t.Errorf("readiness = %+v, want ready", r)
@@ -112,7 +112,7 @@ func TestCheckThatDoesNotReturn(t *testing.T) {
 		defer stop()
 		var begun atomic.Int32
 		release := make(chan struct{})
-		h := newHealth(stopping, []Check{
+		h := newChecker(stopping, []Check{
 			{"source", func(context.Context) error { begun.Add(1); <-release; return nil }},
 			{"ledger", func(context.Context) error { time.Sleep(time.Second); return nil }},
 			{"blip", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},

@@ -34,6 +34,7 @@ import (
 	"pombo/internal/blip"
 	"pombo/internal/config"
 	"pombo/internal/dispatch"
+	"pombo/internal/health"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
 	"pombo/internal/receipts"
@@ -356,7 +357,7 @@ type desk struct {
 }
 
 // Facts says what is known about why something goes, or does not.
-func (d desk) Facts(ctx context.Context) (pombo.Snapshot, error) {
+func (d desk) Facts(ctx context.Context) (health.Snapshot, error) {
 	return witness{d.DB, d.engine}.facts(ctx)
 }
 

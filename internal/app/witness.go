@@ -7,6 +7,7 @@ import (
 
 	"pombo"
 	"pombo/internal/dispatch"
+	"pombo/internal/health"
 	"pombo/internal/ledger"
 )
 
@@ -18,19 +19,19 @@ type witness struct {
 }
 
 // facts costs a few statements on the ledger and none on the source.
-func (w witness) facts(ctx context.Context) (pombo.Snapshot, error) {
+func (w witness) facts(ctx context.Context) (health.Snapshot, error) {
 	b, err := w.ledger.Backlog(ctx)
 	if err != nil {
-		return pombo.Snapshot{}, err
+		return health.Snapshot{}, err
 	}
 	p, paused, err := w.engine.Paused(ctx)
 	if err != nil {
-		return pombo.Snapshot{}, err
+		return health.Snapshot{}, err
 	}
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}
-	return pombo.Snapshot{Now: time.Now(), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
+	return health.Snapshot{Now: time.Now(), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
 }
 
 // check is the check of readiness that is called sending: it fails when rows are
@@ -45,7 +46,7 @@ func (w witness) check(ctx context.Context) error {
 	return stuck(f)
 }
 
-func stuck(f pombo.Snapshot) error {
+func stuck(f health.Snapshot) error {
 	if !f.Stalled() {
 		return nil
 	}

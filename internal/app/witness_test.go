@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/health"
 )
 
 // Only what nothing explains makes the process not ready.
 func TestSendingIsStuckOnlyWithoutAnExplanation(t *testing.T) {
 	now := time.Now()
 	long := now.Add(-time.Hour)
-	f := pombo.Snapshot{
+	f := health.Snapshot{
 		Now:      now,
 		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 3}, Oldest: long, Ready: 3, ReadySince: long},
-		Progress: pombo.Progress{Started: long, IdleLimit: time.Minute},
+		Progress: health.Progress{Started: long, IdleLimit: time.Minute},
 	}
 	if err := stuck(f); err == nil || !strings.Contains(err.Error(), "nothing sent for 60 minutes while 3 rows wait: nothing explains it") || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("error = %v, want what is so and what to do", err)

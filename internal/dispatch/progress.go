@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/health"
 )
 
 // progress remembers how the loops fare, for those who ask why nothing goes. It
 // is told by the loops and read by Progress; it decides nothing.
 type progress struct {
 	mu      sync.Mutex
-	known   pombo.Progress
+	known   health.Progress
 	leftOut map[string]leftOut // by row
 	resting time.Duration      // from the beginning of a pass to that of the next one, at least
 }
@@ -52,11 +53,11 @@ func patience(perSecond float64, call time.Duration) time.Duration {
 }
 
 func newProgress(perSecond float64, call time.Duration) *progress {
-	return &progress{known: pombo.Progress{Started: time.Now(), IdleLimit: patience(perSecond, call)}}
+	return &progress{known: health.Progress{Started: time.Now(), IdleLimit: patience(perSecond, call)}}
 }
 
 // Progress tells how the loops fare.
-func (e *Engine) Progress() pombo.Progress {
+func (e *Engine) Progress() health.Progress {
 	e.progress.mu.Lock()
 	p := e.progress.known
 	e.progress.mu.Unlock()
@@ -108,12 +109,12 @@ func (p *progress) ended(o pombo.Outcome) {
 }
 
 // What works or fails for a while.
-func recording(p *pombo.Progress) *time.Time { return &p.Ledger }
-func takingIn(p *pombo.Progress) *time.Time  { return &p.Intake }
-func settling(p *pombo.Progress) *time.Time  { return &p.Settling }
+func recording(p *health.Progress) *time.Time { return &p.Ledger }
+func takingIn(p *health.Progress) *time.Time  { return &p.Intake }
+func settling(p *health.Progress) *time.Time  { return &p.Settling }
 
 // went is told how one of them fared.
-func (p *progress) went(of func(*pombo.Progress) *time.Time, err error) {
+func (p *progress) went(of func(*health.Progress) *time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	since := of(&p.known)

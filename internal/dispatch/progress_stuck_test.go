@@ -13,6 +13,7 @@ import (
 
 	"pombo"
 	"pombo/internal/dispatch"
+	"pombo/internal/health"
 )
 
 // holdingLog stands for whatever could hold up the hands outside of Blip and the
@@ -43,7 +44,7 @@ func TestAClaimUnderWayIsNotStuck(t *testing.T) {
 		e := engine(t, dispatch.Options{Ledger: lateClaim{newMemory()}, Blip: &pretend{}})
 		for range 30 {
 			time.Sleep(7 * time.Second)
-			if f := (pombo.Snapshot{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
+			if f := (health.Snapshot{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
 				t.Fatalf("stuck with nothing to do: %+v", f.Progress)
 			}
 		}
@@ -83,7 +84,7 @@ func TestNothingMovesForAMinute(t *testing.T) {
 		held := &holdingLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
 		ledger := newMemory()
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Workers: 1, Logger: slog.New(held)})
-		stuck := func() bool { return pombo.Snapshot{Now: time.Now(), Progress: e.Progress()}.Stuck() }
+		stuck := func() bool { return health.Snapshot{Now: time.Now(), Progress: e.Progress()}.Stuck() }
 		time.Sleep(time.Hour) // idle is not stuck
 		if stuck() {
 			t.Error("stuck while there is nothing to do")

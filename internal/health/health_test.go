@@ -1,8 +1,8 @@
-package pombo
+package health
 
 import (
 	"maps"
-	"slices"
+	"pombo"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +15,7 @@ func waiting(change func(*Snapshot)) Snapshot {
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
 	f := Snapshot{
 		Now:      noon,
-		Backlog:  Backlog{States: map[State]int{Queued: 10}, Oldest: ago(time.Hour), Ready: 10, ReadySince: ago(time.Hour)},
+		Backlog:  pombo.Backlog{States: map[pombo.State]int{pombo.Queued: 10}, Oldest: ago(time.Hour), Ready: 10, ReadySince: ago(time.Hour)},
 		Progress: Progress{Started: ago(24 * time.Hour), Accepted: ago(time.Hour), Moved: ago(time.Hour), IdleLimit: 5 * time.Minute},
 	}
 	change(&f)
@@ -24,27 +24,27 @@ func waiting(change func(*Snapshot)) Snapshot {
 
 func TestEachWhyOfDueRows(t *testing.T) {
 	for _, test := range []struct {
-		why    WaitReason
+		why    pombo.WaitReason
 		change func(*Snapshot)
 	}{
-		{WaitUnexplained, func(*Snapshot) {}},
-		{WaitPaused, func(f *Snapshot) { f.Paused = true }},
-		{WaitBlip, func(f *Snapshot) { f.Paused, f.Pause.Reason = true, Unauthorized }},
-		{WaitPaused, func(f *Snapshot) { f.Paused, f.Pause.Reason = true, RateLimited }},
-		{WaitLedger, func(f *Snapshot) { f.Progress.Ledger = noon }},
-		{WaitBlip, func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Minute) }},
-		{WaitUnexplained, func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon.Add(-time.Hour) }}, // long ago explains nothing
-		{WaitRate, func(f *Snapshot) { f.Progress.Moved = noon.Add(-time.Second) }},
-		{WaitRate, func(f *Snapshot) { f.Progress.Started = noon.Add(-time.Second) }},
-		{WaitRate, func(f *Snapshot) { f.Progress.Resumed = noon.Add(-time.Second) }},
-		{WaitRate, func(f *Snapshot) { f.Backlog.ReadySince = noon.Add(-time.Second) }}, // they have just become due
-		{WaitRate, func(f *Snapshot) { f.Progress.IdleLimit = 2 * time.Hour }},          // a slow rate
+		{pombo.WaitUnexplained, func(*Snapshot) {}},
+		{pombo.WaitPaused, func(f *Snapshot) { f.Paused = true }},
+		{pombo.WaitBlip, func(f *Snapshot) { f.Paused, f.Pause.Reason = true, pombo.Unauthorized }},
+		{pombo.WaitPaused, func(f *Snapshot) { f.Paused, f.Pause.Reason = true, pombo.RateLimited }},
+		{pombo.WaitLedger, func(f *Snapshot) { f.Progress.Ledger = noon }},
+		{pombo.WaitBlip, func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = pombo.BlipUnreachable, noon.Add(-time.Minute) }},
+		{pombo.WaitUnexplained, func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = pombo.BlipUnreachable, noon.Add(-time.Hour) }}, // long ago explains nothing
+		{pombo.WaitRate, func(f *Snapshot) { f.Progress.Moved = noon.Add(-time.Second) }},
+		{pombo.WaitRate, func(f *Snapshot) { f.Progress.Started = noon.Add(-time.Second) }},
+		{pombo.WaitRate, func(f *Snapshot) { f.Progress.Resumed = noon.Add(-time.Second) }},
+		{pombo.WaitRate, func(f *Snapshot) { f.Backlog.ReadySince = noon.Add(-time.Second) }}, // they have just become due
+		{pombo.WaitRate, func(f *Snapshot) { f.Progress.IdleLimit = 2 * time.Hour }},          // a slow rate
 	} {
 		f := waiting(test.change)
 		if got := f.Waiting()[test.why]; got != 10 {
 			t.Errorf("%s: waiting = %v, want 10 for it", test.why, f.Waiting())
 		}
-		if got, want := f.Stuck(), test.why == WaitUnexplained; got != want {
+		if got, want := f.Stuck(), test.why == pombo.WaitUnexplained; got != want {
 			t.Errorf("%s: stuck = %v, want %v", test.why, got, want)
 		}
 	}
@@ -70,47 +70,24 @@ func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
 	}
 }
 
-// Every reason for which a row is put back leads to a word; none is forgotten.
-func TestWhyOfAReason(t *testing.T) {
-	want := map[Reason]WaitReason{
-		NoReason: WaitScheduled, PairRate: WaitRate, RateLimited: WaitRate, Unauthorized: WaitBlip, NoAnswer: WaitBlip, TemplatePaused: WaitTemplate,
-		TemplateMissing: WaitTemplate, Interrupted: WaitRetry, LeaseOver: WaitRetry, "quiet_hours": WaitQuietHours, "source_away": WaitSource,
-	}
-	for r, w := range want {
-		if got := r.WaitReason(); got != w {
-			t.Errorf("%q.Why() = %s, want %s", r, got, w)
-		}
-	}
-	for r := range sentences {
-		if !slices.Contains(WaitReasons(), r.WaitReason()) {
-			t.Errorf("%q.Why() = %q, which is no word of the list", r, r.WaitReason())
-		}
-	}
-	for _, w := range WaitReasons() {
-		if w.Message() == "" || w.Hint() == "" {
-			t.Errorf("%s has no sentence, or nothing to do", w)
-		}
-	}
-}
-
 func TestWaitingAddsUp(t *testing.T) {
 	for _, test := range []struct {
 		queued, ready int
-		sample, want  map[WaitReason]int
+		sample, want  map[pombo.WaitReason]int
 	}{
-		{7, 0, map[WaitReason]int{WaitBlip: 1, WaitRetry: 1}, map[WaitReason]int{WaitBlip: 4, WaitRetry: 3}},
-		{1000, 100, map[WaitReason]int{WaitQuietHours: 299, WaitRetry: 1}, map[WaitReason]int{WaitQuietHours: 897, WaitRetry: 3, WaitUnexplained: 100}},
-		{3, 0, nil, map[WaitReason]int{WaitScheduled: 3}},                               // what the sample missed in between
-		{2, 5, map[WaitReason]int{WaitBlip: 1}, map[WaitReason]int{WaitUnexplained: 2}}, // the counts are of two moments
+		{7, 0, map[pombo.WaitReason]int{pombo.WaitBlip: 1, pombo.WaitRetry: 1}, map[pombo.WaitReason]int{pombo.WaitBlip: 4, pombo.WaitRetry: 3}},
+		{1000, 100, map[pombo.WaitReason]int{pombo.WaitQuietHours: 299, pombo.WaitRetry: 1}, map[pombo.WaitReason]int{pombo.WaitQuietHours: 897, pombo.WaitRetry: 3, pombo.WaitUnexplained: 100}},
+		{3, 0, nil, map[pombo.WaitReason]int{pombo.WaitScheduled: 3}},                                           // what the sample missed in between
+		{2, 5, map[pombo.WaitReason]int{pombo.WaitBlip: 1}, map[pombo.WaitReason]int{pombo.WaitUnexplained: 2}}, // the counts are of two moments
 	} {
 		f := waiting(func(f *Snapshot) {
-			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = test.queued, test.ready, test.sample
+			f.Backlog.States[pombo.Queued], f.Backlog.Ready, f.Backlog.Later = test.queued, test.ready, test.sample
 		})
 		got := f.Waiting()
-		if len(got) != len(WaitReasons()) {
-			t.Errorf("%d words, want all %d", len(got), len(WaitReasons()))
+		if len(got) != len(pombo.WaitReasons()) {
+			t.Errorf("%d words, want all %d", len(got), len(pombo.WaitReasons()))
 		}
-		maps.DeleteFunc(got, func(_ WaitReason, n int) bool { return n == 0 })
+		maps.DeleteFunc(got, func(_ pombo.WaitReason, n int) bool { return n == 0 })
 		if !maps.Equal(got, test.want) {
 			t.Errorf("%+v: waiting = %v, want %v", test, got, test.want)
 		}
@@ -125,47 +102,55 @@ func TestTroubles(t *testing.T) {
 		want   string // "" = no such trouble
 	}{
 		{"nothing_sent", func(f *Snapshot) {
-			f.Paused, f.Pause = true, Pause{Until: noon.Add(30 * time.Minute), Reason: RateLimited}
+			f.Paused, f.Pause = true, pombo.Pause{Until: noon.Add(30 * time.Minute), Reason: pombo.RateLimited}
 			f.Progress.Accepted = ago(12 * time.Minute)
 		}, "nothing sent for 12 minutes while 10 rows wait: sending is paused until 12:30 (rate_limited)"},
-		{"nothing_sent", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Until: noon.Add(20 * time.Hour)} },
+		{"nothing_sent", func(f *Snapshot) { f.Paused, f.Pause = true, pombo.Pause{Until: noon.Add(20 * time.Hour)} },
 			"nothing sent for 60 minutes while 10 rows wait: sending is paused until 2026-11-24 08:00"},
 		{"nothing_sent", func(f *Snapshot) { f.Shared = true }, "nothing sent by this process for 60 minutes while 10 rows wait: nothing explains it"},
 		{"nothing_sent", func(f *Snapshot) {
-			f.Backlog.States[Queued], f.Backlog.Ready, f.Backlog.Later = 1, 0, map[WaitReason]int{WaitQuietHours: 1}
+			f.Backlog.States[pombo.Queued], f.Backlog.Ready, f.Backlog.Later = 1, 0, map[pombo.WaitReason]int{pombo.WaitQuietHours: 1}
 		}, "nothing sent for 60 minutes while 1 row waits: it is a quiet time where the people live"},
-		{"nothing_sent", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = BlipUnreachable, noon },
+		{"nothing_sent", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = pombo.BlipUnreachable, noon },
 			"nothing sent for 60 minutes while 10 rows wait: Blip cannot be used (blip_unreachable)"},
-		{"nothing_sent", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Until: noon.Add(time.Minute), Reason: Unauthorized} },
+		{"nothing_sent", func(f *Snapshot) {
+			f.Paused, f.Pause = true, pombo.Pause{Until: noon.Add(time.Minute), Reason: pombo.Unauthorized}
+		},
 			"nothing sent for 60 minutes while 10 rows wait: Blip cannot be used until 12:01 (unauthorized)"},
 		{"nothing_sent", func(f *Snapshot) { f.Progress.Accepted = ago(time.Minute) }, ""},
 		{"nothing_sent", func(f *Snapshot) { f.Progress.Started = ago(time.Minute) }, ""}, // it has only just begun
 		{"nothing_sent", func(f *Snapshot) { f.Backlog.Oldest = ago(time.Minute) }, ""},   // they have
-		{"nothing_sent", func(f *Snapshot) { f.Backlog.Ready, f.Backlog.Later = 0, map[WaitReason]int{WaitScheduled: 9} }, ""},
+		{"nothing_sent", func(f *Snapshot) {
+			f.Backlog.Ready, f.Backlog.Later = 0, map[pombo.WaitReason]int{pombo.WaitScheduled: 9}
+		}, ""},
 		{"ledger", func(f *Snapshot) { f.Progress.Ledger = ago(3 * time.Minute) }, "the ledger has not been written for 3 minutes; nothing is sent meanwhile"},
 		{"ledger", func(f *Snapshot) { f.Progress.Ledger = ago(3 * time.Second) }, ""},
-		{"key_refused", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Reason: Unauthorized} }, "Blip refuses the key"},
-		{"key_refused", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, noon }, "Blip refuses the key"},
-		{"key_refused", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = Unauthorized, ago(time.Hour) }, ""},
-		{"account_limited", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Reason: AccountLimited} },
+		{"key_refused", func(f *Snapshot) { f.Paused, f.Pause = true, pombo.Pause{Reason: pombo.Unauthorized} }, "Blip refuses the key"},
+		{"key_refused", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = pombo.Unauthorized, noon }, "Blip refuses the key"},
+		{"key_refused", func(f *Snapshot) { f.Progress.Blip, f.Progress.BlipAt = pombo.Unauthorized, ago(time.Hour) }, ""},
+		{"account_limited", func(f *Snapshot) { f.Paused, f.Pause = true, pombo.Pause{Reason: pombo.AccountLimited} },
 			"WhatsApp limits the account for some hours, as it does when templates are in the wrong category"},
-		{"key_refused", func(f *Snapshot) { f.Paused, f.Pause = true, Pause{Reason: NumberNotReady} },
+		{"key_refused", func(f *Snapshot) { f.Paused, f.Pause = true, pombo.Pause{Reason: pombo.NumberNotReady} },
 			"the bot's WhatsApp number is not registered, has no approved display name or was deleted"},
 		{"same_failure", func(f *Snapshot) {
-			f.Paused, f.Pause = true, Pause{By: "pombo", Reason: Unexplained, Detail: "the same failure for 20 people in a row, and nothing was delivered in between (code 139999)"}
+			f.Paused, f.Pause = true, pombo.Pause{By: "pombo", Reason: pombo.Unexplained, Detail: "the same failure for 20 people in a row, and nothing was delivered in between (code 139999)"}
 		}, "sending is paused: the same failure for 20 people in a row, and nothing was delivered in between (code 139999) (unexplained)"},
 		{"template_category", func(f *Snapshot) { f.Progress.Recategorized = []string{"aviso", "exame"} },
 			"WhatsApp has moved aviso, exame into another category"},
-		{"template", func(f *Snapshot) { f.Backlog.Ready, f.Backlog.Later = 7, map[WaitReason]int{WaitTemplate: 3} }, "3 rows wait: their template does not send now"},
-		{"uncertain", func(f *Snapshot) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour) },
+		{"template", func(f *Snapshot) {
+			f.Backlog.Ready, f.Backlog.Later = 7, map[pombo.WaitReason]int{pombo.WaitTemplate: 3}
+		}, "3 rows wait: their template does not send now"},
+		{"uncertain", func(f *Snapshot) {
+			f.Backlog.States[pombo.Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour)
+		},
 			"it is not known of 1 row whether the message arrived, for 3 days"},
-		{"uncertain", func(f *Snapshot) { f.Backlog.States[Uncertain], f.Backlog.UncertainSince = 1, ago(time.Minute) }, ""},
+		{"uncertain", func(f *Snapshot) { f.Backlog.States[pombo.Uncertain], f.Backlog.UncertainSince = 1, ago(time.Minute) }, ""},
 		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(3 * time.Minute) }, "3 minutes ago it was noticed that the ledger has lost something"},
 		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(2 * time.Hour) }, ""},
 		{"resends", func(f *Snapshot) { f.Backlog.Resends, f.Backlog.ResendsSince = 1395, ago(time.Minute) },
 			"1395 rows were set back to pending, as when the database of the table went back; nothing of it is sent"},
 		{"nothing_sent", func(f *Snapshot) { // a person has to decide, and is told so
-			f.Backlog.Ready, f.Backlog.Later = 0, map[WaitReason]int{WaitResends: 9}
+			f.Backlog.Ready, f.Backlog.Later = 0, map[pombo.WaitReason]int{pombo.WaitResends: 9}
 		}, ""},
 		{"doubts_behind", func(f *Snapshot) { f.Backlog.UncheckedSince = ago(5 * time.Minute) }, "the doubt about messages is not asked about in time, for 5 minutes"},
 		{"doubts_behind", func(f *Snapshot) { f.Backlog.UncheckedSince = ago(time.Minute) }, ""},
@@ -195,7 +180,7 @@ func TestTroubles(t *testing.T) {
 }
 
 func TestAllWellIsNoTrouble(t *testing.T) {
-	if got := waiting(func(f *Snapshot) { f.Backlog = Backlog{} }).Alerts(); len(got) != 0 {
+	if got := waiting(func(f *Snapshot) { f.Backlog = pombo.Backlog{} }).Alerts(); len(got) != 0 {
 		t.Errorf("troubles = %+v, want none", got)
 	}
 }
