@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -311,4 +312,55 @@ func TestServerThatWentBack(t *testing.T) {
 			standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 4, pombo.Queued: 1})
 		})
 	}
+}
+
+// TestStandbyThatNeedNotHaveAll: that no standby has to have every commit any more is
+// noted soon, and not only with the next connection, which may lead to that standby.
+func TestStandbyThatNeedNotHaveAll(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(10, 1)...) // by the other writer
+	must(t, db.Check(t.Context()))
+	if _, err := db.read.ExecContext(t.Context(), `UPDATE lineage SET safe = 1`); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		mustEnqueue(t, db, testRows(want, 1)...)
+		must(t, db.Check(t.Context()))
+		var safe int
+		must(t, db.get(t.Context(), `SELECT safe FROM lineage`, nil, &safe))
+		if safe != want {
+			t.Errorf("safe = %d, want %d", safe, want)
+		}
+		for _, p := range []*postgres{db.dialect.(*postgres), db.dialect.(*postgres).other} {
+			p.greetedAt = p.greetedAt.Add(-greetOwnAgain)
+		}
+	}
+	mustNotice(t, db, false)
+}
+
+// TestNumbersOfWhatWasLost: what a process still has in its hands of what the ledger
+// has lost is not recorded for a row that was taken in since.
+func TestNumbersOfWhatWasLost(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(0, 1)...)
+	n := mustClaim(t, db, "w", 1)[0]
+	attempt, err := db.Begin(t.Context(), n, "")
+	must(t, err)
+	for _, s := range []string{
+		`DELETE FROM notification`, `UPDATE writer SET number = number - 1`, `ALTER TABLE notification ALTER COLUMN seq RESTART`,
+	} {
+		if _, err := db.read.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustEnqueue(t, db, testRows(1, 1)...)
+	for _, from := range []pombo.State{pombo.Sending, pombo.Uncertain} {
+		o := accepted(n, attempt)
+		o.From = from
+		if err := db.Finish(t.Context(), o); !errors.Is(err, pombo.ErrNotFound) {
+			t.Errorf("from %s: %v, want that it is not there", from, err)
+		}
+	}
+	must(t, db.Settled(t.Context(), []pombo.Settled{{Settlement: pombo.Settlement{Seq: n.Seq, Code: "2"}, Result: pombo.SettleDone}}))
+	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 1})
 }

@@ -71,6 +71,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 		p.servers.close()
 		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
+	p.servers.patrol()
 	p.write = write
 	p.other = &postgres{servers: p.servers, name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
 	return write, read, nil

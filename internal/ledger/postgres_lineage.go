@@ -10,7 +10,8 @@ import (
 )
 
 // How a ledger on PostgreSQL notices that it has lost something. Two signs, and
-// each writer looks for them on every new connection, before it writes anything:
+// each writer looks for them on every new connection, before it writes anything, and
+// every minute:
 //
 // Its own last transaction is not there. Each writer counts its transactions in a
 // row of its own (postgres_write.go) and remembers the number, so this is certain.
@@ -27,21 +28,33 @@ import (
 // What nobody can tell: a backup that was put back into the same server while all
 // processes were stopped.
 
-// greetAgain is how long a session that a pooler may lead elsewhere is trusted.
-const greetAgain = 2 * time.Second
+// How long a session is trusted. One that a pooler may lead elsewhere: not long. One of
+// the server's own stays on it, but whether a standby has to have every commit may be
+// changed under it.
+const (
+	greetAgain    = 2 * time.Second
+	greetOwnAgain = time.Minute
+)
 
 const (
 	serverQuery = `SELECT (SELECT CAST(system_identifier AS text) FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
 		CAST(current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS integer)`
-	notedQuery   = `SELECT server, safe FROM lineage`
-	noteServer   = `UPDATE lineage SET server = $1, safe = $2 WHERE server = $3`
-	behindQuery  = `SELECT coalesce((SELECT number FROM writer WHERE name = $1), 0)`
-	handledQuery = `SELECT count, server, safe, coalesce(/*clock*/?1 - noticed <= CAST(?2 AS bigint), false), /*clock*/?1 FROM lineage FOR UPDATE`
+	notedQuery  = `SELECT server, safe FROM lineage`
+	noteServer  = `UPDATE lineage SET server = $1, safe = $2 WHERE server = $3`
+	behindQuery = `SELECT coalesce((SELECT number FROM writer WHERE name = $1), 0)`
+	// skipStatement has the numbers of what was lost not given out again: somebody may
+	// still work on it, and would record its results for other rows.
+	skipStatement = `SELECT skip_numbers()`
+	handledQuery  = `SELECT count, server, safe, coalesce(/*clock*/?1 - noticed <= CAST(?2 AS bigint), false), /*clock*/?1 FROM lineage FOR UPDATE`
 )
 
 // greet looks for the signs, where the session may be a new one.
 func (p *postgres) greet(ctx context.Context, c *pgx.Conn) error {
-	if p.greeted == c && (p.own || time.Since(p.greetedAt) < greetAgain) {
+	trusted := greetAgain
+	if p.own {
+		trusted = greetOwnAgain
+	}
+	if p.greeted == c && time.Since(p.greetedAt) < trusted {
 		return nil
 	}
 	if p.number > 0 {
@@ -132,6 +145,9 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	}
 	if handled {
 		return tx.Rollback(ctx)
+	}
+	if _, err := tx.Exec(ctx, skipStatement); err != nil {
+		return err
 	}
 	marked, err := tx.Exec(ctx, p.text(lostStatement), now)
 	if err != nil {
