@@ -322,11 +322,11 @@ func TestListTellsWhatItLeavesOut(t *testing.T) {
 // What is to be done about a template stands where what is to be done in general does.
 func TestPreciseAdvice(t *testing.T) {
 	w := newWorld(t)
-	misfit := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
-	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, misfit.Reason, misfit.Detail()
+	issue := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
+	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, issue.Reason, issue.Detail()
 	n := decode[Story](t, w.ask("GET", "/api/v1/notifications/"+string(testID), "")).Notification
-	if n.Detail != misfit.Message || n.Hint != misfit.Hint {
-		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Hint, misfit.Message, misfit.Hint)
+	if n.Detail != issue.Message || n.Hint != issue.Hint {
+		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Hint, issue.Message, issue.Hint)
 	}
 }
 

@@ -216,7 +216,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := witness{a.ledger, a.engine}
+	known := healthReader{a.ledger, a.engine}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
@@ -283,7 +283,7 @@ type desk struct {
 
 // Facts says what is known about why something goes, or does not.
 func (d desk) Facts(ctx context.Context) (health.Snapshot, error) {
-	return witness{d.DB, d.engine}.facts(ctx)
+	return healthReader{d.DB, d.engine}.snapshot(ctx)
 }
 
 func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
@@ -327,7 +327,7 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
-	a.loops.Go(func() { a.keep(loops) })
+	a.loops.Go(func() { a.retain(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

@@ -43,7 +43,7 @@ func problems(t *testing.T, err error) []Problem {
 		t.Fatal("an *Error without problems")
 	}
 	for _, p := range e.Problems {
-		if p.What == "" || p.Fix == "" {
+		if p.Message == "" || p.Hint == "" {
 			t.Errorf("problem without words or fix: %+v", p)
 		}
 	}
@@ -375,7 +375,7 @@ func TestRefused(t *testing.T) {
 			if got[0].Name != c.name {
 				t.Errorf("name = %q, want %q", got[0].Name, c.name)
 			}
-			if said := got[0].What + " → " + got[0].Fix; !strings.Contains(said, c.says) {
+			if said := got[0].Message + " → " + got[0].Hint; !strings.Contains(said, c.says) {
 				t.Errorf("said %q, want %q in it", said, c.says)
 			}
 		})
@@ -385,7 +385,7 @@ func TestRefused(t *testing.T) {
 func TestNumberWithoutUnit(t *testing.T) {
 	for number, want := range map[string]string{"45": "write 45s", "90": "write 90s", "60": "write 60s or 1m", "300": "write 300s or 5m"} {
 		_, _, err := Load("", []string{"JOB_INTERVAL=" + number}, NeedJob)
-		if ps := problems(t, err); len(ps) != 1 || ps[0].Fix != want {
+		if ps := problems(t, err); len(ps) != 1 || ps[0].Hint != want {
 			t.Errorf("%s: err = %v, want the fix %q", number, err, want)
 		}
 	}
@@ -483,11 +483,11 @@ func TestFileMissing(t *testing.T) {
 		t.Errorf("default file: err = %v, warnings = %v", err, warnings)
 	}
 	_, _, err := Load(DefaultFile, nil, NeedBlip)
-	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Fix, "there is no .env in ") {
+	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Hint, "there is no .env in ") {
 		t.Errorf("err = %v, want it to say that there is no .env", err)
 	}
 	_, _, err = Load("other.env", good(), NeedAll)
-	if ps := problems(t, err); len(ps) != 1 || ps[0].Where != "other.env" || !strings.Contains(ps[0].What, "does not exist") {
+	if ps := problems(t, err); len(ps) != 1 || ps[0].Where != "other.env" || !strings.Contains(ps[0].Message, "does not exist") {
 		t.Errorf("err = %v, want other.env missing", err)
 	}
 	if err := os.WriteFile(".env.txt", nil, 0o600); err != nil {
@@ -501,7 +501,7 @@ func TestFileMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = Load("folder", good(), NeedAll)
-	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].What, "cannot be read") {
+	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Message, "cannot be read") {
 		t.Errorf("err = %v, want a folder refused", err)
 	}
 }
@@ -531,14 +531,14 @@ func TestSecretFiles(t *testing.T) {
 			switch {
 			case c.says == "" && (err != nil || cfg.Source.Password.Reveal() != secret):
 				t.Errorf("err = %v, password = %q", err, cfg.Source.Password.Reveal())
-			case c.says != "" && (len(ps) != 1 || ps[0].Name != "DB_PASSWORD_FILE" || !strings.Contains(ps[0].What, c.says)):
+			case c.says != "" && (len(ps) != 1 || ps[0].Name != "DB_PASSWORD_FILE" || !strings.Contains(ps[0].Message, c.says)):
 				t.Errorf("err = %v, want one problem of DB_PASSWORD_FILE with %q", err, c.says)
 			case err != nil && strings.Contains(err.Error(), secret):
 				t.Errorf("the secret is in the error: %v", err)
 			}
 		})
 	}
-	if got := openProblem(fs.ErrPermission).What; !strings.Contains(got, "user that runs Pombo") {
+	if got := openProblem(fs.ErrPermission).Message; !strings.Contains(got, "user that runs Pombo") {
 		t.Errorf("no permission: %q", got)
 	}
 }

@@ -68,7 +68,7 @@ func TestTable(t *testing.T) {
 					continue
 				}
 				if p := v.set(&Config{}, s); p != nil {
-					t.Errorf("%s=%s: %s", v.name, s, p.What)
+					t.Errorf("%s=%s: %s", v.name, s, p.Message)
 				}
 			}
 		}

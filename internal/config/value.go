@@ -108,7 +108,7 @@ func holidays(c *Config, path string) *Problem {
 	path = strings.TrimSpace(path)
 	content, p := readText(path)
 	if p != nil {
-		return trouble("names the file "+quote(path)+", which "+p.What, p.Fix)
+		return trouble("names the file "+quote(path)+", which "+p.Message, p.Hint)
 	}
 	return parsed(func(c *Config) *[]pombo.Day { return &c.Dispatch.Quiet.Holidays }, pombo.ParseHolidays,
 		"write it as 2026-12-25, or as 12-25 for every year, with its name behind it")(c, content)

@@ -47,7 +47,7 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 		if list, err = client.Templates(ctx); err != nil {
 			return blipTrouble(err)
 		}
-		return templateStanding(list, c.Blip.Template, c.Blip.Language)
+		return templateStatus(list, c.Blip.Template, c.Blip.Language)
 	})
 	found = append(found, template...)
 	return append(found, check(ctx, "blip", "values", func(context.Context) []Finding {

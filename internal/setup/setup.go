@@ -30,9 +30,9 @@ func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
 	}
 	wrong := &config.Error{}
 	for _, err := range all {
-		p := config.Problem{What: err.Error(), Fix: "correct the settings of the table"}
+		p := config.Problem{Message: err.Error(), Hint: "correct the settings of the table"}
 		if e, ok := errors.AsType[*source.Error](err); ok && e.Hint != "" {
-			p.What, p.Fix = e.Op+": "+e.Err.Error(), e.Hint
+			p.Message, p.Hint = e.Op+": "+e.Err.Error(), e.Hint
 		}
 		wrong.Problems = append(wrong.Problems, p)
 	}

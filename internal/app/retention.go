@@ -13,7 +13,7 @@ const (
 
 // keep takes out of the ledger what has been there for RETENTION, until ctx ends.
 // Where processes share the ledger each of them does: they find less to do.
-func (a *App) keep(ctx context.Context) {
+func (a *App) retain(ctx context.Context) {
 	age := a.settings.Ledger.Retention
 	if age == 0 {
 		return

@@ -13,13 +13,13 @@ import (
 
 // witness gathers what the parts know about why something goes, or does not.
 // pombo.Facts judges it; metrics and GET /readyz only repeat that.
-type witness struct {
+type healthReader struct {
 	ledger *ledger.DB
 	engine *dispatch.Engine
 }
 
 // facts costs a few statements on the ledger and none on the source.
-func (w witness) facts(ctx context.Context) (health.Snapshot, error) {
+func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	b, err := w.ledger.Backlog(ctx)
 	if err != nil {
 		return health.Snapshot{}, err
@@ -38,8 +38,8 @@ func (w witness) facts(ctx context.Context) (health.Snapshot, error) {
 // due or in hand, nothing goes and nothing explains it but a ledger that cannot be
 // written. What else explains it (a pause, a quiet time, Blip) is no fault of this
 // process, or has a check of its own.
-func (w witness) check(ctx context.Context) error {
-	f, err := w.facts(ctx)
+func (w healthReader) check(ctx context.Context) error {
+	f, err := w.snapshot(ctx)
 	if err != nil {
 		return nil //nolint:nilerr // the check of the ledger says so
 	}
