@@ -31,7 +31,7 @@ type Readiness struct {
 	Alerts []Alert `json:"alerts,omitempty"`
 }
 
-// Trouble is one thing that is not as it should be, in words for people.
+// Alert is one thing that needs attention, in words for people.
 type Alert struct {
 	Name    string    `json:"name"`            // a word of a closed list
 	Since   time.Time `json:"since,omitzero"`  // absent = it is not known

@@ -14,10 +14,10 @@ type Error struct {
 
 // Problem is one thing that is wrong, and what to do about it.
 type Problem struct {
-	Name  string // the variable; "" when it is the file itself
-	Where string // "environment", ".env line 3", "default"; "" when it is set nowhere
-	Message  string // continues a sentence that starts with the name
-	Hint   string // what to do, as a command to the reader
+	Name    string // the variable; "" when it is the file itself
+	Where   string // "environment", ".env line 3", "default"; "" when it is set nowhere
+	Message string // continues a sentence that starts with the name
+	Hint    string // what to do, as a command to the reader
 }
 
 // Error lists the problems, two lines each.

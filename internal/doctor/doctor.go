@@ -1,3 +1,5 @@
+// Package doctor looks at everything that a running Pombo needs, and says of each
+// part what it found and what to do. It changes nothing.
 package doctor
 
 import (

@@ -1,3 +1,5 @@
+// Package preview draws a message as WhatsApp would show it, from Blip's template
+// and a row of the table. It sends nothing.
 package preview
 
 import (
