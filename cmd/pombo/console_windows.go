@@ -17,7 +17,7 @@ func selectNothing() (restore func()) {
 	}
 	var before uint32
 	if windows.GetConsoleMode(in, &before) != nil {
-		return func() {} // it is no console
+		return func() {} // it is not a console
 	}
 	// Without the second bit the first is not looked at.
 	mode := before&^windows.ENABLE_QUICK_EDIT_MODE | windows.ENABLE_EXTENDED_FLAGS

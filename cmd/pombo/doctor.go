@@ -16,7 +16,7 @@ type doctorCommand struct {
 func (doctorCommand) Help() string {
 	return `It looks at the settings, the company's table with its index, its plan, its clock and its password's last day, the ledger with its rights, Blip with its key and its template, the address of the API and the log, and says of each what to do when something is wrong. It sends nothing and changes nothing, so it may run beside pombo serve. Each check has five seconds.
 
-It ends with 0 when nothing failed (warnings are no failure), with 1 when something did, and with 78 when the settings themselves are wrong: then nothing else can be looked at.
+It ends with 0 when nothing failed (warnings are not failures), with 1 when something did, and with 78 when the settings themselves are wrong: then nothing else can be looked at.
 
 Examples:
 

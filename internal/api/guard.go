@@ -44,7 +44,7 @@ func HTTPServer(h http.Handler) *http.Server {
 
 // CheckAddr reports whether it is safe to listen on addr ("host:port"). Without
 // a token only this machine may reach it: the host must be a loopback address
-// or "localhost". The error says how to mend it.
+// or "localhost". The error says how to fix it.
 func CheckAddr(addr, token string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Server) mustWriteSoon(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.writeTime))
 }
 
-// fail writes the error as a problem. What is no fault of the caller's is logged
+// fail writes the error as a problem. What is not a fault of the caller's is logged
 // with its cause, once, here.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, pattern string, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {

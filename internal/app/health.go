@@ -35,8 +35,8 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 }
 
 // check is the check of readiness that is called sending: it fails when rows are
-// due or in hand, nothing goes and nothing explains it but a ledger that cannot be
-// written. What else explains it (a pause, a quiet time, Blip) is no fault of this
+// due or in flight, nothing goes and nothing explains it but a ledger that cannot be
+// written. What else explains it (a pause, a quiet time, Blip) is not a fault of this
 // process, or has a check of its own.
 func (w healthReader) check(ctx context.Context) error {
 	f, err := w.snapshot(ctx)

@@ -99,7 +99,7 @@ func TestALedgerThatStaysAwayEndsTheStart(t *testing.T) {
 	}
 }
 
-// TestALedgerThatRefusesIsNotWaitedFor: what somebody has to mend is told at once.
+// TestALedgerThatRefusesIsNotWaitedFor: what somebody has to fix is told at once.
 func TestALedgerThatRefusesIsNotWaitedFor(t *testing.T) {
 	o, server := awayLedger(t)
 	if err := server.Restart(); err != nil {

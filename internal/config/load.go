@@ -289,14 +289,14 @@ func (l *loader) unknown(name, where string, inFile bool) {
 	near := distance <= allowed && (inFile || name == upper)
 	// Oracle's own programs find ORACLE_SID in the environment.
 	if right := otherNames[upper]; right != "" && (inFile || name == upper && name != "ORACLE_SID") {
-		l.warnings = append(l.warnings, Warning{name, where, "is no variable of Pombo and does nothing; write " + right})
+		l.warnings = append(l.warnings, Warning{name, where, "is not a variable of Pombo and does nothing; write " + right})
 		return
 	}
 	ours := near || hasPrefix(upper, ownPrefixes) || inFile && hasPrefix(upper, commonPrefixes)
 	if !ours {
 		return
 	}
-	what := "is no variable of Pombo and does nothing"
+	what := "is not a variable of Pombo and does nothing"
 	if near {
 		what += "; did you mean " + nearest + "?"
 	} else if _, _, position := lookup(strings.TrimSuffix(upper, fileSuffix)); position >= 0 {

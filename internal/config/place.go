@@ -11,7 +11,7 @@ import (
 // settings would be a second one: whatever is pending goes out again.
 type place struct {
 	folder     string
-	systemRoot string // C:\Windows; "" = this is no Windows
+	systemRoot string // C:\Windows; "" = this is not Windows
 }
 
 // here is the place of this process.

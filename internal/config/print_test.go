@@ -78,7 +78,7 @@ func FuzzShowURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, user, middle, host, rest string) {
 		for _, part := range []string{user, middle, host, rest} {
 			if strings.Contains(part, first) || strings.Contains(part, last) {
-				t.Skip("that is no password")
+				t.Skip("that is not a password")
 			}
 		}
 		address := "postgres://" + user + ":" + first + middle + last + "@" + host + rest

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Error is all that is wrong with the configuration, so that it can be mended
+// Error is all that is wrong with the configuration, so that it can be fixed
 // in one go. It is safe to print: it quotes no secret.
 type Error struct {
 	Problems []Problem // never empty
@@ -82,7 +82,7 @@ func sentence(name, where, what string) string {
 // calls it adds the name and the place.
 func trouble(what, fix string) *Problem { return &Problem{Message: what, Hint: fix} }
 
-// quote shows a value that is no secret, cut to what helps to recognise it.
+// quote shows a value that is not a secret, cut to what helps to recognise it.
 func quote(s string) string {
 	const most = 40
 	if r := []rune(s); len(r) > most {

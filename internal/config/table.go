@@ -337,7 +337,7 @@ var groups = []group{
 		variables: []variable{
 			{
 				name: "WORKERS", standard: "64",
-				doc: "Most messages in hand at the same time, 1 to 4096.",
+				doc: "Most messages in flight at the same time, 1 to 4096.",
 				set: whole(func(c *Config) *int { return &c.Dispatch.Workers }, 1, 4096),
 			},
 			{

@@ -90,7 +90,7 @@ func (l *loader) checkBlip(c *Config) {
 	}
 }
 
-// checkDatabase sees to it that the database is named in one way.
+// checkDatabase makes sure that the database is named in one way.
 func (l *loader) checkDatabase(c *Config) {
 	byURL, byDSN := l.isSet("DB_URL"), l.isSet("DB_DSN")
 	byParts := !byURL && !byDSN && l.isSet("DB_HOST")
@@ -132,9 +132,9 @@ func (l *loader) assemble(c *Config) {
 	_, err := strconv.ParseUint(port, 10, 16)
 	switch {
 	case strings.ContainsAny(host, " \t@/()?"):
-		l.report("DB_HOST", trouble("is no name or address of a host", "write the name alone, such as dbserver"))
+		l.report("DB_HOST", trouble("is not a name or address of a host", "write the name alone, such as dbserver"))
 	case err != nil:
-		l.report("DB_PORT", trouble("is no number of a port", "write 1521, or what lsnrctl status shows"))
+		l.report("DB_PORT", trouble("is not a number of a port", "write 1521, or what lsnrctl status shows"))
 	case service != "" && sid != "":
 		l.report("DB_SID", trouble("and DB_SERVICE_NAME ("+l.given["DB_SERVICE_NAME"].where+") are both set", "take DB_SID away"))
 	case service != "":
@@ -188,7 +188,7 @@ func (l *loader) checkColumns(c *Config) {
 	}
 }
 
-// checkCodes sees to it that a status code means one thing.
+// checkCodes makes sure that a status code means one thing.
 func (l *loader) checkCodes(c *Config) {
 	s := &c.Source
 	codes := []struct{ name, code string }{

@@ -214,7 +214,7 @@ func TestBlipWayClock(t *testing.T) {
 	}
 }
 
-// What has our port and is no Pombo gets neither the token nor the name of one.
+// What has our port and is not a Pombo gets neither the token nor the name of one.
 func TestLookAtAStranger(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
