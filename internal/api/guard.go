@@ -10,12 +10,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
+
+	"pombo/internal/loopback"
 
 	"pombo"
 )
@@ -50,20 +51,10 @@ func CheckAddr(addr, token string) error {
 	if err != nil {
 		return fmt.Errorf("API_ADDR is %q: write host:port, for example 127.0.0.1:5000", addr)
 	}
-	if token != "" || isLoopback(host) {
+	if token != "" || loopback.Host(host) {
 		return nil
 	}
 	return fmt.Errorf("API_ADDR is %q, which other machines can reach, and API_TOKEN is empty: set API_TOKEN to a long random text, or API_ADDR to 127.0.0.1:5000", addr)
-}
-
-// isLoopback reports whether host can only be this machine. No name is looked
-// up: what a name means today it need not mean tomorrow.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // ServeHTTP lets a request through to its route, or says why not.
@@ -96,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // without the token does not learn which routes exist.
 func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 	rt := s.routes[pattern]
-	if !rt.outside && s.o.Token == "" && r.Host != "" && !isLoopback(hostOnly(r.Host)) { // every browser sends a Host
+	if !rt.outside && s.o.Token == "" && r.Host != "" && !loopback.Host(r.Host) { // every browser sends a Host
 		return refuse(http.StatusMisdirectedRequest, "without a token only this machine may ask, by its address",
 			"ask http://127.0.0.1 or http://localhost, or set API_TOKEN")
 	}
@@ -294,10 +285,3 @@ type discard struct {
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
-
-func hostOnly(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	return strings.Trim(hostport, "[]")
-}

@@ -70,7 +70,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Blip: Blip{
-			Key: Secret(goodKey), URL: "https://http.msging.net", Template: "exam_ready", Language: "pt_BR",
+			Key: pombo.Private(goodKey), URL: "https://http.msging.net", Template: "exam_ready", Language: "pt_BR",
 			Timeout: 20 * time.Second, MessagesPerSecond: 45, CommandsPerSecond: 180,
 		},
 		Source: Source{
@@ -110,7 +110,7 @@ func TestEverythingSet(t *testing.T) {
 	}
 	equal(t, got, Config{
 		Blip: Blip{
-			Key: Secret(goodKey), URL: "https://mycompany.http.msging.net", Template: "t", Namespace: "n", Language: "en_US",
+			Key: pombo.Private(goodKey), URL: "https://mycompany.http.msging.net", Template: "t", Namespace: "n", Language: "en_US",
 			Timeout: time.Second, MessagesPerSecond: 2.5, CommandsPerSecond: 3, MasterState: "m", FlowID: "f", StateID: "s",
 		},
 		Source: Source{
@@ -140,7 +140,7 @@ func equal(t *testing.T, got, want Config) {
 	t.Helper()
 	// Secrets print themselves redacted even to cmp, so they are compared as text.
 	diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}),
-		cmp.Comparer(func(a, b Secret) bool { return a == b }),
+		cmp.Comparer(func(a, b pombo.Private) bool { return a == b }),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }))
 	if diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -21,8 +21,8 @@ func TestDocuments(t *testing.T) {
 		path  string
 		write func(io.Writer) error
 	}{
-		{"../../docs/configuration.md", WriteReference},
-		{"../../.env.example", WriteExample},
+		{"../../docs/configuration.md", writeReference},
+		{"../../.env.example", writeExampleFile},
 	} {
 		t.Run(filepath.Base(d.path), func(t *testing.T) {
 			var b bytes.Buffer

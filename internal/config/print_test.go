@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"pombo"
+
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestSecretDoesNotPrint(t *testing.T) {
-	s := struct{ Key Secret }{"s3cr3t"}
+	s := struct{ Key pombo.Private }{"s3cr3t"}
 	js, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +88,7 @@ func FuzzShowURL(f *testing.F) {
 			t.Fatalf("%q is shown as %q", address, shown)
 		}
 		var c Config
-		if databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "postgres")(&c, address) != nil {
+		if databaseURL(func(c *Config) *pombo.Private { return &c.Source.URL }, "postgres")(&c, address) != nil {
 			return
 		}
 		driver, err := pgconn.ParseConfig(c.Source.URL.Reveal())

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"pombo/internal/loopback"
 )
 
 // checkTogether checks what no variable can know alone.
@@ -23,7 +25,7 @@ func (l *loader) checkTogether(c *Config) {
 	if sameFile(c.Source.URL.Reveal(), c.Ledger.URL.Reveal()) {
 		l.report("LEDGER_URL", trouble("names the company's own database, that of DB_URL: Pombo puts nothing of its own into it", "name another file, such as sqlite:data/pombo.db"))
 	}
-	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && !l.isSet("API_TOKEN") {
+	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback.Host(host) && !l.isSet("API_TOKEN") {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
 	}
@@ -32,7 +34,7 @@ func (l *loader) checkTogether(c *Config) {
 	}
 	if n := len(c.API.Token.Reveal()); n > 0 && n < leastSecret {
 		short := fmt.Sprintf("has only %d characters: it can be guessed", n)
-		if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && l.need&NeedAPI != 0 {
+		if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback.Host(host) && l.need&NeedAPI != 0 {
 			l.report("API_TOKEN", trouble(short+", and API_ADDR lets other machines in", fmt.Sprintf("write a random word of at least %d characters", leastSecret)))
 		} else {
 			l.warn("API_TOKEN", short)

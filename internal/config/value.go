@@ -6,13 +6,14 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"pombo/internal/loopback"
 
 	"github.com/agnivade/levenshtein"
 
@@ -288,14 +289,14 @@ func key(c *Config, s string) *Problem {
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return trouble("contains an invisible character or a letter with an accent", again)
 	}
-	c.Blip.Key = Secret(s)
+	c.Blip.Key = pombo.Private(s)
 	return nil
 }
 
 // looksLikeKey reports whether the key is what keys are seen to be: base64 of
 // "identifier:access key". Blip does not promise it, so it is worth a warning
 // and no more.
-func looksLikeKey(key Secret) bool {
+func looksLikeKey(key pombo.Private) bool {
 	b, err := base64.StdEncoding.DecodeString(key.Reveal())
 	if err != nil {
 		b, err = base64.RawStdEncoding.DecodeString(key.Reveal())
@@ -313,7 +314,7 @@ func blipURL(c *Config, s string) *Problem {
 		return p
 	case strings.TrimRight(u.Path, "/") != "":
 		return trouble("has a path behind the host", write)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
 		return trouble("is plain http to another machine: the key would travel in clear", "write https://")
 	}
 	c.Blip.URL = u.Scheme + "://" + u.Host
@@ -365,15 +366,6 @@ func baseURL(s, write string) (*url.URL, *Problem) {
 	return u, nil
 }
 
-// loopback reports whether the host is this machine.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
 // listen is the address of the server.
 func listen(c *Config, s string) *Problem {
 	s = strings.TrimSpace(s)
@@ -394,7 +386,7 @@ func token(c *Config, s string) *Problem {
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return trouble("contains a blank, a letter with an accent or an invisible character", "write one long word of letters and digits")
 	}
-	c.API.Token = Secret(s)
+	c.API.Token = pombo.Private(s)
 	return nil
 }
 
@@ -415,7 +407,7 @@ func webhookSecret(c *Config, s string) *Problem {
 		return trouble(fmt.Sprintf("has only %d characters: it could be guessed, and whoever guesses it could say that messages were read", len(s)),
 			fmt.Sprintf("write a random word of at least %d characters", leastSecret))
 	}
-	c.API.WebhookSecret = Secret(s)
+	c.API.WebhookSecret = pombo.Private(s)
 	return nil
 }
 
@@ -442,7 +434,7 @@ func optOutWords(c *Config, s string) *Problem {
 }
 
 // databaseURL is the address of a database of one of the schemes.
-func databaseURL(field func(*Config) *Secret, schemes ...string) setter {
+func databaseURL(field func(*Config) *pombo.Private, schemes ...string) setter {
 	return func(c *Config, s string) *Problem {
 		s = strings.TrimSpace(s)
 		scheme, rest, found := strings.Cut(s, ":")
@@ -461,7 +453,7 @@ func databaseURL(field func(*Config) *Secret, schemes ...string) setter {
 		case scheme != "sqlite" && !splits(s):
 			return trouble("cannot be read as user, password, host and database", "write "+scheme+"://user:password@host:port/database, with @ / # ? % in the password percent-encoded (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)")
 		}
-		*field(c) = Secret(s)
+		*field(c) = pombo.Private(s)
 		return nil
 	}
 }

@@ -11,9 +11,9 @@ import (
 //go:embed configuration.md.tmpl
 var reference string
 
-// WriteReference writes the reference of all variables in Markdown:
+// writeReference writes the reference of all variables in Markdown:
 // docs/configuration.md.
-func WriteReference(w io.Writer) error {
+func writeReference(w io.Writer) error {
 	t := template.New("configuration.md").Delims("[[", "]]").Funcs(template.FuncMap{
 		"default": func(v variable) string {
 			switch {
@@ -54,9 +54,9 @@ func secretNames() string {
 	return strings.Join(names, ", ")
 }
 
-// WriteExample writes a .env to start from, .env.example: first what everybody
+// writeExampleFile writes a .env to start from, .env.example: first what everybody
 // sets, then all the rest as comments with their defaults.
-func WriteExample(w io.Writer) error {
+func writeExampleFile(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# Settings of Pombo. Copy this file to .env and fill in the first part.
 # The environment counts more than this file. Everything is explained in
