@@ -127,7 +127,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	schedule, few := o.ReceiptSchedule, []time.Duration(nil)
 	if len(schedule) == 0 {
-		schedule, few = receipts.Schedule(), receipts.Net()
+		schedule, few = receipts.Schedule(), receipts.Sparse()
 	}
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
@@ -182,7 +182,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot,
+		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: a.engine.HoldTemplate, PauseBot: a.engine.HoldBot,
 		Failed: a.engine.MessageFailed, Delivered: a.engine.MessageDelivered,
 		Moved:  func() { a.engine.ReceiptCame(); a.engine.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
@@ -192,15 +192,15 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
-		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Duty: a.engine.Duty("reconcile"),
+		Ask: client.Receipts, Acquire: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: a.engine.Duty("reconcile"),
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
 	polls := receipts.PollerOptions{
-		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Leave: a.engine.LeaveCommand,
-		CommandsPerSecond: c.Blip.CommandsPerSecond, Duty: a.engine.Duty("receipts"), Schedule: schedule, Net: few,
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: a.engine.LeaveCommand,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: a.engine.Duty("receipts"), Schedule: schedule, Sparse: few,
 	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {

@@ -167,9 +167,9 @@ func (s *street) findings() (kinds []pombo.DiscrepancyKind) {
 	s.Helper()
 	r, err := reconcile.New(reconcile.Options{
 		SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger,
-		Ask:    func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
-		Leave:  func(context.Context) error { return errors.New("not asked") },
-		Record: func(context.Context, []pombo.Receipt) error { return nil },
+		Ask:     func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
+		Acquire: func(context.Context) error { return errors.New("not asked") },
+		Record:  func(context.Context, []pombo.Receipt) error { return nil },
 	})
 	s.must(err)
 	result, err := r.Run(s.Context())

@@ -235,11 +235,8 @@ func (f Snapshot) Alerts() []Alert {
 // refused returns why Blip refuses the bot, or NoReason when it does not.
 func (f Snapshot) refused() pombo.Reason {
 	for _, r := range []pombo.Reason{f.Pause.Reason, f.Progress.Blip} {
-		switch r {
-		case pombo.Unauthorized, pombo.Forbidden, pombo.AccountBlocked, pombo.AccountLimited, pombo.NumberNotReady:
-			if f.Paused || f.recent(f.Progress.BlipAt) {
-				return r
-			}
+		if r.Class() == pombo.ClassBot && (f.Paused || f.recent(f.Progress.BlipAt)) {
+			return r
 		}
 	}
 	return pombo.NoReason

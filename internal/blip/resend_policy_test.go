@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the table into docs/receipts.md")
 
-// TestRemedies says once more what follows from each code of a failed receipt.
-func TestRemedies(t *testing.T) {
+// TestResendPolicy repeats what follows from each code of a failed receipt.
+func TestResendPolicy(t *testing.T) {
 	const (
 		never    = pombo.ResendNever
 		backoff  = pombo.ResendBackoff
@@ -96,13 +96,14 @@ func TestRemedies(t *testing.T) {
 		{reason{code: 77}, never},
 	}
 	for _, tt := range tests {
-		if got := tt.reason.remedy(); got != tt.want {
-			t.Errorf("%d %q: remedy = %q, want %q", tt.reason.code, tt.reason.text, got, tt.want)
+		if got := tt.reason.policy(); got != tt.want {
+			t.Errorf("%d %q: policy = %q, want %q", tt.reason.code, tt.reason.text, got, tt.want)
 		}
 	}
 }
 
-// Codes of seven digits exist since 2026; a number that could be a phone is none.
+// Codes of seven digits have existed since 2026; a number that could be a phone is not
+// a code.
 func TestLongCodes(t *testing.T) {
 	for body, want := range map[string]int{
 		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":2494100}}]`:       2494100,
@@ -117,45 +118,46 @@ func TestLongCodes(t *testing.T) {
 	}
 }
 
-// A code that decide.go knows has one remedy, and no other code has one.
-func TestEveryCodeHasOneRemedy(t *testing.T) {
+// Each code in decide.go has one policy, and no other code has one.
+func TestResendPolicy_EveryCodeHasOne(t *testing.T) {
 	lines := map[cause]int{}
-	for _, line := range remedies {
+	for _, line := range resendPolicies {
 		for _, code := range line.codes {
 			lines[cause{line.list, code}]++
 		}
 	}
 	for c := range decisions {
-		if inReceipts := c.list == lime || c.list == channel || c.list == told; inReceipts && lines[c] != 1 {
-			t.Errorf("code %d of list %d stands in %d lines, want 1", c.code, c.list, lines[c])
+		if inReceipts := c.list == lime || c.list == channel || c.list == reasonText; inReceipts && lines[c] != 1 {
+			t.Errorf("code %d of list %d is in %d lines, want 1", c.code, c.list, lines[c])
 		}
 		delete(lines, c)
 	}
 	for c := range lines {
-		t.Errorf("code %d of list %d has a remedy and no decision", c.code, c.list)
+		t.Errorf("code %d of list %d has a policy and no decision", c.code, c.list)
 	}
 }
 
 // What may have been delivered is never sent again (promise P2), and what would
 // be refused as a POST for the row's own fault is not either.
-func TestRemediesAgreeWithDecisions(t *testing.T) {
+func TestResendPolicy_AgreesWithDecisions(t *testing.T) {
 	for c, d := range decisions {
-		if c.list != lime && c.list != channel && c.list != told {
+		if c.list != lime && c.list != channel && c.list != reasonText {
 			continue
 		}
-		if d.reached == unknown && remedyFor[c] != pombo.ResendNever {
-			t.Errorf("code %d may have been delivered, and is sent again: %q", c.code, remedyFor[c])
+		if d.delivery == maybeSent && policyFor[c] != pombo.ResendNever {
+			t.Errorf("code %d may have been delivered, and is sent again: %q", c.code, policyFor[c])
 		}
-		if d.reason == pombo.BadRequest && remedyFor[c] != pombo.ResendNever {
-			t.Errorf("code %d is the message's fault, and is sent again: %q", c.code, remedyFor[c])
+		if d.reason == pombo.BadRequest && policyFor[c] != pombo.ResendNever {
+			t.Errorf("code %d is the message's fault, and is sent again: %q", c.code, policyFor[c])
 		}
 	}
 }
 
-// TestDocumentedRemedies holds docs/receipts.md to the table; -update writes it.
-func TestDocumentedRemedies(t *testing.T) {
+// TestResendPolicy_Documented compares docs/receipts.md with the table; -update writes
+// it.
+func TestResendPolicy_Documented(t *testing.T) {
 	const path = "../../docs/receipts.md"
-	const begin, end = "<!-- remedies: go test ./internal/blip -run Documented -update -->\n", "<!-- end of remedies -->"
+	const begin, end = "<!-- resend policies: go test ./internal/blip -run Documented -update -->\n", "<!-- end of resend policies -->"
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -163,29 +165,29 @@ func TestDocumentedRemedies(t *testing.T) {
 	head, rest, ok := strings.Cut(string(b), begin)
 	_, tail, ended := strings.Cut(rest, end)
 	if !ok || !ended {
-		t.Fatalf("%s has no place for the table", path)
+		t.Fatalf("%s has no markers for the table", path)
 	}
-	want := head + begin + remedyTable() + end + tail
+	want := head + begin + policyTable() + end + tail
 	switch {
 	case *update:
 		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	case want != string(b):
-		t.Errorf("%s does not have the table of remedy.go: go test ./internal/blip -run Documented -update", path)
+		t.Errorf("%s does not have the table of resend_policy.go: go test ./internal/blip -run Documented -update", path)
 	}
 }
 
-func remedyTable() string {
+func policyTable() string {
 	var b strings.Builder
-	b.WriteString("| what follows | trouble | codes |\n|---|---|---|\n")
-	for _, line := range remedies {
+	b.WriteString("| what follows | failure | codes |\n|---|---|---|\n")
+	for _, line := range resendPolicies {
 		codes := make([]string, len(line.codes))
 		for i, c := range line.codes {
 			codes[i] = strconv.Itoa(c)
 		}
-		whose := map[list]string{lime: "Blip ", channel: "WhatsApp ", told: "Blip, by its text, "}[line.list]
-		fmt.Fprintf(&b, "| %s | %s | %s%s |\n", line.remedy.Message(), line.trouble, whose, strings.Join(codes, ", "))
+		whose := map[list]string{lime: "Blip ", channel: "WhatsApp ", reasonText: "Blip, by its text, "}[line.list]
+		fmt.Fprintf(&b, "| %s | %s | %s%s |\n", line.policy.Message(), line.failure, whose, strings.Join(codes, ", "))
 	}
 	b.WriteString("| " + pombo.ResendNever.Message() + " | any other code | |\n")
 	return b.String()
