@@ -19,13 +19,13 @@ type Statement struct {
 
 // SQL lists every statement that the table can run, with what each is for. It
 // does not need the database; but see Learn.
-func (t *Table) SQL() []Statement { return t.d.statements() }
+func (t *Table) SQL() []Statement { return t.d.List() }
 
 // Learn reads from the database what the texts of SQL depend on, if they do: in
 // Oracle, the types of the columns. Without it, or when it fails, the purpose of such
 // a statement says that it is as for the sample table of Advice.
-func (t *Table) Learn(ctx context.Context) error {
-	if t.d.learned() {
+func (t *Table) Introspect(ctx context.Context) error {
+	if t.d.Final() {
 		return nil
 	}
 	_, err := t.layout(ctx)
@@ -34,7 +34,7 @@ func (t *Table) Learn(ctx context.Context) error {
 
 // Advice lists what a DBA may want to run beforehand: rights, an index, a sample
 // table. Pombo runs none of it.
-func (t *Table) Advice() []Statement { return t.d.advice() }
+func (t *Table) Advice() []Statement { return t.d.Advice() }
 
 // Check asks the database whether everything is as the work needs it: the way
 // there, the table, its columns and their types, the right to read and the right
@@ -49,71 +49,71 @@ func (t *Table) Check(ctx context.Context) error {
 		return err
 	}
 	var problems []error
-	if err := t.slow.free(); err != nil {
+	if err := t.slow.allowed(); err != nil {
 		problems = append(problems, err)
 	} else {
-		_, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.page(l, nil, 1), func([]any) {})
-		if err := t.slow.went(ctx, t, l, err); err != nil {
+		_, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.Page(l, nil, 1), func([]any) {})
+		if err := t.slow.record(ctx, t, l, err); err != nil {
 			problems = append(problems, err)
 		}
 	}
-	if _, err := t.exec(ctx, change{query: t.d.probe()}); err != nil {
+	if _, err := t.exec(ctx, Update{Query: t.d.Probe()}); err != nil {
 		problems = append(problems, t.fail(ctx, "write to "+t.m.Table, err))
 	}
 	return errors.Join(problems...)
 }
 
 // learn reads the table's columns and holds the mapping against them.
-func (t *Table) learn(ctx context.Context) (layout, error) {
-	columns, err := t.d.columns(ctx, t)
+func (t *Table) introspect(ctx context.Context) (Layout, error) {
+	columns, err := t.d.Columns(ctx, t)
 	if err != nil {
-		return layout{}, err
+		return Layout{}, err
 	}
-	l := layout{columns: columns}
+	l := Layout{Columns: columns}
 	if err := t.verifyColumns(columns); err != nil {
-		return layout{}, err
+		return Layout{}, err
 	}
-	status := t.column(columns, t.m.status)
-	if l.kinds, err = t.d.kinds(ctx, t, t.column(columns, t.m.id), status); err != nil {
-		return layout{}, err
+	status := t.column(columns, t.m.StatusName)
+	if l.Kinds, err = t.d.Kinds(ctx, t, t.column(columns, t.m.KeyName), status); err != nil {
+		return Layout{}, err
 	}
-	return l, t.verifyCodes(l.kinds, status)
+	return l, t.verifyCodes(l.Kinds, status)
 }
 
 // column finds a column that verifyColumns has seen.
-func (t *Table) column(columns []column, n name) column {
-	return columns[slices.IndexFunc(columns, func(c column) bool { return t.d.matches(n, c.name) })]
+func (t *Table) column(columns []Column, n Name) Column {
+	return columns[slices.IndexFunc(columns, func(c Column) bool { return t.d.Matches(n, c.Name) })]
 }
 
-func (t *Table) verifyColumns(columns []column) error {
+func (t *Table) verifyColumns(columns []Column) error {
 	names := make([]string, len(columns))
 	for i, c := range columns {
-		names[i] = c.name
+		names[i] = c.Name
 	}
 	var problems []error
-	for _, v := range t.m.mapped() {
-		i := slices.IndexFunc(columns, func(c column) bool { return t.d.matches(v.name, c.name) })
+	for _, v := range t.m.Mapped() {
+		i := slices.IndexFunc(columns, func(c Column) bool { return t.d.Matches(v.Name, c.Name) })
 		switch {
 		case i < 0:
-			problems = append(problems, t.wrong(v.role, "there is no column "+v.text, nearest(v.text, names)))
-		case columns[i].computed && slices.Contains(t.m.writes, v):
-			problems = append(problems, t.wrong(v.role, v.text+" is computed by the database and cannot be written", "map another column"))
-		case columns[i].required && v.role == forError:
-			problems = append(problems, t.wrong(v.role, v.text+" is NOT NULL, but is to be empty where nothing went wrong", "let the column be NULL"))
+			problems = append(problems, t.wrong(v.Role, "there is no column "+v.Text, Nearest(v.Text, names)))
+		case columns[i].Computed && slices.Contains(t.m.Writes, v):
+			problems = append(problems, t.wrong(v.Role, v.Text+" is computed by the database and cannot be written", "map another column"))
+		case columns[i].NotNull && v.Role == RoleError:
+			problems = append(problems, t.wrong(v.Role, v.Text+" is NOT NULL, but is to be empty where nothing went wrong", "let the column be NULL"))
 		}
 	}
 	return errors.Join(problems...)
 }
 
 // verifyCodes finds a code that can never be in the status column.
-func (t *Table) verifyCodes(k kinds, status column) error {
-	if k.status != whole {
+func (t *Table) verifyCodes(k Kinds, status Column) error {
+	if k.Status != KindWhole {
 		return nil
 	}
 	var problems []error
 	for _, code := range append([]string{t.m.Pending}, t.m.Codes...) {
 		if _, err := strconv.ParseFloat(code, 64); err != nil {
-			problems = append(problems, t.wrong(forStatus, fmt.Sprintf("%s holds numbers (%s) and the code %q is none", status.name, status.declared, code),
+			problems = append(problems, t.wrong(RoleStatus, fmt.Sprintf("%s holds numbers (%s) and the code %q is none", status.Name, status.Declared, code),
 				"correct the STATUS_ settings or map another column"))
 		}
 	}
@@ -121,12 +121,12 @@ func (t *Table) verifyCodes(k kinds, status column) error {
 }
 
 // wrong is a fault of the mapping, or of the table that it is held against.
-func (t *Table) wrong(r role, what, todo string) error {
-	return &Error{Op: "check " + t.m.Table, Permanent: true, Err: errors.New(what), Hint: todo + " (" + string(r) + ")"}
+func (t *Table) wrong(r Role, what, todo string) error {
+	return &TableError{Op: "check " + t.m.Table, Permanent: true, Err: errors.New(what), Hint: todo + " (" + string(r) + ")"}
 }
 
 // nearest says which of the names was probably meant, and which there are.
-func nearest(wanted string, names []string) string {
+func Nearest(wanted string, names []string) string {
 	if len(names) == 0 {
 		return "there is none to choose from"
 	}

@@ -31,44 +31,44 @@ import (
 // How a statement is sent, and how it ends when nobody answers, is told in
 // oracle_driver.go; how the database is found in oracle_connect.go.
 type oracleDialect struct {
-	m       *mapping
+	m       *ParsedMapping
 	address *oracleAddress
 	timeout time.Duration
 	gate    loginGate
-	left    *unanswered
+	unanswered    *unanswered
 	panics  panics
 
 	seen atomic.Pointer[oracleTable] // as it was last read
 	// wide is whether a character may take several bytes in the database.
-	wide atomic.Bool
+	multibyte atomic.Bool
 	// whole is whether the rows cannot be locked one by one: what the name means is a
 	// view, or the account has READ in place of SELECT. Then the UPDATE has to wait.
-	whole atomic.Bool
+	cannotLockRows atomic.Bool
 }
 
 // oracleTable is the table or view that the name of the mapping means.
 type oracleTable struct {
 	owner, name string // of the catalog; an owner of "" is the schema of the session
-	columns     []column
+	columns     []Column
 }
 
-func newOracle(o Options, m *mapping) (*oracleDialect, error) {
+func newOracle(o Options, m *ParsedMapping) (*oracleDialect, error) {
 	a, err := newOracleAddress(o, m.Zone)
 	if err != nil {
 		return nil, err
 	}
-	return &oracleDialect{m: m, address: a, timeout: o.Timeout, gate: newLoginGate(), left: newUnanswered()}, nil
+	return &oracleDialect{m: m, address: a, timeout: o.Timeout, gate: newLoginGate(), unanswered: newUnanswered()}, nil
 }
 
-func (d *oracleDialect) open() (*sql.DB, error) {
-	db := sql.OpenDB(&oracleConnector{address: d.address, gate: &d.gate, left: d.left, panics: &d.panics, timeout: d.timeout})
+func (d *oracleDialect) Open() (*sql.DB, error) {
+	db := sql.OpenDB(&oracleConnector{address: d.address, gate: &d.gate, left: d.unanswered, panics: &d.panics, timeout: d.timeout})
 	// A login takes a dozen round trips and a process of the server, so few are
 	// made and they are kept.
-	d.left.resize = func(sessions int) {
+	d.unanswered.resize = func(sessions int) {
 		db.SetMaxOpenConns(sessions)
 		db.SetMaxIdleConns(sessions)
 	}
-	d.left.resize(oracleSessions)
+	d.unanswered.resize(oracleSessions)
 	// A service may move to another node; a connection would stay with the old one.
 	// What a session has gathered at the server ends with it too.
 	db.SetConnMaxLifetime(30 * time.Minute)
@@ -77,29 +77,29 @@ func (d *oracleDialect) open() (*sql.DB, error) {
 
 // oracleName writes a name as the catalog has it: what is not quoted is turned
 // into upper case.
-func oracleName(n name) string {
-	if n.exact {
-		return n.text
+func oracleName(n Name) string {
+	if n.Exact {
+		return n.Text
 	}
-	return strings.ToUpper(n.text)
+	return strings.ToUpper(n.Text)
 }
 
-func (d *oracleDialect) quoted(n name) string { return quoted(oracleName(n)) }
+func (d *oracleDialect) quoted(n Name) string { return Quote(oracleName(n)) }
 
 // table writes the table's name as the mapping has it.
 func (d *oracleDialect) table() string {
-	parts := make([]string, len(d.m.table))
-	for i, n := range d.m.table {
+	parts := make([]string, len(d.m.TableName))
+	for i, n := range d.m.TableName {
 		parts[i] = d.quoted(n)
 	}
 	return strings.Join(parts, ".")
 }
 
 // declared is the type of a mapped column.
-func (d *oracleDialect) declared(l layout, n name) string {
-	for _, c := range l.columns {
-		if d.matches(n, c.name) {
-			return c.declared
+func (d *oracleDialect) declared(l Layout, n Name) string {
+	for _, c := range l.Columns {
+		if d.Matches(n, c.Name) {
+			return c.Declared
 		}
 	}
 	return ""
@@ -130,8 +130,8 @@ func oracleTime(declared string) (read, write, layout string, ok bool) {
 }
 
 // exact writes a column whose value must not lose a digit: the key and the status.
-func (d *oracleDialect) exact(k kind, n name) string {
-	if k == whole {
+func (d *oracleDialect) exact(k Kind, n Name) string {
+	if k == KindWhole {
 		return "TO_CHAR(t." + d.quoted(n) + ")"
 	}
 	return "t." + d.quoted(n)
@@ -139,11 +139,11 @@ func (d *oracleDialect) exact(k kind, n name) string {
 
 // values are the columns of a page: the key, then those of mapping.values. t is
 // what they are taken from.
-func (d *oracleDialect) values(l layout) string {
-	columns := []string{d.exact(l.key, d.m.id)}
-	for _, v := range d.m.values {
-		column := "t." + d.quoted(v.name)
-		if read, _, _, ok := oracleTime(d.declared(l, v.name)); ok {
+func (d *oracleDialect) values(l Layout) string {
+	columns := []string{d.exact(l.RowKey, d.m.KeyName)}
+	for _, v := range d.m.Values {
+		column := "t." + d.quoted(v.Name)
+		if read, _, _, ok := oracleTime(d.declared(l, v.Name)); ok {
 			column = fmt.Sprintf(read, column)
 		} else {
 			// SUBSTR takes long texts of any kind and numbers too.
@@ -156,36 +156,36 @@ func (d *oracleDialect) values(l layout) string {
 
 // pageText sorts bare columns inside and works on them outside, where only the
 // rows of the page are left.
-func (d *oracleDialect) pageText(l layout, from string, last int) string {
-	id := d.quoted(d.m.id)
+func (d *oracleDialect) pageText(l Layout, from string, last int) string {
+	id := d.quoted(d.m.KeyName)
 	bare := []string{id}
-	for _, v := range d.m.values {
-		if c := d.quoted(v.name); !slices.Contains(bare, c) {
+	for _, v := range d.m.Values {
+		if c := d.quoted(v.Name); !slices.Contains(bare, c) {
 			bare = append(bare, c)
 		}
 	}
 	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s = :1 AND %s %s%s ORDER BY %[5]s) t WHERE ROWNUM <= :%[8]d",
-		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.status), id, from, d.m.and(), last)
+		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.StatusName), id, from, d.m.AndWhere(), last)
 }
 
-func (d *oracleDialect) page(l layout, after any, limit int) query {
+func (d *oracleDialect) Page(l Layout, after any, limit int) Query {
 	pending := d.statusArg(l, d.m.Pending)
-	if key, ok := after.(string); ok && l.key == whole { // as the driver gave it
+	if key, ok := after.(string); ok && l.RowKey == KindWhole { // as the driver gave it
 		after = oracleNumber(key)
 	}
 	if after == nil {
-		return query{d.pageText(l, "IS NOT NULL", 2), []any{pending, limit}}
+		return Query{d.pageText(l, "IS NOT NULL", 2), []any{pending, limit}}
 	}
-	return query{d.pageText(l, "> :2", 3), []any{pending, after, limit}}
+	return Query{d.pageText(l, "> :2", 3), []any{pending, after, limit}}
 }
 
-func (d *oracleDialect) rowText(l layout) string {
-	return fmt.Sprintf("SELECT %s FROM %s t WHERE t.%s = :1", d.values(l), d.table(), d.quoted(d.m.id))
+func (d *oracleDialect) rowText(l Layout) string {
+	return fmt.Sprintf("SELECT %s FROM %s t WHERE t.%s = :1", d.values(l), d.table(), d.quoted(d.m.KeyName))
 }
 
 // row selects the row with a key, whatever its status, with the columns of page.
-func (d *oracleDialect) row(l layout, key any) query {
-	return query{d.rowText(l), []any{key}}
+func (d *oracleDialect) Row(l Layout, key any) Query {
+	return Query{d.rowText(l), []any{key}}
 }
 
 // lists are the lengths of lists of keys. A few fixed ones keep few statements in
@@ -198,31 +198,31 @@ func (d *oracleDialect) inList(n int) string {
 	for i := range binds {
 		binds[i] = ":" + strconv.Itoa(i+1)
 	}
-	return fmt.Sprintf("t.%s IN (%s)", d.quoted(d.m.id), strings.Join(binds, ", "))
+	return fmt.Sprintf("t.%s IN (%s)", d.quoted(d.m.KeyName), strings.Join(binds, ", "))
 }
 
-func (d *oracleDialect) statusesText(l layout, n int) string {
-	return fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s", d.exact(l.key, d.m.id), d.exact(l.status, d.m.status), d.table(), d.inList(n))
+func (d *oracleDialect) statusesText(l Layout, n int) string {
+	return fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s", d.exact(l.RowKey, d.m.KeyName), d.exact(l.Status, d.m.StatusName), d.table(), d.inList(n))
 }
 
 // freeText names a column, so that of a view of several tables only the rows of its
 // own table are locked. The status does not matter here: the UPDATE looks at it.
-func (d *oracleDialect) freeText(l layout, n int) string {
-	return fmt.Sprintf("SELECT %s FROM %s t WHERE %s FOR UPDATE OF t.%s SKIP LOCKED", d.exact(l.key, d.m.id), d.table(), d.inList(n), d.quoted(d.m.status))
+func (d *oracleDialect) freeText(l Layout, n int) string {
+	return fmt.Sprintf("SELECT %s FROM %s t WHERE %s FOR UPDATE OF t.%s SKIP LOCKED", d.exact(l.RowKey, d.m.KeyName), d.table(), d.inList(n), d.quoted(d.m.StatusName))
 }
 
 // lockText asks for the right to lock rows, and locks none.
 func (d *oracleDialect) lockText() string {
-	return fmt.Sprintf("SELECT t.%s FROM %s t WHERE 1 = 0 FOR UPDATE OF t.%[1]s SKIP LOCKED", d.quoted(d.m.status), d.table())
+	return fmt.Sprintf("SELECT t.%s FROM %s t WHERE 1 = 0 FOR UPDATE OF t.%[1]s SKIP LOCKED", d.quoted(d.m.StatusName), d.table())
 }
 
-func (d *oracleDialect) statuses(l layout, keys []any) []query {
+func (d *oracleDialect) Statuses(l Layout, keys []any) []Query {
 	return d.listed(l, keys, d.statusesText)
 }
 
 // listed asks for keys with as few lists as possible.
-func (d *oracleDialect) listed(l layout, keys []any, text func(layout, int) string) []query {
-	var queries []query
+func (d *oracleDialect) listed(l Layout, keys []any, text func(Layout, int) string) []Query {
+	var queries []Query
 	for len(keys) > 0 {
 		n := lists[len(lists)-1]
 		for _, length := range lists {
@@ -236,32 +236,32 @@ func (d *oracleDialect) listed(l layout, keys []any, text func(layout, int) stri
 		for len(args) < n {
 			args = append(args, args[len(args)-1])
 		}
-		queries = append(queries, query{text(l, n), args})
+		queries = append(queries, Query{text(l, n), args})
 	}
 	return queries
 }
 
-func (d *oracleDialect) settleText(l layout) string {
+func (d *oracleDialect) settleText(l Layout) string {
 	var set []string
-	for i, w := range d.m.writes {
-		column, value := d.quoted(w.name), ":"+strconv.Itoa(i+1)
-		if w.role == forSentAt {
-			_, write, _, _ := oracleTime(d.declared(l, w.name))
+	for i, w := range d.m.Writes {
+		column, value := d.quoted(w.Name), ":"+strconv.Itoa(i+1)
+		if w.Role == RoleSentAt {
+			_, write, _, _ := oracleTime(d.declared(l, w.Name))
 			value = fmt.Sprintf(write, value)
 		}
-		if w.role == forMessageID || w.role == forSentAt { // what is not known leaves what is there
+		if w.Role == RoleMessageID || w.Role == RoleSentAt { // what is not known leaves what is there
 			value = "NVL(" + value + ", " + column + ")"
 		}
 		set = append(set, column+" = "+value)
 	}
-	n := len(d.m.writes)
+	n := len(d.m.Writes)
 	return fmt.Sprintf("UPDATE %s SET %s WHERE %s = :%d AND %s = :%d",
-		d.table(), strings.Join(set, ", "), d.quoted(d.m.id), n+1, d.quoted(d.m.status), n+2)
+		d.table(), strings.Join(set, ", "), d.quoted(d.m.KeyName), n+1, d.quoted(d.m.StatusName), n+2)
 }
 
 // settle finds the rows that nobody else has locked, unless that is known not to work,
 // and updates them.
-func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) change {
+func (d *oracleDialect) Settle(l Layout, batch []pombo.Settlement, wait time.Duration) Update {
 	// Two that settle the same rows, and have to wait, lock them in the same order.
 	order := make([]int, len(batch))
 	for i := range order {
@@ -275,19 +275,19 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Dur
 		}
 		return rows
 	}
-	lock := &locking{wait: wait}
+	lock := &RowLocks{Wait: wait}
 	args := d.settleArgs(l, chosen(order))
-	if !d.whole.Load() {
+	if !d.cannotLockRows.Load() {
 		keys := make([]any, len(order))
 		for i, s := range chosen(order) {
-			keys[i], _ = d.keyArg(l, s.RowKey)
+			keys[i], _ = d.KeyArg(l, s.RowKey)
 		}
-		lock.free = d.listed(l, keys, d.freeText)
-		lock.unable = func() { d.whole.Store(true) }
-		lock.narrow = func(keys []any) []any {
+		lock.Free = d.listed(l, keys, d.freeText)
+		lock.CannotLock = func() { d.cannotLockRows.Store(true) }
+		lock.Narrow = func(keys []any) []any {
 			got := map[string]bool{}
 			for _, k := range keys {
-				if key, err := d.keyText(l, k); err == nil {
+				if key, err := d.KeyText(l, k); err == nil {
 					got[key] = true
 				}
 			}
@@ -296,18 +296,18 @@ func (d *oracleDialect) settle(l layout, batch []pombo.Settlement, wait time.Dur
 				if got[batch[p].RowKey] {
 					free = append(free, p)
 				} else {
-					lock.held = append(lock.held, p)
+					lock.Held = append(lock.Held, p)
 				}
 			}
 			return d.settleArgs(l, chosen(free))
 		}
 	}
-	return change{query{d.settleText(l), append(args, lock)}, lock}
+	return Update{Query{d.settleText(l), append(args, lock)}, lock}
 }
 
 // compareKeys compares as the column does, as far as that is told from outside.
-func compareKeys(l layout, a, b string) int {
-	if l.key != whole {
+func compareKeys(l Layout, a, b string) int {
+	if l.RowKey != KindWhole {
 		return strings.Compare(a, b)
 	}
 	x, negative := strings.CutPrefix(a, "-")
@@ -324,11 +324,11 @@ func compareKeys(l layout, a, b string) int {
 // settleArgs binds an array to each place, so that the batch is one round trip. A
 // statement never has an array at one time and a single value at another: the
 // driver does not take that.
-func (d *oracleDialect) settleArgs(l layout, batch []pombo.Settlement) []any {
+func (d *oracleDialect) settleArgs(l Layout, batch []pombo.Settlement) []any {
 	if len(batch) == 0 {
 		return nil
 	}
-	args := make([]any, 0, len(d.m.writes)+3)
+	args := make([]any, 0, len(d.m.Writes)+3)
 	array := func(number bool, of func(s pombo.Settlement) string) {
 		texts := make([]string, len(batch))
 		for i, s := range batch {
@@ -340,42 +340,42 @@ func (d *oracleDialect) settleArgs(l layout, batch []pombo.Settlement) []any {
 		}
 		args = append(args, texts)
 	}
-	for _, w := range d.m.writes {
-		declared := d.declared(l, w.name)
-		array(w.role == forStatus && l.status == whole, func(s pombo.Settlement) string {
+	for _, w := range d.m.Writes {
+		declared := d.declared(l, w.Name)
+		array(w.Role == RoleStatus && l.Status == KindWhole, func(s pombo.Settlement) string {
 			switch {
-			case w.role == forStatus:
+			case w.Role == RoleStatus:
 				return s.Code
-			case w.role == forMessageID:
+			case w.Role == RoleMessageID:
 				return string(s.MessageID)
-			case w.role == forSentAt && !s.SentAt.IsZero():
+			case w.Role == RoleSentAt && !s.SentAt.IsZero():
 				_, _, layout, _ := oracleTime(declared)
 				return s.SentAt.In(d.m.Zone).Format(layout)
-			case w.role == forError:
+			case w.Role == RoleError:
 				return shortenOracle(s.Error, declared)
 			default:
 				return ""
 			}
 		})
 	}
-	if l.key == uuid {
+	if l.RowKey == KindUUID {
 		keys := make([][]byte, len(batch))
 		for i, s := range batch {
-			keys[i], _ = uuidKey(s.RowKey)
+			keys[i], _ = ParseUUIDKey(s.RowKey)
 		}
 		args = append(args, keys)
 	} else {
-		array(l.key == whole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.id), s.RowKey) })
+		array(l.RowKey == KindWhole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.KeyName), s.RowKey) })
 	}
-	array(l.status == whole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
+	array(l.Status == KindWhole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
 	return args
 }
 
 // status writes a code as the status column has it. "" is NULL, which no row's
 // status equals.
-func (d *oracleDialect) status(l layout, code string) string {
-	if l.status != whole {
-		return d.padded(d.declared(l, d.m.status), code)
+func (d *oracleDialect) status(l Layout, code string) string {
+	if l.Status != KindWhole {
+		return d.padded(d.declared(l, d.m.StatusName), code)
 	}
 	if _, err := strconv.ParseFloat(strings.TrimSpace(code), 64); err != nil {
 		return ""
@@ -384,8 +384,8 @@ func (d *oracleDialect) status(l layout, code string) string {
 }
 
 // statusArg is a code as an argument of its own.
-func (d *oracleDialect) statusArg(l layout, code string) any {
-	if code = d.status(l, code); l.status == whole {
+func (d *oracleDialect) statusArg(l Layout, code string) any {
+	if code = d.status(l, code); l.Status == KindWhole {
 		return oracleNumber(code)
 	}
 	return code
@@ -446,7 +446,7 @@ func (d *oracleDialect) padded(declared, s string) string {
 	}
 	n, bytes := length(declared)
 	has := len([]rune(s))
-	if bytes && d.wide.Load() {
+	if bytes && d.multibyte.Load() {
 		has = len(s)
 	}
 	return s + strings.Repeat(" ", max(n-has, 0))
@@ -476,41 +476,41 @@ func shortenOracle(s, declared string) string {
 }
 
 // probe fires triggers for each statement, if there are such, but none for rows.
-func (d *oracleDialect) probe() query {
+func (d *oracleDialect) Probe() Query {
 	var set []string
-	for _, w := range d.m.writes {
-		set = append(set, d.quoted(w.name)+" = "+d.quoted(w.name))
+	for _, w := range d.m.Writes {
+		set = append(set, d.quoted(w.Name)+" = "+d.quoted(w.Name))
 	}
-	return query{text: fmt.Sprintf("UPDATE %s SET %s WHERE 1 = 0", d.table(), strings.Join(set, ", "))}
+	return Query{Text: fmt.Sprintf("UPDATE %s SET %s WHERE 1 = 0", d.table(), strings.Join(set, ", "))}
 }
 
 // maxDigits is how many digits a NUMBER keeps.
 const maxDigits = 38
 
-func (d *oracleDialect) keyArg(l layout, key string) (any, bool) {
-	declared := d.declared(l, d.m.id)
-	switch l.key {
-	case whole:
+func (d *oracleDialect) KeyArg(l Layout, key string) (any, bool) {
+	declared := d.declared(l, d.m.KeyName)
+	switch l.RowKey {
+	case KindWhole:
 		digits := strings.TrimPrefix(key, "-")
 		ok := digits != "" && len(digits) <= maxDigits && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || key == "0")
 		if !ok {
 			return nil, false
 		}
 		return oracleNumber(key), true
-	case words:
-		if !wordsKey(key) || blankFilled(declared) && strings.HasSuffix(key, " ") {
+	case KindText:
+		if !ValidTextKey(key) || blankFilled(declared) && strings.HasSuffix(key, " ") {
 			return nil, false
 		}
 		return d.padded(declared, key), true
-	case uuid:
-		b, ok := uuidKey(key)
+	case KindUUID:
+		b, ok := ParseUUIDKey(key)
 		return b, ok
 	default:
 		return nil, false
 	}
 }
 
-func (d *oracleDialect) keyText(l layout, v any) (string, error) {
+func (d *oracleDialect) KeyText(l Layout, v any) (string, error) {
 	switch key := v.(type) {
 	case nil:
 		return "", errors.New("a row has no key; map a column that is NOT NULL (DB_COL_ID)")
@@ -518,19 +518,19 @@ func (d *oracleDialect) keyText(l layout, v any) (string, error) {
 		if len(key) != 16 {
 			return "", fmt.Errorf("a key has %d bytes; a RAW key has 16", len(key))
 		}
-		return uuidText(key), nil
+		return FormatUUID(key), nil
 	case string:
-		if l.key == whole {
+		if l.RowKey == KindWhole {
 			if strings.Trim(strings.TrimPrefix(key, "-"), "0123456789") != "" || len(strings.TrimPrefix(key, "-")) > maxDigits {
 				return "", fmt.Errorf("a key is a number with a fraction or of more than %d digits; store it as text", maxDigits)
 			}
 			return key, nil
 		}
-		if blankFilled(d.declared(l, d.m.id)) {
+		if blankFilled(d.declared(l, d.m.KeyName)) {
 			key = strings.TrimRight(key, " ")
 		}
-		if !wordsKey(key) {
-			return "", errWordsKey
+		if !ValidTextKey(key) {
+			return "", ErrTextKey
 		}
 		return key, nil
 	default:

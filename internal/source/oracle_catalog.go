@@ -19,14 +19,14 @@ const (
 	oracleCharset = "SELECT VALUE FROM NLS_DATABASE_PARAMETERS WHERE PARAMETER = 'NLS_CHARACTERSET'"
 )
 
-func (d *oracleDialect) matches(n name, column string) bool { return oracleName(n) == column }
+func (d *oracleDialect) Matches(n Name, column string) bool { return oracleName(n) == column }
 
 // columns follows a synonym to the table that it means.
-func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error) {
+func (d *oracleDialect) Columns(ctx context.Context, t *Table) ([]Column, error) {
 	op := "read the columns of " + d.m.Table
-	owner, table := "", oracleName(d.m.table[len(d.m.table)-1])
-	if len(d.m.table) > 1 {
-		owner = oracleName(d.m.table[0])
+	owner, table := "", oracleName(d.m.TableName[len(d.m.TableName)-1])
+	if len(d.m.TableName) > 1 {
+		owner = oracleName(d.m.TableName[0])
 	}
 	const hops = 4 // of synonyms of synonyms
 	for range hops {
@@ -36,22 +36,22 @@ func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error)
 		}
 		if len(columns) > 0 {
 			d.seen.Store(&oracleTable{owner, table, columns})
-			d.whole.Store(false) // somebody may have granted what was lacking
+			d.cannotLockRows.Store(false) // somebody may have granted what was lacking
 			return columns, nil
 		}
 		found, link := false, ""
-		_, err = t.each(ctx, op, query{oracleSynonym, []any{owner, table}}, func(v []any) {
-			if !found || text(v[0]) != "PUBLIC" { // one of the schema's own goes first
-				found, owner, table, link = true, text(v[1]), text(v[2]), text(v[3])
+		_, err = t.each(ctx, op, Query{oracleSynonym, []any{owner, table}}, func(v []any) {
+			if !found || Text(v[0]) != "PUBLIC" { // one of the schema's own goes first
+				found, owner, table, link = true, Text(v[1]), Text(v[2]), Text(v[3])
 			}
 		})
 		if err != nil {
 			return nil, err
 		}
 		if link != "" {
-			return nil, &Error{
+			return nil, &TableError{
 				Op: op, Permanent: true, Err: fmt.Errorf("the synonym means a table of another database, behind the link %s, which is not supported", link),
-				Hint: "name that database in DB_DSN, or make a table or view here and map it (" + string(forTable) + ")",
+				Hint: "name that database in DB_DSN, or make a table or view here and map it (" + string(RoleTable) + ")",
 			}
 		}
 		if !found {
@@ -61,12 +61,12 @@ func (d *oracleDialect) columns(ctx context.Context, t *Table) ([]column, error)
 	return nil, d.missing(ctx, t, op)
 }
 
-func (d *oracleDialect) columnsOf(ctx context.Context, t *Table, op, owner, table string) ([]column, error) {
-	var columns []column
-	_, err := t.each(ctx, op, query{oracleColumns, []any{owner, table}}, func(v []any) {
-		columns = append(columns, column{
-			name: text(v[0]), required: text(v[7]) == "N",
-			declared: declaration(text(v[1]), text(v[2]), text(v[3]), text(v[4]), text(v[5]), text(v[6])),
+func (d *oracleDialect) columnsOf(ctx context.Context, t *Table, op, owner, table string) ([]Column, error) {
+	var columns []Column
+	_, err := t.each(ctx, op, Query{oracleColumns, []any{owner, table}}, func(v []any) {
+		columns = append(columns, Column{
+			Name: Text(v[0]), NotNull: Text(v[7]) == "N",
+			Declared: declaration(Text(v[1]), Text(v[2]), Text(v[3]), Text(v[4]), Text(v[5]), Text(v[6])),
 		})
 	})
 	return columns, err
@@ -99,10 +99,10 @@ func declaration(kind, bytes, characters, unit, precision, scale string) string 
 // missing tells of a table that the account does not see, and which one was
 // probably meant.
 func (d *oracleDialect) missing(ctx context.Context, t *Table, op string) error {
-	last := oracleName(d.m.table[len(d.m.table)-1])
+	last := oracleName(d.m.TableName[len(d.m.TableName)-1])
 	var tables []string
-	_, err := t.each(ctx, op, query{oracleTables, []any{last, oracleName(d.m.status)}}, func(v []any) {
-		if full := text(v[0]) + "." + text(v[1]); !slices.Contains(tables, full) {
+	_, err := t.each(ctx, op, Query{oracleTables, []any{last, oracleName(d.m.StatusName)}}, func(v []any) {
+		if full := Text(v[0]) + "." + Text(v[1]); !slices.Contains(tables, full) {
 			tables = append(tables, full)
 		}
 	})
@@ -115,107 +115,107 @@ func (d *oracleDialect) missing(ctx context.Context, t *Table, op string) error 
 		_, short[i], _ = strings.Cut(full, ".")
 	}
 	hint := d.whyUnseen()
-	if near, ok := strings.CutPrefix(nearest(last, short), "did you mean "); ok {
-		hint = "did you mean " + tables[slices.Index(short, strings.TrimSuffix(near, "?"))] + "? (" + string(forTable) + ")"
+	if near, ok := strings.CutPrefix(Nearest(last, short), "did you mean "); ok {
+		hint = "did you mean " + tables[slices.Index(short, strings.TrimSuffix(near, "?"))] + "? (" + string(RoleTable) + ")"
 	} else if len(tables) > 0 {
-		hint = nearest(d.m.Table, tables) + "; " + hint
+		hint = Nearest(d.m.Table, tables) + "; " + hint
 	}
-	return &Error{
+	return &TableError{
 		Op: op, Permanent: true, Hint: hint,
 		Err: fmt.Errorf("the account %s sees no such table, view or synonym", d.address.account()),
 	}
 }
 
-func (d *oracleDialect) kinds(ctx context.Context, t *Table, key, status column) (kinds, error) {
-	if blankFilled(key.declared) || blankFilled(status.declared) {
+func (d *oracleDialect) Kinds(ctx context.Context, t *Table, key, status Column) (Kinds, error) {
+	if blankFilled(key.Declared) || blankFilled(status.Declared) {
 		// How many blanks fill a CHAR depends on how many bytes its letters take.
-		_, err := t.each(ctx, "read the character set of the database", query{text: oracleCharset}, func(v []any) {
-			d.wide.Store(!strings.HasPrefix(text(v[0]), "WE8") && !strings.HasPrefix(text(v[0]), "US7"))
+		_, err := t.each(ctx, "read the character set of the database", Query{Text: oracleCharset}, func(v []any) {
+			d.multibyte.Store(!strings.HasPrefix(Text(v[0]), "WE8") && !strings.HasPrefix(Text(v[0]), "US7"))
 		})
 		if err != nil {
-			return kinds{}, err
+			return Kinds{}, err
 		}
 	}
-	k := kinds{key: oracleKind(key.declared), status: oracleKind(status.declared)}
+	k := Kinds{RowKey: oracleKind(key.Declared), Status: oracleKind(status.Declared)}
 	var problems []error
-	for _, v := range t.m.values {
-		switch c := t.column(d.seen.Load().columns, v.name); c.declared {
+	for _, v := range t.m.Values {
+		switch c := t.column(d.seen.Load().columns, v.Name); c.Declared {
 		case "LONG", "LONG RAW", "BLOB", "BFILE":
-			problems = append(problems, t.wrong(v.role, fmt.Sprintf("%s is of type %s, which cannot be read as text in parts", c.name, c.declared),
+			problems = append(problems, t.wrong(v.Role, fmt.Sprintf("%s is of type %s, which cannot be read as text in parts", c.Name, c.Declared),
 				"map a column of VARCHAR2 or CLOB, or let the table's owner turn this one into a CLOB (ALTER TABLE … MODIFY) or fill another one from it"))
 		}
 	}
-	if k.key == unknown {
-		problems = append(problems, t.wrong(forID, fmt.Sprintf("%s is of type %s", key.name, key.declared),
+	if k.RowKey == KindUnknown {
+		problems = append(problems, t.wrong(RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared),
 			"map one column of whole numbers (NUMBER), of text (VARCHAR2, CHAR) or of UUIDs (RAW(16))"))
 	}
-	if k.status != whole && k.status != words {
-		problems = append(problems, t.wrong(forStatus, fmt.Sprintf("%s is of type %s", status.name, status.declared), "map a column of NUMBER, VARCHAR2 or CHAR"))
+	if k.Status != KindWhole && k.Status != KindText {
+		problems = append(problems, t.wrong(RoleStatus, fmt.Sprintf("%s is of type %s", status.Name, status.Declared), "map a column of NUMBER, VARCHAR2 or CHAR"))
 	}
 	return k, errors.Join(problems...)
 }
 
 // oracleKind tells what a column holds from its type.
-func oracleKind(declared string) kind {
+func oracleKind(declared string) Kind {
 	base, _, _ := strings.Cut(declared, "(")
 	switch base {
 	case "NUMBER":
-		return whole
+		return KindWhole
 	case "VARCHAR2", "NVARCHAR2", "CHAR", "NCHAR":
-		return words
+		return KindText
 	case "RAW":
 		if declared == "RAW(16)" {
-			return uuid
+			return KindUUID
 		}
 	}
-	return unknown
+	return KindUnknown
 }
 
 // sample are the columns of the sample table, once each.
-func (d *oracleDialect) sample() []column {
+func (d *oracleDialect) sample() []Column {
 	codes := "VARCHAR2(10 CHAR)"
-	if _, ok := wholeKey(d.m.Pending); ok {
+	if _, ok := ParseWholeKey(d.m.Pending); ok {
 		codes = "NUMBER(4)"
 	}
-	columns := []column{{name: oracleName(d.m.id), declared: "NUMBER(19)", required: true}}
-	for _, v := range d.m.mapped()[1:] {
-		n := oracleName(v.name)
-		if slices.ContainsFunc(columns, func(c column) bool { return c.name == n }) {
+	columns := []Column{{Name: oracleName(d.m.KeyName), Declared: "NUMBER(19)", NotNull: true}}
+	for _, v := range d.m.Mapped()[1:] {
+		n := oracleName(v.Name)
+		if slices.ContainsFunc(columns, func(c Column) bool { return c.Name == n }) {
 			continue
 		}
-		columns = append(columns, column{name: n, required: v.role == forStatus, declared: map[role]string{
-			forStatus: codes, forPriority: "NUMBER(1)", forSendAfter: "DATE", forExpires: "DATE", forSentAt: "DATE", forMessageID: "VARCHAR2(36 CHAR)",
-			forPhone: "VARCHAR2(30 CHAR)", forParam: "VARCHAR2(1024 CHAR)", forTemplate: "VARCHAR2(100 CHAR)", forError: "VARCHAR2(400 CHAR)",
-		}[v.role]})
+		columns = append(columns, Column{Name: n, NotNull: v.Role == RoleStatus, Declared: map[Role]string{
+			RoleStatus: codes, RolePriority: "NUMBER(1)", RoleSendAfter: "DATE", RoleExpires: "DATE", RoleSentAt: "DATE", RoleMessageID: "VARCHAR2(36 CHAR)",
+			RolePhone: "VARCHAR2(30 CHAR)", RoleParam: "VARCHAR2(1024 CHAR)", RoleTemplate: "VARCHAR2(100 CHAR)", RoleError: "VARCHAR2(400 CHAR)",
+		}[v.Role]})
 	}
 	return columns
 }
 
 // known is the layout as it was last read, or that of the sample table.
-func (d *oracleDialect) known() layout {
+func (d *oracleDialect) known() Layout {
 	columns := d.sample()
 	if seen := d.seen.Load(); seen != nil {
 		columns = seen.columns
 	}
-	l := layout{columns: columns}
-	l.key, l.status = oracleKind(d.declared(l, d.m.id)), oracleKind(d.declared(l, d.m.status))
+	l := Layout{Columns: columns}
+	l.RowKey, l.Status = oracleKind(d.declared(l, d.m.KeyName)), oracleKind(d.declared(l, d.m.StatusName))
 	return l
 }
 
-func (d *oracleDialect) learned() bool { return d.seen.Load() != nil }
+func (d *oracleDialect) Final() bool { return d.seen.Load() != nil }
 
-func (d *oracleDialect) statements() []Statement {
+func (d *oracleDialect) List() []Statement {
 	l, note := d.known(), ""
-	if !d.learned() {
+	if !d.Final() {
 		note = ". As for the sample table: a key or a time of another type is written in another way"
 	}
 	var results []string
-	for i, w := range d.m.writes {
-		results = append(results, fmt.Sprintf(":%d = %s", i+1, map[role]string{
-			forStatus: "new status", forMessageID: "message id", forSentAt: "time", forError: "error",
-		}[w.role]))
+	for i, w := range d.m.Writes {
+		results = append(results, fmt.Sprintf(":%d = %s", i+1, map[Role]string{
+			RoleStatus: "new status", RoleMessageID: "message id", RoleSentAt: "time", RoleError: "error",
+		}[w.Role]))
 	}
-	n := len(d.m.writes)
+	n := len(d.m.Writes)
 	all := []Statement{
 		{"in each login: how the session is set up (the driver's own statement)", oracleDriverAsks()},
 		{"after each login: how keys are sorted and numbers written", oracleSettings},
@@ -236,7 +236,7 @@ func (d *oracleDialect) statements() []Statement {
 	}
 	return append(all,
 		Statement{fmt.Sprintf("settle: results of a batch, as an array of binds (%s, :%d = key, :%d = expected status); then COMMIT, or ROLLBACK after an error", strings.Join(results, ", "), n+1, n+2) + note, d.settleText(l)},
-		Statement{"on every check: may the mapped columns be written? It finds no row", d.probe().text},
+		Statement{"on every check: may the mapped columns be written? It finds no row", d.Probe().Text},
 		Statement{"pombo doctor: may rows be locked one by one? It finds none", d.lockText()},
 		Statement{"pombo doctor: is there an index on the status? (:1 = schema, :2 = table)", oracleIndexes},
 		Statement{"pombo doctor: the database's clock", oracleClock},
@@ -248,10 +248,10 @@ func (d *oracleDialect) statements() []Statement {
 // columns.
 func (d *oracleDialect) grants() []string {
 	var write []string
-	for _, w := range d.m.writes {
-		write = append(write, d.quoted(w.name))
+	for _, w := range d.m.Writes {
+		write = append(write, d.quoted(w.Name))
 	}
-	return []string{fmt.Sprintf("GRANT SELECT, UPDATE (%s) ON %s TO %s", strings.Join(write, ", "), d.table(), quoted(d.address.account()))}
+	return []string{fmt.Sprintf("GRANT SELECT, UPDATE (%s) ON %s TO %s", strings.Join(write, ", "), d.table(), Quote(d.address.account()))}
 }
 
 // runGrants says who grants them, and how.
@@ -264,41 +264,41 @@ func (d *oracleDialect) runGrants() string {
 // right is one of several things that may be wrong.
 func (d *oracleDialect) whyUnseen() string {
 	return fmt.Sprintf("see whether %s is the right name, with the schema in front of it if it is another account's (SCHEMA.TABLE), and whether a synonym of that name means a table that is there (%s); if so, %s",
-		d.m.Table, string(forTable), d.runGrants())
+		d.m.Table, string(RoleTable), d.runGrants())
 }
 
-func (d *oracleDialect) advice() []Statement {
-	last := oracleName(d.m.table[len(d.m.table)-1])
+func (d *oracleDialect) Advice() []Statement {
+	last := oracleName(d.m.TableName[len(d.m.TableName)-1])
 	var columns []string
 	for i, c := range d.sample() {
-		s := quoted(c.name) + " " + c.declared
+		s := Quote(c.Name) + " " + c.Declared
 		switch {
 		case i == 0:
 			s += " PRIMARY KEY"
-		case c.name == oracleName(d.m.status):
+		case c.Name == oracleName(d.m.StatusName):
 			s += " DEFAULT '" + strings.ReplaceAll(d.m.Pending, "'", "''") + "' NOT NULL"
 		}
 		columns = append(columns, s)
 	}
-	account := quoted(d.address.account())
+	account := Quote(d.address.account())
 	owner := "USER"
-	if len(d.m.table) > 1 {
-		owner = "'" + oracleName(d.m.table[0]) + "'"
+	if len(d.m.TableName) > 1 {
+		owner = "'" + oracleName(d.m.TableName[0]) + "'"
 	}
 	const longest = 30 // of an identifier, before 12.2
 	index := "IX_" + last
 	index = index[:min(len(index), longest)]
 	all := []Statement{
-		{"an index that carries the pages", fmt.Sprintf("CREATE INDEX %s ON %s (%s, %s)", quoted(index), d.table(), d.quoted(d.m.status), d.quoted(d.m.id))},
-		{"statistics that tell how few rows are pending, so that the index is used", fmt.Sprintf("BEGIN DBMS_STATS.GATHER_TABLE_STATS(ownname => %s, tabname => '%s', method_opt => 'FOR COLUMNS SIZE 254 %s'); END;", owner, last, d.quoted(d.m.status))},
+		{"an index that carries the pages", fmt.Sprintf("CREATE INDEX %s ON %s (%s, %s)", Quote(index), d.table(), d.quoted(d.m.StatusName), d.quoted(d.m.KeyName))},
+		{"statistics that tell how few rows are pending, so that the index is used", fmt.Sprintf("BEGIN DBMS_STATS.GATHER_TABLE_STATS(ownname => %s, tabname => '%s', method_opt => 'FOR COLUMNS SIZE 254 %s'); END;", owner, last, d.quoted(d.m.StatusName))},
 		{"a sample table", fmt.Sprintf("CREATE TABLE %s (%s)", d.table(), strings.Join(columns, ", "))},
 		{"the right to log in", "GRANT CREATE SESSION TO " + account},
 	}
 	for _, g := range d.grants() {
 		all = append(all, Statement{"the rights on the table, and no more. READ in place of SELECT is not enough: with it rows cannot be locked one by one, and a single row that somebody has open holds up its whole batch", g})
 	}
-	if len(d.m.table) > 1 {
-		all = append(all, Statement{"a synonym, so that DB_TABLE needs no schema", fmt.Sprintf("CREATE SYNONYM %s.%s FOR %s", account, quoted(last), d.table())})
+	if len(d.m.TableName) > 1 {
+		all = append(all, Statement{"a synonym, so that DB_TABLE needs no schema", fmt.Sprintf("CREATE SYNONYM %s.%s FOR %s", account, Quote(last), d.table())})
 	}
 	return all
 }

@@ -68,7 +68,7 @@ func newOracleAddress(o Options, zone *time.Location) (*oracleAddress, error) {
 }
 
 func badAddress(err error, hint string) error {
-	return &Error{Op: "open the source", Permanent: true, Err: err, Hint: hint}
+	return &TableError{Op: "open the source", Permanent: true, Err: err, Hint: hint}
 }
 
 // errAddress repeats nothing of an address: a password may stand anywhere in one
@@ -352,7 +352,7 @@ func findAlias(alias string) (string, error) {
 			names = append(names, n)
 		}
 	}
-	return "", badAddress(fmt.Errorf("tnsnames.ora has no alias %q", alias), nearest(alias, names)+" (DB_DSN)")
+	return "", badAddress(fmt.Errorf("tnsnames.ora has no alias %q", alias), Nearest(alias, names)+" (DB_DSN)")
 }
 
 // aliases are names of tnsnames.ora that share a descriptor.

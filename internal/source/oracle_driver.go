@@ -102,7 +102,7 @@ func (c *oracleConnector) login(ctx context.Context) (made *oracleConn, err erro
 			return made, nil
 		}
 		e, told := errors.AsType[*oracleError](err)
-		if told && e.meaning().class == person || ctx.Err() != nil {
+		if told && e.meaning().class == Permanent || ctx.Err() != nil {
 			return nil, err // which is the same everywhere, or would lock the account
 		}
 		if before, ok := errors.AsType[*oracleError](failed); ok && !told {
@@ -366,13 +366,13 @@ func (k *cursors) query(ctx context.Context, text string, args []driver.NamedVal
 // ExecContext runs an UPDATE and commits it, or rolls it back. Oracle knows no
 // limit for how long an UPDATE waits for a row, so the limit is ours.
 func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	args, lock := cutLocking(args)
+	args, lock := CutRowLocks(args)
 	if err := s.c.left.begin(ctx); err != nil {
 		return nil, err
 	}
-	if lock.wait > 0 {
+	if lock.Wait > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, lock.wait, &busyError{lock.wait})
+		ctx, cancel = context.WithTimeoutCause(ctx, lock.Wait, &busyError{lock.Wait})
 		defer cancel()
 	}
 	var changed int64
@@ -415,21 +415,21 @@ func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 // free locks the rows that nobody else has locked and returns the arguments for
 // these; nil = there are none. Where rows cannot be locked one by one, or that is known
 // already, it returns the arguments for all.
-func (k *cursors) free(ctx context.Context, args []driver.NamedValue, lock *locking) ([]driver.NamedValue, error) {
+func (k *cursors) free(ctx context.Context, args []driver.NamedValue, lock *RowLocks) ([]driver.NamedValue, error) {
 	if args == nil {
 		args = []driver.NamedValue{}
 	}
-	if len(lock.free) == 0 {
+	if len(lock.Free) == 0 {
 		return args, nil
 	}
 	var keys []any
-	for _, q := range lock.free {
-		rows, err := k.query(ctx, q.text, named(q.args))
+	for _, q := range lock.Free {
+		rows, err := k.query(ctx, q.Text, named(q.Args))
 		if k.c.line.asked() && !wasCancelled(err) {
 			return nil, errors.Join(err, net.ErrClosed) // the server may take it for the end of what comes next
 		}
 		if e, ok := errors.AsType[*network.OracleError](err); ok && slices.Contains(notForUpdate, e.ErrCode) {
-			lock.unable()
+			lock.CannotLock()
 			return args, nil
 		}
 		if err != nil {
@@ -439,7 +439,7 @@ func (k *cursors) free(ctx context.Context, args []driver.NamedValue, lock *lock
 			keys = append(keys, v[0])
 		}
 	}
-	return named(lock.narrow(keys)), nil
+	return named(lock.Narrow(keys)), nil
 }
 
 func named(args []any) []driver.NamedValue {

@@ -118,98 +118,98 @@ const (
 // of the others is in meaning.
 var oracleCodes = map[int]meaning{
 	// The row. The sentence is what the row is refused with.
-	1:     {refused, "a unique index does not take the new values twice", ""},
-	1400:  {refused, "a written column may not be empty (NOT NULL)", ""},
-	1401:  {refused, "a new value is too long for its column", ""},
-	1407:  {refused, "a written column may not be empty (NOT NULL)", ""},
-	1402:  {refused, "the view does not show the row with its new status (WITH CHECK OPTION)", ""},
-	1438:  {refused, "a written column is too small for the new number", ""},
-	1461:  {refused, "a new value is too long for its column", ""},
-	1722:  {refused, "a column holds numbers and the new value or code is none", ""},
-	1830:  {refused, "a written column takes no such time", ""},
-	1840:  {refused, "a written column takes no such time", ""},
-	1843:  {refused, "a written column takes no such time", ""},
-	1858:  {refused, "a written column takes no such time", ""},
-	1861:  {refused, "a written column takes no such time", ""},
-	2290:  {refused, "a CHECK of the table refuses the new values", ""},
-	2291:  {refused, "a foreign key of the table does not know the new code", ""},
-	2292:  {refused, "another table holds on to the old values", ""},
-	4088:  {refused, ownRule, ""},
-	4091:  {refused, ownRule, ""},
-	6502:  {refused, ownRule, ""},
-	6512:  {refused, ownRule, ""},
-	12899: {refused, "a new value is too long for its column", ""},
-	24381: {refused, "a row of the batch is refused", ""}, // which one is found by halves
-	28115: {refused, "a security policy of the table refuses the change", ""},
+	1:     {Refused, "a unique index does not take the new values twice", ""},
+	1400:  {Refused, "a written column may not be empty (NOT NULL)", ""},
+	1401:  {Refused, "a new value is too long for its column", ""},
+	1407:  {Refused, "a written column may not be empty (NOT NULL)", ""},
+	1402:  {Refused, "the view does not show the row with its new status (WITH CHECK OPTION)", ""},
+	1438:  {Refused, "a written column is too small for the new number", ""},
+	1461:  {Refused, "a new value is too long for its column", ""},
+	1722:  {Refused, "a column holds numbers and the new value or code is none", ""},
+	1830:  {Refused, "a written column takes no such time", ""},
+	1840:  {Refused, "a written column takes no such time", ""},
+	1843:  {Refused, "a written column takes no such time", ""},
+	1858:  {Refused, "a written column takes no such time", ""},
+	1861:  {Refused, "a written column takes no such time", ""},
+	2290:  {Refused, "a CHECK of the table refuses the new values", ""},
+	2291:  {Refused, "a foreign key of the table does not know the new code", ""},
+	2292:  {Refused, "another table holds on to the old values", ""},
+	4088:  {Refused, ownRule, ""},
+	4091:  {Refused, ownRule, ""},
+	6502:  {Refused, ownRule, ""},
+	6512:  {Refused, ownRule, ""},
+	12899: {Refused, "a new value is too long for its column", ""},
+	24381: {Refused, "a row of the batch is refused", ""}, // which one is found by halves
+	28115: {Refused, "a security policy of the table refuses the change", ""},
 
 	// Waiting helps.
-	28: {away, lineBroke, ""}, 1001: {away, lineBroke, ""}, 1012: {away, lineBroke, ""}, 1041: {away, lineBroke, ""}, 1092: {away, lineBroke, ""}, 2396: {away, lineBroke, ""},
-	2399: {away, lineBroke, ""}, 3113: {away, lineBroke, ""}, 3114: {away, lineBroke, ""}, 3135: {away, lineBroke, ""}, 3136: {away, lineBroke, ""}, 3106: {away, lineBroke, ""}, 3120: {away, lineBroke, ""}, 3137: {away, lineBroke, ""}, 3146: {away, lineBroke, ""},
-	12537: {away, lineBroke, ""}, 12547: {away, lineBroke, ""}, 12571: {away, lineBroke, ""}, 25401: {away, lineBroke, ""}, 25402: {away, lineBroke, ""}, 25405: {away, lineBroke, ""}, 25408: {away, lineBroke, ""},
+	28: {Transient, lineBroke, ""}, 1001: {Transient, lineBroke, ""}, 1012: {Transient, lineBroke, ""}, 1041: {Transient, lineBroke, ""}, 1092: {Transient, lineBroke, ""}, 2396: {Transient, lineBroke, ""},
+	2399: {Transient, lineBroke, ""}, 3113: {Transient, lineBroke, ""}, 3114: {Transient, lineBroke, ""}, 3135: {Transient, lineBroke, ""}, 3136: {Transient, lineBroke, ""}, 3106: {Transient, lineBroke, ""}, 3120: {Transient, lineBroke, ""}, 3137: {Transient, lineBroke, ""}, 3146: {Transient, lineBroke, ""},
+	12537: {Transient, lineBroke, ""}, 12547: {Transient, lineBroke, ""}, 12571: {Transient, lineBroke, ""}, 25401: {Transient, lineBroke, ""}, 25402: {Transient, lineBroke, ""}, 25405: {Transient, lineBroke, ""}, 25408: {Transient, lineBroke, ""},
 
-	1033: {away, starting, ""}, 1034: {away, starting, ""}, 1089: {away, starting, ""}, 1090: {away, starting, ""}, 1109: {away, starting, ""}, 12528: {away, starting, ""}, 12757: {away, starting, ""},
-	cancelled: {away, "the database ended the statement before it was done", ""},
-	12505:     {away, noService, "see whether the database runs, and correct the SID in DB_DSN if it never worked (lsnrctl status lists them)"},
-	12514:     {away, noService, "see whether the database runs, and correct the service in DB_URL or DB_DSN if it never worked (lsnrctl services lists them)"},
-	12521:     {away, noService, "see whether the instance runs, and correct its name in DB_DSN if it never worked"},
-	12170:     {away, "the database was not reached in time", "see the network and the firewall on the way to it"},
-	1153:      {away, "the listener does not understand the connect data", "see the listener's log"},
-	12541:     {away, "nothing listens at the database's address", "see whether the listener runs and DB_URL names its host and port"},
-	12543:     {away, "the database's host cannot be reached", "see the network and the firewall on the way to it"},
-	12545:     {away, "the database's host is not known", "see whether the host in DB_URL is written correctly"},
-	12516:     {away, noRoom, ""}, 12518: {away, noRoom, ""}, 12519: {away, noRoom, ""}, 12520: {away, noRoom, ""},
-	18:    {away, noRoom, "raise SESSIONS and PROCESSES, or end what holds the others"},
-	20:    {away, noRoom, "raise PROCESSES, or end what holds the others"},
-	2391:  {away, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses two"},
-	54:    {busy, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
-	30006: {busy, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
-	60:    {away, "somebody else locks the same rows in another order", ""},
-	104:   {away, "somebody else locks the same rows in another order", ""},
-	1555:  {away, "the statement took longer than the database keeps old data (undo)", "see whether the table lacks an index (pombo sql suggests one)"},
-	2049:  {busy, "somebody holds a lock on a row", ""},
-	4020:  {away, "the table is being changed", ""},
-	4021:  {away, "the table is being changed", ""},
-	4061:  {away, "a package of the table was changed meanwhile", ""},
-	4068:  {away, "a package of the table was changed meanwhile", ""},
-	8177:  {away, "the row was changed by somebody else at the same moment", ""},
-	1000:  {away, "the session has as many cursors as the database allows", "raise OPEN_CURSORS"},
-	257:   {away, "the database's archive is full", "tell the DBA to make room for the archived logs"},
-	600:   {away, "the database reports a fault of its own", "see the database's alert log"},
-	7445:  {away, "the database reports a fault of its own", "see the database's alert log"},
-	4030:  {away, lacksRoom, "tell the DBA"}, 4031: {away, lacksRoom, "tell the DBA"}, 1652: {away, lacksRoom, "tell the DBA"}, 1653: {away, lacksRoom, "tell the DBA"}, 1654: {away, lacksRoom, "tell the DBA"},
-	1536: {away, lacksRoom, "tell the DBA"}, 30036: {away, lacksRoom, "tell the DBA"},
+	1033: {Transient, starting, ""}, 1034: {Transient, starting, ""}, 1089: {Transient, starting, ""}, 1090: {Transient, starting, ""}, 1109: {Transient, starting, ""}, 12528: {Transient, starting, ""}, 12757: {Transient, starting, ""},
+	cancelled: {Transient, "the database ended the statement before it was done", ""},
+	12505:     {Transient, noService, "see whether the database runs, and correct the SID in DB_DSN if it never worked (lsnrctl status lists them)"},
+	12514:     {Transient, noService, "see whether the database runs, and correct the service in DB_URL or DB_DSN if it never worked (lsnrctl services lists them)"},
+	12521:     {Transient, noService, "see whether the instance runs, and correct its name in DB_DSN if it never worked"},
+	12170:     {Transient, "the database was not reached in time", "see the network and the firewall on the way to it"},
+	1153:      {Transient, "the listener does not understand the connect data", "see the listener's log"},
+	12541:     {Transient, "nothing listens at the database's address", "see whether the listener runs and DB_URL names its host and port"},
+	12543:     {Transient, "the database's host cannot be reached", "see the network and the firewall on the way to it"},
+	12545:     {Transient, "the database's host is not known", "see whether the host in DB_URL is written correctly"},
+	12516:     {Transient, noRoom, ""}, 12518: {Transient, noRoom, ""}, 12519: {Transient, noRoom, ""}, 12520: {Transient, noRoom, ""},
+	18:    {Transient, noRoom, "raise SESSIONS and PROCESSES, or end what holds the others"},
+	20:    {Transient, noRoom, "raise PROCESSES, or end what holds the others"},
+	2391:  {Transient, "the account has as many sessions as its profile allows", "raise SESSIONS_PER_USER of its profile; Pombo uses two"},
+	54:    {Locked, "somebody holds a lock on the table or on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
+	30006: {Locked, "somebody holds a lock on a row", "end the transaction that holds it (V$LOCK shows it); it is tried again by itself"},
+	60:    {Transient, "somebody else locks the same rows in another order", ""},
+	104:   {Transient, "somebody else locks the same rows in another order", ""},
+	1555:  {Transient, "the statement took longer than the database keeps old data (undo)", "see whether the table lacks an index (pombo sql suggests one)"},
+	2049:  {Locked, "somebody holds a lock on a row", ""},
+	4020:  {Transient, "the table is being changed", ""},
+	4021:  {Transient, "the table is being changed", ""},
+	4061:  {Transient, "a package of the table was changed meanwhile", ""},
+	4068:  {Transient, "a package of the table was changed meanwhile", ""},
+	8177:  {Transient, "the row was changed by somebody else at the same moment", ""},
+	1000:  {Transient, "the session has as many cursors as the database allows", "raise OPEN_CURSORS"},
+	257:   {Transient, "the database's archive is full", "tell the DBA to make room for the archived logs"},
+	600:   {Transient, "the database reports a fault of its own", "see the database's alert log"},
+	7445:  {Transient, "the database reports a fault of its own", "see the database's alert log"},
+	4030:  {Transient, lacksRoom, "tell the DBA"}, 4031: {Transient, lacksRoom, "tell the DBA"}, 1652: {Transient, lacksRoom, "tell the DBA"}, 1653: {Transient, lacksRoom, "tell the DBA"}, 1654: {Transient, lacksRoom, "tell the DBA"},
+	1536: {Transient, lacksRoom, "tell the DBA"}, 30036: {Transient, lacksRoom, "tell the DBA"},
 
 	// A person must mend it.
-	wrongPassword:   {person, "the database refuses user and password", "correct DB_USER and DB_PASSWORD (or DB_URL) and start Pombo again; further tries would lock the account"},
-	accountLocked:   {person, "the account is locked", "ALTER USER … ACCOUNT UNLOCK, and see that the password is right before Pombo is started again"},
-	passwordExpired: {person, "the password has expired", "set a new one, write it to DB_PASSWORD and start Pombo again; a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it from happening again"},
-	1004:            {person, "the database lets nobody in without a password", "set DB_USER and DB_PASSWORD"},
-	1005:            {person, "no password was given", "set DB_PASSWORD"},
-	1031:            {person, "the account lacks a right", ""}, // explain says what to do
-	1045:            {person, "the account may not log in", ""},
-	28041:           {person, "the database and the driver do not agree on the login; often the password has expired", "set a new password for the account"},
-	28040:           {person, "the database takes no login of this kind", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
+	wrongPassword:   {Permanent, "the database refuses user and password", "correct DB_USER and DB_PASSWORD (or DB_URL) and start Pombo again; further tries would lock the account"},
+	accountLocked:   {Permanent, "the account is locked", "ALTER USER … ACCOUNT UNLOCK, and see that the password is right before Pombo is started again"},
+	passwordExpired: {Permanent, "the password has expired", "set a new one, write it to DB_PASSWORD and start Pombo again; a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it from happening again"},
+	1004:            {Permanent, "the database lets nobody in without a password", "set DB_USER and DB_PASSWORD"},
+	1005:            {Permanent, "no password was given", "set DB_PASSWORD"},
+	1031:            {Permanent, "the account lacks a right", ""}, // explain says what to do
+	1045:            {Permanent, "the account may not log in", ""},
+	28041:           {Permanent, "the database and the driver do not agree on the login; often the password has expired", "set a new password for the account"},
+	28040:           {Permanent, "the database takes no login of this kind", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
 	// The driver takes part in a negotiation of AES and SHA by itself.
-	12269: {person, "the database refuses what it takes for weak encryption, and the driver knows no other", "use TCPS (a port that the listener has for it), or let the DBA set SQLNET.ALLOW_WEAK_CRYPTO_CLIENTS=TRUE"},
-	12650: {person, "the database and the driver know no common way to encrypt or check the line", "let SQLNET.ENCRYPTION_TYPES_SERVER have AES256 and SQLNET.CRYPTO_CHECKSUM_TYPES_SERVER have SHA256, or use TCPS"},
-	12660: {person, "the database wants the line encrypted or checked, and DB_URL rejects that", "take ENCRYPTION and DATA INTEGRITY out of DB_URL or DB_DSN, or use TCPS"},
-	12154: {person, "the name of the database means nothing", "write DB_DSN=host:1521/service, or a descriptor"},
-	997:   {person, "a column is of type LONG, which cannot be read in parts", "map another column, or a view of it (DB_TABLE)"},
-	942:   {person, "the account sees no such table or view, the mapped one or one that a trigger of it uses", ""},
-	904:   {person, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
-	932:   {person, "a column is of a type that the statement cannot use", "compare the mapping with the table (pombo sql)"},
-	980:   {person, "the synonym means a table that is no longer there", "correct the synonym or DB_TABLE"},
-	1720:  {person, "the view's owner lacks a right on the table behind it", "grant it to the view's owner WITH GRANT OPTION"},
-	1732:  {person, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	1733:  {person, "a column of the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	1776:  {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	1779:  {person, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
-	4063:  {person, "the view has errors", "have its owner compile it"},
-	4098:  {person, "a trigger of the table is invalid", "have its owner compile it"},
-	12081: {person, "the table cannot be changed", "map another table (DB_TABLE)"},
-	16000: {person, "the database is open for reading only", "name the primary in DB_URL or DB_DSN"},
-	42399: {person, "the view is for reading only", "map the table itself (DB_TABLE)"},
-	54017: {person, "a written column is computed by the database", "map another column"},
+	12269: {Permanent, "the database refuses what it takes for weak encryption, and the driver knows no other", "use TCPS (a port that the listener has for it), or let the DBA set SQLNET.ALLOW_WEAK_CRYPTO_CLIENTS=TRUE"},
+	12650: {Permanent, "the database and the driver know no common way to encrypt or check the line", "let SQLNET.ENCRYPTION_TYPES_SERVER have AES256 and SQLNET.CRYPTO_CHECKSUM_TYPES_SERVER have SHA256, or use TCPS"},
+	12660: {Permanent, "the database wants the line encrypted or checked, and DB_URL rejects that", "take ENCRYPTION and DATA INTEGRITY out of DB_URL or DB_DSN, or use TCPS"},
+	12154: {Permanent, "the name of the database means nothing", "write DB_DSN=host:1521/service, or a descriptor"},
+	997:   {Permanent, "a column is of type LONG, which cannot be read in parts", "map another column, or a view of it (DB_TABLE)"},
+	942:   {Permanent, "the account sees no such table or view, the mapped one or one that a trigger of it uses", ""},
+	904:   {Permanent, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
+	932:   {Permanent, "a column is of a type that the statement cannot use", "compare the mapping with the table (pombo sql)"},
+	980:   {Permanent, "the synonym means a table that is no longer there", "correct the synonym or DB_TABLE"},
+	1720:  {Permanent, "the view's owner lacks a right on the table behind it", "grant it to the view's owner WITH GRANT OPTION"},
+	1732:  {Permanent, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1733:  {Permanent, "a column of the view cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1776:  {Permanent, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	1779:  {Permanent, "the view joins tables and cannot be changed", "map the table itself, or give the view an INSTEAD OF trigger (DB_TABLE)"},
+	4063:  {Permanent, "the view has errors", "have its owner compile it"},
+	4098:  {Permanent, "a trigger of the table is invalid", "have its owner compile it"},
+	12081: {Permanent, "the table cannot be changed", "map another table (DB_TABLE)"},
+	16000: {Permanent, "the database is open for reading only", "name the primary in DB_URL or DB_DSN"},
+	42399: {Permanent, "the view is for reading only", "map the table itself (DB_TABLE)"},
+	54017: {Permanent, "a written column is computed by the database", "map another column"},
 }
 
 // cancelled is how the server obeys a cancel.
@@ -233,33 +233,33 @@ func (e *oracleError) meaning() meaning {
 	}
 	switch {
 	case e.code >= 20000 && e.code <= 20999:
-		return meaning{refused, ownRule, ""}
+		return meaning{Refused, ownRule, ""}
 	case e.code >= 900 && e.code <= 999:
-		return meaning{person, ourText, "compare the mapping with the table (pombo sql)"}
+		return meaning{Permanent, ourText, "compare the mapping with the table (pombo sql)"}
 	case e.code >= 12500 && e.code <= 12699:
-		return meaning{away, "the connection to the database failed", "see the listener's log"}
+		return meaning{Transient, "the connection to the database failed", "see the listener's log"}
 	}
-	return meaning{person, "the database refuses the statement", "see the code in Oracle's documentation"}
+	return meaning{Permanent, "the database refuses the statement", "see the code in Oracle's documentation"}
 }
 
-func (d *oracleDialect) explain(err error) verdict {
+func (d *oracleDialect) Explain(err error) Explanation {
 	if e, ok := errors.AsType[*oracleError](err); ok {
 		m := e.meaning()
-		v := verdict{class: m.class, hint: m.hint}
+		v := Explanation{Class: m.class, Hint: m.hint}
 		switch {
-		case m.class == refused:
-			v.detail = e.Error()
+		case m.class == Refused:
+			v.Detail = e.Error()
 		case e.code == 942:
-			v.hint = d.whyUnseen()
+			v.Hint = d.whyUnseen()
 		case e.code == 1031:
-			v.hint = d.runGrants()
+			v.Hint = d.runGrants()
 		case e.code == 1045:
-			v.hint = "run GRANT CREATE SESSION TO " + quoted(d.address.account())
+			v.Hint = "run GRANT CREATE SESSION TO " + Quote(d.address.account())
 		}
 		return v
 	}
 	if _, ok := errors.AsType[*busyError](err); ok {
-		return verdict{class: busy, hint: oracleCodes[54].hint}
+		return Explanation{Class: Locked, Hint: oracleCodes[54].hint}
 	}
 	var (
 		certificate *tls.CertificateVerificationError
@@ -270,17 +270,17 @@ func (d *oracleDialect) explain(err error) verdict {
 	switch {
 	case err == nil:
 	case errors.As(err, &certificate), errors.As(err, &untrusted):
-		return verdict{class: person, hint: "give the certificate of the server's authority (ca=file.pem in DB_URL) or a wallet, and the name that its certificate has"}
+		return Explanation{Class: Permanent, Hint: "give the certificate of the server's authority (ca=file.pem in DB_URL) or a wallet, and the name that its certificate has"}
 	case strings.Contains(err.Error(), "handshake failure"), strings.Contains(err.Error(), "no supported version"), strings.Contains(err.Error(), "protocol version"):
-		return verdict{class: person, hint: "the server may know only what is no longer safe: let it take TLS 1.2 with ECDHE, or start Pombo with the variable GODEBUG=tlsrsakex=1 for one that knows RSA alone"}
+		return Explanation{Class: Permanent, Hint: "the server may know only what is no longer safe: let it take TLS 1.2 with ECDHE, or start Pombo with the variable GODEBUG=tlsrsakex=1 for one that knows RSA alone"}
 	case strings.Contains(err.Error(), "tls:"):
-		return verdict{class: person, hint: "see whether the port in DB_URL is one for TCPS"}
+		return Explanation{Class: Permanent, Hint: "see whether the port in DB_URL is one for TCPS"}
 	case errors.As(err, &dns):
-		return verdict{class: away, hint: "see whether the host in DB_URL is written correctly"}
+		return Explanation{Class: Transient, Hint: "see whether the host in DB_URL is written correctly"}
 	case errors.As(err, &refusal) && refusal.Op == "dial", strings.HasPrefix(err.Error(), "no login"):
-		return verdict{class: away, hint: "see whether database and listener run and DB_URL names their host and port; it is tried again by itself"}
+		return Explanation{Class: Transient, Hint: "see whether database and listener run and DB_URL names their host and port; it is tried again by itself"}
 	}
-	return verdict{class: away}
+	return Explanation{Class: Transient}
 }
 
 // loginGate lets one login in at a time, and none for a while after the database

@@ -17,51 +17,51 @@ const (
 	oracleExpiry = "SELECT TO_CHAR(EXPIRY_DATE, " + oracleDate + "), TO_CHAR(SYSDATE, " + oracleDate + ") FROM USER_USERS"
 )
 
-func (d *oracleDialect) aspects() []Aspect {
-	return []Aspect{Index, Plan, Locks, Charset, Clock, Password}
+func (d *oracleDialect) Diagnostics() []Diagnostic {
+	return []Diagnostic{DiagnosticIndex, DiagnosticPlan, DiagnosticLocks, DiagnosticCharset, DiagnosticClock, DiagnosticPassword}
 }
 
-func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error) {
-	op := t.examineOp(a)
+func (d *oracleDialect) Inspect(ctx context.Context, t *Table, l Layout, a Diagnostic) (Inspection, error) {
+	op := t.inspectOp(a)
 	switch a {
-	case Index:
-		var all []index
+	case DiagnosticIndex:
+		var all []Index
 		seen := d.seen.Load() // Examine has learned it
-		_, err := t.each(ctx, op, query{oracleIndexes, []any{seen.owner, seen.name}}, func(v []any) {
-			all = append(all, index{name: text(v[0]), first: text(v[1])})
+		_, err := t.each(ctx, op, Query{oracleIndexes, []any{seen.owner, seen.name}}, func(v []any) {
+			all = append(all, Index{Name: Text(v[0]), FirstColumn: Text(v[1])})
 		})
 		return t.indexed(all), err
-	case Plan:
-		return Remark{Unasked: true, What: "EXPLAIN PLAN would write to PLAN_TABLE; the DBA sees the plan that is used with DBMS_XPLAN.DISPLAY_CURSOR, for the statements of V$SQL whose MODULE is Pombo"}, nil
-	case Locks:
-		_, err := t.each(ctx, op, query{text: d.lockText()}, func([]any) {})
+	case DiagnosticPlan:
+		return Inspection{Skipped: true, Message: "EXPLAIN PLAN would write to PLAN_TABLE; the DBA sees the plan that is used with DBMS_XPLAN.DISPLAY_CURSOR, for the statements of V$SQL whose MODULE is Pombo"}, nil
+	case DiagnosticLocks:
+		_, err := t.each(ctx, op, Query{Text: d.lockText()}, func([]any) {})
 		e, ok := errors.AsType[*oracleError](err)
 		switch {
 		case err == nil:
-			return Remark{What: "a row that somebody has open is left for later, and holds up no other"}, nil
+			return Inspection{Message: "a row that somebody has open is left for later, and holds up no other"}, nil
 		case ok && e.code == 1031:
-			return Remark{
-				What: "rows cannot be locked one by one (ORA-01031: READ in place of SELECT?), so a single row that somebody has open holds up its whole batch",
+			return Inspection{
+				Message: "rows cannot be locked one by one (ORA-01031: READ in place of SELECT?), so a single row that somebody has open holds up its whole batch",
 				Hint: "as the table's owner run " + strings.Join(d.grants(), "; "),
 			}, nil
 		case ok && slices.Contains(notForUpdate, e.code):
-			return Remark{What: fmt.Sprintf("rows of this view cannot be locked one by one (ORA-%05d), so a single row that somebody has open holds up its whole batch", e.code), Hint: "map the table behind it, if that can be (DB_TABLE)"}, nil
+			return Inspection{Message: fmt.Sprintf("rows of this view cannot be locked one by one (ORA-%05d), so a single row that somebody has open holds up its whole batch", e.code), Hint: "map the table behind it, if that can be (DB_TABLE)"}, nil
 		}
-		return Remark{}, err
-	case Charset:
+		return Inspection{}, err
+	case DiagnosticCharset:
 		charset, _, err := t.one(ctx, op, oracleCharset)
 		return oracleKeeps(charset), err
-	case Clock:
+	case DiagnosticClock:
 		begun := time.Now()
 		utc, local, err := t.one(ctx, op, oracleClock)
 		if err != nil {
-			return Remark{}, err
+			return Inspection{}, err
 		}
 		return t.timed(l, utc, local, begun, time.Now())
 	default: // Password
 		at, now, err := t.one(ctx, op, oracleExpiry)
 		if err != nil {
-			return Remark{}, err
+			return Inspection{}, err
 		}
 		return expiring(at, now, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
 	}
@@ -69,15 +69,15 @@ func (d *oracleDialect) examine(ctx context.Context, t *Table, l layout, a Aspec
 
 // oracleKeeps judges the character set in which texts are kept. What Pombo writes
 // has no letters but those of ASCII, what it reads has.
-func oracleKeeps(charset string) Remark {
+func oracleKeeps(charset string) Inspection {
 	switch {
 	case charset == "AL32UTF8", charset == "UTF8":
-		return Remark{What: "texts are kept in " + charset}
+		return Inspection{Message: "texts are kept in " + charset}
 	case strings.HasPrefix(charset, "WE8"):
-		return Remark{What: fmt.Sprintf("texts are kept in %s: accents, but no emoji", charset)}
+		return Inspection{Message: fmt.Sprintf("texts are kept in %s: accents, but no emoji", charset)}
 	}
-	return Remark{
-		What: "texts are kept in " + charset,
+	return Inspection{
+		Message: "texts are kept in " + charset,
 		Hint: "see whether accents come back as they were written: letters that the character set lacks are lost when the row is written",
 	}
 }

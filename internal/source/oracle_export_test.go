@@ -23,10 +23,10 @@ func Aliases(content string) map[string]string {
 
 // OracleMeaning returns the class of an ORA code and what is said of it.
 func OracleMeaning(code int) (class, says, hint string) {
-	v := (&oracleDialect{m: &mapping{}, address: &oracleAddress{user: "pombo"}}).explain(&oracleError{code: code})
-	class = []string{away: "away", busy: "busy", person: "person", refused: "refused"}[v.class]
+	v := (&oracleDialect{m: &ParsedMapping{}, address: &oracleAddress{user: "pombo"}}).Explain(&oracleError{code: code})
+	class = []string{Transient: "away", Locked: "busy", Permanent: "person", Refused: "refused"}[v.Class]
 	if isLost(oracleFault(network.NewOracleError(code))) {
 		class = "lost"
 	}
-	return class, (&oracleError{code: code}).Error(), v.hint
+	return class, (&oracleError{code: code}).Error(), v.Hint
 }

@@ -22,7 +22,7 @@ import (
 // wantFault holds an error against its class and what it must say.
 func wantFault(t *testing.T, err error, permanent bool, want ...string) {
 	t.Helper()
-	e, ok := errors.AsType[*source.Error](err)
+	e, ok := errors.AsType[*source.TableError](err)
 	if !ok {
 		t.Fatalf("error = %v, want an *Error", err)
 	}

@@ -127,7 +127,7 @@ func TestOracleRealTypes(t *testing.T) {
 	const key = "12345678901234567890123456789012345678"
 	o.exec(`INSERT INTO NOTIFICACAO (ID, FONE, TX, NOME, ST, ENVIO, EXPIRA) VALUES (` + key + `, 5531988880000, RPAD('x', 3000, 'x'), 'Ana', 'P', TIMESTAMP '2026-11-23 10:00:00.25', TIMESTAMP '2026-11-23 10:00:00 -05:00')`)
 	m := small()
-	m.Params = []source.Column{{Place: pombo.Body, Name: "TX"}, {Place: pombo.Body, Name: "NOME"}}
+	m.Params = []source.Param{{Slot: pombo.Body, Name: "TX"}, {Slot: pombo.Body, Name: "NOME"}}
 	m.Pending, m.Codes, m.SendAfter, m.Expires, m.SentAt, m.Error = "P", []string{"E"}, "ENVIO", "EXPIRA", "DT", "ERRO"
 	table := openOracleWith(t, source.Options{URL: address, Mapping: m, Timeout: 30 * time.Second})
 	if err := table.Check(t.Context()); err != nil {

@@ -20,7 +20,7 @@ var brasilia = time.FixedZone("Brasília", -3*60*60)
 // small is a mapping of the columns that every table here has.
 func small() source.Mapping {
 	return source.Mapping{
-		Table: "NOTIFICACAO", ID: "ID", Phone: "FONE", Status: "ST", Params: []source.Column{{Place: pombo.Body, Name: "TX"}},
+		Table: "NOTIFICACAO", RowKey: "ID", Phone: "FONE", Status: "ST", Params: []source.Param{{Slot: pombo.Body, Name: "TX"}},
 		Pending: "1", Codes: []string{"2"}, Zone: brasilia,
 	}
 }
@@ -96,7 +96,7 @@ func TestOracleTypes(t *testing.T) {
 			m := small()
 			m.Params = nil
 			for _, c := range []string{"TX", "NOME", "SALA", "QUANDO"} {
-				m.Params = append(m.Params, source.Column{Place: pombo.Body, Name: c})
+				m.Params = append(m.Params, source.Param{Slot: pombo.Body, Name: c})
 			}
 			m.SendAfter, m.Expires, m.Priority, m.MessageID, m.SentAt, m.Error = "ENVIO", "EXPIRA", "PRIO", "MSG", "DT", "ERRO"
 			m.Pending, m.Codes = "P", []string{"E"}
@@ -307,15 +307,15 @@ func TestOracleNames(t *testing.T) {
 		{"synonym", func(m *source.Mapping) { m.Table = "aviso" }, ""},
 		{"other schema", func(*source.Mapping) {}, "sees no such table, view or synonym; did you mean ERP.NOTIFICACAO?"},
 		{"misspelled", func(m *source.Mapping) { m.Table = "ERP.MENSAGEM" }, "did you mean ERP.MENSAGENS?"},
-		{"quoted lower case", func(m *source.Mapping) { m.Table, m.ID = "ERP.CAIXA", `"id"` }, ""},
+		{"quoted lower case", func(m *source.Mapping) { m.Table, m.RowKey = "ERP.CAIXA", `"id"` }, ""},
 		{"unquoted means upper case", func(m *source.Mapping) { m.Table = "ERP.CAIXA" }, "there is no column ID; did you mean id?"},
 		{"column", func(m *source.Mapping) { m.Table, m.Phone = "AVISO", "FONES" }, "there is no column FONES; did you mean FONE? (DB_COL_PHONE)"},
 		{"a table behind a link", func(m *source.Mapping) { m.Table = "longe" }, "the synonym means a table of another database, behind the link MATRIZ.WORLD, which is not supported; name that database in DB_DSN"},
 		{"a LONG", func(m *source.Mapping) {
-			m.Table, m.Params = "ERP.LONGO", []source.Column{{Place: pombo.Body, Name: "OBS"}}
+			m.Table, m.Params = "ERP.LONGO", []source.Param{{Slot: pombo.Body, Name: "OBS"}}
 		}, "OBS is of type LONG, which cannot be read as text in parts; map a column of VARCHAR2 or CLOB"},
-		{"a key of times", func(m *source.Mapping) { m.Table, m.ID = "ERP.DATAS", "DT" }, "DT is of type DATE; map one column of whole numbers"},
-		{"a status of bytes", func(m *source.Mapping) { m.Table, m.ID, m.Status = "ERP.DATAS", "FONE", "BIN" }, "BIN is of type RAW(8); map a column of NUMBER"},
+		{"a key of times", func(m *source.Mapping) { m.Table, m.RowKey = "ERP.DATAS", "DT" }, "DT is of type DATE; map one column of whole numbers"},
+		{"a status of bytes", func(m *source.Mapping) { m.Table, m.RowKey, m.Status = "ERP.DATAS", "FONE", "BIN" }, "BIN is of type RAW(8); map a column of NUMBER"},
 		{"a code that is no number", func(m *source.Mapping) { m.Table, m.Codes = "AVISO", []string{"X"} }, `ST holds numbers (NUMBER(1)) and the code "X" is none`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -325,7 +325,7 @@ func TestOracleNames(t *testing.T) {
 		})
 	}
 	m := small()
-	m.ID = "ID, EMPRESA"
+	m.RowKey = "ID, EMPRESA"
 	_, err := source.Open(t.Context(), source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: m})
 	wantError(t, err, `"ID, EMPRESA" is not one name; set DB_COL_ID`)
 }

@@ -25,7 +25,7 @@ import (
 // How a statement is sent, and why a pooler may stand in between, is told in
 // postgres_driver.go.
 type postgresDialect struct {
-	m      *mapping
+	m      *ParsedMapping
 	config *pgconn.Config
 	limits limits
 	// standby is whether the server took no writes when it was last asked.
@@ -43,7 +43,7 @@ func postgresAddress(dsn string) bool {
 		pairs && strings.IndexFunc(strings.TrimSpace(word), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) < 0
 }
 
-func newPostgres(o Options, m *mapping) (*postgresDialect, error) {
+func newPostgres(o Options, m *ParsedMapping) (*postgresDialect, error) {
 	address := o.URL
 	if address == "" {
 		address = o.DSN
@@ -56,7 +56,7 @@ func newPostgres(o Options, m *mapping) (*postgresDialect, error) {
 			// Without its name: a password with an @ and a ? in it can be taken for one.
 			said = fmt.Errorf("the address names a file that cannot be read: %w", file.Err)
 		}
-		return nil, &Error{ //nolint:gosec // the password is an example's
+		return nil, &TableError{ //nolint:gosec // the password is an example's
 			Op: "open the source", Permanent: true, Err: said,
 			Hint: "write DB_URL=postgres://user:password@host:5432/database?sslmode=require, with %40 for @ and %2F for / in the password",
 		}
@@ -83,21 +83,21 @@ func newPostgres(o Options, m *mapping) (*postgresDialect, error) {
 // write writes the texts.
 func (d *postgresDialect) write() {
 	m, table := d.m, d.table()
-	of := func(n name) string { return "t." + quoted(postgresFold(n)) }
-	id, status := of(m.id), of(m.status)
+	of := func(n Name) string { return "t." + Quote(postgresFold(n)) }
+	id, status := of(m.KeyName), of(m.StatusName)
 
 	columns := []string{id}
-	for _, v := range m.values {
-		text := of(v.name) + "::text"
-		if v.role == forSendAfter || v.role == forExpires {
+	for _, v := range m.Values {
+		text := of(v.Name) + "::text"
+		if v.Role == RoleSendAfter || v.Role == RoleExpires {
 			// JSON writes times in one way, with whole offsets; ::text as DateStyle says.
-			text = "to_json(" + of(v.name) + ") #>> '{}'"
+			text = "to_json(" + of(v.Name) + ") #>> '{}'"
 		}
 		columns = append(columns, fmt.Sprintf("left(%s, %d)", text, MaxText+1))
 	}
 	rows := fmt.Sprintf("SELECT %s FROM %s AS t WHERE ", strings.Join(columns, ", "), table)
 	page := func(from string) string {
-		return rows + fmt.Sprintf("%s = $1 AND %s %s%s ORDER BY %[2]s LIMIT $2", status, id, from, m.and())
+		return rows + fmt.Sprintf("%s = $1 AND %s %s%s ORDER BY %[2]s LIMIT $2", status, id, from, m.AndWhere())
 	}
 	d.rowText = rows + id + " = $1"
 	d.firstText, d.pageText = page("IS NOT NULL"), page("> $3")
@@ -105,19 +105,19 @@ func (d *postgresDialect) write() {
 
 	// The sub-selects are never run: they tell the server which type an array has.
 	var arrays []string
-	array := func(n name) {
+	array := func(n Name) {
 		arrays = append(arrays, fmt.Sprintf("coalesce($%d, (SELECT array_agg(%s) FROM %s AS t WHERE false))", len(arrays)+1, of(n), table))
 	}
-	array(m.id)
-	array(m.status)
+	array(m.KeyName)
+	array(m.StatusName)
 	var set, noop, names []string
-	for _, w := range m.writes {
-		array(w.name)
-		column, from := quoted(postgresFold(w.name)), fmt.Sprintf("j.c%d", len(names))
+	for _, w := range m.Writes {
+		array(w.Name)
+		column, from := Quote(postgresFold(w.Name)), fmt.Sprintf("j.c%d", len(names))
 		names = append(names, from[2:])
-		noop = append(noop, column+" = "+of(w.name))
-		if w.role == forMessageID || w.role == forSentAt { // what is not known leaves what is there
-			from = "coalesce(" + from + ", " + of(w.name) + ")"
+		noop = append(noop, column+" = "+of(w.Name))
+		if w.Role == RoleMessageID || w.Role == RoleSentAt { // what is not known leaves what is there
+			from = "coalesce(" + from + ", " + of(w.Name) + ")"
 		}
 		set = append(set, column+" = "+from)
 	}
@@ -129,28 +129,28 @@ func (d *postgresDialect) write() {
 
 // table writes the table's name as the mapping has it.
 func (d *postgresDialect) table() string {
-	parts := make([]string, len(d.m.table))
-	for i, n := range d.m.table {
-		parts[i] = quoted(postgresFold(n))
+	parts := make([]string, len(d.m.TableName))
+	for i, n := range d.m.TableName {
+		parts[i] = Quote(postgresFold(n))
 	}
 	return strings.Join(parts, ".")
 }
 
 // postgresFold returns a name as the catalog has it: what is not quoted is
 // turned into lower case, of ASCII letters only.
-func postgresFold(n name) string {
-	if n.exact {
-		return n.text
+func postgresFold(n Name) string {
+	if n.Exact {
+		return n.Text
 	}
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			r += 'a' - 'A'
 		}
 		return r
-	}, n.text)
+	}, n.Text)
 }
 
-func (d *postgresDialect) open() (*sql.DB, error) {
+func (d *postgresDialect) Open() (*sql.DB, error) {
 	db := sql.OpenDB(postgresConnector{d.config, d.limits})
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
@@ -162,38 +162,38 @@ func (d *postgresDialect) open() (*sql.DB, error) {
 // blankPadded reports whether a column fills its texts up with blanks.
 func blankPadded(declared string) bool { return strings.HasPrefix(declared, "character(") }
 
-func (d *postgresDialect) declared(l layout, n name) string {
-	for _, c := range l.columns {
-		if d.matches(n, c.name) {
-			return c.declared
+func (d *postgresDialect) declared(l Layout, n Name) string {
+	for _, c := range l.Columns {
+		if d.Matches(n, c.Name) {
+			return c.Declared
 		}
 	}
 	return ""
 }
 
-func (d *postgresDialect) page(_ layout, after any, limit int) query {
+func (d *postgresDialect) Page(_ Layout, after any, limit int) Query {
 	if after == nil {
-		return query{d.firstText, []any{d.m.Pending, strconv.Itoa(limit)}}
+		return Query{d.firstText, []any{d.m.Pending, strconv.Itoa(limit)}}
 	}
-	return query{d.pageText, []any{d.m.Pending, strconv.Itoa(limit), after}}
+	return Query{d.pageText, []any{d.m.Pending, strconv.Itoa(limit), after}}
 }
 
-func (d *postgresDialect) row(_ layout, key any) query { return query{d.rowText, []any{key}} }
+func (d *postgresDialect) Row(_ Layout, key any) Query { return Query{d.rowText, []any{key}} }
 
-func (d *postgresDialect) statuses(_ layout, keys []any) []query {
+func (d *postgresDialect) Statuses(_ Layout, keys []any) []Query {
 	var list postgresArray
 	for _, k := range keys {
 		list.add(k.(string))
 	}
-	return []query{{d.statusesText, []any{list.String()}}}
+	return []Query{{d.statusesText, []any{list.String()}}}
 }
 
-func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.Duration) change {
+func (d *postgresDialect) Settle(l Layout, batch []pombo.Settlement, wait time.Duration) Update {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.RowKey, b.RowKey) })
 
-	columns := make([]postgresArray, 2+len(d.m.writes))
+	columns := make([]postgresArray, 2+len(d.m.Writes))
 	for _, s := range batch {
 		columns[0].add(s.RowKey)
 		if code, ok := statusOf(l, s.Expected); ok {
@@ -201,36 +201,36 @@ func (d *postgresDialect) settle(l layout, batch []pombo.Settlement, wait time.D
 		} else {
 			columns[1].null() // no row has it
 		}
-		for i, w := range d.m.writes {
+		for i, w := range d.m.Writes {
 			to := &columns[2+i]
 			switch {
-			case w.role == forStatus:
+			case w.Role == RoleStatus:
 				code, _ := statusOf(l, s.Code) // what the column cannot hold is refused there
 				to.add(code)
-			case w.role == forMessageID && s.MessageID != "":
+			case w.Role == RoleMessageID && s.MessageID != "":
 				to.add(string(s.MessageID))
-			case w.role == forSentAt && !s.SentAt.IsZero():
-				to.add(d.sentAt(l, w.name, s.SentAt))
-			case w.role == forError && s.Error != "":
-				to.add(shorten(s.Error, d.declared(l, w.name)))
+			case w.Role == RoleSentAt && !s.SentAt.IsZero():
+				to.add(d.sentAt(l, w.Name, s.SentAt))
+			case w.Role == RoleError && s.Error != "":
+				to.add(shorten(s.Error, d.declared(l, w.Name)))
 			default:
 				to.null()
 			}
 		}
 	}
-	q := query{text: d.settleText}
+	q := Query{Text: d.settleText}
 	for i := range columns {
-		q.args = append(q.args, columns[i].String())
+		q.Args = append(q.Args, columns[i].String())
 	}
-	lock := &locking{wait: wait}
-	q.args = append(q.args, lock)
-	return change{q, lock}
+	lock := &RowLocks{Wait: wait}
+	q.Args = append(q.Args, lock)
+	return Update{q, lock}
 }
 
 // statusOf writes a code as the status column would. ok is false when it can
 // never hold it.
-func statusOf(l layout, code string) (text string, ok bool) {
-	if l.status != whole {
+func statusOf(l Layout, code string) (text string, ok bool) {
+	if l.Status != KindWhole {
 		return code, true
 	}
 	if n, err := strconv.ParseFloat(strings.TrimSpace(code), 64); err == nil {
@@ -241,7 +241,7 @@ func statusOf(l layout, code string) (text string, ok bool) {
 
 // sentAt writes a time: with its zone where the column keeps one, else as the
 // wall clock of the mapping's zone shows it.
-func (d *postgresDialect) sentAt(l layout, n name, at time.Time) string {
+func (d *postgresDialect) sentAt(l Layout, n Name, at time.Time) string {
 	at = at.In(d.m.Zone)
 	if strings.HasSuffix(d.declared(l, n), "with time zone") {
 		return at.Format("2006-01-02 15:04:05Z07:00")
@@ -260,16 +260,16 @@ func shorten(s, declared string) string {
 	return s
 }
 
-func (d *postgresDialect) probe() query {
+func (d *postgresDialect) Probe() Query {
 	if d.standby.Load() {
-		return query{text: d.standbyText}
+		return Query{Text: d.standbyText}
 	}
-	return query{text: d.probeText}
+	return Query{Text: d.probeText}
 }
 
-func (d *postgresDialect) keyArg(l layout, key string) (any, bool) {
-	switch declared := d.declared(l, d.m.id); l.key {
-	case whole:
+func (d *postgresDialect) KeyArg(l Layout, key string) (any, bool) {
+	switch declared := d.declared(l, d.m.KeyName); l.RowKey {
+	case KindWhole:
 		bits := map[string]int{"smallint": 16, "integer": 32, "bigint": 64}[declared]
 		if bits == 0 { // numeric takes as many digits as it gets
 			number, ok := wholeNumber(key)
@@ -277,33 +277,33 @@ func (d *postgresDialect) keyArg(l layout, key string) (any, bool) {
 		}
 		n, err := strconv.ParseInt(key, 10, bits)
 		return key, err == nil && strconv.FormatInt(n, 10) == key
-	case words:
-		return key, wordsKey(key) && (!blankPadded(declared) || !strings.HasSuffix(key, " "))
-	case uuid:
-		_, ok := uuidKey(key)
+	case KindText:
+		return key, ValidTextKey(key) && (!blankPadded(declared) || !strings.HasSuffix(key, " "))
+	case KindUUID:
+		_, ok := ParseUUIDKey(key)
 		return key, ok
 	default:
 		return nil, false
 	}
 }
 
-func (d *postgresDialect) keyText(l layout, v any) (string, error) {
+func (d *postgresDialect) KeyText(l Layout, v any) (string, error) {
 	key, ok := v.(string)
 	if !ok {
 		return "", errors.New("a row has no key; map a column that is NOT NULL (DB_COL_ID)")
 	}
-	if l.key == whole {
+	if l.RowKey == KindWhole {
 		n, ok := wholeNumber(key)
 		if !ok {
-			return "", fmt.Errorf("a key is a number with a fraction or of more than %d digits; store it as text", maxKey)
+			return "", fmt.Errorf("a key is a number with a fraction or of more than %d digits; store it as text", MaxRowKey)
 		}
 		return n, nil
 	}
-	if blankPadded(d.declared(l, d.m.id)) {
+	if blankPadded(d.declared(l, d.m.KeyName)) {
 		key = strings.TrimRight(key, " ")
 	}
-	if !wordsKey(key) {
-		return "", errWordsKey
+	if !ValidTextKey(key) {
+		return "", ErrTextKey
 	}
 	return key, nil
 }
@@ -313,7 +313,7 @@ func (d *postgresDialect) keyText(l layout, v any) (string, error) {
 func wholeNumber(s string) (string, bool) {
 	n, fraction, _ := strings.Cut(s, ".")
 	digits := strings.TrimPrefix(n, "-")
-	ok := strings.Trim(fraction, "0") == "" && len(n) <= maxKey && digits != "" && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || n == "0")
+	ok := strings.Trim(fraction, "0") == "" && len(n) <= MaxRowKey && digits != "" && strings.Trim(digits, "0123456789") == "" && (digits[0] != '0' || n == "0")
 	return n, ok
 }
 

@@ -20,46 +20,46 @@ const (
 		"WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1"
 )
 
-func (d *postgresDialect) matches(n name, column string) bool {
+func (d *postgresDialect) Matches(n Name, column string) bool {
 	return strings.Trim(column, `"`) == postgresFold(n)
 }
 
-func (d *postgresDialect) columns(ctx context.Context, t *Table) ([]column, error) {
+func (d *postgresDialect) Columns(ctx context.Context, t *Table) ([]Column, error) {
 	op := "read the columns of " + d.m.Table
-	var columns []column
-	_, err := t.each(ctx, op, query{postgresColumns, []any{d.table()}}, func(v []any) {
-		columns = append(columns, column{name: text(v[0]), declared: text(v[1]), required: text(v[2]) == "t", computed: text(v[3]) == "t"})
-		d.standby.Store(text(v[4]) == "on")
+	var columns []Column
+	_, err := t.each(ctx, op, Query{postgresColumns, []any{d.table()}}, func(v []any) {
+		columns = append(columns, Column{Name: Text(v[0]), Declared: Text(v[1]), NotNull: Text(v[2]) == "t", Computed: Text(v[3]) == "t"})
+		d.standby.Store(Text(v[4]) == "on")
 	})
 	if err != nil || len(columns) > 0 {
 		return columns, err
 	}
 	var tables []string
-	if _, err := t.each(ctx, op, query{text: postgresTables}, func(v []any) { tables = append(tables, text(v[0])) }); err != nil {
+	if _, err := t.each(ctx, op, Query{Text: postgresTables}, func(v []any) { tables = append(tables, Text(v[0])) }); err != nil {
 		return nil, err
 	}
-	hint := nearest(d.m.Table, tables)
+	hint := Nearest(d.m.Table, tables)
 	// One of the same name in a schema that is not searched is what was meant.
-	wanted := "." + postgresFold(d.m.table[len(d.m.table)-1])
+	wanted := "." + postgresFold(d.m.TableName[len(d.m.TableName)-1])
 	if i := slices.IndexFunc(tables, func(s string) bool { return strings.HasSuffix(strings.ReplaceAll(s, `"`, ""), wanted) }); i >= 0 {
 		hint = "did you mean " + tables[i] + "?"
 	}
-	return nil, &Error{Op: op, Permanent: true, Err: fmt.Errorf("the database %s has no such table or view", d.config.Database), Hint: hint + " (" + string(forTable) + ")"}
+	return nil, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("the database %s has no such table or view", d.config.Database), Hint: hint + " (" + string(RoleTable) + ")"}
 }
 
-func (d *postgresDialect) kinds(_ context.Context, t *Table, key, status column) (kinds, error) {
-	k := kinds{key: postgresKind(key.declared), status: postgresKind(status.declared)}
+func (d *postgresDialect) Kinds(_ context.Context, t *Table, key, status Column) (Kinds, error) {
+	k := Kinds{RowKey: postgresKind(key.Declared), Status: postgresKind(status.Declared)}
 	var problems []error
-	if k.key == unknown {
-		problems = append(problems, t.wrong(forID, fmt.Sprintf("%s is of type %s", key.name, key.declared), "map a key of whole numbers, of text or of UUIDs"))
+	if k.RowKey == KindUnknown {
+		problems = append(problems, t.wrong(RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared), "map a key of whole numbers, of text or of UUIDs"))
 	}
-	switch status.declared {
+	switch status.Declared {
 	case "real", "double precision":
-		k.status = whole
+		k.Status = KindWhole
 	case "boolean":
 		for _, code := range append([]string{d.m.Pending}, d.m.Codes...) {
 			if code != "true" && code != "false" {
-				problems = append(problems, t.wrong(forStatus, fmt.Sprintf("%s is of type boolean and the code %q is neither true nor false", status.name, code),
+				problems = append(problems, t.wrong(RoleStatus, fmt.Sprintf("%s is of type boolean and the code %q is neither true nor false", status.Name, code),
 					"correct the STATUS_ settings or map another column"))
 			}
 		}
@@ -68,28 +68,28 @@ func (d *postgresDialect) kinds(_ context.Context, t *Table, key, status column)
 }
 
 // postgresKind tells what a column holds from its type, as format_type writes it.
-func postgresKind(declared string) kind {
+func postgresKind(declared string) Kind {
 	base, _, _ := strings.Cut(declared, "(")
 	switch base[strings.LastIndexByte(base, '.')+1:] { // citext may be in a schema
 	case "smallint", "integer", "bigint", "numeric":
-		return whole
+		return KindWhole
 	case "text", "character varying", "character", "citext", "name":
-		return words
+		return KindText
 	case "uuid":
-		return uuid
+		return KindUUID
 	}
-	return unknown
+	return KindUnknown
 }
 
 // learned is always so: the texts leave the types to the database.
-func (d *postgresDialect) learned() bool { return true }
+func (d *postgresDialect) Final() bool { return true }
 
-func (d *postgresDialect) statements() []Statement {
+func (d *postgresDialect) List() []Statement {
 	var results []string
-	for i, w := range d.m.writes {
-		results = append(results, fmt.Sprintf("$%d = %s", i+3, map[role]string{
-			forStatus: "new statuses", forMessageID: "message ids", forSentAt: "times", forError: "errors",
-		}[w.role]))
+	for i, w := range d.m.Writes {
+		results = append(results, fmt.Sprintf("$%d = %s", i+3, map[Role]string{
+			RoleStatus: "new statuses", RoleMessageID: "message ids", RoleSentAt: "times", RoleError: "errors",
+		}[w.Role]))
 	}
 	return []Statement{
 		{"with each statement, in the same message and for that statement alone: limits of time, unless the database sets its own ($1 = for the statement, $2 = for waiting for a lock, in milliseconds)", postgresLimits},
@@ -112,52 +112,52 @@ func (d *postgresDialect) statements() []Statement {
 }
 
 // user is the account, as a GRANT names it.
-func (d *postgresDialect) user() string { return quoted(strings.ReplaceAll(d.config.User, `"`, `""`)) }
+func (d *postgresDialect) user() string { return Quote(strings.ReplaceAll(d.config.User, `"`, `""`)) }
 
 // grants are the rights that the work needs.
 func (d *postgresDialect) grants() []string {
 	var read, write []string
 	seen := map[string]bool{}
-	for _, v := range d.m.mapped() {
-		if c := quoted(postgresFold(v.name)); !seen[c] {
+	for _, v := range d.m.Mapped() {
+		if c := Quote(postgresFold(v.Name)); !seen[c] {
 			seen[c] = true
 			read = append(read, c)
 		}
 	}
-	for _, w := range d.m.writes {
-		write = append(write, quoted(postgresFold(w.name)))
+	for _, w := range d.m.Writes {
+		write = append(write, Quote(postgresFold(w.Name)))
 	}
 	user := d.user()
 	grants := []string{fmt.Sprintf("GRANT SELECT (%s), UPDATE (%s) ON %s TO %s", strings.Join(read, ", "), strings.Join(write, ", "), d.table(), user)}
-	if len(d.m.table) > 1 {
-		grants = append(grants, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", quoted(postgresFold(d.m.table[0])), user))
+	if len(d.m.TableName) > 1 {
+		grants = append(grants, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", Quote(postgresFold(d.m.TableName[0])), user))
 	}
 	return grants
 }
 
-func (d *postgresDialect) advice() []Statement {
+func (d *postgresDialect) Advice() []Statement {
 	m := d.m
 	pending, codeType := "'"+strings.ReplaceAll(m.Pending, "'", "''")+"'", "text"
-	if _, ok := wholeKey(m.Pending); ok {
+	if _, ok := ParseWholeKey(m.Pending); ok {
 		codeType = "smallint"
 	}
-	id := quoted(postgresFold(m.id))
-	columns, seen := []string{id + " bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"}, map[string]bool{postgresFold(m.id): true}
-	for _, v := range m.mapped()[1:] {
-		if n := postgresFold(v.name); !seen[n] {
+	id := Quote(postgresFold(m.KeyName))
+	columns, seen := []string{id + " bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"}, map[string]bool{postgresFold(m.KeyName): true}
+	for _, v := range m.Mapped()[1:] {
+		if n := postgresFold(v.Name); !seen[n] {
 			seen[n] = true
-			columns = append(columns, quoted(n)+" "+map[role]string{
-				forStatus: codeType + " NOT NULL DEFAULT " + pending, forPriority: "smallint",
-				forSendAfter: "timestamptz", forExpires: "timestamptz", forSentAt: "timestamptz", forMessageID: "uuid",
-				forPhone: "text", forParam: "text", forTemplate: "text", forError: "text",
-			}[v.role])
+			columns = append(columns, Quote(n)+" "+map[Role]string{
+				RoleStatus: codeType + " NOT NULL DEFAULT " + pending, RolePriority: "smallint",
+				RoleSendAfter: "timestamptz", RoleExpires: "timestamptz", RoleSentAt: "timestamptz", RoleMessageID: "uuid",
+				RolePhone: "text", RoleParam: "text", RoleTemplate: "text", RoleError: "text",
+			}[v.Role])
 		}
 	}
-	last := postgresFold(m.table[len(m.table)-1])
+	last := postgresFold(m.TableName[len(m.TableName)-1])
 	advice := []Statement{
 		{
 			"an index of the pending rows alone: it stays small however many rows are finished. CONCURRENTLY keeps the table in use meanwhile",
-			fmt.Sprintf("CREATE INDEX CONCURRENTLY %s ON %s (%s) WHERE %s = %s", quoted(last+"_pending"), d.table(), id, quoted(postgresFold(m.status)), pending),
+			fmt.Sprintf("CREATE INDEX CONCURRENTLY %s ON %s (%s) WHERE %s = %s", Quote(last+"_pending"), d.table(), id, Quote(postgresFold(m.StatusName)), pending),
 		},
 		{"a sample table", fmt.Sprintf("CREATE TABLE %s (%s)", d.table(), strings.Join(columns, ", "))},
 	}

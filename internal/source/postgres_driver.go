@@ -117,9 +117,9 @@ const attempts = 5
 // bounds.
 func (c *postgresConn) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
 	limits := c.limits
-	args, locking := cutLocking(args)
-	if locking.wait > 0 {
-		limits.lock = locking.wait
+	args, locking := CutRowLocks(args)
+	if locking.Wait > 0 {
+		limits.lock = locking.Wait
 	}
 	values := make([][]byte, len(args))
 	for i, a := range args {

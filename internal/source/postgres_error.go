@@ -83,7 +83,7 @@ const (
 
 // meaning is what a code means and what to do about it.
 type meaning struct {
-	class class
+	class Class
 	says  string
 	hint  string
 }
@@ -92,66 +92,66 @@ type meaning struct {
 // their first two characters the classes of the others.
 var postgresCodes = map[string]meaning{
 	// The row. The sentence is what the row is refused with.
-	"09": {refused, "a trigger of the table refuses the change", ""},
-	"21": {refused, "the database finds several rows where there must be one", ""},
-	"22": {refused, "a new value does not fit its column", ""},
-	"23": {refused, "a constraint of the table refuses the change", ""},
-	"27": {refused, "a trigger of the table refuses the change", ""},
-	"38": {refused, "a function of the table refuses the change", ""},
-	"39": {refused, "a function of the table refuses the change", ""},
-	"44": {refused, "the view does not show the row with its new status (WITH CHECK OPTION)", ""},
-	"P0": {refused, "a trigger of the table refuses the change", ""},
+	"09": {Refused, "a trigger of the table refuses the change", ""},
+	"21": {Refused, "the database finds several rows where there must be one", ""},
+	"22": {Refused, "a new value does not fit its column", ""},
+	"23": {Refused, "a constraint of the table refuses the change", ""},
+	"27": {Refused, "a trigger of the table refuses the change", ""},
+	"38": {Refused, "a function of the table refuses the change", ""},
+	"39": {Refused, "a function of the table refuses the change", ""},
+	"44": {Refused, "the view does not show the row with its new status (WITH CHECK OPTION)", ""},
+	"P0": {Refused, "a trigger of the table refuses the change", ""},
 
-	"22001": {refused, "a new value is too long for its column", ""},
-	"22003": {refused, "a written column is too small for the new number", ""},
-	"22007": {refused, "a written column takes no such time", ""},
-	"22P02": {refused, "a column is of another type than the new value or code", ""},
-	"22P05": {refused, "a new value has characters that the database's encoding lacks", ""},
-	"23502": {refused, "a written column may not be empty (NOT NULL)", ""},
-	"23503": {refused, "a foreign key of the table does not know the new code", ""},
-	"23505": {refused, "a unique index does not take the new values twice", ""},
-	"23514": {refused, "a CHECK of the table refuses the new values", ""},
+	"22001": {Refused, "a new value is too long for its column", ""},
+	"22003": {Refused, "a written column is too small for the new number", ""},
+	"22007": {Refused, "a written column takes no such time", ""},
+	"22P02": {Refused, "a column is of another type than the new value or code", ""},
+	"22P05": {Refused, "a new value has characters that the database's encoding lacks", ""},
+	"23502": {Refused, "a written column may not be empty (NOT NULL)", ""},
+	"23503": {Refused, "a foreign key of the table does not know the new code", ""},
+	"23505": {Refused, "a unique index does not take the new values twice", ""},
+	"23514": {Refused, "a CHECK of the table refuses the new values", ""},
 
 	// Waiting helps.
-	"08": {away, "the connection to the database broke", ""},
-	"40": {away, "the database undid the statement because of another transaction", ""},
-	"53": {away, "the database lacks memory or other means", ""},
-	"57": {away, "the database ended the connection", ""},
-	"58": {away, "the database's machine reports a fault", "see the database's log"},
-	"XX": {away, "the database reports a fault of its own", "see the database's log"},
+	"08": {Transient, "the connection to the database broke", ""},
+	"40": {Transient, "the database undid the statement because of another transaction", ""},
+	"53": {Transient, "the database lacks memory or other means", ""},
+	"57": {Transient, "the database ended the connection", ""},
+	"58": {Transient, "the database's machine reports a fault", "see the database's log"},
+	"XX": {Transient, "the database reports a fault of its own", "see the database's log"},
 
-	"08P01":              {away, "the database, or a pooler before it, refuses the connection", "see the pooler's log: it may not know the database or the user of DB_URL"},
-	serializationFailure: {away, "the row was changed by somebody else at the same moment, again and again", ""},
-	deadlockDetected:     {away, "somebody else locks the same rows in another order, again and again", ""},
-	"53300":              {away, "the database has no free connection", "raise max_connections or the account's CONNECTION LIMIT, or end what holds the others"},
-	"55006":              {away, "the table is in use by something that lets nobody else in", ""},
-	"55P03":              {busy, "somebody holds a lock on the table or on a row", "end the transaction that holds it (pg_stat_activity shows it); it is tried again by itself"},
-	"57014":              {away, "the database ended the statement before it was done", "see whether the table lacks an index (pombo sql suggests one), somebody holds a lock on it, or statement_timeout is short"},
-	"57P01":              {away, "the database is being stopped", ""},
-	"57P02":              {away, "the database has crashed and recovers", ""},
-	"57P03":              {away, "the database is starting, stopping or recovering", ""},
+	"08P01":              {Transient, "the database, or a pooler before it, refuses the connection", "see the pooler's log: it may not know the database or the user of DB_URL"},
+	serializationFailure: {Transient, "the row was changed by somebody else at the same moment, again and again", ""},
+	deadlockDetected:     {Transient, "somebody else locks the same rows in another order, again and again", ""},
+	"53300":              {Transient, "the database has no free connection", "raise max_connections or the account's CONNECTION LIMIT, or end what holds the others"},
+	"55006":              {Transient, "the table is in use by something that lets nobody else in", ""},
+	"55P03":              {Locked, "somebody holds a lock on the table or on a row", "end the transaction that holds it (pg_stat_activity shows it); it is tried again by itself"},
+	"57014":              {Transient, "the database ended the statement before it was done", "see whether the table lacks an index (pombo sql suggests one), somebody holds a lock on it, or statement_timeout is short"},
+	"57P01":              {Transient, "the database is being stopped", ""},
+	"57P02":              {Transient, "the database has crashed and recovers", ""},
+	"57P03":              {Transient, "the database is starting, stopping or recovering", ""},
 
 	// A person must mend it.
-	"0A": {person, "the database cannot do that with this table or view", "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"},
-	"25": {person, "the database does not allow it in this transaction", ""},
-	"28": {person, "the database does not let this user in from here", "see pg_hba.conf, sslmode in DB_URL, and whether the role may log in"},
-	"42": {person, "the database does not understand the statement", "compare the mapping with the table, its triggers and its views (pombo sql)"},
-	"55": {person, "the table or view is not in a state to be changed", ""},
+	"0A": {Permanent, "the database cannot do that with this table or view", "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"},
+	"25": {Permanent, "the database does not allow it in this transaction", ""},
+	"28": {Permanent, "the database does not let this user in from here", "see pg_hba.conf, sslmode in DB_URL, and whether the role may log in"},
+	"42": {Permanent, "the database does not understand the statement", "compare the mapping with the table, its triggers and its views (pombo sql)"},
+	"55": {Permanent, "the table or view is not in a state to be changed", ""},
 
-	"25006": {person, "the server is a read-only standby, or its database is set to read-only", "name the primary in DB_URL, or all servers and target_session_attrs=read-write"},
-	"28P01": {person, "the database refuses the password", "correct the user and the password in DB_URL"},
-	"3D000": {person, "the server has no such database", "correct the database in DB_URL"},
-	"3F000": {person, "the database has no such schema", "correct DB_TABLE"},
-	"42501": {person, "the account lacks a right", ""}, // explain adds the GRANT
-	"42703": {person, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
-	"428C9": {person, "a written column is computed by the database", "map another column"},
-	"42809": {person, "this kind of table or view cannot be changed", "map the table itself (DB_TABLE)"},
-	"42883": {person, "a column is of a type that cannot be compared with others of it", "map another column"},
-	"42P01": {person, "a table or view is missing, the mapped one or one that a trigger of it uses", "see DB_TABLE and the table's triggers"},
-	"53100": {person, "the database's disk is full", "make room on the database's disk"},
-	"55000": {person, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"},
-	"XX001": {person, "the table is damaged", "restore it from a copy"},
-	"XX002": {person, "an index of the table is damaged", "REINDEX the table"},
+	"25006": {Permanent, "the server is a read-only standby, or its database is set to read-only", "name the primary in DB_URL, or all servers and target_session_attrs=read-write"},
+	"28P01": {Permanent, "the database refuses the password", "correct the user and the password in DB_URL"},
+	"3D000": {Permanent, "the server has no such database", "correct the database in DB_URL"},
+	"3F000": {Permanent, "the database has no such schema", "correct DB_TABLE"},
+	"42501": {Permanent, "the account lacks a right", ""}, // explain adds the GRANT
+	"42703": {Permanent, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
+	"428C9": {Permanent, "a written column is computed by the database", "map another column"},
+	"42809": {Permanent, "this kind of table or view cannot be changed", "map the table itself (DB_TABLE)"},
+	"42883": {Permanent, "a column is of a type that cannot be compared with others of it", "map another column"},
+	"42P01": {Permanent, "a table or view is missing, the mapped one or one that a trigger of it uses", "see DB_TABLE and the table's triggers"},
+	"53100": {Permanent, "the database's disk is full", "make room on the database's disk"},
+	"55000": {Permanent, "the view cannot be changed", "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"},
+	"XX001": {Permanent, "the table is damaged", "restore it from a copy"},
+	"XX002": {Permanent, "an index of the table is damaged", "REINDEX the table"},
 }
 
 func (e *postgresError) meaning() meaning {
@@ -168,31 +168,31 @@ func (e *postgresError) meaning() meaning {
 			return postgresCodes["P0"]
 		}
 	}
-	return meaning{person, "the database refuses the statement", "see the database's log"}
+	return meaning{Permanent, "the database refuses the statement", "see the database's log"}
 }
 
-func (d *postgresDialect) explain(err error) verdict {
+func (d *postgresDialect) Explain(err error) Explanation {
 	if e, ok := errors.AsType[*postgresError](err); ok {
 		m := e.meaning()
-		v := verdict{class: m.class, hint: m.hint}
+		v := Explanation{Class: m.class, Hint: m.hint}
 		switch {
-		case m.class == refused:
-			v.detail = e.Error()
+		case m.class == Refused:
+			v.Detail = e.Error()
 			if e.constraint != "" {
-				v.detail += ": " + e.constraint
+				v.Detail += ": " + e.constraint
 			}
 		case e.code == "42501":
-			v.hint = "as the table's owner run " + strings.Join(d.grants(), "; ")
+			v.Hint = "as the table's owner run " + strings.Join(d.grants(), "; ")
 		}
 		return v
 	}
 	if e, ok := errors.AsType[*unreachableError](err); ok {
 		return e.verdict()
 	}
-	return verdict{class: away}
+	return Explanation{Class: Transient}
 }
 
-func (e *unreachableError) verdict() verdict {
+func (e *unreachableError) verdict() Explanation {
 	var (
 		untrusted *x509.UnknownAuthorityError
 		badName   *x509.HostnameError
@@ -202,13 +202,13 @@ func (e *unreachableError) verdict() verdict {
 	)
 	switch text := e.Error(); {
 	case errors.As(e, &untrusted), errors.As(e, &badName), errors.As(e, &invalid), strings.Contains(text, "x509:"):
-		return verdict{class: person, hint: "give the server's certificate authority with sslrootcert in DB_URL, and the name that its certificate has"}
+		return Explanation{Class: Permanent, Hint: "give the server's certificate authority with sslrootcert in DB_URL, and the name that its certificate has"}
 	case strings.Contains(text, "refused TLS"), strings.Contains(text, "tls:"):
-		return verdict{class: person, hint: "the server has no TLS as sslmode in DB_URL wants it"}
+		return Explanation{Class: Permanent, Hint: "the server has no TLS as sslmode in DB_URL wants it"}
 	case errors.As(e, &dns):
-		return verdict{class: away, hint: "see whether the host in DB_URL is written correctly"}
+		return Explanation{Class: Transient, Hint: "see whether the host in DB_URL is written correctly"}
 	case errors.As(e, &refusal) && refusal.Op == "dial", strings.HasPrefix(text, "no connection"):
-		return verdict{class: away, hint: "see whether the database runs and DB_URL names its host and port; it is tried again by itself"}
+		return Explanation{Class: Transient, Hint: "see whether the database runs and DB_URL names its host and port; it is tried again by itself"}
 	}
-	return verdict{class: away}
+	return Explanation{Class: Transient}
 }

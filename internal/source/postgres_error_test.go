@@ -185,7 +185,7 @@ func TestPostgresServersWordsStayIn(t *testing.T) {
 		table := at(t, dsn, simple())
 		for _, cause := range []error{said, fmt.Errorf("x: %w", said), errors.Join(errors.New("x"), said)} {
 			err := table.fail(t.Context(), "try", postgresFault(cause))
-			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", errors.Unwrap(err)), table.d.explain(postgresFault(cause)).detail} {
+			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", errors.Unwrap(err)), table.d.Explain(postgresFault(cause)).Detail} {
 				if strings.Contains(text, "Maria") {
 					t.Errorf("%s: the error gives the server's words away: %s", code, text)
 				}
@@ -201,9 +201,9 @@ func TestPostgresServersWordsStayIn(t *testing.T) {
 }
 
 func TestPostgresMeaning(t *testing.T) {
-	for code, want := range map[string]class{
-		"22026": refused, "23P01": refused, "P0001": refused, "Z9001": refused, "55P04": person, "57P05": away, "40002": away,
-		"F0000": person, "": person, "HV000": person, "72000": refused, "08006": away, "53400": away, "58030": away,
+	for code, want := range map[string]Class{
+		"22026": Refused, "23P01": Refused, "P0001": Refused, "Z9001": Refused, "55P04": Permanent, "57P05": Transient, "40002": Transient,
+		"F0000": Permanent, "": Permanent, "HV000": Permanent, "72000": Refused, "08006": Transient, "53400": Transient, "58030": Transient,
 	} {
 		if got := (&postgresError{code: code}).meaning().class; got != want {
 			t.Errorf("class of %q = %d, want %d", code, got, want)

@@ -19,39 +19,39 @@ const (
 	postgresExpiry  = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') END, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM pg_catalog.pg_roles WHERE rolname = session_user"
 )
 
-func (d *postgresDialect) aspects() []Aspect { return []Aspect{Index, Plan, Charset, Clock, Password} }
+func (d *postgresDialect) Diagnostics() []Diagnostic { return []Diagnostic{DiagnosticIndex, DiagnosticPlan, DiagnosticCharset, DiagnosticClock, DiagnosticPassword} }
 
 // planText asks for the plan alone: without ANALYZE nothing is run.
 func (d *postgresDialect) planText() string { return "EXPLAIN " + d.firstText }
 
-func (d *postgresDialect) examine(ctx context.Context, t *Table, l layout, a Aspect) (Remark, error) {
-	op := t.examineOp(a)
+func (d *postgresDialect) Inspect(ctx context.Context, t *Table, l Layout, a Diagnostic) (Inspection, error) {
+	op := t.inspectOp(a)
 	switch a {
-	case Index:
-		var all []index
-		_, err := t.each(ctx, op, query{postgresIndexes, []any{d.table()}}, func(v []any) {
-			all = append(all, index{name: text(v[0]), first: text(v[1]), where: text(v[2])})
+	case DiagnosticIndex:
+		var all []Index
+		_, err := t.each(ctx, op, Query{postgresIndexes, []any{d.table()}}, func(v []any) {
+			all = append(all, Index{Name: Text(v[0]), FirstColumn: Text(v[1]), Where: Text(v[2])})
 		})
 		return t.indexed(all), err
-	case Plan:
+	case DiagnosticPlan:
 		var lines []string
-		_, err := t.each(ctx, op, query{d.planText(), d.page(l, nil, 1).args}, func(v []any) { lines = append(lines, text(v[0])) })
+		_, err := t.each(ctx, op, Query{d.planText(), d.Page(l, nil, 1).Args}, func(v []any) { lines = append(lines, Text(v[0])) })
 		steps, slow := postgresSteps(lines)
 		return planned(steps, slow), err
-	case Charset:
+	case DiagnosticCharset:
 		charset, _, err := t.one(ctx, op, postgresCharset)
 		return postgresKeeps(charset), err
-	case Clock:
+	case DiagnosticClock:
 		begun := time.Now()
 		utc, local, err := t.one(ctx, op, postgresClock)
 		if err != nil {
-			return Remark{}, err
+			return Inspection{}, err
 		}
 		return t.timed(l, utc, local, begun, time.Now())
 	default: // Password
 		at, now, err := t.one(ctx, op, postgresExpiry)
 		if err != nil {
-			return Remark{}, err
+			return Inspection{}, err
 		}
 		return expiring(at, now, "ALTER ROLE "+d.user()+" VALID UNTIL 'infinity' keeps it")
 	}
@@ -78,17 +78,17 @@ func postgresSteps(lines []string) (steps []string, slow bool) {
 }
 
 // postgresKeeps judges the encoding in which texts are kept.
-func postgresKeeps(encoding string) Remark {
+func postgresKeeps(encoding string) Inspection {
 	switch {
 	case encoding == "UTF8":
-		return Remark{What: "texts are kept in UTF8"}
+		return Inspection{Message: "texts are kept in UTF8"}
 	case slices.Contains([]string{"LATIN1", "LATIN9", "WIN1252"}, encoding):
-		return Remark{What: fmt.Sprintf("texts are kept in %s: accents, but no emoji", encoding)}
+		return Inspection{Message: fmt.Sprintf("texts are kept in %s: accents, but no emoji", encoding)}
 	case encoding == "SQL_ASCII":
-		return Remark{
-			What: "the database does not know in which encoding its texts are (SQL_ASCII)",
+		return Inspection{
+			Message: "the database does not know in which encoding its texts are (SQL_ASCII)",
 			Hint: "see to it that all who fill the table write UTF-8: rows with other accents are not taken in",
 		}
 	}
-	return Remark{What: "texts are kept in " + encoding, Hint: "see whether it has the accents of your language: a row whose change has others is refused"}
+	return Inspection{Message: "texts are kept in " + encoding, Hint: "see whether it has the accents of your language: a row whose change has others is refused"}
 }

@@ -172,7 +172,7 @@ func TestPostgresTypes(t *testing.T) {
 				t.Fatalf("statuses = %v, %v", found, err)
 			}
 			for k, s := range found {
-				if !sameCode(s, c.sent) {
+				if !SameCode(s, c.sent) {
 					t.Errorf("status of %s = %q, want %q", k, s, c.sent)
 				}
 			}
@@ -186,9 +186,9 @@ func TestPostgresKeysThatNoRowCanHave(t *testing.T) {
 		"smallint":   {"32768", "1.0", "01", "+1", "x", "-0"},
 		"integer":    {"2147483648", "1e3"},
 		"bigint":     {"9223372036854775808"},
-		"numeric(3)": {"1000", "1.0", "00", "-", "NaN", "Infinity", strings.Repeat("9", maxKey+1)},
+		"numeric(3)": {"1000", "1.0", "00", "-", "NaN", "Infinity", strings.Repeat("9", MaxRowKey+1)},
 		"char(3)":    {"a ", "abcd", "a\x00"},
-		"text":       {"\xff", strings.Repeat("x", maxKey+1)},
+		"text":       {"\xff", strings.Repeat("x", MaxRowKey+1)},
 		"uuid":       {"0A000000-0000-4000-8000-000000000001", "0a000000000040008000000000000001", "x"},
 	} {
 		dsn, _ := company(t, postgresTable(declared, "integer"))
@@ -382,8 +382,8 @@ func TestPostgresQuotedNames(t *testing.T) {
 	do(t, owner, `CREATE TABLE "Fila de Avisos" ("Nº" int PRIMARY KEY, "select" text, "a;b'$1" text, "situaÇÃo" text)`,
 		`INSERT INTO "Fila de Avisos" VALUES (1, '11', 'Olá', 'N')`)
 	table := at(t, Postgres.Server(t).DSN("postgres"), Mapping{ // nothing but the name leads there
-		Table: strings.ToUpper(schema) + `."Fila de Avisos"`, ID: `"Nº"`, Phone: "SELECT", Status: "SITUAÇÃO", Pending: "N",
-		Params: []Column{{pombo.Body, `"a;b'$1"`}},
+		Table: strings.ToUpper(schema) + `."Fila de Avisos"`, RowKey: `"Nº"`, Phone: "SELECT", Status: "SITUAÇÃO", Pending: "N",
+		Params: []Param{{pombo.Body, `"a;b'$1"`}},
 	})
 	if err := table.Check(t.Context()); err != nil {
 		t.Fatal(err)
@@ -416,9 +416,9 @@ func TestPostgresPlans(t *testing.T) {
 			for _, k := range keys {
 				args = append(args, k)
 			}
-			queries := map[string]query{
-				"first": d.page(l, nil, 100), "page": d.page(l, keys[50], 100),
-				"statuses": d.statuses(l, args)[0], "settle": d.settle(l, move("1", "2", keys...), time.Second).query,
+			queries := map[string]Query{
+				"first": d.Page(l, nil, 100), "page": d.Page(l, keys[50], 100),
+				"statuses": d.Statuses(l, args)[0], "settle": d.Settle(l, move("1", "2", keys...), time.Second).Query,
 			}
 			check := func(when string) {
 				t.Helper()
@@ -447,10 +447,10 @@ func TestPostgresPlans(t *testing.T) {
 
 // planOf asks over the table's own connection, as the plan depends on how the
 // arguments travel.
-func planOf(t *testing.T, table *Table, q query) string {
+func planOf(t *testing.T, table *Table, q Query) string {
 	t.Helper()
 	var lines []string
-	if _, err := table.each(t.Context(), "explain", query{"EXPLAIN " + q.text, q.args}, func(v []any) { lines = append(lines, text(v[0])) }); err != nil {
+	if _, err := table.each(t.Context(), "explain", Query{"EXPLAIN " + q.Text, q.Args}, func(v []any) { lines = append(lines, Text(v[0])) }); err != nil {
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
@@ -505,8 +505,8 @@ func TestPostgresLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	results(t, table, move("1", "2", "1", "2", "3"))
-	for _, a := range table.Aspects() {
-		if _, err := table.Examine(t.Context(), a); err != nil {
+	for _, a := range table.Diagnostics() {
+		if _, err := table.Inspect(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
 	}

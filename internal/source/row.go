@@ -14,12 +14,12 @@ import (
 
 // maxKey is the longest key in bytes. No sane key is longer, and every key is
 // kept in the ledger for good.
-const maxKey = 512
+const MaxRowKey = 512
 
 // reader turns the rows of one call of Page into pombo.Row.
 type reader struct {
 	t      *Table
-	layout layout
+	layout Layout
 	rows   []pombo.Row
 	last   any // the key of the last row read, as the driver gave it
 
@@ -31,10 +31,10 @@ type reader struct {
 func (r *reader) read(values []any) {
 	m := r.t.m
 	r.last = values[0]
-	key, err := r.t.d.keyText(r.layout, values[0])
+	key, err := r.t.d.KeyText(r.layout, values[0])
 	if err != nil {
 		r.kept = false
-		r.t.report(pombo.RowProblem{Column: m.ID, Message: err.Error()})
+		r.t.report(pombo.RowProblem{Column: m.RowKey, Message: err.Error()})
 		return
 	}
 	// Equal keys follow each other. Neither row may be taken: settling one would
@@ -44,7 +44,7 @@ func (r *reader) read(values []any) {
 			r.rows = r.rows[:len(r.rows)-1]
 			r.kept = false
 		}
-		r.t.report(pombo.RowProblem{RowKey: key, Column: m.ID, Message: "several pending rows have this key; map a column that is unique (DB_COL_ID)"})
+		r.t.report(pombo.RowProblem{RowKey: key, Column: m.RowKey, Message: "several pending rows have this key; map a column that is unique (DB_COL_ID)"})
 		return
 	}
 	r.previous = key
@@ -61,37 +61,37 @@ func (r *reader) row(key string, values []any) (pombo.Row, error) {
 	if n := len(m.Params); n > 0 {
 		row.Params = make([]pombo.Param, 0, n)
 	}
-	for i, v := range m.values {
-		s := text(values[i])
+	for i, v := range m.Values {
+		s := Text(values[i])
 		var err error
-		switch v.role {
-		case forPhone:
+		switch v.Role {
+		case RolePhone:
 			row.Recipient = pombo.Private(s)
-		case forParam:
+		case RoleParam:
 			// A blank or a too long value is for the template to judge; bytes
 			// that are no text would arrive as rubbish.
 			if !utf8.ValidString(s) {
 				err = errors.New("the text is not UTF-8; write it as UTF-8")
 			}
-			row.Params = append(row.Params, pombo.Param{Slot: v.place, Value: pombo.Private(s)})
-		case forTemplate:
+			row.Params = append(row.Params, pombo.Param{Slot: v.Slot, Value: pombo.Private(s)})
+		case RoleTemplate:
 			row.Template = strings.TrimSpace(s)
 			if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
 				err = errTemplate
 			}
-		case forPriority:
+		case RolePriority:
 			row.Priority = priority(s)
-		case forSendAfter:
+		case RoleSendAfter:
 			if row.SendAfter, err = parseTime(s, m.Zone); pombo.IsFar(row.SendAfter) {
 				err = errFar
 			}
-		case forExpires:
+		case RoleExpires:
 			if row.Expires, err = parseTime(s, m.Zone); pombo.IsFar(row.Expires) {
 				row.Expires = time.Time{} // never
 			}
 		}
 		if err != nil {
-			r.t.report(pombo.RowProblem{RowKey: key, Column: v.text, Message: err.Error()})
+			r.t.report(pombo.RowProblem{RowKey: key, Column: v.Text, Message: err.Error()})
 			return pombo.Row{}, err
 		}
 	}
@@ -99,7 +99,7 @@ func (r *reader) row(key string, values []any) (pombo.Row, error) {
 }
 
 // text returns a value as text; NULL is empty.
-func text(v any) string {
+func Text(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
@@ -183,13 +183,13 @@ var errTime = errors.New("the time cannot be read; write it as 2026-11-23 10:00:
 
 // wholeKey reads a key of whole numbers in its canonical form: no sign but a
 // minus, no leading zero.
-func wholeKey(key string) (int64, bool) {
+func ParseWholeKey(key string) (int64, bool) {
 	n, err := strconv.ParseInt(key, 10, 64)
 	return n, err == nil && strconv.FormatInt(n, 10) == key
 }
 
 // uuidKey reads the 16 bytes of a UUID in its canonical form.
-func uuidKey(key string) ([]byte, bool) {
+func ParseUUIDKey(key string) ([]byte, bool) {
 	id, err := pombo.ParseMessageID(key)
 	if err != nil || string(id) != key {
 		return nil, false
@@ -206,16 +206,16 @@ func uuidKey(key string) ([]byte, bool) {
 }
 
 // uuidText writes 16 bytes as a UUID.
-func uuidText(b []byte) string {
+func FormatUUID(b []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
 // errWordsKey is for a row whose key is none.
-var errWordsKey = fmt.Errorf("a key is empty, longer than %d bytes, no UTF-8 text, or has a NUL character in it; correct it, or map another column", maxKey)
+var ErrTextKey = fmt.Errorf("a key is empty, longer than %d bytes, no UTF-8 text, or has a NUL character in it; correct it, or map another column", MaxRowKey)
 
 // wordsKey reports whether a text can be a key: it must survive being written
 // into the ledger, into JSON and into an id. PostgreSQL, where the ledger may be, keeps
 // no NUL.
-func wordsKey(key string) bool {
-	return key != "" && len(key) <= maxKey && utf8.ValidString(key) && !strings.ContainsRune(key, 0)
+func ValidTextKey(key string) bool {
+	return key != "" && len(key) <= MaxRowKey && utf8.ValidString(key) && !strings.ContainsRune(key, 0)
 }

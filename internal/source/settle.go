@@ -20,7 +20,7 @@ import (
 // batch of several in which no row is free is one.
 func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
 	op := "write statuses to " + t.m.Table
-	s := settling{t: t, op: op, batch: slices.Clone(batch), answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2), held: map[int]bool{}}
+	s := settling{t: t, op: op, batch: slices.Clone(batch), answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2), locked: map[int]bool{}}
 	for i, b := range batch {
 		s.answers[i].Settlement = b
 	}
@@ -33,7 +33,7 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 	}
 	due := make([]int, 0, len(batch))
 	for i, b := range batch {
-		if _, ok := t.d.keyArg(s.layout, b.RowKey); ok {
+		if _, ok := t.d.KeyArg(s.layout, b.RowKey); ok {
 			due = append(due, i)
 		} else {
 			s.answer(i, pombo.SettleGone, "the key column cannot hold this key")
@@ -43,13 +43,13 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 	// or stood twice in the batch. After the second, something in the database
 	// undoes the change without a word.
 	for round := 0; round < 2 && len(due) > 0 && err == nil; round++ {
-		if due, err = s.write(ctx, due, t.patience()); err == nil {
+		if due, err = s.write(ctx, due, t.lockWait()); err == nil {
 			due, err = s.verify(ctx, due)
 		}
 	}
 	known := func(a pombo.Settled) bool { return a.Result != pombo.SettleLater }
-	if err == nil && s.locked != nil && len(batch) > 1 && !slices.ContainsFunc(s.answers, known) {
-		return s.answers, s.locked
+	if err == nil && s.lockErr != nil && len(batch) > 1 && !slices.ContainsFunc(s.answers, known) {
+		return s.answers, s.lockErr
 	}
 	if err == nil {
 		for _, i := range due {
@@ -72,20 +72,20 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 type settling struct {
 	t       *Table
 	op      string
-	layout  layout
+	layout  Layout
 	batch   []pombo.Settlement
 	answers []pombo.Settled
 	end     time.Time    // when no more locked rows are looked for
-	held    map[int]bool // rows that somebody else had locked, if they were there
-	locked  error        // of the last one
+	locked    map[int]bool // rows that somebody else had locked, if they were there
+	lockErr  error        // of the last one
 }
 
 // patience is how long a batch waits for a row that somebody else has locked.
-func (t *Table) patience() time.Duration { return min(t.timeout/6, 5*time.Second) }
+func (t *Table) lockWait() time.Duration { return min(t.timeout/6, 5*time.Second) }
 
 // haste is how long a part of it waits, when the locked row is looked for: some ten
 // times, if it is one of 500.
-func (t *Table) haste() time.Duration { return max(t.patience()/10, 100*time.Millisecond) }
+func (t *Table) lockProbe() time.Duration { return max(t.lockWait()/10, 100*time.Millisecond) }
 
 func (s *settling) answer(i int, result pombo.SettleResult, detail string) {
 	s.answers[i].Result, s.answers[i].Detail = result, detail
@@ -101,12 +101,12 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 	for k, i := range due {
 		batch[k] = s.batch[i]
 	}
-	c := s.t.d.settle(s.layout, batch, wait)
+	c := s.t.d.Settle(s.layout, batch, wait)
 	n, err := s.t.exec(ctx, c)
 	if err == nil {
 		var free []int
 		for k, i := range due {
-			if s.held[i] = c.lock != nil && slices.Contains(c.lock.held, k); s.held[i] {
+			if s.locked[i] = c.Locks != nil && slices.Contains(c.Locks.Held, k); s.locked[i] {
 				open = append(open, i)
 			} else {
 				free = append(free, i)
@@ -120,20 +120,20 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 		}
 		return open, nil
 	}
-	v := s.t.d.explain(err)
+	v := s.t.d.Explain(err)
 	switch {
-	case v.class == busy && (len(due) == 1 || time.Now().After(s.end)):
-		s.locked = s.t.fail(ctx, s.op, err)
+	case v.Class == Locked && (len(due) == 1 || time.Now().After(s.end)):
+		s.lockErr = s.t.fail(ctx, s.op, err)
 		for _, i := range due {
-			s.answer(i, pombo.SettleLater, s.locked.Error())
+			s.answer(i, pombo.SettleLater, s.lockErr.Error())
 		}
 		return nil, nil
-	case v.class == busy:
-		wait = s.t.haste()
-	case v.class != refused:
+	case v.Class == Locked:
+		wait = s.t.lockProbe()
+	case v.Class != Refused:
 		return due, s.t.fail(ctx, s.op, err)
 	case len(due) == 1:
-		s.answer(due[0], pombo.SettleRefused, v.detail)
+		s.answer(due[0], pombo.SettleRefused, v.Detail)
 		return nil, nil
 	}
 	half := len(due) / 2
@@ -165,15 +165,15 @@ func (s *settling) verify(ctx context.Context, due []int) (still []int, err erro
 		switch {
 		case !there:
 			s.answer(i, pombo.SettleGone, "the row is no longer there")
-		case sameCode(code, a.Code):
+		case SameCode(code, a.Code):
 			s.answer(i, pombo.SettleDone, "")
-		case slices.ContainsFunc(a.Unsure, func(c string) bool { return sameCode(code, c) }):
+		case slices.ContainsFunc(a.Unsure, func(c string) bool { return SameCode(code, c) }):
 			a.Expected, a.Unsure = code, nil
 			still = append(still, i)
-		case sameCode(code, a.Expected) && s.held[i]:
-			s.locked = s.t.fail(ctx, s.op, &busyError{})
-			s.answer(i, pombo.SettleLater, s.locked.Error())
-		case sameCode(code, a.Expected):
+		case SameCode(code, a.Expected) && s.locked[i]:
+			s.lockErr = s.t.fail(ctx, s.op, &busyError{})
+			s.answer(i, pombo.SettleLater, s.lockErr.Error())
+		case SameCode(code, a.Expected):
 			still = append(still, i)
 		default:
 			s.answer(i, pombo.SettleDiverged, fmt.Sprintf("the status is %.20q, not %q", code, a.Expected))

@@ -59,15 +59,15 @@ type Options struct {
 // used by several goroutines.
 type Table struct {
 	db       *sql.DB
-	d        dialect
-	m        *mapping
+	d        Dialect
+	m        *ParsedMapping
 	timeout  time.Duration
 	executed atomic.Int64
 	slow     slowPages
 
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt // by text
-	known    *layout              // nil until it was learned, and again after an error that a person must mend
+	known    *Layout              // nil until it was learned, and again after an error that a person must mend
 	problems []pombo.RowProblem   // of the pass under way, or of the last one
 }
 
@@ -75,7 +75,7 @@ type Table struct {
 // to it: a program must be able to start while the database is away. Check does,
 // and so does every other method, by itself, when it comes back.
 func Open(_ context.Context, o Options) (*Table, error) {
-	m, err := newMapping(o.Mapping)
+	m, err := ParseMapping(o.Mapping)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func Open(_ context.Context, o Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := d.open()
+	db, err := d.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func Open(_ context.Context, o Options) (*Table, error) {
 }
 
 // newDialect picks the database by the scheme of the URL.
-func newDialect(o Options, m *mapping) (dialect, error) {
+func newDialect(o Options, m *ParsedMapping) (Dialect, error) {
 	scheme, rest, _ := strings.Cut(o.URL, ":")
 	switch strings.ToLower(scheme) {
 	case "sqlite":
@@ -110,10 +110,10 @@ func newDialect(o Options, m *mapping) (dialect, error) {
 		if o.DSN != "" {
 			return newOracle(o, m)
 		}
-		return nil, &Error{Op: "open the source", Permanent: true, Err: errors.New("no database is named"), Hint: "set DB_URL, for example sqlite:data/empresa.db"}
+		return nil, &TableError{Op: "open the source", Permanent: true, Err: errors.New("no database is named"), Hint: "set DB_URL, for example sqlite:data/empresa.db"}
 	default:
 		// The URL itself may hold a password, so only its scheme is repeated.
-		return nil, &Error{Op: "open the source", Permanent: true, Err: fmt.Errorf("unknown kind of database %q", scheme), Hint: "DB_URL starts with oracle:, postgres: or sqlite:"}
+		return nil, &TableError{Op: "open the source", Permanent: true, Err: fmt.Errorf("unknown kind of database %q", scheme), Hint: "DB_URL starts with oracle:, postgres: or sqlite:"}
 	}
 }
 
@@ -150,7 +150,7 @@ func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row,
 	op := "read pending rows of " + t.m.Table
 	limit = max(limit, 1)
 	l, err := t.layout(ctx)
-	if err != nil || l.key == unknown {
+	if err != nil || l.RowKey == KindUnknown {
 		return nil, err
 	}
 	var cursor any
@@ -158,18 +158,18 @@ func (t *Table) Page(ctx context.Context, after string, limit int) ([]pombo.Row,
 		t.forget()
 	} else {
 		var ok bool
-		if cursor, ok = t.d.keyArg(l, after); !ok {
-			return nil, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s cannot hold the key %q", t.m.ID, after), Hint: "start again from the beginning: the type of the key column has changed"}
+		if cursor, ok = t.d.KeyArg(l, after); !ok {
+			return nil, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s cannot hold the key %q", t.m.RowKey, after), Hint: "start again from the beginning: the type of the key column has changed"}
 		}
 	}
-	if err := t.slow.free(); err != nil {
+	if err := t.slow.allowed(); err != nil {
 		return nil, err
 	}
 	r := reader{t: t, layout: l, rows: make([]pombo.Row, 0, min(limit, 1000))}
 	for {
 		wanted := limit - len(r.rows)
-		got, err := t.each(ctx, op, t.d.page(l, cursor, wanted), r.read)
-		if err := t.slow.went(ctx, t, l, err); err != nil {
+		got, err := t.each(ctx, op, t.d.Page(l, cursor, wanted), r.read)
+		if err := t.slow.record(ctx, t, l, err); err != nil {
 			return nil, err
 		}
 		// Rows that were skipped are made good for, from behind the last one
@@ -189,23 +189,23 @@ func (t *Table) Row(ctx context.Context, key string) (pombo.Row, error) {
 	if err != nil {
 		return pombo.Row{}, err
 	}
-	arg, ok := t.d.keyArg(l, key)
+	arg, ok := t.d.KeyArg(l, key)
 	if !ok {
 		return pombo.Row{}, fmt.Errorf("%s: %w", op, pombo.ErrNotFound)
 	}
 	var row pombo.Row
 	var unreadable error
 	r := reader{t: t, layout: l}
-	n, err := t.each(ctx, op, t.d.row(l, arg), func(values []any) { row, unreadable = r.row(key, values[1:]) })
+	n, err := t.each(ctx, op, t.d.Row(l, arg), func(values []any) { row, unreadable = r.row(key, values[1:]) })
 	switch {
 	case err != nil:
 		return pombo.Row{}, err
 	case n == 0:
 		return pombo.Row{}, fmt.Errorf("%s: %w", op, pombo.ErrNotFound)
 	case n > 1:
-		return pombo.Row{}, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%d rows have the key %q", n, key), Hint: "map a column that is unique (DB_COL_ID)"}
+		return pombo.Row{}, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("%d rows have the key %q", n, key), Hint: "map a column that is unique (DB_COL_ID)"}
 	case unreadable != nil:
-		return pombo.Row{}, &Error{Op: op, Permanent: true, Err: unreadable, Hint: "correct the row"}
+		return pombo.Row{}, &TableError{Op: op, Permanent: true, Err: unreadable, Hint: "correct the row"}
 	}
 	return row, nil
 }
@@ -225,17 +225,17 @@ func (t *Table) Statuses(ctx context.Context, keys []string) (map[string]string,
 	args := make([]any, 0, len(keys))
 	for _, k := range keys {
 		// A key that the column cannot hold is the key of no row.
-		if a, ok := t.d.keyArg(l, k); ok {
+		if a, ok := t.d.KeyArg(l, k); ok {
 			args = append(args, a)
 		}
 	}
 	if len(args) == 0 {
 		return found, nil
 	}
-	for _, q := range t.d.statuses(l, args) {
+	for _, q := range t.d.Statuses(l, args) {
 		_, err := t.each(ctx, op, q, func(values []any) {
-			if key, err := t.d.keyText(l, values[0]); err == nil {
-				found[key] = t.m.code(text(values[1]))
+			if key, err := t.d.KeyText(l, values[0]); err == nil {
+				found[key] = t.m.Code(Text(values[1]))
 			}
 		})
 		if err != nil {
@@ -269,19 +269,19 @@ func (t *Table) report(p pombo.RowProblem) {
 }
 
 // layout returns what is known of the table, and learns it first if need be.
-func (t *Table) layout(ctx context.Context) (layout, error) {
+func (t *Table) layout(ctx context.Context) (Layout, error) {
 	t.mu.Lock()
 	known := t.known
 	t.mu.Unlock()
 	if known != nil {
 		return *known, nil
 	}
-	l, err := t.learn(ctx)
+	l, err := t.introspect(ctx)
 	if err != nil {
-		return layout{}, err
+		return Layout{}, err
 	}
 	// An empty table may not tell yet what its keys are like.
-	if l.key != unknown {
+	if l.RowKey != KindUnknown {
 		t.mu.Lock()
 		t.known = &l
 		t.mu.Unlock()
@@ -290,14 +290,14 @@ func (t *Table) layout(ctx context.Context) (layout, error) {
 }
 
 // query is a statement with its arguments.
-type query struct {
-	text string
-	args []any
+type Query struct {
+	Text string
+	Args []any
 }
 
 // each runs a SELECT and calls f with the values of every row. The slice is used
 // again for the next row. It returns the number of rows.
-func (t *Table) each(ctx context.Context, op string, q query, f func(values []any)) (int, error) {
+func (t *Table) each(ctx context.Context, op string, q Query, f func(values []any)) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	n, err := t.rows(limited, q, f)
@@ -307,13 +307,13 @@ func (t *Table) each(ctx context.Context, op string, q query, f func(values []an
 	return n, nil
 }
 
-func (t *Table) rows(ctx context.Context, q query, f func(values []any)) (n int, err error) {
-	s, err := t.prepare(ctx, q.text)
+func (t *Table) rows(ctx context.Context, q Query, f func(values []any)) (n int, err error) {
+	s, err := t.prepare(ctx, q.Text)
 	if err != nil {
 		return 0, err
 	}
 	t.executed.Add(1)
-	rows, err := s.QueryContext(ctx, q.args...)
+	rows, err := s.QueryContext(ctx, q.Args...)
 	if err != nil {
 		return 0, err
 	}
@@ -338,18 +338,18 @@ func (t *Table) rows(ctx context.Context, q query, f func(values []any)) (n int,
 
 // exec runs an UPDATE and returns how many rows the database says it changed.
 // The error is the driver's: the caller wants to know what it means.
-func (t *Table) exec(ctx context.Context, c change) (int64, error) {
+func (t *Table) exec(ctx context.Context, c Update) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	s, err := t.prepare(ctx, c.text)
+	s, err := t.prepare(ctx, c.Text)
 	if err != nil {
 		return 0, err
 	}
 	t.executed.Add(1)
-	if c.lock != nil {
-		t.executed.Add(int64(len(c.lock.free)))
+	if c.Locks != nil {
+		t.executed.Add(int64(len(c.Locks.Free)))
 	}
-	r, err := s.ExecContext(ctx, c.args...)
+	r, err := s.ExecContext(ctx, c.Args...)
 	if err != nil {
 		return 0, err
 	}

@@ -28,20 +28,20 @@ import (
 // double quotes that it does not know for a text; every column is therefore
 // written with the table's alias before it.
 type sqliteDialect struct {
-	m    *mapping
+	m    *ParsedMapping
 	path string
 	busy time.Duration
 
 	pageText, rowText, statusesText, settleText, probeText, sampleText string
 }
 
-func newSQLite(path string, timeout time.Duration, m *mapping) (*sqliteDialect, error) {
+func newSQLite(path string, timeout time.Duration, m *ParsedMapping) (*sqliteDialect, error) {
 	path = strings.TrimPrefix(path, "//") // sqlite://data/x.db means data/x.db
 	if path == "" {
-		return nil, &Error{Op: "open the source", Permanent: true, Err: errors.New("no file is named"), Hint: "write DB_URL=sqlite:data/empresa.db"}
+		return nil, &TableError{Op: "open the source", Permanent: true, Err: errors.New("no file is named"), Hint: "write DB_URL=sqlite:data/empresa.db"}
 	}
-	if len(m.table) > 1 && !strings.EqualFold(m.table[0].text, "main") {
-		return nil, &Error{Op: "read " + string(forTable), Permanent: true, Err: fmt.Errorf("an SQLite file has no schema %s", m.table[0].text), Hint: "name the table alone"}
+	if len(m.TableName) > 1 && !strings.EqualFold(m.TableName[0].Text, "main") {
+		return nil, &TableError{Op: "read " + string(RoleTable), Permanent: true, Err: fmt.Errorf("an SQLite file has no schema %s", m.TableName[0].Text), Hint: "name the table alone"}
 	}
 	// The wait for a lock ends before the statement's time does, so that the error
 	// can say that it was a lock.
@@ -53,33 +53,33 @@ func newSQLite(path string, timeout time.Duration, m *mapping) (*sqliteDialect, 
 // write writes the texts.
 func (d *sqliteDialect) write() {
 	m := d.m
-	of := func(n name) string { return "t." + quoted(n.text) }
+	of := func(n Name) string { return "t." + Quote(n.Text) }
 	table := d.table()
-	id, status := of(m.id), of(m.status)
+	id, status := of(m.KeyName), of(m.StatusName)
 
 	var page strings.Builder
 	page.WriteString("SELECT " + id)
-	for _, v := range m.values {
+	for _, v := range m.Values {
 		// substr ends before a NUL. Put there again, it has the value refused: else the
 		// first part would be sent without a word.
-		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", of(v.name), MaxText+1)
+		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", of(v.Name), MaxText+1)
 	}
 	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
-	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2%s ORDER BY %[2]s LIMIT ?3", status, id, m.and())
+	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2%s ORDER BY %[2]s LIMIT ?3", status, id, m.AndWhere())
 	d.rowText = page.String() + id + " = ?1"
 
 	d.statusesText = fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %[1]s IN (SELECT iif(?2, unhex(value), value) FROM json_each(?1))", id, status, table)
 
 	var set, noop []string
-	for _, w := range m.writes {
-		column := quoted(w.text)
-		noop = append(noop, column+" = "+of(w.name))
-		switch w.role {
-		case forMessageID: // what is not known leaves what is there
-			set = append(set, column+" = coalesce(j.message, "+of(w.name)+")")
-		case forSentAt:
-			set = append(set, column+" = coalesce(j.sent, "+of(w.name)+")")
-		case forError:
+	for _, w := range m.Writes {
+		column := Quote(w.Text)
+		noop = append(noop, column+" = "+of(w.Name))
+		switch w.Role {
+		case RoleMessageID: // what is not known leaves what is there
+			set = append(set, column+" = coalesce(j.message, "+of(w.Name)+")")
+		case RoleSentAt:
+			set = append(set, column+" = coalesce(j.sent, "+of(w.Name)+")")
+		case RoleError:
 			set = append(set, column+" = j.error")
 		default:
 			set = append(set, column+" = j.code")
@@ -92,17 +92,17 @@ func (d *sqliteDialect) write() {
 	d.sampleText = fmt.Sprintf("SELECT typeof(%s), length(%[1]s), typeof(%s) FROM %s AS t WHERE %[1]s IS NOT NULL LIMIT 1", id, status, table)
 }
 
-func (d *sqliteDialect) table() string { return quoted(d.m.table[len(d.m.table)-1].text) }
+func (d *sqliteDialect) table() string { return Quote(d.m.TableName[len(d.m.TableName)-1].Text) }
 
 const (
 	sqliteColumns = "SELECT name, type, \"notnull\", hidden FROM pragma_table_xinfo(?1, 'main')"
 	sqliteTables  = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY name"
 )
 
-func (d *sqliteDialect) open() (*sql.DB, error) {
+func (d *sqliteDialect) Open() (*sql.DB, error) {
 	c, err := sqlite.NewConnector(d.dsn("rw"))
 	if err != nil {
-		return nil, &Error{Op: "open " + d.path, Permanent: true, Err: err, Hint: "correct the path in DB_URL"}
+		return nil, &TableError{Op: "open " + d.path, Permanent: true, Err: err, Hint: "correct the path in DB_URL"}
 	}
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(4)
@@ -125,42 +125,42 @@ func (d *sqliteDialect) dsn(mode string) string {
 	return fmt.Sprintf("file:%s?mode=%s&_pragma=busy_timeout(%d)", (&url.URL{Path: p}).EscapedPath(), mode, d.busy.Milliseconds())
 }
 
-func (d *sqliteDialect) matches(n name, column string) bool { return strings.EqualFold(n.text, column) }
+func (d *sqliteDialect) Matches(n Name, column string) bool { return strings.EqualFold(n.Text, column) }
 
-func (d *sqliteDialect) columns(ctx context.Context, t *Table) ([]column, error) {
+func (d *sqliteDialect) Columns(ctx context.Context, t *Table) ([]Column, error) {
 	op := "read the columns of " + d.m.Table
-	var columns []column
-	_, err := t.each(ctx, op, query{sqliteColumns, []any{d.m.table[len(d.m.table)-1].text}}, func(v []any) {
-		columns = append(columns, column{
-			name: text(v[0]), declared: text(v[1]), required: text(v[2]) != "0",
-			computed: text(v[3]) != "0", // 2 and 3 are generated columns, 1 is of virtual tables
+	var columns []Column
+	_, err := t.each(ctx, op, Query{sqliteColumns, []any{d.m.TableName[len(d.m.TableName)-1].Text}}, func(v []any) {
+		columns = append(columns, Column{
+			Name: Text(v[0]), Declared: Text(v[1]), NotNull: Text(v[2]) != "0",
+			Computed: Text(v[3]) != "0", // 2 and 3 are generated columns, 1 is of virtual tables
 		})
 	})
 	if err != nil || len(columns) > 0 {
 		return columns, err
 	}
 	var tables []string
-	if _, err := t.each(ctx, op, query{text: sqliteTables}, func(v []any) { tables = append(tables, text(v[0])) }); err != nil {
+	if _, err := t.each(ctx, op, Query{Text: sqliteTables}, func(v []any) { tables = append(tables, Text(v[0])) }); err != nil {
 		return nil, err
 	}
-	return nil, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s has no such table or view", d.path), Hint: nearest(d.m.Table, tables) + " (" + string(forTable) + ")"}
+	return nil, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s has no such table or view", d.path), Hint: Nearest(d.m.Table, tables) + " (" + string(RoleTable) + ")"}
 }
 
-func (d *sqliteDialect) kinds(ctx context.Context, t *Table, key, status column) (kinds, error) {
+func (d *sqliteDialect) Kinds(ctx context.Context, t *Table, key, status Column) (Kinds, error) {
 	op := "read the types of " + d.m.Table
 	var keyType, length, statusType string
-	_, err := t.each(ctx, op, query{text: d.sampleText}, func(v []any) {
-		keyType, length, statusType = text(v[0]), text(v[1]), text(v[2])
+	_, err := t.each(ctx, op, Query{Text: d.sampleText}, func(v []any) {
+		keyType, length, statusType = Text(v[0]), Text(v[1]), Text(v[2])
 	})
 	if err != nil {
-		return kinds{}, err
+		return Kinds{}, err
 	}
-	k := kinds{key: sqliteKind(key.declared, keyType), status: sqliteKind(status.declared, statusType)}
+	k := Kinds{RowKey: sqliteKind(key.Declared, keyType), Status: sqliteKind(status.Declared, statusType)}
 	if statusType == "text" {
-		k.status = words // whatever was declared
+		k.Status = KindText // whatever was declared
 	}
-	if k.key == uuid && length != "16" {
-		return kinds{}, &Error{Op: op, Permanent: true, Err: fmt.Errorf("%s holds %s bytes of binary data, which is no UUID", d.m.ID, length), Hint: "map a key of whole numbers, of text or of 16 bytes (DB_COL_ID)"}
+	if k.RowKey == KindUUID && length != "16" {
+		return Kinds{}, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s holds %s bytes of binary data, which is no UUID", d.m.RowKey, length), Hint: "map a key of whole numbers, of text or of 16 bytes (DB_COL_ID)"}
 	}
 	return k, nil
 }
@@ -171,58 +171,58 @@ func (d *sqliteDialect) kinds(ctx context.Context, t *Table, key, status column)
 // a view) values keep their own type and must be asked with it.
 //
 // https://www.sqlite.org/datatype3.html#determination_of_column_affinity
-func sqliteKind(declared, sample string) kind {
+func sqliteKind(declared, sample string) Kind {
 	declared = strings.ToUpper(declared)
 	if strings.Contains(declared, "INT") {
-		return whole
+		return KindWhole
 	}
 	switch sample {
 	case "integer", "real":
-		return whole
+		return KindWhole
 	case "text":
-		return words
+		return KindText
 	case "blob":
-		return uuid
+		return KindUUID
 	}
 	for _, s := range []string{"CHAR", "CLOB", "TEXT"} {
 		if strings.Contains(declared, s) {
-			return words
+			return KindText
 		}
 	}
-	return unknown
+	return KindUnknown
 }
 
-func (d *sqliteDialect) page(l layout, after any, limit int) query {
+func (d *sqliteDialect) Page(l Layout, after any, limit int) Query {
 	if after == nil {
 		// Before every key of the kind and behind what is no key: NULL, and the
 		// empty text.
-		switch l.key {
-		case words:
+		switch l.RowKey {
+		case KindText:
 			after = ""
-		case uuid:
+		case KindUUID:
 			after = []byte{}
 		default:
 			after = math.Inf(-1)
 		}
 	}
-	return query{d.pageText, []any{d.code(l, d.m.Pending), after, limit}}
+	return Query{d.pageText, []any{d.code(l, d.m.Pending), after, limit}}
 }
 
-func (d *sqliteDialect) row(_ layout, key any) query { return query{d.rowText, []any{key}} }
+func (d *sqliteDialect) Row(_ Layout, key any) Query { return Query{d.rowText, []any{key}} }
 
-func (d *sqliteDialect) statuses(l layout, keys []any) []query {
+func (d *sqliteDialect) Statuses(l Layout, keys []any) []Query {
 	list := make([]any, len(keys))
 	for i, k := range keys {
 		list[i] = jsonKey(k)
 	}
-	return []query{{d.statusesText, []any{toJSON(list), l.key == uuid}}}
+	return []Query{{d.statusesText, []any{toJSON(list), l.RowKey == KindUUID}}}
 }
 
 // settle waits for the whole file as every statement does: there are no locks of rows.
-func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Duration) change {
+func (d *sqliteDialect) Settle(l Layout, batch []pombo.Settlement, _ time.Duration) Update {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
-		key, _ := d.keyArg(l, s.RowKey)
+		key, _ := d.KeyArg(l, s.RowKey)
 		list[i] = [6]any{jsonKey(key), d.code(l, s.Expected), d.code(l, s.Code)}
 		if s.MessageID != "" {
 			list[i][3] = s.MessageID
@@ -234,15 +234,15 @@ func (d *sqliteDialect) settle(l layout, batch []pombo.Settlement, _ time.Durati
 			list[i][5] = s.Error
 		}
 	}
-	return change{query: query{d.settleText, []any{toJSON(list), l.key == uuid}}}
+	return Update{Query: Query{d.settleText, []any{toJSON(list), l.RowKey == KindUUID}}}
 }
 
-func (d *sqliteDialect) probe() query { return query{text: d.probeText} }
+func (d *sqliteDialect) Probe() Query { return Query{Text: d.probeText} }
 
 // code binds a status with the type that the column has: a column without a type
 // of its own tells 1 from '1', and an index on "status = 1" serves numbers only.
-func (d *sqliteDialect) code(l layout, code string) any {
-	if n, ok := wholeKey(code); ok && l.status != words {
+func (d *sqliteDialect) code(l Layout, code string) any {
+	if n, ok := ParseWholeKey(code); ok && l.Status != KindText {
 		return n
 	}
 	return code
@@ -264,43 +264,43 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-func (d *sqliteDialect) keyArg(l layout, key string) (any, bool) {
-	switch l.key {
-	case whole:
-		n, ok := wholeKey(key)
+func (d *sqliteDialect) KeyArg(l Layout, key string) (any, bool) {
+	switch l.RowKey {
+	case KindWhole:
+		n, ok := ParseWholeKey(key)
 		return n, ok
-	case words:
-		return key, wordsKey(key)
-	case uuid:
-		b, ok := uuidKey(key)
+	case KindText:
+		return key, ValidTextKey(key)
+	case KindUUID:
+		b, ok := ParseUUIDKey(key)
 		return b, ok
 	default:
 		return nil, false // an empty table has no key
 	}
 }
 
-func (d *sqliteDialect) keyText(l layout, v any) (string, error) {
+func (d *sqliteDialect) KeyText(l Layout, v any) (string, error) {
 	switch v := v.(type) {
 	case int64:
-		if l.key == whole {
+		if l.RowKey == KindWhole {
 			return strconv.FormatInt(v, 10), nil
 		}
 	case float64:
 		// Past 2^53 neighbours fall together.
-		if l.key == whole && v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+		if l.RowKey == KindWhole && v == math.Trunc(v) && math.Abs(v) < 1<<53 {
 			return strconv.FormatInt(int64(v), 10), nil
 		}
 		return "", errors.New("a key is a number with a fraction or beyond 64 bits; store it as text")
 	case string:
-		if l.key == words && wordsKey(v) {
+		if l.RowKey == KindText && ValidTextKey(v) {
 			return v, nil
 		}
-		if l.key == words {
-			return "", errWordsKey
+		if l.RowKey == KindText {
+			return "", ErrTextKey
 		}
 	case []byte:
-		if l.key == uuid && len(v) == 16 {
-			return uuidText(v), nil
+		if l.RowKey == KindUUID && len(v) == 16 {
+			return FormatUUID(v), nil
 		}
 		return "", fmt.Errorf("a key is %d bytes of binary data; only UUIDs of 16 bytes can be keys", len(v))
 	case time.Time:
@@ -309,45 +309,45 @@ func (d *sqliteDialect) keyText(l layout, v any) (string, error) {
 	return "", errors.New("a key is of another type than the others; keep one type in the key column")
 }
 
-func (d *sqliteDialect) explain(err error) verdict {
+func (d *sqliteDialect) Explain(err error) Explanation {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return verdict{class: away}
+		return Explanation{Class: Transient}
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
-		return verdict{class: away, hint: "another program holds the file; it is tried again by itself"}
+		return Explanation{Class: Transient, Hint: "another program holds the file; it is tried again by itself"}
 	case sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_SCHEMA:
-		return verdict{class: away}
+		return Explanation{Class: Transient}
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH:
-		return verdict{class: refused, detail: sqliteConstraint(e)}
+		return Explanation{Class: Refused, Detail: sqliteConstraint(e)}
 	case sqlite3.SQLITE_FULL:
-		return verdict{class: person, hint: "the disk is full: make room on the disk of " + d.path}
+		return Explanation{Class: Permanent, Hint: "the disk is full: make room on the disk of " + d.path}
 	case sqlite3.SQLITE_READONLY:
 		if e.Code() == sqlite3.SQLITE_READONLY_DBMOVED {
-			return verdict{class: away, hint: "the file was replaced; it is opened again by itself"}
+			return Explanation{Class: Transient, Hint: "the file was replaced; it is opened again by itself"}
 		}
-		return verdict{class: person, hint: "give the account that runs Pombo the right to write " + d.path + " and its folder"}
+		return Explanation{Class: Permanent, Hint: "give the account that runs Pombo the right to write " + d.path + " and its folder"}
 	case sqlite3.SQLITE_CANTOPEN:
-		return verdict{class: person, hint: "see that the file " + d.path + " is there and may be read (DB_URL); Pombo does not make it"}
+		return Explanation{Class: Permanent, Hint: "see that the file " + d.path + " is there and may be read (DB_URL); Pombo does not make it"}
 	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
-		return verdict{class: person, hint: "give the account that runs Pombo the right to read and write " + d.path}
+		return Explanation{Class: Permanent, Hint: "give the account that runs Pombo the right to read and write " + d.path}
 	case sqlite3.SQLITE_NOTADB:
-		return verdict{class: person, hint: d.path + " is no SQLite file: correct DB_URL"}
+		return Explanation{Class: Permanent, Hint: d.path + " is no SQLite file: correct DB_URL"}
 	case sqlite3.SQLITE_CORRUPT:
-		return verdict{class: person, hint: "restore " + d.path + " from a copy"}
+		return Explanation{Class: Permanent, Hint: "restore " + d.path + " from a copy"}
 	case sqlite3.SQLITE_IOERR:
-		return verdict{class: away, hint: "see whether the disk or the network share of " + d.path + " is in order"}
+		return Explanation{Class: Transient, Hint: "see whether the disk or the network share of " + d.path + " is in order"}
 	case sqlite3.SQLITE_NOMEM:
-		return verdict{class: away}
+		return Explanation{Class: Transient}
 	}
 	switch {
 	case strings.Contains(e.Error(), "cannot modify"):
-		return verdict{class: person, hint: "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"}
+		return Explanation{Class: Permanent, Hint: "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"}
 	case strings.Contains(e.Error(), "no such"):
-		return verdict{class: person, hint: "compare the mapping with the table, its triggers and its views (pombo sql)"}
+		return Explanation{Class: Permanent, Hint: "compare the mapping with the table, its triggers and its views (pombo sql)"}
 	}
-	return verdict{class: person}
+	return Explanation{Class: Permanent}
 }
 
 // sqliteConstraint says what refuses a row. A trigger chooses its own words, which
@@ -372,9 +372,9 @@ func sqliteConstraint(e *sqlite.Error) string {
 }
 
 // learned is always so: the texts leave the types to the database.
-func (d *sqliteDialect) learned() bool { return true }
+func (d *sqliteDialect) Final() bool { return true }
 
-func (d *sqliteDialect) statements() []Statement {
+func (d *sqliteDialect) List() []Statement {
 	return []Statement{
 		{"on each new connection: how long to wait for a lock, in milliseconds", fmt.Sprintf("PRAGMA busy_timeout(%d)", d.busy.Milliseconds())},
 		{"once, and on every check: the table's columns (?1 = table)", sqliteColumns},
@@ -390,31 +390,31 @@ func (d *sqliteDialect) statements() []Statement {
 	}
 }
 
-func (d *sqliteDialect) advice() []Statement {
-	m, table := d.m, d.m.table[len(d.m.table)-1].text
+func (d *sqliteDialect) Advice() []Statement {
+	m, table := d.m, d.m.TableName[len(d.m.TableName)-1].Text
 	pending := "'" + strings.ReplaceAll(m.Pending, "'", "''") + "'"
 	codeType := "TEXT"
-	if n, ok := wholeKey(m.Pending); ok {
+	if n, ok := ParseWholeKey(m.Pending); ok {
 		pending, codeType = strconv.FormatInt(n, 10), "INTEGER"
 	}
-	columns := []string{quoted(m.id.text) + " INTEGER PRIMARY KEY"}
-	seen := map[string]bool{m.id.fold(): true}
-	for _, v := range m.mapped()[1:] {
-		if seen[v.fold()] {
+	columns := []string{Quote(m.KeyName.Text) + " INTEGER PRIMARY KEY"}
+	seen := map[string]bool{m.KeyName.Fold(): true}
+	for _, v := range m.Mapped()[1:] {
+		if seen[v.Fold()] {
 			continue
 		}
-		seen[v.fold()] = true
-		switch v.role {
-		case forStatus:
-			columns = append(columns, fmt.Sprintf("%s %s NOT NULL DEFAULT %s", quoted(v.text), codeType, pending))
-		case forPriority:
-			columns = append(columns, quoted(v.text)+" INTEGER")
+		seen[v.Fold()] = true
+		switch v.Role {
+		case RoleStatus:
+			columns = append(columns, fmt.Sprintf("%s %s NOT NULL DEFAULT %s", Quote(v.Text), codeType, pending))
+		case RolePriority:
+			columns = append(columns, Quote(v.Text)+" INTEGER")
 		default:
-			columns = append(columns, quoted(v.text)+" TEXT")
+			columns = append(columns, Quote(v.Text)+" TEXT")
 		}
 	}
 	return []Statement{
-		{"an index of the pending rows alone: it stays small however many rows are finished", fmt.Sprintf("CREATE INDEX %s ON %s (%s) WHERE %s = %s", quoted(table+"_PENDING"), d.table(), quoted(m.id.text), quoted(m.status.text), pending)},
+		{"an index of the pending rows alone: it stays small however many rows are finished", fmt.Sprintf("CREATE INDEX %s ON %s (%s) WHERE %s = %s", Quote(table+"_PENDING"), d.table(), Quote(m.KeyName.Text), Quote(m.StatusName.Text), pending)},
 		{"a sample table", fmt.Sprintf("CREATE TABLE %s (%s)", d.table(), strings.Join(columns, ", "))},
 		{"rights: SQLite has none; the account that runs Pombo must be able to read and write the file and its folder", ""},
 	}

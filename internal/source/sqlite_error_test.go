@@ -68,7 +68,7 @@ func wantError(t *testing.T, err error, permanent bool, want ...string) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	var e *Error
+	var e *TableError
 	if !errors.As(err, &e) {
 		t.Fatalf("%v is no *Error", err)
 	}

@@ -46,8 +46,8 @@ func open(t testing.TB, path string, m Mapping) *Table {
 // simple is the mapping of the settings' defaults.
 func simple() Mapping {
 	return Mapping{
-		Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Pending: "1",
-		Params: []Column{{pombo.Body, "NM_CONTATO"}, {pombo.Body, "DS_MENSAGEM"}},
+		Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Pending: "1",
+		Params: []Param{{pombo.Body, "NM_CONTATO"}, {pombo.Body, "DS_MENSAGEM"}},
 	}
 }
 
@@ -251,11 +251,11 @@ func TestSQLitePlans(t *testing.T) {
 	for _, c := range []struct {
 		name, keyType string
 		key           any
-		k             kind
+		k             Kind
 		want          map[string]string // part of the plan
 	}{
-		{"whole numbers", "INTEGER", int64(1), whole, map[string]string{"page": ">?)", "statuses": "(rowid=?)", "settle": "rowid=?)"}},
-		{"text", "TEXT", "k000001", words, map[string]string{"page": "(ID>?)", "statuses": "(ID=?)", "settle": "(ID=?)"}},
+		{"whole numbers", "INTEGER", int64(1), KindWhole, map[string]string{"page": ">?)", "statuses": "(rowid=?)", "settle": "rowid=?)"}},
+		{"text", "TEXT", "k000001", KindText, map[string]string{"page": "(ID>?)", "statuses": "(ID=?)", "settle": "(ID=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, owner := file(t, strings.Replace(simpleTable, "INTEGER", c.keyType, 1),
@@ -263,11 +263,11 @@ func TestSQLitePlans(t *testing.T) {
 				 INSERT INTO NOTIFICACAO SELECT iif('`+c.keyType+`' = 'TEXT', printf('k%06d', i), i), '1', 'a', 'b', iif(i % 50, 2, 1) FROM n`)
 			table := open(t, path, simple())
 			d := table.d.(*sqliteDialect)
-			l := layout{kinds: kinds{key: c.k, status: whole}}
-			queries := map[string]query{
-				"page":     d.page(l, nil, 500),
-				"statuses": d.statuses(l, []any{c.key})[0],
-				"settle":   d.settle(l, []pombo.Settlement{{RowKey: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0).query,
+			l := Layout{Kinds: Kinds{RowKey: c.k, Status: KindWhole}}
+			queries := map[string]Query{
+				"page":     d.Page(l, nil, 500),
+				"statuses": d.Statuses(l, []any{c.key})[0],
+				"settle":   d.Settle(l, []pombo.Settlement{{RowKey: fmt.Sprint(c.key), Expected: "1", Code: "2"}}, 0).Query,
 			}
 			check := func(when string) {
 				t.Helper()
@@ -296,9 +296,9 @@ func TestSQLitePlans(t *testing.T) {
 	}
 }
 
-func plan(t *testing.T, db *sql.DB, q query) string {
+func plan(t *testing.T, db *sql.DB, q Query) string {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.text, q.args...)
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.Text, q.Args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,8 +342,8 @@ func TestSQLiteQuotedNames(t *testing.T) {
 	path, _ := file(t, `CREATE TABLE "Fila de Avisos" ("Nº" INTEGER PRIMARY KEY, "select" TEXT, "a;b" TEXT, [situação] TEXT)`,
 		`INSERT INTO "Fila de Avisos" VALUES (1, '11', 'Olá', 'N')`)
 	table := open(t, path, Mapping{
-		Table: `main."Fila de Avisos"`, ID: `"Nº"`, Phone: "select", Status: "situação", Pending: "N",
-		Params: []Column{{pombo.Body, `"a;b"`}},
+		Table: `main."Fila de Avisos"`, RowKey: `"Nº"`, Phone: "select", Status: "situação", Pending: "N",
+		Params: []Param{{pombo.Body, `"a;b"`}},
 	})
 	if err := table.Check(t.Context()); err != nil {
 		t.Fatal(err)

@@ -62,8 +62,8 @@ func (s Schema) Mapping() source.Mapping {
 // DT_EXPIRA (text), CD_MENSAGEM, DT_ENVIADA and DS_ERRO.
 func Mapping() source.Mapping {
 	return source.Mapping{
-		Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
-		Params:   []source.Column{{Place: pombo.Body, Name: "NM_CONTATO"}, {Place: pombo.HeaderText, Name: "DS_MENSAGEM"}},
+		Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
+		Params:   []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}, {Slot: pombo.HeaderText, Name: "DS_MENSAGEM"}},
 		Template: "CD_TEMPLATE", Priority: "NR_PRIORIDADE", SendAfter: "DT_ENVIO", Expires: "DT_EXPIRA",
 		MessageID: "CD_MENSAGEM", SentAt: "DT_ENVIADA", Error: "DS_ERRO",
 		Pending: "1", Codes: []string{"2", "3"},
@@ -357,8 +357,8 @@ func check(b *bench) {
 
 func examine(b *bench) {
 	b.fill(1, 2)
-	for _, a := range b.Aspects() {
-		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Hint, "Maria") {
+	for _, a := range b.Diagnostics() {
+		if r, err := b.Inspect(b.Context(), a); err != nil || r.Message == "" || strings.Contains(r.Message+r.Hint, "Maria") {
 			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
 		}
 	}
