@@ -296,6 +296,7 @@ func SourceOptions(c config.Source) source.Options {
 		params[i] = source.Param{Slot: p.Place, Name: p.Name}
 	}
 	return source.Options{
+		Drivers: sourceDrivers,
 		URL: c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
 		Mapping: source.Mapping{
 			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,

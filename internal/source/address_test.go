@@ -25,7 +25,7 @@ func FuzzAddress(f *testing.F) {
 			{URL: "sqlite:" + t.TempDir() + "/" + s},
 			{URL: s + "://pombo:" + secret + "@h"},
 		} {
-			o.Mapping = small()
+			o.Drivers, o.Mapping = source.AllDrivers, small()
 			table, err := source.Open(t.Context(), o)
 			if err == nil {
 				_ = table.Close()

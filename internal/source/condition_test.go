@@ -33,7 +33,7 @@ func TestCondition(t *testing.T) {
 	} {
 		m := small()
 		m.Where = condition
-		_, err := source.Open(t.Context(), source.Options{URL: "sqlite:x.db", Mapping: m})
+		_, err := source.Open(t.Context(), source.Options{Drivers: source.AllDrivers, URL: "sqlite:x.db", Mapping: m})
 		if want == "" {
 			wantError(t, err, "")
 			continue

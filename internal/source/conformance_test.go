@@ -22,7 +22,7 @@ func TestSQLiteConformance(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()
 		owner := newSQLiteOwner(t, s)
-		table, err := source.Open(t.Context(), source.Options{URL: "sqlite:" + owner.path, Mapping: s.Mapping(), Timeout: 10 * time.Second})
+		table, err := source.Open(t.Context(), source.Options{Drivers: source.AllDrivers, URL: "sqlite:" + owner.path, Mapping: s.Mapping(), Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

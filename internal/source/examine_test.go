@@ -127,13 +127,13 @@ func TestTimed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		table := &Table{m: m, d: &oracleDialect{m: m}}
-		r, err := table.timed(c.layout, c.utc, c.local, begun, ended)
+		c.layout.Matches = (&oracleDialect{}).Matches
+		r, err := JudgeClock(m, c.layout, c.utc, c.local, begun, ended)
 		if err != nil || !strings.Contains(r.Message, c.what) || (r.Hint == "") != c.fine {
 			t.Errorf("%s, %s: %+v, %v; want %q", c.utc, c.local, r, err, c.what)
 		}
 	}
-	if _, err := (&Table{}).timed(dates, "", "", begun, ended); err == nil {
+	if _, err := JudgeClock(&ParsedMapping{}, dates, "", "", begun, ended); err == nil {
 		t.Error("a clock that tells nothing agrees")
 	}
 }

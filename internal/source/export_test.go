@@ -10,21 +10,24 @@ import (
 	"modernc.org/sqlite"
 )
 
+// AllDrivers are those of every database.
+var AllDrivers = []Driver{SQLiteDriver, PostgresDriver, OracleDriver}
+
 // Trace calls f with the text of every statement that the table sends from now
 // on, as the driver gets it.
 func Trace(t *testing.T, table *Table, f func(text string)) {
 	t.Helper()
 	var c driver.Connector
-	switch d := table.d.(type) {
+	switch d := table.dialect.(type) {
 	case *sqliteDialect:
 		var err error
 		if c, err = sqlite.NewConnector(d.dsn("rw")); err != nil {
 			t.Fatal(err)
 		}
 	case *postgresDialect:
-		c = postgresConnector{d.config, d.limits}
+		c = postgresConnector{d.config, d.limits, d.now}
 	default:
-		t.Fatalf("cannot trace %T", table.d)
+		t.Fatalf("cannot trace %T", table.dialect)
 	}
 	if err := table.db.Close(); err != nil {
 		t.Fatal(err)

@@ -6,24 +6,22 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"pombo"
 )
 
-// Column is a column with a value of the template, and where the value goes.
+// Param is a column with a value of the template, and the slot where the value goes.
 type Param struct {
 	Slot pombo.Slot
-	Name  string
+	Name string
 }
 
 // Mapping says which table and columns mean what. A name may be written plainly
 // (NR_TELEFONE: letters, digits, _, $ and #) or in double quotes, which the
-// database then takes to the letter. A table may be given as schema.table.
+// database then takes literally. A table may be given as schema.table.
 type Mapping struct {
 	Table  string
-	RowKey     string // tells the rows apart: unique, never changed, not NULL
+	RowKey string // identifies the row: unique, never changed, not NULL
 	Phone  string
 	Status string
 	Params []Param // in the order of the template's values
@@ -39,38 +37,40 @@ type Mapping struct {
 	SentAt    string
 	Error     string
 
-	// Where is a condition in the database's own SQL that a row must meet to be taken
-	// in, beside being pending; optional.
+	// Where is a condition in the database's own SQL that a pending row must also meet
+	// to be taken in; optional.
 	Where   string
 	Pending string   // the status code of pending rows
-	Codes   []string // the codes that will be written, so that Check can look at them; optional
+	Codes   []string // the codes that will be written, for Check; optional
 	// Zone is the zone of times without one, read and written; nil = UTC.
 	Zone *time.Location
 }
 
-// mapping is a Mapping whose names were understood.
+// ParsedMapping is a Mapping whose names have been parsed. The fields of Mapping keep
+// the text of the settings, for messages.
 type ParsedMapping struct {
 	Mapping
 	TableName  []Name // one part or two
-	KeyName     Name
+	KeyName    Name
 	StatusName Name
-	Values []MappedColumn // all read columns but the key, in the order in which they are selected
-	Writes []MappedColumn // all written columns, the status first
+	Values     []MappedColumn // all read columns but the key, in the order in which they are selected
+	Writes     []MappedColumn // all written columns, the status first
 }
 
-// value is a mapped column.
+// MappedColumn is a column of the mapping.
 type MappedColumn struct {
 	Name
-	Role  Role
+	Role Role
 	Slot pombo.Slot // of a param
 }
 
-// role is what a mapped column is for. The string is the setting that names it.
+// Role is what a mapped column is for. The string is the setting that names it.
 type Role string
 
+// The roles. RoleTable belongs to the table itself.
 const (
 	RoleTable     Role = "DB_TABLE"
-	RoleRowKey        Role = "DB_COL_ID"
+	RoleRowKey    Role = "DB_COL_ID"
 	RolePhone     Role = "DB_COL_PHONE"
 	RoleStatus    Role = "DB_COL_STATUS"
 	RoleParam     Role = "DB_COL_PARAMS"
@@ -83,7 +83,8 @@ const (
 	RoleError     Role = "DB_COL_ERROR"
 )
 
-// newMapping reads all names and reports everything that is wrong with them.
+// ParseMapping parses all names and the condition, and reports everything that is wrong
+// with them.
 func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	c := &ParsedMapping{Mapping: m}
 	if c.Zone == nil {
@@ -134,8 +135,8 @@ func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	}
 	c.StatusName = c.Writes[0].Name
 
-	// A column that is written must mean nothing else: the company's text would
-	// be overwritten.
+	// A column that is written must have no other role: the company's text would be
+	// overwritten.
 	taken := map[string]Role{c.KeyName.Fold(): RoleRowKey}
 	for _, v := range c.Values {
 		taken[v.Fold()] = v.Role
@@ -149,7 +150,7 @@ func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	return c, errors.Join(errs...)
 }
 
-// and is the condition, as it follows others in a text.
+// AndWhere returns the condition as it follows others in a statement.
 func (m *ParsedMapping) AndWhere() string {
 	if m.Where == "" {
 		return ""
@@ -157,14 +158,14 @@ func (m *ParsedMapping) AndWhere() string {
 	return " AND (" + m.Where + ")"
 }
 
-// mapped returns every mapped column once per role, for checks.
+// Mapped returns every mapped column, once for each role; the row key comes first.
 func (m *ParsedMapping) Mapped() []MappedColumn {
 	all := []MappedColumn{{Name: m.KeyName, Role: RoleRowKey}}
 	all = append(all, m.Values...)
 	return append(all, m.Writes...)
 }
 
-// code returns a status as the settings write it: a column of another type gives
+// Code returns a status as the settings write it: a column of another type returns
 // "1.0" or "1 " where they say "1".
 func (m *ParsedMapping) Code(found string) string {
 	if SameCode(found, m.Pending) {
@@ -173,7 +174,7 @@ func (m *ParsedMapping) Code(found string) string {
 	return strings.TrimRight(found, " ")
 }
 
-// sameCode reports whether two status codes mean the same.
+// SameCode reports whether two status codes mean the same.
 func SameCode(a, b string) bool {
 	a, b = strings.TrimRight(a, " "), strings.TrimRight(b, " ")
 	if a == b {
@@ -183,80 +184,3 @@ func SameCode(a, b string) bool {
 	y, errY := strconv.ParseFloat(b, 64)
 	return errX == nil && errY == nil && x == y
 }
-
-// name is an identifier of the database.
-type Name struct {
-	Text  string // without quotes
-	Exact bool   // it was quoted: upper and lower case count
-}
-
-// fold returns what two names that may mean the same column share.
-func (n Name) Fold() string { return strings.ToUpper(n.Text) }
-
-// maxName is the longest identifier that any of the databases takes (Oracle
-// 12.2 and later: 128 bytes).
-const maxName = 128
-
-// parseName reads one identifier. It is the wall between the settings and the
-// SQL text: what passes needs nothing but double quotes around it.
-func parseName(s string) (Name, error) {
-	n, rest, err := cutName(strings.TrimSpace(s))
-	if err == nil && rest != "" {
-		err = fmt.Errorf("%q is not one name", s)
-	}
-	return n, err
-}
-
-// parseTable reads table or schema.table.
-func parseTable(s string) ([]Name, error) {
-	n, rest, err := cutName(strings.TrimSpace(s))
-	if err != nil {
-		return nil, err
-	}
-	if rest == "" {
-		return []Name{n}, nil
-	}
-	after, dotted := strings.CutPrefix(rest, ".")
-	if !dotted {
-		return nil, fmt.Errorf("%q is not one name", s)
-	}
-	table, err := parseName(after)
-	return []Name{n, table}, err
-}
-
-// cutName reads the name that s begins with and returns what follows it.
-func cutName(s string) (n Name, rest string, err error) {
-	if quoted, ok := strings.CutPrefix(s, `"`); ok {
-		inside, after, closed := strings.Cut(quoted, `"`)
-		if !closed || strings.HasPrefix(after, `"`) {
-			return Name{}, "", fmt.Errorf("%q has a double quote too few or inside the name", s)
-		}
-		n, rest = Name{Text: inside, Exact: true}, after
-	} else {
-		end := strings.IndexFunc(s, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_$#", r)
-		})
-		if end < 0 {
-			end = len(s)
-		}
-		n, rest = Name{Text: s[:end]}, s[end:]
-	}
-	first, _ := utf8.DecodeRuneInString(n.Text)
-	switch {
-	case s == "":
-		return Name{}, "", errors.New("no name is given")
-	case n.Text == "":
-		return Name{}, "", fmt.Errorf("%q is not a name: use letters, digits, _, $ and #, or double quotes around it", s)
-	case len(n.Text) > maxName:
-		return Name{}, "", fmt.Errorf("the name has more than %d bytes", maxName)
-	case strings.ContainsFunc(n.Text, unicode.IsControl) || !utf8.ValidString(n.Text):
-		return Name{}, "", fmt.Errorf("%q has control characters in the name", s)
-	case !n.Exact && !unicode.IsLetter(first) && first != '_':
-		return Name{}, "", fmt.Errorf("%q must begin with a letter, or stand in double quotes", s)
-	}
-	return n, rest, nil
-}
-
-// quoted returns the name in double quotes. A double quote inside is not
-// possible; see cutName.
-func Quote(text string) string { return `"` + text + `"` }

@@ -111,7 +111,7 @@ func TestOpenRefuses(t *testing.T) {
 		"sqlite:":                   "no file is named",
 		"mysql://u:s3nha@host/base": `unknown kind of database "mysql"`,
 	} {
-		_, err := Open(t.Context(), Options{URL: url, Mapping: simple()})
+		_, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: url, Mapping: simple()})
 		wantError(t, err, true, want)
 		if strings.Contains(err.Error(), "s3nha") {
 			t.Errorf("the error holds the password: %v", err)
@@ -119,7 +119,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	m := simple()
 	m.Table = "ERP.NOTIFICACAO"
-	_, err := Open(t.Context(), Options{URL: "sqlite:x.db", Mapping: m})
+	_, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: "sqlite:x.db", Mapping: m})
 	wantError(t, err, true, "no schema ERP")
 }
 

@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,12 +32,12 @@ import (
 // How a statement is sent, and how it ends when nobody answers, is told in
 // oracle_driver.go; how the database is found in oracle_connect.go.
 type oracleDialect struct {
-	m       *ParsedMapping
-	address *oracleAddress
-	timeout time.Duration
-	gate    loginGate
-	unanswered    *unanswered
-	panics  panics
+	m          *ParsedMapping
+	address    *oracleAddress
+	timeout    time.Duration
+	gate       loginGate
+	unanswered *unanswered
+	panics     panics
 
 	seen atomic.Pointer[oracleTable] // as it was last read
 	// wide is whether a character may take several bytes in the database.
@@ -52,28 +53,41 @@ type oracleTable struct {
 	columns     []Column
 }
 
-func newOracle(o Options, m *ParsedMapping) (*oracleDialect, error) {
-	a, err := newOracleAddress(o, m.Zone)
+// OracleDriver is the driver. Any DB_DSN may be one of Oracle's: an alias of tnsnames.ora has
+// no form of its own. So it comes last in Options.Drivers.
+var OracleDriver = Driver{
+	Schemes:  []string{"oracle"},
+	TakesDSN: func(string) bool { return true },
+	New:      func(opts Options, m *ParsedMapping) (Dialect, error) { return newOracle(opts, m) },
+}
+
+func newOracle(opts Options, m *ParsedMapping) (*oracleDialect, error) {
+	a, err := newOracleAddress(opts, m.Zone)
 	if err != nil {
 		return nil, err
 	}
-	return &oracleDialect{m: m, address: a, timeout: o.Timeout, gate: newLoginGate(), unanswered: newUnanswered()}, nil
+	return &oracleDialect{m: m, address: a, timeout: opts.Timeout, gate: newLoginGate(opts.Now), unanswered: newUnanswered()}, nil
 }
 
-func (d *oracleDialect) Open() (*sql.DB, error) {
-	db := sql.OpenDB(&oracleConnector{address: d.address, gate: &d.gate, left: d.unanswered, panics: &d.panics, timeout: d.timeout})
-	// A login takes a dozen round trips and a process of the server, so few are
-	// made and they are kept.
+func (d *oracleDialect) Connector() (driver.Connector, error) {
+	return &oracleConnector{address: d.address, gate: &d.gate, left: d.unanswered, panics: &d.panics, timeout: d.timeout}, nil
+}
+
+func (d *oracleDialect) Pool(db *sql.DB) {
+	// A login takes a dozen round trips and a process of the server, so sessions are few
+	// and are kept.
 	d.unanswered.resize = func(sessions int) {
 		db.SetMaxOpenConns(sessions)
 		db.SetMaxIdleConns(sessions)
 	}
 	d.unanswered.resize(oracleSessions)
-	// A service may move to another node; a connection would stay with the old one.
-	// What a session has gathered at the server ends with it too.
+	// A service may move to another node; a connection would stay with the old one. What
+	// a session has accumulated at the server ends with it too.
 	db.SetConnMaxLifetime(30 * time.Minute)
-	return db, nil
 }
+
+// DriverPanics returns how often the driver has panicked.
+func (d *oracleDialect) DriverPanics() int64 { return d.panics.count.Load() }
 
 // oracleName writes a name as the catalog has it: what is not quoted is turned
 // into upper case.
@@ -93,16 +107,6 @@ func (d *oracleDialect) table() string {
 		parts[i] = d.quoted(n)
 	}
 	return strings.Join(parts, ".")
-}
-
-// declared is the type of a mapped column.
-func (d *oracleDialect) declared(l Layout, n Name) string {
-	for _, c := range l.Columns {
-		if d.Matches(n, c.Name) {
-			return c.Declared
-		}
-	}
-	return ""
 }
 
 // Formats of times, as Oracle and as Go write them.
@@ -143,7 +147,7 @@ func (d *oracleDialect) values(l Layout) string {
 	columns := []string{d.exact(l.RowKey, d.m.KeyName)}
 	for _, v := range d.m.Values {
 		column := "t." + d.quoted(v.Name)
-		if read, _, _, ok := oracleTime(d.declared(l, v.Name)); ok {
+		if read, _, _, ok := oracleTime(l.Declared(v.Name)); ok {
 			column = fmt.Sprintf(read, column)
 		} else {
 			// SUBSTR takes long texts of any kind and numbers too.
@@ -246,7 +250,7 @@ func (d *oracleDialect) settleText(l Layout) string {
 	for i, w := range d.m.Writes {
 		column, value := d.quoted(w.Name), ":"+strconv.Itoa(i+1)
 		if w.Role == RoleSentAt {
-			_, write, _, _ := oracleTime(d.declared(l, w.Name))
+			_, write, _, _ := oracleTime(l.Declared(w.Name))
 			value = fmt.Sprintf(write, value)
 		}
 		if w.Role == RoleMessageID || w.Role == RoleSentAt { // what is not known leaves what is there
@@ -341,7 +345,7 @@ func (d *oracleDialect) settleArgs(l Layout, batch []pombo.Settlement) []any {
 		args = append(args, texts)
 	}
 	for _, w := range d.m.Writes {
-		declared := d.declared(l, w.Name)
+		declared := l.Declared(w.Name)
 		array(w.Role == RoleStatus && l.Status == KindWhole, func(s pombo.Settlement) string {
 			switch {
 			case w.Role == RoleStatus:
@@ -365,7 +369,7 @@ func (d *oracleDialect) settleArgs(l Layout, batch []pombo.Settlement) []any {
 		}
 		args = append(args, keys)
 	} else {
-		array(l.RowKey == KindWhole, func(s pombo.Settlement) string { return d.padded(d.declared(l, d.m.KeyName), s.RowKey) })
+		array(l.RowKey == KindWhole, func(s pombo.Settlement) string { return d.padded(l.Declared(d.m.KeyName), s.RowKey) })
 	}
 	array(l.Status == KindWhole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
 	return args
@@ -375,7 +379,7 @@ func (d *oracleDialect) settleArgs(l Layout, batch []pombo.Settlement) []any {
 // status equals.
 func (d *oracleDialect) status(l Layout, code string) string {
 	if l.Status != KindWhole {
-		return d.padded(d.declared(l, d.m.StatusName), code)
+		return d.padded(l.Declared(d.m.StatusName), code)
 	}
 	if _, err := strconv.ParseFloat(strings.TrimSpace(code), 64); err != nil {
 		return ""
@@ -488,7 +492,7 @@ func (d *oracleDialect) Probe() Query {
 const maxDigits = 38
 
 func (d *oracleDialect) KeyArg(l Layout, key string) (any, bool) {
-	declared := d.declared(l, d.m.KeyName)
+	declared := l.Declared(d.m.KeyName)
 	switch l.RowKey {
 	case KindWhole:
 		digits := strings.TrimPrefix(key, "-")
@@ -526,7 +530,7 @@ func (d *oracleDialect) KeyText(l Layout, v any) (string, error) {
 			}
 			return key, nil
 		}
-		if blankFilled(d.declared(l, d.m.KeyName)) {
+		if blankFilled(l.Declared(d.m.KeyName)) {
 			key = strings.TrimRight(key, " ")
 		}
 		if !ValidTextKey(key) {

@@ -22,7 +22,7 @@ const (
 func (d *oracleDialect) Matches(n Name, column string) bool { return oracleName(n) == column }
 
 // columns follows a synonym to the table that it means.
-func (d *oracleDialect) Columns(ctx context.Context, t *Table) ([]Column, error) {
+func (d *oracleDialect) Columns(ctx context.Context, query Querier) ([]Column, error) {
 	op := "read the columns of " + d.m.Table
 	owner, table := "", oracleName(d.m.TableName[len(d.m.TableName)-1])
 	if len(d.m.TableName) > 1 {
@@ -30,7 +30,7 @@ func (d *oracleDialect) Columns(ctx context.Context, t *Table) ([]Column, error)
 	}
 	const hops = 4 // of synonyms of synonyms
 	for range hops {
-		columns, err := d.columnsOf(ctx, t, op, owner, table)
+		columns, err := d.columnsOf(ctx, query, op, owner, table)
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +40,7 @@ func (d *oracleDialect) Columns(ctx context.Context, t *Table) ([]Column, error)
 			return columns, nil
 		}
 		found, link := false, ""
-		_, err = t.each(ctx, op, Query{oracleSynonym, []any{owner, table}}, func(v []any) {
+		_, err = query(ctx, op, Query{oracleSynonym, []any{owner, table}}, func(v []any) {
 			if !found || Text(v[0]) != "PUBLIC" { // one of the schema's own goes first
 				found, owner, table, link = true, Text(v[1]), Text(v[2]), Text(v[3])
 			}
@@ -58,12 +58,12 @@ func (d *oracleDialect) Columns(ctx context.Context, t *Table) ([]Column, error)
 			break
 		}
 	}
-	return nil, d.missing(ctx, t, op)
+	return nil, d.missing(ctx, query, op)
 }
 
-func (d *oracleDialect) columnsOf(ctx context.Context, t *Table, op, owner, table string) ([]Column, error) {
+func (d *oracleDialect) columnsOf(ctx context.Context, query Querier, op, owner, table string) ([]Column, error) {
 	var columns []Column
-	_, err := t.each(ctx, op, Query{oracleColumns, []any{owner, table}}, func(v []any) {
+	_, err := query(ctx, op, Query{oracleColumns, []any{owner, table}}, func(v []any) {
 		columns = append(columns, Column{
 			Name: Text(v[0]), NotNull: Text(v[7]) == "N",
 			Declared: declaration(Text(v[1]), Text(v[2]), Text(v[3]), Text(v[4]), Text(v[5]), Text(v[6])),
@@ -98,10 +98,10 @@ func declaration(kind, bytes, characters, unit, precision, scale string) string 
 
 // missing tells of a table that the account does not see, and which one was
 // probably meant.
-func (d *oracleDialect) missing(ctx context.Context, t *Table, op string) error {
+func (d *oracleDialect) missing(ctx context.Context, query Querier, op string) error {
 	last := oracleName(d.m.TableName[len(d.m.TableName)-1])
 	var tables []string
-	_, err := t.each(ctx, op, Query{oracleTables, []any{last, oracleName(d.m.StatusName)}}, func(v []any) {
+	_, err := query(ctx, op, Query{oracleTables, []any{last, oracleName(d.m.StatusName)}}, func(v []any) {
 		if full := Text(v[0]) + "." + Text(v[1]); !slices.Contains(tables, full) {
 			tables = append(tables, full)
 		}
@@ -126,10 +126,12 @@ func (d *oracleDialect) missing(ctx context.Context, t *Table, op string) error 
 	}
 }
 
-func (d *oracleDialect) Kinds(ctx context.Context, t *Table, key, status Column) (Kinds, error) {
+func (d *oracleDialect) Kinds(ctx context.Context, query Querier, l Layout) (Kinds, error) {
+	key, _ := l.Column(d.m.KeyName)
+	status, _ := l.Column(d.m.StatusName)
 	if blankFilled(key.Declared) || blankFilled(status.Declared) {
 		// How many blanks fill a CHAR depends on how many bytes its letters take.
-		_, err := t.each(ctx, "read the character set of the database", Query{Text: oracleCharset}, func(v []any) {
+		_, err := query(ctx, "read the character set of the database", Query{Text: oracleCharset}, func(v []any) {
 			d.multibyte.Store(!strings.HasPrefix(Text(v[0]), "WE8") && !strings.HasPrefix(Text(v[0]), "US7"))
 		})
 		if err != nil {
@@ -138,19 +140,19 @@ func (d *oracleDialect) Kinds(ctx context.Context, t *Table, key, status Column)
 	}
 	k := Kinds{RowKey: oracleKind(key.Declared), Status: oracleKind(status.Declared)}
 	var problems []error
-	for _, v := range t.m.Values {
-		switch c := t.column(d.seen.Load().columns, v.Name); c.Declared {
+	for _, v := range d.m.Values {
+		switch c, _ := l.Column(v.Name); c.Declared {
 		case "LONG", "LONG RAW", "BLOB", "BFILE":
-			problems = append(problems, t.wrong(v.Role, fmt.Sprintf("%s is of type %s, which cannot be read as text in parts", c.Name, c.Declared),
+			problems = append(problems, d.m.Problem(v.Role, fmt.Sprintf("%s is of type %s, which cannot be read as text in parts", c.Name, c.Declared),
 				"map a column of VARCHAR2 or CLOB, or let the table's owner turn this one into a CLOB (ALTER TABLE … MODIFY) or fill another one from it"))
 		}
 	}
 	if k.RowKey == KindUnknown {
-		problems = append(problems, t.wrong(RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared),
+		problems = append(problems, d.m.Problem(RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared),
 			"map one column of whole numbers (NUMBER), of text (VARCHAR2, CHAR) or of UUIDs (RAW(16))"))
 	}
 	if k.Status != KindWhole && k.Status != KindText {
-		problems = append(problems, t.wrong(RoleStatus, fmt.Sprintf("%s is of type %s", status.Name, status.Declared), "map a column of NUMBER, VARCHAR2 or CHAR"))
+		problems = append(problems, d.m.Problem(RoleStatus, fmt.Sprintf("%s is of type %s", status.Name, status.Declared), "map a column of NUMBER, VARCHAR2 or CHAR"))
 	}
 	return k, errors.Join(problems...)
 }
@@ -197,8 +199,8 @@ func (d *oracleDialect) known() Layout {
 	if seen := d.seen.Load(); seen != nil {
 		columns = seen.columns
 	}
-	l := Layout{Columns: columns}
-	l.RowKey, l.Status = oracleKind(d.declared(l, d.m.KeyName)), oracleKind(d.declared(l, d.m.StatusName))
+	l := Layout{Columns: columns, Matches: d.Matches}
+	l.RowKey, l.Status = oracleKind(l.Declared(d.m.KeyName)), oracleKind(l.Declared(d.m.StatusName))
 	return l
 }
 

@@ -91,11 +91,12 @@ func newOracleTable(t testing.TB, d *oracletest.Double, name string, columns ...
 
 func openOracle(t testing.TB, d *oracletest.Double, m source.Mapping) *source.Table {
 	t.Helper()
-	return openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: m, Timeout: 10 * time.Second})
+	return openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: m, Timeout: 10 * time.Second})
 }
 
 func openOracleWith(t testing.TB, o source.Options) *source.Table {
 	t.Helper()
+	o.Drivers = source.AllDrivers
 	table, err := source.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -99,31 +99,31 @@ func TestOracleBadAddresses(t *testing.T) {
 		o    source.Options
 		want string
 	}{
-		{source.Options{URL: "oracle://pombo:s3nha@db:porta/ERP"}, "the address cannot be read; write DB_URL=oracle://"},
-		{source.Options{URL: "oracle://pombo:s3nha@x@db/ERP%"}, "the address cannot be read; write DB_URL=oracle://"},
-		{source.Options{URL: "oracle://pombo:s3nha@db:1521"}, "the address names no service"},
-		{source.Options{URL: "oracle://db:1521/ERP"}, "no user or no password is given; set DB_USER and DB_PASSWORD"},
-		{source.Options{URL: "oracle://pombo:s3nha@db/ERP?xyz=1"}, "unknown URL option: XYZ"},
-		{source.Options{URL: "oracle://pombo:s3nha@db/ERP?ca=/nowhere/ca.pem"}, "/nowhere/ca.pem"},
-		{source.Options{URL: "oracle://pombo:s3nha@db/ERP?ca=" + filepath.Join(folder, "tnsnames.ora")}, "has no certificate"},
-		{source.Options{URL: "oracle://pombo:s3nha@db/ERP?wallet=/nowhere"}, "/nowhere/cwallet.sso"},
-		{source.Options{DSN: "pombo/s3nha@db:1521/ERP", User: "pombo", Password: "s3nha"}, "the address cannot be read; write DB_DSN=host:1521/service"},
-		{source.Options{DSN: "db:1521", User: "pombo", Password: "s3nha"}, "the address names no service"},
-		{source.Options{DSN: "db:15x1/ERP", User: "pombo", Password: "s3nha"}, "the address cannot be read"},
-		{source.Options{DSN: "(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=ERP)))", User: "pombo", Password: "s3nha"}, "see the host, the service or SID"},
-		{source.Options{DSN: "ldap://oid:389/ERP,cn=OracleContext,dc=hospital", User: "pombo", Password: "s3nha"}, "names of an LDAP directory are not supported; run tnsping"},
-		{source.Options{DSN: "db:1521/ERP", User: "pombo[erp]", Password: "s3nha"}, "a second account in brackets, which is not supported; log in as one account"},
-		{source.Options{DSN: "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1)(CONNECT_DATA=(SID=X)))", User: "pombo", Password: "s3nha"}, "the descriptor cannot be read; see"},
-		{source.Options{DSN: "PRODUCA", User: "pombo", Password: "s3nha"}, `tnsnames.ora has no alias "PRODUCA"; did you mean PRODUCAO? (DB_DSN)`},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@db:porta/ERP"}, "the address cannot be read; write DB_URL=oracle://"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@x@db/ERP%"}, "the address cannot be read; write DB_URL=oracle://"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@db:1521"}, "the address names no service"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://db:1521/ERP"}, "no user or no password is given; set DB_USER and DB_PASSWORD"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@db/ERP?xyz=1"}, "unknown URL option: XYZ"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@db/ERP?ca=/nowhere/ca.pem"}, "/nowhere/ca.pem"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@db/ERP?ca=" + filepath.Join(folder, "tnsnames.ora")}, "has no certificate"},
+		{source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@db/ERP?wallet=/nowhere"}, "/nowhere/cwallet.sso"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "pombo/s3nha@db:1521/ERP", User: "pombo", Password: "s3nha"}, "the address cannot be read; write DB_DSN=host:1521/service"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "db:1521", User: "pombo", Password: "s3nha"}, "the address names no service"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "db:15x1/ERP", User: "pombo", Password: "s3nha"}, "the address cannot be read"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=ERP)))", User: "pombo", Password: "s3nha"}, "see the host, the service or SID"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "ldap://oid:389/ERP,cn=OracleContext,dc=hospital", User: "pombo", Password: "s3nha"}, "names of an LDAP directory are not supported; run tnsping"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "db:1521/ERP", User: "pombo[erp]", Password: "s3nha"}, "a second account in brackets, which is not supported; log in as one account"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1)(CONNECT_DATA=(SID=X)))", User: "pombo", Password: "s3nha"}, "the descriptor cannot be read; see"},
+		{source.Options{Drivers: source.AllDrivers, DSN: "PRODUCA", User: "pombo", Password: "s3nha"}, `tnsnames.ora has no alias "PRODUCA"; did you mean PRODUCAO? (DB_DSN)`},
 	} {
-		c.o.Mapping = small()
+		c.o.Drivers, c.o.Mapping = source.AllDrivers, small()
 		t.Run(c.want, func(t *testing.T) {
 			_, err := source.Open(t.Context(), c.o)
 			wantFault(t, err, true, "open the source: ", c.want)
 		})
 	}
 	t.Setenv("TNS_ADMIN", "")
-	_, err := source.Open(t.Context(), source.Options{DSN: "PRODUCAO", User: "pombo", Password: "s3nha", Mapping: small()})
+	_, err := source.Open(t.Context(), source.Options{Drivers: source.AllDrivers, DSN: "PRODUCAO", User: "pombo", Password: "s3nha", Mapping: small()})
 	wantFault(t, err, true, "set TNS_ADMIN to the folder of tnsnames.ora")
 }
 
@@ -148,13 +148,13 @@ func TestOracleTCPS(t *testing.T) {
 	// A listener that hands the connection on wants a second handshake, which is held
 	// against the same authority.
 	d.Resend(1)
-	table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second})
 	mustPage(t, table, "", 10)
 	d.Resend(0)
-	table = openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ssl=true", Mapping: small(), Timeout: 10 * time.Second})
+	table = openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ssl=true", Mapping: small(), Timeout: 10 * time.Second})
 	_, err = table.Page(t.Context(), "", 1)
 	wantFault(t, err, true, "certificate", "give the certificate of the server's authority")
-	table = openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@localhost:" + port + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second})
+	table = openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@localhost:" + port + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second})
 	_, err = table.Page(t.Context(), "", 1)
 	wantFault(t, err, true, "localhost", "the name that its certificate has")
 }
@@ -165,7 +165,7 @@ func TestOracleOldTLS(t *testing.T) {
 	d := startOracle(t, oracletest.Options{TLS: &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 	}})
-	_, err := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second}).Page(t.Context(), "", 1)
+	_, err := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP?ca=" + file, Mapping: small(), Timeout: 10 * time.Second}).Page(t.Context(), "", 1)
 	wantFault(t, err, true, "GODEBUG=tlsrsakex=1")
 }
 
@@ -233,7 +233,7 @@ func FuzzOracleAddress(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, o := range []source.Options{{DSN: s, User: "pombo", Password: "h5Kx-9fQ2"}, {URL: "oracle://pombo:h5Kx-9fQ2@" + s}} {
-			o.Mapping = small()
+			o.Drivers, o.Mapping = source.AllDrivers, small()
 			table, err := source.Open(t.Context(), o)
 			if err == nil {
 				_ = table.Close()
@@ -252,7 +252,7 @@ func TestOracleTwoSites(t *testing.T) {
 		host, port, _ := net.SplitHostPort(d.Addr())
 		return "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=" + host + ")(PORT=" + port + "))(CONNECT_DATA=(SERVICE_NAME=ERP)))"
 	}
-	o := source.Options{DSN: "(DESCRIPTION_LIST=" + site(first) + site(second) + ")", User: "pombo", Password: "s3nha", Mapping: small(), Timeout: 10 * time.Second}
+	o := source.Options{Drivers: source.AllDrivers, DSN: "(DESCRIPTION_LIST=" + site(first) + site(second) + ")", User: "pombo", Password: "s3nha", Mapping: small(), Timeout: 10 * time.Second}
 	first.Refuse(12528)
 	mustPage(t, openOracleWith(t, o), "", 1)
 	first.Refuse(1033) // the database behind it, a standby that is not open

@@ -242,7 +242,7 @@ func wasCancelled(err error) bool {
 // gaveUp is why a call was ended.
 func (c *oracleConn) gaveUp(ctx context.Context) error {
 	err := context.Cause(ctx)
-	if _, ok := errors.AsType[*busyError](err); ok && c.broken.Load() {
+	if _, ok := errors.AsType[*LockedError](err); ok && c.broken.Load() {
 		return &oracleLost{err: errors.New("the database does not answer")} // not even that it obeys
 	}
 	return err
@@ -372,7 +372,7 @@ func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 	}
 	if lock.Wait > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, lock.Wait, &busyError{lock.Wait})
+		ctx, cancel = context.WithTimeoutCause(ctx, lock.Wait, &LockedError{lock.Wait})
 		defer cancel()
 	}
 	var changed int64

@@ -88,17 +88,6 @@ func oracleFault(err error) error {
 
 var codeInText = regexp.MustCompile(`(?i)\bora-0*([1-9][0-9]{0,4})\b`)
 
-// busyError is that a change was given up because it took too long, or, with a wait of
-// 0, that it was not tried. Nothing was changed.
-type busyError struct{ wait time.Duration }
-
-func (e *busyError) Error() string {
-	if e.wait == 0 {
-		return "somebody holds a lock on the row"
-	}
-	return fmt.Sprintf("the row was not to be had within %s: somebody seems to hold a lock on it", e.wait)
-}
-
 func isLost(err error) bool {
 	_, ok := errors.AsType[*oracleLost](err)
 	return ok
@@ -258,7 +247,7 @@ func (d *oracleDialect) Explain(err error) Explanation {
 		}
 		return v
 	}
-	if _, ok := errors.AsType[*busyError](err); ok {
+	if _, ok := errors.AsType[*LockedError](err); ok {
 		return Explanation{Class: Locked, Hint: oracleCodes[54].hint}
 	}
 	var (
@@ -296,7 +285,9 @@ type loginGate struct {
 // account for good does so after several within its own time.
 const closed = 15 * time.Minute
 
-func newLoginGate() loginGate { return loginGate{turn: make(chan struct{}, 1), now: time.Now} }
+func newLoginGate(now func() time.Time) loginGate {
+	return loginGate{turn: make(chan struct{}, 1), now: now}
+}
 
 // enter waits for the turn, and refuses it while the gate is closed.
 func (g *loginGate) enter(ctx context.Context) error {

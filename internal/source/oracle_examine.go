@@ -21,20 +21,20 @@ func (d *oracleDialect) Diagnostics() []Diagnostic {
 	return []Diagnostic{DiagnosticIndex, DiagnosticPlan, DiagnosticLocks, DiagnosticCharset, DiagnosticClock, DiagnosticPassword}
 }
 
-func (d *oracleDialect) Inspect(ctx context.Context, t *Table, l Layout, a Diagnostic) (Inspection, error) {
-	op := t.inspectOp(a)
-	switch a {
+func (d *oracleDialect) Inspect(ctx context.Context, query Querier, l Layout, what Diagnostic) (Inspection, error) {
+	op := d.m.InspectOp(what)
+	switch what {
 	case DiagnosticIndex:
 		var all []Index
 		seen := d.seen.Load() // Examine has learned it
-		_, err := t.each(ctx, op, Query{oracleIndexes, []any{seen.owner, seen.name}}, func(v []any) {
+		_, err := query(ctx, op, Query{oracleIndexes, []any{seen.owner, seen.name}}, func(v []any) {
 			all = append(all, Index{Name: Text(v[0]), FirstColumn: Text(v[1])})
 		})
-		return t.indexed(all), err
+		return JudgeIndexes(d.m, l, all, d.Advice()[0].Text), err
 	case DiagnosticPlan:
 		return Inspection{Skipped: true, Message: "EXPLAIN PLAN would write to PLAN_TABLE; the DBA sees the plan that is used with DBMS_XPLAN.DISPLAY_CURSOR, for the statements of V$SQL whose MODULE is Pombo"}, nil
 	case DiagnosticLocks:
-		_, err := t.each(ctx, op, Query{Text: d.lockText()}, func([]any) {})
+		_, err := query(ctx, op, Query{Text: d.lockText()}, func([]any) {})
 		e, ok := errors.AsType[*oracleError](err)
 		switch {
 		case err == nil:
@@ -42,28 +42,28 @@ func (d *oracleDialect) Inspect(ctx context.Context, t *Table, l Layout, a Diagn
 		case ok && e.code == 1031:
 			return Inspection{
 				Message: "rows cannot be locked one by one (ORA-01031: READ in place of SELECT?), so a single row that somebody has open holds up its whole batch",
-				Hint: "as the table's owner run " + strings.Join(d.grants(), "; "),
+				Hint:    "as the table's owner run " + strings.Join(d.grants(), "; "),
 			}, nil
 		case ok && slices.Contains(notForUpdate, e.code):
 			return Inspection{Message: fmt.Sprintf("rows of this view cannot be locked one by one (ORA-%05d), so a single row that somebody has open holds up its whole batch", e.code), Hint: "map the table behind it, if that can be (DB_TABLE)"}, nil
 		}
 		return Inspection{}, err
 	case DiagnosticCharset:
-		charset, _, err := t.one(ctx, op, oracleCharset)
+		charset, _, err := QueryRow(ctx, query, op, oracleCharset)
 		return oracleKeeps(charset), err
 	case DiagnosticClock:
 		begun := time.Now()
-		utc, local, err := t.one(ctx, op, oracleClock)
+		utc, local, err := QueryRow(ctx, query, op, oracleClock)
 		if err != nil {
 			return Inspection{}, err
 		}
-		return t.timed(l, utc, local, begun, time.Now())
+		return JudgeClock(d.m, l, utc, local, begun, time.Now())
 	default: // Password
-		at, now, err := t.one(ctx, op, oracleExpiry)
+		at, now, err := QueryRow(ctx, query, op, oracleExpiry)
 		if err != nil {
 			return Inspection{}, err
 		}
-		return expiring(at, now, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
+		return JudgeExpiry(at, now, "a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it")
 	}
 }
 
@@ -78,6 +78,6 @@ func oracleKeeps(charset string) Inspection {
 	}
 	return Inspection{
 		Message: "texts are kept in " + charset,
-		Hint: "see whether accents come back as they were written: letters that the character set lacks are lost when the row is written",
+		Hint:    "see whether accents come back as they were written: letters that the character set lacks are lost when the row is written",
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // SetOracleClock sets the clock by which logins are refused and idle connections
 // asked whether they live. It must be set before the first use.
-func SetOracleClock(t *Table, now func() time.Time) { t.d.(*oracleDialect).gate.now = now }
+func SetOracleClock(t *Table, now func() time.Time) { t.dialect.(*oracleDialect).gate.now = now }
 
 // Aliases reads the text of a tnsnames.ora.
 func Aliases(content string) map[string]string {

@@ -203,7 +203,7 @@ func TestOracleLoginFaults(t *testing.T) {
 			t.Run(fmt.Sprint(step, kind), func(t *testing.T) {
 				d := startOracle(t, oracletest.Options{})
 				pendingTable(t, d, "NOTIFICACAO", 1)
-				table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
+				table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
 				d.Fault(step, kind, 1)
 				_, err := table.Page(t.Context(), "", 1)
 				if kind == oracletest.Stall {
@@ -266,7 +266,7 @@ func TestOracleSilence(t *testing.T) {
 func TestOracleLockedRow(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 9)
-	table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
 	mustPage(t, table, "", 1)
 	d.Forget()
 	release, err := company.Lock(2)
@@ -312,7 +312,7 @@ func TestOracleUnanswered(t *testing.T) {
 			if o.TLS != nil {
 				address += "?ca=" + file
 			}
-			table := openOracleWith(t, source.Options{URL: address, Mapping: small(), Timeout: 2 * time.Second})
+			table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: address, Mapping: small(), Timeout: 2 * time.Second})
 			mustPage(t, table, "", 1)
 			d.Fault(oracletest.Write, oracletest.Stall, 1)
 			_, err := table.Settle(t.Context(), batchOf(3))
@@ -348,7 +348,7 @@ func settlesAgain(t *testing.T, table *source.Table, n int) {
 func TestOracleWrongPassword(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 1)
-	table := openOracleWith(t, source.Options{URL: "oracle://pombo:errada@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 10 * time.Second})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:errada@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 10 * time.Second})
 	var now atomic.Int64
 	source.SetOracleClock(table, func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, brasilia).Add(time.Duration(now.Load())) })
 	var wait sync.WaitGroup

@@ -23,7 +23,7 @@ func lockedTable(t *testing.T, secure bool, n int, timeout time.Duration) (*orac
 	}
 	d := startOracle(t, o)
 	company := pendingTable(t, d, "NOTIFICACAO", n)
-	table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP" + options, Mapping: small(), Timeout: timeout})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP" + options, Mapping: small(), Timeout: timeout})
 	mustPage(t, table, "", 1)
 	d.Deafen(true)
 	return d, company, table

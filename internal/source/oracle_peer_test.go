@@ -64,7 +64,7 @@ func TestOraclePeerIsOdd(t *testing.T) {
 					_, _ = c.Read(make([]byte, 4096))
 					_, _ = c.Write(tns(kind, []byte(strings.Repeat(string([]byte{fill}), length))))
 				})
-				table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + address + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
+				table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + address + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
 				for range 50 {
 					_, err := table.Page(t.Context(), "", 1)
 					if err == nil {
@@ -125,7 +125,7 @@ func TestOracleAnswersAreOdd(t *testing.T) {
 
 func odd(t *testing.T, d *oracletest.Double, nth int, change byte, cut bool) {
 	t.Helper()
-	table, err := source.Open(t.Context(), source.Options{URL: "oracle://pombo:s3nha@" + disturbed(t, d, nth, change, cut) + "/ERP", Mapping: small(), Timeout: 400 * time.Millisecond})
+	table, err := source.Open(t.Context(), source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + disturbed(t, d, nth, change, cut) + "/ERP", Mapping: small(), Timeout: 400 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

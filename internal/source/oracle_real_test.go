@@ -82,7 +82,7 @@ func TestOracleRealTemporaryLOBs(t *testing.T) {
 	o.drop()
 	o.exec(`CREATE TABLE NOTIFICACAO (ID NUMBER(19) PRIMARY KEY, FONE VARCHAR2(20), TX CLOB, ST NUMBER(2))`)
 	o.exec(`INSERT INTO NOTIFICACAO SELECT LEVEL, '5531988880000', TO_CLOB(RPAD('x', 3000, 'x')), 1 FROM DUAL CONNECT BY LEVEL <= 20`)
-	table := openOracleWith(t, source.Options{URL: address, Mapping: small(), Timeout: 30 * time.Second})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: address, Mapping: small(), Timeout: 30 * time.Second})
 	at, err := go_ora.ParseConfig(address)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestOracleRealConformance(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()
 		owner := newRealOwner(t, db, s)
-		return openOracleWith(t, source.Options{URL: address, Mapping: s.Mapping(), Timeout: 30 * time.Second}), owner
+		return openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: address, Mapping: s.Mapping(), Timeout: 30 * time.Second}), owner
 	})
 }
 
@@ -129,7 +129,7 @@ func TestOracleRealTypes(t *testing.T) {
 	m := small()
 	m.Params = []source.Param{{Slot: pombo.Body, Name: "TX"}, {Slot: pombo.Body, Name: "NOME"}}
 	m.Pending, m.Codes, m.SendAfter, m.Expires, m.SentAt, m.Error = "P", []string{"E"}, "ENVIO", "EXPIRA", "DT", "ERRO"
-	table := openOracleWith(t, source.Options{URL: address, Mapping: m, Timeout: 30 * time.Second})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: address, Mapping: m, Timeout: 30 * time.Second})
 	if err := table.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}

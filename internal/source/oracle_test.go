@@ -316,7 +316,7 @@ func TestOracleNames(t *testing.T) {
 		}, "OBS is of type LONG, which cannot be read as text in parts; map a column of VARCHAR2 or CLOB"},
 		{"a key of times", func(m *source.Mapping) { m.Table, m.RowKey = "ERP.DATAS", "DT" }, "DT is of type DATE; map one column of whole numbers"},
 		{"a status of bytes", func(m *source.Mapping) { m.Table, m.RowKey, m.Status = "ERP.DATAS", "FONE", "BIN" }, "BIN is of type RAW(8); map a column of NUMBER"},
-		{"a code that is no number", func(m *source.Mapping) { m.Table, m.Codes = "AVISO", []string{"X"} }, `ST holds numbers (NUMBER(1)) and the code "X" is none`},
+		{"a code that is no number", func(m *source.Mapping) { m.Table, m.Codes = "AVISO", []string{"X"} }, `ST holds numbers (NUMBER(1)) and the code "X" is not a number`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := small()
@@ -326,7 +326,7 @@ func TestOracleNames(t *testing.T) {
 	}
 	m := small()
 	m.RowKey = "ID, EMPRESA"
-	_, err := source.Open(t.Context(), source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: m})
+	_, err := source.Open(t.Context(), source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: m})
 	wantError(t, err, `"ID, EMPRESA" is not one name; set DB_COL_ID`)
 }
 
@@ -349,7 +349,7 @@ func wantError(t *testing.T, err error, want string) {
 func TestOracleAdvice(t *testing.T) {
 	m := sourcetest.Mapping()
 	m.Table = "ERP.NOTIFICACAO"
-	table := openOracleWith(t, source.Options{DSN: "db:1521/ERP", User: "pombo", Password: "s3nha", Mapping: m})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, DSN: "db:1521/ERP", User: "pombo", Password: "s3nha", Mapping: m})
 	var all []string
 	for _, s := range append(table.SQL(), table.Advice()...) {
 		if s.Purpose == "" {

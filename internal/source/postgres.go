@@ -2,6 +2,7 @@ package source
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ type postgresDialect struct {
 	m      *ParsedMapping
 	config *pgconn.Config
 	limits limits
+	now    func() time.Time
 	// standby is whether the server took no writes when it was last asked.
 	standby atomic.Bool
 
@@ -41,6 +43,13 @@ func postgresAddress(dsn string) bool {
 	word, _, pairs := strings.Cut(strings.TrimSpace(dsn), "=")
 	return strings.HasPrefix(word, "postgres://") || strings.HasPrefix(word, "postgresql://") ||
 		pairs && strings.IndexFunc(strings.TrimSpace(word), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) < 0
+}
+
+// PostgresDriver is the driver.
+var PostgresDriver = Driver{
+	Schemes:  []string{"postgres", "postgresql"},
+	TakesDSN: postgresAddress,
+	New:      func(opts Options, m *ParsedMapping) (Dialect, error) { return newPostgres(opts, m) },
 }
 
 func newPostgres(o Options, m *ParsedMapping) (*postgresDialect, error) {
@@ -75,7 +84,7 @@ func newPostgres(o Options, m *ParsedMapping) (*postgresDialect, error) {
 	}
 	// The server's limit is for when we are gone: ours comes first. The wait for
 	// a lock ends before either, so that the error can say that it was a lock.
-	d := &postgresDialect{m: m, config: c, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
+	d := &postgresDialect{m: m, config: c, now: o.Now, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
 	d.write()
 	return d, nil
 }
@@ -150,26 +159,20 @@ func postgresFold(n Name) string {
 	}, n.Text)
 }
 
-func (d *postgresDialect) Open() (*sql.DB, error) {
-	db := sql.OpenDB(postgresConnector{d.config, d.limits})
+func (d *postgresDialect) Connector() (driver.Connector, error) {
+	return postgresConnector{d.config, d.limits, d.now}, nil
+}
+
+func (d *postgresDialect) Pool(db *sql.DB) {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
-	// A name may come to mean another server; a connection would stay with the old one.
+	// The host name may come to mean another server; a connection would stay with the
+	// old one.
 	db.SetConnMaxLifetime(10 * time.Minute)
-	return db, nil
 }
 
 // blankPadded reports whether a column fills its texts up with blanks.
 func blankPadded(declared string) bool { return strings.HasPrefix(declared, "character(") }
-
-func (d *postgresDialect) declared(l Layout, n Name) string {
-	for _, c := range l.Columns {
-		if d.Matches(n, c.Name) {
-			return c.Declared
-		}
-	}
-	return ""
-}
 
 func (d *postgresDialect) Page(_ Layout, after any, limit int) Query {
 	if after == nil {
@@ -212,7 +215,7 @@ func (d *postgresDialect) Settle(l Layout, batch []pombo.Settlement, wait time.D
 			case w.Role == RoleSentAt && !s.SentAt.IsZero():
 				to.add(d.sentAt(l, w.Name, s.SentAt))
 			case w.Role == RoleError && s.Error != "":
-				to.add(shorten(s.Error, d.declared(l, w.Name)))
+				to.add(shorten(s.Error, l.Declared(w.Name)))
 			default:
 				to.null()
 			}
@@ -243,7 +246,7 @@ func statusOf(l Layout, code string) (text string, ok bool) {
 // wall clock of the mapping's zone shows it.
 func (d *postgresDialect) sentAt(l Layout, n Name, at time.Time) string {
 	at = at.In(d.m.Zone)
-	if strings.HasSuffix(d.declared(l, n), "with time zone") {
+	if strings.HasSuffix(l.Declared(n), "with time zone") {
 		return at.Format("2006-01-02 15:04:05Z07:00")
 	}
 	return at.Format(time.DateTime)
@@ -268,7 +271,7 @@ func (d *postgresDialect) Probe() Query {
 }
 
 func (d *postgresDialect) KeyArg(l Layout, key string) (any, bool) {
-	switch declared := d.declared(l, d.m.KeyName); l.RowKey {
+	switch declared := l.Declared(d.m.KeyName); l.RowKey {
 	case KindWhole:
 		bits := map[string]int{"smallint": 16, "integer": 32, "bigint": 64}[declared]
 		if bits == 0 { // numeric takes as many digits as it gets
@@ -299,7 +302,7 @@ func (d *postgresDialect) KeyText(l Layout, v any) (string, error) {
 		}
 		return n, nil
 	}
-	if blankPadded(d.declared(l, d.m.KeyName)) {
+	if blankPadded(l.Declared(d.m.KeyName)) {
 		key = strings.TrimRight(key, " ")
 	}
 	if !ValidTextKey(key) {

@@ -24,10 +24,10 @@ func (d *postgresDialect) Matches(n Name, column string) bool {
 	return strings.Trim(column, `"`) == postgresFold(n)
 }
 
-func (d *postgresDialect) Columns(ctx context.Context, t *Table) ([]Column, error) {
+func (d *postgresDialect) Columns(ctx context.Context, query Querier) ([]Column, error) {
 	op := "read the columns of " + d.m.Table
 	var columns []Column
-	_, err := t.each(ctx, op, Query{postgresColumns, []any{d.table()}}, func(v []any) {
+	_, err := query(ctx, op, Query{postgresColumns, []any{d.table()}}, func(v []any) {
 		columns = append(columns, Column{Name: Text(v[0]), Declared: Text(v[1]), NotNull: Text(v[2]) == "t", Computed: Text(v[3]) == "t"})
 		d.standby.Store(Text(v[4]) == "on")
 	})
@@ -35,7 +35,7 @@ func (d *postgresDialect) Columns(ctx context.Context, t *Table) ([]Column, erro
 		return columns, err
 	}
 	var tables []string
-	if _, err := t.each(ctx, op, Query{Text: postgresTables}, func(v []any) { tables = append(tables, Text(v[0])) }); err != nil {
+	if _, err := query(ctx, op, Query{Text: postgresTables}, func(v []any) { tables = append(tables, Text(v[0])) }); err != nil {
 		return nil, err
 	}
 	hint := Nearest(d.m.Table, tables)
@@ -47,11 +47,13 @@ func (d *postgresDialect) Columns(ctx context.Context, t *Table) ([]Column, erro
 	return nil, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("the database %s has no such table or view", d.config.Database), Hint: hint + " (" + string(RoleTable) + ")"}
 }
 
-func (d *postgresDialect) Kinds(_ context.Context, t *Table, key, status Column) (Kinds, error) {
+func (d *postgresDialect) Kinds(_ context.Context, _ Querier, l Layout) (Kinds, error) {
+	key, _ := l.Column(d.m.KeyName)
+	status, _ := l.Column(d.m.StatusName)
 	k := Kinds{RowKey: postgresKind(key.Declared), Status: postgresKind(status.Declared)}
 	var problems []error
 	if k.RowKey == KindUnknown {
-		problems = append(problems, t.wrong(RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared), "map a key of whole numbers, of text or of UUIDs"))
+		problems = append(problems, d.m.Problem(RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared), "map a key of whole numbers, of text or of UUIDs"))
 	}
 	switch status.Declared {
 	case "real", "double precision":
@@ -59,7 +61,7 @@ func (d *postgresDialect) Kinds(_ context.Context, t *Table, key, status Column)
 	case "boolean":
 		for _, code := range append([]string{d.m.Pending}, d.m.Codes...) {
 			if code != "true" && code != "false" {
-				problems = append(problems, t.wrong(RoleStatus, fmt.Sprintf("%s is of type boolean and the code %q is neither true nor false", status.Name, code),
+				problems = append(problems, d.m.Problem(RoleStatus, fmt.Sprintf("%s is of type boolean and the code %q is neither true nor false", status.Name, code),
 					"correct the STATUS_ settings or map another column"))
 			}
 		}

@@ -30,7 +30,7 @@ func TestPostgresConformance(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()
 		owner := newPostgresOwner(t, s)
-		table, err := source.Open(t.Context(), source.Options{URL: owner.dsn, Mapping: s.Mapping(), Timeout: 10 * time.Second})
+		table, err := source.Open(t.Context(), source.Options{Drivers: source.AllDrivers, URL: owner.dsn, Mapping: s.Mapping(), Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,13 +47,14 @@ const idle = time.Second
 type postgresConnector struct {
 	config *pgconn.Config
 	limits limits
+	now    func() time.Time
 }
 
 // Connect opens a session.
 func (c postgresConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	pg, err := pgconn.ConnectConfig(ctx, c.config)
 	if err == nil {
-		return &postgresConn{pg: pg, limits: c.limits, used: time.Now()}, nil
+		return &postgresConn{pg: pg, limits: c.limits, now: c.now, used: c.now()}, nil
 	}
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		// The driver's own limit, which is not that of the statement.
@@ -70,6 +71,7 @@ func (c postgresConnector) Driver() driver.Driver { return nil }
 type postgresConn struct {
 	pg     *pgconn.PgConn
 	limits limits
+	now    func() time.Time
 	used   time.Time // when it last answered
 }
 
@@ -99,13 +101,13 @@ func (c *postgresConn) ResetSession(ctx context.Context) error {
 	if c.pg.IsClosed() {
 		return driver.ErrBadConn
 	}
-	if time.Since(c.used) < idle {
+	if c.now().Sub(c.used) < idle {
 		return nil
 	}
 	if _, err := c.pg.Exec(ctx, postgresPing).ReadAll(); err != nil {
 		return driver.ErrBadConn
 	}
-	c.used = time.Now()
+	c.used = c.now()
 	return nil
 }
 
@@ -149,7 +151,7 @@ func (c *postgresConn) try(ctx context.Context, limits limits, text string, valu
 	if len(results) != 2 {
 		return nil, errors.New("the server answered another number of statements than it was given")
 	}
-	c.used = time.Now()
+	c.used = c.now()
 	return results[1], nil
 }
 

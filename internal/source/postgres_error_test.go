@@ -37,7 +37,7 @@ func TestPostgresCheck(t *testing.T) {
 			"missing columns", []string{`CREATE TABLE notificacao (id int, "NR_TELEFONE" text, ds_mensagem text, cd_status int)`}, nil,
 			[]string{`no column NR_TELEFONE; did you mean "NR_TELEFONE"? (DB_COL_PHONE)`, `no column NM_CONTATO; there are id, "NR_TELEFONE", ds_mensagem, cd_status (DB_COL_PARAMS)`},
 		},
-		{"a code of another type", []string{table}, func(m *Mapping) { m.Codes = []string{"S"} }, []string{`holds numbers (integer) and the code "S" is none`}},
+		{"a code of another type", []string{table}, func(m *Mapping) { m.Codes = []string{"S"} }, []string{`holds numbers (integer) and the code "S" is not a number`}},
 		{"a code that an enum lacks", []string{`CREATE TYPE estado AS ENUM ('P', 'E')`, postgresTable("int", "estado")}, nil, []string{"another type than the new value or code", "22P02"}},
 		{"codes of a boolean", []string{postgresTable("int", "boolean")}, nil, []string{`the code "1" is neither true nor false`}},
 		{"keys of times", []string{postgresTable("timestamp", "int")}, nil, []string{"id is of type timestamp without time zone; map a key of whole numbers, of text or of UUIDs (DB_COL_ID)"}},
@@ -134,7 +134,7 @@ func TestPostgresUnreachable(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			table := within(t, c.dsn, simple(), time.Minute)
-			table.d.(*postgresDialect).config.ConnectTimeout = 300 * time.Millisecond
+			table.dialect.(*postgresDialect).config.ConnectTimeout = 300 * time.Millisecond
 			err := table.Check(t.Context())
 			wantError(t, err, c.permanent, c.want...)
 			if strings.Contains(err.Error(), password) || strings.Contains(err.Error(), "\n") {
@@ -185,7 +185,7 @@ func TestPostgresServersWordsStayIn(t *testing.T) {
 		table := at(t, dsn, simple())
 		for _, cause := range []error{said, fmt.Errorf("x: %w", said), errors.Join(errors.New("x"), said)} {
 			err := table.fail(t.Context(), "try", postgresFault(cause))
-			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", errors.Unwrap(err)), table.d.Explain(postgresFault(cause)).Detail} {
+			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", errors.Unwrap(err)), table.dialect.Explain(postgresFault(cause)).Detail} {
 				if strings.Contains(text, "Maria") {
 					t.Errorf("%s: the error gives the server's words away: %s", code, text)
 				}
@@ -269,9 +269,9 @@ func TestPostgresStatementTimeLimit(t *testing.T) {
 	}
 	// The server's own limit, which ends what a killed program has left behind.
 	table = at(t, dsn, m)
-	d := table.d.(*postgresDialect)
+	d := table.dialect.(*postgresDialect)
 	_ = table.db.Close()
-	table.db = sql.OpenDB(postgresConnector{d.config, limits{statement: 100 * time.Millisecond, lock: time.Second}})
+	table.db = sql.OpenDB(postgresConnector{d.config, limits{statement: 100 * time.Millisecond, lock: time.Second}, time.Now})
 	_, err = table.Page(t.Context(), "", 1)
 	wantError(t, err, false, "57014", "statement_timeout")
 	// A shorter one of the DBA's stays.

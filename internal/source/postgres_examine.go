@@ -19,41 +19,43 @@ const (
 	postgresExpiry  = "SELECT CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') END, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM pg_catalog.pg_roles WHERE rolname = session_user"
 )
 
-func (d *postgresDialect) Diagnostics() []Diagnostic { return []Diagnostic{DiagnosticIndex, DiagnosticPlan, DiagnosticCharset, DiagnosticClock, DiagnosticPassword} }
+func (d *postgresDialect) Diagnostics() []Diagnostic {
+	return []Diagnostic{DiagnosticIndex, DiagnosticPlan, DiagnosticCharset, DiagnosticClock, DiagnosticPassword}
+}
 
 // planText asks for the plan alone: without ANALYZE nothing is run.
 func (d *postgresDialect) planText() string { return "EXPLAIN " + d.firstText }
 
-func (d *postgresDialect) Inspect(ctx context.Context, t *Table, l Layout, a Diagnostic) (Inspection, error) {
-	op := t.inspectOp(a)
-	switch a {
+func (d *postgresDialect) Inspect(ctx context.Context, query Querier, l Layout, what Diagnostic) (Inspection, error) {
+	op := d.m.InspectOp(what)
+	switch what {
 	case DiagnosticIndex:
 		var all []Index
-		_, err := t.each(ctx, op, Query{postgresIndexes, []any{d.table()}}, func(v []any) {
+		_, err := query(ctx, op, Query{postgresIndexes, []any{d.table()}}, func(v []any) {
 			all = append(all, Index{Name: Text(v[0]), FirstColumn: Text(v[1]), Where: Text(v[2])})
 		})
-		return t.indexed(all), err
+		return JudgeIndexes(d.m, l, all, d.Advice()[0].Text), err
 	case DiagnosticPlan:
 		var lines []string
-		_, err := t.each(ctx, op, Query{d.planText(), d.Page(l, nil, 1).Args}, func(v []any) { lines = append(lines, Text(v[0])) })
+		_, err := query(ctx, op, Query{d.planText(), d.Page(l, nil, 1).Args}, func(v []any) { lines = append(lines, Text(v[0])) })
 		steps, slow := postgresSteps(lines)
-		return planned(steps, slow), err
+		return JudgePlan(steps, slow), err
 	case DiagnosticCharset:
-		charset, _, err := t.one(ctx, op, postgresCharset)
+		charset, _, err := QueryRow(ctx, query, op, postgresCharset)
 		return postgresKeeps(charset), err
 	case DiagnosticClock:
 		begun := time.Now()
-		utc, local, err := t.one(ctx, op, postgresClock)
+		utc, local, err := QueryRow(ctx, query, op, postgresClock)
 		if err != nil {
 			return Inspection{}, err
 		}
-		return t.timed(l, utc, local, begun, time.Now())
+		return JudgeClock(d.m, l, utc, local, begun, time.Now())
 	default: // Password
-		at, now, err := t.one(ctx, op, postgresExpiry)
+		at, now, err := QueryRow(ctx, query, op, postgresExpiry)
 		if err != nil {
 			return Inspection{}, err
 		}
-		return expiring(at, now, "ALTER ROLE "+d.user()+" VALID UNTIL 'infinity' keeps it")
+		return JudgeExpiry(at, now, "ALTER ROLE "+d.user()+" VALID UNTIL 'infinity' keeps it")
 	}
 }
 
@@ -87,7 +89,7 @@ func postgresKeeps(encoding string) Inspection {
 	case encoding == "SQL_ASCII":
 		return Inspection{
 			Message: "the database does not know in which encoding its texts are (SQL_ASCII)",
-			Hint: "see to it that all who fill the table write UTF-8: rows with other accents are not taken in",
+			Hint:    "see to it that all who fill the table write UTF-8: rows with other accents are not taken in",
 		}
 	}
 	return Inspection{Message: "texts are kept in " + encoding, Hint: "see whether it has the accents of your language: a row whose change has others is refused"}

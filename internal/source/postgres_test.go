@@ -55,7 +55,7 @@ func at(t testing.TB, dsn string, m Mapping) *Table {
 
 func within(t testing.TB, dsn string, m Mapping, timeout time.Duration) *Table {
 	t.Helper()
-	table, err := Open(t.Context(), Options{URL: dsn, Mapping: m, Timeout: timeout})
+	table, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: dsn, Mapping: m, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +406,7 @@ func TestPostgresPlans(t *testing.T) {
 			dsn, owner := company(t, postgresTable(c.key+" PRIMARY KEY", "smallint"),
 				`INSERT INTO notificacao SELECT `+c.from+`, '1', 'a', 'b', CASE WHEN n % 100 = 0 THEN 1 ELSE 2 END FROM generate_series(1, 50000) AS s (n)`, `ANALYZE notificacao`)
 			table := at(t, dsn, simple())
-			d := table.d.(*postgresDialect)
+			d := table.dialect.(*postgresDialect)
 			l, err := table.layout(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -450,7 +450,7 @@ func TestPostgresPlans(t *testing.T) {
 func planOf(t *testing.T, table *Table, q Query) string {
 	t.Helper()
 	var lines []string
-	if _, err := table.each(t.Context(), "explain", Query{"EXPLAIN " + q.Text, q.Args}, func(v []any) { lines = append(lines, Text(v[0])) }); err != nil {
+	if _, err := table.query(t.Context(), "explain", Query{"EXPLAIN " + q.Text, q.Args}, func(v []any) { lines = append(lines, Text(v[0])) }); err != nil {
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
@@ -561,7 +561,7 @@ func TestPostgresAddresses(t *testing.T) {
 		"words":                      {DSN: words + " user=" + postgrestest.User + " password='" + postgrestest.Password + "'"},
 		"several hosts, one is down": {URL: strings.Replace(dsn, server.Address(), "127.0.0.1:1,"+server.Address(), 1)},
 	} {
-		o.Mapping, o.Timeout = simple(), 5*time.Second
+		o.Drivers, o.Mapping, o.Timeout = AllDrivers, simple(), 5*time.Second
 		table, err := Open(t.Context(), o)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -579,7 +579,7 @@ func TestPostgresAddresses(t *testing.T) {
 	}
 	const secret = "s3nha"
 	for _, bad := range []string{"postgres://u:" + secret + "@h:x/d", "postgres://h/d?sslrootcert=/n%C3%A3o/h%C3%A1&sslmode=verify-full&password=" + secret, "postgres:host=x port=" + secret} {
-		_, err := Open(t.Context(), Options{URL: bad, Mapping: simple()})
+		_, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: bad, Mapping: simple()})
 		if err == nil {
 			t.Errorf("%s is taken", bad)
 			continue

@@ -16,7 +16,7 @@ import (
 func TestOracleSlowPages(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 3)
-	table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: time.Second})
+	table := openOracleWith(t, source.Options{Drivers: source.AllDrivers, URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: time.Second})
 	var now atomic.Int64
 	source.SetClock(table, func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC).Add(time.Duration(now.Load())) })
 	mustPage(t, table, "", 1)

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,15 @@ type sqliteDialect struct {
 	busy time.Duration
 
 	pageText, rowText, statusesText, settleText, probeText, sampleText string
+}
+
+// SQLiteDriver is the driver.
+var SQLiteDriver = Driver{
+	Schemes: []string{"sqlite"},
+	New: func(opts Options, m *ParsedMapping) (Dialect, error) {
+		_, path, _ := strings.Cut(opts.URL, ":")
+		return newSQLite(path, opts.Timeout, m)
+	},
 }
 
 func newSQLite(path string, timeout time.Duration, m *ParsedMapping) (*sqliteDialect, error) {
@@ -99,18 +109,19 @@ const (
 	sqliteTables  = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY name"
 )
 
-func (d *sqliteDialect) Open() (*sql.DB, error) {
+func (d *sqliteDialect) Connector() (driver.Connector, error) {
 	c, err := sqlite.NewConnector(d.dsn("rw"))
 	if err != nil {
 		return nil, &TableError{Op: "open " + d.path, Permanent: true, Err: err, Hint: "correct the path in DB_URL"}
 	}
-	db := sql.OpenDB(c)
+	return c, nil
+}
+
+func (d *sqliteDialect) Pool(db *sql.DB) {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
-	// The owner may put another file in this one's place; a connection would go
-	// on with the old one.
+	// The owner may replace the file; a connection would go on with the old one.
 	db.SetConnMaxLifetime(time.Minute)
-	return db, nil
 }
 
 // dsn writes the path as a URI. The mode "rw" opens only what is there.
@@ -127,10 +138,10 @@ func (d *sqliteDialect) dsn(mode string) string {
 
 func (d *sqliteDialect) Matches(n Name, column string) bool { return strings.EqualFold(n.Text, column) }
 
-func (d *sqliteDialect) Columns(ctx context.Context, t *Table) ([]Column, error) {
+func (d *sqliteDialect) Columns(ctx context.Context, query Querier) ([]Column, error) {
 	op := "read the columns of " + d.m.Table
 	var columns []Column
-	_, err := t.each(ctx, op, Query{sqliteColumns, []any{d.m.TableName[len(d.m.TableName)-1].Text}}, func(v []any) {
+	_, err := query(ctx, op, Query{sqliteColumns, []any{d.m.TableName[len(d.m.TableName)-1].Text}}, func(v []any) {
 		columns = append(columns, Column{
 			Name: Text(v[0]), Declared: Text(v[1]), NotNull: Text(v[2]) != "0",
 			Computed: Text(v[3]) != "0", // 2 and 3 are generated columns, 1 is of virtual tables
@@ -140,16 +151,18 @@ func (d *sqliteDialect) Columns(ctx context.Context, t *Table) ([]Column, error)
 		return columns, err
 	}
 	var tables []string
-	if _, err := t.each(ctx, op, Query{Text: sqliteTables}, func(v []any) { tables = append(tables, Text(v[0])) }); err != nil {
+	if _, err := query(ctx, op, Query{Text: sqliteTables}, func(v []any) { tables = append(tables, Text(v[0])) }); err != nil {
 		return nil, err
 	}
 	return nil, &TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s has no such table or view", d.path), Hint: Nearest(d.m.Table, tables) + " (" + string(RoleTable) + ")"}
 }
 
-func (d *sqliteDialect) Kinds(ctx context.Context, t *Table, key, status Column) (Kinds, error) {
+func (d *sqliteDialect) Kinds(ctx context.Context, query Querier, l Layout) (Kinds, error) {
+	key, _ := l.Column(d.m.KeyName)
+	status, _ := l.Column(d.m.StatusName)
 	op := "read the types of " + d.m.Table
 	var keyType, length, statusType string
-	_, err := t.each(ctx, op, Query{Text: d.sampleText}, func(v []any) {
+	_, err := query(ctx, op, Query{Text: d.sampleText}, func(v []any) {
 		keyType, length, statusType = Text(v[0]), Text(v[1]), Text(v[2])
 	})
 	if err != nil {

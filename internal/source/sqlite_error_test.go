@@ -29,7 +29,7 @@ func TestSQLiteCheck(t *testing.T) {
 			"missing columns", []string{`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONES TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER)`}, nil, true,
 			[]string{"no column NR_TELEFONE; did you mean NR_TELEFONES? (DB_COL_PHONE)", "no column NM_CONTATO; there are ID, NR_TELEFONES, DS_MENSAGEM, CD_STATUS (DB_COL_PARAMS)"},
 		},
-		{"a code of another type", []string{simpleTable}, func(m *Mapping) { m.Codes = []string{"S"} }, true, []string{`holds numbers (INTEGER) and the code "S" is none`}},
+		{"a code of another type", []string{simpleTable}, func(m *Mapping) { m.Codes = []string{"S"} }, true, []string{`holds numbers (INTEGER) and the code "S" is not a number`}},
 		{
 			"a view that cannot be updated", []string{simpleTable, `CREATE VIEW V AS SELECT * FROM NOTIFICACAO`}, func(m *Mapping) { m.Table = "V" }, true,
 			[]string{"write to V", "INSTEAD OF UPDATE"},
@@ -154,7 +154,7 @@ func TestSQLiteNoDatabase(t *testing.T) {
 func with(t *testing.T, path string, m Mapping, dsn func(*sqliteDialect) string) *Table {
 	t.Helper()
 	table := open(t, path, m)
-	db, err := sql.Open("sqlite", dsn(table.d.(*sqliteDialect)))
+	db, err := sql.Open("sqlite", dsn(table.dialect.(*sqliteDialect)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 
 func TestSQLiteLockedByItsOwner(t *testing.T) {
 	path, owner := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
-	table, err := Open(t.Context(), Options{URL: "sqlite:" + path, Mapping: simple(), Timeout: 200 * time.Millisecond})
+	table, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: "sqlite:" + path, Mapping: simple(), Timeout: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestSQLiteLockedByItsOwner(t *testing.T) {
 func TestSQLiteStatementTimeLimit(t *testing.T) {
 	path, _ := file(t, `CREATE VIEW NOTIFICACAO AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e12)
 		SELECT max(i) AS ID, '' AS NR_TELEFONE, '' AS NM_CONTATO, '' AS DS_MENSAGEM, 1 AS CD_STATUS FROM n`)
-	table, err := Open(t.Context(), Options{URL: "sqlite:" + path, Mapping: simple(), Timeout: 100 * time.Millisecond})
+	table, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: "sqlite:" + path, Mapping: simple(), Timeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestSQLiteTriggersWordsStayIn(t *testing.T) {
 func TestSQLiteAwayInTheMiddleOfASettle(t *testing.T) {
 	path, owner := file(t, `PRAGMA journal_mode = WAL`, simpleTable, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1), (2, 1), (3, 1), (4, 1)`,
 		`CREATE TRIGGER R BEFORE UPDATE ON NOTIFICACAO WHEN OLD.ID = 4 BEGIN SELECT RAISE(ABORT, 'não'); END`)
-	table, err := Open(t.Context(), Options{URL: "sqlite:" + path, Mapping: simple(), Timeout: 200 * time.Millisecond})
+	table, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: "sqlite:" + path, Mapping: simple(), Timeout: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

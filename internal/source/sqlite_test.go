@@ -35,7 +35,7 @@ func file(t testing.TB, statements ...string) (path string, owner *sql.DB) {
 
 func open(t testing.TB, path string, m Mapping) *Table {
 	t.Helper()
-	table, err := Open(t.Context(), Options{URL: "sqlite:" + path, Mapping: m, Timeout: 10 * time.Second})
+	table, err := Open(t.Context(), Options{Drivers: AllDrivers, URL: "sqlite:" + path, Mapping: m, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestSQLitePlans(t *testing.T) {
 				`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
 				 INSERT INTO NOTIFICACAO SELECT iif('`+c.keyType+`' = 'TEXT', printf('k%06d', i), i), '1', 'a', 'b', iif(i % 50, 2, 1) FROM n`)
 			table := open(t, path, simple())
-			d := table.d.(*sqliteDialect)
+			d := table.dialect.(*sqliteDialect)
 			l := Layout{Kinds: Kinds{RowKey: c.k, Status: KindWhole}}
 			queries := map[string]Query{
 				"page":     d.Page(l, nil, 500),

@@ -2,7 +2,6 @@ package source
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -12,39 +11,35 @@ import (
 	"pombo"
 )
 
-// maxKey is the longest key in bytes. No sane key is longer, and every key is
-// kept in the ledger for good.
-const MaxRowKey = 512
-
 // reader turns the rows of one call of Page into pombo.Row.
 type reader struct {
-	t      *Table
+	table  *Table
 	layout Layout
 	rows   []pombo.Row
-	last   any // the key of the last row read, as the driver gave it
+	last   any // the key of the last row read, as the driver returned it
 
 	previous string // its text
 	kept     bool   // whether that row is the last of rows
 }
 
-// read takes one row: the key, then the columns of mapping.values.
+// read takes one row: the key, then the columns of ParsedMapping.Values.
 func (r *reader) read(values []any) {
-	m := r.t.m
+	m := r.table.mapping
 	r.last = values[0]
-	key, err := r.t.d.KeyText(r.layout, values[0])
+	key, err := r.table.dialect.KeyText(r.layout, values[0])
 	if err != nil {
 		r.kept = false
-		r.t.report(pombo.RowProblem{Column: m.RowKey, Message: err.Error()})
+		r.table.addProblem(pombo.RowProblem{Column: m.RowKey, Message: err.Error()})
 		return
 	}
-	// Equal keys follow each other. Neither row may be taken: settling one would
+	// Equal keys follow each other. Neither row may be taken in: settling one would
 	// mark the other as sent.
 	if key == r.previous {
 		if r.kept {
 			r.rows = r.rows[:len(r.rows)-1]
 			r.kept = false
 		}
-		r.t.report(pombo.RowProblem{RowKey: key, Column: m.RowKey, Message: "several pending rows have this key; map a column that is unique (DB_COL_ID)"})
+		r.table.addProblem(pombo.RowProblem{RowKey: key, Column: m.RowKey, Message: "several pending rows have this key; map a column that is unique (DB_COL_ID)"})
 		return
 	}
 	r.previous = key
@@ -54,26 +49,26 @@ func (r *reader) read(values []any) {
 	}
 }
 
-// row fills a pombo.Row. A value that cannot be read is reported.
-func (r *reader) row(key string, values []any) (pombo.Row, error) {
-	m := r.t.m
-	row := pombo.Row{RowKey: key}
+// row fills a pombo.Row. A value that cannot be read becomes a problem of the row.
+func (r *reader) row(rowKey string, values []any) (pombo.Row, error) {
+	m := r.table.mapping
+	row := pombo.Row{RowKey: rowKey}
 	if n := len(m.Params); n > 0 {
 		row.Params = make([]pombo.Param, 0, n)
 	}
-	for i, v := range m.Values {
+	for i, c := range m.Values {
 		s := Text(values[i])
 		var err error
-		switch v.Role {
+		switch c.Role {
 		case RolePhone:
 			row.Recipient = pombo.Private(s)
 		case RoleParam:
-			// A blank or a too long value is for the template to judge; bytes
-			// that are no text would arrive as rubbish.
+			// The template judges a value that is blank or too long; bytes that are not
+			// text would arrive as rubbish.
 			if !utf8.ValidString(s) {
 				err = errors.New("the text is not UTF-8; write it as UTF-8")
 			}
-			row.Params = append(row.Params, pombo.Param{Slot: v.Slot, Value: pombo.Private(s)})
+			row.Params = append(row.Params, pombo.Param{Slot: c.Slot, Value: pombo.Private(s)})
 		case RoleTemplate:
 			row.Template = strings.TrimSpace(s)
 			if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
@@ -91,14 +86,14 @@ func (r *reader) row(key string, values []any) (pombo.Row, error) {
 			}
 		}
 		if err != nil {
-			r.t.report(pombo.RowProblem{RowKey: key, Column: v.Text, Message: err.Error()})
+			r.table.addProblem(pombo.RowProblem{RowKey: rowKey, Column: c.Text, Message: err.Error()})
 			return pombo.Row{}, err
 		}
 	}
 	return row, nil
 }
 
-// text returns a value as text; NULL is empty.
+// Text returns a value as text; NULL is empty.
 func Text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -119,8 +114,8 @@ func Text(v any) string {
 	}
 }
 
-// priority reads 0 to 9. What is beyond is brought to the nearer end, what is no
-// number is 0: a wrong priority is no reason not to send.
+// priority parses 0 to 9. It clamps what is out of range and takes text that is not a
+// number for 0: a wrong priority is no reason not to send.
 func priority(s string) int {
 	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || !(f > 0) { // NaN too
@@ -130,15 +125,15 @@ func priority(s string) int {
 }
 
 // Unix seconds from 1973 to 5138. Smaller numbers are dates written without
-// separators, larger ones are milliseconds; both are better refused than guessed.
+// separators, larger ones are milliseconds; refusing both is better than guessing.
 const (
 	minUnix = 1e8
 	maxUnix = 1e11
 )
 
-// parseTime reads a time as tables have it: ISO 8601 with T or a blank, with or
-// without seconds, fraction and zone, a date alone (its midnight), or Unix
-// seconds. zone is that of times which name none. Empty is the zero time.
+// parseTime parses a time as tables have it: ISO 8601 with T or a space, with or
+// without seconds, fraction and zone, a date alone (its midnight), or Unix seconds. zone
+// applies to times that name none. Empty is the zero time.
 func parseTime(s string, zone *time.Location) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -161,8 +156,8 @@ func parseTime(s string, zone *time.Location) (time.Time, error) {
 	return time.Time{}, errTime
 }
 
-// Go reads a fraction after the seconds whether or not the layout has one, and
-// Z07:00 reads both Z and an offset.
+// Go parses a fraction after the seconds whether or not the layout has one, and
+// Z07:00 parses both Z and an offset.
 var timeLayouts = []string{
 	"2006-01-02 15:04:05",
 	"2006-01-02 15:04:05Z07:00",
@@ -176,46 +171,7 @@ var timeLayouts = []string{
 
 var errFar = errors.New("the time is more than 100 years away, so the row would never go; correct it, leave it empty to send at once, or give the row another status")
 
-// errTemplate does not repeat the name: what is none may be a person's.
+// errTemplate does not repeat the name: what is not a template's may be a person's.
 var errTemplate = errors.New("the template has a name that WhatsApp does not allow (only lower-case letters without accents, digits and _, at most 512); correct it, or see whether DB_COL_TEMPLATE names the right column")
 
 var errTime = errors.New("the time cannot be read; write it as 2026-11-23 10:00:00, with a zone as 2026-11-23T10:00:00-03:00, or as Unix seconds")
-
-// wholeKey reads a key of whole numbers in its canonical form: no sign but a
-// minus, no leading zero.
-func ParseWholeKey(key string) (int64, bool) {
-	n, err := strconv.ParseInt(key, 10, 64)
-	return n, err == nil && strconv.FormatInt(n, 10) == key
-}
-
-// uuidKey reads the 16 bytes of a UUID in its canonical form.
-func ParseUUIDKey(key string) ([]byte, bool) {
-	id, err := pombo.ParseMessageID(key)
-	if err != nil || string(id) != key {
-		return nil, false
-	}
-	b := make([]byte, 0, 16)
-	for i := 0; i < len(key); i += 2 {
-		if key[i] == '-' {
-			i++
-		}
-		n, _ := strconv.ParseUint(key[i:i+2], 16, 8) // ParseMessageID has seen to the digits
-		b = append(b, byte(n))
-	}
-	return b, true
-}
-
-// uuidText writes 16 bytes as a UUID.
-func FormatUUID(b []byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
-}
-
-// errWordsKey is for a row whose key is none.
-var ErrTextKey = fmt.Errorf("a key is empty, longer than %d bytes, no UTF-8 text, or has a NUL character in it; correct it, or map another column", MaxRowKey)
-
-// wordsKey reports whether a text can be a key: it must survive being written
-// into the ledger, into JSON and into an id. PostgreSQL, where the ledger may be, keeps
-// no NUL.
-func ValidTextKey(key string) bool {
-	return key != "" && len(key) <= MaxRowKey && utf8.ValidString(key) && !strings.ContainsRune(key, 0)
-}
