@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,33 +102,6 @@ type Written struct{ Status, MessageID, SentAt, Error string }
 
 // Open makes a fresh table for one test and opens it.
 type Open func(t *testing.T, s Schema) (*source.Table, Owner)
-
-// Hold holds what a table sends against what it says that it sends. trace has the
-// text of each statement given to the function until the test ends; ran collects
-// the purposes of those that ran. It closes the table.
-func Hold(t *testing.T, table *source.Table, trace func(t *testing.T, table *source.Table, f func(text string)), ran *sync.Map) {
-	t.Helper()
-	listed := map[string]string{}
-	for _, s := range table.SQL() {
-		listed[s.Text] = s.Purpose
-	}
-	var sent atomic.Int64
-	trace(t, table, func(text string) {
-		sent.Add(1)
-		if listed[text] == "" {
-			t.Errorf("SQL does not list %q", text)
-		}
-		ran.Store(listed[text], true)
-	})
-	t.Cleanup(func() {
-		if got, want := table.Executed(), sent.Load(); got != want {
-			t.Errorf("Executed = %d, want %d", got, want)
-		}
-		if err := table.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-}
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
