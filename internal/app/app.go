@@ -297,7 +297,7 @@ func SourceOptions(c config.Source) source.Options {
 	}
 	return source.Options{
 		Drivers: sourceDrivers,
-		URL: c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
+		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
 		Mapping: source.Mapping{
 			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
 			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,

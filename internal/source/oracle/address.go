@@ -24,20 +24,20 @@ import (
 )
 
 // oracleAddress is where the database is and who logs in to it.
-type oracleAddress struct {
+type address struct {
 	urls []string // as the driver wants them, with the password: one for each listener to try
 	user string
 	tls  *tls.Config // nil = what the driver makes of a wallet or of the system's authorities
 }
 
 // account is the user as the catalog has it.
-func (a *oracleAddress) account() string { return strings.ToUpper(a.user) }
+func (a *address) account() string { return strings.ToUpper(a.user) }
 
 // oraclePort is the listener's usual port.
-const oraclePort = "1521"
+const defaultPort = "1521"
 
 // place is what an address says, in whichever form it came.
-type place struct {
+type parsedAddress struct {
 	user, password string
 	targets        []target
 	options        url.Values
@@ -45,13 +45,13 @@ type place struct {
 
 // newOracleAddress reads a URL or one of the ways in which Oracle's own programs
 // name a database: host:port/service, a descriptor, or an alias of tnsnames.ora.
-func newOracleAddress(o source.Options, zone *time.Location) (*oracleAddress, error) {
-	var p place
+func newAddress(o source.Options, zone *time.Location) (*address, error) {
+	var p parsedAddress
 	var err error
 	if o.URL != "" {
-		p, err = placeOfURL(o.URL)
+		p, err = parseURL(o.URL)
 	} else {
-		p, err = placeOfDSN(strings.TrimSpace(o.DSN))
+		p, err = parseDSN(strings.TrimSpace(o.DSN))
 	}
 	if err != nil {
 		return nil, err
@@ -60,16 +60,16 @@ func newOracleAddress(o source.Options, zone *time.Location) (*oracleAddress, er
 		p.user, p.password = o.User, o.Password
 	}
 	if p.user == "" || p.password == "" {
-		return nil, badAddress(errors.New("no user or no password is given"), "set DB_USER and DB_PASSWORD, or write both in DB_URL")
+		return nil, addressError(errors.New("no user or no password is given"), "set DB_USER and DB_PASSWORD, or write both in DB_URL")
 	}
 	if strings.HasSuffix(p.user, "]") {
-		return nil, badAddress(errors.New("the user names a second account in brackets, which is not supported"),
+		return nil, addressError(errors.New("the user names a second account in brackets, which is not supported"),
 			"log in as one account, grant it the rights (pombo sql prints them) and write the table as owner.table (DB_TABLE)")
 	}
 	return p.address(o.Timeout, zone)
 }
 
-func badAddress(err error, hint string) error {
+func addressError(err error, hint string) error {
 	return &source.TableError{Op: "open the source", Permanent: true, Err: err, Hint: hint}
 }
 
@@ -84,7 +84,7 @@ var (
 )
 
 // aim makes the targets of hosts that share a service or a SID.
-func (p *place) aim(hosts []string, service, sid, instance string) error {
+func (p *parsedAddress) addTargets(hosts []string, service, sid, instance string) error {
 	protocol := "tcp"
 	if on := strings.ToUpper(option(p.options, "SSL")); on == "TRUE" || strings.HasPrefix(on, "ENABLE") || option(p.options, "CA") != "" {
 		protocol = "tcps"
@@ -110,17 +110,17 @@ func (p *place) aim(hosts []string, service, sid, instance string) error {
 	return nil
 }
 
-func placeOfURL(address string) (place, error) {
+func parseURL(address string) (parsedAddress, error) {
 	const hint = "write DB_URL=oracle://user:password@host:1521/service, with %40 for @ and %2F for / in the password" //nolint:gosec // an example's
 	u, err := url.Parse(strings.TrimRight(address, "; "))
 	if err != nil || u.Hostname() == "" {
-		return place{}, badAddress(errAddress, hint)
+		return parsedAddress{}, addressError(errAddress, hint)
 	}
-	p := place{user: u.User.Username(), options: u.Query()}
+	p := parsedAddress{user: u.User.Username(), options: u.Query()}
 	p.password, _ = u.User.Password()
 	port := u.Port()
 	if port == "" {
-		port = oraclePort
+		port = defaultPort
 	}
 	hosts := append([]string{net.JoinHostPort(u.Hostname(), port)}, p.options["SERVER"]...)
 	service := strings.Trim(u.Path, "/")
@@ -129,10 +129,10 @@ func placeOfURL(address string) (place, error) {
 	}
 	service, sid, instance := cmp.Or(option(p.options, "SERVICE NAME"), service), option(p.options, "SID"), option(p.options, "INSTANCE NAME")
 	if service == "" && sid == "" {
-		return place{}, badAddress(errors.New("the address names no service"), hint)
+		return parsedAddress{}, addressError(errors.New("the address names no service"), hint)
 	}
-	if err := p.aim(hosts, service, sid, instance); err != nil {
-		return place{}, badAddress(err, hint)
+	if err := p.addTargets(hosts, service, sid, instance); err != nil {
+		return parsedAddress{}, addressError(err, hint)
 	}
 	return p, nil
 }
@@ -140,25 +140,25 @@ func placeOfURL(address string) (place, error) {
 // dsnHint says how a database is named.
 const dsnHint = "write DB_DSN=host:1521/service, a descriptor, or an alias of tnsnames.ora; user and password go to DB_USER and DB_PASSWORD"
 
-func placeOfDSN(dsn string) (place, error) {
+func parseDSN(dsn string) (parsedAddress, error) {
 	dsn = strings.TrimRight(dsn, "; \t")
 	if after, ok := cutFold(dsn, "jdbc:oracle:thin:"); ok { // as Java programs have it
 		dsn = strings.TrimPrefix(after, "@")
 	}
 	switch {
 	case strings.HasPrefix(dsn, "("):
-		return placeOfDescriptor(dsn)
+		return parseDescriptor(dsn)
 	case strings.HasPrefix(strings.ToLower(dsn), "ldap"):
-		return place{}, badAddress(errors.New("names of an LDAP directory are not supported"),
+		return parsedAddress{}, addressError(errors.New("names of an LDAP directory are not supported"),
 			"run tnsping with the name on a machine that knows it, and write the descriptor that it shows to DB_DSN")
 	case strings.ContainsAny(dsn, "/:"):
-		return placeOfEasyConnect(dsn)
+		return parseEasyConnect(dsn)
 	}
 	descriptor, err := findAlias(dsn)
 	if err != nil {
-		return place{}, err
+		return parsedAddress{}, err
 	}
-	return placeOfDescriptor(descriptor)
+	return parseDescriptor(descriptor)
 }
 
 // cutFold cuts a prefix in upper or lower case.
@@ -169,9 +169,9 @@ func cutFold(s, prefix string) (after string, found bool) {
 	return s[len(prefix):], true
 }
 
-func placeOfDescriptor(descriptor string) (p place, err error) {
+func parseDescriptor(descriptor string) (p parsedAddress, err error) {
 	if p.targets, err = targets(descriptor); err != nil {
-		return place{}, badAddress(err, "see the host, the service or SID and the brackets of DB_DSN")
+		return parsedAddress{}, addressError(err, "see the host, the service or SID and the brackets of DB_DSN")
 	}
 	return p, nil
 }
@@ -179,13 +179,13 @@ func placeOfDescriptor(descriptor string) (p place, err error) {
 // placeOfEasyConnect reads [tcps:][//]host[:port][,host…]/service[:dedicated][/instance][?option=value],
 // and host:port:SID.
 // https://docs.oracle.com/en/database/oracle/oracle-database/19/netag/configuring-naming-methods.html
-func placeOfEasyConnect(dsn string) (place, error) {
-	wrong := badAddress(errAddress, dsnHint)
+func parseEasyConnect(dsn string) (parsedAddress, error) {
+	wrong := addressError(errAddress, dsnHint)
 	rest, query, _ := strings.Cut(dsn, "?")
-	p := place{}
+	p := parsedAddress{}
 	var err error
 	if p.options, err = url.ParseQuery(query); err != nil {
-		return place{}, wrong
+		return parsedAddress{}, wrong
 	}
 	if after, ok := strings.CutPrefix(rest, "tcps:"); ok {
 		rest = after
@@ -194,8 +194,8 @@ func placeOfEasyConnect(dsn string) (place, error) {
 	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "tcp:"), "//")
 	list, service, named := strings.Cut(rest, "/")
 	if parts := strings.Split(list, ":"); !named && len(parts) == 3 && parts[2] != "" {
-		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil || p.aim([]string{parts[0] + ":" + parts[1]}, "", parts[2], "") != nil {
-			return place{}, wrong
+		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil || p.addTargets([]string{parts[0] + ":" + parts[1]}, "", parts[2], "") != nil {
+			return parsedAddress{}, wrong
 		}
 		return p, nil
 	}
@@ -205,18 +205,18 @@ func placeOfEasyConnect(dsn string) (place, error) {
 	for h := range strings.SplitSeq(list, ",") {
 		host, port, err := net.SplitHostPort(h)
 		if err != nil {
-			host, port = strings.Trim(h, "[]"), oraclePort
+			host, port = strings.Trim(h, "[]"), defaultPort
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return place{}, wrong
+			return parsedAddress{}, wrong
 		}
 		hosts = append(hosts, net.JoinHostPort(host, port))
 	}
 	if !named || service == "" {
-		return place{}, badAddress(errors.New("the address names no service"), dsnHint)
+		return parsedAddress{}, addressError(errors.New("the address names no service"), dsnHint)
 	}
-	if p.aim(hosts, service, "", instance) != nil { // user/password@host, most likely
-		return place{}, wrong
+	if p.addTargets(hosts, service, "", instance) != nil { // user/password@host, most likely
+		return parsedAddress{}, wrong
 	}
 	return p, nil
 }
@@ -232,13 +232,13 @@ func option(options url.Values, name string) string {
 }
 
 // forOracleAlone are options of Oracle's own clients that need nothing done here.
-var forOracleAlone = strings.Fields("CONNECT_TIMEOUT TRANSPORT_CONNECT_TIMEOUT RETRY_COUNT RETRY_DELAY EXPIRE_TIME SDU TDU FAILOVER LOAD_BALANCE SOURCE_ROUTE " +
+var clientOnlyOptions = strings.Fields("CONNECT_TIMEOUT TRANSPORT_CONNECT_TIMEOUT RETRY_COUNT RETRY_DELAY EXPIRE_TIME SDU TDU FAILOVER LOAD_BALANCE SOURCE_ROUTE " +
 	"RECV_BUF_SIZE SEND_BUF_SIZE SSL_SERVER_DN_MATCH SSL_SERVER_CERT_DN USE_TCP_FAST_OPEN ENABLE POOL_CONNECTION_CLASS POOL_PURITY SUPER_SHARDING_KEY")
 
 // address turns what was read into what the driver wants. Of the driver's own
 // options all may be given but those that are set here, and a trace, which would
 // write people's data into a file.
-func (p place) address(timeout time.Duration, zone *time.Location) (*oracleAddress, error) {
+func (p parsedAddress) address(timeout time.Duration, zone *time.Location) (*address, error) {
 	seconds := func(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
 	location := zone.String()
 	if _, err := time.LoadLocation(location); err != nil || location == "Local" {
@@ -258,20 +258,20 @@ func (p place) address(timeout time.Duration, zone *time.Location) (*oracleAddre
 		// They are told by the target.
 		"SERVER": nil, "SERVICE NAME": nil, "SID": nil, "INSTANCE NAME": nil, "CONNSTR": nil,
 	}
-	a := &oracleAddress{user: p.user}
+	a := &address{user: p.user}
 	q := url.Values{}
 	for k, v := range p.options {
 		upper := strings.ToUpper(k)
 		switch {
 		case upper == "CA":
 			var err error
-			if a.tls, err = trusting(v[0]); err != nil {
-				return nil, badAddress(err, "name a file with the certificate of the authority, as PEM (ca= in the address)")
+			if a.tls, err = tlsConfig(v[0]); err != nil {
+				return nil, addressError(err, "name a file with the certificate of the authority, as PEM (ca= in the address)")
 			}
 			q.Set("SSL", "true")
 		case upper == "WALLET_LOCATION":
 			q.Set("WALLET", v[0])
-		case ours.Has(upper), strings.HasPrefix(upper, "TRACE"), slices.Contains(forOracleAlone, upper):
+		case ours.Has(upper), strings.HasPrefix(upper, "TRACE"), slices.Contains(clientOnlyOptions, upper):
 		default:
 			q[upper] = v
 		}
@@ -290,8 +290,8 @@ func (p place) address(timeout time.Duration, zone *time.Location) (*oracleAddre
 			q.Set("INSTANCE NAME", t.instance)
 		}
 		u := url.URL{Scheme: "oracle", User: url.UserPassword(p.user, p.password), Host: t.address(), Path: "/" + t.service, RawQuery: q.Encode()}
-		if err := driverTakes(u.String()); err != nil {
-			return nil, badAddress(err, "see the host, the service or SID and the options of DB_URL or DB_DSN")
+		if err := checkWithDriver(u.String()); err != nil {
+			return nil, addressError(err, "see the host, the service or SID and the options of DB_URL or DB_DSN")
 		}
 		a.urls = append(a.urls, u.String())
 	}
@@ -299,7 +299,7 @@ func (p place) address(timeout time.Duration, zone *time.Location) (*oracleAddre
 }
 
 // driverTakes holds an address against what the driver understands of it.
-func driverTakes(address string) error {
+func checkWithDriver(address string) error {
 	_, err := go_ora.ParseConfig(address)
 	switch file, ok := errors.AsType[*fs.PathError](err); {
 	case err == nil:
@@ -314,7 +314,7 @@ func driverTakes(address string) error {
 
 // trusting returns the settings of TLS by which only the authorities of a file are
 // believed.
-func trusting(file string) (*tls.Config, error) {
+func tlsConfig(file string) (*tls.Config, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -331,18 +331,18 @@ func trusting(file string) (*tls.Config, error) {
 func findAlias(alias string) (string, error) {
 	const hint = "set TNS_ADMIN to the folder of tnsnames.ora, or write DB_DSN=host:1521/service"
 	if alias == "" {
-		return "", badAddress(errors.New("no database is named"), "set DB_URL or DB_DSN")
+		return "", addressError(errors.New("no database is named"), "set DB_URL or DB_DSN")
 	}
 	folder := os.Getenv("TNS_ADMIN")
 	if home := os.Getenv("ORACLE_HOME"); folder == "" && home != "" {
 		folder = filepath.Join(home, "network", "admin")
 	}
 	if folder == "" {
-		return "", badAddress(fmt.Errorf("%q looks like an alias of tnsnames.ora, and it is not known where that is", alias), hint)
+		return "", addressError(fmt.Errorf("%q looks like an alias of tnsnames.ora, and it is not known where that is", alias), hint)
 	}
 	content, err := os.ReadFile(filepath.Join(folder, "tnsnames.ora")) //nolint:gosec // the operator names it
 	if err != nil {
-		return "", badAddress(err, hint)
+		return "", addressError(err, hint)
 	}
 	var names []string
 	for _, e := range parseAliases(string(content)) {
@@ -354,7 +354,7 @@ func findAlias(alias string) (string, error) {
 			names = append(names, n)
 		}
 	}
-	return "", badAddress(fmt.Errorf("tnsnames.ora has no alias %q", alias), source.Nearest(alias, names)+" (DB_DSN)")
+	return "", addressError(fmt.Errorf("tnsnames.ora has no alias %q", alias), source.Nearest(alias, names)+" (DB_DSN)")
 }
 
 // aliases are names of tnsnames.ora that share a descriptor.

@@ -116,7 +116,7 @@ func targets(descriptor string) ([]target, error) {
 		for _, a := range d.all("ADDRESS") {
 			t.protocol, t.host, t.port = strings.ToLower(a.of("PROTOCOL")), strings.Trim(a.of("HOST"), "[]"), a.of("PORT")
 			if t.port == "" {
-				t.port = oraclePort
+				t.port = defaultPort
 			}
 			if (t.protocol == "tcp" || t.protocol == "tcps") && t.host != "" && t.connectData != "" {
 				found = append(found, t)

@@ -51,36 +51,36 @@ import (
 const grace = 2 * time.Second
 
 // oracleIdle is how long a connection is believed to be alive without being asked.
-const oracleIdle = 30 * time.Second
+const pingAfter = 30 * time.Second
 
-type oracleConnector struct {
-	address *oracleAddress
-	gate    *loginGate
-	left    *unanswered
-	panics  *panics
-	timeout time.Duration
+type connector struct {
+	address    *address
+	gate       *loginGate
+	unanswered *unanswered
+	panics     *panics
+	timeout    time.Duration
 }
 
 // Close is called by the pool when it is closed.
-func (c *oracleConnector) Close() error {
-	c.left.close()
+func (c *connector) Close() error {
+	c.unanswered.close()
 	return nil
 }
 
 // Driver is asked by nobody: a pool that was made of a connector has no name to
 // look up.
-func (c *oracleConnector) Driver() driver.Driver { return nil }
+func (c *connector) Driver() driver.Driver { return nil }
 
 // Connect logs in, unless the database refused the account a short while ago.
-func (c *oracleConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	if c.left.full() {
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.unanswered.full() {
 		return nil, errUnanswered
 	}
-	if err := c.gate.enter(ctx); err != nil {
+	if err := c.gate.acquire(ctx); err != nil {
 		return nil, err
 	}
 	conn, err := c.login(ctx)
-	if err = c.gate.leave(err); err != nil {
+	if err = c.gate.release(err); err != nil {
 		return nil, err
 	}
 	return conn, nil
@@ -88,7 +88,7 @@ func (c *oracleConnector) Connect(ctx context.Context) (driver.Conn, error) {
 
 // login tries the listeners in turn. It is over before the statement's time is, so
 // that the error can say which of the two it was.
-func (c *oracleConnector) login(ctx context.Context) (made *oracleConn, err error) {
+func (c *connector) login(ctx context.Context) (made *session, err error) {
 	end := time.Now().Add(min(c.timeout/2, 20*time.Second))
 	for i, address := range c.address.urls {
 		share := time.Until(end)
@@ -97,17 +97,17 @@ func (c *oracleConnector) login(ctx context.Context) (made *oracleConn, err erro
 		}
 		failed := err
 		if made, err = c.reach(ctx, address, share); err == nil {
-			if err = made.greet(ctx); err != nil {
+			if err = made.prepareSession(ctx); err != nil {
 				_ = made.Close()
 				return nil, err
 			}
 			return made, nil
 		}
-		e, told := errors.AsType[*oracleError](err)
+		e, told := errors.AsType[*serverError](err)
 		if told && e.meaning().class == source.Permanent || ctx.Err() != nil {
 			return nil, err // which is the same everywhere, or would lock the account
 		}
-		if before, ok := errors.AsType[*oracleError](failed); ok && !told {
+		if before, ok := errors.AsType[*serverError](failed); ok && !told {
 			err = before // says more than that another site is not reached
 		}
 	}
@@ -115,10 +115,10 @@ func (c *oracleConnector) login(ctx context.Context) (made *oracleConn, err erro
 }
 
 // reach logs in at one listener, or where it sends us on to.
-func (c *oracleConnector) reach(ctx context.Context, address string, limit time.Duration) (*oracleConn, error) {
+func (c *connector) reach(ctx context.Context, address string, limit time.Duration) (*session, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var open openLine
+	var open loginLine
 	dial := dialer(func(network, address string) (net.Conn, error) {
 		d := net.Dialer{Timeout: limit / 2} // for the next address of the host to have its time
 		conn, err := d.DialContext(limited, network, address)
@@ -136,7 +136,7 @@ func (c *oracleConnector) reach(ctx context.Context, address string, limit time.
 		connector.WithTLSConfig(c.address.tls.Clone())
 	}
 	var conn driver.Conn
-	err := c.panics.survive(func() (err error) {
+	err := c.panics.run(func() (err error) {
 		conn, err = connector.Connect(context.WithoutCancel(ctx))
 		return err
 	})
@@ -148,75 +148,75 @@ func (c *oracleConnector) reach(ctx context.Context, address string, limit time.
 		if ctx.Err() == nil && limited.Err() != nil {
 			err = fmt.Errorf("no login within %s", limit.Round(100*time.Millisecond))
 		}
-		return nil, oracleFault(err)
+		return nil, sanitize(err)
 	}
-	return &oracleConn{ora: conn.(*go_ora.Connection), line: open.line, left: c.left, panics: c.panics, now: c.gate.now}, nil
+	return &session{ora: conn.(*go_ora.Connection), line: open.line, unanswered: c.unanswered, panics: c.panics, now: c.gate.now}, nil
 }
 
 // oracleConn is a session. database/sql sees to it that nobody shares it.
-type oracleConn struct {
-	ora    *go_ora.Connection
-	line   *line
-	left   *unanswered
-	panics *panics
-	now    func() time.Time
-	used   time.Time   // when it last answered
-	broken atomic.Bool // nothing more is to be said on the line
-	gone   bool        // it is with left
+type session struct {
+	ora        *go_ora.Connection
+	line       *line
+	unanswered *unanswered
+	panics     *panics
+	now        func() time.Time
+	used       time.Time   // when it last answered
+	broken     atomic.Bool // nothing more is to be said on the line
+	abandoned  bool        // it is with left
 }
 
 // call runs something on the session and ends it soon after ctx ends. What f does
 // is cancelled only while the driver waits for an answer, and not after inStep. f may
 // go on after call has returned with an error, so it must not touch what others read
 // then. change says that f has the turn of unanswered, which goes with it.
-func (c *oracleConn) call(ctx context.Context, change bool, f func(context.Context) error) error {
+func (c *session) call(ctx context.Context, change bool, f func(context.Context) error) error {
 	err := ctx.Err()
 	if err == nil {
-		c.line.begin()
+		c.line.allowCancel()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			err = c.panics.survive(func() error { return f(context.WithoutCancel(ctx)) })
+			err = c.panics.run(func() error { return f(context.WithoutCancel(ctx)) })
 		}()
 		ended := false
 		select {
 		case <-done:
 		case <-ctx.Done():
-			if ended = true; !c.obeyed(done) {
+			if ended = true; !c.cancelAndWait(done) {
 				c.broken.Store(true)
-				c.gone = true
-				c.line.leave()
-				c.left.leave(c.line, change, done)
-				return c.gaveUp(ctx)
+				c.abandoned = true
+				c.line.abandon()
+				c.unanswered.adopt(c.line, change, done)
+				return c.causeOf(ctx)
 			}
 		}
-		if !c.inStep(err) || isLost(oracleFault(err)) {
+		if !c.inStep(err) || isLost(sanitize(err)) {
 			c.broken.Store(true)
 		}
 		switch {
 		case err == nil:
 			c.used = c.now()
 		case ended:
-			err = c.gaveUp(ctx)
+			err = c.causeOf(ctx)
 		default:
-			err = oracleFault(err)
+			err = sanitize(err)
 		}
 	}
 	if change {
-		c.left.end()
+		c.unanswered.release()
 	}
 	return err
 }
 
 // obeyed asks the server to cancel, and reports whether the call ended then.
-func (c *oracleConn) obeyed(done <-chan struct{}) bool {
+func (c *session) cancelAndWait(done <-chan struct{}) bool {
 	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	select {
 	case <-done:
 		return true
 	case <-c.line.reading:
-		if !c.line.cancel() {
+		if !c.line.requestCancel() {
 			return false
 		}
 	case <-patience.C:
@@ -234,7 +234,7 @@ func (c *oracleConn) obeyed(done <-chan struct{}) bool {
 // reports whether each side knows what the other has heard: a cancel that was sent
 // must have been obeyed. If it crossed with the answer, the server may take it for
 // the end of what comes next.
-func (c *oracleConn) inStep(err error) bool { return !c.line.end() || wasCancelled(err) }
+func (c *session) inStep(err error) bool { return !c.line.forbidCancel() || wasCancelled(err) }
 
 func wasCancelled(err error) bool {
 	e, ok := errors.AsType[*network.OracleError](err)
@@ -242,22 +242,22 @@ func wasCancelled(err error) bool {
 }
 
 // gaveUp is why a call was ended.
-func (c *oracleConn) gaveUp(ctx context.Context) error {
+func (c *session) causeOf(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if _, ok := errors.AsType[*source.LockedError](err); ok && c.broken.Load() {
-		return &oracleLost{err: errors.New("the database does not answer")} // not even that it obeys
+		return &lostError{err: errors.New("the database does not answer")} // not even that it obeys
 	}
 	return err
 }
 
 // greet prepares a new session.
-func (c *oracleConn) greet(ctx context.Context) error {
+func (c *session) prepareSession(ctx context.Context) error {
 	return c.call(ctx, false, func(inner context.Context) error {
-		if _, err := c.ora.ExecContext(inner, oracleSettings, nil); err != nil {
+		if _, err := c.ora.ExecContext(inner, settingsText, nil); err != nil {
 			return err
 		}
-		_, err := c.ora.ExecContext(inner, oracleIdentify, nil)
-		if isLost(oracleFault(err)) {
+		_, err := c.ora.ExecContext(inner, identifyText, nil)
+		if isLost(sanitize(err)) {
 			return err
 		}
 		return nil // a database that allows no such call does as well without it
@@ -265,25 +265,25 @@ func (c *oracleConn) greet(ctx context.Context) error {
 }
 
 // Prepare sends nothing.
-func (c *oracleConn) Prepare(text string) (driver.Stmt, error) {
-	return &oracleStmt{c: c, text: text}, nil
+func (c *session) Prepare(text string) (driver.Stmt, error) {
+	return &stmt{conn: c, text: text}, nil
 }
 
 // Begin is refused: a transaction would stay open between two statements.
-func (c *oracleConn) Begin() (driver.Tx, error) {
+func (c *session) Begin() (driver.Tx, error) {
 	return nil, errors.New("the source has no transactions")
 }
 
 // IsValid keeps a connection that broke out of the pool.
-func (c *oracleConn) IsValid() bool { return !c.broken.Load() }
+func (c *session) IsValid() bool { return !c.broken.Load() }
 
 // ResetSession finds out before a statement whether the server has gone
 // meanwhile, so that a restart of it is not noticed by the one who asks next.
-func (c *oracleConn) ResetSession(ctx context.Context) error {
+func (c *session) ResetSession(ctx context.Context) error {
 	if c.broken.Load() {
 		return driver.ErrBadConn
 	}
-	if c.now().Sub(c.used) < oracleIdle {
+	if c.now().Sub(c.used) < pingAfter {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, grace)
@@ -296,8 +296,8 @@ func (c *oracleConn) ResetSession(ctx context.Context) error {
 }
 
 // Close logs off, but waits for nobody.
-func (c *oracleConn) Close() error {
-	if c.gone {
+func (c *session) Close() error {
+	if c.abandoned {
 		return nil
 	}
 	if c.broken.Swap(true) {
@@ -305,34 +305,34 @@ func (c *oracleConn) Close() error {
 	}
 	late := time.AfterFunc(time.Second, func() { _ = c.line.Close() })
 	defer late.Stop()
-	_ = c.panics.survive(c.ora.Close) // a session that is gone is closed too
+	_ = c.panics.run(c.ora.Close) // a session that is gone is closed too
 	return nil
 }
 
 // oracleStmt is a statement on one session. It has a cursor only while it runs.
-type oracleStmt struct {
-	c    *oracleConn
+type stmt struct {
+	conn *session
 	text string
 }
 
 // NumInput leaves it to the server to count the arguments.
-func (s *oracleStmt) NumInput() int { return -1 }
+func (s *stmt) NumInput() int { return -1 }
 
 // CheckNamedValue lets arrays pass; the dialect gives nothing that the driver does
 // not take.
-func (s *oracleStmt) CheckNamedValue(*driver.NamedValue) error { return nil }
+func (s *stmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 // Close has nothing to do.
-func (s *oracleStmt) Close() error { return nil }
+func (s *stmt) Close() error { return nil }
 
 // cursors are those that a call has opened.
 type cursors struct {
-	c    *oracleConn
+	conn *session
 	open []*go_ora.Stmt
 }
 
 func (k *cursors) new(text string) *go_ora.Stmt {
-	cursor := go_ora.NewStmt(text, k.c.ora)
+	cursor := go_ora.NewStmt(text, k.conn.ora)
 	k.open = append(k.open, cursor)
 	return cursor
 }
@@ -340,19 +340,19 @@ func (k *cursors) new(text string) *go_ora.Stmt {
 // close closes them, if err is not that the line is gone.
 func (k *cursors) close(err error) {
 	for _, cursor := range k.open {
-		if !k.c.broken.Load() && !isLost(oracleFault(err)) && cursor.Close() != nil {
-			k.c.broken.Store(true) // what was done is done all the same
+		if !k.conn.broken.Load() && !isLost(sanitize(err)) && cursor.Close() != nil {
+			k.conn.broken.Store(true) // what was done is done all the same
 		}
 	}
 }
 
 // query reads all rows of a SELECT.
-func (k *cursors) query(ctx context.Context, text string, args []driver.NamedValue) (*oracleRows, error) {
+func (k *cursors) query(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
 	r, err := k.new(text).QueryContext(ctx, args)
 	if err != nil {
 		return nil, err
 	}
-	rows := &oracleRows{columns: r.Columns()}
+	rows := &rows{columns: r.Columns()}
 	for {
 		values := make([]driver.Value, len(rows.columns))
 		switch err := r.Next(values); {
@@ -367,9 +367,9 @@ func (k *cursors) query(ctx context.Context, text string, args []driver.NamedVal
 
 // ExecContext runs an UPDATE and commits it, or rolls it back. Oracle knows no
 // limit for how long an UPDATE waits for a row, so the limit is ours.
-func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	args, lock := source.CutRowLocks(args)
-	if err := s.c.left.begin(ctx); err != nil {
+	if err := s.conn.unanswered.acquire(ctx); err != nil {
 		return nil, err
 	}
 	if lock.Wait > 0 {
@@ -378,32 +378,32 @@ func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 		defer cancel()
 	}
 	var changed int64
-	err := s.c.call(ctx, true, func(inner context.Context) (err error) {
-		k := cursors{c: s.c}
+	err := s.conn.call(ctx, true, func(inner context.Context) (err error) {
+		k := cursors{conn: s.conn}
 		defer func() { k.close(err) }()
-		tx, err := s.c.ora.BeginTx(inner, driver.TxOptions{})
+		tx, err := s.conn.ora.BeginTx(inner, driver.TxOptions{})
 		if err != nil {
 			return err
 		}
-		if args, err = k.free(inner, args, lock); err == nil && args != nil {
+		if args, err = k.lockFree(inner, args, lock); err == nil && args != nil {
 			var r driver.Result
 			if r, err = k.new(s.text).ExecContext(inner, args); err == nil {
 				changed, err = r.RowsAffected()
 			}
 		}
 		// Its end is never cancelled, only its statements.
-		switch inStep := s.c.inStep(err); {
+		switch inStep := s.conn.inStep(err); {
 		case !inStep:
-			s.c.broken.Store(true) // and so rolled back
+			s.conn.broken.Store(true) // and so rolled back
 			return errors.Join(err, net.ErrClosed)
 		case err != nil:
-			if !isLost(oracleFault(err)) && tx.Rollback() != nil {
-				s.c.broken.Store(true)
+			if !isLost(sanitize(err)) && tx.Rollback() != nil {
+				s.conn.broken.Store(true)
 			}
 			return err
 		}
 		if err := tx.Commit(); err != nil {
-			s.c.broken.Store(true)
+			s.conn.broken.Store(true)
 			return err
 		}
 		return nil
@@ -417,7 +417,7 @@ func (s *oracleStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 // free locks the rows that nobody else has locked and returns the arguments for
 // these; nil = there are none. Where rows cannot be locked one by one, or that is known
 // already, it returns the arguments for all.
-func (k *cursors) free(ctx context.Context, args []driver.NamedValue, lock *source.RowLocks) ([]driver.NamedValue, error) {
+func (k *cursors) lockFree(ctx context.Context, args []driver.NamedValue, lock *source.RowLocks) ([]driver.NamedValue, error) {
 	if args == nil {
 		args = []driver.NamedValue{}
 	}
@@ -427,7 +427,7 @@ func (k *cursors) free(ctx context.Context, args []driver.NamedValue, lock *sour
 	var keys []any
 	for _, q := range lock.Free {
 		rows, err := k.query(ctx, q.Text, named(q.Args))
-		if k.c.line.asked() && !wasCancelled(err) {
+		if k.conn.line.cancelRequested() && !wasCancelled(err) {
 			return nil, errors.Join(err, net.ErrClosed) // the server may take it for the end of what comes next
 		}
 		if e, ok := errors.AsType[*network.OracleError](err); ok && slices.Contains(notForUpdate, e.ErrCode) {
@@ -454,16 +454,16 @@ func named(args []any) []driver.NamedValue {
 
 // QueryContext reads all rows, which a page or a list of keys bounds. A SELECT
 // whose line broke may be sent again, and database/sql does so.
-func (s *oracleStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	var rows *oracleRows
-	err := s.c.call(ctx, false, func(inner context.Context) (err error) {
-		k := cursors{c: s.c}
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	var rows *rows
+	err := s.conn.call(ctx, false, func(inner context.Context) (err error) {
+		k := cursors{conn: s.conn}
 		defer func() { k.close(err) }()
 		rows, err = k.query(inner, s.text, args)
 		return err
 	})
-	if lost, ok := errors.AsType[*oracleLost](err); ok {
-		err = &oracleLost{err: lost.err, again: true}
+	if lost, ok := errors.AsType[*lostError](err); ok {
+		err = &lostError{err: lost.err, retryable: true}
 	}
 	if err != nil {
 		return nil, err
@@ -472,20 +472,20 @@ func (s *oracleStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 }
 
 // Exec is of before Go 1.8; database/sql calls ExecContext.
-func (s *oracleStmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
+func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
 
 // Query is of before Go 1.8 too.
-func (s *oracleStmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
+func (s *stmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
 
-type oracleRows struct {
+type rows struct {
 	columns []string
 	values  [][]driver.Value
 }
 
-func (r *oracleRows) Columns() []string { return r.columns }
-func (r *oracleRows) Close() error      { return nil }
+func (r *rows) Columns() []string { return r.columns }
+func (r *rows) Close() error      { return nil }
 
-func (r *oracleRows) Next(into []driver.Value) error {
+func (r *rows) Next(into []driver.Value) error {
 	if len(r.values) == 0 {
 		return io.EOF
 	}

@@ -23,15 +23,15 @@ import (
 // quote a row or a trigger's sentence, so nothing of them is kept but the code.
 //
 // https://docs.oracle.com/en/error-help/db/
-type oracleError struct {
+type serverError struct {
 	code int
 	// until is set for a refused login: before then no other is tried.
 	until time.Time
 }
 
 // Error returns what the code means, and the code.
-func (e *oracleError) Error() string {
-	s := fmt.Sprintf("%s (ORA-%05d)", e.meaning().says, e.code)
+func (e *serverError) Error() string {
+	s := fmt.Sprintf("%s (ORA-%05d)", e.meaning().message, e.code)
 	if !e.until.IsZero() {
 		s += ", and is not asked again before " + e.until.Format("15:04")
 	}
@@ -39,34 +39,34 @@ func (e *oracleError) Error() string {
 }
 
 // oracleLost is that the server could not be talked to, or no longer.
-type oracleLost struct {
-	err   error
-	again bool // what was sent changes nothing and may be sent again
+type lostError struct {
+	err       error
+	retryable bool // what was sent changes nothing and may be sent again
 }
 
-func (e *oracleLost) Error() string { return e.err.Error() }
-func (e *oracleLost) Unwrap() error { return e.err }
+func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
 
 // Is tells database/sql to try again on another connection.
-func (e *oracleLost) Is(target error) bool { return e.again && target == driver.ErrBadConn }
+func (e *lostError) Is(target error) bool { return e.retryable && target == driver.ErrBadConn }
 
 // oracleFault turns an error of the driver into one that holds nothing of the
 // server's words. nil stays nil.
-func oracleFault(err error) error {
+func sanitize(err error) error {
 	if err == nil {
 		return nil
 	}
-	if ours, ok := errors.AsType[*oracleError](err); ok {
+	if ours, ok := errors.AsType[*serverError](err); ok {
 		return ours
 	}
-	if ours, ok := errors.AsType[*oracleLost](err); ok {
+	if ours, ok := errors.AsType[*lostError](err); ok {
 		return ours
 	}
 	if e, ok := errors.AsType[*network.OracleError](err); ok {
-		if oracleCodes[e.ErrCode].says == lineBroke {
-			return &oracleLost{err: &oracleError{code: e.ErrCode}}
+		if codes[e.ErrCode].message == lineBroke {
+			return &lostError{err: &serverError{code: e.ErrCode}}
 		}
-		return &oracleError{code: e.ErrCode}
+		return &serverError{code: e.ErrCode}
 	}
 	var other net.Error
 	var certificate *tls.CertificateVerificationError
@@ -81,25 +81,25 @@ func oracleFault(err error) error {
 		// fails it tells the code in its text alone.
 		if code := codeInText.FindStringSubmatch(err.Error()); code != nil {
 			n, _ := strconv.Atoi(code[1])
-			return &oracleError{code: n}
+			return &serverError{code: n}
 		}
 		err = errors.New("the driver does not understand the database")
 	}
-	return &oracleLost{err: err}
+	return &lostError{err: err}
 }
 
 var codeInText = regexp.MustCompile(`(?i)\bora-0*([1-9][0-9]{0,4})\b`)
 
 func isLost(err error) bool {
-	_, ok := errors.AsType[*oracleLost](err)
+	_, ok := errors.AsType[*lostError](err)
 	return ok
 }
 
 // meaning is what a code means and what to do about it.
 type meaning struct {
-	class source.Class
-	says  string
-	hint  string
+	class   source.Class
+	message string
+	hint    string
 }
 
 const (
@@ -114,7 +114,7 @@ const (
 
 // oracleCodes has the codes that have something to say of their own. What becomes
 // of the others is in meaning.
-var oracleCodes = map[int]meaning{
+var codes = map[int]meaning{
 	// The row. The sentence is what the row is refused with.
 	1:     {source.Refused, "a unique index does not take the new values twice", ""},
 	1400:  {source.Refused, "a written column may not be empty (NOT NULL)", ""},
@@ -225,8 +225,8 @@ const (
 	passwordExpired = 28001
 )
 
-func (e *oracleError) meaning() meaning {
-	if m, ok := oracleCodes[e.code]; ok {
+func (e *serverError) meaning() meaning {
+	if m, ok := codes[e.code]; ok {
 		return m
 	}
 	switch {
@@ -240,24 +240,24 @@ func (e *oracleError) meaning() meaning {
 	return meaning{source.Permanent, "the database refuses the statement", "see the code in Oracle's documentation"}
 }
 
-func (d *oracleDialect) Explain(err error) source.Explanation {
-	if e, ok := errors.AsType[*oracleError](err); ok {
+func (d *dialect) Explain(err error) source.Explanation {
+	if e, ok := errors.AsType[*serverError](err); ok {
 		m := e.meaning()
 		v := source.Explanation{Class: m.class, Hint: m.hint}
 		switch {
 		case m.class == source.Refused:
 			v.Detail = e.Error()
 		case e.code == 942:
-			v.Hint = d.whyUnseen()
+			v.Hint = d.unseenHint()
 		case e.code == 1031:
-			v.Hint = d.runGrants()
+			v.Hint = d.grantsHint()
 		case e.code == 1045:
 			v.Hint = "run GRANT CREATE SESSION TO " + source.Quote(d.address.account())
 		}
 		return v
 	}
 	if _, ok := errors.AsType[*source.LockedError](err); ok {
-		return source.Explanation{Class: source.Locked, Hint: oracleCodes[54].hint}
+		return source.Explanation{Class: source.Locked, Hint: codes[54].hint}
 	}
 	var (
 		certificate *tls.CertificateVerificationError
@@ -285,39 +285,39 @@ func (d *oracleDialect) Explain(err error) source.Explanation {
 // has refused the account: each wrong one counts towards locking it, and several
 // connections would use up the number at once.
 type loginGate struct {
-	turn    chan struct{} // whoever put something in logs in
+	slot    chan struct{} // whoever put something in logs in
 	now     func() time.Time
-	refusal *oracleError // by whoever has the turn
+	refusal *serverError // by whoever has the turn
 }
 
 // closed is how long no login is tried after a refusal: a database that locks an
 // account for good does so after several within its own time.
-const closed = 15 * time.Minute
+const refusalPause = 15 * time.Minute
 
 func newLoginGate(now func() time.Time) loginGate {
-	return loginGate{turn: make(chan struct{}, 1), now: now}
+	return loginGate{slot: make(chan struct{}, 1), now: now}
 }
 
 // enter waits for the turn, and refuses it while the gate is closed.
-func (g *loginGate) enter(ctx context.Context) error {
+func (g *loginGate) acquire(ctx context.Context) error {
 	select {
-	case g.turn <- struct{}{}:
+	case g.slot <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	if g.refusal != nil && g.now().Before(g.refusal.until) {
-		defer func() { <-g.turn }()
+		defer func() { <-g.slot }()
 		return g.refusal
 	}
 	return nil
 }
 
 // leave gives the turn back. err is how the login went.
-func (g *loginGate) leave(err error) error {
-	defer func() { <-g.turn }()
+func (g *loginGate) release(err error) error {
+	defer func() { <-g.slot }()
 	g.refusal = nil
-	if e, ok := errors.AsType[*oracleError](err); ok && (e.code == wrongPassword || e.code == accountLocked || e.code == passwordExpired) {
-		g.refusal = &oracleError{code: e.code, until: g.now().Add(closed)}
+	if e, ok := errors.AsType[*serverError](err); ok && (e.code == wrongPassword || e.code == accountLocked || e.code == passwordExpired) {
+		g.refusal = &serverError{code: e.code, until: g.now().Add(refusalPause)}
 		return g.refusal
 	}
 	return err

@@ -19,10 +19,10 @@ func Aliases(content string) map[string]string {
 
 // Meaning returns the class of an ORA code and what is said of it.
 func Meaning(code int) (class, says, hint string) {
-	v := (&oracleDialect{m: &source.ParsedMapping{}, address: &oracleAddress{user: "pombo"}}).Explain(&oracleError{code: code})
+	v := (&dialect{mapping: &source.ParsedMapping{}, address: &address{user: "pombo"}}).Explain(&serverError{code: code})
 	class = []string{source.Transient: "away", source.Locked: "busy", source.Permanent: "person", source.Refused: "refused"}[v.Class]
-	if isLost(oracleFault(network.NewOracleError(code))) {
+	if isLost(sanitize(network.NewOracleError(code))) {
 		class = "lost"
 	}
-	return class, (&oracleError{code: code}).Error(), v.Hint
+	return class, (&serverError{code: code}).Error(), v.Hint
 }

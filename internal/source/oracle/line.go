@@ -17,12 +17,12 @@ func (d dialer) DialContext(_ context.Context, network, address string) (net.Con
 }
 
 // openLine is the line of a login under way. The driver may try several.
-type openLine struct {
+type loginLine struct {
 	mu   sync.Mutex
 	line *line
 }
 
-func (o *openLine) replace(ctx context.Context, c net.Conn) (net.Conn, error) {
+func (o *loginLine) replace(ctx context.Context, c net.Conn) (net.Conn, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil { // cut has been
@@ -36,7 +36,7 @@ func (o *openLine) replace(ctx context.Context, c net.Conn) (net.Conn, error) {
 	return o.line, nil
 }
 
-func (o *openLine) cut() {
+func (o *loginLine) cut() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.line != nil {
@@ -53,10 +53,10 @@ type line struct {
 	mu sync.Mutex
 	// interrupt is the packet that asks the server to cancel; nil = not known yet,
 	// or the line is encrypted.
-	interrupt []byte
-	calm      bool // nothing must be cancelled now
-	sent      bool // a cancel, during this call, or one was wanted
-	patient   bool // reads may last
+	interrupt       []byte
+	cancelForbidden bool // nothing must be cancelled now
+	cancelSent      bool // a cancel, during this call, or one was wanted
+	unlimited       bool // reads may last
 }
 
 // SetReadDeadline obeys the driver until the line is left to wait for an answer. TLS
@@ -64,7 +64,7 @@ type line struct {
 func (l *line) SetReadDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.patient {
+	if l.unlimited {
 		return nil
 	}
 	return l.Conn.SetReadDeadline(t)
@@ -80,14 +80,14 @@ func (l *line) Read(b []byte) (int, error) {
 	case <-l.reading:
 	default:
 	}
-	l.learn(b[:n])
+	l.readAccept(b[:n])
 	return n, err
 }
 
 // learn finds the server's ACCEPT, the packet of type 2 that answers a CONNECT
 // before TLS or anything else is spoken. It tells the version of the protocol;
 // from 315 on, lengths have four bytes.
-func (l *line) learn(b []byte) {
+func (l *line) readAccept(b []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.interrupt != nil || len(b) < 10 || b[4] != 2 || b[2] != 0 || b[3] != 0 || int(binary.BigEndian.Uint16(b)) > len(b) {
@@ -101,36 +101,36 @@ func (l *line) learn(b []byte) {
 }
 
 // begin lets what comes now be cancelled.
-func (l *line) begin() {
+func (l *line) allowCancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.calm, l.sent = false, false
+	l.cancelForbidden, l.cancelSent = false, false
 }
 
 // asked reports whether something was to be cancelled.
-func (l *line) asked() bool {
+func (l *line) cancelRequested() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.sent
+	return l.cancelSent
 }
 
 // end lets nothing be cancelled any more, and reports whether something was to be.
-func (l *line) end() (sent bool) {
+func (l *line) forbidCancel() (sent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.calm = true
-	return l.sent
+	l.cancelForbidden = true
+	return l.cancelSent
 }
 
 // cancel asks the server to stop. It is for when the driver waits for an answer: all
 // that it has to say is on its way. An answer may follow unless heard is false.
-func (l *line) cancel() (heard bool) {
+func (l *line) requestCancel() (heard bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.calm {
+	if l.cancelForbidden {
 		return true
 	}
-	l.sent = true
+	l.cancelSent = true
 	if l.interrupt == nil {
 		return false
 	}
@@ -143,10 +143,10 @@ func (l *line) cancel() (heard bool) {
 
 // leave lets a read last until the server answers or is gone. Of what is under way
 // nothing more follows, unless it had reached its end.
-func (l *line) leave() {
+func (l *line) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sent = l.sent || !l.calm
-	l.patient = true
+	l.cancelSent = l.cancelSent || !l.cancelForbidden
+	l.unlimited = true
 	_ = l.Conn.SetReadDeadline(time.Time{})
 }

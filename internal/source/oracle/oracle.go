@@ -32,15 +32,15 @@ import (
 //
 // How a statement is sent, and how it ends when nobody answers, is told in
 // oracle_driver.go; how the database is found in oracle_connect.go.
-type oracleDialect struct {
-	m          *source.ParsedMapping
-	address    *oracleAddress
+type dialect struct {
+	mapping    *source.ParsedMapping
+	address    *address
 	timeout    time.Duration
 	gate       loginGate
 	unanswered *unanswered
 	panics     panics
 
-	seen atomic.Pointer[oracleTable] // as it was last read
+	seen atomic.Pointer[foundTable] // as it was last read
 	// wide is whether a character may take several bytes in the database.
 	multibyte atomic.Bool
 	// whole is whether the rows cannot be locked one by one: what the name means is a
@@ -49,7 +49,7 @@ type oracleDialect struct {
 }
 
 // oracleTable is the table or view that the name of the mapping means.
-type oracleTable struct {
+type foundTable struct {
 	owner, name string // of the catalog; an owner of "" is the schema of the session
 	columns     []source.Column
 }
@@ -59,52 +59,52 @@ type oracleTable struct {
 var Driver = source.Driver{
 	Schemes:  []string{"oracle"},
 	TakesDSN: func(string) bool { return true },
-	New:      func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) { return newOracle(opts, m) },
+	New:      func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) { return newDialect(opts, m) },
 }
 
-func newOracle(opts source.Options, m *source.ParsedMapping) (*oracleDialect, error) {
-	a, err := newOracleAddress(opts, m.Zone)
+func newDialect(opts source.Options, m *source.ParsedMapping) (*dialect, error) {
+	a, err := newAddress(opts, m.Zone)
 	if err != nil {
 		return nil, err
 	}
-	return &oracleDialect{m: m, address: a, timeout: opts.Timeout, gate: newLoginGate(opts.Now), unanswered: newUnanswered()}, nil
+	return &dialect{mapping: m, address: a, timeout: opts.Timeout, gate: newLoginGate(opts.Now), unanswered: newUnanswered()}, nil
 }
 
-func (d *oracleDialect) Connector() (driver.Connector, error) {
-	return &oracleConnector{address: d.address, gate: &d.gate, left: d.unanswered, panics: &d.panics, timeout: d.timeout}, nil
+func (d *dialect) Connector() (driver.Connector, error) {
+	return &connector{address: d.address, gate: &d.gate, unanswered: d.unanswered, panics: &d.panics, timeout: d.timeout}, nil
 }
 
-func (d *oracleDialect) Pool(db *sql.DB) {
+func (d *dialect) Pool(db *sql.DB) {
 	// A login takes a dozen round trips and a process of the server, so sessions are few
 	// and are kept.
 	d.unanswered.resize = func(sessions int) {
 		db.SetMaxOpenConns(sessions)
 		db.SetMaxIdleConns(sessions)
 	}
-	d.unanswered.resize(oracleSessions)
+	d.unanswered.resize(maxSessions)
 	// A service may move to another node; a connection would stay with the old one. What
 	// a session has accumulated at the server ends with it too.
 	db.SetConnMaxLifetime(30 * time.Minute)
 }
 
 // DriverPanics returns how often the driver has panicked.
-func (d *oracleDialect) DriverPanics() int64 { return d.panics.count.Load() }
+func (d *dialect) DriverPanics() int64 { return d.panics.count.Load() }
 
 // oracleName writes a name as the catalog has it: what is not quoted is turned
 // into upper case.
-func oracleName(n source.Name) string {
+func catalogName(n source.Name) string {
 	if n.Exact {
 		return n.Text
 	}
 	return strings.ToUpper(n.Text)
 }
 
-func (d *oracleDialect) quoted(n source.Name) string { return source.Quote(oracleName(n)) }
+func (d *dialect) quoted(n source.Name) string { return source.Quote(catalogName(n)) }
 
 // table writes the table's name as the mapping has it.
-func (d *oracleDialect) table() string {
-	parts := make([]string, len(d.m.TableName))
-	for i, n := range d.m.TableName {
+func (d *dialect) table() string {
+	parts := make([]string, len(d.mapping.TableName))
+	for i, n := range d.mapping.TableName {
 		parts[i] = d.quoted(n)
 	}
 	return strings.Join(parts, ".")
@@ -112,9 +112,9 @@ func (d *oracleDialect) table() string {
 
 // Formats of times, as Oracle and as Go write them.
 const (
-	oracleDate      = "'YYYY-MM-DD HH24:MI:SS'"
-	oracleTimestamp = "'YYYY-MM-DD HH24:MI:SS.FF6'"
-	oracleZoned     = "'YYYY-MM-DD HH24:MI:SS.FF6 TZH:TZM'"
+	dateFormat      = "'YYYY-MM-DD HH24:MI:SS'"
+	timestampFormat = "'YYYY-MM-DD HH24:MI:SS.FF6'"
+	zonedFormat     = "'YYYY-MM-DD HH24:MI:SS.FF6 TZH:TZM'"
 
 	goTimestamp = "2006-01-02 15:04:05.000000"
 	goZoned     = "2006-01-02 15:04:05.000000 -07:00"
@@ -122,20 +122,20 @@ const (
 
 // oracleTime says how a time is read from, written to and formatted for a column
 // of a type. ok is false for a column that holds no times.
-func oracleTime(declared string) (read, write, layout string, ok bool) {
+func timeFormats(declared string) (read, write, layout string, ok bool) {
 	switch {
 	case declared == "DATE":
-		return "TO_CHAR(%s, " + oracleDate + ")", "TO_DATE(%s, " + oracleDate + ")", time.DateTime, true
+		return "TO_CHAR(%s, " + dateFormat + ")", "TO_DATE(%s, " + dateFormat + ")", time.DateTime, true
 	case strings.HasPrefix(declared, "TIMESTAMP") && strings.HasSuffix(declared, "TIME ZONE"):
-		return "TO_CHAR(%s, " + oracleZoned + ")", "TO_TIMESTAMP_TZ(%s, " + oracleZoned + ")", goZoned, true
+		return "TO_CHAR(%s, " + zonedFormat + ")", "TO_TIMESTAMP_TZ(%s, " + zonedFormat + ")", goZoned, true
 	case strings.HasPrefix(declared, "TIMESTAMP"):
-		return "TO_CHAR(%s, " + oracleTimestamp + ")", "TO_TIMESTAMP(%s, " + oracleTimestamp + ")", goTimestamp, true
+		return "TO_CHAR(%s, " + timestampFormat + ")", "TO_TIMESTAMP(%s, " + timestampFormat + ")", goTimestamp, true
 	}
 	return "", "%s", time.DateTime, false
 }
 
 // exact writes a column whose value must not lose a digit: the key and the status.
-func (d *oracleDialect) exact(k source.Kind, n source.Name) string {
+func (d *dialect) exact(k source.Kind, n source.Name) string {
 	if k == source.KindWhole {
 		return "TO_CHAR(t." + d.quoted(n) + ")"
 	}
@@ -144,11 +144,11 @@ func (d *oracleDialect) exact(k source.Kind, n source.Name) string {
 
 // values are the columns of a page: the key, then those of mapping.values. t is
 // what they are taken from.
-func (d *oracleDialect) values(l source.Layout) string {
-	columns := []string{d.exact(l.RowKey, d.m.KeyName)}
-	for _, v := range d.m.Values {
+func (d *dialect) values(l source.Layout) string {
+	columns := []string{d.exact(l.RowKey, d.mapping.KeyName)}
+	for _, v := range d.mapping.Values {
 		column := "t." + d.quoted(v.Name)
-		if read, _, _, ok := oracleTime(l.Declared(v.Name)); ok {
+		if read, _, _, ok := timeFormats(l.Declared(v.Name)); ok {
 			column = fmt.Sprintf(read, column)
 		} else {
 			// SUBSTR takes long texts of any kind and numbers too.
@@ -161,22 +161,22 @@ func (d *oracleDialect) values(l source.Layout) string {
 
 // pageText sorts bare columns inside and works on them outside, where only the
 // rows of the page are left.
-func (d *oracleDialect) pageText(l source.Layout, from string, last int) string {
-	id := d.quoted(d.m.KeyName)
+func (d *dialect) pageText(l source.Layout, from string, last int) string {
+	id := d.quoted(d.mapping.KeyName)
 	bare := []string{id}
-	for _, v := range d.m.Values {
+	for _, v := range d.mapping.Values {
 		if c := d.quoted(v.Name); !slices.Contains(bare, c) {
 			bare = append(bare, c)
 		}
 	}
 	return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s = :1 AND %s %s%s ORDER BY %[5]s) t WHERE ROWNUM <= :%[8]d",
-		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.m.StatusName), id, from, d.m.AndWhere(), last)
+		d.values(l), strings.Join(bare, ", "), d.table(), d.quoted(d.mapping.StatusName), id, from, d.mapping.AndWhere(), last)
 }
 
-func (d *oracleDialect) Page(l source.Layout, after any, limit int) source.Query {
-	pending := d.statusArg(l, d.m.Pending)
+func (d *dialect) Page(l source.Layout, after any, limit int) source.Query {
+	pending := d.statusArg(l, d.mapping.Pending)
 	if key, ok := after.(string); ok && l.RowKey == source.KindWhole { // as the driver gave it
-		after = oracleNumber(key)
+		after = number(key)
 	}
 	if after == nil {
 		return source.Query{Text: d.pageText(l, "IS NOT NULL", 2), Args: []any{pending, limit}}
@@ -184,53 +184,53 @@ func (d *oracleDialect) Page(l source.Layout, after any, limit int) source.Query
 	return source.Query{Text: d.pageText(l, "> :2", 3), Args: []any{pending, after, limit}}
 }
 
-func (d *oracleDialect) rowText(l source.Layout) string {
-	return fmt.Sprintf("SELECT %s FROM %s t WHERE t.%s = :1", d.values(l), d.table(), d.quoted(d.m.KeyName))
+func (d *dialect) rowText(l source.Layout) string {
+	return fmt.Sprintf("SELECT %s FROM %s t WHERE t.%s = :1", d.values(l), d.table(), d.quoted(d.mapping.KeyName))
 }
 
 // row selects the row with a key, whatever its status, with the columns of page.
-func (d *oracleDialect) Row(l source.Layout, key any) source.Query {
+func (d *dialect) Row(l source.Layout, key any) source.Query {
 	return source.Query{Text: d.rowText(l), Args: []any{key}}
 }
 
 // lists are the lengths of lists of keys. A few fixed ones keep few statements in
 // the database's memory; a list is filled up with its last key.
-var lists = []int{1, 20, 200, 500}
+var listLengths = []int{1, 20, 200, 500}
 
 // inList writes a condition that finds n keys.
-func (d *oracleDialect) inList(n int) string {
+func (d *dialect) inList(n int) string {
 	binds := make([]string, n)
 	for i := range binds {
 		binds[i] = ":" + strconv.Itoa(i+1)
 	}
-	return fmt.Sprintf("t.%s IN (%s)", d.quoted(d.m.KeyName), strings.Join(binds, ", "))
+	return fmt.Sprintf("t.%s IN (%s)", d.quoted(d.mapping.KeyName), strings.Join(binds, ", "))
 }
 
-func (d *oracleDialect) statusesText(l source.Layout, n int) string {
-	return fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s", d.exact(l.RowKey, d.m.KeyName), d.exact(l.Status, d.m.StatusName), d.table(), d.inList(n))
+func (d *dialect) statusesText(l source.Layout, n int) string {
+	return fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s", d.exact(l.RowKey, d.mapping.KeyName), d.exact(l.Status, d.mapping.StatusName), d.table(), d.inList(n))
 }
 
 // freeText names a column, so that of a view of several tables only the rows of its
 // own table are locked. The status does not matter here: the UPDATE looks at it.
-func (d *oracleDialect) freeText(l source.Layout, n int) string {
-	return fmt.Sprintf("SELECT %s FROM %s t WHERE %s FOR UPDATE OF t.%s SKIP LOCKED", d.exact(l.RowKey, d.m.KeyName), d.table(), d.inList(n), d.quoted(d.m.StatusName))
+func (d *dialect) lockFreeText(l source.Layout, n int) string {
+	return fmt.Sprintf("SELECT %s FROM %s t WHERE %s FOR UPDATE OF t.%s SKIP LOCKED", d.exact(l.RowKey, d.mapping.KeyName), d.table(), d.inList(n), d.quoted(d.mapping.StatusName))
 }
 
 // lockText asks for the right to lock rows, and locks none.
-func (d *oracleDialect) lockText() string {
-	return fmt.Sprintf("SELECT t.%s FROM %s t WHERE 1 = 0 FOR UPDATE OF t.%[1]s SKIP LOCKED", d.quoted(d.m.StatusName), d.table())
+func (d *dialect) lockText() string {
+	return fmt.Sprintf("SELECT t.%s FROM %s t WHERE 1 = 0 FOR UPDATE OF t.%[1]s SKIP LOCKED", d.quoted(d.mapping.StatusName), d.table())
 }
 
-func (d *oracleDialect) Statuses(l source.Layout, keys []any) []source.Query {
-	return d.listed(l, keys, d.statusesText)
+func (d *dialect) Statuses(l source.Layout, keys []any) []source.Query {
+	return d.inLists(l, keys, d.statusesText)
 }
 
 // listed asks for keys with as few lists as possible.
-func (d *oracleDialect) listed(l source.Layout, keys []any, text func(source.Layout, int) string) []source.Query {
+func (d *dialect) inLists(l source.Layout, keys []any, text func(source.Layout, int) string) []source.Query {
 	var queries []source.Query
 	for len(keys) > 0 {
-		n := lists[len(lists)-1]
-		for _, length := range lists {
+		n := listLengths[len(listLengths)-1]
+		for _, length := range listLengths {
 			if length >= len(keys) {
 				n = length
 				break
@@ -246,12 +246,12 @@ func (d *oracleDialect) listed(l source.Layout, keys []any, text func(source.Lay
 	return queries
 }
 
-func (d *oracleDialect) settleText(l source.Layout) string {
+func (d *dialect) settleText(l source.Layout) string {
 	var set []string
-	for i, w := range d.m.Writes {
+	for i, w := range d.mapping.Writes {
 		column, value := d.quoted(w.Name), ":"+strconv.Itoa(i+1)
 		if w.Role == source.RoleSentAt {
-			_, write, _, _ := oracleTime(l.Declared(w.Name))
+			_, write, _, _ := timeFormats(l.Declared(w.Name))
 			value = fmt.Sprintf(write, value)
 		}
 		if w.Role == source.RoleMessageID || w.Role == source.RoleSentAt { // what is not known leaves what is there
@@ -259,14 +259,14 @@ func (d *oracleDialect) settleText(l source.Layout) string {
 		}
 		set = append(set, column+" = "+value)
 	}
-	n := len(d.m.Writes)
+	n := len(d.mapping.Writes)
 	return fmt.Sprintf("UPDATE %s SET %s WHERE %s = :%d AND %s = :%d",
-		d.table(), strings.Join(set, ", "), d.quoted(d.m.KeyName), n+1, d.quoted(d.m.StatusName), n+2)
+		d.table(), strings.Join(set, ", "), d.quoted(d.mapping.KeyName), n+1, d.quoted(d.mapping.StatusName), n+2)
 }
 
 // settle finds the rows that nobody else has locked, unless that is known not to work,
 // and updates them.
-func (d *oracleDialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Duration) source.Update {
+func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Duration) source.Update {
 	// Two that settle the same rows, and have to wait, lock them in the same order.
 	order := make([]int, len(batch))
 	for i := range order {
@@ -287,7 +287,7 @@ func (d *oracleDialect) Settle(l source.Layout, batch []pombo.Settlement, wait t
 		for i, s := range chosen(order) {
 			keys[i], _ = d.KeyArg(l, s.RowKey)
 		}
-		lock.Free = d.listed(l, keys, d.freeText)
+		lock.Free = d.inLists(l, keys, d.lockFreeText)
 		lock.CannotLock = func() { d.cannotLockRows.Store(true) }
 		lock.Narrow = func(keys []any) []any {
 			got := map[string]bool{}
@@ -329,23 +329,23 @@ func compareKeys(l source.Layout, a, b string) int {
 // settleArgs binds an array to each place, so that the batch is one round trip. A
 // statement never has an array at one time and a single value at another: the
 // driver does not take that.
-func (d *oracleDialect) settleArgs(l source.Layout, batch []pombo.Settlement) []any {
+func (d *dialect) settleArgs(l source.Layout, batch []pombo.Settlement) []any {
 	if len(batch) == 0 {
 		return nil
 	}
-	args := make([]any, 0, len(d.m.Writes)+3)
+	args := make([]any, 0, len(d.mapping.Writes)+3)
 	array := func(number bool, of func(s pombo.Settlement) string) {
 		texts := make([]string, len(batch))
 		for i, s := range batch {
 			texts[i] = of(s) // Oracle knows no difference between "" and NULL
 		}
 		if number {
-			args = append(args, oracleNumbers(texts))
+			args = append(args, numbers(texts))
 			return
 		}
 		args = append(args, texts)
 	}
-	for _, w := range d.m.Writes {
+	for _, w := range d.mapping.Writes {
 		declared := l.Declared(w.Name)
 		array(w.Role == source.RoleStatus && l.Status == source.KindWhole, func(s pombo.Settlement) string {
 			switch {
@@ -354,10 +354,10 @@ func (d *oracleDialect) settleArgs(l source.Layout, batch []pombo.Settlement) []
 			case w.Role == source.RoleMessageID:
 				return string(s.MessageID)
 			case w.Role == source.RoleSentAt && !s.SentAt.IsZero():
-				_, _, layout, _ := oracleTime(declared)
-				return s.SentAt.In(d.m.Zone).Format(layout)
+				_, _, layout, _ := timeFormats(declared)
+				return s.SentAt.In(d.mapping.Zone).Format(layout)
 			case w.Role == source.RoleError:
-				return shortenOracle(s.Error, declared)
+				return shorten(s.Error, declared)
 			default:
 				return ""
 			}
@@ -370,7 +370,7 @@ func (d *oracleDialect) settleArgs(l source.Layout, batch []pombo.Settlement) []
 		}
 		args = append(args, keys)
 	} else {
-		array(l.RowKey == source.KindWhole, func(s pombo.Settlement) string { return d.padded(l.Declared(d.m.KeyName), s.RowKey) })
+		array(l.RowKey == source.KindWhole, func(s pombo.Settlement) string { return d.padded(l.Declared(d.mapping.KeyName), s.RowKey) })
 	}
 	array(l.Status == source.KindWhole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
 	return args
@@ -378,9 +378,9 @@ func (d *oracleDialect) settleArgs(l source.Layout, batch []pombo.Settlement) []
 
 // status writes a code as the status column has it. "" is NULL, which no row's
 // status equals.
-func (d *oracleDialect) status(l source.Layout, code string) string {
+func (d *dialect) status(l source.Layout, code string) string {
 	if l.Status != source.KindWhole {
-		return d.padded(l.Declared(d.m.StatusName), code)
+		return d.padded(l.Declared(d.mapping.StatusName), code)
 	}
 	if _, err := strconv.ParseFloat(strings.TrimSpace(code), 64); err != nil {
 		return ""
@@ -389,9 +389,9 @@ func (d *oracleDialect) status(l source.Layout, code string) string {
 }
 
 // statusArg is a code as an argument of its own.
-func (d *oracleDialect) statusArg(l source.Layout, code string) any {
+func (d *dialect) statusArg(l source.Layout, code string) any {
 	if code = d.status(l, code); l.Status == source.KindWhole {
-		return oracleNumber(code)
+		return number(code)
 	}
 	return code
 }
@@ -399,7 +399,7 @@ func (d *oracleDialect) statusArg(l source.Layout, code string) any {
 // oracleNumber turns the text of a whole number into a NUMBER for the driver. Other
 // texts stay what they are, and Oracle turns them into numbers; so do negative ones
 // that are so long that the driver (v2.9.0) would leave the end of them out.
-func oracleNumber(s string) any {
+func number(s string) any {
 	digits, negative := strings.CutPrefix(s, "-")
 	short := strings.TrimLeft(digits, "0")
 	const longestNegative = 19
@@ -420,10 +420,10 @@ func oracleNumber(s string) any {
 }
 
 // oracleNumbers turns texts into NUMBERs, all of them or none: an array is of one type.
-func oracleNumbers(texts []string) any {
+func numbers(texts []string) any {
 	numbers := make([]*go_ora.Number, len(texts))
 	for i, s := range texts {
-		n, ok := oracleNumber(s).(*go_ora.Number)
+		n, ok := number(s).(*go_ora.Number)
 		if !ok {
 			return texts
 		}
@@ -445,7 +445,7 @@ func length(declared string) (n int, bytes bool) {
 
 // padded fills a text up as a CHAR column does. Oracle compares a bound text with
 // a CHAR to the last blank, and RTRIM of the column would keep it from its index.
-func (d *oracleDialect) padded(declared, s string) string {
+func (d *dialect) padded(declared, s string) string {
 	if s == "" || !blankFilled(declared) {
 		return s
 	}
@@ -464,7 +464,7 @@ func blankFilled(declared string) bool {
 
 // shortenOracle cuts a sentence to what the column takes. Otherwise the database
 // would refuse the row, and its status with it.
-func shortenOracle(s, declared string) string {
+func shorten(s, declared string) string {
 	n, bytes := length(declared)
 	if n == 0 {
 		return s
@@ -481,9 +481,9 @@ func shortenOracle(s, declared string) string {
 }
 
 // probe fires triggers for each statement, if there are such, but none for rows.
-func (d *oracleDialect) Probe() source.Query {
+func (d *dialect) Probe() source.Query {
 	var set []string
-	for _, w := range d.m.Writes {
+	for _, w := range d.mapping.Writes {
 		set = append(set, d.quoted(w.Name)+" = "+d.quoted(w.Name))
 	}
 	return source.Query{Text: fmt.Sprintf("UPDATE %s SET %s WHERE 1 = 0", d.table(), strings.Join(set, ", "))}
@@ -492,8 +492,8 @@ func (d *oracleDialect) Probe() source.Query {
 // maxDigits is how many digits a NUMBER keeps.
 const maxDigits = 38
 
-func (d *oracleDialect) KeyArg(l source.Layout, key string) (any, bool) {
-	declared := l.Declared(d.m.KeyName)
+func (d *dialect) KeyArg(l source.Layout, key string) (any, bool) {
+	declared := l.Declared(d.mapping.KeyName)
 	switch l.RowKey {
 	case source.KindWhole:
 		digits := strings.TrimPrefix(key, "-")
@@ -501,7 +501,7 @@ func (d *oracleDialect) KeyArg(l source.Layout, key string) (any, bool) {
 		if !ok {
 			return nil, false
 		}
-		return oracleNumber(key), true
+		return number(key), true
 	case source.KindText:
 		if !source.ValidTextKey(key) || blankFilled(declared) && strings.HasSuffix(key, " ") {
 			return nil, false
@@ -515,7 +515,7 @@ func (d *oracleDialect) KeyArg(l source.Layout, key string) (any, bool) {
 	}
 }
 
-func (d *oracleDialect) KeyText(l source.Layout, v any) (string, error) {
+func (d *dialect) KeyText(l source.Layout, v any) (string, error) {
 	switch key := v.(type) {
 	case nil:
 		return "", errors.New("a row has no key; map a column that is NOT NULL (DB_COL_ID)")
@@ -531,7 +531,7 @@ func (d *oracleDialect) KeyText(l source.Layout, v any) (string, error) {
 			}
 			return key, nil
 		}
-		if blankFilled(l.Declared(d.m.KeyName)) {
+		if blankFilled(l.Declared(d.mapping.KeyName)) {
 			key = strings.TrimRight(key, " ")
 		}
 		if !source.ValidTextKey(key) {
@@ -545,14 +545,14 @@ func (d *oracleDialect) KeyText(l source.Layout, v any) (string, error) {
 
 // oracleIdentify names the session, so that a DBA who sees it in V$SESSION knows
 // whom to ask.
-const oracleIdentify = "BEGIN DBMS_APPLICATION_INFO.SET_MODULE('Pombo', 'intake and settle'); END;"
+const identifyText = "BEGIN DBMS_APPLICATION_INFO.SET_MODULE('Pombo', 'intake and settle'); END;"
 
 // oracleSettings undoes what a logon trigger or the driver may have set: order and
 // comparison of keys must be of one kind, or pages would leave rows out.
-const oracleSettings = "ALTER SESSION SET NLS_SORT = BINARY NLS_COMP = BINARY NLS_NUMERIC_CHARACTERS = '.,'"
+const settingsText = "ALTER SESSION SET NLS_SORT = BINARY NLS_COMP = BINARY NLS_NUMERIC_CHARACTERS = '.,'"
 
 // oracleDriverAsks is what go-ora v2.9.0 runs in each login, on one line.
-func oracleDriverAsks() string {
+func loginText() string {
 	var columns []string
 	for _, name := range []string{"CALENDAR", "COMP", "LENGTH_SEMANTICS", "NCHAR_CONV_EXCP", "DATE_LANGUAGE", "SORT", "CURRENCY", "DATE_FORMAT", "ISO_CURRENCY", "NUMERIC_CHARACTERS", "DUAL_CURRENCY", "TIMESTAMP_FORMAT", "TIMESTAMP_TZ_FORMAT"} {
 		columns = append(columns, fmt.Sprintf("MAX(CASE WHEN PARAMETER='NLS_%s' THEN VALUE END) AS NLS_%[1]s", name))

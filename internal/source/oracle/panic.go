@@ -26,10 +26,10 @@ func (e *panicError) Error() string {
 
 // survive runs something of the driver's. After a panic nothing is known of the
 // connection.
-func (p *panics) survive(f func() error) (err error) {
+func (p *panics) run(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &oracleLost{err: &panicError{where: panicPlace(v), count: p.count.Add(1)}}
+			err = &lostError{err: &panicError{where: panicSite(v), count: p.count.Add(1)}}
 		}
 	}()
 	return f()
@@ -37,7 +37,7 @@ func (p *panics) survive(f func() error) (err error) {
 
 // panicPlace names the function that panicked. The words of a panic are told when they
 // are the runtime's: others might quote a row.
-func panicPlace(v any) string {
+func panicSite(v any) string {
 	where := "unknown"
 	callers := make([]uintptr, 32)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(4, callers)]) // behind the recovery

@@ -7,7 +7,7 @@ import (
 )
 
 // oracleSessions is how many sessions Pombo has at the server, whatever happens.
-const oracleSessions = 2
+const maxSessions = 2
 
 // unanswered are the calls that were given up before the server had answered.
 //
@@ -21,7 +21,7 @@ const oracleSessions = 2
 type unanswered struct {
 	resize func(sessions int) // of the pool
 
-	turn chan struct{} // whoever put something in changes rows
+	slot chan struct{} // whoever put something in changes rows
 
 	waiting sync.WaitGroup // for answers
 	sizing  sync.Mutex
@@ -33,20 +33,20 @@ type unanswered struct {
 }
 
 func newUnanswered() *unanswered {
-	return &unanswered{turn: make(chan struct{}, 1), lines: map[*line]bool{}, stuck: make(chan struct{})}
+	return &unanswered{slot: make(chan struct{}, 1), lines: map[*line]bool{}, stuck: make(chan struct{})}
 }
 
 // errUnanswered is that nothing is asked of the server for the time being.
-var errUnanswered = &oracleLost{err: errors.New("the database has not answered an earlier statement yet, and nothing more is asked of it until it does; somebody seems to hold a lock")}
+var errUnanswered = &lostError{err: errors.New("the database has not answered an earlier statement yet, and nothing more is asked of it until it does; somebody seems to hold a lock")}
 
 // begin lets one change be under way at a time, so that there are never two that the
 // server has not answered. Whoever gets a turn calls end, or leaves the call.
-func (u *unanswered) begin(ctx context.Context) error {
+func (u *unanswered) acquire(ctx context.Context) error {
 	u.mu.Lock()
 	stuck := u.stuck
 	u.mu.Unlock()
 	select {
-	case u.turn <- struct{}{}:
+	case u.slot <- struct{}{}:
 		return nil
 	case <-stuck:
 		return errUnanswered
@@ -55,17 +55,17 @@ func (u *unanswered) begin(ctx context.Context) error {
 	}
 }
 
-func (u *unanswered) end() { <-u.turn }
+func (u *unanswered) release() { <-u.slot }
 
 // full reports whether no session may be added.
 func (u *unanswered) full() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.lines) >= oracleSessions
+	return len(u.lines) >= maxSessions
 }
 
 // leave takes over a call until it is done. change says that it has the turn.
-func (u *unanswered) leave(l *line, change bool, done <-chan struct{}) {
+func (u *unanswered) adopt(l *line, change bool, done <-chan struct{}) {
 	u.mu.Lock()
 	u.lines[l] = true
 	if change {
@@ -75,7 +75,7 @@ func (u *unanswered) leave(l *line, change bool, done <-chan struct{}) {
 		_ = l.Close()
 	}
 	u.mu.Unlock()
-	u.changed()
+	u.resizePool()
 	u.waiting.Go(func() {
 		<-done
 		_ = l.Close()
@@ -83,22 +83,22 @@ func (u *unanswered) leave(l *line, change bool, done <-chan struct{}) {
 		delete(u.lines, l)
 		if change {
 			u.stuck = make(chan struct{})
-			<-u.turn
+			<-u.slot
 		}
 		u.mu.Unlock()
-		u.changed()
+		u.resizePool()
 	})
 }
 
 // changed tells the pool how many sessions are left to it. With one place it can
 // still ask for a session, which is refused.
-func (u *unanswered) changed() {
+func (u *unanswered) resizePool() {
 	u.sizing.Lock()
 	defer u.sizing.Unlock()
 	u.mu.Lock()
 	n := len(u.lines)
 	u.mu.Unlock()
-	u.resize(max(oracleSessions-n, 1))
+	u.resize(max(maxSessions-n, 1))
 }
 
 // close waits for no answer any more.

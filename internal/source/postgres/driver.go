@@ -38,39 +38,39 @@ type limits struct{ statement, lock time.Duration }
 // ends what takes too long even if we were killed, and a limit that the DBA has
 // set for our account stays. A setting of the session would not survive a
 // pooler, and a pooler refuses it as a setting of the connection.
-const postgresLimits = "SELECT set_config(s.name, s.value, true) FROM (VALUES ('statement_timeout', $1), ('lock_timeout', $2)) AS s (name, value) WHERE current_setting(s.name) = '0'"
+const limitsText = "SELECT set_config(s.name, s.value, true) FROM (VALUES ('statement_timeout', $1), ('lock_timeout', $2)) AS s (name, value) WHERE current_setting(s.name) = '0'"
 
 // postgresPing is a statement that does nothing.
-const postgresPing = "SELECT 1"
+const pingText = "SELECT 1"
 
 // idle is how long a connection may lie before it is asked whether it is alive.
-const idle = time.Second
+const pingAfter = time.Second
 
-type postgresConnector struct {
+type connector struct {
 	config *pgconn.Config
 	limits limits
 	now    func() time.Time
 }
 
 // Connect opens a session.
-func (c postgresConnector) Connect(ctx context.Context) (driver.Conn, error) {
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	pg, err := pgconn.ConnectConfig(ctx, c.config)
 	if err == nil {
-		return &postgresConn{pg: pg, limits: c.limits, now: c.now, used: c.now()}, nil
+		return &session{pg: pg, limits: c.limits, now: c.now, used: c.now()}, nil
 	}
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		// The driver's own limit, which is not that of the statement.
 		address := net.JoinHostPort(c.config.Host, strconv.Itoa(int(c.config.Port)))
 		return nil, unreachable(fmt.Errorf("no connection to %s within %s", address, c.config.ConnectTimeout))
 	}
-	return nil, postgresFault(err)
+	return nil, sanitize(err)
 }
 
 // Driver is asked by nobody: a pool that was made of a connector has no name to
 // look up.
-func (c postgresConnector) Driver() driver.Driver { return nil }
+func (c connector) Driver() driver.Driver { return nil }
 
-type postgresConn struct {
+type session struct {
 	pg     *pgconn.PgConn
 	limits limits
 	now    func() time.Time
@@ -78,35 +78,35 @@ type postgresConn struct {
 }
 
 // Prepare sends nothing.
-func (c *postgresConn) Prepare(text string) (driver.Stmt, error) {
-	return &postgresStmt{c, text}, nil
+func (c *session) Prepare(text string) (driver.Stmt, error) {
+	return &stmt{c, text}, nil
 }
 
 // Close tells the server good-bye, but waits for nobody.
-func (c *postgresConn) Close() error {
+func (c *session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return c.pg.Close(ctx)
 }
 
 // Begin is refused: a transaction would stay open between two statements.
-func (c *postgresConn) Begin() (driver.Tx, error) {
+func (c *session) Begin() (driver.Tx, error) {
 	return nil, errors.New("the source has no transactions")
 }
 
 // IsValid keeps a connection that broke out of the pool.
-func (c *postgresConn) IsValid() bool { return !c.pg.IsClosed() }
+func (c *session) IsValid() bool { return !c.pg.IsClosed() }
 
 // ResetSession finds out before a statement whether the server has gone
 // meanwhile, so that a restart of it is not noticed by the one who asks next.
-func (c *postgresConn) ResetSession(ctx context.Context) error {
+func (c *session) ResetSession(ctx context.Context) error {
 	if c.pg.IsClosed() {
 		return driver.ErrBadConn
 	}
-	if c.now().Sub(c.used) < idle {
+	if c.now().Sub(c.used) < pingAfter {
 		return nil
 	}
-	if _, err := c.pg.Exec(ctx, postgresPing).ReadAll(); err != nil {
+	if _, err := c.pg.Exec(ctx, pingText).ReadAll(); err != nil {
 		return driver.ErrBadConn
 	}
 	c.used = c.now()
@@ -119,7 +119,7 @@ const attempts = 5
 
 // run sends a statement and reads all of its answer, which a page or a batch
 // bounds.
-func (c *postgresConn) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
+func (c *session) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
 	limits := c.limits
 	args, locking := source.CutRowLocks(args)
 	if locking.Wait > 0 {
@@ -131,24 +131,24 @@ func (c *postgresConn) run(ctx context.Context, text string, args []driver.Named
 	}
 	for attempt := 1; ; attempt++ {
 		result, err := c.try(ctx, limits, text, values)
-		e, ok := errors.AsType[*postgresError](err)
+		e, ok := errors.AsType[*serverError](err)
 		if !ok || attempt == attempts || ctx.Err() != nil || e.code != serializationFailure && e.code != deadlockDetected {
 			return result, err
 		}
 	}
 }
 
-func (c *postgresConn) try(ctx context.Context, limits limits, text string, values [][]byte) (*pgconn.Result, error) {
+func (c *session) try(ctx context.Context, limits limits, text string, values [][]byte) (*pgconn.Result, error) {
 	milliseconds := func(d time.Duration) []byte { return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10) }
 	var b pgconn.Batch
-	b.ExecParams(postgresLimits, [][]byte{milliseconds(limits.statement), milliseconds(limits.lock)}, nil, nil, nil)
+	b.ExecParams(limitsText, [][]byte{milliseconds(limits.statement), milliseconds(limits.lock)}, nil, nil, nil)
 	b.ExecParams(text, values, nil, nil, nil)
 	results, err := c.pg.ExecBatch(ctx, &b).ReadAll()
 	if err != nil {
 		if pgconn.SafeToRetry(err) && ctx.Err() == nil {
 			return nil, driver.ErrBadConn // nothing was sent
 		}
-		return nil, postgresFault(err)
+		return nil, sanitize(err)
 	}
 	if len(results) != 2 {
 		return nil, errors.New("the server answered another number of statements than it was given")
@@ -157,48 +157,48 @@ func (c *postgresConn) try(ctx context.Context, limits limits, text string, valu
 	return results[1], nil
 }
 
-type postgresStmt struct {
-	c    *postgresConn
+type stmt struct {
+	conn *session
 	text string
 }
 
-func (s *postgresStmt) Close() error { return nil }
+func (s *stmt) Close() error { return nil }
 
 // NumInput leaves it to the server to count the arguments.
-func (s *postgresStmt) NumInput() int { return -1 }
+func (s *stmt) NumInput() int { return -1 }
 
 // CheckNamedValue lets a locking pass; the dialect gives nothing else but texts.
-func (s *postgresStmt) CheckNamedValue(*driver.NamedValue) error { return nil }
+func (s *stmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
-func (s *postgresStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	r, err := s.c.run(ctx, s.text, args)
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	r, err := s.conn.run(ctx, s.text, args)
 	if err != nil {
 		return nil, err
 	}
 	return driver.RowsAffected(r.CommandTag.RowsAffected()), nil
 }
 
-func (s *postgresStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	r, err := s.c.run(ctx, s.text, args)
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	r, err := s.conn.run(ctx, s.text, args)
 	if err != nil {
 		return nil, err
 	}
-	return &postgresRows{r, 0}, nil
+	return &rows{r, 0}, nil
 }
 
 // Exec is of before Go 1.8; database/sql calls ExecContext.
-func (s *postgresStmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
+func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
 
 // Query is of before Go 1.8 too.
-func (s *postgresStmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
+func (s *stmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
 
 // postgresRows gives every value as text, NULL as nil.
-type postgresRows struct {
+type rows struct {
 	result *pgconn.Result
 	next   int
 }
 
-func (r *postgresRows) Columns() []string {
+func (r *rows) Columns() []string {
 	names := make([]string, len(r.result.FieldDescriptions))
 	for i, f := range r.result.FieldDescriptions {
 		names[i] = f.Name
@@ -206,9 +206,9 @@ func (r *postgresRows) Columns() []string {
 	return names
 }
 
-func (r *postgresRows) Close() error { return nil }
+func (r *rows) Close() error { return nil }
 
-func (r *postgresRows) Next(into []driver.Value) error {
+func (r *rows) Next(into []driver.Value) error {
 	if r.next == len(r.result.Rows) {
 		return io.EOF
 	}

@@ -18,14 +18,14 @@ import (
 // so nothing of them is kept but the code and the name of a constraint.
 //
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
-type postgresError struct {
+type serverError struct {
 	code       string // SQLSTATE
 	constraint string // "" = none, or no plain name
 }
 
 // Error returns what the code means, and the code.
-func (e *postgresError) Error() string {
-	return fmt.Sprintf("%s (SQLSTATE %s)", e.meaning().says, e.code)
+func (e *serverError) Error() string {
+	return fmt.Sprintf("%s (SQLSTATE %s)", e.meaning().message, e.code)
 }
 
 // unreachableError is that the server could not be talked to.
@@ -40,9 +40,9 @@ var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]{0,62}$`)
 
 // postgresFault turns an error of the driver into one that holds nothing of the
 // server's words.
-func postgresFault(err error) error {
+func sanitize(err error) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		kept := &postgresError{code: e.Code}
+		kept := &serverError{code: e.Code}
 		if strings.HasPrefix(e.Code, "23") && plainName.MatchString(e.ConstraintName) {
 			kept.constraint = e.ConstraintName
 		}
@@ -85,14 +85,14 @@ const (
 
 // meaning is what a code means and what to do about it.
 type meaning struct {
-	class source.Class
-	says  string
-	hint  string
+	class   source.Class
+	message string
+	hint    string
 }
 
 // postgresCodes has the codes that have something to say of their own, and by
 // their first two characters the classes of the others.
-var postgresCodes = map[string]meaning{
+var codes = map[string]meaning{
 	// The row. The sentence is what the row is refused with.
 	"09": {source.Refused, "a trigger of the table refuses the change", ""},
 	"21": {source.Refused, "the database finds several rows where there must be one", ""},
@@ -156,25 +156,25 @@ var postgresCodes = map[string]meaning{
 	"XX002": {source.Permanent, "an index of the table is damaged", "REINDEX the table"},
 }
 
-func (e *postgresError) meaning() meaning {
-	if m, ok := postgresCodes[e.code]; ok {
+func (e *serverError) meaning() meaning {
+	if m, ok := codes[e.code]; ok {
 		return m
 	}
 	if len(e.code) == 5 {
-		if m, ok := postgresCodes[e.code[:2]]; ok {
+		if m, ok := codes[e.code[:2]]; ok {
 			return m
 		}
 		// Classes that begin so are left to everybody's own use: a trigger has
 		// chosen it.
 		if strings.ContainsAny(e.code[:1], "56789IJKLMNOPQRSTUVWXYZ") {
-			return postgresCodes["P0"]
+			return codes["P0"]
 		}
 	}
 	return meaning{source.Permanent, "the database refuses the statement", "see the database's log"}
 }
 
-func (d *postgresDialect) Explain(err error) source.Explanation {
-	if e, ok := errors.AsType[*postgresError](err); ok {
+func (d *dialect) Explain(err error) source.Explanation {
+	if e, ok := errors.AsType[*serverError](err); ok {
 		m := e.meaning()
 		v := source.Explanation{Class: m.class, Hint: m.hint}
 		switch {
@@ -189,12 +189,12 @@ func (d *postgresDialect) Explain(err error) source.Explanation {
 		return v
 	}
 	if e, ok := errors.AsType[*unreachableError](err); ok {
-		return e.verdict()
+		return e.explain()
 	}
 	return source.Explanation{Class: source.Transient}
 }
 
-func (e *unreachableError) verdict() source.Explanation {
+func (e *unreachableError) explain() source.Explanation {
 	var (
 		untrusted *x509.UnknownAuthorityError
 		badName   *x509.HostnameError

@@ -135,7 +135,7 @@ func TestPostgresUnreachable(t *testing.T) {
 		{"no right to log in", server.DSNAs("pg_monitor", password, "postgres"), true, []string{"SQLSTATE 28"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			quick := sourcetest.With(Driver, func(d *postgresDialect) source.Dialect {
+			quick := sourcetest.With(Driver, func(d *dialect) source.Dialect {
 				d.config.ConnectTimeout = 300 * time.Millisecond
 				return d
 			})
@@ -183,14 +183,14 @@ func TestPostgresRefusals(t *testing.T) {
 // Nothing that the server says gets into an error, wherever one looks.
 func TestPostgresServersWordsStayIn(t *testing.T) {
 	const secret = "Maria da Silva"
-	for code := range postgresCodes {
+	for code := range codes {
 		code += "000"[:5-len(code)]
 		said := &pgconn.PgError{Severity: secret, Message: secret, Detail: secret, Hint: secret, Where: secret, Code: code, ConstraintName: secret, ColumnName: secret, InternalQuery: secret}
 		for _, cause := range []error{said, fmt.Errorf("x: %w", said), errors.Join(errors.New("x"), said)} {
-			fault := postgresFault(cause)
-			broken := sourcetest.With(Driver, func(d *postgresDialect) source.Dialect { return brokenDialect{d, fault} })
+			fault := sanitize(cause)
+			broken := sourcetest.With(Driver, func(d *dialect) source.Dialect { return brokenDialect{d, fault} })
 			_, err := openWith(t, source.Options{URL: "postgres://u@127.0.0.1:1/d", Mapping: sourcetest.Defaults()}, broken).Page(t.Context(), "", 1)
-			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", errors.Unwrap(err)), (&postgresDialect{m: &source.ParsedMapping{}, config: &pgconn.Config{}}).Explain(fault).Detail} {
+			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", errors.Unwrap(err)), (&dialect{mapping: &source.ParsedMapping{}, config: &pgconn.Config{}}).Explain(fault).Detail} {
 				if strings.Contains(text, "Maria") {
 					t.Errorf("%s: the error gives the server's words away: %s", code, text)
 				}
@@ -207,7 +207,7 @@ func TestPostgresServersWordsStayIn(t *testing.T) {
 
 // brokenDialect cannot connect, for a reason of the test.
 type brokenDialect struct {
-	*postgresDialect
+	*dialect
 	cause error
 }
 
@@ -227,7 +227,7 @@ func TestPostgresMeaning(t *testing.T) {
 		"22026": source.Refused, "23P01": source.Refused, "P0001": source.Refused, "Z9001": source.Refused, "55P04": source.Permanent, "57P05": source.Transient, "40002": source.Transient,
 		"F0000": source.Permanent, "": source.Permanent, "HV000": source.Permanent, "72000": source.Refused, "08006": source.Transient, "53400": source.Transient, "58030": source.Transient,
 	} {
-		if got := (&postgresError{code: code}).meaning().class; got != want {
+		if got := (&serverError{code: code}).meaning().class; got != want {
 			t.Errorf("class of %q = %d, want %d", code, got, want)
 		}
 	}
@@ -290,7 +290,7 @@ func TestPostgresStatementTimeLimit(t *testing.T) {
 		t.Errorf("error = %v, want the caller's deadline", err)
 	}
 	// The server's own limit, which ends what a killed program has left behind.
-	short := sourcetest.With(Driver, func(d *postgresDialect) source.Dialect {
+	short := sourcetest.With(Driver, func(d *dialect) source.Dialect {
 		d.limits = limits{statement: 100 * time.Millisecond, lock: time.Second}
 		return d
 	})

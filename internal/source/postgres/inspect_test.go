@@ -53,7 +53,7 @@ func TestPostgresExpiringPassword(t *testing.T) {
 
 func TestPostgresKeeps(t *testing.T) {
 	for encoding, todo := range map[string]bool{"UTF8": false, "LATIN1": false, "WIN1252": false, "SQL_ASCII": true, "KOI8R": true} {
-		if r := postgresKeeps(encoding); (r.Hint != "") != todo || !strings.Contains(r.Message, encoding) {
+		if r := judgeCharset(encoding); (r.Hint != "") != todo || !strings.Contains(r.Message, encoding) {
 			t.Errorf("%s: %+v", encoding, r)
 		}
 	}

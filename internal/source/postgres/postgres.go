@@ -26,11 +26,11 @@ import (
 // of every type, and an index on the column is used. Lists travel as arrays.
 // How a statement is sent, and why a pooler may stand in between, is told in
 // postgres_driver.go.
-type postgresDialect struct {
-	m      *source.ParsedMapping
-	config *pgconn.Config
-	limits limits
-	now    func() time.Time
+type dialect struct {
+	mapping *source.ParsedMapping
+	config  *pgconn.Config
+	limits  limits
+	now     func() time.Time
 	// standby is whether the server took no writes when it was last asked.
 	standby atomic.Bool
 
@@ -40,7 +40,7 @@ type postgresDialect struct {
 // postgresAddress reports whether a DSN is PostgreSQL's: a URL or the words of
 // libpq (host=db dbname=erp). Oracle's descriptors begin with a bracket, its
 // other forms hold no "=".
-func postgresAddress(dsn string) bool {
+func takesDSN(dsn string) bool {
 	word, _, pairs := strings.Cut(strings.TrimSpace(dsn), "=")
 	return strings.HasPrefix(word, "postgres://") || strings.HasPrefix(word, "postgresql://") ||
 		pairs && strings.IndexFunc(strings.TrimSpace(word), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) < 0
@@ -49,13 +49,13 @@ func postgresAddress(dsn string) bool {
 // Driver is the driver.
 var Driver = source.Driver{
 	Schemes:  []string{"postgres", "postgresql"},
-	TakesDSN: postgresAddress,
+	TakesDSN: takesDSN,
 	New: func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) {
-		return newPostgres(opts, m)
+		return newDialect(opts, m)
 	},
 }
 
-func newPostgres(o source.Options, m *source.ParsedMapping) (*postgresDialect, error) {
+func newDialect(o source.Options, m *source.ParsedMapping) (*dialect, error) {
 	address := o.URL
 	if address == "" {
 		address = o.DSN
@@ -87,15 +87,15 @@ func newPostgres(o source.Options, m *source.ParsedMapping) (*postgresDialect, e
 	}
 	// The server's limit is for when we are gone: ours comes first. The wait for
 	// a lock ends before either, so that the error can say that it was a lock.
-	d := &postgresDialect{m: m, config: c, now: o.Now, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
+	d := &dialect{mapping: m, config: c, now: o.Now, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
 	d.write()
 	return d, nil
 }
 
 // write writes the texts.
-func (d *postgresDialect) write() {
-	m, table := d.m, d.table()
-	of := func(n source.Name) string { return "t." + source.Quote(postgresFold(n)) }
+func (d *dialect) write() {
+	m, table := d.mapping, d.table()
+	of := func(n source.Name) string { return "t." + source.Quote(fold(n)) }
 	id, status := of(m.KeyName), of(m.StatusName)
 
 	columns := []string{id}
@@ -125,7 +125,7 @@ func (d *postgresDialect) write() {
 	var set, noop, names []string
 	for _, w := range m.Writes {
 		array(w.Name)
-		column, from := source.Quote(postgresFold(w.Name)), fmt.Sprintf("j.c%d", len(names))
+		column, from := source.Quote(fold(w.Name)), fmt.Sprintf("j.c%d", len(names))
 		names = append(names, from[2:])
 		noop = append(noop, column+" = "+of(w.Name))
 		if w.Role == source.RoleMessageID || w.Role == source.RoleSentAt { // what is not known leaves what is there
@@ -140,17 +140,17 @@ func (d *postgresDialect) write() {
 }
 
 // table writes the table's name as the mapping has it.
-func (d *postgresDialect) table() string {
-	parts := make([]string, len(d.m.TableName))
-	for i, n := range d.m.TableName {
-		parts[i] = source.Quote(postgresFold(n))
+func (d *dialect) table() string {
+	parts := make([]string, len(d.mapping.TableName))
+	for i, n := range d.mapping.TableName {
+		parts[i] = source.Quote(fold(n))
 	}
 	return strings.Join(parts, ".")
 }
 
 // postgresFold returns a name as the catalog has it: what is not quoted is
 // turned into lower case, of ASCII letters only.
-func postgresFold(n source.Name) string {
+func fold(n source.Name) string {
 	if n.Exact {
 		return n.Text
 	}
@@ -162,11 +162,11 @@ func postgresFold(n source.Name) string {
 	}, n.Text)
 }
 
-func (d *postgresDialect) Connector() (driver.Connector, error) {
-	return postgresConnector{d.config, d.limits, d.now}, nil
+func (d *dialect) Connector() (driver.Connector, error) {
+	return connector{d.config, d.limits, d.now}, nil
 }
 
-func (d *postgresDialect) Pool(db *sql.DB) {
+func (d *dialect) Pool(db *sql.DB) {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
 	// The host name may come to mean another server; a connection would stay with the
@@ -177,31 +177,31 @@ func (d *postgresDialect) Pool(db *sql.DB) {
 // blankPadded reports whether a column fills its texts up with blanks.
 func blankPadded(declared string) bool { return strings.HasPrefix(declared, "character(") }
 
-func (d *postgresDialect) Page(_ source.Layout, after any, limit int) source.Query {
+func (d *dialect) Page(_ source.Layout, after any, limit int) source.Query {
 	if after == nil {
-		return source.Query{Text: d.firstText, Args: []any{d.m.Pending, strconv.Itoa(limit)}}
+		return source.Query{Text: d.firstText, Args: []any{d.mapping.Pending, strconv.Itoa(limit)}}
 	}
-	return source.Query{Text: d.pageText, Args: []any{d.m.Pending, strconv.Itoa(limit), after}}
+	return source.Query{Text: d.pageText, Args: []any{d.mapping.Pending, strconv.Itoa(limit), after}}
 }
 
-func (d *postgresDialect) Row(_ source.Layout, key any) source.Query {
+func (d *dialect) Row(_ source.Layout, key any) source.Query {
 	return source.Query{Text: d.rowText, Args: []any{key}}
 }
 
-func (d *postgresDialect) Statuses(_ source.Layout, keys []any) []source.Query {
-	var list postgresArray
+func (d *dialect) Statuses(_ source.Layout, keys []any) []source.Query {
+	var list array
 	for _, k := range keys {
 		list.add(k.(string))
 	}
 	return []source.Query{{Text: d.statusesText, Args: []any{list.String()}}}
 }
 
-func (d *postgresDialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Duration) source.Update {
+func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Duration) source.Update {
 	// Two that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.RowKey, b.RowKey) })
 
-	columns := make([]postgresArray, 2+len(d.m.Writes))
+	columns := make([]array, 2+len(d.mapping.Writes))
 	for _, s := range batch {
 		columns[0].add(s.RowKey)
 		if code, ok := statusOf(l, s.Expected); ok {
@@ -209,7 +209,7 @@ func (d *postgresDialect) Settle(l source.Layout, batch []pombo.Settlement, wait
 		} else {
 			columns[1].null() // no row has it
 		}
-		for i, w := range d.m.Writes {
+		for i, w := range d.mapping.Writes {
 			to := &columns[2+i]
 			switch {
 			case w.Role == source.RoleStatus:
@@ -249,8 +249,8 @@ func statusOf(l source.Layout, code string) (text string, ok bool) {
 
 // sentAt writes a time: with its zone where the column keeps one, else as the
 // wall clock of the mapping's zone shows it.
-func (d *postgresDialect) sentAt(l source.Layout, n source.Name, at time.Time) string {
-	at = at.In(d.m.Zone)
+func (d *dialect) sentAt(l source.Layout, n source.Name, at time.Time) string {
+	at = at.In(d.mapping.Zone)
 	if strings.HasSuffix(l.Declared(n), "with time zone") {
 		return at.Format("2006-01-02 15:04:05Z07:00")
 	}
@@ -268,15 +268,15 @@ func shorten(s, declared string) string {
 	return s
 }
 
-func (d *postgresDialect) Probe() source.Query {
+func (d *dialect) Probe() source.Query {
 	if d.standby.Load() {
 		return source.Query{Text: d.standbyText}
 	}
 	return source.Query{Text: d.probeText}
 }
 
-func (d *postgresDialect) KeyArg(l source.Layout, key string) (any, bool) {
-	switch declared := l.Declared(d.m.KeyName); l.RowKey {
+func (d *dialect) KeyArg(l source.Layout, key string) (any, bool) {
+	switch declared := l.Declared(d.mapping.KeyName); l.RowKey {
 	case source.KindWhole:
 		bits := map[string]int{"smallint": 16, "integer": 32, "bigint": 64}[declared]
 		if bits == 0 { // numeric takes as many digits as it gets
@@ -295,7 +295,7 @@ func (d *postgresDialect) KeyArg(l source.Layout, key string) (any, bool) {
 	}
 }
 
-func (d *postgresDialect) KeyText(l source.Layout, v any) (string, error) {
+func (d *dialect) KeyText(l source.Layout, v any) (string, error) {
 	key, ok := v.(string)
 	if !ok {
 		return "", errors.New("a row has no key; map a column that is NOT NULL (DB_COL_ID)")
@@ -307,7 +307,7 @@ func (d *postgresDialect) KeyText(l source.Layout, v any) (string, error) {
 		}
 		return n, nil
 	}
-	if blankPadded(l.Declared(d.m.KeyName)) {
+	if blankPadded(l.Declared(d.mapping.KeyName)) {
 		key = strings.TrimRight(key, " ")
 	}
 	if !source.ValidTextKey(key) {
@@ -327,9 +327,9 @@ func wholeNumber(s string) (string, bool) {
 
 // postgresArray writes the text of a one-dimensional array. The zero value is
 // empty.
-type postgresArray struct{ b strings.Builder }
+type array struct{ b strings.Builder }
 
-func (a *postgresArray) next() {
+func (a *array) next() {
 	if a.b.Len() == 0 {
 		a.b.WriteByte('{')
 	} else {
@@ -337,12 +337,12 @@ func (a *postgresArray) next() {
 	}
 }
 
-func (a *postgresArray) null() {
+func (a *array) null() {
 	a.next()
 	a.b.WriteString("NULL")
 }
 
-func (a *postgresArray) add(s string) {
+func (a *array) add(s string) {
 	a.next()
 	a.b.WriteByte('"')
 	for {
@@ -359,7 +359,7 @@ func (a *postgresArray) add(s string) {
 	a.b.WriteByte('"')
 }
 
-func (a *postgresArray) String() string {
+func (a *array) String() string {
 	if a.b.Len() == 0 {
 		return "{}"
 	}

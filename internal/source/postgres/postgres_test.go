@@ -464,13 +464,13 @@ func TestPostgresPlans(t *testing.T) {
 
 // dialectAt returns a dialect, and what it asks through: a pool of its own driver, as
 // the plan depends on how the arguments travel.
-func dialectAt(t *testing.T, dsn string) (*postgresDialect, source.Querier) {
+func dialectAt(t *testing.T, dsn string) (*dialect, source.Querier) {
 	t.Helper()
 	m, err := source.ParseMapping(sourcetest.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newPostgres(source.Options{URL: dsn, Timeout: 20 * time.Second, Now: time.Now}, m)
+	d, err := newDialect(source.Options{URL: dsn, Timeout: 20 * time.Second, Now: time.Now}, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -630,7 +630,7 @@ func TestPostgresAddresses(t *testing.T) {
 		_ = table.Close()
 	}
 	for _, other := range []string{"db:1521/ORCL", "(DESCRIPTION=(ADDRESS=(HOST=db)))", "ERP", "tcps://db:1521/x?ssl_server_dn_match=on", ""} {
-		if postgresAddress(other) {
+		if takesDSN(other) {
 			t.Errorf("%q is taken for PostgreSQL's", other)
 		}
 	}
@@ -654,7 +654,7 @@ func FuzzPostgresArray(f *testing.F) {
 		f.Add(s, "x")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		var array postgresArray
+		var array array
 		array.add(a)
 		array.null()
 		array.add(b)
@@ -690,8 +690,8 @@ func parseArray(s string) (elements []string) {
 // A pooler may give the session to anybody after each statement.
 func TestPostgresLeavesNothingInTheSession(t *testing.T) {
 	dsn, _ := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1)`)
-	var conns []*postgresConn
-	one := sourcetest.With(Driver, func(d *postgresDialect) source.Dialect { return oneSession{d, &conns} })
+	var conns []*session
+	one := sourcetest.With(Driver, func(d *dialect) source.Dialect { return oneSession{d, &conns} })
 	table := openWith(t, source.Options{URL: dsn, Mapping: sourcetest.Defaults(), Timeout: 20 * time.Second}, one)
 	session := func() string {
 		t.Helper()
@@ -723,26 +723,26 @@ func TestPostgresLeavesNothingInTheSession(t *testing.T) {
 
 // oneSession keeps one session in the pool, and remembers those that it has made.
 type oneSession struct {
-	*postgresDialect
-	conns *[]*postgresConn
+	*dialect
+	conns *[]*session
 }
 
 func (d oneSession) Pool(db *sql.DB) { db.SetMaxOpenConns(1) }
 
 func (d oneSession) Connector() (driver.Connector, error) {
-	c, err := d.postgresDialect.Connector()
+	c, err := d.dialect.Connector()
 	return remembering{c, d.conns}, err
 }
 
 type remembering struct {
 	driver.Connector
-	conns *[]*postgresConn
+	conns *[]*session
 }
 
 func (c remembering) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err == nil {
-		*c.conns = append(*c.conns, conn.(*postgresConn))
+		*c.conns = append(*c.conns, conn.(*session))
 	}
 	return conn, err
 }

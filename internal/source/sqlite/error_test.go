@@ -137,14 +137,14 @@ func TestSQLiteNoDatabase(t *testing.T) {
 
 // with opens the table over a DSN of the test, to bring the database into a state
 // that root cannot be kept from leaving otherwise.
-func with(t *testing.T, path string, m source.Mapping, dsn func(*sqliteDialect) string) *source.Table {
+func with(t *testing.T, path string, m source.Mapping, dsn func(*dialect) string) *source.Table {
 	t.Helper()
-	return openWith(t, path, m, sourcetest.With(Driver, func(d *sqliteDialect) source.Dialect { return redirected{d, dsn(d)} }))
+	return openWith(t, path, m, sourcetest.With(Driver, func(d *dialect) source.Dialect { return redirected{d, dsn(d)} }))
 }
 
 // redirected connects by another DSN.
 type redirected struct {
-	*sqliteDialect
+	*dialect
 	dsn string
 }
 
@@ -152,7 +152,7 @@ func (d redirected) Connector() (driver.Connector, error) { return sqlite.NewCon
 
 func TestSQLiteReadOnly(t *testing.T) {
 	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
-	table := with(t, path, sourcetest.Defaults(), func(d *sqliteDialect) string { return d.dsn("ro") })
+	table := with(t, path, sourcetest.Defaults(), func(d *dialect) string { return d.dsn("ro") })
 	sourcetest.WantError(t, table.Check(t.Context()), true, "write to NOTIFICACAO", "right to write "+path)
 	if got := sourcetest.Keys(t, table); len(got) != 1 {
 		t.Errorf("keys = %v: reading must go on", got)
@@ -168,7 +168,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 	path, _ := file(t, simpleTable, `ALTER TABLE NOTIFICACAO ADD COLUMN DS_ERRO TEXT`, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1, NULL)`)
 	m := sourcetest.Defaults()
 	m.Error = "DS_ERRO"
-	table := with(t, path, m, func(d *sqliteDialect) string { return d.dsn("rw") + "&_pragma=max_page_count(2)" })
+	table := with(t, path, m, func(d *dialect) string { return d.dsn("rw") + "&_pragma=max_page_count(2)" })
 	got, err := table.Settle(t.Context(), []pombo.Settlement{{RowKey: "1", Expected: "1", Code: "2", Error: strings.Repeat("x", 100_000)}})
 	sourcetest.WantError(t, err, true, "make room")
 	if got[0].Result != pombo.SettleLater {
@@ -261,7 +261,7 @@ func TestSQLiteTriggersWordsStayIn(t *testing.T) {
 	if cause == nil {
 		t.Fatal("the trigger did nothing")
 	}
-	failing := func(d *sqliteDialect) source.Dialect { return brokenDialect{d, cause} }
+	failing := func(d *dialect) source.Dialect { return brokenDialect{d, cause} }
 	err := openWith(t, path, sourcetest.Defaults(), sourcetest.With(Driver, failing)).Check(t.Context())
 	sourcetest.WantError(t, err, true, ": a trigger of the table refuses the change")
 	if strings.Contains(err.Error(), "Maria") || errors.Is(err, cause) {
@@ -271,7 +271,7 @@ func TestSQLiteTriggersWordsStayIn(t *testing.T) {
 
 // brokenDialect cannot connect, for a reason of the test.
 type brokenDialect struct {
-	*sqliteDialect
+	*dialect
 	cause error
 }
 

@@ -29,10 +29,10 @@ import (
 // every text stays the same however many rows there are. SQLite takes a name in
 // double quotes that it does not know for a text; every column is therefore
 // written with the table's alias before it.
-type sqliteDialect struct {
-	m    *source.ParsedMapping
-	path string
-	busy time.Duration
+type dialect struct {
+	mapping *source.ParsedMapping
+	path    string
+	busy    time.Duration
 
 	pageText, rowText, statusesText, settleText, probeText, sampleText string
 }
@@ -42,11 +42,11 @@ var Driver = source.Driver{
 	Schemes: []string{"sqlite"},
 	New: func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) {
 		_, path, _ := strings.Cut(opts.URL, ":")
-		return newSQLite(path, opts.Timeout, m)
+		return newDialect(path, opts.Timeout, m)
 	},
 }
 
-func newSQLite(path string, timeout time.Duration, m *source.ParsedMapping) (*sqliteDialect, error) {
+func newDialect(path string, timeout time.Duration, m *source.ParsedMapping) (*dialect, error) {
 	path = strings.TrimPrefix(path, "//") // sqlite://data/x.db means data/x.db
 	if path == "" {
 		return nil, &source.TableError{Op: "open the source", Permanent: true, Err: errors.New("no file is named"), Hint: "write DB_URL=sqlite:data/empresa.db"}
@@ -56,14 +56,14 @@ func newSQLite(path string, timeout time.Duration, m *source.ParsedMapping) (*sq
 	}
 	// The wait for a lock ends before the statement's time does, so that the error
 	// can say that it was a lock.
-	d := &sqliteDialect{m: m, path: path, busy: min(timeout/2, 5*time.Second)}
+	d := &dialect{mapping: m, path: path, busy: min(timeout/2, 5*time.Second)}
 	d.write()
 	return d, nil
 }
 
 // write writes the texts.
-func (d *sqliteDialect) write() {
-	m := d.m
+func (d *dialect) write() {
+	m := d.mapping
 	of := func(n source.Name) string { return "t." + source.Quote(n.Text) }
 	table := d.table()
 	id, status := of(m.KeyName), of(m.StatusName)
@@ -103,14 +103,16 @@ func (d *sqliteDialect) write() {
 	d.sampleText = fmt.Sprintf("SELECT typeof(%s), length(%[1]s), typeof(%s) FROM %s AS t WHERE %[1]s IS NOT NULL LIMIT 1", id, status, table)
 }
 
-func (d *sqliteDialect) table() string { return source.Quote(d.m.TableName[len(d.m.TableName)-1].Text) }
+func (d *dialect) table() string {
+	return source.Quote(d.mapping.TableName[len(d.mapping.TableName)-1].Text)
+}
 
 const (
-	sqliteColumns = "SELECT name, type, \"notnull\", hidden FROM pragma_table_xinfo(?1, 'main')"
-	sqliteTables  = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY name"
+	columnsText = "SELECT name, type, \"notnull\", hidden FROM pragma_table_xinfo(?1, 'main')"
+	tablesText  = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY name"
 )
 
-func (d *sqliteDialect) Connector() (driver.Connector, error) {
+func (d *dialect) Connector() (driver.Connector, error) {
 	c, err := sqlite.NewConnector(d.dsn("rw"))
 	if err != nil {
 		return nil, &source.TableError{Op: "open " + d.path, Permanent: true, Err: err, Hint: "correct the path in DB_URL"}
@@ -118,7 +120,7 @@ func (d *sqliteDialect) Connector() (driver.Connector, error) {
 	return c, nil
 }
 
-func (d *sqliteDialect) Pool(db *sql.DB) {
+func (d *dialect) Pool(db *sql.DB) {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
 	// The owner may replace the file; a connection would go on with the old one.
@@ -126,7 +128,7 @@ func (d *sqliteDialect) Pool(db *sql.DB) {
 }
 
 // dsn writes the path as a URI. The mode "rw" opens only what is there.
-func (d *sqliteDialect) dsn(mode string) string {
+func (d *dialect) dsn(mode string) string {
 	p := filepath.ToSlash(d.path)
 	switch {
 	case strings.HasPrefix(p, "//"): // \\server\share
@@ -137,14 +139,14 @@ func (d *sqliteDialect) dsn(mode string) string {
 	return fmt.Sprintf("file:%s?mode=%s&_pragma=busy_timeout(%d)", (&url.URL{Path: p}).EscapedPath(), mode, d.busy.Milliseconds())
 }
 
-func (d *sqliteDialect) Matches(n source.Name, column string) bool {
+func (d *dialect) Matches(n source.Name, column string) bool {
 	return strings.EqualFold(n.Text, column)
 }
 
-func (d *sqliteDialect) Columns(ctx context.Context, query source.Querier) ([]source.Column, error) {
-	op := "read the columns of " + d.m.Table
+func (d *dialect) Columns(ctx context.Context, query source.Querier) ([]source.Column, error) {
+	op := "read the columns of " + d.mapping.Table
 	var columns []source.Column
-	_, err := query(ctx, op, source.Query{Text: sqliteColumns, Args: []any{d.m.TableName[len(d.m.TableName)-1].Text}}, func(v []any) {
+	_, err := query(ctx, op, source.Query{Text: columnsText, Args: []any{d.mapping.TableName[len(d.mapping.TableName)-1].Text}}, func(v []any) {
 		columns = append(columns, source.Column{
 			Name: source.Text(v[0]), Declared: source.Text(v[1]), NotNull: source.Text(v[2]) != "0",
 			Computed: source.Text(v[3]) != "0", // 2 and 3 are generated columns, 1 is of virtual tables
@@ -154,16 +156,16 @@ func (d *sqliteDialect) Columns(ctx context.Context, query source.Querier) ([]so
 		return columns, err
 	}
 	var tables []string
-	if _, err := query(ctx, op, source.Query{Text: sqliteTables}, func(v []any) { tables = append(tables, source.Text(v[0])) }); err != nil {
+	if _, err := query(ctx, op, source.Query{Text: tablesText}, func(v []any) { tables = append(tables, source.Text(v[0])) }); err != nil {
 		return nil, err
 	}
-	return nil, &source.TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s has no such table or view", d.path), Hint: source.Nearest(d.m.Table, tables) + " (" + string(source.RoleTable) + ")"}
+	return nil, &source.TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s has no such table or view", d.path), Hint: source.Nearest(d.mapping.Table, tables) + " (" + string(source.RoleTable) + ")"}
 }
 
-func (d *sqliteDialect) Kinds(ctx context.Context, query source.Querier, l source.Layout) (source.Kinds, error) {
-	key, _ := l.Column(d.m.KeyName)
-	status, _ := l.Column(d.m.StatusName)
-	op := "read the types of " + d.m.Table
+func (d *dialect) Kinds(ctx context.Context, query source.Querier, l source.Layout) (source.Kinds, error) {
+	key, _ := l.Column(d.mapping.KeyName)
+	status, _ := l.Column(d.mapping.StatusName)
+	op := "read the types of " + d.mapping.Table
 	var keyType, length, statusType string
 	_, err := query(ctx, op, source.Query{Text: d.sampleText}, func(v []any) {
 		keyType, length, statusType = source.Text(v[0]), source.Text(v[1]), source.Text(v[2])
@@ -171,12 +173,12 @@ func (d *sqliteDialect) Kinds(ctx context.Context, query source.Querier, l sourc
 	if err != nil {
 		return source.Kinds{}, err
 	}
-	k := source.Kinds{RowKey: sqliteKind(key.Declared, keyType), Status: sqliteKind(status.Declared, statusType)}
+	k := source.Kinds{RowKey: kindOf(key.Declared, keyType), Status: kindOf(status.Declared, statusType)}
 	if statusType == "text" {
 		k.Status = source.KindText // whatever was declared
 	}
 	if k.RowKey == source.KindUUID && length != "16" {
-		return source.Kinds{}, &source.TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s holds %s bytes of binary data, which is no UUID", d.m.RowKey, length), Hint: "map a key of whole numbers, of text or of 16 bytes (DB_COL_ID)"}
+		return source.Kinds{}, &source.TableError{Op: op, Permanent: true, Err: fmt.Errorf("%s holds %s bytes of binary data, which is no UUID", d.mapping.RowKey, length), Hint: "map a key of whole numbers, of text or of 16 bytes (DB_COL_ID)"}
 	}
 	return k, nil
 }
@@ -187,7 +189,7 @@ func (d *sqliteDialect) Kinds(ctx context.Context, query source.Querier, l sourc
 // a view) values keep their own type and must be asked with it.
 //
 // https://www.sqlite.org/datatype3.html#determination_of_column_affinity
-func sqliteKind(declared, sample string) source.Kind {
+func kindOf(declared, sample string) source.Kind {
 	declared = strings.ToUpper(declared)
 	if strings.Contains(declared, "INT") {
 		return source.KindWhole
@@ -208,7 +210,7 @@ func sqliteKind(declared, sample string) source.Kind {
 	return source.KindUnknown
 }
 
-func (d *sqliteDialect) Page(l source.Layout, after any, limit int) source.Query {
+func (d *dialect) Page(l source.Layout, after any, limit int) source.Query {
 	if after == nil {
 		// Before every key of the kind and behind what is no key: NULL, and the
 		// empty text.
@@ -221,14 +223,14 @@ func (d *sqliteDialect) Page(l source.Layout, after any, limit int) source.Query
 			after = math.Inf(-1)
 		}
 	}
-	return source.Query{Text: d.pageText, Args: []any{d.code(l, d.m.Pending), after, limit}}
+	return source.Query{Text: d.pageText, Args: []any{d.code(l, d.mapping.Pending), after, limit}}
 }
 
-func (d *sqliteDialect) Row(_ source.Layout, key any) source.Query {
+func (d *dialect) Row(_ source.Layout, key any) source.Query {
 	return source.Query{Text: d.rowText, Args: []any{key}}
 }
 
-func (d *sqliteDialect) Statuses(l source.Layout, keys []any) []source.Query {
+func (d *dialect) Statuses(l source.Layout, keys []any) []source.Query {
 	list := make([]any, len(keys))
 	for i, k := range keys {
 		list[i] = jsonKey(k)
@@ -237,7 +239,7 @@ func (d *sqliteDialect) Statuses(l source.Layout, keys []any) []source.Query {
 }
 
 // settle waits for the whole file as every statement does: there are no locks of rows.
-func (d *sqliteDialect) Settle(l source.Layout, batch []pombo.Settlement, _ time.Duration) source.Update {
+func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, _ time.Duration) source.Update {
 	list := make([][6]any, len(batch))
 	for i, s := range batch {
 		key, _ := d.KeyArg(l, s.RowKey)
@@ -246,7 +248,7 @@ func (d *sqliteDialect) Settle(l source.Layout, batch []pombo.Settlement, _ time
 			list[i][3] = s.MessageID
 		}
 		if !s.SentAt.IsZero() {
-			list[i][4] = s.SentAt.In(d.m.Zone).Format(time.DateTime)
+			list[i][4] = s.SentAt.In(d.mapping.Zone).Format(time.DateTime)
 		}
 		if s.Error != "" {
 			list[i][5] = s.Error
@@ -255,11 +257,11 @@ func (d *sqliteDialect) Settle(l source.Layout, batch []pombo.Settlement, _ time
 	return source.Update{Query: source.Query{Text: d.settleText, Args: []any{toJSON(list), l.RowKey == source.KindUUID}}}
 }
 
-func (d *sqliteDialect) Probe() source.Query { return source.Query{Text: d.probeText} }
+func (d *dialect) Probe() source.Query { return source.Query{Text: d.probeText} }
 
 // code binds a status with the type that the column has: a column without a type
 // of its own tells 1 from '1', and an index on "status = 1" serves numbers only.
-func (d *sqliteDialect) code(l source.Layout, code string) any {
+func (d *dialect) code(l source.Layout, code string) any {
 	if n, ok := source.ParseWholeKey(code); ok && l.Status != source.KindText {
 		return n
 	}
@@ -282,7 +284,7 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-func (d *sqliteDialect) KeyArg(l source.Layout, key string) (any, bool) {
+func (d *dialect) KeyArg(l source.Layout, key string) (any, bool) {
 	switch l.RowKey {
 	case source.KindWhole:
 		n, ok := source.ParseWholeKey(key)
@@ -297,7 +299,7 @@ func (d *sqliteDialect) KeyArg(l source.Layout, key string) (any, bool) {
 	}
 }
 
-func (d *sqliteDialect) KeyText(l source.Layout, v any) (string, error) {
+func (d *dialect) KeyText(l source.Layout, v any) (string, error) {
 	switch v := v.(type) {
 	case int64:
 		if l.RowKey == source.KindWhole {
@@ -327,7 +329,7 @@ func (d *sqliteDialect) KeyText(l source.Layout, v any) (string, error) {
 	return "", errors.New("a key is of another type than the others; keep one type in the key column")
 }
 
-func (d *sqliteDialect) Explain(err error) source.Explanation {
+func (d *dialect) Explain(err error) source.Explanation {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return source.Explanation{Class: source.Transient}
@@ -338,7 +340,7 @@ func (d *sqliteDialect) Explain(err error) source.Explanation {
 	case sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_SCHEMA:
 		return source.Explanation{Class: source.Transient}
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH:
-		return source.Explanation{Class: source.Refused, Detail: sqliteConstraint(e)}
+		return source.Explanation{Class: source.Refused, Detail: constraintMessage(e)}
 	case sqlite3.SQLITE_FULL:
 		return source.Explanation{Class: source.Permanent, Hint: "the disk is full: make room on the disk of " + d.path}
 	case sqlite3.SQLITE_READONLY:
@@ -370,7 +372,7 @@ func (d *sqliteDialect) Explain(err error) source.Explanation {
 
 // sqliteConstraint says what refuses a row. A trigger chooses its own words, which
 // may name a person; they are not repeated.
-func sqliteConstraint(e *sqlite.Error) string {
+func constraintMessage(e *sqlite.Error) string {
 	switch e.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_TRIGGER:
 		return "a trigger of the table refuses the change"
@@ -390,26 +392,26 @@ func sqliteConstraint(e *sqlite.Error) string {
 }
 
 // learned is always so: the texts leave the types to the database.
-func (d *sqliteDialect) Final() bool { return true }
+func (d *dialect) Final() bool { return true }
 
-func (d *sqliteDialect) List() []source.Statement {
+func (d *dialect) List() []source.Statement {
 	return []source.Statement{
 		{Purpose: "on each new connection: how long to wait for a lock, in milliseconds", Text: fmt.Sprintf("PRAGMA busy_timeout(%d)", d.busy.Milliseconds())},
-		{Purpose: "once, and on every check: the table's columns (?1 = table)", Text: sqliteColumns},
-		{Purpose: "when the table is missing: which tables there are, for the message", Text: sqliteTables},
+		{Purpose: "once, and on every check: the table's columns (?1 = table)", Text: columnsText},
+		{Purpose: "when the table is missing: which tables there are, for the message", Text: tablesText},
 		{Purpose: "once, and on every check: of which type keys and statuses are", Text: d.sampleText},
 		{Purpose: "take in: a page of pending rows (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", Text: d.pageText},
 		{Purpose: "before a retry by hand: the row as it is now (?1 = key)", Text: d.rowText},
 		{Purpose: "before a resend, and after a settle that was short: the status now (?1 = keys, ?2 = whether they are binary)", Text: d.statusesText},
 		{Purpose: "settle: results of a batch (?1 = key, expected status, new status, message id, time and error of each row, ?2 = whether keys are binary)", Text: d.settleText},
 		{Purpose: "on every check: may the mapped columns be written? Changes nothing", Text: d.probeText},
-		{Purpose: "pombo doctor: is there an index on the status? (?1 = table)", Text: sqliteIndexes},
+		{Purpose: "pombo doctor: is there an index on the status? (?1 = table)", Text: indexesText},
 		{Purpose: "pombo doctor: how a page would be read, without reading it (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", Text: d.planText()},
 	}
 }
 
-func (d *sqliteDialect) Advice() []source.Statement {
-	m, table := d.m, d.m.TableName[len(d.m.TableName)-1].Text
+func (d *dialect) Advice() []source.Statement {
+	m, table := d.mapping, d.mapping.TableName[len(d.mapping.TableName)-1].Text
 	pending := "'" + strings.ReplaceAll(m.Pending, "'", "''") + "'"
 	codeType := "TEXT"
 	if n, ok := source.ParseWholeKey(m.Pending); ok {

@@ -254,7 +254,7 @@ func TestSQLitePlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, err := newSQLite(path, time.Second, parsed)
+			d, err := newDialect(path, time.Second, parsed)
 			if err != nil {
 				t.Fatal(err)
 			}
