@@ -56,8 +56,8 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 		for _, code := range codes {
 			written = append(written, code)
 		}
-		s.table, err = source.Open(t.Context(), source.Options{URL: "sqlite:" + path, Mapping: source.Mapping{
-			Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Column{{Place: pombo.Body, Name: "NM_CONTATO"}},
+		s.table, err = source.Open(t.Context(), source.Options{Drivers: setup.Drivers, URL: "sqlite:" + path, Mapping: source.Mapping{
+			Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}},
 			Pending: "1", Codes: written, Zone: time.UTC,
 		}})
 		s.must(err)

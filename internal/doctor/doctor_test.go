@@ -246,8 +246,8 @@ func TestCheckHasItsOwnTime(t *testing.T) {
 }
 
 func TestSourceTroubleTellsEach(t *testing.T) {
-	one := &source.Error{Op: "check T", Err: errors.New("there is no column A"), Hint: "did you mean B?"}
-	two := &source.Error{Op: "check T", Err: context.DeadlineExceeded}
+	one := &source.TableError{Op: "check T", Err: errors.New("there is no column A"), Hint: "did you mean B?"}
+	two := &source.TableError{Op: "check T", Err: context.DeadlineExceeded}
 	found := sourceTrouble(errors.Join(one, errors.Join(two)))
 	if len(found) != 2 || found[0].Hint != "did you mean B?" || found[1].Message != "check T: no answer within 5s" || found[1].Hint == "" {
 		t.Errorf("findings = %+v", found)
