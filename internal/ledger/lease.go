@@ -50,7 +50,7 @@ func (db *DB) Renew(ctx context.Context, owner string) error {
 	return nil
 }
 
-// InHand lists what the owner has claimed or is sending, as the ledger knows it.
+// ClaimedBy lists what the owner has claimed or is sending, as the ledger knows it.
 func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
 	var list []pombo.Notification
 	err := db.due(ctx, sqlClaimedBy, []any{owner}, func(rows *sql.Rows) error {

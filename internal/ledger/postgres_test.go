@@ -176,7 +176,7 @@ func TestWaves(t *testing.T) {
 	rows := [][]any{{int64(5), "a"}, {int64(4), "a"}, {int64(5), "a"}, {int64(5), "a"}, {int64(3), "a"}}
 	for name, test := range map[string]struct {
 		key  []int
-		want  string
+		want string
 	}{
 		"in the order of the key": {[]int{1}, "[[4 1 0] [2] [3]]"},
 		"as given":                {[]int{1, 2}, "[[0 1 4] [2] [3]]"},

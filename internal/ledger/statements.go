@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
@@ -24,7 +25,7 @@ type statement string
 
 // Every statement, by the file that it is in.
 const (
-	// queue.sql
+	// In queue.sql.
 	sqlEnqueue       statement = "enqueue"
 	sqlLatest        statement = "latest"
 	sqlEnqueueAgain  statement = "enqueue_again"
@@ -47,14 +48,14 @@ const (
 	sqlCorrect       statement = "correct"
 	sqlCancel        statement = "cancel"
 
-	// settle.sql
+	// In settle.sql.
 	sqlUnsettled   statement = "unsettled"
 	sqlNothingOwed statement = "nothing_owed"
 	sqlSettled     statement = "settled"
 	sqlSettleLater statement = "settle_later"
 	sqlSettleNever statement = "settle_never"
 
-	// receipts.sql
+	// In receipts.sql.
 	sqlStanding         statement = "standing"
 	sqlApply            statement = "apply"
 	sqlResend           statement = "resend"
@@ -71,7 +72,7 @@ const (
 	sqlFailures         statement = "failures"
 	sqlClearFailures    statement = "clear_failures"
 
-	// guard.sql
+	// In guard.sql.
 	sqlGuard          statement = "guard"
 	sqlGuardAllowed   statement = "guard_allowed"
 	sqlForgetSetBack  statement = "forget_set_back"
@@ -86,7 +87,7 @@ const (
 	sqlDropResends    statement = "drop_resends"
 	sqlCancelResends  statement = "cancel_resends"
 
-	// runs.sql
+	// In runs.sql.
 	sqlRunUnderWay statement = "run_under_way"
 	sqlStartRun    statement = "start_run"
 	sqlRunTaken    statement = "run_taken"
@@ -96,7 +97,7 @@ const (
 	sqlRuns        statement = "runs"
 	sqlTally       statement = "tally"
 
-	// optouts.sql
+	// In optouts.sql.
 	sqlOptoutVersion  statement = "optout_version"
 	sqlOptouts        statement = "optouts"
 	sqlOptoutPage     statement = "optout_page"
@@ -112,7 +113,7 @@ const (
 	sqlPhoneOf        statement = "phone_of"
 	sqlRememberBSUID  statement = "remember_bsuid"
 
-	// retention.sql
+	// In retention.sql.
 	sqlRetire           statement = "retire"
 	sqlErase            statement = "erase"
 	sqlRemove           statement = "remove"
@@ -125,7 +126,7 @@ const (
 	sqlForgetFailure    statement = "forget_failure"
 	sqlForgetIdentity   statement = "forget_identity"
 
-	// leases.sql
+	// In leases.sql.
 	sqlRenew          statement = "renew"
 	sqlOwners         statement = "owners"
 	sqlClaimedBy      statement = "claimed_by"
@@ -137,7 +138,7 @@ const (
 	sqlResume         statement = "resume"
 	sqlPaused         statement = "paused"
 
-	// lineage.sql
+	// In lineage.sql.
 	sqlLose     statement = "lose"
 	sqlNoteLoss statement = "note_loss"
 	sqlWentBack statement = "went_back"
@@ -149,7 +150,7 @@ const (
 	sqlKnows    statement = "knows"
 	sqlRecover  statement = "recover"
 
-	// history.sql
+	// In history.sql.
 	sqlNotification       statement = "notification"
 	sqlListNewest         statement = "list_newest"
 	sqlListPart           statement = "list_part"
@@ -177,14 +178,14 @@ const (
 	sqlSaveReconciliation statement = "save_reconciliation"
 	sqlLastReconciliation statement = "last_reconciliation"
 
-	// file.sql, of SQLite alone
+	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"
 	sqlMark           statement = "mark"
 	sqlChanges        statement = "changes"
 	sqlCountMark      statement = "count_mark"
 
-	// shared.sql, of PostgreSQL alone
+	// In shared.sql, for PostgreSQL alone.
 	sqlClock             statement = "clock"
 	sqlAcquireLeadership statement = "acquire_leadership"
 	sqlReleaseLeadership statement = "release_leadership"
@@ -199,7 +200,7 @@ const (
 	sqlEndLeadership     statement = "end_leadership"
 	sqlForgetRecipient   statement = "forget_recipient"
 
-	// connection.sql, of PostgreSQL alone
+	// In connection.sql, for PostgreSQL alone.
 	sqlBeginTransaction     statement = "begin_transaction"
 	sqlLimits               statement = "limits"
 	sqlCountTransaction     statement = "count_transaction"
@@ -290,7 +291,7 @@ const (
 	inPostgres = "postgres"
 )
 
-var errAddress = fmt.Errorf("its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
+var errAddress = errors.New("its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
 
 // databaseOf returns the database that an address leads to. The address itself, which may
 // have a password in it, is not in the error.
