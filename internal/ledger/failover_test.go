@@ -224,7 +224,7 @@ func TestUnconfirmedCommit(t *testing.T) {
 	waiting := func() int {
 		t.Helper()
 		var n int
-		must(t, db.get(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`, nil, &n))
+		must(t, db.rawGet(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`, &n))
 		return n
 	}
 	waitFor("nobody")

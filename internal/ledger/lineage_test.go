@@ -65,7 +65,7 @@ func kept(t *testing.T, db *DB) {
 	t.Helper()
 	var before int64
 	must(t, db.do(t.Context(), func(tx *txn) error {
-		return tx.queryRow(`UPDATE lineage SET count = count RETURNING count`).Scan(&before)
+		return tx.rawRow(`UPDATE lineage SET count = count RETURNING count`).Scan(&before)
 	}))
 	for begun := time.Now(); time.Since(begun) < 20*time.Second; <-time.After(20 * time.Millisecond) {
 		m, err := db.keeping.file.readMark()
@@ -228,7 +228,7 @@ func TestMarkIsNeverAhead(t *testing.T) {
 	must(t, err)
 	var count int64
 	db = openSQLite(t, "sqlite:"+db.keeping.file.path)
-	must(t, db.get(t.Context(), `SELECT count FROM lineage`, nil, &count))
+	must(t, db.rawGet(t.Context(), `SELECT count FROM lineage`, &count))
 	if after.Count < before.Count || after.Count >= count {
 		t.Errorf("mark %d, then %d; the ledger opened again has %d", before.Count, after.Count, count)
 	}
@@ -252,7 +252,7 @@ func TestMarkIsQuietWhileNothingIsWritten(t *testing.T) {
 		if after := count(); after != before {
 			t.Errorf("the mark went from %d to %d while nothing was written", before, after)
 		}
-		must(t, db.do(t.Context(), func(tx *txn) error { return tx.exec(`UPDATE lineage SET count = count`) }))
+		must(t, db.do(t.Context(), func(tx *txn) error { return tx.rawExec(`UPDATE lineage SET count = count`) }))
 		if after := count(); after != before+1 {
 			t.Errorf("the mark went from %d to %d after one write, want one more", before, after)
 		}
@@ -327,7 +327,7 @@ func TestStandbyThatNeedNotHaveAll(t *testing.T) {
 		mustEnqueue(t, db, testRows(want, 1)...)
 		must(t, db.Check(t.Context()))
 		var safe int
-		must(t, db.get(t.Context(), `SELECT safe FROM lineage`, nil, &safe))
+		must(t, db.rawGet(t.Context(), `SELECT safe FROM lineage`, &safe))
 		if safe != want {
 			t.Errorf("safe = %d, want %d", safe, want)
 		}

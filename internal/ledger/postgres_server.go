@@ -261,14 +261,9 @@ func (s *servers) ask(ctx context.Context, host int) answer {
 // placeOf asks a server where it stands. Any account may ask this of PostgreSQL;
 // what speaks its protocol may not know all of it, and is then asked for less.
 func placeOf(ctx context.Context, conn *pgconn.PgConn) (at place, err error) {
-	const (
-		readOnly = `SELECT current_setting('transaction_read_only')`
-		timeline = readOnly + `, CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_walfile_name(pg_current_wal_lsn()) END`
-		system   = timeline + `, (SELECT CAST(system_identifier AS text) FROM pg_control_system())`
-	)
-	for _, query := range []string{system, timeline, readOnly} {
+	for _, name := range []statement{sqlPlace, sqlPlaceWithoutCluster, sqlPlaceWithoutTimeline} {
 		var results []*pgconn.Result
-		results, err = conn.Exec(ctx, query).ReadAll()
+		results, err = conn.Exec(ctx, postgresCatalogue().text(name)).ReadAll()
 		if err != nil {
 			if lost(err) || conn.IsClosed() {
 				return at, err
