@@ -183,8 +183,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot,
-		Failed: a.engine.MessageFailed, Delivered: a.engine.MessageDelivered,
+		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.Suspensions().Suspend, HoldBot: a.engine.Throttle().Pauser.Extend,
+		Failed: a.engine.Throttle().Breaker.Failed, Delivered: a.engine.Throttle().Breaker.Delivered,
 		Moved:  func() { a.engine.ReceiptCame(); a.engine.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
 	})
@@ -193,15 +193,15 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
-		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Duty: a.engine.Duty("reconcile"),
+		Ask: client.Receipts, Leave: a.engine.Throttle().Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Duty: a.engine.Leadership("reconcile"),
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
 	polls := receipts.PollerOptions{
-		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Leave: a.engine.LeaveCommand,
-		CommandsPerSecond: c.Blip.CommandsPerSecond, Duty: a.engine.Duty("receipts"), Schedule: schedule, Net: few,
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Leave: a.engine.Throttle().Rates.AcquireQuestion,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Duty: a.engine.Leadership("receipts"), Schedule: schedule, Net: few,
 	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
@@ -383,10 +383,13 @@ func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Fo
 	return d.DB.Forget(ctx, n, really)
 }
 
-func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
-func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
-func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
-	return d.engine.Paused(ctx)
+func (d desk) Pause(ctx context.Context, p pombo.Pause) error {
+	return d.engine.Throttle().Pauser.Pause(ctx, p)
+}
+func (d desk) Resume(ctx context.Context) error { return d.engine.Throttle().Pauser.Resume(ctx) }
+func (d desk) Paused(context.Context) (pombo.Pause, bool, error) {
+	p, paused := d.engine.Throttle().Pauser.Current()
+	return p, paused, nil
 }
 
 // Start starts the loops and serves. It returns when requests are answered.

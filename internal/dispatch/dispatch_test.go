@@ -413,7 +413,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		if err := first.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := first.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := first.Throttle().Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := first.Stop(t.Context()); err != nil {
@@ -429,7 +429,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		if blip.posts(n.MessageID) != 0 {
 			t.Error("sent although paused")
 		}
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle().Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

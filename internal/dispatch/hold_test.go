@@ -82,7 +82,7 @@ func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
 						t.Errorf("row %d moved %d times in five hours, want it taken up once", i, moves-1)
 					}
 				}
-				if got := strings.Count(log.String(), "are held"); got != 1 {
+				if got := strings.Count(log.String(), "are parked"); got != 1 {
 					t.Errorf("the log says %d times that rows are held, want once:\n%s", got, log)
 				}
 
@@ -220,7 +220,7 @@ func TestReceiptsThatBlameATemplate(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for range 100 {
-			e.HoldTemplate("", pombo.TemplatePaused, time.Now().Add(time.Hour))
+			e.Suspensions().Suspend("", pombo.TemplatePaused, time.Now().Add(time.Hour))
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/leader"
 	"pombo/internal/phone"
+	"pombo/internal/wait"
 )
 
 // pageSize is how many rows one SELECT on the source brings.
@@ -36,8 +38,8 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 	if e.o.PollInterval > 0 {
 		tick = t.C
 	}
-	looking := e.duty("poll")
-	defer looking.release(ctx)
+	looking := e.leadership("poll")
+	defer looking.Release(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -55,18 +57,18 @@ func (e *Engine) intakeLoop(ctx context.Context) {
 // due next: one interval after it was due this time, not after it was done, or each
 // poll would come later by what the one before took. After a pass that was mostly vain
 // it rests longer.
-func (e *Engine) poll(ctx context.Context, looking *duty, due time.Time) time.Time {
+func (e *Engine) poll(ctx context.Context, looking *leader.Leadership, due time.Time) time.Time {
 	interval, soon := e.o.PollInterval, time.Now().Add(min(e.o.PollInterval, idle))
-	mine, err := looking.mine(ctx)
+	mine, err := looking.TryAcquire(ctx)
 	if !mine && err == nil {
 		return soon
 	}
 	if time.Now().Before(due) {
 		return due
 	}
-	taking := e.duty("intake")
+	taking := e.leadership("intake")
 	if err == nil {
-		mine, err = taking.mine(ctx)
+		mine, err = taking.TryAcquire(ctx)
 	}
 	if !mine && err == nil {
 		return soon // a run takes in
@@ -80,14 +82,30 @@ func (e *Engine) poll(ctx context.Context, looking *duty, due time.Time) time.Ti
 	if err != nil && ctx.Err() == nil {
 		e.log.Error("not everything was taken in; it is tried again at the next poll", "error", err, "often", pombo.Often("intake"))
 	}
-	return due.Add(max(interval, e.progress.rest()))
+	return due.Add(max(interval, time.Duration(e.rest.Load())))
+}
+
+// A pass that meets more rows that are finished here than new ones is mostly vain.
+// It may take one part in so many of the time, but a new row waits no longer than
+// longestRest.
+const (
+	restShare   = 20
+	longestRest = time.Minute
+)
+
+// restAfter is how long after the beginning of a pass nobody need look again.
+func restAfter(took time.Duration, added, finished int) time.Duration {
+	if finished <= added {
+		return 0
+	}
+	return min(restShare*took, longestRest)
 }
 
 // TakeIn takes in every row that is pending now, on behalf of no run, unless
 // another process is at it. It returns how many were new.
 func (e *Engine) TakeIn(ctx context.Context) (added int, err error) {
-	taking := e.duty("intake")
-	if mine, err := taking.mine(ctx); !mine || err != nil {
+	taking := e.leadership("intake")
+	if mine, err := taking.TryAcquire(ctx); !mine || err != nil {
 		return 0, err
 	}
 	return e.takeIn(ctx, 0, taking)
@@ -96,8 +114,8 @@ func (e *Engine) TakeIn(ctx context.Context) (added int, err error) {
 // takeIn takes in every row that is pending now, page by page, on behalf of a
 // run or, with 0, of nobody. It holds no lock and no transaction on the source.
 // The duty, which the caller has, is kept meanwhile and then given up.
-func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int, err error) {
-	defer taking.release(ctx)
+func (e *Engine) takeIn(ctx context.Context, run int64, taking *leader.Leadership) (added int, err error) {
+	defer taking.Release(ctx)
 	begun, left := time.Now(), 0
 	for after := ""; ; {
 		if err := e.waitForRoom(ctx, taking); err != nil {
@@ -105,7 +123,7 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		}
 		rows, err := e.o.Source.Page(ctx, after, pageSize)
 		if ctx.Err() == nil {
-			e.progress.went(takingIn, err)
+			e.health.SourceRead(err)
 		}
 		if err != nil {
 			e.metrics.intakeErrors.Inc()
@@ -113,7 +131,8 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		}
 		if len(rows) == 0 {
 			problems := e.o.Source.Problems()
-			unnamed := e.progress.passed(begun, problems, added, left)
+			unnamed := e.health.PassEnded(begun, problems, left)
+			e.rest.Store(int64(restAfter(time.Since(begun), added, left)))
 			if err := e.o.Ledger.TakenIn(ctx, begun); err != nil {
 				return added, err
 			}
@@ -127,8 +146,8 @@ func (e *Engine) takeIn(ctx context.Context, run int64, taking *duty) (added int
 		}
 		if n > 0 {
 			e.metrics.taken.Add(float64(n))
-			e.queued.set()
-			e.doubts.set() // after a loss of the ledger that is where they go
+			e.queued.Set()
+			e.doubts.Set() // after a loss of the ledger that is where they go
 		}
 	}
 }
@@ -152,9 +171,9 @@ func (e *Engine) tellProblems(problems, unnamed []pombo.RowProblem) error {
 // pending rows must not become a million rows here. It keeps the duty. To count
 // the queue costs the ledger as much as some messages, so it is done seldom: the
 // queue is far from empty then.
-func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
+func (e *Engine) waitForRoom(ctx context.Context, taking *leader.Leadership) error {
 	for {
-		if _, err := taking.mine(ctx); err != nil { // it goes on if another one has it now
+		if _, err := taking.TryAcquire(ctx); err != nil { // it goes on if another one has it now
 			return err
 		}
 		n, err := e.o.Ledger.Queued(ctx)
@@ -164,7 +183,7 @@ func (e *Engine) waitForRoom(ctx context.Context, taking *duty) error {
 		if n < e.o.HighWater {
 			return nil
 		}
-		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -237,7 +256,7 @@ func (e *Engine) Add(ctx context.Context, row pombo.Row) (n pombo.Notification, 
 	n, added, err = e.o.Ledger.Add(ctx, overHTTP, row)
 	if added {
 		e.metrics.taken.Inc()
-		e.queued.set()
+		e.queued.Set()
 	}
 	return n, added, err
 }

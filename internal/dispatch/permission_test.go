@@ -349,7 +349,7 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 		}
 		blip := &pretend{}
 		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: blip, Workers: 1})
-		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := e.Throttle().Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		passes(2 * time.Second)
@@ -358,7 +358,7 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 		source.mu.Lock()
 		source.hangs = true
 		source.mu.Unlock()
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle().Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		passes(10 * time.Second)
@@ -378,7 +378,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
 				ledger := newMemory()
 				e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: &pretend{}})
-				if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+				if err := e.Throttle().Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 					t.Fatal(err)
 				}
 				passes(2 * time.Second) // the claim under way has got nothing
@@ -388,7 +388,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				if away {
 					source.goAway(errAway)
 				}
-				if err := e.Resume(t.Context()); err != nil {
+				if err := e.Throttle().Pauser.Resume(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				passes(3 * time.Second)

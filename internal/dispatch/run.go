@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 // runLedger is the ledger as runs see it.
@@ -89,7 +90,13 @@ func (e *Engine) watch(id int64) bool {
 // asked fifty times a second.
 func (e *Engine) followRun(ctx context.Context, id int64) {
 	pause := 10 * time.Millisecond
-	for sleep(ctx, 10*time.Millisecond) == nil && e.idle.wait(ctx, pause) == nil {
+	for {
+		if wait.For(ctx, 10*time.Millisecond) != nil {
+			return
+		}
+		if _, err := e.idle.Wait(ctx, pause); err != nil {
+			return
+		}
 		pause = min(pause*5/4, 500*time.Millisecond)
 		run, ended, err := e.o.Ledger.EndRun(ctx, id)
 		switch {
@@ -112,8 +119,8 @@ func (e *Engine) awaitSettled(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for e.o.Source != nil {
-		e.due.set()
-		if due, err := e.o.Ledger.Unsettled(ctx, 1); err != nil || len(due) == 0 || sleep(ctx, 20*time.Millisecond) != nil {
+		e.due.Set()
+		if due, err := e.o.Ledger.Unsettled(ctx, 1); err != nil || len(due) == 0 || wait.For(ctx, 20*time.Millisecond) != nil {
 			return
 		}
 	}
@@ -121,8 +128,8 @@ func (e *Engine) awaitSettled(ctx context.Context) {
 
 func (e *Engine) takeInFor(ctx context.Context, run int64) {
 	e.log.Info("run started", "run_id", run)
-	added, taking := 0, e.duty("intake")
-	err := taking.wait(ctx)
+	added, taking := 0, e.leadership("intake")
+	err := taking.Acquire(ctx)
 	if err == nil {
 		added, err = e.takeIn(ctx, run, taking)
 	}
@@ -134,7 +141,7 @@ func (e *Engine) takeInFor(ctx context.Context, run int64) {
 		why = "not everything was taken in: " + err.Error()
 		e.log.Error("not everything was taken in; the next run tries again", "run_id", run, "taken_in", added, "error", err)
 	}
-	trouble := backoff{first: 100 * time.Millisecond, most: 10 * time.Second}
+	backoff := wait.Backoff{First: 100 * time.Millisecond, Most: 10 * time.Second}
 	for {
 		err := e.o.Ledger.RunTaken(ctx, run, why)
 		if err == nil || errors.Is(err, pombo.ErrNotFound) { // it has ended: no row of it waited for its first try
@@ -143,7 +150,7 @@ func (e *Engine) takeInFor(ctx context.Context, run int64) {
 		if ctx.Err() == nil {
 			e.log.Error("run not written", "run_id", run, "error", err, "often", pombo.Often("run"))
 		}
-		if sleep(ctx, trouble.next()) != nil {
+		if wait.For(ctx, backoff.Next()) != nil {
 			return
 		}
 	}

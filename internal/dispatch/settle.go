@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 const (
@@ -29,16 +30,16 @@ type settleLedger interface {
 // again, which finds the row as it wants it. Of the processes that share a ledger
 // one settles; when it cannot, another one that can reach the source may.
 func (e *Engine) settleLoop(ctx context.Context) {
-	mine := e.duty("settle")
-	defer mine.release(ctx)
-	trouble := backoff{first: time.Second, most: time.Minute}
+	mine := e.leadership("settle")
+	defer mine.Release(ctx)
+	backoff := wait.Backoff{First: time.Second, Most: time.Minute}
 	for {
-		n, err := 0, mine.wait(ctx)
+		n, err := 0, mine.Acquire(ctx)
 		if err == nil {
 			n, err = e.Settle(ctx)
 		}
 		if ctx.Err() == nil {
-			e.progress.went(settling, err)
+			e.health.SourceWritten(err)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -46,20 +47,20 @@ func (e *Engine) settleLoop(ctx context.Context) {
 		case err != nil:
 			e.metrics.settleErrors.Inc()
 			e.log.Error("settle failed; sending goes on, settling is tried again", "error", err, "often", pombo.Often("settle"))
-			mine.release(ctx)
-			if sleep(ctx, trouble.next()) != nil {
+			mine.Release(ctx)
+			if wait.For(ctx, backoff.Next()) != nil {
 				return
 			}
 			continue
 		}
-		trouble.reset()
+		backoff.Reset()
 		switch {
 		case n >= settleBatch:
 		case n > 0:
-			err = sleep(ctx, gather)
+			err = wait.For(ctx, gather)
 		default:
-			if err = e.due.wait(ctx, idle); err == nil {
-				err = sleep(ctx, gather/4)
+			if _, err = e.due.Wait(ctx, idle); err == nil {
+				err = wait.For(ctx, gather/4)
 			}
 		}
 		if err != nil {

@@ -102,12 +102,12 @@ func TestAPauseOfOneHoldsForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		engines := replicas(t, 2, ledger, dispatch.Options{Blip: blip})
-		if err := engines[0].Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := engines[0].Throttle().Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if _, paused, _ := engines[1].Paused(t.Context()); !paused {
+		if paused := engines[1].Throttle().Pauser.Paused(); !paused {
 			t.Error("the other replica goes on sending")
 		}
 	})
@@ -255,7 +255,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 			// One call at a time. Both are claimed at once, so that both have begun when the
 			// first is sent.
 			e := replicas(t, 1, ledger, dispatch.Options{Blip: blip, Workers: 1, Lease: lease})[0]
-			if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+			if err := e.Throttle().Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 				t.Fatal(err)
 			}
 			for i, key := range []string{"one", "other"} {
@@ -263,7 +263,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := e.Resume(t.Context()); err != nil {
+			if err := e.Throttle().Pauser.Resume(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(5 * time.Second)

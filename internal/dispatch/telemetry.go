@@ -18,8 +18,6 @@ type metrics struct {
 	settled      *prometheus.CounterVec // by result
 	settleErrors prometheus.Counter
 	intakeErrors prometheus.Counter
-	flight       prometheus.Gauge
-	ready        prometheus.Gauge // the configured template
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -36,12 +34,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
 		intakeErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_intake_errors_total", Help: "Passes over the table that ended before they had seen every pending row."}),
-		flight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pombo_in_flight_limit", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
-		ready: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pombo_template_ready", Help: "1 while the configured template sends what the rows give, as far as Blip has told; else its rows are held."}),
 	}
-	m.ready.Set(1)
 	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read,
 		pombo.Cancelled, pombo.Expired, pombo.Suppressed} {
 		m.outcomes.WithLabelValues(string(s))
@@ -50,7 +43,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.settled.WithLabelValues(s.String())
 	}
 	if r != nil {
-		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.intakeErrors, m.flight, m.ready)
+		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.intakeErrors)
 	}
 	return m
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 // A row that has waited may have been taken back meanwhile: the exam was moved,
@@ -136,7 +137,7 @@ func (w *wanted) ask(ctx context.Context, row string) (status, error) {
 // lead waits for others to join and asks for all. When ctx ends, which it does for
 // all of them, nobody is answered.
 func (w *wanted) lead(ctx context.Context, q *questions) {
-	_ = wait(ctx, q.full, askGather)
+	_ = wait.Until(ctx, q.full, askGather)
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
@@ -166,6 +167,6 @@ func (w *wanted) lead(ctx context.Context, q *questions) {
 		}
 	}
 	// Those that depend on it come back the later, the longer it has been away.
-	q.later = jitter(min(max(now.Sub(w.away), 30*time.Second), 10*time.Minute))
+	q.later = wait.Jitter(min(max(now.Sub(w.away), 30*time.Second), 10*time.Minute))
 	close(q.done)
 }
