@@ -24,7 +24,7 @@ func (w witness) facts(ctx context.Context) (health.Snapshot, error) {
 	if err != nil {
 		return health.Snapshot{}, err
 	}
-	p, paused := w.engine.Throttle().Pauser.Current()
+	p, paused := w.engine.Throttle.Pauser.Current()
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}

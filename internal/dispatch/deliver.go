@@ -38,7 +38,7 @@ type deliverLedger interface {
 func (e *Engine) Deliver(n pombo.Notification) {
 	start := time.Now()
 	o := e.tryDeliver(&n)
-	e.throttle.Recipients.Leave(&n)
+	e.Throttle.Recipients.Leave(&n)
 	e.metrics.finished(o)
 	e.health.AttemptEnded(o)
 	e.finish(o)
@@ -61,7 +61,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	ctx := e.claiming
 	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: n.Owner, Attempt: n.Attempt}
 
-	if e.throttle.Pauser.Paused() { // since it was claimed
+	if e.Throttle.Pauser.Paused() { // since it was claimed
 		return e.notSent(ctx, held, n, throttle.ErrPaused)
 	}
 	number := n.Phone
@@ -110,27 +110,27 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		}
 	}
 
-	if err := e.throttle.Recipients.Wait(ctx, n); err != nil {
+	if err := e.Throttle.Recipients.Wait(ctx, n); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
-	if err := e.throttle.Gate.Acquire(ctx, n); err != nil {
+	if err := e.Throttle.Gate.Acquire(ctx, n); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
-	if err := e.throttle.Concurrency.Acquire(ctx); err != nil {
-		e.throttle.Gate.Release()
+	if err := e.Throttle.Concurrency.Acquire(ctx); err != nil {
+		e.Throttle.Gate.Release()
 		return e.notSent(ctx, held, n, err)
 	}
 	term := e.lease.Term() // before begin: what was interrupted earlier, begin refuses
 	sending, begun := e.begin(ctx, held, n, number, identity)
 	if !begun {
-		e.throttle.Concurrency.Release()
+		e.Throttle.Concurrency.Release()
 		return sending
 	}
 	err := e.send(e.working, term, pombo.Message{MessageID: n.MessageID, To: identity, Template: name, Params: n.Params})
 	if errors.Is(err, errNotLeft) {
-		e.throttle.Concurrency.Release()
+		e.Throttle.Concurrency.Release()
 	} else {
-		e.throttle.Concurrency.Observe(err)
+		e.Throttle.Concurrency.Observe(err)
 	}
 	if err != nil {
 		return e.notAccepted(e.working, sending, n, err)
@@ -142,14 +142,14 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 // begin waits for leave to send, writes "sending" and returns what is held from
 // then on; or the outcome of what may not go now. It leaves the gate.
 func (e *Engine) begin(ctx context.Context, held pombo.Outcome, n *pombo.Notification, number phone.Number, identity string) (o pombo.Outcome, begun bool) {
-	free, err := e.throttle.Recipients.Reserve(ctx, number)
+	free, err := e.Throttle.Recipients.Reserve(ctx, number)
 	if err != nil || !free.IsZero() {
-		e.throttle.Gate.Release()
+		e.Throttle.Gate.Release()
 		return paired(held, free, err), false
 	}
-	e.throttle.Recipients.Leave(n) // the next one for this person finds the place taken
-	err = e.throttle.Rates.AcquireMessage(ctx)
-	e.throttle.Gate.Release()
+	e.Throttle.Recipients.Leave(n) // the next one for this person finds the place taken
+	err = e.Throttle.Rates.AcquireMessage(ctx)
+	e.Throttle.Gate.Release()
 	if err != nil {
 		return e.notSent(ctx, held, n, err), false
 	}
@@ -178,7 +178,7 @@ func (e *Engine) call(ctx context.Context, f func() error) error {
 
 // command makes the one command of f, at the pace of commands.
 func (e *Engine) command(ctx context.Context, f func() error) error {
-	if err := e.throttle.Rates.AcquireCommand(ctx); err != nil {
+	if err := e.Throttle.Rates.AcquireCommand(ctx); err != nil {
 		return err
 	}
 	return e.call(ctx, f)
@@ -190,7 +190,7 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 func (e *Engine) send(ctx context.Context, term int, m pombo.Message) error {
 	begun := false
 	err := e.call(ctx, func() error {
-		if e.throttle.Pauser.Paused() {
+		if e.Throttle.Pauser.Paused() {
 			return throttle.ErrPaused
 		}
 		if !e.lease.Valid(term) {
@@ -210,8 +210,6 @@ var (
 	errNotLeft = errors.New("not sent")
 	// errLeaseOver: another process may have taken the notification over.
 	errLeaseOver = errors.New("the lease was over")
-	// errStopping: the engine is being stopped.
-	errStopping = errors.New("the program is stopping")
 )
 
 // asError makes sure that there is a decision: an error without one comes from
@@ -239,7 +237,7 @@ func release(o pombo.Outcome, r pombo.Reason, until time.Time) pombo.Outcome {
 func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notification, err error) pombo.Outcome {
 	switch {
 	case errors.Is(err, throttle.ErrPaused):
-		pause, _ := e.throttle.Pauser.Current()
+		pause, _ := e.Throttle.Pauser.Current()
 		o.Detail = "sending is paused"
 		return release(o, pause.Reason, time.Time{})
 	case errors.Is(err, errLeaseOver):
@@ -249,7 +247,7 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 	}
 	failure := asError(err)
 	o.Reason, o.Detail, o.Code = failure.Reason, failure.Detail, failure.Code
-	e.throttle.Pauser.PauseFor(ctx, failure)
+	e.Throttle.Pauser.PauseFor(ctx, failure)
 	switch {
 	case !failure.Retry:
 		o.To = pombo.Failed
@@ -291,7 +289,7 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 	}
 	failure := asError(err)
 	if failure.Delivery == pombo.MaybeSent {
-		e.throttle.Pauser.PauseFor(ctx, failure)
+		e.Throttle.Pauser.PauseFor(ctx, failure)
 		o.To, o.Reason, o.Detail = pombo.Uncertain, failure.Reason, failure.Detail
 		if e.policyOf(n) == Check {
 			o.NotBefore = time.Now().Add(firstCheck)
@@ -375,7 +373,7 @@ func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.TemplateIs
 
 // suspended puts the row back when its template is suspended.
 func (e *Engine) suspended(o pombo.Outcome, name string) (back pombo.Outcome, is bool) {
-	reason, until, is := e.suspensions.Suspended(name)
+	reason, until, is := e.Suspensions.Suspended(name)
 	if !is {
 		return o, false
 	}
@@ -393,7 +391,7 @@ func (e *Engine) checkTemplate(held pombo.Outcome, n *pombo.Notification) (o pom
 	}
 	ofValues := until.IsZero() && m.FixableByValues()
 	switch {
-	case ofValues && n.Key.Source == overHTTP:
+	case ofValues && n.Key.Source == pombo.SourceHTTP:
 		return fail(held, m.Reason, m.Detail()), false // whoever sent it gave the places too
 	case ofValues && e.remapped(n):
 		row, err := e.o.Source.Row(e.claiming, n.Key.RowKey)
@@ -411,7 +409,7 @@ func (e *Engine) checkTemplate(held pombo.Outcome, n *pombo.Notification) (o pom
 // remapped reports whether the row of a notification would give its values for
 // other places today.
 func (e *Engine) remapped(n *pombo.Notification) bool {
-	return e.o.Source != nil && n.Key.Source == e.o.SourceName && !template.Fills(n.Params, e.o.Places)
+	return n.Key.Source == e.o.SourceName && !template.Fills(n.Params, e.o.Places)
 }
 
 // counted takes note of what Blip answered to a POST.
@@ -419,8 +417,8 @@ func (e *Engine) counted(n *pombo.Notification, o pombo.Outcome) {
 	switch {
 	case o.From != pombo.Sending:
 	case o.To == pombo.Accepted:
-		e.throttle.Breaker.Accepted(e.recording, n.MessageID)
+		e.Throttle.Breaker.Accepted(e.recording, n.MessageID)
 	case o.To == pombo.Failed:
-		e.throttle.Breaker.Failed(e.recording, pombo.Failure{MessageID: n.MessageID, Reason: o.Reason, Code: o.Code, Refused: true})
+		e.Throttle.Breaker.Failed(e.recording, pombo.Failure{MessageID: n.MessageID, Reason: o.Reason, Code: o.Code, Refused: true})
 	}
 }

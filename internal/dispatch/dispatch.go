@@ -34,16 +34,17 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
 	"pombo/internal/health"
+	"pombo/internal/intake"
 	"pombo/internal/leader"
 	"pombo/internal/phone"
 	"pombo/internal/quiet"
+	"pombo/internal/settle"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
 	"pombo/internal/wait"
@@ -66,11 +67,11 @@ type Source interface {
 
 // Ledger is the durable queue. Its parts stand beside the code that uses them.
 type Ledger interface {
-	intakeLedger
+	intake.Ledger
+	intake.RunLedger
+	settle.Ledger
 	deliverLedger
 	uncertainLedger
-	settleLedger
-	runLedger
 	operatorLedger
 	throttle.Ledger
 	leader.Ledger
@@ -114,7 +115,7 @@ func (p Policy) valid() bool { return p == Check || p == Hold || p == Resend }
 // Options is what an Engine is made of.
 type Options struct {
 	SourceName string // part of every id: see pombo.Key
-	Source     Source // nil = no table: only what comes over HTTP
+	Source     Source
 	Pending    string // the status code of pending rows
 	Ledger     Ledger
 	Blip       Blip
@@ -152,20 +153,25 @@ type Options struct {
 
 // Engine runs the loops. Make it with New, run it between Start and Stop.
 type Engine struct {
-	o           Options
-	log         *slog.Logger
-	metrics     *metrics
-	throttle    *throttle.Throttle
-	suspensions *throttle.Suspensions
-	catalog     *template.Catalog
-	parking     *template.Parking
-	calendar    *quiet.Calendar
-	lease       *leader.Lease
-	health      *health.Tracker
-	wanted      *wanted
+	o       Options
+	log     *slog.Logger
+	metrics *metrics
+	// Intake, Runs and Settler are the roads between the table and the ledger.
+	Intake  *intake.Intake
+	Runs    *intake.Runs
+	Settler *settle.Settler
+	// Throttle and Suspensions hold messages back.
+	Throttle    *throttle.Throttle
+	Suspensions *throttle.Suspensions
 
-	rest   atomic.Int64 // after a pass that was mostly vain
-	before int64        // what was taken in until the start has waited, nobody knows how long
+	catalog  *template.Catalog
+	parking  *template.Parking
+	calendar *quiet.Calendar
+	lease    *leader.Lease
+	health   *health.Tracker
+	wanted   *wanted
+
+	before int64 // what was taken in until the start has waited, nobody knows how long
 
 	slots  chan struct{}           // calls to Blip under way
 	hands  chan struct{}           // notifications in hand
@@ -175,10 +181,6 @@ type Engine struct {
 	due    wait.Signal             // something may be to settle
 	idle   wait.Signal             // nothing is in hand
 	doubts wait.Signal             // something is uncertain
-	intake chan int64              // runs that want rows taken in
-
-	mu      sync.Mutex
-	waiting map[int64]chan struct{} // closed when the run has ended
 
 	claiming      context.Context // ends first: nothing begins any more
 	stopClaims    context.CancelFunc
@@ -200,8 +202,8 @@ func New(o Options) (*Engine, error) {
 		return nil, errors.New("dispatch needs a Blip client")
 	case o.Owner == "":
 		return nil, errors.New("dispatch needs an owner name")
-	case o.Source != nil && o.SourceName == "":
-		return nil, errors.New("dispatch needs a name for its source")
+	case o.Source == nil || o.SourceName == "":
+		return nil, errors.New("dispatch needs a source and its name")
 	}
 	if o.Uncertain == "" {
 		o.Uncertain = Check
@@ -231,33 +233,40 @@ func New(o Options) (*Engine, error) {
 		inFlight = hands
 	}
 	e := &Engine{
-		o:       o,
-		log:     o.Logger,
-		metrics: newMetrics(o.Registerer),
-		slots:   make(chan struct{}, o.Workers),
-		hands:   make(chan struct{}, hands),
-		inHand:  newInHand(),
-		work:    make(chan pombo.Notification, hands),
-		queued:  wait.NewSignal(),
-		due:     wait.NewSignal(),
-		doubts:  wait.NewSignal(),
-		idle:    wait.NewSignal(),
-		intake:  make(chan int64, 1),
-		waiting: map[int64]chan struct{}{},
-
+		o:        o,
+		log:      o.Logger,
+		metrics:  newMetrics(o.Registerer),
+		slots:    make(chan struct{}, o.Workers),
+		hands:    make(chan struct{}, hands),
+		inHand:   newInHand(),
+		work:     make(chan pombo.Notification, hands),
+		queued:   wait.NewSignal(),
+		due:      wait.NewSignal(),
+		doubts:   wait.NewSignal(),
+		idle:     wait.NewSignal(),
 		calendar: quiet.New(o.Quiet, o.Zone),
 		lease:    leader.NewLease(o.Ledger, o.Owner, o.Lease, o.Logger),
 		health:   health.NewTracker(o.MessagesPerSecond, o.CallTime),
 	}
-	e.throttle = throttle.New(throttle.Options{
+	e.Throttle = throttle.New(throttle.Options{
 		Ledger: o.Ledger, Shared: o.Ledger.Shared(), MessagesPerSecond: o.MessagesPerSecond, CommandsPerSecond: o.CommandsPerSecond,
 		Callers: hands, InFlight: inFlight, FailuresBeforePause: o.FailuresBeforePause, Logger: o.Logger, Registerer: o.Registerer,
 	})
 	e.catalog = template.New(template.Options{
 		Default: o.Template, Language: o.Language, Slots: o.Places, List: e.listTemplates, Logger: o.Logger, Registerer: o.Registerer,
 	})
-	e.suspensions = throttle.NewSuspensions(e.catalog, o.Logger)
+	e.Suspensions = throttle.NewSuspensions(e.catalog, o.Logger)
 	e.parking = &template.Parking{Ledger: o.Ledger, Catalog: e.catalog, Freed: e.queued.Set, Logger: o.Logger}
+	e.Intake = intake.New(intake.Options{
+		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Ledger: o.Ledger, Leadership: e.leadership, Health: e.health,
+		PollInterval: o.PollInterval, HighWater: o.HighWater, Queued: e.queued, Uncertain: e.doubts, Logger: o.Logger, Registerer: o.Registerer,
+	})
+	e.Runs = intake.NewRuns(intake.RunsOptions{
+		Ledger: o.Ledger, Shared: o.Ledger.Shared(), Intake: e.Intake, Idle: e.idle, Due: e.due, Logger: o.Logger,
+	})
+	e.Settler = settle.New(settle.Options{
+		Source: o.Source, Ledger: o.Ledger, Leadership: e.leadership("settle"), Health: e.health, Due: e.due, Logger: o.Logger, Registerer: o.Registerer,
+	})
 	e.wanted = newWanted(o.Source, hands, e.log)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
@@ -267,10 +276,10 @@ func New(o Options) (*Engine, error) {
 
 // listTemplates asks Blip, at the rate of commands.
 func (e *Engine) listTemplates(ctx context.Context) ([]pombo.Template, error) {
-	if err := e.throttle.Pauser.WaitResumed(ctx); err != nil {
+	if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.throttle.Rates.AcquireCommand(ctx); err != nil {
+	if err := e.Throttle.Rates.AcquireCommand(ctx); err != nil {
 		return nil, err
 	}
 	return e.o.Blip.Templates(ctx)
@@ -293,7 +302,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.reclaim(ctx); err != nil {
 		return err
 	}
-	if err := e.throttle.Load(ctx); err != nil {
+	if err := e.Throttle.Load(ctx); err != nil {
 		return err
 	}
 	if err := e.o.Ledger.LoadOptOuts(ctx); err != nil {
@@ -303,19 +312,18 @@ func (e *Engine) Start(ctx context.Context) error {
 	if e.before, err = e.o.Ledger.Newest(ctx); err != nil {
 		return err
 	}
-	run, underWay, err := e.runUnderWay(ctx)
-	if err != nil {
+	if err := e.Runs.Load(ctx); err != nil {
 		return err
 	}
 	for range cap(e.hands) {
 		e.workers.Go(e.worker)
 	}
 	e.beat.Go(func() { e.lease.Run(e.working, e.afterRenewal) })
-	for _, loop := range e.throttle.Loops() {
+	for _, loop := range e.Throttle.Loops() {
 		e.loop(loop)
 	}
 	if e.o.Ledger.Shared() {
-		e.loop(e.throttle.Pauser.Run)
+		e.loop(e.Throttle.Pauser.Run)
 	}
 	e.loop(e.claimLoop)
 	e.loop(e.uncertainLoop)
@@ -323,16 +331,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loop(e.optOutLoop)
 	e.loop(e.expireLoop)
 	e.loop(e.parking.Run)
-	if e.o.Source != nil {
-		e.loop(e.intakeLoop)
-		e.loop(e.settleLoop)
-	}
-	if underWay {
-		e.watch(run.ID)
-		if !e.o.Ledger.Shared() { // else it is another process's, or Reclaim has ended it
-			e.intake <- run.ID
-		}
-	}
+	e.loop(e.Intake.Run)
+	e.loop(e.Runs.Run)
+	e.loop(e.Settler.Run)
 	return nil
 }
 
@@ -377,7 +378,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 	}
 	busy := false // the last claim got all that it asked for
 	for {
-		if err := e.throttle.Pauser.WaitResumed(ctx); err != nil {
+		if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 			return
 		}
 		free, err := e.takeHands(ctx, busy)
@@ -405,7 +406,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		busy = len(batch) == free
 		e.health.Claimed(len(batch))
 		for i := range batch {
-			e.throttle.Recipients.Join(&batch[i]) // all of them before the first goes
+			e.Throttle.Recipients.Join(&batch[i]) // all of them before the first goes
 		}
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
@@ -475,7 +476,7 @@ func (e *Engine) worker() {
 // claimed and reads the pauses that other processes wrote. err is that of the renewal.
 func (e *Engine) afterRenewal(ctx context.Context, err error) {
 	// In a pause nobody else learns whether the ledger can be written again.
-	if ctx.Err() == nil && (err != nil || e.throttle.Pauser.Paused()) {
+	if ctx.Err() == nil && (err != nil || e.Throttle.Pauser.Paused()) {
 		e.health.LedgerAnswered(err)
 	}
 	if err == nil {
@@ -486,15 +487,8 @@ func (e *Engine) afterRenewal(ctx context.Context, err error) {
 	if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
 		e.log.Error("reclaim failed", "error", err, "often", pombo.Often("reclaim"))
 	}
-	if err := e.throttle.Pauser.Reload(ctx); err != nil && ctx.Err() == nil {
+	if err := e.Throttle.Pauser.Reload(ctx); err != nil && ctx.Err() == nil {
 		e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
-	}
-	if e.o.Source != nil {
-		return
-	}
-	// There is no table to be read to its end: what comes again over HTTP does so soon.
-	if err := e.o.Ledger.TakenIn(ctx, time.Now().Add(-e.o.UncertainWait)); err != nil && ctx.Err() == nil {
-		e.log.Error("the end of a loss is not recorded", "error", err)
 	}
 }
 
@@ -512,19 +506,13 @@ func (e *Engine) Leadership(job string) func(context.Context) (bool, error) {
 	return e.leadership(job).TryAcquire
 }
 
-// Throttle returns what holds calls back.
-func (e *Engine) Throttle() *throttle.Throttle { return e.throttle }
-
-// Suspensions returns the suspended templates.
-func (e *Engine) Suspensions() *throttle.Suspensions { return e.suspensions }
-
 // ReceiptCame records that Blip has said what became of a message.
 func (e *Engine) ReceiptCame() { e.health.ReceiptCame() }
 
 // Progress returns what this process remembers of its own work.
 func (e *Engine) Progress() health.Progress {
 	p := e.health.Progress()
-	p.Resumed = e.throttle.Pauser.ResumedAt()
+	p.Resumed = e.Throttle.Pauser.ResumedAt()
 	p.Recategorized = e.catalog.Recategorized()
 	return p
 }

@@ -26,7 +26,7 @@ const listen = 2 * time.Second
 // optOutLoop keeps the list of opt-outs fresh, and what is known of failures in a row.
 func (e *Engine) optOutLoop(ctx context.Context) {
 	for wait.For(ctx, listen) == nil {
-		if err := e.throttle.Breaker.Reload(ctx); err != nil && ctx.Err() == nil {
+		if err := e.Throttle.Breaker.Reload(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("failures in a row not read", "error", err)
 		}
 		if err := e.o.Ledger.LoadOptOuts(ctx); err != nil && ctx.Err() == nil {

@@ -78,7 +78,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 
 // checkSome begins as many checks as are free. behind says that more are due.
 func (e *Engine) checkSome(ctx context.Context, under *sync.WaitGroup, free chan struct{}) (behind bool, err error) {
-	if err := e.throttle.Pauser.WaitResumed(ctx); err != nil {
+	if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 		return false, err
 	}
 	if some, err := e.o.Ledger.Uncertain(ctx, 1); err != nil || len(some) == 0 {
@@ -200,10 +200,10 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 // askFor asks Blip what it has about an id, at the pace of commands. asked is false
 // when sending was paused.
 func (e *Engine) askFor(ctx context.Context, id pombo.MessageID) (receipts []pombo.Receipt, asked bool, err error) {
-	if err := e.throttle.Pauser.WaitResumed(ctx); err != nil {
+	if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 		return nil, false, err
 	}
-	if err := e.throttle.Rates.AcquireCommand(ctx); err != nil {
+	if err := e.Throttle.Rates.AcquireCommand(ctx); err != nil {
 		if errors.Is(err, throttle.ErrPaused) {
 			err = nil
 		}
@@ -219,7 +219,7 @@ func (e *Engine) notAsked(ctx context.Context, n pombo.Notification, o pombo.Out
 		return ctx.Err()
 	}
 	failure := asError(err)
-	e.throttle.Pauser.PauseFor(ctx, failure)
+	e.Throttle.Pauser.PauseFor(ctx, failure)
 	o.Reason, o.Detail = n.Reason, "Blip could not be asked: "+failure.Error()
 	o.NotBefore = time.Now().Add(wait.Jitter(min(max(waited, firstCheck), 5*time.Minute)))
 	return e.o.Ledger.Postpone(ctx, o)

@@ -65,9 +65,7 @@ type questions struct {
 
 func newWanted(source Source, hands int, log *slog.Logger) *wanted {
 	w := &wanted{log: log, most: max(1, hands*3/4), turn: make(chan struct{}, 1)}
-	if source != nil {
-		w.statuses = source.Statuses
-	}
+	w.statuses = source.Statuses
 	return w
 }
 
@@ -84,7 +82,7 @@ type status struct {
 func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.Notification) (o pombo.Outcome, ok bool) {
 	must := n.Attempt > 0 || n.NotBefore.Sub(n.Created) >= putOff
 	switch {
-	case e.o.Source == nil || n.Key.Source != e.o.SourceName:
+	case n.Key.Source != e.o.SourceName:
 		return held, true // it has no row that could be read
 	case !must && n.Seq > e.before && time.Since(n.Created) < stoodLong:
 		return held, true
