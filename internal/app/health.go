@@ -24,10 +24,7 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	if err != nil {
 		return health.Snapshot{}, err
 	}
-	p, paused, err := w.engine.Paused(ctx)
-	if err != nil {
-		return health.Snapshot{}, err
-	}
+	p, paused := w.engine.Throttle.Pauser.Current()
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}
