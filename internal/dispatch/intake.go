@@ -222,7 +222,7 @@ func (e *Engine) resendOnPurpose(ctx context.Context, run int64, rows []pombo.Ro
 // for and the identity cache be asked. What is no phone stays a row: the road
 // ends it with its reason.
 func prepare(r *pombo.Row) {
-	if n, _, err := phone.Parse(r.Recipient.Reveal()); err == nil {
+	if n, err := phone.Parse(r.Recipient.Reveal()); err == nil {
 		r.Phone = n
 	}
 }

@@ -38,7 +38,7 @@ func TestPlanAgreesWithLibphonenumber(t *testing.T) {
 			if ours != library {
 				t.Errorf("area code %02d with %s: valid here %v, in the library %v", area, kind.ours, ours, library)
 			}
-			n, _, perr := brazilian([]byte(digits))
+			n, perr := brazilian([]byte(digits))
 			switch {
 			case ours && (perr.Problem != noProblem || n.E164() != "+55"+digits || n.Kind() != kind.ours):
 				t.Errorf("area code %02d: read as %v %s, %v; want %s", area, n, n.Kind(), &perr, kind.ours)

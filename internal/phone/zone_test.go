@@ -27,8 +27,8 @@ func TestZonesAgreeWithLibphonenumber(t *testing.T) {
 		if state == "" || area == 81 || area == 93 || area == 94 {
 			continue
 		}
-		mobile, _, _ := brazilian(fmt.Appendf(nil, "%02d988880000", area))
-		landline, _, _ := brazilian(fmt.Appendf(nil, "%02d32220000", area))
+		mobile, _ := brazilian(fmt.Appendf(nil, "%02d988880000", area))
+		landline, _ := brazilian(fmt.Appendf(nil, "%02d32220000", area))
 		ours := mobile.Zones()
 		if !slices.Equal(ours, landline.Zones()) {
 			t.Errorf("area code %d: %v for mobile, %v for landlines", area, ours, landline.Zones())
