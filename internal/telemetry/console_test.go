@@ -56,7 +56,7 @@ func TestConsoleIsNotWaitedFor(t *testing.T) {
 		shown := strings.Count(stuck.String(), long)
 		var lost int
 		for line := range strings.Lines(stuck.String()) {
-			if _, number, ok := strings.Cut(line, "lines not shown here: the console did not take them lines="); ok {
+			if _, number, ok := strings.Cut(line, "lines not shown here: the console did not accept them lines="); ok {
 				if _, err := fmt.Sscan(number, &lost); err != nil {
 					t.Fatal(err)
 				}
@@ -129,7 +129,7 @@ func TestRotationIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		w := &refusing{refuses: true}
-		file := &rotated{name: name, writer: w, stuck: func(err error) { told = append(told, err.Error()) }}
+		file := &rotated{name: name, writer: w, failed: func(err error) { told = append(told, err.Error()) }}
 		write := func(line string) {
 			t.Helper()
 			if _, err := file.Write([]byte(line + "\n")); err != nil {
@@ -185,8 +185,8 @@ func TestLogFileThatCannotBePutAside(t *testing.T) {
 		t.Errorf("the file has %d lines, want %d", n, lines)
 	}
 	for where, said := range map[string]string{"file": string(text), "console": console.String()} {
-		if n := strings.Count(said, "cannot be put aside"); n != 1 {
-			t.Errorf("the %s says %d times that it cannot be put aside, want once", where, n)
+		if n := strings.Count(said, "cannot be rotated"); n != 1 {
+			t.Errorf("the %s says %d times that it cannot be rotated, want once", where, n)
 		}
 	}
 }
