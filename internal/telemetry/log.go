@@ -43,7 +43,7 @@ type Options struct {
 	File    string     // path of the log file, whose folder is created; "" = no file
 	Format  string     // "text" or "json"; "" = text
 	Level   slog.Level // records below it are dropped; zero = info
-	Console io.Writer  // gets every line too; a writer that blocks blocks logging (a Console does not); nil = none
+	Console io.Writer  // gets every line too, and must not block (a Console never does); nil = none
 }
 
 // OpenLog opens the log. If the file cannot be written, the error says which setting to
