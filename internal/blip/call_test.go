@@ -98,11 +98,11 @@ func TestBroken(t *testing.T) {
 		reach  pombo.Delivery
 		detail string
 	}{
-		{name: "nobody listens", url: "http://" + closed.Addr().String(),
+		{name: "nothing listens", url: "http://" + closed.Addr().String(),
 			reason: pombo.BlipUnreachable, reach: notSent, detail: "no connection"},
 		{name: "no TLS there", url: "https" + strings.TrimPrefix(plain.url, "http"),
 			reason: pombo.BlipUnreachable, reach: notSent, detail: "no connection"},
-		{name: "certificate of nobody", url: untrusted.URL,
+		{name: "untrusted certificate", url: untrusted.URL,
 			reason: pombo.BlipUnreachable, reach: notSent, detail: "the server's certificate is not trusted"},
 		{name: "cut after the headers", serve: func(_ *wire, c net.Conn, r *bufio.Reader) {
 			_, _ = http.ReadRequest(r)
@@ -178,7 +178,7 @@ func safe(t *testing.T, f *pombo.Error) {
 }
 
 // TestCutBeforeReading: whether the system takes the bytes before it learns of
-// the reset is chance. Either finding is right if reason and reach agree.
+// the reset is chance. Either result is right if reason and delivery agree.
 func TestCutBeforeReading(t *testing.T) {
 	w := newWire(t, func(_ *wire, c net.Conn, _ *bufio.Reader) { reset(c) })
 	c := newClient(t, w.url)
@@ -237,8 +237,8 @@ func (f faulty) Write(b []byte) (int, error) {
 
 func (f faulty) Close() error { return nil }
 
-// TestWrittenInPart: a message without its end was not taken, however much of it
-// has left; and it is not sent again by net/http either.
+// TestWrittenInPart: a message without its end was not accepted, however much of
+// it was sent; and net/http does not send it again either.
 func TestWrittenInPart(t *testing.T) {
 	long := message()
 	long.Params = body(pombo.Private(strings.Repeat("long ", 4000))) // more than the buffer of 4 KiB
@@ -301,8 +301,8 @@ func TestWrittenInPart(t *testing.T) {
 	}
 }
 
-// TestEveryCallStartsAfresh: what was seen of one call must not tell about the
-// next that uses its exchange.
+// TestEveryCallStartsAfresh: the record of one call must not leak into the next call
+// that uses its exchange.
 func TestEveryCallStartsAfresh(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		w.request(r)

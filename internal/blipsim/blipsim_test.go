@@ -376,7 +376,7 @@ func TestCloseLetsHangingRequestsGo(t *testing.T) {
 		time.Sleep(24 * time.Hour) // the bubble's clock, not ours
 		synctest.Wait()
 		if len(ended) != 0 {
-			t.Fatal("a request ended by itself")
+			t.Fatal("a request ended on its own")
 		}
 		if c := s.Counts(); c.Hung != 2 || c.Messages != 2 {
 			t.Errorf("counts = %+v, want 2 hung and 2 taken", c)

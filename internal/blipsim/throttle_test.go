@@ -72,7 +72,7 @@ func TestPairRate(t *testing.T) {
 	}
 }
 
-// TestPairWindow holds the two maps of the window against a plain list of times.
+// TestPairWindow compares the two maps of the window with a plain list of times.
 func TestPairWindow(t *testing.T) {
 	var p pairShard
 	p.clear()

@@ -52,7 +52,7 @@ func TestPlanAgreesWithLibphonenumber(t *testing.T) {
 	}
 }
 
-// TestDigitsOfAllScripts holds value to what it takes for granted of Unicode.
+// TestDigitsOfAllScripts checks what value assumes of Unicode.
 func TestDigitsOfAllScripts(t *testing.T) {
 	scripts := 0
 	check := func(lo, hi rune, stride uint32) {
@@ -85,7 +85,7 @@ func TestEveryProblemHasItsSentence(t *testing.T) {
 	for p := Empty; p <= BadForeign; p++ {
 		s := (&Error{Problem: p, N: 23}).Error()
 		if s == noProblem.String() || p.String() == noProblem.String() || s == "" {
-			t.Errorf("problem %d has no sentence", p)
+			t.Errorf("problem %d has no text", p)
 		}
 		if other, ok := seen[s]; ok {
 			t.Errorf("problems %d and %d have the same sentence %q", p, other, s)

@@ -92,7 +92,7 @@ func TestParse(t *testing.T) {
 		{"power of ten, no sign", "5.531988880000e12", maria},
 		{"power of ten, zeros behind", "5.53198888000000E+12", maria},
 		{"power of ten, no country code", "3.1988880000E10", maria},
-		{"a dot as mask is no decimal point", "553188.880000", maria},
+		{"a dot as mask is not a decimal point", "553188.880000", maria},
 		{"a dot as mask after nine digits", "553198888.0000", maria},
 		{"a dot as mask before zeros", "3188880.000", maria},
 
@@ -134,7 +134,7 @@ func TestParse(t *testing.T) {
 		{"full width plus and slash", "＋５５３１９８８８８００００／３１３２２２００００", maria},
 		{"Arabic-Indic digits", "٣١٩٨٨٨٨٠٠٠٠", maria},
 		{"mathematical digits", "𝟯𝟭𝟗𝟴𝟴𝟴𝟴𝟬𝟬𝟬𝟬", maria},
-		{"bytes that are no UTF-8", "31\xff98888\xc30000", maria},
+		{"bytes that are not UTF-8", "31\xff98888\xc30000", maria},
 		{"NUL", "31988880000\x00", maria},
 
 		// Other countries.
@@ -208,7 +208,7 @@ func TestParseRefuses(t *testing.T) {
 		{"3003", "3003-1234", phone.Error{Problem: phone.Service}, ""},
 
 		{"rounded", "5.53199E+12", phone.Error{Problem: phone.Rounded}, "a number column or a spreadsheet has rounded it: the column or cell must be text"},
-		{"rounded, zeros left out", "5.53198888E+12", phone.Error{Problem: phone.Rounded}, ""},
+		{"rounded, zeros missing", "5.53198888E+12", phone.Error{Problem: phone.Rounded}, ""},
 		{"rounded, no point", "6E+12", phone.Error{Problem: phone.Rounded}, ""},
 		{"rounded, unscaled", "553198888000E+1", phone.Error{Problem: phone.Rounded}, ""},
 		{"rounded, negative power", "553198888000E-1", phone.Error{Problem: phone.Rounded}, ""},
@@ -228,8 +228,8 @@ func TestParseRefuses(t *testing.T) {
 		{"foreign, not in the plan", "+351 112 345 678", phone.Error{Problem: phone.BadForeign}, "the country of that code has no such number"},
 		{"plus before an area code", "+31 98888-0000", phone.Error{Problem: phone.BadForeign}, ""},
 
-		{"the worst of two is told", "12 / 98888-0000", phone.Error{Problem: phone.NoAreaCode}, "it has no area code"},
-		{"an extension is no number", "ramal 123", phone.Error{Problem: phone.Service}, ""},
+		{"the worst of two is reported", "12 / 98888-0000", phone.Error{Problem: phone.NoAreaCode}, "it has no area code"},
+		{"an extension is not a number", "ramal 123", phone.Error{Problem: phone.Service}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n, err := phone.Parse(tt.raw)

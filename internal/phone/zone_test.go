@@ -11,7 +11,7 @@ import (
 	"github.com/nyaruka/phonenumbers/v2/timezone"
 )
 
-// TestZonesAgreeWithLibphonenumber holds the table against the library's: the
+// TestZonesAgreeWithLibphonenumber compares the table with the library's: the
 // clocks of both show the same. Not so in 81, whose people the library takes for
 // islanders, and in the west of Pará, whose clocks were put forward by law
 // 11.662 of 2008.

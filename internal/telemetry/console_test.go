@@ -15,7 +15,7 @@ import (
 	"pombo"
 )
 
-// stuckConsole takes nothing until it is freed, as a console in which somebody
+// stuckConsole accepts nothing until it is freed, as a console in which a user
 // has clicked.
 type stuckConsole struct {
 	freed chan struct{}
@@ -27,8 +27,8 @@ func (c *stuckConsole) Write(p []byte) (int, error) {
 	return c.Buffer.Write(p)
 }
 
-// A console that takes nothing holds up neither the log file nor who logs; what
-// has no room is counted, and the last lines come when it is freed.
+// A blocked console delays neither the log file nor the caller; dropped lines are counted,
+// and the last lines come when it is freed.
 func TestConsoleIsNotWaitedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.log")
 	synctest.Test(t, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestConsoleIsNotWaitedFor(t *testing.T) {
 			}
 		}
 		if lost == 0 || shown+lost != lines {
-			t.Errorf("%d lines shown and %d told to be lost, want %d together", shown, lost, lines)
+			t.Errorf("%d lines shown and %d reported as dropped, want %d together", shown, lost, lines)
 		}
 		if !strings.HasSuffix(stuck.String(), "the last\n") {
 			t.Errorf("the last line is not there")
@@ -127,9 +127,9 @@ func (w *refusing) Close() error { return nil }
 func TestRotationIsTriedAgain(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
+		var reported []string
 		w := &refusing{refuses: true}
-		file := &rotated{name: name, writer: w, failed: func(err error) { told = append(told, err.Error()) }}
+		file := &rotated{name: name, writer: w, failed: func(err error) { reported = append(reported, err.Error()) }}
 		write := func(line string) {
 			t.Helper()
 			if _, err := file.Write([]byte(line + "\n")); err != nil {
@@ -154,8 +154,8 @@ func TestRotationIsTriedAgain(t *testing.T) {
 		if got := w.String(); got != "five\n" {
 			t.Errorf("after the rotation %q was written", got)
 		}
-		if len(told) != 1 || !strings.Contains(told[0], "sharing violation") {
-			t.Errorf("told %q, want once", told)
+		if len(reported) != 1 || !strings.Contains(reported[0], "sharing violation") {
+			t.Errorf("reported %q, want once", reported)
 		}
 	})
 }
