@@ -11,7 +11,7 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrLost: the caller no longer owns what it wants to change: another worker or
 	// an operator has moved it on. Nothing was changed.
-	ErrLost = errors.New("no longer held: another worker or an operator has moved it on")
+	ErrLost = errors.New("no longer claimed here: another worker or an operator has moved it on")
 	// ErrMove: the state machine does not allow the move. Nothing was changed.
 	ErrMove = errors.New("not allowed in its present state")
 	// ErrCursor: the cursor does not come from this list.

@@ -24,7 +24,7 @@ func TestDemoRows(t *testing.T) {
 		seen := map[phone.Number]bool{}
 		special := 0
 		for _, r := range rows {
-			number, _, err := phone.Parse(r.phone)
+			number, err := phone.Parse(r.phone)
 			if err != nil {
 				if !r.fails {
 					t.Errorf("%q is not a phone: %v", r.phone, err)

@@ -244,7 +244,7 @@ func (p *planted) postFailures(t *testing.T, api string, ids []string) {
 // phone plants a number in every spelling in which it could come out.
 func (p *planted) phone(s string) string {
 	p.words = append(p.words, s, url.QueryEscape(s))
-	if n, _, err := phone.Parse(s); err == nil {
+	if n, err := phone.Parse(s); err == nil {
 		digits := strings.TrimPrefix(n.E164(), "+")
 		p.words = append(p.words, digits, digits[len(digits)-8:])
 		if strings.HasPrefix(digits, "55") {

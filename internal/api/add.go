@@ -65,7 +65,7 @@ func (s *Server) readRow(body *object) pombo.Row {
 	if text == "" && !body.wrongIn("phone") {
 		body.refuse("phone", "is missing")
 	} else if text != "" {
-		n, _, err := phone.Parse(text)
+		n, err := phone.Parse(text)
 		if err != nil {
 			body.refuse("phone", err.Error())
 		}

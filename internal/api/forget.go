@@ -35,7 +35,7 @@ func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	if text == "" && !body.wrongIn("phone") {
 		body.refuse("phone", "is missing")
 	} else if text != "" {
-		if n, _, err = phone.Parse(text); err != nil {
+		if n, err = phone.Parse(text); err != nil {
 			body.refuse("phone", err.Error())
 		}
 	}

@@ -109,7 +109,7 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 		q.refuse("state", "must be one of "+stateNames())
 	}
 	if text := q.text("phone"); text != "" {
-		n, _, err := phone.Parse(text)
+		n, err := phone.Parse(text)
 		if err != nil {
 			q.refuse("phone", err.Error())
 		}

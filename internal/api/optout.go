@@ -94,7 +94,7 @@ func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
 func readPhone(body *object) phone.Number {
 	var text string
 	body.read("phone", &text, "must be text")
-	n, _, err := phone.Parse(text)
+	n, err := phone.Parse(text)
 	if err != nil {
 		body.refuse("phone", err.Error())
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,11 +98,11 @@ func TestBroken(t *testing.T) {
 		reach  pombo.Delivery
 		detail string
 	}{
-		{name: "nobody listens", url: "http://" + closed.Addr().String(),
+		{name: "nothing listens", url: "http://" + closed.Addr().String(),
 			reason: pombo.BlipUnreachable, reach: notSent, detail: "no connection"},
 		{name: "no TLS there", url: "https" + strings.TrimPrefix(plain.url, "http"),
 			reason: pombo.BlipUnreachable, reach: notSent, detail: "no connection"},
-		{name: "certificate of nobody", url: untrusted.URL,
+		{name: "untrusted certificate", url: untrusted.URL,
 			reason: pombo.BlipUnreachable, reach: notSent, detail: "the server's certificate is not trusted"},
 		{name: "cut after the headers", serve: func(_ *wire, c net.Conn, r *bufio.Reader) {
 			_, _ = http.ReadRequest(r)
@@ -179,7 +178,7 @@ func safe(t *testing.T, f *pombo.Error) {
 }
 
 // TestCutBeforeReading: whether the system takes the bytes before it learns of
-// the reset is chance. Either finding is right if reason and reach agree.
+// the reset is chance. Either result is right if reason and delivery agree.
 func TestCutBeforeReading(t *testing.T) {
 	w := newWire(t, func(_ *wire, c net.Conn, _ *bufio.Reader) { reset(c) })
 	c := newClient(t, w.url)
@@ -238,8 +237,8 @@ func (f faulty) Write(b []byte) (int, error) {
 
 func (f faulty) Close() error { return nil }
 
-// TestWrittenInPart: a message without its end was not taken, however much of it
-// has left; and it is not sent again by net/http either.
+// TestWrittenInPart: a message without its end was not accepted, however much of
+// it was sent; and net/http does not send it again either.
 func TestWrittenInPart(t *testing.T) {
 	long := message()
 	long.Params = body(pombo.Private(strings.Repeat("long ", 4000))) // more than the buffer of 4 KiB
@@ -302,8 +301,8 @@ func TestWrittenInPart(t *testing.T) {
 	}
 }
 
-// TestEveryCallStartsAfresh: what was seen of one call must not tell about the
-// next that uses its exchange.
+// TestEveryCallStartsAfresh: the record of one call must not leak into the next call
+// that uses its exchange.
 func TestEveryCallStartsAfresh(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		w.request(r)
@@ -424,153 +423,5 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 	if n := len(other.got()); n != 0 {
 		t.Errorf("requests at the other address = %d, want none", n)
-	}
-}
-
-func TestConnectionsAreReused(t *testing.T) {
-	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
-		for w.request(r) {
-			switch w.requests.Load() % 5 {
-			case 0:
-				write(c, taken)
-			case 1:
-				write(c, "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
-			case 2:
-				write(c, "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
-			case 3:
-				write(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 11\r\n\r\n{\"code\":21}")
-			case 4:
-				write(c, "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
-			}
-		}
-	})
-	c := newClient(t, w.url)
-	for range 50 {
-		_ = c.Send(t.Context(), message())
-	}
-	if n := w.connections.Load(); n != 1 {
-		t.Errorf("connections = %d, want 1", n)
-	}
-}
-
-func TestAnswerTooLong(t *testing.T) {
-	s := answering(t, http.StatusOK, []byte(`{"status":"success","resource":"`+strings.Repeat("x", 2<<20)+`"}`))
-	_, err := newClient(t, s.URL).Identity(t.Context(), number(t, testPhone))
-	if f := fault(t, err); !f.Retry || f.Detail != errTooLong.Error() {
-		t.Errorf("error = %+v, want %q", f, errTooLong)
-	}
-}
-
-// TestCallerTraces: the hooks of the caller run besides ours and do not pile up
-// in the exchanges that are used again.
-func TestCallerTraces(t *testing.T) {
-	s := answering(t, http.StatusAccepted, nil)
-	c := newClient(t, s.URL)
-	var got int
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { got++ },
-	})
-	for range 20 {
-		if err := c.Send(ctx, message()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got != 20 {
-		t.Errorf("the caller's hook ran %d times in 20 calls", got)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	tests := []struct {
-		header string
-		status int
-		want   time.Duration
-	}{
-		{"", 429, 2 * time.Minute},
-		{"30", 429, 30 * time.Second},
-		{"0", 429, 2 * time.Minute},
-		{"-5", 429, 2 * time.Minute},
-		{"soon", 429, 2 * time.Minute},
-		{"99999999999999999999", 429, 2 * time.Minute},
-		{"999999999", 429, time.Hour},
-		{"Mon, 23 Nov 2026 10:00:45 GMT", 429, 45 * time.Second},
-		{"Mon, 23 Nov 2026 09:00:00 GMT", 429, 2 * time.Minute},
-		{"Wed, 23 Nov 2033 09:00:00 GMT", 429, time.Hour},
-		{"7", 503, 7 * time.Second},
-		{"", 503, 0},
-		{"7", 400, 0},
-		{"7", 401, accountWait},
-	}
-	for _, tt := range tests {
-		s := stand(t, func(w http.ResponseWriter, _ string) {
-			if tt.header != "" {
-				w.Header().Set("Retry-After", tt.header)
-			}
-			w.WriteHeader(tt.status)
-		})
-		c := newClient(t, s.URL, func(o *Options) { o.Now = func() time.Time { return now } })
-		if f := fault(t, c.Send(t.Context(), message())); f.Pause != tt.want {
-			t.Errorf("status %d, Retry-After %q: pause = %v, want %v", tt.status, tt.header, f.Pause, tt.want)
-		}
-		_, err := c.Identity(t.Context(), number(t, testPhone))
-		if f := fault(t, err); f.Pause != tt.want {
-			t.Errorf("command, status %d, Retry-After %q: pause = %v, want %v", tt.status, tt.header, f.Pause, tt.want)
-		}
-	}
-}
-
-// TestExchangeInUse: an exchange that the transport may still write from, or
-// still report to, is not used again.
-func TestExchangeInUse(t *testing.T) {
-	c := newClient(t, "http://127.0.0.1:1")
-	x := c.exchange()
-	x.gotConn.Store(true)
-	x.wroteHeaders.Store(true)
-	c.release(x)
-	for range 10 {
-		if c.exchange() == x {
-			t.Fatal("the exchange is used again before it was written")
-		}
-	}
-}
-
-// TestBodiesAreNotMixed sends from many goroutines to a server that answers
-// before it reads, so that net/http may still be writing a body when Send is
-// back: an exchange used again too early would put two messages into one.
-func TestBodiesAreNotMixed(t *testing.T) {
-	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			write(c, taken)
-			b, err := io.ReadAll(req.Body)
-			if err != nil {
-				return // net/http may give up a connection that answers early
-			}
-			w.requests.Add(1)
-			text := string(b)
-			mark := text[len(`{"id":"`):][:1] // the message consists of one letter
-			if want := len(text) - len(strings.ReplaceAll(text, mark, "")); want < 40_000 {
-				t.Errorf("a message of %q has only %d of its letters", mark, want)
-			}
-		}
-	})
-	c := newClient(t, w.url)
-	var all sync.WaitGroup
-	for i := range 16 {
-		all.Go(func() {
-			mark := string(rune('A' + i))
-			m := pombo.Message{MessageID: pombo.MessageID(mark), To: "x@y", Params: body(pombo.Private(strings.Repeat(mark, 40_000)))}
-			for range 10 {
-				_ = c.Send(t.Context(), m)
-			}
-		})
-	}
-	all.Wait()
-	if w.requests.Load() == 0 {
-		t.Error("the server read no message at all")
 	}
 }

@@ -145,10 +145,10 @@ func sameJSON(t *testing.T, got, want []byte) {
 	t.Helper()
 	var g, w any
 	if err := json.Unmarshal(got, &g); err != nil {
-		t.Fatalf("request is no JSON: %v\n%s", err, got)
+		t.Fatalf("request is not JSON: %v\n%s", err, got)
 	}
 	if err := json.Unmarshal(want, &w); err != nil {
-		t.Fatalf("golden envelope is no JSON: %v", err)
+		t.Fatalf("golden envelope is not JSON: %v", err)
 	}
 	if m, ok := g.(map[string]any); ok && m["method"] != nil {
 		if id, _ := m["id"].(string); id == "" {
@@ -232,7 +232,7 @@ func TestRequestsAreGolden(t *testing.T) {
 				}
 				for _, h := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
 					if v := r.header.Get(h); v != "" {
-						t.Errorf("%s = %q: net/http would send the message again by itself", h, v)
+						t.Errorf("%s = %q: net/http would send the message again", h, v)
 					}
 				}
 			}

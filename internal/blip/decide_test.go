@@ -211,7 +211,7 @@ func TestReasons(t *testing.T) {
 		{"2000", "", want{pombo.ParameterCount, once, 0}},
 		{"2001 2002", "", want{pombo.TemplateMissing, once, 0}},
 		{"2003 2004 2005 2006 2007 2008 2009 2010 2011 2012", "", want{pombo.TemplateRefused, once, 0}},
-		// What nobody has listed.
+		// What is not listed.
 		{"19 88 99 102 199 300 999 3000 131099 139999 -7", "", want{pombo.Unexplained, once, 0}},
 		// A code inside the text of a LIME reason.
 		{"81 61 51", "Gateway error: (#131049) not delivered", want{pombo.MarketingCap, once, 0}},
@@ -220,7 +220,7 @@ func TestReasons(t *testing.T) {
 		{"81", "error 1013", want{pombo.NotOnWhatsApp, once, 0}},
 		{"0 99", "code=132000", want{pombo.ParameterCount, once, 0}},
 		{"81", "(#131099) something new", want{pombo.Unexplained, once, 0}},
-		// Numbers that are no codes.
+		// Numbers that are not codes.
 		{"81", "no answer since 2001-02-03 1013 times, 470 ms", want{pombo.ChannelError, ever, 0}},
 		{"81", "ticket 445566 is open", want{pombo.ChannelError, ever, 0}},
 		{"81", "id a131026 131026b 1310260 sent", want{pombo.ChannelError, ever, 0}},
@@ -252,7 +252,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestEveryListedCode holds the table to the lists of the documentation, as they
+// TestEveryListedCode compares the table with the lists of the documentation, as they
 // stand there.
 func TestEveryListedCode(t *testing.T) {
 	lists := map[list]string{
@@ -276,7 +276,7 @@ func TestEveryListedCode(t *testing.T) {
 	}
 }
 
-// TestTable checks what must hold of every line.
+// TestTable checks what is true of every line.
 func TestTable(t *testing.T) {
 	for c, d := range decisions {
 		if d.reason == pombo.NoReason || !d.reason.Valid() {
@@ -307,7 +307,7 @@ func TestMetrics(t *testing.T) {
 	_ = c.Send(t.Context(), message())
 	status = http.StatusTooManyRequests
 	_ = c.Send(t.Context(), message())
-	_ = c.Send(t.Context(), pombo.Message{}) // never leaves, so it is no request
+	_ = c.Send(t.Context(), pombo.Message{}) // never sent, so it is not a request
 	got := count(t, r)
 	for series, want := range map[string]float64{"send ok": 1, "send rate_limited": 1, "send refused": 0, "identity ok": 0} {
 		if got[series] != want {

@@ -58,7 +58,7 @@ func TestMessages(t *testing.T) {
 				t.Errorf("message\n got %s\nwant %s", got, tt.want)
 			}
 			if !json.Valid([]byte(got)) {
-				t.Error("message is no JSON")
+				t.Error("message is not JSON")
 			}
 		})
 	}
@@ -80,7 +80,7 @@ func TestDocumentName(t *testing.T) {
 	}
 }
 
-// FuzzString holds the encoder to encoding/json.
+// FuzzString compares the encoder with encoding/json.
 func FuzzString(f *testing.F) {
 	for _, s := range []string{"", "Maria", "\"\\\n\x00\x7f", "é\xff\xc3", "\u2028 \ufffd", `</a>&`} {
 		f.Add(s)
@@ -103,7 +103,7 @@ func FuzzString(f *testing.F) {
 			t.Errorf("%q reads back as %q, want %q", s, got, want)
 		}
 		if !utf8.Valid(text) {
-			t.Errorf("%q became %q, which is no UTF-8", s, text)
+			t.Errorf("%q became %q, which is not UTF-8", s, text)
 		}
 	})
 }

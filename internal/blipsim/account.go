@@ -10,7 +10,7 @@ import (
 
 const whatsApp = "wa.gw.msging.net"
 
-// canonical returns the number that WhatsApp knows a phone by: Brazilian mobile
+// canonical returns the number under which WhatsApp knows a phone: Brazilian mobile
 // numbers outside the areas 11 to 19, 21, 22, 24, 27 and 28 lose their ninth
 // digit. Phone is E.164 without the plus sign.
 func canonical(phone string) string {
@@ -25,12 +25,12 @@ func canonical(phone string) string {
 	}
 }
 
-// identityOf returns what Blip calls a number.
+// identityOf returns Blip's name for a number.
 func (s *Server) identityOf(n uint64) string {
 	if n == 0 {
-		return "postmaster@" + whatsApp // no number: the message went nowhere
+		return "postmaster@" + whatsApp // no number: the message had no recipient
 	}
-	if !s.opt.Faults.IdentitiesAsGUID {
+	if !s.opts.Faults.IdentitiesAsGUID {
 		return strconv.FormatUint(n, 10) + "@" + whatsApp
 	}
 	var u uuid.UUID
@@ -39,8 +39,8 @@ func (s *Server) identityOf(n uint64) string {
 	return u.String() + "@" + whatsApp
 }
 
-// recipient reads an identity. The digits are those of the number; ok is false
-// when it is nobody on WhatsApp.
+// recipient parses an identity. The digits are those of the number; ok is false when it
+// is not one of WhatsApp.
 func (s *Server) recipient(to string) (n uint64, digits string, ok bool) {
 	local, domain, _ := strings.Cut(to, "@")
 	domain, _, _ = strings.Cut(domain, "/")
@@ -65,7 +65,7 @@ func (s *Server) recipient(to string) (n uint64, digits string, ok bool) {
 	return n, local, true
 }
 
-// digitsOnly also says that a number of E.164 fits: 1 to 18 digits.
+// digitsOnly reports whether s consists of 1 to 18 digits, which fit into a uint64.
 func digitsOnly(s string) bool {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -75,7 +75,7 @@ func digitsOnly(s string) bool {
 	return s != "" && len(s) <= 18
 }
 
-// getAccount answers the question for the identity of a phone.
+// getAccount answers a look-up of the identity of a phone.
 func (s *Server) getAccount(sc *scratch, c *command, phone string) {
 	s.counters.accounts.Add(1)
 	digits, plus := strings.CutPrefix(phone, "+")
@@ -85,12 +85,12 @@ func (s *Server) getAccount(sc *scratch, c *command, phone string) {
 		c.fail(64, "The account is missing")
 		return
 	case !plus:
-		// Blip believes anything without the plus sign and says it back.
+		// Without the plus sign Blip accepts anything and echoes it.
 		identity = phone + "@" + whatsApp
 	case !digitsOnly(digits):
 		c.fail(64, "The account is not a valid phone number")
 		return
-	case s.opt.Faults.LegacyAccounts && s.scripts.of(digits).NoAccount:
+	case s.opts.Faults.LegacyAccounts && s.scripts.of(digits).NoAccount:
 		c.fail(67, "The resource was not found")
 		return
 	default:

@@ -92,7 +92,7 @@ func BenchmarkLoopback(b *testing.B) {
 	}
 }
 
-// TestMemoryPerMessage holds the promise that a message costs little for good.
+// TestMemoryPerMessage checks that a message costs little permanently.
 func TestMemoryPerMessage(t *testing.T) {
 	const n = 200_000
 	s, _ := newServer(t, Options{KeepMessages: 100})

@@ -1,24 +1,22 @@
-// Package blipsim is a pretend Blip: it answers POST /messages, /commands and
-// /notifications as Blip's documentation says Blip does, keeps what it took, and
-// lets a test, a bench or the demo ask afterwards what arrived and how often.
+// Package blipsim is a simulator of Blip: it answers POST /messages, /commands and
+// /notifications as Blip's documentation describes, keeps what it accepted, and lets a
+// test, a benchmark or the demo ask afterwards what arrived and how often.
 //
-// It is built to be unkind in the ways in which Blip and WhatsApp are. A message
-// that it takes is answered with 202 and no body, whatever becomes of it; whether
-// the person has WhatsApp, whether the values fit the template, shows only later,
-// as a receipt. The same id twice is two deliveries: Blip has no memory for ids.
-// A command is answered with 200 even when it failed. And [Faults] and scripts
-// add the rest: answers cut after the message was taken, connections that hang,
-// 429 for two minutes, receipts doubled, disordered or never sent.
+// It is as unkind as Blip and WhatsApp are. It answers an accepted message with 202 and
+// no body, whatever becomes of it; whether the person is on WhatsApp and whether the
+// values fit the template shows only later, as a receipt. The same id twice is two
+// deliveries: Blip does not remember ids. It answers a command with 200 even when it
+// failed. [Faults] and scripts add the rest: answers cut after the message was accepted,
+// connections that hang, 429 for two minutes, receipts doubled, disordered or never sent.
 //
 // It shares no code with the client (package blip), so that one misreading of the
-// documentation cannot hide in both; the envelopes in testdata/blip hold the two
-// together.
+// documentation cannot hide in both; both are tested against the envelopes in
+// testdata/blip.
 //
-// Receipts are not events that wait in timers. What becomes of a message is fixed
-// by its id, its recipient, the seed and the time at which it was taken, so a
-// receipt is computed when somebody asks. A message therefore costs the simulator
-// one entry of 32 bytes in a map, and it can take millions; only a webhook needs a
-// clock of its own (see [Options.Webhook]).
+// Receipts are not events in timers. The id of a message, its recipient, the seed and
+// the time of its acceptance determine what becomes of it, so a receipt is computed on
+// demand. A message therefore costs the simulator one entry of 32 bytes in a map, and it
+// can accept millions; only a webhook needs a clock (see [Options.Webhook]).
 package blipsim
 
 import (
@@ -32,19 +30,19 @@ import (
 	"time"
 )
 
-// Options says what kind of Blip to pretend. The zero value is a good one: any
-// key, no limit of rate, no faults, receipts at Blip's usual pace.
+// Options configures the simulator. The zero value is sensible: any key, no rate limit,
+// no faults, receipts as soon as Blip usually sends them.
 type Options struct {
 	// Key is the one token that is accepted, with or without the leading
 	// "Key "; "" accepts every "Key …".
 	Key string
 	// Latency is how long every answer takes.
 	Latency time.Duration
-	// Now is the clock; nil = time.Now. Latency and the webhook wait in real
-	// time whatever it says.
+	// Now is the clock; nil = time.Now. Latency and the webhook wait in real time
+	// regardless.
 	Now func() time.Time
-	// Seed makes chance repeatable: who reads, which requests a fault hits, the
-	// order of keys in an answer.
+	// Seed makes chance repeatable: which messages are read, which requests a fault
+	// hits, the order of keys in an answer.
 	Seed uint64
 
 	// MessagesPerSecond, CommandsPerSecond and NotificationsPerSecond are the
@@ -53,15 +51,15 @@ type Options struct {
 	MessagesPerSecond      int
 	CommandsPerSecond      int
 	NotificationsPerSecond int
-	// RatePenalty is how long a key that passed a limit gets 429 for everything;
+	// RatePenalty is how long a key that exceeded a limit gets 429 for everything;
 	// 0 = two minutes.
 	RatePenalty time.Duration
 	// RetryAfter adds a Retry-After header to each 429. Blip documents none.
 	RetryAfter bool
 
 	// AcceptedAfter, DispatchedAfter, ReceivedAfter, ConsumedAfter and
-	// FailedAfter say when each receipt comes, counted from the moment the
-	// message was taken. 0 = 20 ms, 200 ms, 1 s, 3 s and 1 s; negative = at once.
+	// FailedAfter say when each receipt comes, counted from the acceptance of the
+	// message. 0 = 20 ms, 200 ms, 1 s, 3 s and 1 s; negative = at once.
 	AcceptedAfter   time.Duration
 	DispatchedAfter time.Duration
 	ReceivedAfter   time.Duration
@@ -71,34 +69,34 @@ type Options struct {
 	// 0 = 0.4, negative = none.
 	ReadRate float64
 
-	// Webhook is the address to which each receipt is POSTed when its time has
-	// come; "" = receipts can only be asked for.
+	// Webhook is the address to which each receipt is POSTed when it is due; "" = receipts
+	// can only be asked for.
 	Webhook string
-	// WebhookHeader is one header more for those POSTs, "Name: value"; "" = none.
+	// WebhookHeader is an additional header for those POSTs, "Name: value"; "" = none.
 	WebhookHeader string
-	// WebhookRetries is how often a POST that did not get a 2xx is tried again,
-	// a second later each time; 0 = never, as nothing is published about Blip's.
+	// WebhookRetries is how often a POST that did not get a 2xx is retried, a second
+	// later each time; 0 = never, as nothing is published about Blip's retries.
 	WebhookRetries int
-	// WebhookClient makes those POSTs; nil = one with a limit of ten seconds.
+	// WebhookClient sends those POSTs; nil = one with a timeout of ten seconds.
 	WebhookClient *http.Client
 
 	// Templates are those that the account has; nil = DefaultTemplates().
 	Templates []Template
-	// Scripts says how numbers behave that end in given digits; nil = all
-	// numbers are well. See DefaultScripts.
+	// Scripts says how numbers that end in given digits behave; nil = all numbers work.
+	// See DefaultScripts.
 	Scripts map[string]Behaviour
-	// Faults are the things that go wrong.
+	// Faults are what goes wrong.
 	Faults Faults
 
 	// KeepMessages is how many of the newest messages are kept with their
-	// content for Taken and the page; 0 = 100,000, negative = none. Counts,
-	// deliveries and receipts cover all messages, whatever it says.
+	// content for Taken and the page; 0 = 100,000, negative = none. Counts, deliveries
+	// and receipts cover all messages regardless.
 	KeepMessages int
 }
 
-// Server is a pretend Blip. It is an http.Handler and safe for concurrent use.
+// Server is a simulated Blip. It is an http.Handler and safe for concurrent use.
 type Server struct {
-	opt       Options
+	opts      Options
 	delays    delays
 	templates map[templateKey]*form
 	scripts   scripts
@@ -122,49 +120,49 @@ type Server struct {
 	close sync.Once
 }
 
-// New returns a pretend Blip. The caller closes it.
-func New(o Options) *Server {
-	if o.Now == nil {
-		o.Now = time.Now
+// New returns a simulated Blip. The caller closes it.
+func New(opts Options) *Server {
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
-	if o.RatePenalty == 0 {
-		o.RatePenalty = 2 * time.Minute
+	if opts.RatePenalty == 0 {
+		opts.RatePenalty = 2 * time.Minute
 	}
-	if o.ReadRate == 0 {
-		o.ReadRate = 0.4
+	if opts.ReadRate == 0 {
+		opts.ReadRate = 0.4
 	}
-	if o.KeepMessages == 0 {
-		o.KeepMessages = 100_000
+	if opts.KeepMessages == 0 {
+		opts.KeepMessages = 100_000
 	}
-	if o.Templates == nil {
-		o.Templates = DefaultTemplates()
+	if opts.Templates == nil {
+		opts.Templates = DefaultTemplates()
 	}
-	o.Key = strings.TrimSpace(o.Key)
-	if token, ok := cutKey(o.Key); ok {
-		o.Key = token
+	opts.Key = strings.TrimSpace(opts.Key)
+	if token, ok := cutKey(opts.Key); ok {
+		opts.Key = token
 	}
 
 	s := &Server{
-		opt:       o,
-		delays:    newDelays(o),
-		templates: indexTemplates(o.Templates),
-		odds:      o.Faults.odds(),
-		ids:       newIdentityCipher(o.Seed),
+		opts:      opts,
+		delays:    newDelays(opts),
+		templates: indexTemplates(opts.Templates),
+		odds:      opts.Faults.odds(),
+		ids:       newIdentityCipher(opts.Seed),
 		page:      newPage(),
 		done:      make(chan struct{}),
 	}
 	s.scratch.New = func() any { return new(scratch) }
-	s.scripts = compile(o.Scripts, &s.outcomes)
-	s.recent.limit = max(o.KeepMessages, 0)
+	s.scripts = compile(opts.Scripts, &s.outcomes)
+	s.recent.limit = max(opts.KeepMessages, 0)
 	s.clear()
-	if o.Webhook != "" {
-		s.webhook = startWebhook(o, &s.counters)
+	if opts.Webhook != "" {
+		s.webhook = startWebhook(opts, &s.counters)
 	}
 	return s
 }
 
-// Close lets hanging requests go, stops the webhook and waits for its POSTs.
-// Receipts not yet posted are dropped. Close may be called twice.
+// Close releases hanging requests, stops the webhook and waits for its POSTs. It drops
+// receipts that are not posted yet. Close may be called twice.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		close(s.done)
@@ -174,8 +172,8 @@ func (s *Server) Close() {
 	})
 }
 
-// Reset forgets what was taken and counted; options, faults and lock-outs of
-// keys stay. A request under way may still be counted.
+// Reset forgets what was accepted and counted; options, faults and lock-outs of keys
+// stay. A request in flight may still be counted.
 func (s *Server) Reset() {
 	if s.webhook != nil {
 		s.webhook.drop()
@@ -194,7 +192,7 @@ func (s *Server) clear() {
 	s.counters.clear()
 }
 
-// ServeHTTP routes by hand: a ServeMux would be the dearest step of a message.
+// ServeHTTP routes by hand: a ServeMux would be the most expensive step of a message.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/messages":
@@ -218,8 +216,8 @@ const (
 	pathCount
 )
 
-// post is the road of every request to Blip's paths: who asks, how fast, whether
-// something goes wrong, and only then the envelope.
+// post handles every request to Blip's paths: first the key, the rate limit and the
+// fault, then the envelope.
 func (s *Server) post(w http.ResponseWriter, r *http.Request, p path) {
 	s.counters.requests[p].Add(1)
 	if r.Method != http.MethodPost {
@@ -227,16 +225,16 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, p path) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	b := s.bots.of(r.Header.Get("Authorization"), s.opt.Key)
+	b := s.bots.of(r.Header.Get("Authorization"), s.opts.Key)
 	if b == nil || s.keyIsOff() {
 		s.counters.unauthorized.Add(1)
-		s.wait(r, s.opt.Latency)
+		s.wait(r, s.opts.Latency)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	now := s.opt.Now()
-	if left := b.admit(p, now, &s.opt); left > 0 {
-		s.wait(r, s.opt.Latency)
+	now := s.opts.Now()
+	if left := b.admit(p, now, &s.opts); left > 0 {
+		s.wait(r, s.opts.Latency)
 		s.throttle(w, left)
 		return
 	}
@@ -247,7 +245,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, p path) {
 	sc := s.scratch.Get().(*scratch)
 	defer s.scratch.Put(sc)
 	if err := sc.read(r.Body); err != nil {
-		s.wait(r, s.opt.Latency)
+		s.wait(r, s.opts.Latency)
 		s.refuse(w, sc, http.StatusRequestEntityTooLarge, "The envelope is too large or was cut")
 		return
 	}
@@ -262,12 +260,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, p path) {
 }
 
 func (s *Server) keyIsOff() bool {
-	n := int64(s.opt.Faults.UnauthorizedAfter)
+	n := int64(s.opts.Faults.UnauthorizedAfter)
 	return n > 0 && s.counters.messages.Load() >= n
 }
 
-// postNotification takes the receipts that a bot owes for what people write to
-// it. Nothing comes of them here.
+// postNotification accepts the receipts that a bot owes for inbound messages, and
+// ignores them.
 func (s *Server) postNotification(w http.ResponseWriter, r *http.Request, sc *scratch) {
 	var n struct {
 		To    string `json:"to"`
@@ -282,19 +280,19 @@ func (s *Server) postNotification(w http.ResponseWriter, r *http.Request, sc *sc
 	case n.To == "" && n.From == "":
 		s.refuse(w, sc, http.StatusBadRequest, "The envelope has no 'to'")
 	default:
-		s.wait(r, s.opt.Latency)
+		s.wait(r, s.opts.Latency)
 		w.WriteHeader(http.StatusAccepted)
 	}
 }
 
-// validationError is LIME's reason for every envelope that is not as it should be.
+// validationError is LIME's reason for an invalid envelope.
 const validationError = 21
 
-// refuse answers with the LIME reason at the top level, or with no body where
-// the faults say so.
+// refuse answers with the LIME reason at the top level, or without a body if the faults
+// say so.
 func (s *Server) refuse(w http.ResponseWriter, sc *scratch, status int, description string) {
 	s.counters.refused.Add(1)
-	if s.opt.Faults.EmptyBody400 {
+	if s.opts.Faults.EmptyBody400 {
 		w.WriteHeader(status)
 		return
 	}
@@ -308,7 +306,8 @@ func (s *Server) appendReason(dst []byte, code int, description string) []byte {
 	return appendObject(dst, s.roll(), number("code", int64(code)), text("description", description))
 }
 
-// wait waits in real time. It ends early when the client or the server goes.
+// wait waits in real time. It ends early when the client disconnects or the server
+// closes.
 func (s *Server) wait(r *http.Request, d time.Duration) {
 	if d <= 0 {
 		return
@@ -322,10 +321,10 @@ func (s *Server) wait(r *http.Request, d time.Duration) {
 	}
 }
 
-// bots are the keys that have been seen. With one accepted key there is one.
+// bots are the bots of all keys seen. With one accepted key there is one.
 type bots struct{ byToken sync.Map }
 
-// bot is the one that a key belongs to.
+// bot is the owner of a key.
 type bot struct {
 	token string
 	node  string // mybot@msging.net
@@ -335,8 +334,8 @@ type bot struct {
 	locked  time.Time // 429 until then
 }
 
-// of returns the bot of an Authorization header, nil when it is not accepted.
-// The plain comparison is on purpose: nothing here is worth guessing.
+// of returns the bot of an Authorization header, nil when it is not accepted. The
+// comparison need not take constant time: there is nothing here to protect.
 func (bs *bots) of(header, only string) *bot {
 	token, ok := cutKey(header)
 	if !ok || only != "" && token != only {
@@ -357,8 +356,8 @@ func cutKey(header string) (token string, ok bool) {
 	return token, token != ""
 }
 
-// botNode reads the bot's name out of its token (base64 of identifier, colon,
-// secret), as Blip fills in "from". A token of another form is mybot's.
+// botNode derives the bot's node, which Blip fills in as "from", from its token (base64
+// of identifier, colon, secret). A token of another form belongs to mybot.
 func botNode(token string) string {
 	name := "mybot"
 	if b, err := base64.StdEncoding.DecodeString(token); err == nil {

@@ -7,9 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Chance has no state of its own but the number of the draw: everything is a
-// hash of the seed and of what is being decided, so that a run can be repeated
-// and a receipt can be computed again.
+// Chance has no state but the number of the draw: everything is a hash of the seed and
+// of what is being decided, so that a run can be repeated and a receipt computed again.
 
 // mix is the finalizer of splitmix64 (Steele, Lea and Flood, 2014).
 func mix(x uint64) uint64 {
@@ -19,14 +18,14 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// roll is the next draw of the server.
+// roll returns the next draw of the server.
 func (s *Server) roll() uint64 {
-	return mix(s.opt.Seed ^ mix(s.counters.rolls.Add(1)))
+	return mix(s.opts.Seed ^ mix(s.counters.rolls.Add(1)))
 }
 
-// fate is the draw that belongs to one delivery of a message for one purpose.
+// fate returns the draw of one delivery of a message for one purpose.
 func (s *Server) fate(id string, delivery int, purpose string) uint64 {
-	return mix(s.opt.Seed ^ mix(hash(id)^uint64(delivery)) ^ hash(purpose))
+	return mix(s.opts.Seed ^ mix(hash(id)^uint64(delivery)) ^ hash(purpose))
 }
 
 // hash is FNV-1a of 64 bits.

@@ -32,7 +32,7 @@ func clientFolder(t *testing.T) string {
 	return folder
 }
 
-// A client that nobody here wrote works with the simulator, so that the simulator is
+// A client written elsewhere works with the simulator, so that the simulator is
 // not shaped after our own.
 func TestForeignClient(t *testing.T) {
 	client := clientFolder(t)

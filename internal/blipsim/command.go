@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// command is a command and, once it was carried out, its result.
+// command is a command and, once executed, its result.
 type command struct {
 	ID       string          `json:"id"`
 	To       string          `json:"to"`
@@ -28,12 +28,12 @@ func (c *command) fail(code int, description string) { c.code, c.description = c
 
 func (c *command) succeed(kind string, resource []byte) { c.resultType, c.result = kind, resource }
 
-// postCommand answers every command that can be read with 200, also those that
-// fail: the answer says so inside.
+// postCommand answers every command that it can parse with 200, even one that fails: the
+// answer's status says so.
 func (s *Server) postCommand(w http.ResponseWriter, r *http.Request, sc *scratch, b *bot, f fault) {
 	var c command
 	if err := sc.decode(&c); err != nil {
-		s.wait(r, s.opt.Latency)
+		s.wait(r, s.opts.Latency)
 		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid JSON")
 		return
 	}
@@ -52,8 +52,8 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request, sc *scratch
 	_, _ = w.Write(sc.out)
 }
 
-// target reads where a command goes: "lime://host/path" says it whole, a relative
-// path goes to the host of "to".
+// target returns the target of a command: that of a URI "lime://host/path", else the
+// path at the host of "to".
 func (c *command) target() (host, path, query string) {
 	if rest, ok := strings.CutPrefix(c.URI, "lime://"); ok {
 		host, path, _ = strings.Cut(rest, "/")
@@ -72,8 +72,8 @@ func (c *command) target() (host, path, query string) {
 	return host, path, query
 }
 
-// carryOut finds what the path names. Each resource has its methods; a resource
-// that nobody knows is 62, a method that it does not have 63.
+// carryOut executes a command on the resource that the path names. An unknown resource
+// fails with 62, a method that the resource does not have with 63.
 func (s *Server) carryOut(sc *scratch, c *command, b *bot, host, path, query string) {
 	name, rest, _ := strings.Cut(path, "/")
 	if strings.Contains(rest, "%") {
@@ -146,7 +146,7 @@ func (s *Server) carryOutWhatsApp(sc *scratch, c *command, name, rest, query str
 	}
 }
 
-// needs reports whether the command has the method, and fails it if not.
+// needs reports whether the command has the method, and fails the command if not.
 func (c *command) needs(method string) bool {
 	if c.Method == method {
 		return true
@@ -155,8 +155,8 @@ func (c *command) needs(method string) bool {
 	return false
 }
 
-// getTemplates lists the templates. The two lists differ in their container: the
-// plain one is Meta's, the enriched one a collection of LIME.
+// getTemplates lists the templates. The two lists differ in their container: the plain
+// one is Meta's, the enriched one a LIME collection.
 func (s *Server) getTemplates(sc *scratch, c *command, enriched bool, query string) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -178,7 +178,7 @@ func templateID(i int) string { return strconv.Itoa(1_000_000_000_000_001 + i) }
 // maxTake is the longest page of a collection.
 const maxTake = 100
 
-// getNotifications answers the question what became of a message.
+// getNotifications answers with the receipts of a message.
 func (s *Server) getNotifications(sc *scratch, c *command, b *bot, query string) {
 	s.counters.notificationGets.Add(1)
 	values, err := url.ParseQuery(query)
@@ -201,7 +201,7 @@ func (s *Server) getNotifications(sc *scratch, c *command, b *bot, query string)
 		return
 	}
 	all := s.disturb(s.Receipts(id))
-	if len(all) == 0 && s.opt.Faults.NotificationsNotFound {
+	if len(all) == 0 && s.opts.Faults.NotificationsNotFound {
 		c.fail(67, "The requested resource was not found")
 		return
 	}
@@ -220,8 +220,8 @@ func (s *Server) getNotifications(sc *scratch, c *command, b *bot, query string)
 	c.succeed("application/vnd.lime.collection+json", sc.part)
 }
 
-// appendAnswer writes the answer to a command, with the instances of nodes, the
-// metadata and the disorder of keys that Blip's answers have.
+// appendAnswer appends the answer to a command, with the instances of nodes, the metadata
+// and the random order of keys that Blip's answers have.
 func (s *Server) appendAnswer(sc *scratch, c *command, b *bot, host string) {
 	roll := s.roll()
 	from, to, uri := "postmaster@"+host, b.node, c.URI
@@ -251,8 +251,8 @@ func (s *Server) appendAnswer(sc *scratch, c *command, b *bot, host string) {
 	sc.out = appendObject(sc.out[:0], mix(roll), fields...)
 }
 
-// maxStored bounds what bots may leave with the simulator; what comes after is
-// taken and forgotten.
+// maxStored bounds how many resources the simulator stores for bots; it accepts and
+// forgets further ones.
 const maxStored = 10_000
 
 // stored are the contexts, contacts and buckets of the bots, by path.
@@ -266,7 +266,7 @@ type resource struct {
 	body []byte
 }
 
-// contact returns whom the resource of a command is about; "" when it does not say.
+// contact returns the identity in the resource of a command; "" when it has none.
 func (c *command) contact() string {
 	var contact struct {
 		Identity string `json:"identity"`
@@ -277,9 +277,8 @@ func (c *command) contact() string {
 	return contact.Identity
 }
 
-// merge puts the members of one JSON object over those of another, and so on for
-// the objects in them, as many levels deep as it is told. Anything else takes the
-// other's place.
+// merge merges the members of one JSON object into another, and those of the objects in
+// them, so many levels deep. Anything else replaces the other value.
 func merge(into, from json.RawMessage, levels int) json.RawMessage {
 	var a, b map[string]json.RawMessage
 	if levels == 0 || json.Unmarshal(into, &a) != nil || json.Unmarshal(from, &b) != nil || a == nil || b == nil {
@@ -305,7 +304,7 @@ func (st *stored) clear() {
 }
 
 func (st *stored) carryOut(c *command, owner, rest string) {
-	// Case does not matter: Master-State and master-state are both in use.
+	// Case is ignored: Master-State and master-state are both in use.
 	key := owner + "/" + strings.ToLower(rest)
 	st.mu.Lock()
 	defer st.mu.Unlock()

@@ -71,7 +71,7 @@ func TestIdentitiesAsGUID(t *testing.T) {
 		t.Errorf("events = %s, want %s: the number behind the GUID ends in 0001", got, want)
 	}
 	if got, want := events(s, "2"), "accepted, failed 42"; got != want {
-		t.Errorf("events of a GUID that nobody has = %s, want %s", got, want)
+		t.Errorf("events of a GUID that is unknown = %s, want %s", got, want)
 	}
 	if got := s.Receipts("1")[0].Recipient; got != account.Identity {
 		t.Errorf("recipient = %q, want %q", got, account.Identity)
@@ -155,7 +155,7 @@ func TestContacts(t *testing.T) {
 		}
 	}
 	if a := ask(t, s, get("get", "/contacts/"+maria)); a.Reason == nil || a.Reason.Code != 67 {
-		t.Errorf("get of nobody: %+v, want 67", a)
+		t.Errorf("get of an unknown contact: %+v, want 67", a)
 	}
 	ask(t, s, contact("merge", `{"identity":"`+maria+`","name":"Maria","extras":{"plano":"ouro"}}`))
 	kept(`{"identity":"` + maria + `","name":"Maria","extras":{"plano":"ouro"}}`)

@@ -4,19 +4,19 @@ import "sync/atomic"
 
 // Counts says what happened since New or Reset.
 type Counts struct {
-	Messages  int64 `json:"messages"`   // taken
+	Messages  int64 `json:"messages"`   // accepted
 	IDs       int64 `json:"ids"`        // different ids among them
 	Doubled   int64 `json:"doubled"`    // ids delivered more than once
-	WithoutID int64 `json:"without_id"` // taken, but no receipt will ever tell of them
+	WithoutID int64 `json:"without_id"` // accepted, but there will never be receipts for them
 
-	MessagePosts      int64 `json:"message_posts"` // requests, whatever became of them
+	MessagePosts      int64 `json:"message_posts"` // requests, accepted or not
 	CommandPosts      int64 `json:"command_posts"`
 	NotificationPosts int64 `json:"notification_posts"`
 
 	Accounts         int64 `json:"accounts"` // look-ups of identities
 	TemplateLists    int64 `json:"template_lists"`
-	NotificationGets int64 `json:"notification_gets"` // questions for the receipts of an id
-	Stores           int64 `json:"stores"`            // contexts, contacts and the like
+	NotificationGets int64 `json:"notification_gets"` // requests for the receipts of an id
+	Stores           int64 `json:"stores"`            // commands for contexts, contacts and buckets
 	OtherCommands    int64 `json:"other_commands"`
 	FailedCommands   int64 `json:"failed_commands"` // of all of these, answered with status failure
 
@@ -28,7 +28,7 @@ type Counts struct {
 	Hung         int64 `json:"hung"`         // left without an answer
 
 	Webhooks       int64 `json:"webhooks"`        // receipts posted and answered with a 2xx
-	WebhooksFailed int64 `json:"webhooks_failed"` // receipts given up
+	WebhooksFailed int64 `json:"webhooks_failed"` // receipts given up on
 }
 
 // counters are Counts while they are being counted.
@@ -41,7 +41,7 @@ type counters struct {
 	throttled, unauthorized, refused, errors, cut, hung, webhooksPosted, webhooksGivenUp atomic.Int64
 }
 
-// clear sets everything back but the number of the draw.
+// clear resets everything but the number of the draw.
 func (c *counters) clear() {
 	for i := range c.requests {
 		c.requests[i].Store(0)

@@ -9,26 +9,26 @@ import (
 // Fault is one way in which a request goes wrong.
 type Fault string
 
-// The faults of a request. Those that Taken of a script or TakenAnyway speaks of
-// are the ambiguous ones: the client cannot know whether the message was taken.
+// The faults of a request. In the ambiguous ones the client cannot know whether the
+// message was accepted; Taken of a script or TakenAnyway decides.
 const (
 	NoFault        Fault = ""
-	CutBeforeRead  Fault = "cut-before-read"  // the connection is closed, the message was not taken
-	CutAfterAccept Fault = "cut-after-accept" // the message is taken, the connection closed without an answer
-	Hang           Fault = "hang"             // no answer until the client goes; ambiguous
+	CutBeforeRead  Fault = "cut-before-read"  // the connection is closed, the message is not accepted
+	CutAfterAccept Fault = "cut-after-accept" // the message is accepted, the connection closed without an answer
+	Hang           Fault = "hang"             // no answer until the client disconnects; ambiguous
 	Error502       Fault = "502"              // ambiguous
-	Error503       Fault = "503"              // never taken
+	Error503       Fault = "503"              // never accepted
 	Error504       Fault = "504"              // ambiguous
-	Throttle       Fault = "429"              // never taken
-	Refuse         Fault = "400"              // never taken
-	Slow           Fault = "slow"             // taken, answered late
+	Throttle       Fault = "429"              // never accepted
+	Refuse         Fault = "400"              // never accepted
+	Slow           Fault = "slow"             // accepted, answered late
 )
 
-// Event is what a receipt tells.
+// Event is what a receipt reports.
 type Event string
 
-// The events, in the order in which they usually come. Nothing is no event: it
-// is what StopAfter says for silence from the start.
+// The events, in their usual order. Nothing is not an event: as StopAfter it means that
+// no receipt comes at all.
 const (
 	Nothing    Event = "nothing"
 	Accepted   Event = "accepted"
@@ -38,35 +38,34 @@ const (
 	Failed     Event = "failed"
 )
 
-// Faults are the things that go wrong. The zero value is a Blip that is well.
-// A rate is a share between 0 and 1, and the rates of a request's faults add up:
-// a request meets one of them at most.
+// Faults are what goes wrong. The zero value is a Blip without faults. A rate is between
+// 0 and 1, and the rates of the faults add up: a request meets at most one of them.
 type Faults struct {
 	CutBeforeRead  float64 // rate: the connection is closed before the request is read
 	CutAfterAccept float64 // rate: processed, then the connection is closed without an answer
 	Hang           float64 // rate: no answer until the client gives up
 	Error502       float64 // rate: 502
-	Error503       float64 // rate: 503; what it answers is never taken
+	Error503       float64 // rate: 503; what it answers is never accepted
 	Error504       float64 // rate: 504
 	Throttle       float64 // rate: 429 once, without a lock-out
 	Slow           float64 // rate: processed, answered after SlowFor
 
-	// TakenAnyway is the share of the hung, the 502 and the 504 that were
-	// processed all the same.
+	// TakenAnyway is the share of hanging requests, 502 and 504 that are processed
+	// nevertheless.
 	TakenAnyway float64
 	// SlowFor is how long a slow answer takes; 0 = 3 s.
 	SlowFor time.Duration
 	// Error504After is how long a 504 takes; 0 = at once. Blip's comes after 60 s.
 	Error504After time.Duration
-	// Most ends the faults above after so many; 0 = they go on.
+	// Most ends the faults above after so many; 0 = they continue.
 	Most int
-	// Commands lets the faults above hit /commands too; SpareMessages keeps them
-	// from /messages.
+	// Commands makes the faults above hit /commands too; SpareMessages exempts
+	// /messages.
 	Commands      bool
 	SpareMessages bool
 
 	EmptyBody400      bool // a refusal has no body
-	UnauthorizedAfter int  // the key is disabled after so many taken messages; 0 = never
+	UnauthorizedAfter int  // the key is disabled after so many accepted messages; 0 = never
 	LegacyAccounts    bool // /accounts fails for numbers whose script says NoAccount, as before 2023
 	IdentitiesAsGUID  bool // identities are {guid}@wa.gw.msging.net
 	WrappedReasons    bool // WhatsApp's codes come as code 81 with the code in the description
@@ -97,10 +96,10 @@ func (f Faults) odds() (list []odds) {
 	return list
 }
 
-// fault is what befalls one request.
+// fault is the fault of one request.
 type fault struct {
 	kind  Fault
-	taken bool          // an ambiguous one was processed
+	taken bool          // an ambiguous request was processed
 	wait  time.Duration // before the answer
 }
 
@@ -116,9 +115,9 @@ func (f fault) processed() bool {
 	}
 }
 
-// draw decides what befalls the next request.
+// draw decides the fault of the next request.
 func (s *Server) draw(p path) fault {
-	f := &s.opt.Faults
+	f := &s.opts.Faults
 	if len(s.odds) == 0 || p == notifications || p == commands && !f.Commands || p == messages && f.SpareMessages {
 		return fault{}
 	}
@@ -145,10 +144,10 @@ func (s *Server) draw(p path) fault {
 	return fault{}
 }
 
-// answer plays the fault out, after the envelope took effect or did not. It
-// reports whether that was all; else the caller answers as if nothing happened.
+// answer applies the fault to the answer, after the envelope was processed or not. It
+// reports whether it has answered; else the caller answers as usual.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, sc *scratch, f fault) (done bool) {
-	s.wait(r, s.opt.Latency+f.wait)
+	s.wait(r, s.opts.Latency+f.wait)
 	switch f.kind {
 	case NoFault, Slow:
 		return false
@@ -162,7 +161,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, sc *scratch, f f
 		}
 		panic(http.ErrAbortHandler)
 	case Throttle:
-		s.throttle(w, s.opt.RatePenalty)
+		s.throttle(w, s.opts.RatePenalty)
 	case Refuse:
 		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid")
 	default:
@@ -173,8 +172,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, sc *scratch, f f
 	return true
 }
 
-// abort closes the connection without an answer: to net/http this value of panic
-// is a request for just that, and it logs nothing.
+// abort closes the connection without an answer: net/http does that for this panic value,
+// and logs nothing.
 func (s *Server) abort() {
 	s.counters.cut.Add(1)
 	panic(http.ErrAbortHandler)

@@ -1,17 +1,16 @@
 package blipsim
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"strconv"
 )
 
-// maxBody bounds an envelope. Blip publishes no bound.
+// maxBody bounds an envelope. Blip publishes no limit.
 const maxBody = 1 << 20
 
-// scratch is the memory of one request; it is used again for the next one.
+// scratch is the memory of one request; the next one reuses it.
 type scratch struct {
 	body []byte
 	out  []byte // the answer
@@ -24,7 +23,7 @@ var errTooLarge = errors.New("envelope larger than 1 MiB")
 // read reads the whole body.
 func (sc *scratch) read(r io.Reader) error {
 	if cap(sc.body) > 1<<16 {
-		sc.body = nil // one giant must not stay in the pool for ever
+		sc.body = nil // one huge body must not stay in the pool for ever
 	}
 	b := sc.body[:0]
 	for {
@@ -68,8 +67,8 @@ func text(name, value string) field         { return field{name: name, text: val
 func raw(name string, json []byte) field    { return field{name: name, raw: json, kind: rawField} }
 func number(name string, value int64) field { return field{name: name, num: value, kind: numberField} }
 
-// appendObject writes the fields in an order that the roll decides: Blip's key
-// order is not stable, and a client that leans on it should learn so here.
+// appendObject appends the fields in an order that the roll decides: Blip's order of keys
+// is not stable, and a client that relies on it should fail here.
 func appendObject(dst []byte, roll uint64, fields ...field) []byte {
 	for i := len(fields) - 1; i > 0; i-- {
 		roll = mix(roll)
@@ -96,22 +95,16 @@ func appendObject(dst []byte, roll uint64, fields ...field) []byte {
 	return append(dst, '}')
 }
 
-// appendQuoted writes a JSON string. Nearly all of ours are plain ASCII.
+// appendQuoted appends a JSON string. Nearly all are plain ASCII; the others are left to
+// encoding/json.
 func appendQuoted(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
-			return appendEscaped(dst, s)
+			quoted, _ := json.Marshal(s) // a string always encodes
+			return append(dst, quoted...)
 		}
 	}
 	dst = append(dst, '"')
 	dst = append(dst, s...)
 	return append(dst, '"')
-}
-
-func appendEscaped(dst []byte, s string) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string always encodes
-	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }

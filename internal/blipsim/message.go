@@ -9,30 +9,29 @@ import (
 	"time"
 )
 
-// Message is a message that was taken.
+// Message is an accepted message.
 type Message struct {
 	ID        string    `json:"id"` // "" when it had none
 	To        string    `json:"to"`
 	Type      string    `json:"type"`
-	Template  string    `json:"template"` // the template's name; "" when it is no template
+	Template  string    `json:"template"` // the template's name; "" for other content
 	Language  string    `json:"language"`
 	Namespace string    `json:"namespace"`
 	Params    []Param   `json:"params"`
-	At        time.Time `json:"at"`       // taken
+	At        time.Time `json:"at"`       // of its acceptance
 	Delivery  int       `json:"delivery"` // 1 for the first of its id
 	Key       string    `json:"-"`        // the token it came with
 }
 
-// Param is one value and where in the template it goes: "header", "body",
-// "button0", "button0-payload" and so on; media have their kind in the place
-// ("header-image") and their link as value.
+// Param is a value and its slot in the template: "header", "body", "button0",
+// "button0-payload" and so on; media have their kind in the slot ("header-image") and
+// their link as value.
 type Param struct {
-	Place string `json:"place"`
+	Slot  string `json:"slot"`
 	Value string `json:"value"`
 }
 
-// Taken returns the messages that were taken, in order: all of them, as long as
-// they are no more than KeepMessages.
+// Taken returns the accepted messages in order: the newest KeepMessages of them.
 func (s *Server) Taken() []Message { return s.newest(-1) }
 
 func (s *Server) newest(n int) []Message {
@@ -52,7 +51,7 @@ func (t taken) message() Message {
 	return m
 }
 
-// envelope is as much of a message as the simulator looks at.
+// envelope is the part of a message that the simulator reads.
 type envelope struct {
 	ID      string   `json:"id"`
 	To      string   `json:"to"`
@@ -100,7 +99,7 @@ type index int
 func (i *index) UnmarshalJSON(b []byte) error {
 	n, err := strconv.Atoi(strings.Trim(string(b), `"`))
 	if err != nil {
-		n = -1 // no such button: the check of the template says so
+		n = -1 // no such button: the check of the template reports it
 	}
 	*i = index(n)
 	return nil
@@ -129,19 +128,19 @@ func (e *envelope) template() *wireTemplate {
 func (t *wireTemplate) params() []Param {
 	var out []Param
 	for _, c := range t.Components {
-		place := c.Type
+		slot := c.Type
 		if c.Type == "button" {
-			place += strconv.Itoa(int(c.Index))
+			slot += strconv.Itoa(int(c.Index))
 		}
 		for _, p := range c.Parameters {
 			kind, m := p.media()
 			switch {
 			case m != nil:
-				out = append(out, Param{place + "-" + kind, m.Link})
+				out = append(out, Param{slot + "-" + kind, m.Link})
 			case p.Type == "payload":
-				out = append(out, Param{place + "-payload", p.Payload})
+				out = append(out, Param{slot + "-payload", p.Payload})
 			default:
-				out = append(out, Param{place, p.Text})
+				out = append(out, Param{slot, p.Text})
 			}
 		}
 	}
@@ -151,7 +150,7 @@ func (t *wireTemplate) params() []Param {
 func (s *Server) postMessage(w http.ResponseWriter, r *http.Request, sc *scratch, b *bot, f fault, now time.Time) {
 	var e envelope
 	if problem := decodeMessage(sc, &e); problem != "" {
-		s.wait(r, s.opt.Latency)
+		s.wait(r, s.opts.Latency)
 		s.refuse(w, sc, http.StatusBadRequest, problem)
 		return
 	}
@@ -168,9 +167,8 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request, sc *scratch
 	}
 }
 
-// decodeMessage returns what is wrong with the envelope, "" when nothing is.
-// Content of a form that is not a template's is not wrong: Blip hands it on, and
-// the channel refuses it later.
+// decodeMessage returns what is wrong with the envelope, "" when nothing is. Content that
+// is not a template is not wrong: Blip passes it on, and the channel refuses it later.
 func decodeMessage(sc *scratch, e *envelope) string {
 	var odd *json.UnmarshalTypeError
 	switch err := sc.decode(e); {
@@ -193,7 +191,7 @@ func decodeMessage(sc *scratch, e *envelope) string {
 	return ""
 }
 
-// outcome decides what will become of the message.
+// outcome decides what becomes of the message.
 func (s *Server) outcome(e *envelope, to uint64, onWhatsApp bool, sc script, now time.Time) uint16 {
 	if !onWhatsApp {
 		return s.outcomes.of(42)
@@ -207,7 +205,7 @@ func (s *Server) outcome(e *envelope, to uint64, onWhatsApp bool, sc script, now
 	return sc.outcome
 }
 
-// take makes the message one that Blip has.
+// take accepts the message.
 func (s *Server) take(e *envelope, b *bot, to uint64, outcome uint16, now time.Time) {
 	m := newMark(to, now, outcome)
 	delivery := 0

@@ -21,8 +21,8 @@ var pageHTML string
 //go:embed page.css
 var pageCSS []byte
 
-// page is the simulator's own page. What it shows comes from outside, so it is
-// escaped by html/template and, beyond that, the browser is told to run nothing.
+// page is the simulator's own page. What it shows comes from outside, so html/template
+// escapes it and the Content-Security-Policy forbids all scripts.
 type page struct{ template *template.Template }
 
 func newPage() *page {
@@ -32,9 +32,9 @@ func newPage() *page {
 // pageMessages is how many of the newest messages the page shows.
 const pageMessages = 100
 
-// serveOwn answers what is the simulator's and not Blip's, to whoever asks for this
-// machine by its address: no key is needed here, and a page of another site whose
-// name has been turned to this machine could read the messages otherwise.
+// serveOwn serves the simulator's own pages, to requests whose Host is this machine: they
+// need no key, and a page of another site whose name resolves to this machine could
+// otherwise read the messages.
 func (s *Server) serveOwn(w http.ResponseWriter, r *http.Request) {
 	if r.Host != "" && !loopback.Host(r.Host) { // every browser sends a Host
 		http.Error(w, "ask http://127.0.0.1 or http://localhost", http.StatusMisdirectedRequest)
@@ -75,7 +75,7 @@ func serveStyle(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(pageCSS)
 }
 
-// serveMessages gives what is kept, oldest first; ?last=N only the newest N.
+// serveMessages serves the kept messages, oldest first; ?last=N only the newest N.
 func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) {
 	n := -1
 	if last := r.URL.Query().Get("last"); last != "" {
@@ -90,8 +90,8 @@ func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveCounts(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Counts()) }
 
-// serveReset forgets everything. A page of another origin that a browser has
-// open must not be able to do that.
+// serveReset forgets everything. A page of another origin in a browser must not be able to
+// do that.
 func (s *Server) serveReset(w http.ResponseWriter, r *http.Request) {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
@@ -107,10 +107,10 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(v) // the client is gone
+	_ = enc.Encode(v) // fails only when the client is gone
 }
 
-// pageMessage is one line of the page's table.
+// pageMessage is a line of the page's table.
 type pageMessage struct {
 	Message
 	Text  string
@@ -120,7 +120,7 @@ type pageMessage struct {
 type namedValue struct{ Name, Value string }
 
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
-	now := s.opt.Now()
+	now := s.opts.Now()
 	var lines []pageMessage
 	for _, t := range slices.Backward(s.recent.newest(pageMessages)) {
 		line := pageMessage{Message: t.message(), State: s.state(t, now)}
@@ -135,10 +135,10 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 		Faults   []namedValue
 		Messages []pageMessage
 		Now      time.Time
-	}{fieldsOf(s.Counts(), false), fieldsOf(s.opt.Faults, true), lines, now.UTC()})
+	}{fieldsOf(s.Counts(), false), fieldsOf(s.opts.Faults, true), lines, now.UTC()})
 }
 
-// state is the newest thing that is known of a message by now.
+// state returns the last receipt of a message so far, in words.
 func (s *Server) state(t taken, now time.Time) string {
 	if t.msg.ID == "" {
 		return "taken, without an id"
@@ -156,8 +156,8 @@ func (s *Server) state(t taken, now time.Time) string {
 	return state
 }
 
-// fieldsOf lists the fields of a flat struct with their names as words, so that
-// no count and no fault can be forgotten on the page.
+// fieldsOf lists the fields of a flat struct with their names as words, so that the page
+// cannot lack a count or a fault.
 func fieldsOf(v any, onlySet bool) []namedValue {
 	var out []namedValue
 	rv := reflect.ValueOf(v)
@@ -185,7 +185,7 @@ func fieldsOf(v any, onlySet bool) []namedValue {
 	return out
 }
 
-// words parts a field's name: "CutAfterAccept" becomes "cut after accept".
+// words splits a field's name: "CutAfterAccept" becomes "cut after accept".
 func words(name string) string {
 	var b strings.Builder
 	for i := range len(name) {

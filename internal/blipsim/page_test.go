@@ -94,7 +94,7 @@ func TestPageShowsTheNewest(t *testing.T) {
 	}
 }
 
-// TestPageRunsNothing sends mark-up in every place that the page shows.
+// TestPageRunsNothing sends mark-up in every field that the page shows.
 func TestPageRunsNothing(t *testing.T) {
 	const evil = `<script>alert(1)</script><img src=x onerror=alert(1)>"'`
 	quoted, err := json.Marshal(evil)

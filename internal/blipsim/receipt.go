@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// retention is how long Blip can be asked for receipts.
+// retention is how long Blip keeps receipts.
 const retention = 3 * 24 * time.Hour
 
-// Receipt is what the simulator tells about a message.
+// Receipt is a receipt of a message.
 type Receipt struct {
 	Event       Event
 	ID          string    // of the message
@@ -21,10 +21,10 @@ type Receipt struct {
 	Recipient   string    // the identity
 }
 
-// Receipts returns the receipts of a message that have come by now, in order of
-// time, of all its deliveries, without what Faults does to them on their way.
+// Receipts returns the receipts so far of all deliveries of a message, in order of time,
+// before Faults disturb them.
 func (s *Server) Receipts(id string) []Receipt {
-	now := s.opt.Now()
+	now := s.opts.Now()
 	var out []Receipt
 	for i, m := range s.deliveriesOf(id) {
 		for _, r := range s.receiptsOf(id, i, m) {
@@ -37,10 +37,10 @@ func (s *Server) Receipts(id string) []Receipt {
 	return out
 }
 
-// delays are the times of the receipts after the message was taken.
+// delays are the times of the receipts after the acceptance of the message.
 type delays struct{ accepted, dispatched, received, consumed, failed time.Duration }
 
-func newDelays(o Options) delays {
+func newDelays(opts Options) delays {
 	or := func(d, usual time.Duration) time.Duration {
 		if d == 0 {
 			return usual
@@ -48,27 +48,27 @@ func newDelays(o Options) delays {
 		return max(d, 0)
 	}
 	return delays{
-		or(o.AcceptedAfter, 20*time.Millisecond), or(o.DispatchedAfter, 200*time.Millisecond),
-		or(o.ReceivedAfter, time.Second), or(o.ConsumedAfter, 3*time.Second), or(o.FailedAfter, time.Second),
+		or(opts.AcceptedAfter, 20*time.Millisecond), or(opts.DispatchedAfter, 200*time.Millisecond),
+		or(opts.ReceivedAfter, time.Second), or(opts.ConsumedAfter, 3*time.Second), or(opts.FailedAfter, time.Second),
 	}
 }
 
-// outcome is what becomes of a message. The zero outcome is a good one.
+// outcome is what becomes of a message. The zero outcome is delivery.
 type outcome struct {
 	code       int           // of the failure; 0 = none
 	after      time.Duration // when it fails; 0 = FailedAfter
-	handedOver bool          // it got as far as WhatsApp before it failed
+	handedOver bool          // it reached WhatsApp before it failed
 	stop       Event         // no receipt after this one; "" = all
 }
 
-// outcomes lists every outcome there can be, so that a mark can hold one as a
-// number. It is filled by New and only read afterwards.
+// outcomes lists every possible outcome, so that a mark can contain one as a number. New
+// fills it; afterwards it is only read.
 type outcomes struct {
 	list   []outcome
 	number map[outcome]uint16
 }
 
-// index returns the number of an outcome and adds it if need be.
+// index returns the number of an outcome, which it adds if it is new.
 func (os *outcomes) index(o outcome) uint16 {
 	if os.number == nil {
 		os.number = map[outcome]uint16{}
@@ -92,16 +92,16 @@ func (os *outcomes) index(o outcome) uint16 {
 	return n
 }
 
-// of returns the number of the failure that the simulator itself finds.
+// of returns the number of a failure that the simulator itself detects.
 func (os *outcomes) of(code int) uint16 { return os.number[outcome{code: code}] }
 
-// receiptsOf computes all receipts of one delivery, those to come included.
+// receiptsOf computes all receipts of one delivery, including future ones.
 func (s *Server) receiptsOf(id string, delivery int, m mark) []Receipt {
 	o := s.outcomes.list[m.outcome()]
 	base := Receipt{ID: id, UniqueID: randomUUID(s.fate(id, delivery, "unique")), Recipient: s.identityOf(m.to)}
 	out := make([]Receipt, 0, 4)
 	add := func(e Event, after time.Duration) {
-		if e.rank() > o.stop.rank() || e.rank() > s.opt.Faults.StopAfter.rank() {
+		if e.rank() > o.stop.rank() || e.rank() > s.opts.Faults.StopAfter.rank() {
 			return
 		}
 		r := base
@@ -122,15 +122,15 @@ func (s *Server) receiptsOf(id string, delivery int, m mark) []Receipt {
 		add(Failed, s.delays.failed)
 	default:
 		add(Received, s.delays.received)
-		if share(s.fate(id, delivery, "read")) < s.opt.ReadRate {
+		if share(s.fate(id, delivery, "read")) < s.opts.ReadRate {
 			add(Consumed, s.delays.consumed)
 		}
 	}
 	return out
 }
 
-// rank orders the events for StopAfter. Failed is WhatsApp's answer, as received
-// is. A word that is no event stops nothing.
+// rank orders the events for StopAfter. Failed is WhatsApp's answer, as received is. An
+// unknown word stops nothing.
 func (e Event) rank() int {
 	switch e {
 	case Nothing:
@@ -146,7 +146,7 @@ func (e Event) rank() int {
 	}
 }
 
-// description is the text of a code, as Blip and Meta give it.
+// description returns the text of a code, as Blip and Meta give it.
 func description(code int) string {
 	switch code {
 	case 42:
@@ -186,19 +186,19 @@ func description(code int) string {
 	}
 }
 
-// reason gives a failure the form in which it is reported: a code of WhatsApp's
-// own, or that code wrapped in the gateway's.
+// reason returns the code and text with which a failure is reported: WhatsApp's code, or
+// the gateway's with that code in the text.
 func (s *Server) reason(code int) (int, string) {
-	if code < 1000 || !s.opt.Faults.WrappedReasons {
+	if code < 1000 || !s.opts.Faults.WrappedReasons {
 		return code, description(code)
 	}
 	return 81, "Gateway error: (#" + strconv.Itoa(code) + ") " + description(code)
 }
 
-// disturb does to the receipts of one or more deliveries what Faults says. What it
-// does to a receipt is the same each time it is asked.
+// disturb applies Faults to the receipts of one or more deliveries, to the same receipt
+// always in the same way.
 func (s *Server) disturb(list []Receipt) []Receipt {
-	f := &s.opt.Faults
+	f := &s.opts.Faults
 	if f.DuplicateEvents <= 0 && f.ForwardedIDs <= 0 && !f.Reorder {
 		return list
 	}
@@ -224,7 +224,7 @@ func (s *Server) disturb(list []Receipt) []Receipt {
 	return out
 }
 
-// appendReceipt writes a receipt as Blip sends it to the bot.
+// appendReceipt appends a receipt as Blip sends it to the bot.
 func (s *Server) appendReceipt(dst []byte, sc *scratch, r Receipt, bot string) []byte {
 	id := strings.TrimPrefix(r.ID, "fwd:")
 	roll := s.fate(id, 0, "node")
@@ -253,7 +253,7 @@ func (s *Server) appendReceipt(dst []byte, sc *scratch, r Receipt, bot string) [
 			text("#wa.conversation.id", strconv.FormatUint(roll>>32, 16)),
 			text("#wa.conversation.origin.type", "utility"))
 	}
-	if s.opt.Faults.TunnelFrom {
+	if s.opts.Faults.TunnelFrom {
 		meta = append(meta,
 			text("#tunnel.owner", bot), text("#tunnel.originator", bot),
 			text("#tunnel.originalFrom", from), text("#tunnel.originalTo", bot))
@@ -267,7 +267,7 @@ func (s *Server) appendReceipt(dst []byte, sc *scratch, r Receipt, bot string) [
 	return appendObject(dst, mix(roll), fields...)
 }
 
-// trace makes a W3C traceparent.
+// trace returns a W3C traceparent.
 func trace(roll uint64) string {
 	u := strings.ReplaceAll(randomUUID(roll)+randomUUID(roll+1), "-", "")
 	return "00-" + u[:32] + "-" + u[32:48] + "-01"

@@ -8,16 +8,16 @@ import (
 
 // Behaviour is how a number behaves.
 type Behaviour struct {
-	// Reason is the code with which each message to the number fails, after it
-	// was taken; 0 = it does not. After says when; 0 = FailedAfter.
+	// Reason is the code with which each accepted message to the number fails; 0 = none
+	// fails. After says when; 0 = FailedAfter.
 	Reason int
 	After  time.Duration
 	// NoAccount makes /accounts fail for the number under LegacyAccounts.
 	NoAccount bool
 
-	// Fault befalls the first Times POSTs of each message to the number; Times
-	// 0 = all of them. Taken says that an ambiguous one was processed. Wait is
-	// how long the answer takes.
+	// Fault hits the first Times POSTs of each message to the number; Times 0 = all of
+	// them. Taken says that an ambiguous one is processed. Wait is how long the answer
+	// takes.
 	Fault Fault
 	Times int
 	Taken bool
@@ -27,9 +27,9 @@ type Behaviour struct {
 	StopAfter Event
 }
 
-// DefaultScripts returns the numbers that behave in a known way, by their last
-// four digits. They are not in force unless Options.Scripts has them: a bench
-// with random numbers must not meet them.
+// DefaultScripts returns the behaviour of some numbers, by their last four digits. It
+// applies only if Options.Scripts has it: a benchmark with random numbers must not meet
+// them.
 //
 //	0001  not on WhatsApp: failed 131026; no account under LegacyAccounts
 //	0002  the 24 hour window is closed: failed 131047
@@ -38,14 +38,14 @@ type Behaviour struct {
 //	0005  too many messages to one person: failed 131056
 //	0006  in one of WhatsApp's experiments: failed 130472
 //	0007  the gateway gives no answer: failed 86 after 60 s
-//	0008  the first POST of each message is taken, its answer cut
-//	0009  the first POST is cut and not taken
-//	0010  the first POST hangs and is not taken
-//	0011  the first POST gets 502 and is not taken
-//	0012  the first POST gets 503 and is not taken
-//	0013  the first POST gets 504 and is taken
+//	0008  the first POST of each message is accepted, its answer cut
+//	0009  the first POST is cut and not accepted
+//	0010  the first POST hangs and is not accepted
+//	0011  the first POST gets 502 and is not accepted
+//	0012  the first POST gets 503 and is not accepted
+//	0013  the first POST gets 504 and is accepted
 //	0014  the answer takes 3 s
-//	0015  accepted, then never a word more
+//	0015  accepted, then no further receipt
 //	0016  the first POST gets 429
 //	0017  every POST is refused with 400
 func DefaultScripts() map[string]Behaviour {
@@ -83,7 +83,7 @@ type script struct {
 
 func compile(in map[string]Behaviour, to *outcomes) scripts {
 	sc := scripts{bySuffix: make(map[string]script, len(in))}
-	to.index(outcome{}) // a good end is number 0, also when nothing is scripted
+	to.index(outcome{}) // delivery is number 0, even without scripts
 	seen := map[int]bool{}
 	for suffix, b := range in {
 		sc.bySuffix[suffix] = script{b, to.index(outcome{
@@ -99,8 +99,7 @@ func compile(in map[string]Behaviour, to *outcomes) scripts {
 	return sc
 }
 
-// of returns the script of the longest suffix that the number has, or the zero
-// script.
+// of returns the script of the longest matching suffix, or the zero script.
 func (sc *scripts) of(digits string) script {
 	for _, n := range sc.lengths {
 		if n > len(digits) {
@@ -113,7 +112,7 @@ func (sc *scripts) of(digits string) script {
 	return script{}
 }
 
-// attempts counts the POSTs of each message that a script's Times is about.
+// attempts counts the POSTs of each message whose script has Times.
 type attempts struct {
 	mu   sync.Mutex
 	byID map[string]int
@@ -125,7 +124,7 @@ func (a *attempts) clear() {
 	a.byID = map[string]int{}
 }
 
-// fault returns what the script does to this POST of the message.
+// fault returns the fault of this POST of the message.
 func (a *attempts) fault(sc script, id string) fault {
 	if sc.Fault == NoFault {
 		return fault{}

@@ -7,13 +7,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// shardCount is how many locks the memory of ids has; a power of two.
+// shardCount is how many shards, each with its lock, the ids have; a power of two.
 const shardCount = 64
 
-// mark is all that is kept of a message for good: 16 bytes, no pointer, so that
-// the garbage collector does not look into the maps of marks. To is the
-// recipient's number. Bits holds, from the top, 42 bits of milliseconds since
-// 1970 (the year 2109), 14 of the outcome and 8 of the number of deliveries.
+// mark is all that is kept of a message permanently: 16 bytes without a pointer, so that
+// the garbage collector does not scan the maps of marks. to is the recipient's number.
+// bits has, from the top, 42 bits of milliseconds since 1970 (until 2109), 14 of the
+// outcome and 8 of the number of deliveries.
 type mark struct {
 	to   uint64
 	bits uint64
@@ -36,14 +36,14 @@ func (m mark) again() mark {
 	return m
 }
 
-// maxDeliveries of one id are told apart; later ones are not counted.
+// maxDeliveries is how many deliveries of an id are counted.
 const maxDeliveries = 0xff
 
-// shard is the memory of a part of the ids.
+// shard has the marks of a part of the ids.
 type shard struct {
 	mu      sync.Mutex
 	byUUID  map[uuid.UUID]mark
-	byText  map[string]mark   // ids that are no UUIDs
+	byText  map[string]mark   // ids that are not UUIDs
 	repeats map[string][]mark // the second and later deliveries of an id
 }
 
@@ -68,7 +68,7 @@ func (s *Server) shardOf(id string, u uuid.UUID, isUUID bool) *shard {
 	return &s.shards[hash(id)%shardCount]
 }
 
-// remember adds a delivery and returns its number, from 0.
+// remember records a delivery and returns its number, from 0.
 func (s *Server) remember(id string, m mark) int {
 	u, isUUID := parseUUID(id)
 	sh := s.shardOf(id, u, isUUID)
@@ -113,9 +113,8 @@ func (s *Server) deliveriesOf(id string) []mark {
 	return append([]mark{first}, sh.repeats[id]...)
 }
 
-// Deliveries returns how often the message of each id was delivered. An id with
-// more than one reached its person twice. 255 means 255 or more. Messages without
-// an id are not in it.
+// Deliveries returns how often the message of each id was delivered. More than once means
+// that the person got it twice. 255 means 255 or more. It omits messages without an id.
 func (s *Server) Deliveries() map[string]int {
 	all := make(map[string]int, s.counters.messages.Load())
 	for i := range s.shards {
@@ -132,7 +131,7 @@ func (s *Server) Deliveries() map[string]int {
 	return all
 }
 
-// taken is one message as it is kept while it is among the newest.
+// taken is an accepted message, kept while it is among the newest.
 type taken struct {
 	msg      *envelope
 	bot      *bot
@@ -169,7 +168,7 @@ func (r *recent) add(t taken) {
 	r.next = (r.next + 1) % r.limit
 }
 
-// newest returns the newest n, oldest first; negative = all that are kept.
+// newest returns the newest n messages, oldest first; negative = all.
 func (r *recent) newest(n int) []taken {
 	r.mu.Lock()
 	defer r.mu.Unlock()

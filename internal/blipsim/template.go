@@ -13,7 +13,7 @@ type Template struct {
 	Language string // "" = pt_BR
 	Status   string // "" = APPROVED
 	Category string // "" = UTILITY
-	// PreviousCategory says that Meta put the template into another category.
+	// PreviousCategory is the category before Meta changed it; "" = it did not.
 	PreviousCategory string
 	Header           string // "", TEXT, IMAGE, VIDEO or DOCUMENT
 	HeaderText       string // of a TEXT header
@@ -29,8 +29,8 @@ type Button struct {
 	URL  string // may end in a variable
 }
 
-// DefaultTemplates returns the templates that a fresh account has: four that can
-// be sent, one that is paused, one that is disabled and one that waits for approval.
+// DefaultTemplates returns the templates of a fresh account: four that can be sent, one
+// that is paused, one that is disabled and one that waits for approval.
 func DefaultTemplates() []Template {
 	return []Template{
 		{Name: "notificacao", Body: "Olá, {{1}}! {{2}}", Footer: "Pombo"},
@@ -47,11 +47,11 @@ func DefaultTemplates() []Template {
 	}
 }
 
-// templateKey is what names a template: there is one for each language.
+// templateKey identifies a template: there is one for each language.
 type templateKey struct{ name, language string }
 
-// form is a template with what a message must fill in: how many variables its
-// header, its body and the URL of each button have.
+// form is a template with the number of variables in its header, its body and the URL of
+// each button.
 type form struct {
 	Template
 	header, body int
@@ -86,7 +86,7 @@ func (t Template) filled() Template {
 // WhatsApp's codes for a message that does not fit its template.
 const (
 	codeMissingValue   = 131008 // a parameter has no value
-	codeBadValue       = 131009 // the content is no template that WhatsApp knows
+	codeBadValue       = 131009 // the content is not a template that WhatsApp knows
 	codeWindowClosed   = 131047 // free text needs the person to have written in the last 24 hours
 	codeCountMismatch  = 132000
 	codeNoTemplate     = 132001 // no such template in the language, or not approved
@@ -110,10 +110,10 @@ func variables(text string) int {
 	return len(seen)
 }
 
-// check returns WhatsApp's code for what does not fit, 0 when the message fits.
+// check returns WhatsApp's code for a message that does not fit, 0 when it fits.
 func (s *Server) check(e *envelope) int {
 	if e.Type != "application/json" {
-		return codeWindowClosed // nobody ever writes to this bot
+		return codeWindowClosed // no person ever writes to this bot
 	}
 	m := e.template()
 	if m == nil {
@@ -133,7 +133,7 @@ func (s *Server) check(e *envelope) int {
 	return t.fit(m)
 }
 
-// fit compares the message's components with what the template needs.
+// fit compares the message's components with the template's variables.
 func (t *form) fit(m *wireTemplate) int {
 	var header, body []parameter
 	var filled [maxButtons]bool
@@ -196,7 +196,7 @@ func (t *form) fitButton(c component) int {
 	return 0
 }
 
-// fitTexts compares the texts given with how many are wanted.
+// fitTexts compares the given texts with the wanted number.
 func fitTexts(given []parameter, want int) int {
 	if len(given) != want {
 		return codeCountMismatch
@@ -216,11 +216,11 @@ func fitTexts(given []parameter, want int) int {
 	return 0
 }
 
-// render puts the message's values into the template's text, for the page.
+// render fills the message's values into the template's text, for the page.
 func (t *Template) render(params []Param) string {
 	var header, body []string
 	for _, p := range params {
-		switch p.Place {
+		switch p.Slot {
 		case "header":
 			header = append(header, p.Value)
 		case "body":
@@ -254,7 +254,7 @@ func substitute(text string, values []string) string {
 	})
 }
 
-// appendTemplates writes the templates of the name ("" = all) as Meta lists them.
+// appendTemplates appends the templates with the name ("" = all) as Meta lists them.
 func (s *Server) appendTemplates(dst []byte, name string) (list []byte, n int) {
 	type button struct {
 		Type string `json:"type"`
@@ -268,7 +268,7 @@ func (s *Server) appendTemplates(dst []byte, name string) (list []byte, n int) {
 		Buttons []button `json:"buttons,omitempty"`
 	}
 	dst = append(dst, '[')
-	for i, t := range s.opt.Templates {
+	for i, t := range s.opts.Templates {
 		if name != "" && t.Name != name {
 			continue
 		}

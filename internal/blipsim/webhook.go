@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// webhookWorkers is how many receipts are posted at the same time: Blip posts in
-// parallel, so receipts of one message may overtake each other.
+// webhookWorkers is how many receipts are posted concurrently: Blip posts in parallel, so
+// receipts of one message may overtake each other.
 const webhookWorkers = 8
 
-// webhook posts receipts when their time has come. One goroutine watches the
-// time, a few others post; stop ends and waits for all of them.
+// webhook posts receipts when they are due. One goroutine waits for the next one, others
+// post; stop ends and waits for all of them.
 type webhook struct {
-	opt      Options
+	opts     Options
 	client   *http.Client
 	header   string
 	value    string
@@ -35,22 +35,22 @@ type webhook struct {
 	waiting posts
 }
 
-// post is one receipt on its way.
+// post is a receipt to be posted.
 type post struct {
 	at   time.Time
 	body []byte
 	left int // tries after this one
 }
 
-func startWebhook(o Options, c *counters) *webhook {
+func startWebhook(opts Options, c *counters) *webhook {
 	h := &webhook{
-		opt: o, client: o.WebhookClient, counters: c,
+		opts: opts, client: opts.WebhookClient, counters: c,
 		due: make(chan post), wake: make(chan struct{}, 1),
 	}
 	if h.client == nil {
 		h.client = &http.Client{Timeout: 10 * time.Second}
 	}
-	if name, value, ok := strings.Cut(o.WebhookHeader, ":"); ok {
+	if name, value, ok := strings.Cut(opts.WebhookHeader, ":"); ok {
 		h.header, h.value = strings.TrimSpace(name), strings.TrimSpace(value)
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -67,15 +67,15 @@ func (h *webhook) stop() {
 	h.client.CloseIdleConnections()
 }
 
-// drop forgets what waits.
+// drop drops the waiting receipts.
 func (h *webhook) drop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting = nil
 }
 
-// schedule puts the receipts of one delivery on the list. Their times are dealt
-// out in the order given, so that disordered receipts also come disordered.
+// schedule queues the receipts of one delivery. It assigns their times in the given order,
+// so that disordered receipts also arrive disordered.
 func (h *webhook) schedule(s *Server, bot string, list []Receipt) {
 	times := make([]time.Time, len(list))
 	for i, r := range list {
@@ -84,7 +84,7 @@ func (h *webhook) schedule(s *Server, bot string, list []Receipt) {
 	slices.SortFunc(times, time.Time.Compare)
 	var sc scratch
 	for i, r := range list {
-		h.add(post{at: times[i], body: s.appendReceipt(nil, &sc, r, bot), left: h.opt.WebhookRetries})
+		h.add(post{at: times[i], body: s.appendReceipt(nil, &sc, r, bot), left: h.opts.WebhookRetries})
 	}
 }
 
@@ -96,12 +96,12 @@ func (h *webhook) add(p post) {
 	if first {
 		select {
 		case h.wake <- struct{}{}:
-		default: // it will look anyway
+		default: // it is about to look anyway
 		}
 	}
 }
 
-// watch hands over each receipt when it is due.
+// watch passes on each receipt when it is due.
 func (h *webhook) watch() {
 	for {
 		next, wait, ok := h.pop()
@@ -125,14 +125,14 @@ func (h *webhook) watch() {
 	}
 }
 
-// pop takes the first receipt if it is due; else it says how long to wait.
+// pop removes the first receipt if it is due; else it returns how long to wait.
 func (h *webhook) pop() (next post, wait time.Duration, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.waiting) == 0 {
 		return post{}, time.Hour, false
 	}
-	if wait = h.waiting[0].at.Sub(h.opt.Now()); wait > 0 {
+	if wait = h.waiting[0].at.Sub(h.opts.Now()); wait > 0 {
 		return post{}, wait, false
 	}
 	return heap.Pop(&h.waiting).(post), 0, true
@@ -151,7 +151,7 @@ func (h *webhook) work() {
 
 // deliver posts one receipt: the bare envelope, without a signature.
 func (h *webhook) deliver(p post) {
-	req, err := http.NewRequestWithContext(h.ctx, http.MethodPost, h.opt.Webhook, bytes.NewReader(p.body))
+	req, err := http.NewRequestWithContext(h.ctx, http.MethodPost, h.opts.Webhook, bytes.NewReader(p.body))
 	if err == nil {
 		req.Header.Set("Content-Type", "application/json")
 		if h.header != "" {
@@ -169,7 +169,7 @@ func (h *webhook) deliver(p post) {
 	}
 	if p.left > 0 && h.ctx.Err() == nil {
 		p.left--
-		p.at = h.opt.Now().Add(time.Second)
+		p.at = h.opts.Now().Add(time.Second)
 		h.add(p)
 		return
 	}

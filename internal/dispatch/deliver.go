@@ -67,7 +67,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	number := n.Phone
 	if number.IsZero() {
 		var err error
-		if number, _, err = phone.Parse(n.Recipient.Reveal()); err != nil {
+		if number, err = phone.Parse(n.Recipient.Reveal()); err != nil {
 			return fail(held, pombo.InvalidPhone, err.Error())
 		}
 	}

@@ -345,7 +345,7 @@ func (in *Intake) enqueueAgain(ctx context.Context, run int64, rows []pombo.Row,
 // the identity cache be asked. A recipient that is not a phone stays as it is:
 // delivery ends the row with the reason.
 func ParsePhone(r *pombo.Row) {
-	if n, _, err := phone.Parse(r.Recipient.Reveal()); err == nil {
+	if n, err := phone.Parse(r.Recipient.Reveal()); err == nil {
 		r.Phone = n
 	}
 }

@@ -6,7 +6,7 @@ import "bytes"
 // 61 also covers the part of Goiás around Brasília. The 67 codes are those of
 // Anatel's general plan of national codes (Plano Geral de Códigos Nacionais; the
 // list stands in Consulta Pública 274/2000, article 22, III). None has been
-// added since; the tests hold the table against libphonenumber's data.
+// added since; the tests compare the table with libphonenumber's data.
 var areas = [100]string{
 	11: "SP", 12: "SP", 13: "SP", 14: "SP", 15: "SP", 16: "SP", 17: "SP", 18: "SP", 19: "SP",
 	21: "RJ", 22: "RJ", 24: "RJ", 27: "ES", 28: "ES",
@@ -19,9 +19,8 @@ var areas = [100]string{
 	91: "PA", 92: "AM", 93: "PA", 94: "PA", 95: "RR", 96: "AP", 97: "AM", 98: "MA", 99: "MA",
 }
 
-// brazilian reads d, Brazilian digits that the country code has been taken from
-// or that came without one. d is a trunk prefix, or none, and then area code
-// and subscriber.
+// brazilian parses d, the digits of a Brazilian number without its country code: an
+// optional trunk prefix, then area code and subscriber.
 //
 //	digits            reading
 //	0 AA S…           trunk zero, area code, subscriber
@@ -30,19 +29,18 @@ var areas = [100]string{
 //
 // S… are eight digits that begin with 2 to 5 (landline), eight that begin with
 // 6 to 9 (a mobile number from before the ninth digit) or nine that begin with 9
-// (mobile), so the length decides. The carrier code is not looked up: whichever
-// it is, the same digits remain and must stand up to the plan.
+// (mobile), so the length decides. The carrier code is not looked up: whichever it is,
+// the same digits remain and must fit the plan.
 //
-// Eight digits from 7 on were once a trunked radio service, which was left
-// without the ninth digit and ended in 2018.
-func brazilian(d []byte) (Number, Remark, Error) {
-	var remark Remark
+// Eight digits from 7 on were once a trunked radio service, which had no ninth digit
+// and ended in 2018.
+func brazilian(d []byte) (Number, Error) {
 	total := len(d)
 	if rest := bytes.TrimLeft(d, "0"); len(rest) < len(d) {
-		// Zeros before zeros come from columns that are filled up on the left.
-		remark, d = Prefix, rest
+		// Zeros before zeros come from columns that are padded on the left.
+		d = rest
 		if isService(d) {
-			return Number{}, 0, Error{Problem: Service}
+			return Number{}, Error{Problem: Service}
 		}
 		if len(d) == 12 || len(d) == 13 {
 			d = d[2:]
@@ -50,37 +48,35 @@ func brazilian(d []byte) (Number, Remark, Error) {
 	}
 	switch {
 	case isService(d):
-		return Number{}, 0, Error{Problem: Service}
+		return Number{}, Error{Problem: Service}
 	case len(d) == 8, len(d) == 9 && d[0] == '9':
-		return Number{}, 0, Error{Problem: NoAreaCode}
+		return Number{}, Error{Problem: NoAreaCode}
 	case len(d) < 10:
-		return Number{}, 0, Error{TooFewDigits, len(d)}
+		return Number{}, Error{TooFewDigits, len(d)}
 	case len(d) > 11:
-		return Number{}, 0, Error{TooManyDigits, total}
+		return Number{}, Error{TooManyDigits, total}
 	}
 	area, subscriber := d[:2], d[2:]
 	if n := int(area[0]-'0')*10 + int(area[1]-'0'); areas[n] == "" {
-		return Number{}, 0, Error{NoSuchArea, n}
+		return Number{}, Error{NoSuchArea, n}
 	}
 	var e164 [13]byte
 	b := append(e164[:0], '5', '5', area[0], area[1])
 	switch first := subscriber[0]; {
 	case len(subscriber) == 9 && first == '9':
 	case len(subscriber) == 8 && first >= '6':
-		remark |= NinthDigit
 		b = append(b, '9')
 	case len(subscriber) == 8 && first >= '2':
-		remark |= IsLandline
 	default:
-		return Number{}, 0, Error{Problem: BadSubscriber}
+		return Number{}, Error{Problem: BadSubscriber}
 	}
-	return number(append(b, subscriber...)), remark, Error{}
+	return number(append(b, subscriber...)), Error{}
 }
 
-// isService reports whether d, without its leading zero, is a number of a
-// service and not of a person: emergency and public services (1xx, and 103xx of
-// the carriers), 0800 and its relatives, and the 4004 and 3003 that are dialled
-// without an area code. No area code is 30, 50, 80 or 90, so none is mistaken.
+// isService reports whether d, without its leading zero, is the number of a service
+// and not of a person: emergency and public services (1xx, and 103xx of the carriers),
+// 0800 and its relatives, and 4004 and 3003, which are dialled without an area code. No
+// area code is 30, 50, 80 or 90, so no number of a person matches.
 func isService(d []byte) bool {
 	switch len(d) {
 	case 3, 4, 5:

@@ -38,7 +38,7 @@ func TestPlanAgreesWithLibphonenumber(t *testing.T) {
 			if ours != library {
 				t.Errorf("area code %02d with %s: valid here %v, in the library %v", area, kind.ours, ours, library)
 			}
-			n, _, perr := brazilian([]byte(digits))
+			n, perr := brazilian([]byte(digits))
 			switch {
 			case ours && (perr.Problem != noProblem || n.E164() != "+55"+digits || n.Kind() != kind.ours):
 				t.Errorf("area code %02d: read as %v %s, %v; want %s", area, n, n.Kind(), &perr, kind.ours)
@@ -52,7 +52,7 @@ func TestPlanAgreesWithLibphonenumber(t *testing.T) {
 	}
 }
 
-// TestDigitsOfAllScripts holds value to what it takes for granted of Unicode.
+// TestDigitsOfAllScripts checks what value assumes of Unicode.
 func TestDigitsOfAllScripts(t *testing.T) {
 	scripts := 0
 	check := func(lo, hi rune, stride uint32) {
@@ -85,7 +85,7 @@ func TestEveryProblemHasItsSentence(t *testing.T) {
 	for p := Empty; p <= BadForeign; p++ {
 		s := (&Error{Problem: p, N: 23}).Error()
 		if s == noProblem.String() || p.String() == noProblem.String() || s == "" {
-			t.Errorf("problem %d has no sentence", p)
+			t.Errorf("problem %d has no text", p)
 		}
 		if other, ok := seen[s]; ok {
 			t.Errorf("problems %d and %d have the same sentence %q", p, other, s)

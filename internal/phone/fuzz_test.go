@@ -12,6 +12,7 @@ import (
 
 var (
 	e164Shape  = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+	landline   = regexp.MustCompile(`^\+55[0-9]{2}[2-5][0-9]{7}$`)
 	brazilOnly = regexp.MustCompile(`^\+55(1[1-9]|2[12478]|3[1234578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])(9[0-9]{8}|[2-5][0-9]{7})$`)
 	digitRun   = regexp.MustCompile(`[0-9]{4,}`)
 	fiveDigits = regexp.MustCompile(`[0-9]{5,}`)
@@ -27,7 +28,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		n, remark, err := phone.Parse(raw)
+		n, err := phone.Parse(raw)
 		if err != nil {
 			if _, ok := errors.AsType[*phone.Error](err); !ok {
 				t.Fatalf("error is a %T, want *phone.Error", err)
@@ -37,8 +38,8 @@ func FuzzParse(f *testing.F) {
 			if run := digitRun.FindString(text); run != "" || text == "" {
 				t.Fatalf("error %q has %q in it", err, run)
 			}
-			if !n.IsZero() || remark != 0 {
-				t.Fatalf("%v, %v with an error", n, remark)
+			if !n.IsZero() {
+				t.Fatalf("%v with an error", n)
 			}
 			return
 		}
@@ -52,13 +53,13 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is not in the Brazilian plan", e164)
 		case brazil != (n.Kind() != phone.Foreign):
 			t.Fatalf("%q is of kind %s", e164, n.Kind())
-		case (n.Kind() == phone.Landline) != (remark&phone.IsLandline != 0):
-			t.Fatalf("%q is of kind %s, remark %q", e164, n.Kind(), remark)
+		case (n.Kind() == phone.Landline) != landline.MatchString(e164):
+			t.Fatalf("%q is of kind %s", e164, n.Kind())
 		}
 
-		again, remark, err := phone.Parse(e164)
-		if err != nil || again != n || remark&^phone.IsLandline != 0 {
-			t.Fatalf("%q is read again as %q, %q, %v", e164, again.E164(), remark, err)
+		again, err := phone.Parse(e164)
+		if err != nil || again != n {
+			t.Fatalf("%q is read again as %q, %v", e164, again.E164(), err)
 		}
 		if back, err := phone.FromE164(e164); err != nil || back != n {
 			t.Fatalf("FromE164(%q) = %q, %v", e164, back.E164(), err)
@@ -83,7 +84,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _, _ = phone.Parse(raw)
+				_, _ = phone.Parse(raw)
 			}
 		})
 	}
@@ -108,7 +109,7 @@ func BenchmarkE164(b *testing.B) {
 // that nearly every row has.
 func TestParseDoesNotAllocate(t *testing.T) {
 	for _, raw := range []string{"5531988880000", "(31) 8888-0000", "3132220000.0", "31988880000 / 31988881111"} {
-		if got := testing.AllocsPerRun(100, func() { _, _, _ = phone.Parse(raw) }); got != 0 {
+		if got := testing.AllocsPerRun(100, func() { _, _ = phone.Parse(raw) }); got != 0 {
 			t.Errorf("Parse(%q) allocates %v times, want 0", raw, got)
 		}
 	}

@@ -9,23 +9,23 @@ import (
 	"github.com/nyaruka/phonenumbers/v2"
 )
 
-// A text of more than maxText bytes is not looked into. Blanks around it do not
-// count, since CHAR columns are filled up with them, but only up to maxField, the
-// widest text column of Oracle, so that a 10 MB text costs nothing.
+// Parse rejects a text of more than maxText bytes. Spaces around it do not count,
+// since CHAR columns are padded with them, but only up to maxField, the widest text
+// column of Oracle, so that a 10 MB text costs nothing.
 const (
 	maxText  = 200
 	maxField = 4000
 )
 
-// Parse makes a number of raw, the text of a phone column. A number without
-// country code is Brazilian. Of several numbers in one field the first valid one
-// is taken. The Remark says what had to be done; it is zero when nothing had to.
+// Parse parses raw, the text of a phone column. A number without
+// country code is Brazilian. Of several numbers in one field Parse returns the first
+// valid one.
 //
-// The error is an *Error. It says what is wrong with the text (of several
-// numbers: with the one of the most digits) and has nothing of the text in it.
+// The error is an *Error. It says what is wrong with the text (of several numbers:
+// with the one of the most digits) and quotes nothing of the text.
 //
 // Parse does not allocate for a Brazilian number.
-func Parse(raw string) (Number, Remark, error) {
+func Parse(raw string) (Number, error) {
 	if len(raw) > maxField {
 		return refuse(Error{Problem: TooLong})
 	}
@@ -40,30 +40,24 @@ func Parse(raw string) (Number, Remark, error) {
 		if problem != noProblem {
 			return refuse(Error{Problem: problem})
 		}
-		n, remark, err := c.number()
+		n, err := c.number()
 		if err.Problem != noProblem {
 			return refuse(err)
 		}
-		return n, remark | Decimal, nil
+		return n, nil
 	}
 
 	worst := Error{Problem: NoDigits}
 	most := 0 // digits of the candidate that worst is about
 	s := scanner{rest: text}
-	for seen := 0; ; seen++ {
+	for {
 		c, ok := s.next()
 		if !ok {
 			return refuse(worst)
 		}
-		n, remark, err := c.number()
+		n, err := c.number()
 		if err.Problem == noProblem {
-			if seen == 0 {
-				_, ok = s.next()
-			}
-			if ok {
-				remark |= FirstOfSeveral
-			}
-			return n, remark, nil
+			return n, nil
 		}
 		if c.count > most {
 			worst, most = err, c.count
@@ -71,16 +65,16 @@ func Parse(raw string) (Number, Remark, error) {
 	}
 }
 
-// refuse puts the error on the heap. Further down it is a value, so that only
-// a text that is refused costs an allocation.
-func refuse(e Error) (Number, Remark, error) { return Number{}, 0, &e }
+// refuse puts the error on the heap. Further down it is a value, so that only a
+// rejected text costs an allocation.
+func refuse(e Error) (Number, error) { return Number{}, &e }
 
-// candidate is the digits of what may be one number.
+// candidate has the digits of what may be one number.
 type candidate struct {
 	digits [20]byte // 18 are the most in use: 00, 55, 0, carrier code, 11 digits
 	count  int      // how many there are; past the end of digits they are only counted
 	plus   bool     // a "+" stood before them
-	// extension: one came after them; its digits are left out.
+	// extension: an extension follows; its digits are ignored, WhatsApp has none.
 	extension bool
 }
 
@@ -91,12 +85,12 @@ func (c *candidate) add(digit byte) {
 	c.count++
 }
 
-// number decides which country's number c is and reads it by that country's
-// plan. Two doubts are in the digits. 55 is Brazil's country code and also an
-// area code in Rio Grande do Sul: there the length decides, since with the
-// country code a number has 12 or 13 digits and with the area code 10 or 11. And
-// 00 begins a foreign number, but also a Brazilian one in a column of 13 places
-// filled up with zeros: there the one that exists is taken, and if both do, none.
+// number decides which country's number c is and reads it by that country's plan. The
+// digits are ambiguous in two ways. 55 is Brazil's country code and also an area code
+// in Rio Grande do Sul: there the length decides, since with the country code a number
+// has 12 or 13 digits and with the area code 10 or 11. And 00 begins a foreign number,
+// but also a Brazilian one in a column of 13 digits padded with zeros: there the
+// reading that exists wins, and if both do, neither.
 //
 //	written                   reading
 //	+…                        a country code follows: 55 is Brazil, any other is
@@ -105,7 +99,7 @@ func (c *candidate) add(digit byte) {
 //	0055…                     the same as +55
 //	00…                       country code, or zeros before an area code
 //	0…                        trunk zero: Brazil
-//	000…                      filled up with zeros: as without them
+//	000…                      padded with zeros: as without them
 //	55…, 12 digits or more    Brazil's country code
 //	55…, 10 or 11 digits      area code 55: "55 9 9999-8888" is from Santa Maria
 //	other, up to 11 digits    Brazil, area code first
@@ -113,60 +107,48 @@ func (c *candidate) add(digit byte) {
 //	                          one with a carrier code without its zero, and some
 //	                          are both: a German mobile number fits carrier 49,
 //	                          area code 17.
-func (c *candidate) number() (Number, Remark, Error) {
+func (c *candidate) number() (Number, Error) {
 	if c.count > len(c.digits) {
-		return Number{}, 0, Error{TooManyDigits, c.count}
+		return Number{}, Error{TooManyDigits, c.count}
 	}
-	n, remark, err := c.read(c.digits[:c.count])
-	if err.Problem == noProblem && c.extension {
-		remark |= Extension
-	}
-	return n, remark, err
-}
-
-func (c *candidate) read(d []byte) (Number, Remark, Error) {
+	d := c.digits[:c.count]
 	rest := bytes.TrimLeft(d, "0")
 	zeros := len(d) - len(rest)
 	international, isBrazil := bytes.CutPrefix(rest, []byte("55"))
 	switch {
 	case len(rest) == 0:
-		return Number{}, 0, Error{Problem: OnlyZeros}
+		return Number{}, Error{Problem: OnlyZeros}
 	case c.plus && zeros != 0 && zeros != 2:
-		return Number{}, 0, Error{Problem: NoSuchCountry}
+		return Number{}, Error{Problem: NoSuchCountry}
 	case isBrazil && (c.plus || zeros == 2):
 		return brazilian(international)
 	case c.plus:
-		n, err := foreign(rest)
-		return n, 0, err
+		return foreign(rest)
 	case zeros == 2:
-		return foreignOrFilledUp(rest)
+		return foreignOrPadded(rest)
 	case zeros == 1:
 		return brazilian(d)
 	case isBrazil && len(rest) >= 12:
 		rest = international
 	case len(rest) > maxDigits:
-		return Number{}, 0, Error{TooManyDigits, len(rest)}
+		return Number{}, Error{TooManyDigits, len(rest)}
 	case len(rest) >= 12:
-		return Number{}, 0, Error{NoPlus, len(rest)}
+		return Number{}, Error{NoPlus, len(rest)}
 	}
-	n, remark, err := brazilian(rest)
-	if zeros > 0 && err.Problem == noProblem {
-		remark |= Prefix
-	}
-	return n, remark, err
+	return brazilian(rest)
 }
 
-// foreignOrFilledUp reads d, what stands after 00.
-func foreignOrFilledUp(d []byte) (Number, Remark, Error) {
+// foreignOrPadded reads d, the digits after 00.
+func foreignOrPadded(d []byte) (Number, Error) {
 	abroad, abroadErr := foreign(d)
-	here, remark, hereErr := brazilian(d)
+	here, hereErr := brazilian(d)
 	switch {
 	case abroadErr.Problem == noProblem && hereErr.Problem == noProblem:
-		return Number{}, 0, Error{Problem: TwoReadings}
+		return Number{}, Error{Problem: TwoReadings}
 	case hereErr.Problem == noProblem:
-		return here, remark | Prefix, Error{}
+		return here, Error{}
 	default:
-		return abroad, 0, abroadErr
+		return abroad, abroadErr
 	}
 }
 
@@ -193,13 +175,13 @@ func foreign(d []byte) (Number, Error) {
 	return n, Error{}
 }
 
-// decimal reads text as what a number column or a spreadsheet makes of a phone
-// number: "5531988880000.0", "5.531988880000E+12". ok is false when it is neither
-// and the text is to be read as people write.
+// decimal parses the form that a number column or a spreadsheet gives a phone number:
+// "5531988880000.0", "5.531988880000E+12". ok is false when it is neither and the text
+// is to be read as people write.
 //
-// A power of ten must have all its digits: "5.53199E+12" has been rounded, and
-// filling it up with zeros would call a stranger. Before a decimal point there
-// must be a whole number, ten digits or more, because "3198888.0000" is a mask.
+// A power of ten must have all its digits: "5.53199E+12" has been rounded, and padding
+// it with zeros would call a stranger. Before a decimal point there must be a whole
+// number of ten digits or more, because "3198888.0000" is a mask.
 func decimal(text string) (c candidate, problem Problem, ok bool) {
 	rest, plus := strings.CutPrefix(text, "+")
 	c.plus = plus
@@ -243,8 +225,7 @@ func decimal(text string) (c candidate, problem Problem, ok bool) {
 	return c, noProblem, true
 }
 
-// cut leaves the first n digits if all the others are zeros, and reports whether
-// they are.
+// cut keeps the first n digits if all others are zeros, and reports whether they are.
 func (c *candidate) cut(n int) bool {
 	if len(bytes.Trim(c.digits[n:c.count], "0")) > 0 {
 		return false
@@ -253,7 +234,7 @@ func (c *candidate) cut(n int) bool {
 	return true
 }
 
-// exponent reads "E+12": of one or two digits, signed or not.
+// exponent parses "E+12": one or two digits, signed or not.
 func exponent(s string) (power int, ok bool) {
 	if s[0] != 'e' && s[0] != 'E' {
 		return 0, false

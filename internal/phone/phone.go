@@ -1,18 +1,17 @@
-// Package phone makes E.164 numbers of what people and databases write into a
-// phone column, by Brazilian rules, and keeps them from being printed.
+// Package phone parses what people and databases write into a phone column into E.164
+// numbers, by Brazilian rules, and keeps them from being printed.
 //
-// Parse takes the text as the row has it: masks, country code or none, trunk
-// zero, carrier code, a mobile number from before the ninth digit, a NUMBER
-// column's "5531988880000.0", two numbers in one field. It never guesses: where
-// a text has no reading that the numbering plan allows, it says which rule was
-// broken, because a message about somebody's health on a stranger's phone is
-// worse than none. What it had to do to get there comes back as a Remark.
+// Parse accepts the text as the row has it: masks, with or without country code, trunk
+// zero, carrier code, a mobile number from before the ninth digit, a NUMBER column's
+// "5531988880000.0", two numbers in one field. It never guesses: where the numbering
+// plan allows no reading of a text, it says which rule was broken, because a message
+// about a person's health on a stranger's phone is worse than none.
 //
-// Brazilian numbers are read by the plan in brazil.go alone: nearly every number
-// is one, the plan is 67 area codes and two lengths, and so it costs a fraction
-// of a microsecond and no memory. Foreign numbers, which must say so with "+" or
-// "00", are left to a port of Google's libphonenumber, at some microseconds
-// each; it also holds our plan to account in the tests.
+// Brazilian numbers are read by the plan in brazil.go alone: nearly every number is
+// one, the plan is 67 area codes and two lengths, and so it costs a fraction of a
+// microsecond and no memory. Foreign numbers, which begin with "+" or "00", are left to
+// a port of Google's libphonenumber, at some microseconds each; the tests also check
+// our plan against it.
 //
 // Whether a number is on WhatsApp, and whether WhatsApp knows it with the ninth
 // digit or without, only Blip can say. Kind, area code and length come from the
@@ -30,15 +29,15 @@ import (
 	"strconv"
 )
 
-// Number is a phone number in E.164. The zero Number is no number. Two Numbers
-// are equal (==) exactly when their E.164 forms are, so it can be a map key.
-// It is safe to copy and eight bytes small.
+// Number is a phone number in E.164. The zero Number means that there is none. Two
+// Numbers are equal (==) exactly when their E.164 forms are, so it can be a map key. It
+// is eight bytes and safe to copy.
 type Number struct {
 	// The digits as one integer (no country code begins with 0, so none is
-	// lost), times scramble. fmt goes round every method in three cases: an
-	// unexported field of another struct, %p, and %w outside of Errorf. It then
-	// prints what it finds here. This is no encryption; it keeps a phone number
-	// from standing in a log where a reader, or a search, would know it.
+	// lost), times scramble. fmt bypasses every method in three cases: an unexported
+	// field of another struct, %p, and %w outside of Errorf. It then prints this field.
+	// Scrambling is not encryption; it keeps a recognisable and searchable phone number
+	// out of a log.
 	scrambled uint64
 }
 
@@ -56,7 +55,7 @@ const (
 	maxDigits = 15
 )
 
-// number makes a Number of its digits, country code first.
+// number returns the Number of digits, country code first.
 func number(digits []byte) Number {
 	var v uint64
 	for _, d := range digits {
@@ -65,10 +64,9 @@ func number(digits []byte) Number {
 	return Number{v * scramble}
 }
 
-// FromE164 reads back what E164 returned, for instance from a database. It
-// checks the shape only ("+", 7 to 15 digits, no leading zero) and costs next to
-// nothing; for text from outside there is Parse. The error is an *Error with
-// NotE164.
+// FromE164 parses what E164 returned, for instance from a database. It checks only the
+// form ("+", 7 to 15 digits, no leading zero) and costs next to nothing; for text from
+// outside there is Parse. The error is an *Error with NotE164.
 func FromE164(s string) (Number, error) {
 	if len(s) < 1+minDigits || len(s) > 1+maxDigits || s[0] != '+' || s[1] == '0' {
 		return Number{}, &Error{Problem: NotE164}
@@ -83,8 +81,8 @@ func FromE164(s string) (Number, error) {
 	return Number{v * scramble}, nil
 }
 
-// E164 returns the whole number in clear: "+" and its digits. It is "" for the
-// zero Number. The caller must not log it or put it into an error.
+// E164 returns the whole number unmasked: "+" and its digits; "" for the zero Number.
+// The caller must not log it or put it into an error.
 func (n Number) E164() string {
 	if n.IsZero() {
 		return ""
@@ -98,11 +96,11 @@ func (n Number) appendDigits(b []byte) []byte {
 	return strconv.AppendUint(b, n.scrambled*unscramble, 10)
 }
 
-// IsZero reports whether n is no number.
+// IsZero reports whether n is the zero Number.
 func (n Number) IsZero() bool { return n == Number{} }
 
-// Equal reports whether n and m are the same number. It is ==, for go-cmp and
-// others that will not look into an unexported field.
+// Equal reports whether n and m are the same number. It is == for go-cmp and others that
+// do not compare unexported fields.
 func (n Number) Equal(m Number) bool { return n == m }
 
 // Kind says what a number is by the plan.
@@ -112,10 +110,10 @@ type Kind uint8
 const (
 	Mobile   Kind = iota + 1 // a Brazilian mobile number
 	Landline                 // a Brazilian landline: some have WhatsApp Business
-	Foreign                  // any other country's: mobile or not is not known
+	Foreign                  // of another country: not known whether mobile
 )
 
-// String returns "mobile", "landline", "foreign", or "" for no number.
+// String returns "mobile", "landline" or "foreign"; "" for the zero Kind.
 func (k Kind) String() string {
 	switch k {
 	case Mobile:
@@ -214,6 +212,6 @@ func (n Number) Format(f fmt.State, verb rune) {
 // LogValue returns the masked form, for log/slog.
 func (n Number) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
-// MarshalText returns the masked form, for encoding/json and its like. There is
-// no way back from it.
+// MarshalText returns the masked form, for encoding/json and the like. It cannot be
+// reversed.
 func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }

@@ -17,7 +17,7 @@ import (
 
 func mustParse(tb testing.TB, raw string) phone.Number {
 	tb.Helper()
-	n, _, err := phone.Parse(raw)
+	n, err := phone.Parse(raw)
 	if err != nil {
 		tb.Fatalf("Parse(%q): %v", raw, err)
 	}

@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// scanner takes the candidates out of a text, one after the other.
+// scanner extracts the candidates from a text, one after the other.
 //
-// Within a number there may be anything that people and masks put there: blanks,
-// hyphens, dots, brackets, invisible characters. A number ends at
+// A number may contain anything that people and masks put there: spaces, hyphens, dots,
+// brackets, invisible characters. It ends at
 //
 //   - a separator: / ; , | & a line break or a tab,
-//   - a word: "e", "ou", "casa", "tel", a name. What the words mean is not asked,
-//     but for those of an extension ("ramal 12"), whose digits are left out, and
-//     the x's that stand for a carrier code ("0xx31"),
+//   - a word: "e", "ou", "casa", "tel", a name. The words have no meaning except those
+//     of an extension ("ramal 12"), whose digits are ignored, and the x's that stand
+//     for a carrier code ("0xx31"),
 //   - a "+", which begins the next one,
-//   - a "(" after eight digits, for it opens the next one's area code.
+//   - a "(" after eight digits, which opens the next one's area code.
 type scanner struct {
 	rest string
 }
@@ -45,7 +45,7 @@ func (s *scanner) next() (c candidate, ok bool) {
 			}
 		case slash:
 			s.rest = s.rest[size:]
-			// "31/98888-0000": before it is only the area code.
+			// "31/98888-0000": only the area code precedes it.
 			tight := s.rest != "" && isDigit(s.rest[0]) && c.count <= 3
 			if c.count > 0 && !tight {
 				return c, true
@@ -77,7 +77,7 @@ func (s *scanner) next() (c candidate, ok bool) {
 	return c, c.count > 0
 }
 
-// word returns the letters that the rest begins with.
+// word returns the letters at the beginning of the rest.
 func (s *scanner) word() string {
 	for i, r := range s.rest {
 		if class(r) != letter {
@@ -97,7 +97,7 @@ func isExtension(word string) bool {
 	return false
 }
 
-// A runeClass says what a character does to the number it stands in.
+// A runeClass says what a character does to the number that contains it.
 type runeClass uint8
 
 const (
@@ -138,9 +138,8 @@ func class(r rune) runeClass {
 	return mask
 }
 
-// value returns the ASCII digit for a decimal digit of any script. In Unicode
-// the ten digits of a script stand together in order, so its place within the
-// range tells.
+// value returns the ASCII digit for a decimal digit of any script. In Unicode the ten
+// digits of a script are consecutive, so the position within the range is the digit.
 func value(r rune) byte {
 	if r < utf8.RuneSelf {
 		return byte(r)

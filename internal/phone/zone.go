@@ -7,12 +7,12 @@ import (
 	"github.com/nyaruka/phonenumbers/v2/timezone"
 )
 
-// Where the clock of an area code is not that of Brasília, or where it may some
-// day part from it again: the zones that the IANA database has for its state.
+// zones has the IANA zones of the states whose clock is not that of Brasília, or may
+// differ from it again some day.
 //
-// Code 97, the west of Amazonas, lies in two zones. Code 81 has also the four
-// thousand people of Fernando de Noronha, an hour ahead; libphonenumber takes
-// all of Recife's for theirs, and this table does not.
+// Code 97, the west of Amazonas, lies in two zones. Code 81 also has the four thousand
+// people of Fernando de Noronha, an hour ahead; libphonenumber assumes their zone for
+// all of Recife, this table does not.
 var zones = map[string][]string{
 	"AC": {"America/Rio_Branco"},
 	"AL": {"America/Maceio"},
@@ -39,13 +39,13 @@ var (
 	westAmazonas = []string{"America/Manaus", "America/Eirunepe"}
 )
 
-// manyZones is where a list of zones stops telling anything: that of a number
-// without a place, such as +1 800, goes halfway round the world.
+// manyZones is how many zones a useful list has at most: that of a number without a
+// place, such as +1 800, spans half the world.
 const manyZones = 4
 
 // Zones returns the IANA names of the zones in which the number may be: by the
-// area code in Brazil, else by what libphonenumber knows of its digits. Mostly
-// there is one. It is nil when nothing is known. The caller must not change it.
+// area code in Brazil, else by what libphonenumber knows of its digits. Usually there is
+// one; nil means that none is known. The caller must not change the list.
 func (n Number) Zones() []string {
 	switch n.Kind() {
 	case Mobile:
@@ -73,8 +73,8 @@ func foreignZones(n Number) []string {
 	if err != nil {
 		return nil
 	}
-	// By the digits also where they are not tied to a place: a mobile number of
-	// Moscow has a prefix of its own.
+	// The digits help even where they do not name a place: a mobile number of Moscow has
+	// its own prefix.
 	list, err := timezone.GetTimeZonesForGeographicalNumber(p)
 	if err != nil || len(list) > manyZones || slices.Contains(list, timezone.Unknown) {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"pombo/internal/receipts"
 )
 
-// shelf is a ledger that believes every receipt.
-type shelf struct {
+// fakeLedger is a ledger that believes every receipt.
+type fakeLedger struct {
 	mu       sync.Mutex
 	messages []pombo.Notification // by Seq, from 1
 	next     map[int64]time.Time
@@ -25,8 +25,8 @@ type shelf struct {
 	broken   error
 }
 
-func newShelf(states ...pombo.State) *shelf {
-	s := &shelf{next: map[int64]time.Time{}}
+func newFakeLedger(states ...pombo.State) *fakeLedger {
+	s := &fakeLedger{next: map[int64]time.Time{}}
 	for i, state := range states {
 		key := pombo.Key{Source: "table", RowKey: strconv.Itoa(i + 1), Generation: 1}
 		s.messages = append(s.messages, pombo.Notification{Seq: int64(i + 1), Key: key, MessageID: key.MessageID(), State: state, Begun: time.Now()})
@@ -34,7 +34,7 @@ func newShelf(states ...pombo.State) *shelf {
 	return s
 }
 
-func (s *shelf) PollDue(_ context.Context, limit int) ([]pombo.Notification, error) {
+func (s *fakeLedger) PollDue(_ context.Context, limit int) ([]pombo.Notification, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var due []pombo.Notification
@@ -47,7 +47,7 @@ func (s *shelf) PollDue(_ context.Context, limit int) ([]pombo.Notification, err
 	return due[:min(limit, len(due))], s.broken
 }
 
-func (s *shelf) Polled(_ context.Context, polls []pombo.NextPoll) error {
+func (s *fakeLedger) Polled(_ context.Context, polls []pombo.NextPoll) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range polls {
@@ -56,7 +56,7 @@ func (s *shelf) Polled(_ context.Context, polls []pombo.NextPoll) error {
 	return nil
 }
 
-func (s *shelf) Apply(_ context.Context, list []pombo.Receipt) ([]pombo.ReceiptResult, error) {
+func (s *fakeLedger) Apply(_ context.Context, list []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	results := make([]pombo.ReceiptResult, len(list))
@@ -75,7 +75,7 @@ func (s *shelf) Apply(_ context.Context, list []pombo.Receipt) ([]pombo.ReceiptR
 	return results, nil
 }
 
-func (s *shelf) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
+func (s *fakeLedger) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.messages {
@@ -86,7 +86,7 @@ func (s *shelf) Notification(_ context.Context, id pombo.MessageID) (pombo.Notif
 	return pombo.Notification{}, nil, pombo.ErrNotFound
 }
 
-func (s *shelf) states() (list []pombo.State) {
+func (s *fakeLedger) states() (list []pombo.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.applied {
@@ -95,22 +95,22 @@ func (s *shelf) states() (list []pombo.State) {
 	return list
 }
 
-// poller is a poller over a shelf, and what it asked.
+// poller is a poller over a ledger, and what it asked.
 type poller struct {
-	shelf *shelf
-	o     receipts.PollerOptions
-	begun time.Time
+	ledger *fakeLedger
+	o      receipts.PollerOptions
+	begun  time.Time
 
 	mu   sync.Mutex
 	ages []time.Duration // at which Blip was asked
 	ids  []pombo.MessageID
 }
 
-func newPoller(s *shelf, answer func(age time.Duration) ([]pombo.State, error)) *poller {
-	p := &poller{shelf: s, begun: time.Now()}
+func newPoller(s *fakeLedger, answer func(age time.Duration) ([]pombo.State, error)) *poller {
+	p := &poller{ledger: s, begun: time.Now()}
 	recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
 		Ledger:          s,
-		OptOuts:         &list{},
+		OptOuts:         &fakeOptOuts{},
 		SuspendTemplate: func(string, pombo.Reason, time.Time) {},
 		PauseBot:        func(context.Context, pombo.Pause) error { return nil },
 		Registerer:      prometheus.NewRegistry(),
@@ -144,9 +144,9 @@ func (p *poller) run(t *testing.T, last time.Duration) []time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range p.shelf.messages {
-		if p.shelf.next[n.Seq].IsZero() {
-			p.shelf.next[n.Seq] = n.Begun.Add(p.o.Schedule[0])
+	for _, n := range p.ledger.messages {
+		if p.ledger.next[n.Seq].IsZero() {
+			p.ledger.next[n.Seq] = n.Begun.Add(p.o.Schedule[0])
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -180,7 +180,7 @@ func nothing(time.Duration) ([]pombo.State, error) { return nil, nil }
 
 func TestPollsOnAGrowingScheduleUntilBlipForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		near(t, newPoller(newShelf(pombo.Accepted), nothing).run(t, 74*time.Hour), receipts.Schedule())
+		near(t, newPoller(newFakeLedger(pombo.Accepted), nothing).run(t, 74*time.Hour), receipts.Schedule())
 	})
 	schedule := receipts.Schedule()
 	if last := schedule[len(schedule)-1]; last >= 72*time.Hour {
@@ -201,7 +201,7 @@ func TestPollsOnAGrowingScheduleUntilBlipForgets(t *testing.T) {
 func TestAFinalReceiptEndsThePolling(t *testing.T) {
 	for _, final := range []pombo.State{pombo.Read, pombo.Failed} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newShelf(pombo.Accepted)
+			s := newFakeLedger(pombo.Accepted)
 			near(t, newPoller(s, func(age time.Duration) ([]pombo.State, error) {
 				if age < 2*time.Minute {
 					return []pombo.State{pombo.Dispatched}, nil
@@ -219,7 +219,7 @@ func TestAFinalReceiptEndsThePolling(t *testing.T) {
 func TestADeliveredMessageIsAskedAboutRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delivered := func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Delivered}, nil }
-		near(t, newPoller(newShelf(pombo.Accepted), delivered).run(t, day),
+		near(t, newPoller(newFakeLedger(pombo.Accepted), delivered).run(t, day),
 			before(day, append([]time.Duration{30 * time.Second}, receipts.Sparse()...)))
 	})
 }
@@ -239,7 +239,7 @@ func TestPollsAreFewWhereWebhooksArrive(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := newPoller(newShelf(tt.state), nothing)
+				p := newPoller(newFakeLedger(tt.state), nothing)
 				if tt.webhook > 0 {
 					last := time.Now().Add(-tt.webhook)
 					p.o.LastWebhook = func() time.Time {
@@ -253,17 +253,17 @@ func TestPollsAreFewWhereWebhooksArrive(t *testing.T) {
 			})
 		})
 	}
-	// A webhook told that it was handed over, and then they stopped: dense again
+	// A webhook reported that it was handed over, then they stopped: dense again
 	// from the first hour on.
 	synctest.Test(t, func(t *testing.T) {
 		schedule := receipts.Schedule()
-		near(t, newPoller(newShelf(pombo.Dispatched), nothing).run(t, day), before(day, schedule[4:]))
+		near(t, newPoller(newFakeLedger(pombo.Dispatched), nothing).run(t, day), before(day, schedule[4:]))
 	})
 }
 
 func TestAPollThatFailsIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf(pombo.Accepted)
+		s := newFakeLedger(pombo.Accepted)
 		p := newPoller(s, func(age time.Duration) ([]pombo.State, error) {
 			if age < 3*time.Minute {
 				return nil, errors.New("Blip is away")
@@ -279,7 +279,7 @@ func TestAPollThatFailsIsMadeAgain(t *testing.T) {
 
 func TestALedgerThatIsAwayLosesNoReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf(pombo.Accepted)
+		s := newFakeLedger(pombo.Accepted)
 		s.broken = errors.New("the disk is full")
 		time.AfterFunc(10*time.Minute, func() { s.mu.Lock(); defer s.mu.Unlock(); s.broken = nil })
 		newPoller(s, func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Read}, nil }).run(t, time.Hour)
@@ -293,7 +293,7 @@ func TestALedgerThatIsAwayLosesNoReceipt(t *testing.T) {
 // those that wait longest first.
 func TestPollsTakeAShareOfTheCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf(slices.Repeat([]pombo.State{pombo.Accepted}, 1000)...)
+		s := newFakeLedger(slices.Repeat([]pombo.State{pombo.Accepted}, 1000)...)
 		for _, n := range s.messages {
 			s.next[n.Seq] = time.Now().Add(-time.Duration(n.Seq) * time.Second)
 		}
@@ -314,7 +314,7 @@ func TestPollsTakeAShareOfTheCommands(t *testing.T) {
 
 func TestOnlyTheLeaderPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPoller(newShelf(pombo.Accepted), nothing)
+		p := newPoller(newFakeLedger(pombo.Accepted), nothing)
 		begun := time.Now()
 		p.o.Leads = func(context.Context) (bool, error) {
 			switch age := time.Since(begun); {
@@ -331,7 +331,7 @@ func TestOnlyTheLeaderPolls(t *testing.T) {
 
 func TestNoPermitNoPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPoller(newShelf(pombo.Accepted), nothing)
+		p := newPoller(newFakeLedger(pombo.Accepted), nothing)
 		begun := time.Now()
 		p.o.Acquire = func(context.Context) error {
 			if time.Since(begun) < 5*time.Minute {
@@ -347,7 +347,7 @@ func TestNoPermitNoPoll(t *testing.T) {
 // call would be one too many.
 func TestPollsRestWhileBlipRefusesEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPoller(newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted), func(age time.Duration) ([]pombo.State, error) {
+		p := newPoller(newFakeLedger(pombo.Accepted, pombo.Accepted, pombo.Accepted), func(age time.Duration) ([]pombo.State, error) {
 			if age < time.Minute {
 				return nil, &pombo.Error{Reason: pombo.RateLimited, Retry: true, Pause: 2 * time.Minute}
 			}

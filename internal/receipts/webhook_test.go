@@ -23,14 +23,14 @@ import (
 	"pombo/internal/receipts"
 )
 
-// list keeps who opted out.
-type list struct {
+// fakeOptOuts keeps the people who opted out.
+type fakeOptOuts struct {
 	mu     sync.Mutex
 	people []pombo.OptOut
 	broken error
 }
 
-func (l *list) OptOut(_ context.Context, o pombo.OptOut) error {
+func (l *fakeOptOuts) OptOut(_ context.Context, o pombo.OptOut) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken == nil {
@@ -39,11 +39,11 @@ func (l *list) OptOut(_ context.Context, o pombo.OptOut) error {
 	return l.broken
 }
 
-// desk is a webhook with all that is behind it.
-type desk struct {
+// webhookTest is a webhook with all that is behind it.
+type webhookTest struct {
 	hook      *receipts.Webhook
-	shelf     *shelf
-	list      *list
+	ledger    *fakeLedger
+	list      *fakeOptOuts
 	templates []string
 	pauses    []pombo.Pause
 	moved     int
@@ -59,9 +59,9 @@ type envelope struct {
 	Button   string
 }
 
-func newDesk(t *testing.T, s *shelf) *desk {
+func newWebhookTest(t *testing.T, s *fakeLedger) *webhookTest {
 	t.Helper()
-	d := &desk{shelf: s, list: &list{}, registry: prometheus.NewRegistry()}
+	d := &webhookTest{ledger: s, list: &fakeOptOuts{}, registry: prometheus.NewRegistry()}
 	o := receipts.RecorderOptions{
 		Ledger:  s,
 		OptOuts: d.list,
@@ -101,7 +101,7 @@ func newDesk(t *testing.T, s *shelf) *desk {
 	return d
 }
 
-func (d *desk) take(t *testing.T, e envelope) error {
+func (d *webhookTest) take(t *testing.T, e envelope) error {
 	t.Helper()
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -111,7 +111,7 @@ func (d *desk) take(t *testing.T, e envelope) error {
 }
 
 // metric checks one line of the metrics, as Prometheus would see it.
-func (d *desk) metric(t *testing.T, want string) {
+func (d *webhookTest) metric(t *testing.T, want string) {
 	t.Helper()
 	families, err := d.registry.Gather()
 	if err != nil {
@@ -137,7 +137,7 @@ func (d *desk) metric(t *testing.T, want string) {
 }
 
 func TestTheSecret(t *testing.T) {
-	d := newDesk(t, newShelf())
+	d := newWebhookTest(t, newFakeLedger())
 	for secret, want := range map[string]bool{"a-secret": true, "a-secreT": false, "a-secret ": false, "": false, "a": false, "a-secret-and-more": false} {
 		if got := d.hook.Admits(receipts.Messages, secret); got != want {
 			t.Errorf("%q is admitted = %t, want %t", secret, got, want)
@@ -150,8 +150,8 @@ func TestTheSecret(t *testing.T) {
 }
 
 func TestWebhookRecords(t *testing.T) {
-	s := newShelf(pombo.Accepted)
-	d := newDesk(t, s)
+	s := newFakeLedger(pombo.Accepted)
+	d := newWebhookTest(t, s)
 	ours := s.messages[0].MessageID
 	unknown := pombo.Key{Source: "another", RowKey: "1", Generation: 1}.MessageID()
 
@@ -159,13 +159,13 @@ func TestWebhookRecords(t *testing.T) {
 		t.Errorf("an unknown id: %v", err)
 	}
 	if !d.hook.Last().IsZero() || d.moved != 0 {
-		t.Error("a receipt of somebody else counts as one of ours")
+		t.Error("a receipt of another bot counts as one of ours")
 	}
 	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{MessageID: ours, State: pombo.Delivered}, {MessageID: ours, State: pombo.Read}}}); err != nil {
 		t.Fatal(err)
 	}
 	if d.hook.Last().IsZero() || d.moved != 1 {
-		t.Errorf("last receipt %v, told %d times", d.hook.Last(), d.moved)
+		t.Errorf("last receipt %v, moved %d times", d.hook.Last(), d.moved)
 	}
 	if err := d.take(t, envelope{}); err != nil {
 		t.Errorf("nothing for us: %v", err)
@@ -175,7 +175,7 @@ func TestWebhookRecords(t *testing.T) {
 	}
 	s.broken = errors.New("the disk is full")
 	if err := d.take(t, envelope{Receipts: []pombo.Receipt{{MessageID: ours, State: pombo.Read}}}); err == nil {
-		t.Error("a receipt that could not be written is taken for written")
+		t.Error("a receipt that could not be written counts as written")
 	}
 	for _, want := range []string{
 		`pombo_receipts_applied_total{state="delivered"} 1`, `pombo_receipts_applied_total{state="read"} 1`,
@@ -214,7 +214,7 @@ func TestOptOutWords(t *testing.T) {
 		{"sair" + strings.Repeat("!", 300), "", false},
 	}
 	for _, tt := range tests {
-		d := newDesk(t, newShelf())
+		d := newWebhookTest(t, newFakeLedger())
 		if err := d.take(t, envelope{From: person, Text: tt.text, Button: tt.button}); err != nil {
 			t.Fatal(err)
 		}
@@ -232,10 +232,10 @@ func TestOptOutWords(t *testing.T) {
 }
 
 func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
-	d := newDesk(t, newShelf())
+	d := newWebhookTest(t, newFakeLedger())
 	d.list.broken = errors.New("the disk is full")
 	if err := d.take(t, envelope{From: "x@y", Text: "SAIR"}); err == nil {
-		t.Error("a word that could not be kept is taken for kept")
+		t.Error("a word that could not be kept counts as kept")
 	}
 	d.list.broken = nil
 	if err := d.take(t, envelope{From: "x@y", Text: "SAIR"}); err != nil {
@@ -252,9 +252,9 @@ func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
 // What a failure stops is stopped from when it happened, once.
 func TestFailuresStopTemplateOrBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
+		s := newFakeLedger(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
 		s.messages[1].Template, s.messages[4].Template = "boleto", "laudo"
-		d := newDesk(t, s)
+		d := newWebhookTest(t, s)
 		failed := func(i int, policy pombo.ResendPolicy, ago time.Duration) pombo.Receipt {
 			return pombo.Receipt{MessageID: s.messages[i].MessageID, State: pombo.Failed, Reason: pombo.SpamLimited, Policy: policy, At: time.Now().Add(-ago)}
 		}
@@ -283,16 +283,15 @@ func TestFailuresStopTemplateOrBot(t *testing.T) {
 	})
 }
 
-// FuzzOptOut: whatever somebody writes, it is an opt-out only if one of the words
-// is in it.
+// FuzzOptOut: a text is an opt-out only if it contains one of the words.
 func FuzzOptOut(f *testing.F) {
 	for _, s := range []string{"SAIR", " páRar!", "stop\u0301", "ＳＡＩＲ。", "\xff", "sair da fila"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d := &list{}
+		d := &fakeOptOuts{}
 		recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
-			Ledger: newShelf(), OptOuts: d,
+			Ledger: newFakeLedger(), OptOuts: d,
 			SuspendTemplate: func(string, pombo.Reason, time.Time) {},
 			PauseBot:        func(context.Context, pombo.Pause) error { return nil },
 		})
@@ -313,7 +312,7 @@ func FuzzOptOut(f *testing.F) {
 			t.Fatal(err)
 		}
 		if len(d.people) > 0 && len([]rune(text)) < len("SAIR") {
-			t.Errorf("%q is taken for an opt-out", text)
+			t.Errorf("%q counts as an opt-out", text)
 		}
 	})
 }

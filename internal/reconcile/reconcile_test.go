@@ -18,9 +18,9 @@ import (
 	"pombo"
 )
 
-// book is a ledger in memory. moved is applied to a notification when it is
+// fakeLedger is a ledger in memory. moved is applied to a notification when it is
 // looked at for the second time, as if it had moved on in between.
-type book struct {
+type fakeLedger struct {
 	list    []pombo.Review
 	moved   map[int64]func(*pombo.Review)
 	saved   *pombo.Reconciliation
@@ -28,7 +28,7 @@ type book struct {
 	applied []pombo.Receipt
 }
 
-func (b *book) Review(_ context.Context, _ time.Time, after int64, limit int) (page []pombo.Review, err error) {
+func (b *fakeLedger) Review(_ context.Context, _ time.Time, after int64, limit int) (page []pombo.Review, err error) {
 	b.pages++
 	for _, n := range b.list {
 		if n.Seq > after && len(page) < limit {
@@ -38,7 +38,7 @@ func (b *book) Review(_ context.Context, _ time.Time, after int64, limit int) (p
 	return page, nil
 }
 
-func (b *book) Reviewed(_ context.Context, seq int64) (pombo.Review, error) {
+func (b *fakeLedger) Reviewed(_ context.Context, seq int64) (pombo.Review, error) {
 	for i := range b.list {
 		if n := &b.list[i]; n.Seq == seq {
 			if f := b.moved[seq]; f != nil {
@@ -50,7 +50,7 @@ func (b *book) Reviewed(_ context.Context, seq int64) (pombo.Review, error) {
 	return pombo.Review{}, pombo.ErrNotFound
 }
 
-func (b *book) record(_ context.Context, receipts []pombo.Receipt) error {
+func (b *fakeLedger) record(_ context.Context, receipts []pombo.Receipt) error {
 	for _, r := range receipts {
 		for i := range b.list {
 			n := &b.list[i]
@@ -63,17 +63,17 @@ func (b *book) record(_ context.Context, receipts []pombo.Receipt) error {
 	return nil
 }
 
-func (b *book) SaveReconciliation(_ context.Context, r pombo.Reconciliation) error {
+func (b *fakeLedger) SaveReconciliation(_ context.Context, r pombo.Reconciliation) error {
 	b.saved = &r
 	return nil
 }
 
-// world is a table, a ledger and Blip that a test makes disagree.
-type world struct {
-	book
-	status map[string]string
-	told   map[pombo.MessageID][]pombo.Receipt
-	asked  []pombo.MessageID
+// fixture is a table, a ledger and Blip that a test makes disagree.
+type fixture struct {
+	fakeLedger
+	status   map[string]string
+	receipts map[pombo.MessageID][]pombo.Receipt
+	asked    []pombo.MessageID
 	// statements on the source; err is what it answers
 	statements int
 	err        error
@@ -81,11 +81,11 @@ type world struct {
 	log        bytes.Buffer
 }
 
-func newWorld() *world {
-	return &world{book: book{moved: map[int64]func(*pombo.Review){}}, status: map[string]string{}, told: map[pombo.MessageID][]pombo.Receipt{}}
+func newFixture() *fixture {
+	return &fixture{fakeLedger: fakeLedger{moved: map[int64]func(*pombo.Review){}}, status: map[string]string{}, receipts: map[pombo.MessageID][]pombo.Receipt{}}
 }
 
-func (w *world) Statuses(_ context.Context, keys []string) (map[string]string, error) {
+func (w *fixture) Statuses(_ context.Context, keys []string) (map[string]string, error) {
 	w.statements++
 	found := map[string]string{}
 	for _, k := range keys {
@@ -96,13 +96,13 @@ func (w *world) Statuses(_ context.Context, keys []string) (map[string]string, e
 	return found, w.err
 }
 
-func (w *world) ask(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
+func (w *fixture) ask(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	w.asked = append(w.asked, id)
-	return w.told[id], w.blip
+	return w.receipts[id], w.blip
 }
 
 // add makes a notification of an hour ago whose row has a status; "" = no row.
-func (w *world) add(n pombo.Review, status string) *pombo.Review {
+func (w *fixture) add(n pombo.Review, status string) *pombo.Review {
 	n.Seq = int64(len(w.list) + 1)
 	n.Key = pombo.Key{Source: "t", RowKey: strconv.FormatInt(n.Seq, 10), Generation: 1}
 	n.MessageID, n.Latest = n.Key.MessageID(), true
@@ -118,16 +118,16 @@ func (w *world) add(n pombo.Review, status string) *pombo.Review {
 	return &w.list[len(w.list)-1]
 }
 
-func (w *world) tell(n *pombo.Review, states ...pombo.State) {
+func (w *fixture) tell(n *pombo.Review, states ...pombo.State) {
 	for _, s := range states {
-		w.told[n.MessageID] = append(w.told[n.MessageID], pombo.Receipt{MessageID: n.MessageID, State: s})
+		w.receipts[n.MessageID] = append(w.receipts[n.MessageID], pombo.Receipt{MessageID: n.MessageID, State: s})
 	}
 }
 
-func (w *world) reconciler(t *testing.T, change func(*Options)) *Reconciler {
+func (w *fixture) reconciler(t *testing.T, change func(*Options)) *Reconciler {
 	t.Helper()
 	o := Options{
-		SourceName: "t", Source: w, Pending: "1", Ledger: &w.book, Ask: w.ask, Record: w.record,
+		SourceName: "t", Source: w, Pending: "1", Ledger: &w.fakeLedger, Ask: w.ask, Record: w.record,
 		Acquire: func(context.Context) error { return nil },
 		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
@@ -145,94 +145,94 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 	sent := pombo.Review{State: pombo.Accepted, Attempt: 1, Accepted: true, Settled: "2"}
 	for _, test := range []struct {
 		name  string
-		build func(w *world)
+		build func(w *fixture)
 		want  pombo.DiscrepancyKind // "" = they agree
 	}{
-		{"all is well", func(w *world) { w.tell(w.add(sent, "2"), pombo.Accepted) }, ""},
-		{"a receipt that was missed", func(w *world) { w.tell(w.add(sent, "2"), pombo.Accepted, pombo.Delivered) }, ""},
-		{"pending again", func(w *world) { w.tell(w.add(sent, "1"), pombo.Accepted) }, pombo.RowPending},
-		{"pending again, and a later generation waits", func(w *world) {
+		{"all is well", func(w *fixture) { w.tell(w.add(sent, "2"), pombo.Accepted) }, ""},
+		{"a receipt that was missed", func(w *fixture) { w.tell(w.add(sent, "2"), pombo.Accepted, pombo.Delivered) }, ""},
+		{"pending again", func(w *fixture) { w.tell(w.add(sent, "1"), pombo.Accepted) }, pombo.RowPending},
+		{"pending again, and a later generation waits", func(w *fixture) {
 			n := w.add(sent, "1")
 			w.tell(n, pombo.Accepted)
 			n.Latest = false
 		}, ""},
-		{"another status by its owner", func(w *world) { w.tell(w.add(sent, "9"), pombo.Accepted) }, ""},
-		{"deleted after it was settled", func(w *world) { w.tell(w.add(sent, ""), pombo.Accepted) }, ""},
-		{"a row of another table", func(w *world) {
+		{"another status by its owner", func(w *fixture) { w.tell(w.add(sent, "9"), pombo.Accepted) }, ""},
+		{"deleted after it was settled", func(w *fixture) { w.tell(w.add(sent, ""), pombo.Accepted) }, ""},
+		{"a row of another table", func(w *fixture) {
 			n := w.add(sent, "1")
 			n.Key.Source = "old"
 			w.tell(n, pombo.Accepted)
 		}, ""},
-		{"queued", func(w *world) { w.add(pombo.Review{State: pombo.Queued}, "1") }, ""},
-		{"queued after a failure that was written", func(w *world) { w.add(pombo.Review{State: pombo.Queued, Settled: "3"}, "3") }, ""},
-		{"queued, taken back", func(w *world) { w.add(pombo.Review{State: pombo.Queued}, "9") }, pombo.RowNotPending},
-		{"queued, deleted", func(w *world) { w.add(pombo.Review{State: pombo.Queued}, "") }, pombo.RowNotPending},
-		{"queued, and sent while we looked", func(w *world) {
+		{"queued", func(w *fixture) { w.add(pombo.Review{State: pombo.Queued}, "1") }, ""},
+		{"queued after a failure that was written", func(w *fixture) { w.add(pombo.Review{State: pombo.Queued, Settled: "3"}, "3") }, ""},
+		{"queued, withdrawn", func(w *fixture) { w.add(pombo.Review{State: pombo.Queued}, "9") }, pombo.RowNotPending},
+		{"queued, deleted", func(w *fixture) { w.add(pombo.Review{State: pombo.Queued}, "") }, pombo.RowNotPending},
+		{"queued, and sent while we looked", func(w *fixture) {
 			n := w.add(pombo.Review{State: pombo.Queued}, "2")
 			w.moved[n.Seq] = func(n *pombo.Review) { n.State, n.Settled, n.Accepted, n.Attempt = pombo.Accepted, "2", true, 1 }
 		}, ""},
-		{"diverged", func(w *world) {
+		{"diverged", func(w *fixture) {
 			n := sent
 			n.Settled, n.SettleResult = "", pombo.SettleDiverged
 			w.tell(w.add(n, "7"), pombo.Accepted)
 		}, pombo.RowDiverged},
-		{"gone", func(w *world) {
+		{"gone", func(w *fixture) {
 			n := sent
 			n.Settled, n.SettleResult = "", pombo.SettleGone
 			w.tell(w.add(n, ""), pombo.Accepted)
 		}, pombo.RowGone},
-		{"refused", func(w *world) {
+		{"refused", func(w *fixture) {
 			n := sent
 			n.Settled, n.SettleResult = "", pombo.SettleRefused
 			w.tell(w.add(n, "1"), pombo.Accepted)
 		}, pombo.RowRefused},
-		{"owed for an hour", func(w *world) {
+		{"owed for an hour", func(w *fixture) {
 			n := sent
 			n.Settled, n.Owed = "", true
 			w.tell(w.add(n, "1"), pombo.Accepted)
 		}, ""},
-		{"owed for a day", func(w *world) {
+		{"owed for a day", func(w *fixture) {
 			n := sent
 			n.Settled, n.Owed = "", true
 			at := w.add(n, "1")
 			at.Updated = at.Updated.Add(-24 * time.Hour)
 			w.tell(at, pombo.Accepted)
 		}, pombo.SettleOverdue},
-		{"uncertain for an hour", func(w *world) { w.add(pombo.Review{State: pombo.Uncertain, Attempt: 1}, "1") }, pombo.UncertainOverdue},
-		{"uncertain for minutes", func(w *world) {
+		{"uncertain for an hour", func(w *fixture) { w.add(pombo.Review{State: pombo.Uncertain, Attempt: 1}, "1") }, pombo.UncertainOverdue},
+		{"uncertain for minutes", func(w *fixture) {
 			n := w.add(pombo.Review{State: pombo.Uncertain, Attempt: 1}, "1")
 			n.Updated = time.Now()
 		}, ""},
-		{"failed at Blip", func(w *world) { w.tell(w.add(sent, "2"), pombo.Accepted, pombo.Failed) }, pombo.FailedAtBlip},
-		{"unknown at Blip", func(w *world) { w.add(sent, "2") }, pombo.UnknownAtBlip},
-		{"unknown at Blip, but just sent", func(w *world) { w.add(sent, "2").Begun = time.Now() }, ""},
-		{"unknown at Blip, but long ago", func(w *world) {
+		{"failed at Blip", func(w *fixture) { w.tell(w.add(sent, "2"), pombo.Accepted, pombo.Failed) }, pombo.FailedAtBlip},
+		{"unknown at Blip", func(w *fixture) { w.add(sent, "2") }, pombo.UnknownAtBlip},
+		{"unknown at Blip, but just sent", func(w *fixture) { w.add(sent, "2").Begun = time.Now() }, ""},
+		{"unknown at Blip, but long ago", func(w *fixture) {
 			n := w.add(sent, "2")
 			n.Begun = time.Now().Add(-window)
 		}, ""},
-		{"delivered needs no trace", func(w *world) {
+		{"delivered needs no trace", func(w *fixture) {
 			n := sent
 			n.State = pombo.Delivered
 			w.add(n, "2")
 		}, ""},
-		{"failed here, sent there", func(w *world) { w.tell(w.add(pombo.Review{State: pombo.Failed, Attempt: 1}, "1"), pombo.Accepted) }, pombo.SentAtBlip},
-		{"failed here, failed there", func(w *world) { w.tell(w.add(pombo.Review{State: pombo.Failed, Attempt: 1}, "1"), pombo.Failed) }, ""},
-		{"failed after Blip had it", func(w *world) {
+		{"failed here, sent there", func(w *fixture) { w.tell(w.add(pombo.Review{State: pombo.Failed, Attempt: 1}, "1"), pombo.Accepted) }, pombo.SentAtBlip},
+		{"failed here, failed there", func(w *fixture) { w.tell(w.add(pombo.Review{State: pombo.Failed, Attempt: 1}, "1"), pombo.Failed) }, ""},
+		{"failed after Blip had it", func(w *fixture) {
 			w.tell(w.add(pombo.Review{State: pombo.Failed, Attempt: 1, Accepted: true}, "1"), pombo.Accepted, pombo.Failed)
 		}, ""},
-		{"failed before anything left", func(w *world) { w.tell(w.add(pombo.Review{State: pombo.Failed}, "1"), pombo.Accepted) }, ""},
-		{"cancelled here, sent there", func(w *world) {
+		{"failed before anything left", func(w *fixture) { w.tell(w.add(pombo.Review{State: pombo.Failed}, "1"), pombo.Accepted) }, ""},
+		{"cancelled here, sent there", func(w *fixture) {
 			w.tell(w.add(pombo.Review{State: pombo.Cancelled, Attempt: 1}, "1"), pombo.Dispatched)
 		}, pombo.SentAtBlip},
-		{"a ledger of before", func(w *world) { w.tell(w.add(pombo.Review{State: pombo.Queued}, "1"), pombo.Read) }, pombo.SentAtBlip},
-		{"queued, tried again meanwhile", func(w *world) {
+		{"a ledger of before", func(w *fixture) { w.tell(w.add(pombo.Review{State: pombo.Queued}, "1"), pombo.Read) }, pombo.SentAtBlip},
+		{"queued, tried again meanwhile", func(w *fixture) {
 			n := w.add(pombo.Review{State: pombo.Queued, Attempt: 1}, "1")
 			w.tell(n, pombo.Accepted)
 			w.moved[n.Seq] = func(n *pombo.Review) { n.Attempt = 2 }
 		}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld()
+			w := newFixture()
 			test.build(w)
 			got, err := w.reconciler(t, nil).Run(t.Context())
 			if err != nil {
@@ -259,10 +259,10 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 }
 
 // However many are in doubt: few statements, few questions, the most doubtful
-// first, and the result tells of the rest.
+// first, and the result says so of the rest.
 func TestTheWorkIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFixture()
 		const rows = 1500
 		for i := range rows {
 			n := pombo.Review{State: pombo.Accepted, Attempt: 1, Accepted: true, Settled: "2"}
@@ -309,7 +309,7 @@ func TestTheWorkIsBounded(t *testing.T) {
 }
 
 func TestManyDiscrepanciesAreCounted(t *testing.T) {
-	w := newWorld()
+	w := newFixture()
 	for range MaxDiscrepancies + 7 {
 		w.add(pombo.Review{State: pombo.Queued}, "9")
 	}
@@ -324,7 +324,7 @@ func TestManyDiscrepanciesAreCounted(t *testing.T) {
 
 // Without the table there is no result; without Blip there is one that says so.
 func TestWhoIsAway(t *testing.T) {
-	w := newWorld()
+	w := newFixture()
 	w.add(pombo.Review{State: pombo.Accepted, Attempt: 1, Accepted: true, Settled: "2"}, "2")
 	w.blip = &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true}
 	got, err := w.reconciler(t, nil).Run(t.Context())
@@ -332,7 +332,7 @@ func TestWhoIsAway(t *testing.T) {
 		t.Errorf("%+v, error %v, want none asked and why", got, err)
 	}
 	if len(got.Counts) != 0 {
-		t.Errorf("discrepancies %v, want none: no answer is no trace", got.Counts)
+		t.Errorf("discrepancies %v, want none: without an answer there is no trace", got.Counts)
 	}
 	w.saved, w.err = nil, errors.New("the database is away")
 	if _, err := w.reconciler(t, nil).Run(t.Context()); err == nil || w.saved != nil {
@@ -343,7 +343,7 @@ func TestWhoIsAway(t *testing.T) {
 func TestDaily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		zone := time.FixedZone("", -3*3600)
-		w := newWorld()
+		w := newFixture()
 		ctx, cancel := context.WithCancel(t.Context())
 		var at []string
 		r := w.reconciler(t, func(o *Options) {

@@ -106,7 +106,7 @@ func (opts RecoverOptions) page(ctx context.Context, rows []pombo.Row, r *Recove
 		r.Asked += asked[i]
 		switch {
 		case len(traces[i]) > 0:
-			if n, _, err := phone.Parse(rows[i].Recipient.Reveal()); err == nil {
+			if n, err := phone.Parse(rows[i].Recipient.Reveal()); err == nil {
 				rows[i].Phone = n
 			}
 			if err := opts.Ledger.Recover(ctx, opts.SourceName, rows[i], traces[i]); err != nil {

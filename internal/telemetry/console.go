@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// What a console may be behind.
+// Limits of a console that is slow.
 const (
-	consoleRoom = 1 << 20         // bytes that wait for it; what comes beyond is counted
+	consoleRoom = 1 << 20         // bytes that may wait; lines beyond are dropped and counted
 	consoleEnd  = 2 * time.Second // how long Close waits for it
 )
 
-// Console writes to a terminal or a pipe without ever waiting for it. A click
-// into a Windows console, Ctrl+S on a terminal or a reader that has stopped block
-// every write for as long as they last; so what is written waits in a queue for a
-// goroutine of its own. When the queue is full, lines are left out and counted,
-// and the console is told how many once it takes lines again.
+// Console writes to a terminal or a pipe without ever waiting for it. A click into a
+// Windows console, Ctrl+S on a terminal or a stopped reader block every write for as long
+// as they last; so lines wait in a queue that a goroutine writes. When the queue is full,
+// lines are dropped and counted, and the console says how many once it accepts lines
+// again.
 type Console struct {
 	w      io.Writer
 	format format
 
 	mu      sync.Mutex
 	waiting []byte // whole lines
-	lost    int    // lines left out since the last that waits
+	dropped int    // lines dropped since the last one in the queue
 	closed  bool
 
-	wake  chan struct{} // of size one: something waits, or it is closed
-	ended chan struct{} // closed by the writer
+	wake  chan struct{} // of size one: lines wait, or the console is closed
+	ended chan struct{} // closed by run
 }
 
-// NewConsole returns a Console that writes to w and tells in the format ("text"
-// or "json") of what it left out. Close ends it.
+// NewConsole returns a Console that writes to w, and reports dropped lines in the format
+// ("text" or "json"). Close ends it.
 func NewConsole(w io.Writer, format string) *Console {
 	c := &Console{w: w, format: appendText, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	if format == "json" {
@@ -50,9 +50,9 @@ func (c *Console) Write(lines []byte) (int, error) {
 	switch {
 	case c.closed:
 	case len(c.waiting) > 0 && len(c.waiting)+len(lines) > consoleRoom:
-		c.lost += bytes.Count(lines, []byte("\n"))
+		c.dropped += bytes.Count(lines, []byte("\n"))
 	default:
-		c.tellLost()
+		c.reportDropped()
 		c.waiting = append(c.waiting, lines...)
 		select {
 		case c.wake <- struct{}{}:
@@ -62,12 +62,12 @@ func (c *Console) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// tellLost puts into the queue how many lines were left out here.
-func (c *Console) tellLost() {
-	if c.lost > 0 {
-		c.waiting = c.format(c.waiting, time.Now(), slog.LevelWarn, "lines not shown here: the console did not take them",
-			[]field{{"lines", slog.IntValue(c.lost)}})
-		c.lost = 0
+// reportDropped queues a record that says how many lines were dropped here.
+func (c *Console) reportDropped() {
+	if c.dropped > 0 {
+		c.waiting = c.format(c.waiting, time.Now(), slog.LevelWarn, "lines not shown here: the console did not accept them",
+			[]field{{"lines", slog.IntValue(c.dropped)}})
+		c.dropped = 0
 	}
 }
 
@@ -76,12 +76,12 @@ func (c *Console) run() {
 	var lines []byte
 	for range c.wake {
 		c.mu.Lock()
-		c.tellLost()
+		c.reportDropped()
 		lines, c.waiting = c.waiting, lines[:0]
 		closed := c.closed
 		c.mu.Unlock()
 		if len(lines) > 0 {
-			_, _ = c.w.Write(lines) // there is nobody else to tell
+			_, _ = c.w.Write(lines) // there is nowhere to report an error
 		}
 		if closed {
 			return
@@ -89,7 +89,7 @@ func (c *Console) run() {
 	}
 }
 
-// Close writes what waits, as far as the console takes it within two seconds.
+// Close writes the queue, as far as the console accepts it within two seconds.
 func (c *Console) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -102,7 +102,7 @@ func (c *Console) Close() error {
 	defer late.Stop()
 	select {
 	case <-c.ended:
-	case <-late.C: // the writer ends when the console takes lines again, or with the process
+	case <-late.C: // run ends when the console accepts lines again, or with the process
 	}
 	return nil
 }

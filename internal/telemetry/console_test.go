@@ -15,7 +15,7 @@ import (
 	"pombo"
 )
 
-// stuckConsole takes nothing until it is freed, as a console in which somebody
+// stuckConsole accepts nothing until it is freed, as a console in which a user
 // has clicked.
 type stuckConsole struct {
 	freed chan struct{}
@@ -27,8 +27,8 @@ func (c *stuckConsole) Write(p []byte) (int, error) {
 	return c.Buffer.Write(p)
 }
 
-// A console that takes nothing holds up neither the log file nor who logs; what
-// has no room is counted, and the last lines come when it is freed.
+// A blocked console delays neither the log file nor the caller; dropped lines are counted,
+// and the last lines come when it is freed.
 func TestConsoleIsNotWaitedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.log")
 	synctest.Test(t, func(t *testing.T) {
@@ -56,14 +56,14 @@ func TestConsoleIsNotWaitedFor(t *testing.T) {
 		shown := strings.Count(stuck.String(), long)
 		var lost int
 		for line := range strings.Lines(stuck.String()) {
-			if _, number, ok := strings.Cut(line, "lines not shown here: the console did not take them lines="); ok {
+			if _, number, ok := strings.Cut(line, "lines not shown here: the console did not accept them lines="); ok {
 				if _, err := fmt.Sscan(number, &lost); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		if lost == 0 || shown+lost != lines {
-			t.Errorf("%d lines shown and %d told to be lost, want %d together", shown, lost, lines)
+			t.Errorf("%d lines shown and %d reported as dropped, want %d together", shown, lost, lines)
 		}
 		if !strings.HasSuffix(stuck.String(), "the last\n") {
 			t.Errorf("the last line is not there")
@@ -127,9 +127,9 @@ func (w *refusing) Close() error { return nil }
 func TestRotationIsTriedAgain(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
+		var reported []string
 		w := &refusing{refuses: true}
-		file := &rotated{name: name, writer: w, stuck: func(err error) { told = append(told, err.Error()) }}
+		file := &rotated{name: name, writer: w, failed: func(err error) { reported = append(reported, err.Error()) }}
 		write := func(line string) {
 			t.Helper()
 			if _, err := file.Write([]byte(line + "\n")); err != nil {
@@ -154,8 +154,8 @@ func TestRotationIsTriedAgain(t *testing.T) {
 		if got := w.String(); got != "five\n" {
 			t.Errorf("after the rotation %q was written", got)
 		}
-		if len(told) != 1 || !strings.Contains(told[0], "sharing violation") {
-			t.Errorf("told %q, want once", told)
+		if len(reported) != 1 || !strings.Contains(reported[0], "sharing violation") {
+			t.Errorf("reported %q, want once", reported)
 		}
 	})
 }
@@ -185,8 +185,8 @@ func TestLogFileThatCannotBePutAside(t *testing.T) {
 		t.Errorf("the file has %d lines, want %d", n, lines)
 	}
 	for where, said := range map[string]string{"file": string(text), "console": console.String()} {
-		if n := strings.Count(said, "cannot be put aside"); n != 1 {
-			t.Errorf("the %s says %d times that it cannot be put aside, want once", where, n)
+		if n := strings.Count(said, "cannot be rotated"); n != 1 {
+			t.Errorf("the %s says %d times that it cannot be rotated, want once", where, n)
 		}
 	}
 }

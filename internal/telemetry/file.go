@@ -6,41 +6,40 @@ import (
 	"time"
 )
 
-// rotateAgain is how long a file that could not be put aside is written on.
+// rotateAgain is how long after a failed rotation the next one is tried.
 const rotateAgain = time.Minute
 
-// rotated is the log file. Putting it aside means renaming it, which on Windows
-// fails for as long as somebody looks at it (Get-Content -Wait, a backup); the
-// rotating writer then refuses every line. Here they go on into the same file,
-// which may outgrow its size, and the rotation is tried again a minute later.
+// rotated is the log file. Rotation renames it, which on Windows fails as long as another
+// program reads it (Get-Content -Wait, a backup); the rotating writer then rejects every
+// line. Here they continue in the same file, which may outgrow its size, and the rotation
+// is tried again a minute later.
 type rotated struct {
 	name   string
 	writer io.WriteCloser // rotates
-	// stuck is told once that the file cannot be put aside, when lines are
-	// written on.
-	stuck func(err error)
+	// failed is called once when the file cannot be rotated and lines continue in it.
+	failed func(err error)
 
-	plain *os.File  // the same file, while it cannot be put aside
-	until time.Time // and until when that is not tried again
-	told  bool
+	plain    *os.File  // the same file, while it cannot be rotated
+	until    time.Time // when rotation is tried again
+	reported bool      // failed was called since the last success
 }
 
-// Write appends a line. Only one goroutine may call it.
+// Write appends a line. It is not safe for concurrent use.
 func (r *rotated) Write(line []byte) (int, error) {
 	if r.plain != nil {
 		if time.Now().Before(r.until) {
 			return r.plain.Write(line)
 		}
-		_ = r.plain.Close() // each line was written when it came
+		_ = r.plain.Close() // every line is already written
 		r.plain = nil
 	}
 	n, err := r.writer.Write(line)
 	if err == nil {
-		r.told = false
+		r.reported = false
 		return n, nil
 	}
 	if n > 0 {
-		return n, err // a part of the line is in the file: the disk is full
+		return n, err // part of the line is in the file: the disk is full
 	}
 	plain, openErr := os.OpenFile(r.name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, fileMode)
 	if openErr != nil {
@@ -51,10 +50,10 @@ func (r *rotated) Write(line []byte) (int, error) {
 		return n, writeErr
 	}
 	r.plain, r.until = plain, time.Now().Add(rotateAgain)
-	if !r.told && r.stuck != nil {
-		r.stuck(err)
+	if !r.reported && r.failed != nil {
+		r.failed(err)
 	}
-	r.told = true
+	r.reported = true
 	return len(line), nil
 }
 

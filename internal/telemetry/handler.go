@@ -8,17 +8,17 @@ import (
 	"pombo"
 )
 
-// handler is the slog.Handler of both formats. It flattens groups into names
-// joined by dots and hands flat, safe fields to the format.
+// handler is the slog.Handler of both formats. It flattens groups into names joined by
+// dots and passes flat, safe fields to the format.
 type handler struct {
 	out    *output
 	level  slog.Level
-	prefix string  // of the open groups, with its dot
+	prefix string  // of the open groups, ending in a dot
 	fields []field // from WithAttrs
 	often  pombo.Often
 }
 
-// field is one flat member of a record; its value is a scalar.
+// field is a flat member of a record; its value is a scalar.
 type field struct {
 	key   string
 	value slog.Value
@@ -103,14 +103,14 @@ func flatten(fields []field, prefix string, a slog.Attr) []field {
 		return fields
 	}
 	if a.Key == "" && v.Kind() == slog.KindAny && v.Any() == nil {
-		return fields // the zero Attr, which slog has handlers ignore
+		return fields // the zero Attr, which handlers must ignore
 	}
 	return append(fields, field{prefix + a.Key, scalar(v)})
 }
 
-// lastOfEach drops, in place, the fields whose name comes again: a JSON object
-// with a member twice is refused by many readers. Records are short, so the
-// plain loop beats a map.
+// lastOfEach removes, in place, the fields whose name occurs again later: many readers
+// reject a JSON object with a duplicate member. Records are short, so the plain loop beats
+// a map.
 func lastOfEach(fields []field) []field {
 	kept := fields[:0]
 	for i, f := range fields {

@@ -14,10 +14,10 @@ import (
 // jsonTime is RFC 3339 with milliseconds and the zone.
 const jsonTime = "2006-01-02T15:04:05.000Z07:00"
 
-// appendJSON writes one flat object: timestamp, level, message and the fields.
-// Numbers and booleans stay what they are; a duration is text such as "1.5s", so
-// a duration to compute with is logged as a number with its unit in the name. A
-// field that is called like one of the three gets an underscore at its end.
+// appendJSON appends a flat object: timestamp, level, message and the fields. Numbers and
+// booleans keep their type; a duration is text such as "1.5s", so a duration to compute
+// with is logged as a number with its unit in the name. A field with the name of one of
+// the three gets an underscore at its end.
 func appendJSON(line []byte, at time.Time, level slog.Level, message string, fields []field) []byte {
 	line = append(line, '{')
 	if !at.IsZero() {
@@ -59,8 +59,7 @@ func appendValue(line []byte, v slog.Value) []byte {
 	return appendString(line, textOf(v))
 }
 
-// appendString writes a JSON string. Plain ASCII, which is nearly all, goes
-// straight through.
+// appendString appends a JSON string. Plain ASCII, which is nearly all, is copied.
 func appendString(line []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -72,13 +71,13 @@ func appendString(line []byte, s string) []byte {
 	return append(line, '"')
 }
 
-// appendQuoted leaves the quoting to encoding/json, which replaces what is not
-// UTF-8, and escapes what JSON would allow but a terminal would obey or a reader
-// take for a line break, such as U+0085.
+// appendQuoted leaves the quoting to encoding/json, which replaces invalid UTF-8, and also
+// escapes what JSON allows but a terminal would interpret, or a reader take for a line
+// break, such as U+0085.
 func appendQuoted(line []byte, s string) []byte {
 	quoted, err := json.Marshal(s)
 	if err != nil {
-		return append(line, `""`...) // does not happen: a string always marshals
+		return append(line, `""`...) // cannot happen: a string always marshals
 	}
 	for _, r := range string(quoted) {
 		switch {

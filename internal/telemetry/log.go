@@ -1,19 +1,17 @@
-// Package telemetry gives the process its voices: the log file in the
-// traditional format, the same records as JSON, and the registry of metrics.
+// Package telemetry has the log file in the traditional format, the same records as
+// JSON, and the registry of metrics.
 //
-// A log record is made safe before it is written, not searched for secrets
-// afterwards. Every value becomes one scalar: a type that says how it is to be
-// logged (slog.LogValuer, error, fmt.Stringer, encoding.TextMarshaler) is asked;
-// a struct that says nothing is named, never printed field by field, because
-// fmt would reach past the masks of the fields it holds. So a phone or a text
-// that sits anywhere in a value stays masked.
+// A log record is made safe before it is written, not searched for secrets afterwards.
+// Every value becomes one scalar: a type that defines how it is logged (slog.LogValuer,
+// error, fmt.Stringer, encoding.TextMarshaler) decides itself; of any other struct only
+// the type is written, never the fields, because fmt would bypass the masks of the
+// fields. So a phone or a text stays masked anywhere in a value.
 //
-// A record is one line whatever it holds: line breaks, escape sequences and
-// other characters that do not print are written as escapes, so that no value
-// can forge a record. When the file cannot be written the console is told once,
-// and writing is tried again with each record; logging never stops the program,
-// and a Console is never waited for. A failure that repeats (pombo.Often) is
-// summed up once a minute.
+// A record is one line whatever it contains: line breaks, escape sequences and other
+// unprintable characters are escaped, so that no value can forge a record. When the file
+// cannot be written the console says so once, and each record tries again; logging never
+// stops the program and never waits for a Console. A repeated failure (pombo.Often) is
+// summarized once a minute.
 package telemetry
 
 import (
@@ -29,45 +27,45 @@ import (
 	"github.com/DeRuina/timberjack"
 )
 
-// How the log file rolls: what two busy weeks write stays within 400 MB at the
-// worst, and a tenth of it once packed.
+// How the log file rotates: two busy weeks stay within 400 MB at worst, and a tenth of
+// that once compressed.
 const (
-	fileMegabytes = 20 // a file of this size is put aside
-	filesKept     = 20 // and this many of them are kept,
-	daysKept      = 90 // none of them longer than this
+	fileMegabytes = 20 // a file of this size is rotated,
+	filesKept     = 20 // this many old files are kept,
+	daysKept      = 90 // and none of them longer than this
 )
 
-// fileMode lets the group read: what ships logs runs as another user.
+// fileMode lets the group read: log shippers run as another user.
 const fileMode = 0o640
 
-// Options says where the log goes and how it looks.
+// Options configures the log.
 type Options struct {
-	File    string     // path of the log file; its folder is made; "" = no file
+	File    string     // path of the log file, whose folder is created; "" = no file
 	Format  string     // "text" or "json"; "" = text
 	Level   slog.Level // records below it are dropped; zero = info
-	Console io.Writer  // gets every line too, and is waited for (a Console is not); nil = none
+	Console io.Writer  // gets every line too, and must not block (a Console never does); nil = none
 }
 
-// OpenLog opens the log. The error says which setting to change when the file
-// cannot be written. Close flushes and closes the file and waits for its
-// rotation; it leaves the console open.
-func OpenLog(o Options) (*slog.Logger, io.Closer, error) {
-	out := &output{console: o.Console}
-	switch o.Format {
+// OpenLog opens the log. If the file cannot be written, the error says which setting to
+// change. Close flushes and closes the file and waits for its rotation; it leaves the
+// console open.
+func OpenLog(opts Options) (*slog.Logger, io.Closer, error) {
+	out := &output{console: opts.Console}
+	switch opts.Format {
 	case "", "text":
 		out.format = appendText
 	case "json":
 		out.format = appendJSON
 	default:
-		return nil, nil, fmt.Errorf("LOG_FORMAT is %q: use text or json", o.Format)
+		return nil, nil, fmt.Errorf("LOG_FORMAT is %q: use text or json", opts.Format)
 	}
 	var closer io.Closer = io.NopCloser(nil)
-	if o.File != "" {
-		if err := checkWritable(o.File); err != nil {
+	if opts.File != "" {
+		if err := checkWritable(opts.File); err != nil {
 			return nil, nil, err
 		}
-		file := &rotated{name: o.File, stuck: out.notPutAside, writer: &timberjack.Logger{
-			Filename:    o.File,
+		file := &rotated{name: opts.File, failed: out.notRotated, writer: &timberjack.Logger{
+			Filename:    opts.File,
 			MaxSize:     fileMegabytes,
 			MaxBackups:  filesKept,
 			MaxAge:      daysKept,
@@ -77,16 +75,16 @@ func OpenLog(o Options) (*slog.Logger, io.Closer, error) {
 		}}
 		out.file, closer = file, file
 	}
-	return slog.New(&handler{out: out, level: o.Level}), closing{out, closer}, nil
+	return slog.New(&handler{out: out, level: opts.Level}), closing{out, closer}, nil
 }
 
-// closing ends a log.
+// closing closes a log.
 type closing struct {
 	out  *output
 	file io.Closer
 }
 
-// Close writes what is summed up and closes the file.
+// Close writes the pending summaries and closes the file.
 func (c closing) Close() error {
 	c.out.repeats.close()
 	c.out.mu.Lock()
@@ -94,13 +92,13 @@ func (c closing) Close() error {
 	return c.file.Close()
 }
 
-// JobLogger writes JSON lines to w, which for the job is the console.
+// JobLogger returns a logger that writes JSON lines to w, the console of the job.
 func JobLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(&handler{out: &output{console: w, format: appendJSON}, level: level})
 }
 
-// checkWritable makes the folder and opens the file for appending: the rotating
-// writer itself opens only with the first record, which is too late to complain.
+// checkWritable creates the folder and opens the file for appending: the rotating writer
+// opens it only with the first record, which is too late for an error.
 func checkWritable(name string) error {
 	err := os.MkdirAll(filepath.Dir(name), 0o750)
 	if err == nil {
@@ -111,7 +109,7 @@ func checkWritable(name string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("open log file: %w: set LOG_FILE to a file that this user may write", err)
+		return fmt.Errorf("open log file: %w: set LOG_FILE to a file that this user can write", err)
 	}
 	return nil
 }
@@ -119,7 +117,7 @@ func checkWritable(name string) error {
 // A format appends one record as one line, with its line break.
 type format func(line []byte, at time.Time, level slog.Level, message string, fields []field) []byte
 
-// output is where lines end. The handlers derived by With share one, so its
+// output is the destination of lines. The handlers derived by With share one, so that its
 // mutex keeps lines whole.
 type output struct {
 	format  format
@@ -132,7 +130,7 @@ type output struct {
 	repeats repeats
 }
 
-// scratch is what one record is put together in.
+// scratch is the memory in which one record is built.
 type scratch struct {
 	line   []byte
 	fields []field
@@ -146,7 +144,7 @@ func (o *output) take() *scratch {
 }
 
 func (o *output) give(s *scratch) {
-	const tooBig = 64 << 10 // one huge record must not stay in memory for good
+	const tooBig = 64 << 10 // one huge record must not stay in the pool
 	if cap(s.line) > tooBig {
 		return
 	}
@@ -173,17 +171,17 @@ func (o *output) write(line []byte) error {
 	return errors.Join(err, consoleErr)
 }
 
-// notPutAside tells, in the file and on the console, that the file grows. The
-// caller has the lock.
-func (o *output) notPutAside(err error) {
-	note := o.note(slog.LevelWarn, "the log file cannot be put aside and grows until it can: does another program have it open?", err)
+// notRotated logs, to the file and to the console, that the file grows. The caller holds
+// the lock.
+func (o *output) notRotated(err error) {
+	note := o.note(slog.LevelWarn, "the log file cannot be rotated and grows until it can: does another program have it open?", err)
 	_, _ = o.file.Write(note)
 	if o.console != nil {
 		_, _ = o.console.Write(note)
 	}
 }
 
-// note is a record of the log about itself.
+// note returns a record of the log about itself.
 func (o *output) note(level slog.Level, message string, err error) []byte {
 	return o.format(nil, time.Now(), level, message, []field{{"error", slog.StringValue(err.Error())}})
 }

@@ -101,7 +101,7 @@ func TestJSONLine(t *testing.T) {
 	}
 	var got map[string]any
 	if err := json.Unmarshal([]byte(lines[0]), &got); err != nil {
-		t.Fatalf("line is no JSON: %v: %s", err, lines[0])
+		t.Fatalf("line is not JSON: %v: %s", err, lines[0])
 	}
 	stamp, _ := got["timestamp"].(string)
 	if !regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)$`).MatchString(stamp) {
@@ -145,7 +145,7 @@ func TestHandlerContract(t *testing.T) {
 	}, func(t *testing.T) map[string]any {
 		var flat map[string]any
 		if err := json.Unmarshal(b.Bytes(), &flat); err != nil {
-			t.Fatalf("line is no JSON: %v: %s", err, b)
+			t.Fatalf("line is not JSON: %v: %s", err, b)
 		}
 		names := map[string]string{"timestamp": slog.TimeKey, "level": slog.LevelKey, "message": slog.MessageKey}
 		nested := map[string]any{}

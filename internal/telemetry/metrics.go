@@ -10,10 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// NewRegistry returns a registry that already tells about the Go runtime, the
-// process and the build. The packages register their own metrics with it; the
-// global registry of Prometheus is not used, so two processes in one test do not
-// share counts.
+// NewRegistry returns a registry with the metrics of the Go runtime, the process and the
+// build. The packages register their own metrics with it; the global registry of
+// Prometheus is not used, so that two processes in one test do not share counts.
 func NewRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
@@ -24,8 +23,8 @@ func NewRegistry() *prometheus.Registry {
 	return r
 }
 
-// Handler serves the registry for GET /metrics. A collector that fails costs its
-// own metrics only, and is logged. At most four scrapes are served at once.
+// Handler serves the registry for GET /metrics. A failing collector is logged and loses
+// only its own metrics. At most four scrapes run at once.
 func Handler(r *prometheus.Registry, logger *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(logger.Handler(), slog.LevelError),

@@ -8,27 +8,27 @@ import (
 	"pombo"
 )
 
-// repeatEvery is how often records of one kind are summed up.
+// repeatEvery is how often records of one kind are summarized.
 const repeatEvery = time.Minute
 
-// repeats keeps a failure that comes thousands of times from filling the log: of
-// the records of one kind (pombo.Often) the first is written at once, then once a
-// minute the last, with how many there were. A minute without one ends it.
+// repeats keeps a failure that occurs thousands of times from filling the log: of the
+// records of one kind (pombo.Often) it writes the first at once, then the last of each
+// minute with the number of records. A minute without one ends the spell.
 type repeats struct {
 	mu    sync.Mutex
 	kinds map[pombo.Often]*spell
 }
 
-// spell is a kind from its first record to a minute without one.
+// spell is a series of records of one kind, up to a minute without one.
 type spell struct {
 	timer *time.Timer
-	count int         // of records since the last that was written
+	count int         // of records since the last one written
 	last  slog.Record // of these
 	by    *handler
 }
 
-// swallows reports whether the record is summed up later; if not, it is to be
-// written now.
+// swallows reports whether the record is summarized later; if not, the caller writes it
+// now.
 func (s *repeats) swallows(h *handler, r slog.Record, kind pombo.Often) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *repeats) swallows(h *handler, r slog.Record, kind pombo.Often) bool {
 	return false
 }
 
-// sum writes what came of a kind in the last minute.
+// sum writes the summary of the last minute, or ends the spell.
 func (s *repeats) sum(kind pombo.Often) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,11 +61,11 @@ func (s *repeats) sum(kind pombo.Often) {
 // write writes the summary.
 func (p *spell) write() {
 	p.last.AddAttrs(slog.Int("times", p.count))
-	_ = p.by.write(p.last) // there is nobody else to tell
+	_ = p.by.write(p.last) // there is nowhere to report an error
 	p.count = 0
 }
 
-// close writes the summaries that are left.
+// close writes the pending summaries.
 func (s *repeats) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Bounds of what one value may write.
+// Limits of the text of one value.
 const (
 	maxElements = 50 // of a slice or a map
 	maxDepth    = 4  // of slices, maps and pointers within each other
 )
 
-// scalar turns a resolved value into one that a format can write as it is.
+// scalar converts a resolved value into one that a format can write as it is.
 func scalar(v slog.Value) slog.Value {
 	if v.Kind() != slog.KindAny {
 		return v
@@ -24,10 +24,10 @@ func scalar(v slog.Value) slog.Value {
 	return slog.StringValue(safeText(v.Any(), 0))
 }
 
-// safeText writes a value by what its type says about itself. What a type does
-// not say is not written: of a struct only the name of its type, of bytes only
-// the count. fmt is not asked, because its %v prints the unexported fields of a
-// struct without their String methods, and so past every mask.
+// safeText returns the text that a value's type defines. Without one it writes only the
+// name of a struct's type, and only the number of bytes. It does not use fmt, whose %v
+// prints the unexported fields of a struct without their String methods, and so bypasses
+// every mask.
 func safeText(x any, depth int) (text string) {
 	defer func() {
 		if recover() != nil { // most often a method called on a nil pointer
@@ -37,7 +37,7 @@ func safeText(x any, depth int) (text string) {
 	switch x := x.(type) {
 	case nil:
 		return "<nil>"
-	case slog.Value: // before Stringer: its String prints whatever it holds
+	case slog.Value: // before Stringer: its String would print the value unmasked
 		return valueText(x, depth)
 	case slog.Attr:
 		return x.Key + ":" + valueText(x.Value, depth)
@@ -84,7 +84,7 @@ func safeText(x any, depth int) (text string) {
 	}
 }
 
-// valueText writes a value of slog's that sits within another value.
+// valueText returns the text of a slog.Value within another value.
 func valueText(v slog.Value, depth int) string {
 	v = v.Resolve()
 	switch v.Kind() {

@@ -8,12 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// textTime is the time as Python's logging writes it: local, milliseconds after
-// a comma.
+// textTime is the time format of Python's logging: local, milliseconds after a comma.
 const textTime = "2006-01-02 15:04:05,000"
 
-// levelName gives the level's name as Python's logging has it. A level between
-// two names has the lower one.
+// levelName returns the level's name in Python's logging. A level between two names has
+// the lower one.
 func levelName(l slog.Level) string {
 	switch {
 	case l >= slog.LevelError:
@@ -27,8 +26,8 @@ func levelName(l slog.Level) string {
 	}
 }
 
-// appendText writes "2026-11-23 10:00:00,123 - INFO - message key=value …".
-// A record without a time has "-" in its place, so that the columns stay.
+// appendText appends "2026-11-23 10:00:00,123 - INFO - message key=value …". A record
+// without a time has "-" instead, so that the columns stay.
 func appendText(line []byte, at time.Time, level slog.Level, message string, fields []field) []byte {
 	if at.IsZero() {
 		line = append(line, '-')
@@ -55,7 +54,7 @@ func textOf(v slog.Value) string {
 	return v.String()
 }
 
-// appendWord writes s as it is when it reads as one word, else quoted.
+// appendWord appends s as it is if it is one word, else quoted.
 func appendWord(line []byte, s string) []byte {
 	if s == "" || strings.ContainsAny(s, " \"=") || !printable(s) {
 		return strconv.AppendQuote(line, s)
@@ -63,8 +62,8 @@ func appendWord(line []byte, s string) []byte {
 	return append(line, s...)
 }
 
-// appendEscaped writes s with an escape for each character that does not print:
-// line breaks, but also what a terminal would obey.
+// appendEscaped appends s with an escape for each unprintable character: line breaks, but
+// also what a terminal would interpret.
 func appendEscaped(line []byte, s string) []byte {
 	if printable(s) {
 		return append(line, s...)
@@ -82,8 +81,8 @@ func appendEscaped(line []byte, s string) []byte {
 	return line
 }
 
-// printable reports whether s is valid UTF-8 of characters that print, and so
-// has no line break in any reader's sense of the word.
+// printable reports whether s is valid UTF-8 of printable characters, and so has no
+// line break by any reader's definition.
 func printable(s string) bool {
 	for i, r := range s {
 		if r == utf8.RuneError {

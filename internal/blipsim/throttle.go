@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// bucket holds one second's worth of requests.
+// bucket is a token bucket with the requests of one second.
 type bucket struct {
 	tokens float64
 	filled time.Time
 }
 
-// take takes one token out, if there is one.
+// take takes a token if there is one.
 func (b *bucket) take(rate int, now time.Time) bool {
 	if b.filled.IsZero() {
 		b.tokens = float64(rate)
@@ -22,20 +22,20 @@ func (b *bucket) take(rate int, now time.Time) bool {
 		b.tokens = min(float64(rate), b.tokens+d.Seconds()*float64(rate))
 	}
 	b.filled = now
-	if b.tokens < 1-1e-6 { // sums of shares of a second are not exact
+	if b.tokens < 1-1e-6 { // sums of fractions are not exact
 		return false
 	}
 	b.tokens = max(0, b.tokens-1)
 	return true
 }
 
-// admit returns 0, or how long the bot is still locked out. The lock-out is the
-// bot's, not the path's, and being asked during it does not lengthen it.
-func (b *bot) admit(p path, now time.Time, o *Options) time.Duration {
-	if o.MessagesPerSecond <= 0 && o.CommandsPerSecond <= 0 && o.NotificationsPerSecond <= 0 {
+// admit returns 0, or how long the bot is still locked out. The lock-out applies to all
+// paths of the bot, and requests during it do not prolong it.
+func (b *bot) admit(p path, now time.Time, opts *Options) time.Duration {
+	if opts.MessagesPerSecond <= 0 && opts.CommandsPerSecond <= 0 && opts.NotificationsPerSecond <= 0 {
 		return 0
 	}
-	rate := [pathCount]int{o.MessagesPerSecond, o.CommandsPerSecond, o.NotificationsPerSecond}[p]
+	rate := [pathCount]int{opts.MessagesPerSecond, opts.CommandsPerSecond, opts.NotificationsPerSecond}[p]
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if left := b.locked.Sub(now); left > 0 {
@@ -44,29 +44,29 @@ func (b *bot) admit(p path, now time.Time, o *Options) time.Duration {
 	if rate <= 0 || b.buckets[p].take(rate, now) {
 		return 0
 	}
-	b.locked = now.Add(o.RatePenalty)
-	return o.RatePenalty
+	b.locked = now.Add(opts.RatePenalty)
+	return opts.RatePenalty
 }
 
 func (s *Server) throttle(w http.ResponseWriter, left time.Duration) {
 	s.counters.throttled.Add(1)
-	if s.opt.RetryAfter {
+	if s.opts.RetryAfter {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(left.Seconds()))))
 	}
 	w.WriteHeader(http.StatusTooManyRequests)
 }
 
-// WhatsApp lets a business send one person a message every six seconds, and
-// lends up to 45 within six seconds from the time to come.
+// WhatsApp lets a business send one person a message every six seconds, with bursts of up
+// to 45 within six seconds.
 const (
 	pairBurst  = 45
 	pairWindow = 6 // seconds
 )
 
 // pairShard counts the messages of each recipient in the seconds of the window.
-// The window is made of whole seconds, so it is never longer than six, and a
-// sender that keeps to the limit is never failed. Two maps take turns, so that a
-// million recipients do not stay in memory after their six seconds.
+// The window consists of whole seconds, so it is never longer than six, and a sender that
+// keeps to the limit never fails. Two maps alternate, so that a million recipients do not
+// stay in memory after their six seconds.
 type pairShard struct {
 	mu        sync.Mutex
 	now, last map[uint64]pairCount
@@ -117,7 +117,7 @@ func (p *pairShard) take(recipient uint64, at time.Time) bool {
 	}
 	if sum >= pairBurst {
 		p.now[recipient] = c
-		return false // what WhatsApp refuses does not count
+		return false // a refused message does not count
 	}
 	c.n[second%pairWindow]++
 	p.now[recipient] = c
