@@ -12,6 +12,7 @@ import (
 
 	"pombo/internal/config"
 	"pombo/internal/source"
+	"pombo/internal/source/oracle"
 )
 
 func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
@@ -148,9 +149,6 @@ func lookUp(ctx context.Context, host, setting string) []Finding {
 	return good(host + " is " + strings.Join(addresses, ", "))
 }
 
-// Ports of databases whose address names none.
-var defaultPorts = map[string]string{"oracle": "1521", "postgres": "5432", "postgresql": "5432"}
-
 // easyConnect is Oracle's short form, host:port/service; a descriptor names host
 // and port in words.
 var (
@@ -164,15 +162,15 @@ var (
 func databaseAddress(address, dsn string) (host, port string, ok bool) {
 	if address != "" {
 		u, err := url.Parse(address)
-		if err != nil || u.Hostname() == "" || strings.Contains(u.Host, ",") || defaultPorts[u.Scheme] == "" {
+		if err != nil || u.Hostname() == "" || strings.Contains(u.Host, ",") || defaultPort(u.Scheme) == "" {
 			return "", "", false
 		}
 		if port = u.Port(); port == "" {
-			port = defaultPorts[u.Scheme]
+			port = defaultPort(u.Scheme)
 		}
 		return u.Hostname(), port, true
 	}
-	port = defaultPorts["oracle"]
+	port = oracle.Driver.Port
 	if m := easyConnect.FindStringSubmatch(dsn); m != nil {
 		if m[2] != "" {
 			port = m[2]

@@ -182,7 +182,8 @@ var cases = []struct {
 	{name: "values that look like SQL", run: injection},
 	{name: "a context that has ended", run: contextEnded},
 	{name: "check", run: check},
-	{name: "examine", run: examine},
+	{name: "inspect", run: inspect},
+	{name: "statements and advice", run: listed},
 }
 
 // bench is what a case works with.
@@ -326,12 +327,31 @@ func check(b *bench) {
 	b.wantKeys(b.pass(10), 1, 2)
 }
 
-func examine(b *bench) {
+func inspect(b *bench) {
 	b.fill(1, 2)
-	for _, a := range b.Diagnostics() {
-		if r, err := b.Inspect(b.Context(), a); err != nil || r.Message == "" || strings.Contains(r.Message+r.Hint, "Maria") {
-			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
+	if !slices.Contains(b.Diagnostics(), source.DiagnosticIndex) {
+		b.Error("no diagnostic of the index: a slow page cannot say what it lacks")
+	}
+	for _, d := range b.Diagnostics() {
+		if found, err := b.Inspect(b.Context(), d); err != nil || found.Message == "" || strings.Contains(found.Message+found.Hint, "Maria") {
+			b.Errorf("Inspect(%s) = %+v, %v", d, found, err)
 		}
 	}
 	b.wantKeys(b.pass(10), 1, 2)
+}
+
+// listed checks what pombo sql prints: every text has a purpose, and the first advice
+// is the index.
+func listed(b *bench) {
+	for _, s := range append(b.SQL(), b.Advice()...) {
+		if s.Purpose == "" {
+			b.Errorf("statement %+v has no purpose", s)
+		}
+	}
+	if a := b.Advice(); len(a) == 0 || !strings.HasPrefix(a[0].Text, "CREATE INDEX") {
+		b.Errorf("advice = %+v, want an index first", a)
+	}
+	if len(b.SQL()) == 0 {
+		b.Error("the table lists no statement")
+	}
 }

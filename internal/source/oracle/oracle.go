@@ -58,6 +58,7 @@ type foundTable struct {
 // no form of its own. So it comes last in Options.Drivers.
 var Driver = source.Driver{
 	Schemes:  []string{"oracle"},
+	Port:     defaultPort,
 	TakesDSN: func(string) bool { return true },
 	New:      func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) { return newDialect(opts, m) },
 }

@@ -49,6 +49,7 @@ func takesDSN(dsn string) bool {
 // Driver is the driver.
 var Driver = source.Driver{
 	Schemes:  []string{"postgres", "postgresql"},
+	Port:     "5432",
 	TakesDSN: takesDSN,
 	New: func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) {
 		return newDialect(opts, m)
