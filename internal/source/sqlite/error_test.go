@@ -132,7 +132,7 @@ func TestSQLiteNoDatabase(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sourcetest.WantError(t, open(t, path, sourcetest.Defaults()).Check(t.Context()), true, "no SQLite file", "DB_URL")
+	sourcetest.WantError(t, open(t, path, sourcetest.Defaults()).Check(t.Context()), true, "not an SQLite file", "DB_URL")
 }
 
 // with opens the table over a DSN of the test, to bring the database into a state
