@@ -174,8 +174,8 @@ func TestOracleAway(t *testing.T) {
 	mustSettle(t, table, pombo.SettleDone, batchOf(3)...)
 }
 
-// A server that is slow is told to stop, one that is silent is left: both in time,
-// and neither keeps a session of ours.
+// A slow server is asked to cancel, a silent one is abandoned: both in time, and neither
+// keeps a session of ours.
 func TestOracleSilence(t *testing.T) {
 	noLeak(t)
 	for name, kind := range map[string]oracletest.Kind{"slow": oracletest.Slow, "silent": oracletest.Stall} {
@@ -217,9 +217,9 @@ func TestOracleSilence(t *testing.T) {
 	}
 }
 
-// Somebody changes a row and does not commit. The settle gives that row up in time
-// and writes the others; what it wanted of it does not happen later, behind
-// everybody's back. No session of ours stays behind, nor is a new one needed.
+// Somebody changes a row and does not commit. Settle gives that row up in time and writes
+// the others; the change does not happen later, unnoticed. No session of ours stays
+// behind, and no new one is needed.
 func TestOracleLockedRow(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 9)
@@ -255,8 +255,8 @@ func TestOracleLockedRow(t *testing.T) {
 	}
 }
 
-// A change that is not answered is not known to wait for a lock, and none is said to.
-// Until its answer comes, or the line breaks, there is no second one.
+// An unanswered change may not be waiting for a lock, so the error does not say so. Until
+// its answer comes, or the line breaks, there is no second change.
 func TestOracleUnanswered(t *testing.T) {
 	noLeak(t)
 	certificate, file := authority(t)

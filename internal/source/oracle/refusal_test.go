@@ -10,7 +10,7 @@ import (
 	"pombo/test/oracletest"
 )
 
-// What somebody must mend is named, with what to run.
+// The error names what a person has to correct, and the statement that does it.
 func TestOracleRights(t *testing.T) {
 	const (
 		grant     = `as the table's owner run GRANT SELECT, UPDATE ("ST") ON "NOTIFICACAO" TO "POMBO"`

@@ -228,8 +228,8 @@ func TestPostgresMeaning(t *testing.T) {
 	}
 }
 
-// The owner keeps a row locked: the wait is bounded, and that row stays due. The
-// owner locks the whole table: that is told as an error.
+// The owner keeps a row locked: the wait is bounded, and that row stays due. The owner
+// locks the whole table: that is an error.
 func TestPostgresRowLockedByItsOwner(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1), (2, 1)`)
 	table := within(t, dsn, sourcetest.Defaults(), time.Second)

@@ -94,7 +94,7 @@ func TestPostgresTypes(t *testing.T) {
 	}
 }
 
-// What is no key of the column is the key of no row, and no error.
+// A key that the column cannot hold belongs to no row, and is no error.
 func TestPostgresKeysThatNoRowCanHave(t *testing.T) {
 	for declared, keys := range map[string][]string{
 		"smallint":   {"32768", "1.0", "01", "+1", "x", "-0"},
@@ -124,7 +124,7 @@ func TestPostgresKeysThatAreNone(t *testing.T) {
 		if diff := cmp.Diff([]string{"1", "4"}, sourcetest.Keys(t, table)); diff != "" {
 			t.Errorf("keys (-want +got):\n%s", diff)
 		}
-		if got := len(table.Problems()); got != 2 { // 2.5 and NaN are one sentence; 3 is told once
+		if got := len(table.Problems()); got != 2 { // 2.5 and NaN are one sentence; 3 is reported once
 			t.Errorf("%d problems: %v", got, table.Problems())
 		}
 	}

@@ -286,8 +286,8 @@ type brokenConnector struct {
 
 func (c brokenConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.cause }
 
-// The database goes away in the middle of a settle: what is known is told, the
-// rest is due, and the same batch ends well later.
+// The database goes away in the middle of a settle: the answers that are known are
+// returned, the rest is due, and the same batch succeeds later.
 func TestSQLiteAwayInTheMiddleOfASettle(t *testing.T) {
 	path, owner := file(t, `PRAGMA journal_mode = WAL`, simpleTable, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1), (2, 1), (3, 1), (4, 1)`,
 		`CREATE TRIGGER R BEFORE UPDATE ON NOTIFICACAO WHEN OLD.ID = 4 BEGIN SELECT RAISE(ABORT, 'não'); END`)
