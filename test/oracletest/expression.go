@@ -17,7 +17,7 @@ type node struct {
 	typ dataType // once resolved
 }
 
-// condition takes ORs of ANDs of comparisons; a mere value is one too.
+// condition parses ORs of ANDs of comparisons; a single value is a condition too.
 func (p *parser) condition() *node {
 	return p.chain("OR", func() *node { return p.chain("AND", p.negation) })
 }
@@ -117,7 +117,7 @@ func (p *parser) primary() *node {
 	return nil
 }
 
-// named takes a column or the call of a function.
+// named parses a column or a function call.
 func (p *parser) named() *node {
 	n := &node{op: "column", pos: p.peek().pos}
 	n.name = p.name("a column")

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// statement is what the double knows of SQL: one of these is set.
+// statement is a statement that the double knows: one of these is set.
 type statement struct {
 	query  *query
 	update *update
@@ -69,7 +69,7 @@ type procedure struct {
 
 type setting struct{ name, value string }
 
-// parse reads a statement that has passed check.
+// parse parses a statement that has passed check.
 func parse(sql string) (st *statement, err error) {
 	p, err := newParser(sql)
 	if err != nil {
@@ -110,8 +110,8 @@ type parser struct {
 	inBlock bool // where a bind that comes twice is one
 }
 
-// fail ends parsing. What the double does not know may well be good Oracle, so
-// the whole statement is named.
+// fail ends parsing. What the double does not know may be valid Oracle, so the error quotes
+// the whole statement.
 func (p *parser) fail(code int, what string) {
 	t := p.all[p.i]
 	near := p.sql[t.pos:t.end]
@@ -131,7 +131,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// take takes these words and symbols, all of them or none.
+// take consumes these words and symbols, all of them or none.
 func (p *parser) take(words ...string) bool {
 	for k, w := range words {
 		if !p.all[min(p.i+k, len(p.all)-1)].is(w) {
@@ -159,7 +159,7 @@ func reserved(word string) bool {
 	return slices.Contains(strings.Fields("SELECT FROM WHERE ORDER BY AND OR NOT IN IS NULL SET AS UPDATE GROUP HAVING UNION MINUS INTERSECT ON JOIN INNER LEFT FOR DISTINCT VALUES INSERT DELETE LIKE BETWEEN EXISTS DATE NUMBER LEVEL SIZE COMMENT MODE"), word)
 }
 
-// name takes an identifier; what says what it should be.
+// name parses an identifier; what says what it should be.
 func (p *parser) name(what string) string {
 	t := p.next()
 	if t.kind == tokenQuoted || t.kind == tokenWord && !reserved(t.text) {
@@ -233,7 +233,7 @@ func (p *parser) query() *query {
 	return q
 }
 
-// locking takes what follows FOR UPDATE.
+// locking parses what follows FOR UPDATE.
 func (p *parser) locking(q *query) *locking {
 	switch {
 	case p.depth > 1:
@@ -273,7 +273,7 @@ func (p *parser) item(q *query) item {
 	return it
 }
 
-// alias takes a name that follows another thing, if there is one.
+// alias parses the name that may follow a column or a table.
 func (p *parser) alias() string {
 	if t := p.peek(); t.kind == tokenQuoted || t.kind == tokenWord && !reserved(t.text) {
 		p.i++
@@ -312,7 +312,7 @@ func (p *parser) update() *update {
 	return u
 }
 
-// block takes PACKAGE.PROCEDURE(…); any number of times, and the END; of them.
+// block parses PACKAGE.PROCEDURE(…); any number of times, and the END; after them.
 func (p *parser) block() []procedure {
 	var calls []procedure
 	for !p.take("END") {
@@ -339,8 +339,8 @@ func (p *parser) block() []procedure {
 	return calls
 }
 
-// nls recognises the block by which a driver asks for its session's NLS
-// parameters, whatever else it says.
+// nls recognises the block in which a driver reads its session's NLS parameters, whatever
+// else it says.
 func (p *parser) nls() []string {
 	var parameters []string
 	for t := p.next(); t.kind != tokenEnd; t = p.next() {
