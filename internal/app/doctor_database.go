@@ -46,15 +46,15 @@ func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
 		return look
 	}
 	found = append(found, check(ctx, "source", "pending", inOrder(func(ctx context.Context) []Finding { return pending(ctx, table, c.Source) }))...)
-	for _, aspect := range table.Diagnostics() {
-		found = append(found, check(ctx, "source", string(aspect), inOrder(func(ctx context.Context) []Finding { return examine(ctx, table, aspect) }))...)
+	for _, d := range table.Diagnostics() {
+		found = append(found, check(ctx, "source", string(d), inOrder(func(ctx context.Context) []Finding { return inspect(ctx, table, d) }))...)
 	}
 	return found
 }
 
-// examine looks at what the work could do without.
-func examine(ctx context.Context, table *source.Table, aspect source.Diagnostic) []Finding {
-	r, err := table.Inspect(ctx, aspect)
+// inspect looks at what the work could do without.
+func inspect(ctx context.Context, table *source.Table, d source.Diagnostic) []Finding {
+	r, err := table.Inspect(ctx, d)
 	switch {
 	case err != nil:
 		found := sourceTrouble(err)

@@ -45,19 +45,19 @@ type parsedAddress struct {
 
 // newAddress parses a URL or one of the ways in which Oracle's own programs name a
 // database: host:port/service, a descriptor, or an alias of tnsnames.ora.
-func newAddress(o source.Options, zone *time.Location) (*address, error) {
+func newAddress(opts source.Options, zone *time.Location) (*address, error) {
 	var p parsedAddress
 	var err error
-	if o.URL != "" {
-		p, err = parseURL(o.URL)
+	if opts.URL != "" {
+		p, err = parseURL(opts.URL)
 	} else {
-		p, err = parseDSN(strings.TrimSpace(o.DSN))
+		p, err = parseDSN(strings.TrimSpace(opts.DSN))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if o.User != "" {
-		p.user, p.password = o.User, o.Password
+	if opts.User != "" {
+		p.user, p.password = opts.User, opts.Password
 	}
 	if p.user == "" || p.password == "" {
 		return nil, addressError(errors.New("no user or no password is given"), "set DB_USER and DB_PASSWORD, or write both in DB_URL")
@@ -66,7 +66,7 @@ func newAddress(o source.Options, zone *time.Location) (*address, error) {
 		return nil, addressError(errors.New("the user names a second account in brackets, which is not supported"),
 			"log in as one account, grant it the rights (pombo sql prints them) and write the table as owner.table (DB_TABLE)")
 	}
-	return p.address(o.Timeout, zone)
+	return p.address(opts.Timeout, zone)
 }
 
 func addressError(err error, hint string) error {

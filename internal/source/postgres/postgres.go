@@ -55,10 +55,10 @@ var Driver = source.Driver{
 	},
 }
 
-func newDialect(o source.Options, m *source.ParsedMapping) (*dialect, error) {
-	address := o.URL
+func newDialect(opts source.Options, m *source.ParsedMapping) (*dialect, error) {
+	address := opts.URL
 	if address == "" {
-		address = o.DSN
+		address = opts.DSN
 	}
 	c, err := pgconn.ParseConfig(address)
 	if err != nil {
@@ -73,11 +73,11 @@ func newDialect(o source.Options, m *source.ParsedMapping) (*dialect, error) {
 			Hint: "write DB_URL=postgres://user:password@host:5432/database?sslmode=require, with %40 for @ and %2F for / in the password",
 		}
 	}
-	if o.User != "" {
-		c.User, c.Password = o.User, o.Password
+	if opts.User != "" {
+		c.User, c.Password = opts.User, opts.Password
 	}
 	if c.ConnectTimeout == 0 { // shorter than the statement's limit, so that the error can say which it was
-		c.ConnectTimeout = min(o.Timeout/2, 10*time.Second)
+		c.ConnectTimeout = min(opts.Timeout/2, 10*time.Second)
 	}
 	// Otherwise the server returns text in the database's own encoding. PgBouncer knows
 	// both of these settings and carries them from session to session.
@@ -87,7 +87,7 @@ func newDialect(o source.Options, m *source.ParsedMapping) (*dialect, error) {
 	}
 	// The server's limit is for when we are gone: ours comes first. The wait for a lock
 	// ends before both, so that the error can say that it was a lock.
-	d := &dialect{mapping: m, config: c, now: o.Now, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
+	d := &dialect{mapping: m, config: c, now: opts.Now, limits: limits{statement: opts.Timeout + time.Second, lock: min(opts.Timeout/2, 5*time.Second)}}
 	d.write()
 	return d, nil
 }
