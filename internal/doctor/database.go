@@ -13,6 +13,7 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/setup"
 	"pombo/internal/source"
+	"pombo/internal/source/oracle"
 )
 
 func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
@@ -46,15 +47,15 @@ func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
 		return look
 	}
 	found = append(found, check(ctx, "source", "pending", inOrder(func(ctx context.Context) []Finding { return pending(ctx, table, c.Source) }))...)
-	for _, aspect := range table.Diagnostics() {
-		found = append(found, check(ctx, "source", string(aspect), inOrder(func(ctx context.Context) []Finding { return examine(ctx, table, aspect) }))...)
+	for _, d := range table.Diagnostics() {
+		found = append(found, check(ctx, "source", string(d), inOrder(func(ctx context.Context) []Finding { return inspect(ctx, table, d) }))...)
 	}
 	return found
 }
 
-// examine looks at what the work could do without.
-func examine(ctx context.Context, table *source.Table, aspect source.Diagnostic) []Finding {
-	r, err := table.Inspect(ctx, aspect)
+// inspect looks at what the work could do without.
+func inspect(ctx context.Context, table *source.Table, d source.Diagnostic) []Finding {
+	r, err := table.Inspect(ctx, d)
 	switch {
 	case err != nil:
 		found := sourceTrouble(err)
@@ -149,9 +150,6 @@ func lookUp(ctx context.Context, host, setting string) []Finding {
 	return good(host + " is " + strings.Join(addresses, ", "))
 }
 
-// Ports of databases whose address names none.
-var defaultPorts = map[string]string{"oracle": "1521", "postgres": "5432", "postgresql": "5432"}
-
 // easyConnect is Oracle's short form, host:port/service; a descriptor names host
 // and port in words.
 var (
@@ -165,15 +163,15 @@ var (
 func databaseAddress(address, dsn string) (host, port string, ok bool) {
 	if address != "" {
 		u, err := url.Parse(address)
-		if err != nil || u.Hostname() == "" || strings.Contains(u.Host, ",") || defaultPorts[u.Scheme] == "" {
+		if err != nil || u.Hostname() == "" || strings.Contains(u.Host, ",") || defaultPort(u.Scheme) == "" {
 			return "", "", false
 		}
 		if port = u.Port(); port == "" {
-			port = defaultPorts[u.Scheme]
+			port = defaultPort(u.Scheme)
 		}
 		return u.Hostname(), port, true
 	}
-	port = defaultPorts["oracle"]
+	port = oracle.Driver.Port
 	if m := easyConnect.FindStringSubmatch(dsn); m != nil {
 		if m[2] != "" {
 			port = m[2]

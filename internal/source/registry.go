@@ -12,6 +12,8 @@ import (
 type Driver struct {
 	// Schemes of DB_URL that mean this database, the usual one first.
 	Schemes []string
+	// Port is the usual one, for an address that names none; "" = no port, as of a file.
+	Port string
 	// TakesDSN reports whether a DB_DSN, given in place of DB_URL, is meant for this
 	// database; nil = it has no such form. Drivers are asked in the order of
 	// Options.Drivers.

@@ -25,10 +25,10 @@ type Recorded struct {
 	Bytes  string `json:"bytes"`  // in hexadecimal, with the packet's head
 }
 
-// Recorder stands in front of a server and writes a cassette of what is said. What
-// AUTH carries is blanked before it is written: session keys, the password, verifiers;
-// and so is who connects: program, computer and user of the client. Statements, binds
-// and rows are written as they are, so it stands in front of test databases only.
+// Recorder stands in front of a server and writes a cassette of the traffic. It blanks what
+// AUTH carries before writing it (session keys, the password, verifiers) and who connects
+// (program, computer and user of the client). Statements, binds and rows are written as
+// they are, so it is for test databases only.
 type Recorder struct {
 	target   string
 	listener net.Listener
@@ -42,7 +42,7 @@ type Recorder struct {
 	err   error // the first one of writing
 }
 
-// Record listens at an address and passes what comes on to the target.
+// Record listens at an address and forwards the traffic to the target.
 func Record(address, target string, out io.Writer) (*Recorder, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -61,8 +61,8 @@ func (r *Recorder) Addr() string { return r.listener.Addr().String() }
 // goodbye is how long a connection may take to end by itself.
 const goodbye = 2 * time.Second
 
-// Close ends all connections, writes what is left of them, and tells whether all was
-// written.
+// Close ends all connections, writes what is left of them, and returns the first error of
+// writing.
 func (r *Recorder) Close() error {
 	_ = r.listener.Close()
 	end := time.AfterFunc(goodbye, r.cancel)
@@ -108,7 +108,7 @@ func (r *Recorder) pass(client net.Conn) {
 					return
 				}
 				t.add(isServer, b) // before it is passed on: the answer must not come first
-				_, _ = to.Write(b) // who cannot take it any more has said so, or will
+				_, _ = to.Write(b) // a side that cannot receive any more has said so, or will
 			}
 		})
 	}
@@ -137,8 +137,8 @@ func readWhole(in io.Reader, wide func() bool) ([]byte, error) {
 	return b, err
 }
 
-// take is what is recorded of a line. Packets of one side are kept until the other one
-// speaks, so that what AUTH carries is found where it goes over the end of a packet.
+// take records one connection. It keeps the packets of one side until the other side
+// speaks, so that it finds what AUTH carries across the end of a packet.
 type take struct {
 	r    *Recorder
 	line int
@@ -193,8 +193,7 @@ func (t *take) write() {
 	t.kept = nil
 }
 
-// authPlain are the values of AUTH that say something of the server and nothing of
-// who logs in.
+// authPlain are the values of AUTH that describe the server, not the client.
 var authPlain = []string{"AUTH_VERSION_NO", "AUTH_VERSION_STRING", "AUTH_VERSION_SQL", "AUTH_VERSION_STATUS", "AUTH_PBKDF2_VGEN_COUNT", "AUTH_PBKDF2_SDER_COUNT", "AUTH_MAX_OPEN_CURSORS"}
 
 // blankAuth overwrites the values of AUTH in the packets of one side. Their lengths

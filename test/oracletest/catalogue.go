@@ -24,8 +24,8 @@ func (st *store) nls() map[string]string {
 	}
 }
 
-// catalogue makes the views of the data dictionary that everybody may read, as
-// far as tables of tests need them. ok is false for what is none.
+// catalogue returns the views of the data dictionary that everybody may read, as far as
+// tests need them. ok is false for any other name.
 func (st *store) catalogue(n tableName) (columns []column, rows [][]value, ok bool) {
 	if n.owner != "" && n.owner != "SYS" {
 		return nil, nil, false
@@ -108,7 +108,7 @@ func (st *store) catalogue(n tableName) (columns []column, rows [][]value, ok bo
 	return columns, rows, true
 }
 
-// visible are the tables that the account may see, or its own, by name.
+// visible returns the tables that the account may see, or its own, by name.
 func (st *store) visible(own bool) []*Table {
 	var all []*Table
 	for _, name := range slices.Sorted(maps.Keys(st.tables)) {
@@ -120,7 +120,7 @@ func (st *store) visible(own bool) []*Table {
 	return all
 }
 
-// described is the column in ALL_TAB_COLUMNS, from COLUMN_NAME on.
+// described returns the column's row of ALL_TAB_COLUMNS, from COLUMN_NAME on.
 func (c column) described(id int) []value {
 	nullable, used := "Y", ""
 	if c.required {

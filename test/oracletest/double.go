@@ -1,40 +1,37 @@
-// Package oracletest answers Oracle's clients over Oracle's own wire protocol,
-// so that tests run the real driver, over TCP, against something that fails when
+// Package oracletest is a double of Oracle's server: it speaks Oracle's own wire
+// protocol, so that tests run the real driver, over TCP, against something that fails when
 // and how they say. It is for tests only; the product does not contain it.
 //
-// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, resends, TCPS;
-// what a client says of itself is parsed strictly), the
-// login with its password check in both directions (the verifiers of 10g, 11g
-// and 12c), native encryption, statements with binds, array binds and fetches in several round
-// trips, transactions with row locks, errors as a server sends them (behind
-// break and reset markers), cancelling, and the character sets of Brazilian
-// databases. Tables are declared in Go with Oracle's types and filled there, by
-// the part that a test plays as the company. Every statement is held against
-// CheckSQL, and one that the double does not know is refused with an error that
-// names it: it knows what a reader of one table needs and no more.
+// What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, resends,
+// TCPS, and strict parsing of what a client says about itself), the login with its password
+// check in both directions (the verifiers of 10g, 11g and 12c), native encryption,
+// statements with binds, array binds and fetches in several round trips, transactions with
+// row locks, errors as a server sends them (after break and reset markers), cancelling, and
+// the character sets of Brazilian databases. A test plays the company: it declares tables in
+// Go with Oracle's types and fills them. CheckSQL checks every statement, and one that the
+// double does not know is refused with an error that names it: it knows what a reader of
+// one table needs and no more.
 //
-// What it does not prove. It is written from what clients send and expect, and
-// from documentation, not from a server. It has no optimiser, so it says nothing
-// about plans and speed. Its locks and its read consistency are the simplest that
-// behave alike for single rows; there are no privileges but SELECT and UPDATE of
-// a table, no profiles, and views only in name. The numbers of its errors are
-// Oracle's, their texts need not be. PL/SQL it does not know: in a block it
-// recognises the calls of DBMS_APPLICATION_INFO. What becomes of an array that
-// fails in its middle, also where the client wants to hear of all that fail, of an expired password, of a logoff with a transaction
-// open, is a reading of the documentation. A statement that passes here must
-// still be run on a real Oracle once; what the double shows is what our side does
-// when the other side answers, is slow, or dies.
+// What it does not prove. It is written from what clients send and expect and from
+// documentation, not from a server. It has no optimiser, so it says nothing about plans and
+// speed. Its locks and its read consistency are the simplest that behave alike for single
+// rows; it has no privileges but SELECT and UPDATE of a table, no profiles, and views only
+// in name. The numbers of its errors are Oracle's, their texts need not be. It does not know
+// PL/SQL: in a block it recognises the calls of DBMS_APPLICATION_INFO. What happens to an
+// array that fails in its middle (also when the client asks for all failures), to an expired
+// password, and to a logoff with an open transaction is an interpretation of the
+// documentation. A statement that passes here must still run on a real Oracle once; the
+// double shows what our side does when the other side answers, is slow, or dies.
 //
-// cassette.go records what a real server says, and reply.go takes such a recording
-// apart, so that the double can be held against it.
+// cassette.go records what a real server says, and reply.go parses such a recording, so
+// that the double can be compared with it.
 //
-// The way of a call: packet.go cuts the line into packets and wire.go takes the
-// messages in them apart; handshake.go and login.go open a session, session.go
-// serves its calls and fault.go breaks them; statement.go and row.go carry SQL,
-// binds and rows. token.go, grammar.go and parse.go read the SQL; engine.go and
-// update.go run it on the tables of table.go and catalogue.go, with the
-// expressions of eval.go and function.go, the values of types.go and the texts of
-// charset.go.
+// The way of a call: packet.go cuts the stream into packets and wire.go parses the messages
+// in them; handshake.go and login.go open a session, session.go serves its calls and
+// fault.go breaks them; statement.go and row.go carry SQL, binds and rows. token.go,
+// grammar.go, parse.go and expression.go parse the SQL; engine.go and update.go run it on
+// the tables of table.go and catalogue.go, with the expressions of eval.go and function.go,
+// the values of types.go and the texts of charset.go.
 package oracletest
 
 import (
@@ -48,7 +45,7 @@ import (
 	"time"
 )
 
-// Version is which release the double pretends to be.
+// Version is the release that the double pretends to be.
 type Version int
 
 // The releases that differ on the wire.
@@ -60,15 +57,15 @@ const (
 	Oracle21
 )
 
-// release is what a version does in its own way.
+// release is what differs from version to version.
 type release struct {
 	tns       int      // version of the network protocol
 	fields    byte     // version of the call protocol: which fields a message has
 	number    uint32   // as in 19.3.0.0.0
 	verifier  Verifier // that a new account gets
 	pbkdf2    bool     // the login mixes the session keys with PBKDF2
-	native    bool     // network services are negotiated, and none is wanted
-	longNames bool     // identifiers may have 128 bytes in place of 30
+	native    bool     // network services are negotiated, and the server wants none
+	longNames bool     // identifiers may have 128 bytes instead of 30
 }
 
 // String is the version as PRODUCT_COMPONENT_VERSION has it.
@@ -84,7 +81,7 @@ var releases = map[Version]release{
 	Oracle21: {tns: 318, fields: 16, number: 21<<24 | 3<<20, verifier: Verifier12c, pbkdf2: true, native: true, longNames: true},
 }
 
-// Options say what to pretend. The zero value is an Oracle 19 in AL32UTF8 with
+// Options say what to simulate. The zero value is an Oracle 19 in AL32UTF8 with
 // the service ERP, the SID ERP1 and the account POMBO, password "s3nha".
 type Options struct {
 	Version  Version
@@ -94,7 +91,7 @@ type Options struct {
 	SID      string
 	User     string
 	Password string
-	TLS      *tls.Config      // TCPS in place of TCP
+	TLS      *tls.Config      // TCPS instead of TCP
 	Encrypt  bool             // native encryption: AES256 with SHA256, from version 19 on
 	Now      func() time.Time // for SYSDATE, which is in Brasília; nil = time.Now
 }
@@ -277,9 +274,9 @@ func (d *Double) redirected() string {
 	return to
 }
 
-// Deafen makes the sessions read nothing from their lines while they work on a
-// call, as servers do that wait for the lock of a row: neither a cancel nor the end
-// of the line is noticed before the wait is over.
+// Deafen makes the sessions read nothing while they work on a call, like a server that
+// waits for a row lock: it notices neither a cancel nor the end of the connection before
+// the wait is over.
 func (d *Double) Deafen(deaf bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -298,7 +295,7 @@ func (d *Double) refused() int {
 	return d.refusal
 }
 
-// KillSessions does what ALTER SYSTEM KILL SESSION does to all of them: open
+// KillSessions does what ALTER SYSTEM KILL SESSION does, to all sessions: open
 // transactions are rolled back, and the next call gets ORA-00028.
 func (d *Double) KillSessions() {
 	for _, s := range d.open() {
@@ -306,8 +303,8 @@ func (d *Double) KillSessions() {
 	}
 }
 
-// CutSessions closes all lines at once, as when the instance dies: no error is
-// sent. Open transactions are rolled back.
+// CutSessions closes all connections at once and sends no error, as when the instance
+// dies. Open transactions are rolled back.
 func (d *Double) CutSessions() {
 	for _, s := range d.open() {
 		_ = s.line.Close()
@@ -344,8 +341,8 @@ func (d *Double) Sessions() []SessionInfo {
 	return infos
 }
 
-// Error is an ORA error: what the double sends, and what the functions of a test
-// return to have it sent.
+// Error is an ORA error: what the double sends, and what a test's functions return to have
+// it sent.
 type Error struct {
 	Code     int
 	Message  string
@@ -360,7 +357,8 @@ func Errorf(code int, format string, args ...any) *Error {
 // Error returns the error as Oracle prints it.
 func (e *Error) Error() string { return fmt.Sprintf("ORA-%05d: %s", e.Code, e.Message) }
 
-// asError makes an ORA error of any. What is none is a fault of the double.
+// asError converts any error to an ORA error. One that was not one before is a fault of
+// the double.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// store is the database behind the sessions. One lock guards all of it; who
-// waits for a row gives it up meanwhile.
+// store is the database behind the sessions. One lock guards all of it; a session that
+// waits for a row releases it meanwhile.
 type store struct {
 	user    string // the account, in upper case
 	charset Charset
@@ -19,26 +19,26 @@ type store struct {
 	tables   map[string]*Table // by OWNER.NAME
 	synonyms map[string]string // OWNER.NAME to OWNER.NAME
 	expiry   time.Time         // of the account's password; zero = never
-	waiting  chan struct{}     // closed and renewed whenever somebody begins to wait for a row
+	waiting  chan struct{}     // closed and replaced whenever a session begins to wait for a row
 }
 
-// Blocked returns a channel that is closed when somebody next begins to wait for
-// a row that another transaction has locked.
+// Blocked returns a channel that is closed when the next session begins to wait for a row
+// that another transaction has locked.
 func (d *Double) Blocked() <-chan struct{} {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
 	return d.store.waiting
 }
 
-// transaction is a session's open one.
+// transaction is the open transaction of a session.
 type transaction struct {
 	locked   []*row
 	undo     []undo
 	waitsFor *transaction
-	done     chan struct{} // closed when its rows are free
+	done     chan struct{} // closed when its rows are released
 }
 
-// undo takes one change back.
+// undo reverts one change.
 type undo struct {
 	row     *row
 	pending []value
@@ -46,7 +46,7 @@ type undo struct {
 
 func newTransaction() *transaction { return &transaction{done: make(chan struct{})} }
 
-// lock takes a row for a transaction, and waits for whoever has it.
+// lock locks a row for a transaction, and waits while another one has it.
 func (st *store) lock(ctx context.Context, tx *transaction, r *row) error {
 	for r.tx != nil && r.tx != tx {
 		for other := r.tx; other != nil; other = other.waitsFor {
@@ -77,7 +77,7 @@ func (st *store) lock(ctx context.Context, tx *transaction, r *row) error {
 	return nil
 }
 
-// end frees the rows of a transaction and keeps its changes or drops them.
+// end releases the rows of a transaction and keeps its changes or drops them.
 func (tx *transaction) end(keep bool) {
 	for _, r := range tx.locked {
 		if keep && r.pending != nil {
@@ -88,7 +88,7 @@ func (tx *transaction) end(keep bool) {
 	close(tx.done)
 }
 
-// back undoes what was done since there were n changes. The rows stay locked.
+// back reverts all changes after the first n. The rows stay locked.
 func (tx *transaction) back(n int) {
 	for _, u := range slices.Backward(tx.undo[n:]) {
 		u.row.pending = u.pending
@@ -115,7 +115,7 @@ func (w *work) finish(keep bool) {
 	}
 }
 
-// outcome is what a statement came to.
+// outcome is the result of a statement.
 type outcome struct {
 	columns []column
 	rows    [][]value
@@ -131,10 +131,9 @@ func (o *outcome) affected() (n int) {
 	return n
 }
 
-// run executes a statement once for each set of binds. As on a server, what the
-// sets before a failing one did stays done, in the open transaction, and nothing
-// is committed. With batch the sets behind it are executed too, and which failed is
-// told in the outcome.
+// run executes a statement once for each set of binds. As on a server, the changes of the
+// sets before a failing one stay, in the open transaction, and nothing is committed. With
+// batch the sets after it are executed too, and the outcome lists those that failed.
 func (w *work) run(s *statement, sets [][]value, batch, commit bool) (*outcome, error) {
 	o, err := w.execute(s, sets, batch)
 	if err == nil && commit && len(o.failed) == 0 {
@@ -187,7 +186,7 @@ func (w *work) execute(s *statement, sets [][]value, batch bool) (*outcome, erro
 	}
 }
 
-// table finds a table by its name as the session means it.
+// table finds a table by the name that the session uses.
 func (w *work) table(n tableName) (*Table, error) {
 	st := w.s.d.store
 	full := n.owner + "." + n.name
@@ -239,8 +238,8 @@ func (w *work) query(q *query, binds []value) ([]column, [][]value, error) {
 	return project(q.items, sc, e, rows)
 }
 
-// queryForUpdate runs a SELECT and locks its rows, one after the other. What it
-// locks stays locked until the transaction ends.
+// queryForUpdate runs a SELECT and locks its rows, one after the other, until the
+// transaction ends.
 func (w *work) queryForUpdate(q *query, binds []value) ([]column, [][]value, error) {
 	if _, _, ok := w.s.d.store.catalogue(q.table); ok {
 		return nil, nil, at(errNotForUpdate, q.table.pos)
@@ -340,8 +339,8 @@ func (w *work) source(q *query, sc *scope, e *env) ([][]value, error) {
 	return rows, nil
 }
 
-// candidates are the rows among which a condition may find some: those with the
-// keys that it names, or all.
+// candidates returns the rows that a condition may match: those with the keys that it
+// names, or all.
 func (t *Table) candidates(where *node, e *env) []*row {
 	typ := t.columns[t.key].typ
 	switch {
@@ -364,7 +363,7 @@ func (t *Table) candidates(where *node, e *env) []*row {
 		bound := e.binds[a.n]
 		key, err := typ.coerce(bound)
 		if err != nil || bound.kind == number && key.kind != number {
-			return t.rows // comparing each of them will tell what is wrong
+			return t.rows // comparing each of them will report the error
 		}
 		if !seen[key.s] {
 			seen[key.s] = true

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// scope is what names of columns mean in a query.
+// scope says what names of columns mean in a query.
 type scope struct {
 	columns []column
 	alias   string
 }
 
-// resolve finds the columns of an expression and tells its type.
+// resolve finds the columns of an expression and returns its type.
 func (sc *scope) resolve(n *node) error {
 	for _, a := range n.args {
 		if err := sc.resolve(a); err != nil {
@@ -94,7 +94,7 @@ func (n *node) condition() bool {
 	return false
 }
 
-// env is what an expression is evaluated in.
+// env is the environment in which an expression is evaluated.
 type env struct {
 	s      *session
 	row    []value
@@ -161,16 +161,15 @@ func (e *env) word(name string) value {
 	}
 }
 
-// zone is that of the database and its server. Brazil has no summer time.
+// zone is the zone of the database and its server. Brazil has no summer time.
 var zone = time.FixedZone("-03:00", -3*60*60)
 
-// wall is a moment as a column without a zone has it.
+// wall returns a moment as a column without a zone stores it.
 func wall(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
-// truth is the third value beside true and false: what compares with NULL is
-// neither.
+// truth is SQL's three-valued logic: a comparison with NULL is neither true nor false.
 type truth int8
 
 const (
@@ -254,7 +253,7 @@ func compare(op string, a, b value) (truth, error) {
 	}
 }
 
-// alike brings two values to one kind: a text becomes what the other one is.
+// alike converts two values to one kind: a text becomes what the other one is.
 func alike(a, b value) (value, value, error) {
 	if a.kind == b.kind {
 		return a, b, nil
@@ -281,8 +280,8 @@ func alike(a, b value) (value, value, error) {
 	return a, b, err
 }
 
-// order3 compares values of one kind. CHARs are compared without the blanks at
-// their ends, but only with CHARs and literals: a bound text is a VARCHAR2.
+// order3 compares values of one kind. CHARs are compared without trailing blanks, but only
+// with CHARs and literals: a bound text is a VARCHAR2.
 func order3(a, b value) int {
 	switch {
 	case a.kind == moment:

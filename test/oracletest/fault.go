@@ -2,7 +2,7 @@ package oracletest
 
 import "errors"
 
-// Step is a kind of call, that is, of round trip.
+// Step is a kind of round trip.
 type Step string
 
 // The steps, in the order in which a session takes them.
@@ -20,7 +20,7 @@ const (
 	Logoff    Step = "logoff"
 )
 
-// Kind is what a fault does. Besides those below there is Raise.
+// Kind is what a fault does: one of those below, or Raise.
 type Kind struct {
 	name string
 	code int
@@ -38,15 +38,15 @@ var (
 // Raise answers with this ORA code; nothing was done.
 func Raise(code int) Kind { return Kind{name: "raise", code: code} }
 
-// Fault is one that was asked for.
+// Fault is a fault that a test has set.
 type Fault struct {
 	step   Step
 	kind   Kind
-	left   int // how many calls of the step until it strikes
+	left   int // calls of the step until it strikes
 	struck chan struct{}
 }
 
-// Struck is closed when the fault begins to do what it does.
+// Struck returns a channel that is closed when the fault begins to take effect.
 func (f *Fault) Struck() <-chan struct{} { return f.struck }
 
 // Fault makes the nth call of a step from now on go wrong, once. 1 is the next.
@@ -58,9 +58,8 @@ func (d *Double) Fault(step Step, kind Kind, nth int) *Fault {
 	return f
 }
 
-// strike counts a call and returns what is to go wrong with it; the zero Kind is
-// nothing. Of several faults that are due the oldest has its way, the others wait
-// for the next call.
+// strike counts a call and returns what goes wrong with it; the zero Kind is nothing. Of
+// several faults that are due the oldest strikes, the others wait for the next call.
 func (d *Double) strike(c Call) Kind {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -2,19 +2,19 @@ package oracletest
 
 import "slices"
 
-// CheckSQL holds a statement against rules of Oracle's grammar, from 11.2 on,
-// that need no grammar: what another database's habits let slip in. It returns
-// nil for what keeps them, which need not be a statement that Oracle takes, and
-// an *Error else. Beside Oracle's rules are two of drivers, which have scanners
-// of their own: no comments, and no line break between RETURNING and INTO.
+// CheckSQL checks a statement against rules of Oracle (from 11.2 on) that need no full
+// grammar: what the habits of another database let slip in. It returns an *Error for a
+// statement that breaks a rule; one that breaks none may still not be valid. Two more rules
+// are those of drivers, which have scanners of their own: no comments, and no line break
+// between RETURNING and INTO.
 //
-// The double holds every statement that it receives against it, except that from
-// 12.2 on identifiers may be longer.
+// The double checks every statement that it receives, except that from 12.2 on identifiers
+// may be longer.
 func CheckSQL(sql string) error {
 	return check(sql, 30)
 }
 
-// check is CheckSQL with the most bytes that an identifier may have.
+// check is CheckSQL with a limit for the bytes of an identifier.
 func check(sql string, longest int) error {
 	all, err := tokens(sql)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *checker) word(i int) string {
 	return c.all[i].text
 }
 
-// anywhere are the rules that hold in blocks too.
+// anywhere has the rules that apply in blocks too.
 func (c *checker) anywhere(i int, t token, longest int) *Error {
 	next := c.all[min(i+1, len(c.all)-1)]
 	switch {
@@ -92,7 +92,7 @@ func comparison(t token) bool {
 	return t.kind == tokenSymbol && slices.Contains([]string{"=", "<>", "!=", "<", ">", "<=", ">="}, t.text)
 }
 
-// statement are the rules for a statement that is no block.
+// statement has the rules for a statement that is not a block.
 func (c *checker) statement(i int, t token) *Error {
 	here := &c.levels[len(c.levels)-1]
 	switch {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wish is what a client begins with.
+// wish is the first message of a client.
 type wish struct {
 	version, unit int
 	descriptor    string
@@ -44,8 +44,8 @@ func (s *session) takeConnect() (wish, error) {
 	return v, nil
 }
 
-// connect is the listener's part: it takes the first packet and says whether
-// such a service is known.
+// connect is the listener's part: it reads the first packet and says whether it knows the
+// service.
 func (s *session) connect() error {
 	v, err := s.takeConnect()
 	if err != nil {
@@ -173,8 +173,7 @@ func (s *session) accept(version, unit int) error {
 	return nil
 }
 
-// protocol tells the client the database's character set and what the server is
-// able to.
+// protocol tells the client the database's character set and what the server supports.
 func (s *session) protocol() error {
 	abilities := make([]byte, 45)
 	copy(abilities, []byte{6, 1, 0, 0, 0x0a, 1, 0, s.d.release.fields, 1, 1, 1, 1, 1, 1, 0, 0x29, 0x91, 3, 7, 3, 0, 1, 0, 0x4b, 0, 0, 4, 1})
@@ -203,8 +202,8 @@ func (s *session) protocol() error {
 // 12.1 they are cut into chunks of a byte's length.
 func bigChunks(fields byte) bool { return fields >= 7 }
 
-// dataTypes takes the types that the client knows, and the character set in
-// which it wants text.
+// dataTypes reads the types that the client knows, and the character set in which it wants
+// text.
 func (s *session) dataTypes(r *reader) error {
 	charset := Charset(r.uint16LE())
 	r.skip(2 + 1)

@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// Verifier is what a database has stored of a password, by the number that it
-// sends to the client.
+// Verifier is the form in which a database stores a password, by the number that it sends
+// to the client.
 type Verifier int
 
-// The kinds of verifiers that are still met.
+// The verifiers that are still in use.
 const (
 	Verifier10g Verifier = 2361  // DES over the upper-cased name and password
 	Verifier11g Verifier = 6949  // SHA-1 with salt
@@ -50,8 +50,8 @@ func (d *Double) SetAccount(s AccountStatus) {
 	d.account, d.wrong = s, 0
 }
 
-// SetExpiry is when the account's password expires, as USER_USERS tells it. The
-// login does not mind; that is SetAccount's.
+// SetExpiry sets when the account's password expires, for USER_USERS. The login ignores it;
+// see SetAccount.
 func (d *Double) SetExpiry(at time.Time) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
@@ -65,7 +65,7 @@ func (d *Double) WrongLogins() int {
 	return d.wrong
 }
 
-// admit judges a login whose password was looked at.
+// admit decides on a login whose password has been checked.
 func (d *Double) admit(right bool) *Error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -182,8 +182,8 @@ func (l *login) challenge(w *writer) {
 	}
 }
 
-// verify holds the second half against the password. proof is what convinces the
-// client of the server.
+// verify checks the second half against the password. proof convinces the client of the
+// server.
 func (l *login) verify(sessionKey, encrypted string) (proof string, err error) {
 	theirs, err := hex.DecodeString(sessionKey)
 	if err != nil || len(theirs) < len(l.half) || len(theirs)%aes.BlockSize != 0 {
@@ -268,7 +268,7 @@ func block(key []byte) cipher.Block {
 	return b
 }
 
-// loginHead takes what both halves of a login begin with.
+// loginHead reads what both halves of a login begin with.
 func loginHead(r *reader) (user string, pairs map[string]string, err error) {
 	named := r.byte() == 1
 	r.int() // length of the name, which follows with the name again
@@ -288,8 +288,8 @@ func loginHead(r *reader) (user string, pairs map[string]string, err error) {
 	return user, pairs, r.end()
 }
 
-// loginFirst answers the name with a challenge, whether or not there is such an
-// account: a server does not tell.
+// loginFirst answers the name with a challenge, whether or not there is such an account: a
+// server does not reveal it.
 func (s *session) loginFirst(r *reader) error {
 	user, pairs, err := loginHead(r)
 	if err != nil {
@@ -352,7 +352,7 @@ func (s *session) logOn(user string, pairs map[string]string) error {
 	return nil
 }
 
-// properties are what a server tells about itself after a login.
+// properties returns what a server says about itself after a login.
 func (s *session) properties() [][2]string {
 	return [][2]string{
 		{"AUTH_VERSION_STRING", "- Production"},

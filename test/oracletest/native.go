@@ -31,7 +31,7 @@ type nativeOffer struct {
 	publicKey  []byte // the client's, in its second message
 }
 
-// takeNative takes a message of the negotiation, behind its first byte.
+// takeNative reads a message of the negotiation, after its first byte.
 func takeNative(r *reader) nativeOffer {
 	r.skip(3) // the rest of the mark 0xDEADBEEF
 	r.uint16()
@@ -57,7 +57,7 @@ func takeNative(r *reader) nativeOffer {
 }
 
 // native answers the negotiation of network services. Without Options.Encrypt it wants
-// none; with it, AES256 and SHA256, whose keys come of a Diffie-Hellman exchange.
+// none; with it, AES256 and SHA256, with keys from a Diffie-Hellman exchange.
 func (s *session) native(r *reader) error {
 	offer := takeNative(r)
 	if r.err != nil {
@@ -228,7 +228,7 @@ func (c *nativeCipher) sum(content []byte, stream cipher.BlockMode, at []byte) [
 	return c.hash.Sum(nil)
 }
 
-// overhead is the most that sealing adds to a content.
+// overhead is the most that sealing adds to the content.
 const overhead = sha256.Size + aes.BlockSize + 2
 
 func (c *nativeCipher) seal(content []byte) []byte {

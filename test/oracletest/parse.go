@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// statement is what the double knows of SQL: one of these is set.
+// statement is a statement that the double knows: one of these is set.
 type statement struct {
 	query  *query
 	update *update
@@ -69,19 +69,7 @@ type procedure struct {
 
 type setting struct{ name, value string }
 
-// node is an expression or a condition.
-type node struct {
-	op        string // column, bind, number, text, null, call, and, or, not, in, is null, ||, or a comparison
-	name      string // of the column, the function or the literal
-	qualifier string // of the column
-	args      []*node
-	pos       int
-
-	n   int      // index of the bind or, once resolved, of the column
-	typ dataType // once resolved
-}
-
-// parse reads a statement that has passed check.
+// parse parses a statement that has passed check.
 func parse(sql string) (st *statement, err error) {
 	p, err := newParser(sql)
 	if err != nil {
@@ -122,8 +110,8 @@ type parser struct {
 	inBlock bool // where a bind that comes twice is one
 }
 
-// fail ends parsing. What the double does not know may well be good Oracle, so
-// the whole statement is named.
+// fail ends parsing. What the double does not know may be valid Oracle, so the error quotes
+// the whole statement.
 func (p *parser) fail(code int, what string) {
 	t := p.all[p.i]
 	near := p.sql[t.pos:t.end]
@@ -143,7 +131,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// take takes these words and symbols, all of them or none.
+// take consumes these words and symbols, all of them or none.
 func (p *parser) take(words ...string) bool {
 	for k, w := range words {
 		if !p.all[min(p.i+k, len(p.all)-1)].is(w) {
@@ -171,7 +159,7 @@ func reserved(word string) bool {
 	return slices.Contains(strings.Fields("SELECT FROM WHERE ORDER BY AND OR NOT IN IS NULL SET AS UPDATE GROUP HAVING UNION MINUS INTERSECT ON JOIN INNER LEFT FOR DISTINCT VALUES INSERT DELETE LIKE BETWEEN EXISTS DATE NUMBER LEVEL SIZE COMMENT MODE"), word)
 }
 
-// name takes an identifier; what says what it should be.
+// name parses an identifier; what says what it should be.
 func (p *parser) name(what string) string {
 	t := p.next()
 	if t.kind == tokenQuoted || t.kind == tokenWord && !reserved(t.text) {
@@ -245,7 +233,7 @@ func (p *parser) query() *query {
 	return q
 }
 
-// locking takes what follows FOR UPDATE.
+// locking parses what follows FOR UPDATE.
 func (p *parser) locking(q *query) *locking {
 	switch {
 	case p.depth > 1:
@@ -285,7 +273,7 @@ func (p *parser) item(q *query) item {
 	return it
 }
 
-// alias takes a name that follows another thing, if there is one.
+// alias parses the name that may follow a column or a table.
 func (p *parser) alias() string {
 	if t := p.peek(); t.kind == tokenQuoted || t.kind == tokenWord && !reserved(t.text) {
 		p.i++
@@ -324,7 +312,7 @@ func (p *parser) update() *update {
 	return u
 }
 
-// block takes PACKAGE.PROCEDURE(…); any number of times, and the END; of them.
+// block parses PACKAGE.PROCEDURE(…); any number of times, and the END; after them.
 func (p *parser) block() []procedure {
 	var calls []procedure
 	for !p.take("END") {
@@ -351,8 +339,8 @@ func (p *parser) block() []procedure {
 	return calls
 }
 
-// nls recognises the block by which a driver asks for its session's NLS
-// parameters, whatever else it says.
+// nls recognises the block in which a driver reads its session's NLS parameters, whatever
+// else it says.
 func (p *parser) nls() []string {
 	var parameters []string
 	for t := p.next(); t.kind != tokenEnd; t = p.next() {
@@ -383,132 +371,4 @@ func (p *parser) settings() []setting {
 		all = append(all, s)
 	}
 	return all
-}
-
-// condition takes ORs of ANDs of comparisons; a mere value is one too.
-func (p *parser) condition() *node {
-	return p.chain("OR", func() *node { return p.chain("AND", p.negation) })
-}
-
-func (p *parser) chain(word string, part func() *node) *node {
-	n := part()
-	for p.peek().is(word) {
-		pos := p.next().pos
-		n = &node{op: strings.ToLower(word), args: []*node{n, part()}, pos: pos}
-	}
-	return n
-}
-
-func (p *parser) negation() *node {
-	if t := p.peek(); p.take("NOT") {
-		if p.depth++; p.depth > 100 {
-			p.fail(900, "too deep")
-		}
-		defer func() { p.depth-- }()
-		return &node{op: "not", args: []*node{p.negation()}, pos: t.pos}
-	}
-	return p.comparison()
-}
-
-func (p *parser) comparison() *node {
-	left := p.concatenation()
-	t := p.peek()
-	switch {
-	case comparison(t):
-		p.i++
-		op := t.text
-		if op == "!=" {
-			op = "<>"
-		}
-		return &node{op: op, args: []*node{left, p.concatenation()}, pos: t.pos}
-	case p.take("IS", "NOT", "NULL"):
-		return &node{op: "not", args: []*node{{op: "is null", args: []*node{left}, pos: t.pos}}, pos: t.pos}
-	case p.take("IS", "NULL"):
-		return &node{op: "is null", args: []*node{left}, pos: t.pos}
-	case p.take("IN", "("):
-		n := &node{op: "in", args: []*node{left}, pos: t.pos}
-		for {
-			n.args = append(n.args, p.concatenation())
-			if !p.take(",") {
-				break
-			}
-		}
-		p.need(")")
-		if len(n.args) > 1001 {
-			panic(at(Errorf(1795, "maximum number of expressions in a list is 1000"), t.pos))
-		}
-		return n
-	}
-	return left
-}
-
-func (p *parser) concatenation() *node { return p.chain("||", p.primary) }
-
-func (p *parser) primary() *node {
-	t := p.next()
-	switch t.kind {
-	case tokenBind:
-		n := -1
-		if p.inBlock {
-			n = slices.Index(p.binds, t.text)
-		}
-		if n < 0 {
-			n = len(p.binds)
-			p.binds = append(p.binds, t.text)
-		}
-		return &node{op: "bind", n: n, name: t.text, pos: t.pos}
-	case tokenNumber:
-		return &node{op: "number", name: t.text, pos: t.pos}
-	case tokenString:
-		return &node{op: "text", name: t.text, pos: t.pos}
-	case tokenWord, tokenQuoted:
-		if t.is("NULL") {
-			return &node{op: "null", pos: t.pos}
-		}
-		p.i--
-		return p.named()
-	}
-	switch {
-	case t.is("-") && p.peek().kind == tokenNumber:
-		return &node{op: "number", name: "-" + p.next().text, pos: t.pos}
-	case t.is("("):
-		if p.depth++; p.depth > 100 {
-			p.fail(900, "too deep")
-		}
-		n := p.condition()
-		p.need(")")
-		p.depth--
-		return n
-	}
-	p.i = max(p.i-1, 0)
-	p.fail(936, "missing expression")
-	return nil
-}
-
-// named takes a column or the call of a function.
-func (p *parser) named() *node {
-	n := &node{op: "column", pos: p.peek().pos}
-	n.name = p.name("a column")
-	if p.take(".") {
-		n.qualifier, n.name = n.name, p.name("a column")
-	}
-	if !p.take("(") {
-		return n
-	}
-	if p.depth++; p.depth > 100 {
-		p.fail(900, "too deep")
-	}
-	n.op = "call"
-	if n.qualifier != "" {
-		n.name, n.qualifier = n.qualifier+"."+n.name, ""
-	}
-	for {
-		n.args = append(n.args, p.condition())
-		if !p.take(",") {
-			break
-		}
-	}
-	p.need(")")
-	p.depth--
-	return n
 }

@@ -6,14 +6,14 @@ import (
 )
 
 // parameters ends the answer to an execution: two numbers of a snapshot, and
-// nothing in the lists behind.
+// nothing in the lists after them.
 func parameters(w *writer) {
 	w.byte(messageParameters)
 	w.int(2, 0, 0)
 	w.int(0, 0, 0)
 }
 
-// describe tells the columns of a result.
+// describe writes the columns of a result.
 func (s *session) describe(w *writer, columns []column) {
 	w.byte(messageDescribe, 0)
 	w.int(100, len(columns))
@@ -79,8 +79,8 @@ func (s *session) describeColumn(w *writer, c column, position int) {
 	w.int(0)
 }
 
-// scale writes a type's scale; -127 is a NUMBER of any. A type that has none
-// takes one byte from every client.
+// scale writes a type's scale; -127 is a NUMBER of any scale. A type without a scale takes
+// one byte with every client.
 func (s *session) scale(w *writer, t dataType) {
 	scale := t.scale
 	if t.code == typeNumber && t.precision == 0 {
@@ -133,7 +133,7 @@ func (s *session) sendRows(w *writer, c *cursor, n int) {
 	c.sent += len(rows)
 }
 
-// sendColumnsSent tells which columns the next row has. From the third row of a result
+// sendColumnsSent says which columns the next row has. From the third row of a result
 // on a server leaves out those that are equal to the row before.
 func sendColumnsSent(w *writer, sent []bool) {
 	bits, n := make([]byte, (len(sent)+7)/8), 0
@@ -148,8 +148,8 @@ func sendColumnsSent(w *writer, sent []bool) {
 	w.bytes(bits)
 }
 
-// sendSettings tells what ALTER SESSION has changed: the new values, by the numbers of
-// the settings. Servers before 12.1 are not known to.
+// sendSettings reports what ALTER SESSION has changed: the new values, by the numbers of
+// the settings. Servers before 12.1 are not known to do so.
 func (s *session) sendSettings(w *writer, settings []setting) {
 	if s.fields < 7 {
 		return
@@ -172,8 +172,8 @@ var settingNumbers = map[string]int{
 	"NLS_CALENDAR": 12, "NLS_LANGUAGE": 16, "NLS_COMP": 50, "NLS_TIMESTAMP_FORMAT": 58, "NLS_TIMESTAMP_TZ_FORMAT": 60, "TIME_ZONE": 163, "CURRENT_SCHEMA": 168,
 }
 
-// endRows ends an answer with rows. That there are no more is told as an error,
-// though none that is announced by markers.
+// endRows ends an answer with rows. The end of the rows is an error, but not one that
+// markers announce.
 func (s *session) endRows(w *writer, c *cursor, fetched bool) {
 	v := result{cursor: c.id, rows: c.sent}
 	if fetched && c.sent == len(c.result.rows) {
@@ -188,8 +188,8 @@ const (
 	bindOut = 16
 )
 
-// sendDirections tells which binds of a block came in and which go out, and
-// sends those.
+// sendDirections says which binds of a block are input and which are output, and sends the
+// latter.
 func (s *session) sendDirections(w *writer, c *cursor) {
 	if len(c.bind) == 0 {
 		return

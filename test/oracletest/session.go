@@ -24,7 +24,7 @@ const (
 	messageDescribe   = 16
 	messagePiggyback  = 17
 	messageSent       = 21 // which columns the next row has; the others are as before
-	messageServer     = 23 // something that the client did not ask for
+	messageServer     = 23 // something that the client did not request
 	messageNative     = 0xde
 )
 
@@ -45,8 +45,8 @@ const (
 	callPing            = 0x93
 )
 
-// session is one client. Its goroutine does all of its work, but for the one
-// call at a time that may have to wait for a lock.
+// session is one client. Its goroutine does all of its work, except for the one call at a
+// time that may have to wait for a lock.
 type session struct {
 	d    *Double
 	line *line
@@ -85,9 +85,9 @@ func (s *session) dead() bool {
 	}
 }
 
-// serve is a session from its first packet to its end. What a client says that
-// makes no sense is told to it as an internal error before the line is closed,
-// so that a test shows it.
+// serve runs a session from its first packet to its end. A message that makes no sense is
+// answered with an internal error before the connection is closed, so that a test shows
+// it.
 func (s *session) serve() {
 	ctx, cancel := context.WithCancel(s.d.ctx)
 	var listening sync.WaitGroup
@@ -143,13 +143,13 @@ func (s *session) receive(p packet) error {
 		return err
 	}
 	err = s.message(&reader{b: content, more: s.line.nextData, bigChunks: bigChunks(s.fields)})
-	if e, ok := errors.AsType[*Error](err); ok { // the message made sense, what is in it does not
+	if e, ok := errors.AsType[*Error](err); ok { // the message made sense, its content does not
 		return s.fail(e)
 	}
 	return err
 }
 
-// message takes one message and answers it.
+// message reads one message and answers it.
 func (s *session) message(r *reader) error {
 	switch kind := r.byte(); kind {
 	case messageNative:
@@ -212,7 +212,7 @@ func (s *session) function(r *reader) error {
 	}
 }
 
-// simple is a call without arguments and results.
+// simple answers a call without arguments and results.
 func (s *session) simple(r *reader, step Step, do func(*work) error) error {
 	if err := r.end(); err != nil {
 		return err
@@ -240,8 +240,8 @@ func (s *session) piggyback(r *reader) error {
 	return r.err
 }
 
-// attributes takes what a client without DBMS_APPLICATION_INFO sets: first the
-// lengths of all, then the values of those that are there.
+// attributes reads what a client sets without DBMS_APPLICATION_INFO: first the lengths of
+// all, then the values of those that are there.
 func (s *session) attributes(r *reader) {
 	r.skip(2)
 	r.int() // which of them are new
@@ -323,8 +323,8 @@ func (s *session) call(c Call, do func(*work) error, answer func(*writer)) error
 	return s.fail(errCancelled) // it came just too late
 }
 
-// interruptible does the work. A break of the client, a kill and the end of the
-// line end it early.
+// interruptible does the work. A break of the client, a kill and the end of the connection
+// end it early.
 func (s *session) interruptible(do func(*work) error) (cancelled bool, err error) {
 	if do == nil {
 		return false, nil
@@ -358,7 +358,7 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 	}
 }
 
-// sendHalf sends the first packet of an answer as if the line broke in it.
+// sendHalf sends the first packet of an answer, as if the connection broke within it.
 func (s *session) sendHalf(answer []byte) error {
 	p := packet{packetData, s.line.sealed(answer[:min(len(answer), s.line.most())])}
 	return writePacket(halfWriter{s.line}, s.line.wide, p)
@@ -368,7 +368,7 @@ type halfWriter struct{ io.Writer }
 
 func (w halfWriter) Write(b []byte) (int, error) { return w.Writer.Write(b[:len(b)/2]) }
 
-// stall says nothing more until the client gives up.
+// stall sends nothing more until the client gives up.
 func (s *session) stall() error {
 	for range s.line.arrived {
 	}
@@ -415,9 +415,8 @@ func (s *session) result(w *writer, v result) {
 	}
 }
 
-// failures writes which executions of a batch failed: their codes, their numbers and
-// what is said of them. Before 12.1 each of the three comes as one value, in a form
-// that drivers pass over.
+// failures writes which executions of a batch failed: their codes, their numbers and their
+// messages. Before 12.1 each of the three is one value, in a form that drivers ignore.
 func (s *session) failures(w *writer, all []failure) {
 	if len(all) == 0 {
 		w.int(0, 0, 0)

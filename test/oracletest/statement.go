@@ -21,7 +21,7 @@ type cursor struct {
 	sent   int // rows of it
 }
 
-// bind is how a client sends or wants a value.
+// bind says how a client sends or wants a value.
 type bind struct {
 	code, flags byte
 	size        int
@@ -37,7 +37,7 @@ const formNational = 2
 const (
 	optionExecute  = 0x20
 	optionCommit   = 0x100
-	optionBatch    = 0x80000 // errors of single executions are told at the end
+	optionBatch    = 0x80000 // errors of single executions are reported at the end
 	optionRecommit = 0x1
 )
 
@@ -53,8 +53,8 @@ const (
 	maxExecutions = 100_000
 )
 
-// errNoCursor answers a call about a cursor that is not open. Whatever values it
-// carries cannot be taken without it.
+// errNoCursor answers a call on a cursor that is not open. The values that it carries
+// cannot be read without the cursor.
 var errNoCursor = &Error{Code: 1001, Message: "invalid cursor"}
 
 // execution is the head of the call that parses, binds, defines, executes and
@@ -158,7 +158,7 @@ func (s *session) execute(r *reader) error {
 	return s.run(c, sets, run{commit: e.options&optionCommit != 0, batch: e.options&optionBatch != 0, prefetch: e.prefetch, described: true})
 }
 
-// reexecute takes the short call that executes an open cursor once more.
+// reexecute reads the short call that executes an open cursor once more.
 func (s *session) reexecute(r *reader, op byte) error {
 	c := s.cursors[r.int()]
 	times := r.int()
@@ -190,7 +190,7 @@ func (s *session) fetch(r *reader) error {
 	return s.rows(r, c, n)
 }
 
-// takeBind takes the description of a bind or a define.
+// takeBind reads the description of a bind or a define.
 func (s *session) takeBind(r *reader) bind {
 	b := bind{code: r.byte(), flags: r.byte()}
 	r.skip(2)
@@ -208,9 +208,9 @@ func (s *session) takeBind(r *reader) bind {
 	return b
 }
 
-// takeBinds takes the values of so many executions, to the end of the message.
-// Those of LONGs come behind the others of an execution. A value that is none is
-// an *Error, once all have been taken.
+// takeBinds reads the values of so many executions, to the end of the message. Those of
+// LONGs follow the others of an execution. After all have been read, an invalid value is an
+// *Error.
 func (s *session) takeBinds(r *reader, c *cursor, times int) ([][]value, error) {
 	if times = max(times, 1); times > maxExecutions {
 		return nil, fmt.Errorf("%d executions in one call", times)
@@ -254,7 +254,7 @@ func (s *session) takeBinds(r *reader, c *cursor, times int) ([][]value, error) 
 	return sets, failed
 }
 
-// step tells which kind of call executing a statement is.
+// step returns the kind of call that executes a statement.
 func step(sql string) Step {
 	switch first, _, _ := strings.Cut(strings.ToUpper(strings.TrimLeft(sql, " \t\r\n(")), " "); strings.TrimSpace(first) {
 	case "SELECT", "WITH":
@@ -266,7 +266,7 @@ func step(sql string) Step {
 	}
 }
 
-// run is how a cursor is executed.
+// run executes a cursor.
 type run struct {
 	commit    bool
 	batch     bool // an execution that fails stops no other
@@ -339,7 +339,7 @@ func (s *session) parse(sql string) (*statement, error) {
 	return parse(sql)
 }
 
-// rows is a call that only fetches.
+// rows answers a call that only fetches.
 func (s *session) rows(r *reader, c *cursor, n int) error {
 	if err := r.end(); err != nil {
 		return err

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// Row is a row as the company sees it, by upper-cased name of the column.
-// Numbers, texts and LOBs are string, DATE and TIMESTAMP are time.Time (the wall
-// clock, in UTC), RAW is []byte, NULL is nil. What is given may also be an int or
-// an int64, and a column that is not given is NULL. A text of "" is NULL.
+// Row is a row as the company sees it, by the column's name in upper case. Numbers, texts
+// and LOBs are string, DATE and TIMESTAMP are time.Time (the wall clock, in UTC), RAW is
+// []byte, NULL is nil. A value may also be given as int or int64, and a missing column is
+// NULL. A text of "" is NULL.
 type Row map[string]any
 
-// Table is a table of the company's. Its methods do what the company's own
-// programs do, each in a transaction of its own: they wait for rows that a
-// session has locked, and sessions see what they did.
+// Table is a table of the company. Its methods do what the company's own programs do, each
+// in a transaction of its own: they wait for rows that a session has locked, and sessions
+// see their changes.
 type Table struct {
 	store       *store
 	owner, name string
 	columns     []column
 	key         int  // the column by which rows are found
-	unique      bool // which no two rows share
+	unique      bool // no two rows have the same key
 
 	// By store.mu.
 	rows     []*row
@@ -33,8 +33,8 @@ type Table struct {
 	noSelect bool
 	noUpdate map[string]bool
 	readOnly bool
-	noLock   bool         // READ was granted in place of SELECT
-	view     bool         // whose rows cannot be locked
+	noLock   bool         // READ was granted instead of SELECT
+	view     bool         // its rows cannot be locked
 	indexes  []tableIndex // beside that of the primary key
 }
 
@@ -54,7 +54,7 @@ type constraint struct {
 	ok   func(Row) bool
 }
 
-// row is one row, and who is changing it.
+// row is a row, and the transaction that changes it.
 type row struct {
 	values  []value
 	pending []value      // as the transaction left it, or nil
@@ -70,10 +70,10 @@ func (r *row) seen(tx *transaction) []value {
 	return r.values
 }
 
-// NewTable makes an empty table. The name may have its owner before it, else the
-// table belongs to the account itself. A column is declared as in CREATE TABLE:
+// NewTable creates an empty table. The name may have its owner before it; otherwise the
+// table belongs to the account. A column is declared as in CREATE TABLE:
 // "ID NUMBER(19) PRIMARY KEY", "TX VARCHAR2(80 CHAR) NOT NULL", "GRAVADO DATE".
-// The first column is the key where no other is the primary one. There are
+// The first column is the key unless another is the primary key. There are
 // NUMBER, VARCHAR2, NVARCHAR2, CHAR, CLOB, NCLOB, DATE, TIMESTAMP and RAW.
 func (d *Double) NewTable(name string, columns ...string) (t *Table, err error) {
 	p, err := newParser(name)
@@ -162,8 +162,8 @@ func (p *parser) column() (c column, primary bool) {
 	return c, primary
 }
 
-// Synonym lets a name mean a table of another owner, for the account. What is behind
-// an @ is a link to another database, where the double finds nothing.
+// Synonym makes a name of the account mean a table of another owner. After an @ comes a
+// link to another database, where the double finds nothing.
 func (d *Double) Synonym(name, table string) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
@@ -193,15 +193,15 @@ func (t *Table) BeforeUpdate(trigger func(before, after Row) error) {
 	t.triggers = append(t.triggers, trigger)
 }
 
-// RevokeSelect takes the right to read the table from the account.
+// RevokeSelect revokes the account's right to read the table.
 func (t *Table) RevokeSelect() {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	t.noSelect = true
 }
 
-// RevokeUpdate takes the right to write these columns from the account; none
-// means all of them. Who may neither read nor write does not see the table.
+// RevokeUpdate revokes the account's right to write these columns; none means all of them.
+// An account that may neither read nor write does not see the table.
 func (t *Table) RevokeUpdate(columns ...string) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
@@ -222,8 +222,8 @@ func (t *Table) ReadOnly() {
 	t.readOnly = true
 }
 
-// OnlyRead makes the account's right to read the table one of READ, by which its
-// rows cannot be locked.
+// OnlyRead replaces the account's SELECT on the table by READ, with which its rows cannot
+// be locked.
 func (t *Table) OnlyRead() {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
@@ -276,7 +276,7 @@ func (t *Table) unindex(r *row) {
 	t.byKey[key] = slices.DeleteFunc(t.byKey[key], func(o *row) bool { return o == r })
 }
 
-// given puts what was given over a row's values.
+// given overwrites a row's values with those that were given.
 func (t *Table) given(values []value, given Row) ([]value, error) {
 	values = slices.Clone(values)
 	for name, v := range given {
@@ -295,7 +295,7 @@ func (t *Table) given(values []value, given Row) ([]value, error) {
 	return values, nil
 }
 
-// complete finds a column that must not be NULL and is.
+// complete finds a NOT NULL column that is NULL.
 func (t *Table) complete(values []value, code int, what string) error {
 	for i, c := range t.columns {
 		if c.required && values[i].kind == null {
@@ -329,7 +329,7 @@ func fromGo(v any) (value, error) {
 	}
 }
 
-// toGo is the row as a Row.
+// toGo returns the row as a Row.
 func (t *Table) toGo(values []value) Row {
 	r := make(Row, len(values))
 	for i, v := range values {
@@ -377,7 +377,7 @@ func (t *Table) Len() int {
 	return len(t.rows)
 }
 
-// change locks the rows with this key and does something to each.
+// change locks the rows with this key and changes each of them.
 func (t *Table) change(key any, do func(*row) error) error {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
@@ -428,8 +428,8 @@ func (t *Table) Delete(key any) error {
 	})
 }
 
-// Lock holds a row as somebody does who has changed it and not committed yet.
-// Sessions that want to change it wait until release is called.
+// Lock locks a row, like somebody who has changed it and not committed yet. Sessions that
+// want to change it wait until release is called.
 func (t *Table) Lock(key any) (release func(), err error) {
 	tx := newTransaction()
 	t.store.mu.Lock()

@@ -77,7 +77,7 @@ func (t dataType) isTime() bool {
 	return t.code == typeDate || t.code == typeTimestamp || t.code == typeTimestampTZ
 }
 
-// kind is what a value is.
+// kind is the kind of a value.
 type kind byte
 
 const (
@@ -88,8 +88,8 @@ const (
 	raw
 )
 
-// value is a value. Numbers are kept as they travel: their bytes sort as the
-// numbers do, however long they are.
+// value is a value. Numbers are kept as on the wire: their bytes sort as the numbers do,
+// however long they are.
 type value struct {
 	kind  kind
 	s     string // number, text, raw
@@ -106,7 +106,7 @@ func textValue(s string) value {
 
 func intValue(n int) value { v, _ := parseNumber(strconv.Itoa(n)); return v }
 
-// parseNumber reads a decimal number. A NUMBER has up to 20 digits to the base of
+// parseNumber parses a decimal number. A NUMBER has up to 20 digits to the base of
 // 100 and an exponent; negative ones are complemented, and 102 ends them.
 func parseNumber(s string) (value, error) {
 	invalid := Errorf(1722, "invalid number")
@@ -198,8 +198,8 @@ func numberText(s string) string {
 	return sign + strings.TrimSuffix(strings.TrimLeft(d, "0"), ".")
 }
 
-// fits brings a value into a column, with the errors that a server has for what
-// does not fit. name is the column's full one, for the message.
+// fits converts a value to a column, with a server's errors for what does not fit. name is
+// the column's full name, for the message.
 func (t dataType) fits(v value, name string, cs Charset) (value, error) {
 	v, err := t.coerce(v)
 	if err != nil || v.kind == null {
@@ -291,7 +291,7 @@ func (t dataType) coerce(v value) (value, error) {
 	return v, nil
 }
 
-// encode writes a value as it travels in a column of the type.
+// encode writes a value as on the wire, in a column of the type.
 func (t dataType) encode(v value, cs Charset) []byte {
 	switch {
 	case v.kind == null:
@@ -316,7 +316,7 @@ func (t dataType) encode(v value, cs Charset) []byte {
 	return append(b, zone...)
 }
 
-// decodeBind reads a value that a client has bound.
+// decodeBind decodes a value that a client has bound.
 func decodeBind(b bind, v []byte, cs Charset) (value, error) {
 	if v == nil {
 		return value{}, nil

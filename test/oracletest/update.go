@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// preparedUpdate is an UPDATE whose names have been found.
+// preparedUpdate is an UPDATE whose names have been resolved.
 type preparedUpdate struct {
 	w       *work
 	u       *update
@@ -51,7 +51,7 @@ func (w *work) prepare(u *update) (*preparedUpdate, error) {
 	return p, nil
 }
 
-// run executes it with one set of binds: for all of its rows or for none.
+// run executes the UPDATE with one set of binds: for all of its rows or for none.
 func (p *preparedUpdate) run(binds []value) (touched int, err error) {
 	s := p.w.s
 	if s.tx == nil {
@@ -98,8 +98,7 @@ func (p *preparedUpdate) hits(e *env, r *row, touched int) (bool, error) {
 	return t == yes, err
 }
 
-// change computes the new row, lets the triggers at it and holds it against the
-// constraints.
+// change computes the new row, runs the triggers and checks the constraints.
 func (p *preparedUpdate) change(e *env, before []value) ([]value, error) {
 	t := p.t
 	after := slices.Clone(before)
@@ -165,7 +164,7 @@ func (w *work) block(calls []procedure, sets [][]value) error {
 	return nil
 }
 
-// register is DBMS_APPLICATION_INFO. What is too long is cut, without a word.
+// register is DBMS_APPLICATION_INFO. It silently cuts what is too long.
 func (s *session) register(c procedure, args []string) error {
 	cut := func(t string, most int) string { return t[:min(len(t), most)] }
 	s.d.mu.Lock()

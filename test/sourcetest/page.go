@@ -25,7 +25,7 @@ func emptyTable(b *bench) {
 	if err := b.Check(b.Context()); err != nil {
 		b.Errorf("Check of an empty table: %v", err)
 	}
-	// What was learned of an empty table must not outlive it.
+	// The layout of an empty table must not outlive it.
 	b.fill(1, 2)
 	b.wantKeys(b.pass(10), 1, 2)
 }
@@ -50,7 +50,7 @@ func pageBehindAnyKey(b *bench) {
 	}
 	b.wantKeys(got, 7, 8, 9)
 	if rows := b.page(b.key(9), 10); len(rows) != 0 {
-		b.Errorf("behind the last key there are %d rows, want none", len(rows))
+		b.Errorf("after the last key there are %d rows, want none", len(rows))
 	}
 	if rows := b.page("", 0); len(rows) != 1 {
 		b.Errorf("a page of no rows has %d, want 1: an empty one would mean the end", len(rows))
@@ -97,11 +97,11 @@ func tenThousand(b *bench) {
 func values(b *bench) {
 	b.Insert(
 		Row{
-			Key: b.key(1), Phone: "031 98888-0000", Name: "Conceição", Text: "linha 1\nlinha 2\t“€” 😀", Template: " aviso ",
+			RowKey: b.key(1), Phone: "031 98888-0000", Name: "Conceição", Text: "linha 1\nlinha 2\t“€” 😀", Template: " aviso ",
 			Priority: 7, SendAfter: "2026-11-23 10:00:00", Expires: "2026-11-23T10:00:00Z", Status: "1",
 		},
-		Row{Key: b.key(2), Phone: "x", Priority: 12, SendAfter: "1795442400", Expires: "2026-11-24", Status: "1"},
-		Row{Key: b.key(3), Phone: "x", Priority: -1, SendAfter: "2026-11-23T10:00:00.250-05:00", Status: "1"},
+		Row{RowKey: b.key(2), Phone: "x", Priority: 12, SendAfter: "1795442400", Expires: "2026-11-24", Status: "1"},
+		Row{RowKey: b.key(3), Phone: "x", Priority: -1, SendAfter: "2026-11-23T10:00:00.250-05:00", Status: "1"},
 	)
 	brasilia := Mapping().Zone
 	private := func(name, text string) []pombo.Param {
@@ -138,7 +138,7 @@ func reveal(rows []pombo.Row) []string {
 }
 
 func nulls(b *bench) {
-	b.Insert(Row{Key: b.key(1), Status: "1"})
+	b.Insert(Row{RowKey: b.key(1), Status: "1"})
 	want := []pombo.Row{{RowKey: b.key(1), Params: []pombo.Param{{Slot: pombo.Body}, {Slot: pombo.HeaderText}}}}
 	if diff := cmp.Diff(reveal(want), reveal(b.page("", 10))); diff != "" {
 		b.Errorf("rows (-want +got):\n%s", diff)
@@ -147,8 +147,8 @@ func nulls(b *bench) {
 
 func hugeText(b *bench) {
 	b.Insert(
-		Row{Key: b.key(1), Phone: "x", Name: "Ana", Text: strings.Repeat("ã", 10<<20/2), Status: "1"},
-		Row{Key: b.key(2), Phone: "x", Name: "Ana", Text: strings.Repeat("ã", source.MaxText), Status: "1"},
+		Row{RowKey: b.key(1), Phone: "x", Name: "Ana", Text: strings.Repeat("ã", 10<<20/2), Status: "1"},
+		Row{RowKey: b.key(2), Phone: "x", Name: "Ana", Text: strings.Repeat("ã", source.MaxText), Status: "1"},
 	)
 	rows := b.page("", 10)
 	if len(rows) != 2 {
@@ -210,7 +210,7 @@ func farTimes(b *bench) {
 	}
 }
 
-// noTemplate: a mapping one column off brings names and phones in its place.
+// noTemplate: a mapping that is off by one column has names and phones as templates.
 func noTemplate(b *bench) {
 	rows := []Row{b.row(1), b.row(2), b.row(3), b.row(4)}
 	rows[0].Template = "Zenobiaplanted 31977774506"
@@ -260,11 +260,11 @@ func statuses(b *bench) {
 		b.Errorf("statuses (-want +got):\n%s", diff)
 	}
 	if found, err := b.Statuses(b.Context(), nil); err != nil || len(found) != 0 {
-		b.Errorf("statuses of no key = %v, %v", found, err)
+		b.Errorf("statuses of no keys = %v, %v", found, err)
 	}
 }
 
-// oneRow: a person has mended a row that is no longer pending and wants it sent.
+// oneRow: somebody has corrected a row that is no longer pending and wants it sent.
 func oneRow(b *bench) {
 	b.fill(1, 3)
 	b.SetStatus(b.key(2), "3")

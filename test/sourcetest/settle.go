@@ -27,15 +27,15 @@ func settleWrites(b *bench) {
 			b.Errorf("row %d (-want +got):\n%s", n, diff)
 		}
 	}
-	// A later try that went well takes the error away.
+	// A later success removes the error.
 	b.wantResults(b.settle(b.to(2, "3", "2")), pombo.SettleDone)
 	if got := b.Written(b.key(2)); got != (Written{Status: "2"}) {
 		b.Errorf("row 2 = %+v, want status 2 and no error", got)
 	}
 }
 
-// A crash between the settle and its mark in the ledger means that all is
-// settled once more.
+// After a crash between the settle and its mark in the ledger everything is settled once
+// more.
 func settleAgain(b *bench) {
 	b.fill(1, 3)
 	batch := []pombo.Settlement{b.to(1, "1", "2"), b.to(2, "1", "2"), b.to(3, "1", "2")}
@@ -44,8 +44,8 @@ func settleAgain(b *bench) {
 	b.wantResults(b.settle(batch...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDone)
 }
 
-// The crash was before a message failed that is sent again: the row may have either
-// code.
+// The process crashed, and then a message failed that is sent again: the row may have
+// either code.
 func settleUnsure(b *bench) {
 	b.fill(1, 3)
 	b.SetStatus(b.key(2), "2")
@@ -167,7 +167,7 @@ func settleLocked(b *bench) {
 		batch = append(batch, b.to(i, "1", "2"))
 	}
 	got := b.settle(batch...)
-	// Alone in its batch it is no trouble of the database.
+	// Alone in its batch it is not a problem of the database.
 	alone := b.settle(batch[4])
 	release()
 	for i, s := range got {
@@ -208,8 +208,8 @@ func settleMany(b *bench) {
 	}
 }
 
-// Two processes may settle the same rows: one that was thought dead, and the one
-// that took over. All of them must end with the same answer.
+// Two processes may settle the same rows: one that seemed dead, and the one that took
+// over. All must end with the same answer.
 func settleTogether(b *bench) {
 	const n, workers = 60, 8
 	b.fill(1, n)

@@ -1,6 +1,6 @@
-// Package sourcetest holds what every kind of database must do as the company's
-// table. Run plays the part of the program; an Owner, one for each database,
-// plays the company that fills the table and meddles with it.
+// Package sourcetest is the conformance suite of source databases: what every kind of
+// database must do as the company's table. Run plays the program; an Owner, one for each
+// database, plays the company, which fills the table and meddles with it.
 package sourcetest
 
 import (
@@ -20,15 +20,15 @@ import (
 // KeyKind is the type of the key column.
 type KeyKind string
 
-// The key kinds that every database must take.
+// The types of row keys that every database must support.
 const (
 	Whole KeyKind = "whole numbers"
 	Words KeyKind = "text"
 	UUID  KeyKind = "UUID"
 )
 
-// Key returns the n-th key of the kind (from 1) as it is outside. The keys rise
-// with n.
+// Key returns the n-th row key of the kind (from 1) in its canonical text. The keys
+// increase with n.
 func (k KeyKind) Key(n int) string {
 	switch k {
 	case Whole:
@@ -40,22 +40,22 @@ func (k KeyKind) Key(n int) string {
 	}
 }
 
-// Schema says how the table is to be made. Its name is NOTIFICACAO and it has the
-// columns of Mapping.
+// Schema says how to create the table. Its name is NOTIFICACAO and it has the columns of
+// Mapping.
 type Schema struct {
 	Key        KeyKind
 	StatusText bool // the status column holds text; else whole numbers
 	Where      string
 }
 
-// Mapping is the mapping that the table fits, with the schema's condition.
+// Mapping returns the mapping of the table, with the schema's condition.
 func (s Schema) Mapping() source.Mapping {
 	m := Mapping()
 	m.Where = s.Where
 	return m
 }
 
-// Mapping is the mapping that the table fits: ID, NR_TELEFONE, NM_CONTATO,
+// Mapping returns the mapping of the table: ID, NR_TELEFONE, NM_CONTATO,
 // DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE (a number), DT_ENVIO and
 // DT_EXPIRA (text), CD_MENSAGEM, DT_ENVIADA and DS_ERRO.
 func Mapping() source.Mapping {
@@ -69,38 +69,38 @@ func Mapping() source.Mapping {
 	}
 }
 
-// Row is a row as the owner writes it. A nil value is NULL.
+// Row is a row as the owner inserts it. A nil value is NULL.
 type Row struct {
-	Key                                             string
+	RowKey                                             string
 	Phone, Name, Text, Template, SendAfter, Expires any
 	Priority                                        any
 	Status                                          string
 }
 
-// Owner is the company's side of a fresh table. Its methods fail the test when
-// they cannot do what they say.
+// Owner is the company's side of a fresh table. Its methods fail the test when they cannot
+// do their work.
 type Owner interface {
-	// Insert writes the rows in one transaction.
+	// Insert inserts the rows in one transaction.
 	Insert(rows ...Row)
-	// SetStatus changes a row's status by hand.
+	// SetStatus changes the status of a row by hand.
 	SetStatus(key, code string)
 	Delete(key string)
-	// Written returns what was written to a row; NULL is "".
+	// Written returns what was written back to a row; NULL is "".
 	Written(key string) Written
-	// Refuse makes every change of the row fail in a trigger that quotes words.
+	// Refuse makes every change of the row fail, in a trigger whose message is words.
 	Refuse(key, words string)
-	// Ignore makes every change of the row's status vanish without an error.
-	// It returns false where the database knows no such thing.
+	// Ignore makes every change of the row vanish without an error. It returns false if the
+	// database cannot do that.
 	Ignore(key string) bool
-	// Lock holds a row as somebody does who has changed it and not committed yet,
-	// until release is called. It is nil where no single row can be locked.
+	// Lock locks a row, like somebody who has changed it and not committed yet, until
+	// release is called. It returns nil if the database cannot lock single rows.
 	Lock(key string) (release func())
 }
 
-// Written is what Pombo writes to a row.
+// Written is what Pombo writes back to a row.
 type Written struct{ Status, MessageID, SentAt, Error string }
 
-// Open makes a fresh table for one test and opens it.
+// Open creates a fresh table for one test and opens it.
 type Open func(t *testing.T, s Schema) (*source.Table, Owner)
 
 // Run runs the suite.
@@ -132,7 +132,7 @@ func Run(t *testing.T, open Open) {
 	})
 }
 
-// where takes in what meets the condition, page by page, and settles any row.
+// where takes in the rows that meet the condition, page by page, and settles any row.
 func where(b *bench) {
 	for n := 1; n <= 9; n++ {
 		r := b.row(n)
@@ -150,11 +150,11 @@ func where(b *bench) {
 var cases = []struct {
 	name string
 	run  func(b *bench)
-	once bool // it takes time, and how keys and statuses look does not matter
+	once bool // it is slow, and does not depend on the types of keys and statuses
 }{
 	{name: "an empty table", run: emptyTable},
 	{name: "pages in the order of the key", run: pages},
-	{name: "a page begins behind any key", run: pageBehindAnyKey},
+	{name: "a page begins after any key", run: pageBehindAnyKey},
 	{name: "rows that come and go between pages", run: pagesOverChanges},
 	{name: "ten thousand rows", run: tenThousand},
 	{name: "the values of a row", run: values},
@@ -162,14 +162,14 @@ var cases = []struct {
 	{name: "a text of ten megabytes", run: hugeText},
 	{name: "an unreadable time stops no other row", run: unreadableTime},
 	{name: "times beyond all calendars", run: farTimes},
-	{name: "a template that is none", run: noTemplate},
+	{name: "a template name that is not one", run: noTemplate},
 	{name: "a page of nothing but unreadable rows", run: onlyUnreadable},
 	{name: "one row", run: oneRow},
 	{name: "statuses", run: statuses},
 	{name: "settle writes everything mapped", run: settleWrites},
 	{name: "settle again", run: settleAgain},
 	{name: "settle a row that may have one of two codes", run: settleUnsure},
-	{name: "settle leaves what is not known", run: settleKeeps},
+	{name: "settle keeps a value that is not known", run: settleKeeps},
 	{name: "settle what its owner changed", run: settleDiverged},
 	{name: "settle a batch of several codes and one row twice", run: settleMixed},
 	{name: "settle with a trigger that refuses one row", run: settleRefused},
@@ -182,10 +182,11 @@ var cases = []struct {
 	{name: "values that look like SQL", run: injection},
 	{name: "a context that has ended", run: contextEnded},
 	{name: "check", run: check},
-	{name: "examine", run: examine},
+	{name: "inspect", run: inspect},
+	{name: "statements and advice", run: listed},
 }
 
-// bench is what a case works with.
+// bench is the fixture of a case.
 type bench struct {
 	*testing.T
 	*source.Table
@@ -204,7 +205,7 @@ func (b *bench) fill(first, last int) {
 }
 
 func (b *bench) row(n int) Row {
-	return Row{Key: b.key(n), Phone: "(31) 98888-0000", Name: "Maria", Text: "Olá, João: “amanhã” às 10h", Status: "1"}
+	return Row{RowKey: b.key(n), Phone: "(31) 98888-0000", Name: "Maria", Text: "Olá, João: “amanhã” às 10h", Status: "1"}
 }
 
 func (b *bench) page(after string, limit int) []pombo.Row {
@@ -326,12 +327,31 @@ func check(b *bench) {
 	b.wantKeys(b.pass(10), 1, 2)
 }
 
-func examine(b *bench) {
+func inspect(b *bench) {
 	b.fill(1, 2)
-	for _, a := range b.Diagnostics() {
-		if r, err := b.Inspect(b.Context(), a); err != nil || r.Message == "" || strings.Contains(r.Message+r.Hint, "Maria") {
-			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
+	if !slices.Contains(b.Diagnostics(), source.DiagnosticIndex) {
+		b.Error("no diagnostic of the index: a slow page cannot say what it lacks")
+	}
+	for _, d := range b.Diagnostics() {
+		if found, err := b.Inspect(b.Context(), d); err != nil || found.Message == "" || strings.Contains(found.Message+found.Hint, "Maria") {
+			b.Errorf("Inspect(%s) = %+v, %v", d, found, err)
 		}
 	}
 	b.wantKeys(b.pass(10), 1, 2)
+}
+
+// listed checks what pombo sql prints: every text has a purpose, and the first advice
+// is the index.
+func listed(b *bench) {
+	for _, s := range append(b.SQL(), b.Advice()...) {
+		if s.Purpose == "" {
+			b.Errorf("statement %+v has no purpose", s)
+		}
+	}
+	if a := b.Advice(); len(a) == 0 || !strings.HasPrefix(a[0].Text, "CREATE INDEX") {
+		b.Errorf("advice = %+v, want an index first", a)
+	}
+	if len(b.SQL()) == 0 {
+		b.Error("the table lists no statement")
+	}
 }

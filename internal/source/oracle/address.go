@@ -23,41 +23,41 @@ import (
 	"pombo/internal/source"
 )
 
-// oracleAddress is where the database is and who logs in to it.
+// address is where the database is and who logs in to it.
 type address struct {
-	urls []string // as the driver wants them, with the password: one for each listener to try
+	urls []string // in the driver's form, with the password: one for each listener to try
 	user string
-	tls  *tls.Config // nil = what the driver makes of a wallet or of the system's authorities
+	tls  *tls.Config // nil = the wallet's or the system's authorities
 }
 
-// account is the user as the catalog has it.
+// account returns the user as the catalog has it.
 func (a *address) account() string { return strings.ToUpper(a.user) }
 
-// oraclePort is the listener's usual port.
+// defaultPort is the listener's usual port.
 const defaultPort = "1521"
 
-// place is what an address says, in whichever form it came.
+// parsedAddress is what an address says, whatever its form.
 type parsedAddress struct {
 	user, password string
 	targets        []target
 	options        url.Values
 }
 
-// newOracleAddress reads a URL or one of the ways in which Oracle's own programs
-// name a database: host:port/service, a descriptor, or an alias of tnsnames.ora.
-func newAddress(o source.Options, zone *time.Location) (*address, error) {
+// newAddress parses a URL or one of the ways in which Oracle's own programs name a
+// database: host:port/service, a descriptor, or an alias of tnsnames.ora.
+func newAddress(opts source.Options, zone *time.Location) (*address, error) {
 	var p parsedAddress
 	var err error
-	if o.URL != "" {
-		p, err = parseURL(o.URL)
+	if opts.URL != "" {
+		p, err = parseURL(opts.URL)
 	} else {
-		p, err = parseDSN(strings.TrimSpace(o.DSN))
+		p, err = parseDSN(strings.TrimSpace(opts.DSN))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if o.User != "" {
-		p.user, p.password = o.User, o.Password
+	if opts.User != "" {
+		p.user, p.password = opts.User, opts.Password
 	}
 	if p.user == "" || p.password == "" {
 		return nil, addressError(errors.New("no user or no password is given"), "set DB_USER and DB_PASSWORD, or write both in DB_URL")
@@ -66,24 +66,24 @@ func newAddress(o source.Options, zone *time.Location) (*address, error) {
 		return nil, addressError(errors.New("the user names a second account in brackets, which is not supported"),
 			"log in as one account, grant it the rights (pombo sql prints them) and write the table as owner.table (DB_TABLE)")
 	}
-	return p.address(o.Timeout, zone)
+	return p.address(opts.Timeout, zone)
 }
 
 func addressError(err error, hint string) error {
 	return &source.TableError{Op: "open the source", Permanent: true, Err: err, Hint: hint}
 }
 
-// errAddress repeats nothing of an address: a password may stand anywhere in one
-// that is written wrongly.
+// errAddress quotes nothing of an address: in one that is written wrongly, the password
+// may be anywhere.
 var errAddress = errors.New("the address cannot be read")
 
-// A service, SID or instance, and a host, as they may be written.
+// What a service, SID or instance, and a host, may look like.
 var (
 	serviceShape = regexp.MustCompile(`^[A-Za-z0-9_.$#-]+$`)
 	hostShape    = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 )
 
-// aim makes the targets of hosts that share a service or a SID.
+// addTargets adds a target for each of the hosts, which share a service or a SID.
 func (p *parsedAddress) addTargets(hosts []string, service, sid, instance string) error {
 	protocol := "tcp"
 	if on := strings.ToUpper(option(p.options, "SSL")); on == "TRUE" || strings.HasPrefix(on, "ENABLE") || option(p.options, "CA") != "" {
@@ -137,12 +137,12 @@ func parseURL(address string) (parsedAddress, error) {
 	return p, nil
 }
 
-// dsnHint says how a database is named.
-const dsnHint = "write DB_DSN=host:1521/service, a descriptor, or an alias of tnsnames.ora; user and password go to DB_USER and DB_PASSWORD"
+// dsnHint says how to name a database.
+const dsnHint = "write DB_DSN=host:1521/service, a descriptor, or an alias of tnsnames.ora; user and password go into DB_USER and DB_PASSWORD"
 
 func parseDSN(dsn string) (parsedAddress, error) {
 	dsn = strings.TrimRight(dsn, "; \t")
-	if after, ok := cutFold(dsn, "jdbc:oracle:thin:"); ok { // as Java programs have it
+	if after, ok := cutFold(dsn, "jdbc:oracle:thin:"); ok { // as Java programs write it
 		dsn = strings.TrimPrefix(after, "@")
 	}
 	switch {
@@ -161,7 +161,7 @@ func parseDSN(dsn string) (parsedAddress, error) {
 	return parseDescriptor(descriptor)
 }
 
-// cutFold cuts a prefix in upper or lower case.
+// cutFold cuts a prefix, ignoring case.
 func cutFold(s, prefix string) (after string, found bool) {
 	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
 		return s, false
@@ -176,7 +176,7 @@ func parseDescriptor(descriptor string) (p parsedAddress, err error) {
 	return p, nil
 }
 
-// placeOfEasyConnect reads [tcps:][//]host[:port][,host…]/service[:dedicated][/instance][?option=value],
+// parseEasyConnect parses [tcps:][//]host[:port][,host…]/service[:dedicated][/instance][?option=value],
 // and host:port:SID.
 // https://docs.oracle.com/en/database/oracle/oracle-database/19/netag/configuring-naming-methods.html
 func parseEasyConnect(dsn string) (parsedAddress, error) {
@@ -221,7 +221,7 @@ func parseEasyConnect(dsn string) (parsedAddress, error) {
 	return p, nil
 }
 
-// option finds an option by its name, in upper or lower case.
+// option finds an option by its name, ignoring case.
 func option(options url.Values, name string) string {
 	for k, v := range options {
 		if strings.EqualFold(k, name) && len(v) > 0 {
@@ -231,31 +231,31 @@ func option(options url.Values, name string) string {
 	return ""
 }
 
-// forOracleAlone are options of Oracle's own clients that need nothing done here.
+// clientOnlyOptions are options of Oracle's own clients that need nothing here.
 var clientOnlyOptions = strings.Fields("CONNECT_TIMEOUT TRANSPORT_CONNECT_TIMEOUT RETRY_COUNT RETRY_DELAY EXPIRE_TIME SDU TDU FAILOVER LOAD_BALANCE SOURCE_ROUTE " +
 	"RECV_BUF_SIZE SEND_BUF_SIZE SSL_SERVER_DN_MATCH SSL_SERVER_CERT_DN USE_TCP_FAST_OPEN ENABLE POOL_CONNECTION_CLASS POOL_PURITY SUPER_SHARDING_KEY")
 
-// address turns what was read into what the driver wants. Of the driver's own
-// options all may be given but those that are set here, and a trace, which would
-// write people's data into a file.
+// address converts a parsed address to the driver's form. It passes the driver's own
+// options on, except those that are set here, and a trace, which would write people's
+// data to a file.
 func (p parsedAddress) address(timeout time.Duration, zone *time.Location) (*address, error) {
 	seconds := func(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
 	location := zone.String()
 	if _, err := time.LoadLocation(location); err != nil || location == "Local" {
-		location = "UTC" // it only saves the driver a question: no time is read as one
+		location = "UTC" // it only saves the driver a query: no value is read as a time
 	}
 	ours := url.Values{
-		// A limit for a single read, should our own fail: that one comes first.
+		// A limit for a single read, in case ours fails; ours comes first.
 		"TIMEOUT":            {seconds(timeout + 2*grace)},
 		"CONNECTION TIMEOUT": {seconds(timeout)},
 		"PREFETCH_ROWS":      {"500"},
 		"SERVER LOCATION":    {location},
-		// They decide how the server sorts and how it writes numbers.
+		// They decide how the server sorts and writes numbers.
 		"LANGUAGE": {"AMERICAN"}, "TERRITORY": {"AMERICA"},
 		"PROGRAM": {"pombo"},
-		// For where a listener sends us on.
+		// For the connection after a listener's redirect.
 		"CID": {clientID()},
-		// They are told by the target.
+		// The target says these.
 		"SERVER": nil, "SERVICE NAME": nil, "SID": nil, "INSTANCE NAME": nil, "CONNSTR": nil,
 	}
 	a := &address{user: p.user}
@@ -280,7 +280,7 @@ func (p parsedAddress) address(timeout time.Duration, zone *time.Location) (*add
 	for _, t := range p.targets {
 		q := maps.Clone(q)
 		q.Set("connStr", t.descriptor())
-		if t.protocol == "tcps" { // or the driver would leave a wallet aside
+		if t.protocol == "tcps" { // or the driver would ignore a wallet
 			q.Set("SSL", "true")
 		}
 		if t.sid != "" {
@@ -298,7 +298,7 @@ func (p parsedAddress) address(timeout time.Duration, zone *time.Location) (*add
 	return a, nil
 }
 
-// driverTakes holds an address against what the driver understands of it.
+// checkWithDriver reports whether the driver understands an address.
 func checkWithDriver(address string) error {
 	_, err := go_ora.ParseConfig(address)
 	switch file, ok := errors.AsType[*fs.PathError](err); {
@@ -312,8 +312,7 @@ func checkWithDriver(address string) error {
 	return errAddress
 }
 
-// trusting returns the settings of TLS by which only the authorities of a file are
-// believed.
+// tlsConfig returns TLS settings that trust only the authorities of a file.
 func tlsConfig(file string) (*tls.Config, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
@@ -326,8 +325,7 @@ func tlsConfig(file string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
-// findAlias looks an alias up in tnsnames.ora, which is where Oracle's own
-// programs would look for it.
+// findAlias looks an alias up in tnsnames.ora, where Oracle's own programs would look.
 func findAlias(alias string) (string, error) {
 	const hint = "set TNS_ADMIN to the folder of tnsnames.ora, or write DB_DSN=host:1521/service"
 	if alias == "" {
@@ -347,7 +345,7 @@ func findAlias(alias string) (string, error) {
 	var names []string
 	for _, e := range parseAliases(string(content)) {
 		for _, n := range e.names {
-			// The alias may be written without the domain that the file gives it.
+			// The alias may lack the domain that it has in the file.
 			if first, _, _ := strings.Cut(n, "."); strings.EqualFold(n, alias) || strings.EqualFold(first, alias) {
 				return e.descriptor, nil
 			}
@@ -363,9 +361,9 @@ type aliases struct {
 	descriptor string
 }
 
-// parseAliases reads the text of tnsnames.ora: NAME[, NAME] = (DESCRIPTION = …),
-// over as many lines as one likes, with comments from # to the end of a line.
-// What is nothing of the kind is passed over, as IFILE is.
+// parseAliases parses tnsnames.ora: NAME[, NAME] = (DESCRIPTION = …), over any number of
+// lines, with comments from # to the end of the line. It skips everything else, such as
+// IFILE.
 func parseAliases(content string) []aliases {
 	var b strings.Builder
 	for line := range strings.Lines(content) {
@@ -390,7 +388,7 @@ func parseAliases(content string) []aliases {
 		}
 		var names []string
 		for n := range strings.SplitSeq(before, ",") {
-			// Something left over from before stands on lines of its own.
+			// Leftovers of the entry before are on lines of their own.
 			n = strings.TrimSpace(n)
 			if n = n[strings.LastIndexByte(n, '\n')+1:]; n != "" {
 				names = append(names, n)
@@ -403,8 +401,7 @@ func parseAliases(content string) []aliases {
 	}
 }
 
-// closing returns where the bracket that s begins with is closed, behind it, or
-// -1.
+// closing returns the index after the bracket that closes the one s begins with, or -1.
 func closing(s string) int {
 	depth := 0
 	for i := range len(s) {
@@ -420,5 +417,5 @@ func closing(s string) int {
 	return -1
 }
 
-// oneLine makes one blank of all blanks and line breaks in a row.
+// oneLine collapses runs of blanks and line breaks into one blank.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

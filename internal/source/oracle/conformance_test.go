@@ -14,9 +14,9 @@ import (
 	"pombo/test/sourcetest"
 )
 
-// TestOracleConformance runs the suite over Oracle's own protocol, and holds every
-// statement that the double received against what the table says it runs. What
-// only a real Oracle can show is in oracle_real_test.go.
+// TestOracleConformance runs the suite over Oracle's own protocol, and compares every
+// statement that the double received with those that the table lists. What only a real
+// Oracle can show is in real_test.go.
 func TestOracleConformance(t *testing.T) {
 	var ran sync.Map // texts' purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
@@ -46,9 +46,9 @@ func TestOracleConformance(t *testing.T) {
 	}
 }
 
-// holdOracle fails the test for a statement that the table does not list, or that
-// is none of Oracle's, and returns the purposes of those that ran. Blanks and line
-// breaks do not matter.
+// holdOracle fails the test for a statement that the table does not list or that Oracle
+// does not accept, and returns the purposes of those that ran. It ignores blanks and line
+// breaks.
 func holdOracle(t *testing.T, d *oracletest.Double, table *source.Table) map[string]bool {
 	t.Helper()
 	listed, purposes := map[string]string{}, map[string]bool{}
@@ -138,7 +138,7 @@ func (o *doubleOwner) Insert(rows ...sourcetest.Row) {
 	all := make([]oracletest.Row, len(rows))
 	for i, r := range rows {
 		all[i] = oracletest.Row{
-			"ID": o.key(r.Key), "NR_TELEFONE": r.Phone, "NM_CONTATO": r.Name, "DS_MENSAGEM": r.Text, "CD_STATUS": r.Status, "CD_TEMPLATE": r.Template,
+			"ID": o.key(r.RowKey), "NR_TELEFONE": r.Phone, "NM_CONTATO": r.Name, "DS_MENSAGEM": r.Text, "CD_STATUS": r.Status, "CD_TEMPLATE": r.Template,
 			"NR_PRIORIDADE": r.Priority, "DT_ENVIO": r.SendAfter, "DT_EXPIRA": r.Expires,
 		}
 	}
@@ -184,8 +184,8 @@ func (o *doubleOwner) Refuse(key, words string) {
 	})
 }
 
-// Ignore says that there is no such thing: a trigger of Oracle's may put the old
-// status back, but the row counts as changed.
+// Ignore returns false: a trigger of Oracle's may restore the old status, but the row
+// counts as changed.
 func (o *doubleOwner) Ignore(string) bool { return false }
 
 func (o *doubleOwner) Lock(key string) (release func()) {

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// target is one listener to try, and what it is asked for.
+// target is one listener to try, and what to ask it for.
 type target struct {
 	protocol, host, port string
-	connectData          string // what stands in CONNECT_DATA, but for who we are
+	connectData          string // the content of CONNECT_DATA without CID, which says who asks
 	service, sid         string
 	instance             string
 }
@@ -64,7 +64,7 @@ func (p pair) String() string {
 
 var errDescriptor = errors.New("the descriptor cannot be read")
 
-// cutPair reads the pair that s begins with and returns what follows it.
+// cutPair parses the pair that s begins with and returns the rest.
 func cutPair(s string, depth int) (p pair, rest string, err error) {
 	after, ok := strings.CutPrefix(strings.TrimSpace(s), "(")
 	name, rest, named := strings.Cut(after, "=")
@@ -95,10 +95,10 @@ func cutPair(s string, depth int) (p pair, rest string, err error) {
 	return p, rest[end+1:], nil
 }
 
-// targets takes a descriptor apart into the listeners that it names, in their order.
-// A listener takes one DESCRIPTION with one ADDRESS, of which the driver understands
-// the protocol, the host and the port: a DESCRIPTION_LIST, as two sites of Data Guard
-// have it, and buffer sizes are for the client alone.
+// targets returns the listeners that a descriptor names, in their order. A listener
+// accepts one DESCRIPTION with one ADDRESS, of which the driver understands the protocol,
+// the host and the port: a DESCRIPTION_LIST, as for two sites of Data Guard, and buffer
+// sizes are for the client only.
 func targets(descriptor string) ([]target, error) {
 	top, rest, err := cutPair(descriptor, 0)
 	if err != nil || strings.TrimSpace(rest) != "" {
@@ -109,7 +109,7 @@ func targets(descriptor string) ([]target, error) {
 		wanted, _ := d.find("CONNECT_DATA")
 		t := target{service: wanted.of("SERVICE_NAME"), sid: wanted.of("SID"), instance: wanted.of("INSTANCE_NAME")}
 		for _, p := range wanted.inner {
-			if p.name != "CID" { // who asks is told below
+			if p.name != "CID" { // clientID writes it
 				t.connectData += p.String()
 			}
 		}
@@ -129,16 +129,16 @@ func targets(descriptor string) ([]target, error) {
 	return found, nil
 }
 
-// descriptor is what the listener of a target is sent.
+// descriptor returns what is sent to the target's listener.
 func (t target) descriptor() string {
 	return "(DESCRIPTION=(ADDRESS=(PROTOCOL=" + t.protocol + ")(HOST=" + t.host + ")(PORT=" + t.port + "))(CONNECT_DATA=" + t.connectData + clientID() + "))"
 }
 
 func (t target) address() string { return net.JoinHostPort(t.host, t.port) }
 
-// clientID says who asks. A listener parses it, so it must hold nothing that it might
-// stumble over: neither the folder of the program, which the driver would tell, nor
-// the blanks, brackets and accents that names of people and machines have on Windows.
+// clientID says who asks. A listener parses it, so it must contain nothing that breaks
+// the parser: neither the program's folder, which the driver would send, nor the blanks,
+// brackets and accents in names of people and machines on Windows.
 func clientID() string {
 	host, _ := os.Hostname()
 	name := os.Getenv("USER")
@@ -152,7 +152,7 @@ func clientID() string {
 
 var notPlain = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
-// plain writes _ for what is neither a letter of ASCII nor a digit.
+// plain replaces everything but ASCII letters, digits, dots and dashes by _.
 func plain(s string) string {
 	const most = 60
 	s = notPlain.ReplaceAllString(s, "_")

@@ -17,40 +17,39 @@ import (
 	"pombo/internal/source"
 )
 
-// The driver is not given to database/sql as it is. What stands between sees to
-// six things that go-ora v2.9.0 leaves open:
+// database/sql does not get the driver as it is. This file stands between them and
+// handles six things that go-ora v2.9.0 does not:
 //
 //   - A call on a server that went silent lasts for ever. Here every call ends soon
 //     after its context: first the server is asked to cancel; if it does not answer,
-//     the call is left to itself, in one of the two places that sessions have. What
-//     becomes of it is told in oracle_unanswered.go.
+//     the call is abandoned and keeps one of the two sessions (unanswered.go).
 //   - Its own way to cancel races with its reading. It never sees a context that
-//     ends: what asks the server to cancel is written here, past the driver, to
-//     which the answer looks like any other error. Under TLS nobody can get past
-//     it, and the server is not asked.
-//   - It panics over answers of a length that it did not expect. Here a panic is an
-//     error like a line that broke. The one goroutine that the driver starts waits for
+//     ends: the request to cancel is written here, past the driver, to which the
+//     answer looks like any other error. Under TLS that is impossible, and the
+//     server is not asked.
+//   - It panics on answers of a length that it did not expect. Here a panic is an
+//     error like a broken connection. The one goroutine that the driver starts waits for
 //     a context that never ends, and for nothing else, so it cannot panic.
 //   - An array whose middle row fails leaves the rows before it changed, locked and
 //     not committed. Here a statement that changes something is a transaction of
-//     its own: it is committed whole or rolled back. If the line dies before the
-//     commit was sent, the server rolls back, however late it notices.
-//   - After a read that took too long the driver takes the connection for sound.
+//     its own: it is committed whole or rolled back. If the connection dies before
+//     the commit was sent, the server rolls back, however late it notices.
+//   - After a read that timed out the driver considers the connection sound.
 //     Here any error but one that the server sent breaks the connection.
-//   - A cursor that is used again with a longer argument than the last time may
-//     give no rows and no error. Here a cursor is used once: closing it costs a
-//     round trip for a page of hundreds of rows.
+//   - A cursor that is reused with a longer argument than the last time may return
+//     no rows and no error. Here a cursor is used once: closing it costs one round
+//     trip for a page of hundreds of rows.
 //
-// What has been sent and not been answered is never sent again, unless it is a
-// SELECT. The server may go on with a statement whose line was cut, and rolls it back
-// when it finds the line gone: the COMMIT was never sent. Where that cannot be told
+// What was sent and not answered is never sent again, unless it is a SELECT. The server
+// may go on with a statement whose connection was cut, and rolls it back when it finds
+// the connection gone: the COMMIT was never sent. Where that cannot be told
 // from a COMMIT whose answer was lost, settling again does no harm, for it changes
 // only rows of the old status.
 
-// grace is how long a server has to obey a cancel before its call is left.
+// grace is how long a server has to obey a cancel before its call is abandoned.
 const grace = 2 * time.Second
 
-// oracleIdle is how long a connection is believed to be alive without being asked.
+// pingAfter is how long an idle connection is trusted before a ping.
 const pingAfter = 30 * time.Second
 
 type connector struct {
@@ -67,8 +66,7 @@ func (c *connector) Close() error {
 	return nil
 }
 
-// Driver is asked by nobody: a pool that was made of a connector has no name to
-// look up.
+// Driver is never called: a pool made of a connector has no name to look up.
 func (c *connector) Driver() driver.Driver { return nil }
 
 // Connect logs in, unless the database refused the account a short while ago.
@@ -86,17 +84,17 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// login tries the listeners in turn. It is over before the statement's time is, so
-// that the error can say which of the two it was.
+// login tries the listeners in turn. It ends before the statement's time limit, so that
+// the error can say which of the two it was.
 func (c *connector) login(ctx context.Context) (made *session, err error) {
 	end := time.Now().Add(min(c.timeout/2, 20*time.Second))
 	for i, address := range c.address.urls {
-		share := time.Until(end)
+		limit := time.Until(end)
 		if i < len(c.address.urls)-1 {
-			share /= 2
+			limit /= 2
 		}
 		failed := err
-		if made, err = c.reach(ctx, address, share); err == nil {
+		if made, err = c.reach(ctx, address, limit); err == nil {
 			if err = made.prepareSession(ctx); err != nil {
 				_ = made.Close()
 				return nil, err
@@ -105,22 +103,22 @@ func (c *connector) login(ctx context.Context) (made *session, err error) {
 		}
 		e, told := errors.AsType[*serverError](err)
 		if told && e.meaning().class == source.Permanent || ctx.Err() != nil {
-			return nil, err // which is the same everywhere, or would lock the account
+			return nil, err // the same everywhere, or another try would lock the account
 		}
 		if before, ok := errors.AsType[*serverError](failed); ok && !told {
-			err = before // says more than that another site is not reached
+			err = before // says more than that another site cannot be reached
 		}
 	}
 	return nil, err
 }
 
-// reach logs in at one listener, or where it sends us on to.
+// reach logs in at one listener, or where that redirects us.
 func (c *connector) reach(ctx context.Context, address string, limit time.Duration) (*session, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var open loginLine
 	dial := dialer(func(network, address string) (net.Conn, error) {
-		d := net.Dialer{Timeout: limit / 2} // for the next address of the host to have its time
+		d := net.Dialer{Timeout: limit / 2} // leaves time for the host's next address
 		conn, err := d.DialContext(limited, network, address)
 		if err != nil {
 			return nil, err
@@ -128,8 +126,8 @@ func (c *connector) reach(ctx context.Context, address string, limit time.Durati
 		return open.replace(limited, conn)
 	})
 	stop := context.AfterFunc(limited, open.cut)
-	// A connector each time: the driver writes the server's name into the settings
-	// of TLS.
+	// A new connector each time: the driver writes the server's name into the TLS
+	// settings.
 	connector := go_ora.NewConnector(address).(*go_ora.OracleConnector)
 	connector.Dialer(dial)
 	if c.address.tls != nil {
@@ -153,7 +151,7 @@ func (c *connector) reach(ctx context.Context, address string, limit time.Durati
 	return &session{ora: conn.(*go_ora.Connection), line: open.line, unanswered: c.unanswered, panics: c.panics, now: c.gate.now}, nil
 }
 
-// oracleConn is a session. database/sql sees to it that nobody shares it.
+// session is a session at the server. database/sql never shares it between goroutines.
 type session struct {
 	ora        *go_ora.Connection
 	line       *line
@@ -161,14 +159,14 @@ type session struct {
 	panics     *panics
 	now        func() time.Time
 	used       time.Time   // when it last answered
-	broken     atomic.Bool // nothing more is to be said on the line
-	abandoned  bool        // it is with left
+	broken     atomic.Bool // nothing more may be sent
+	abandoned  bool        // unanswered has it
 }
 
-// call runs something on the session and ends it soon after ctx ends. What f does
-// is cancelled only while the driver waits for an answer, and not after inStep. f may
-// go on after call has returned with an error, so it must not touch what others read
-// then. change says that f has the turn of unanswered, which goes with it.
+// call runs f on the session and ends soon after ctx. f is cancelled only while the
+// driver waits for an answer, and not after inStep. f may go on after call has returned
+// an error, so it must not touch what others read then. change says that f holds the slot
+// of unanswered, which it then takes along.
 func (c *session) call(ctx context.Context, change bool, f func(context.Context) error) error {
 	err := ctx.Err()
 	if err == nil {
@@ -208,10 +206,10 @@ func (c *session) call(ctx context.Context, change bool, f func(context.Context)
 	return err
 }
 
-// obeyed asks the server to cancel, and reports whether the call ended then.
+// cancelAndWait asks the server to cancel, and reports whether the call then ended.
 func (c *session) cancelAndWait(done <-chan struct{}) bool {
-	patience := time.NewTimer(grace)
-	defer patience.Stop()
+	timeout := time.NewTimer(grace)
+	defer timeout.Stop()
 	select {
 	case <-done:
 		return true
@@ -219,21 +217,21 @@ func (c *session) cancelAndWait(done <-chan struct{}) bool {
 		if !c.line.requestCancel() {
 			return false
 		}
-	case <-patience.C:
+	case <-timeout.C:
 		return false
 	}
 	select {
 	case <-done:
 		return true
-	case <-patience.C:
+	case <-timeout.C:
 		return false
 	}
 }
 
-// inStep ends the part of a call that may be cancelled, whose error is given. It
-// reports whether each side knows what the other has heard: a cancel that was sent
-// must have been obeyed. If it crossed with the answer, the server may take it for
-// the end of what comes next.
+// inStep ends the part of a call that may be cancelled; err is how that part ended. It
+// reports whether client and server agree on what was said: a cancel that was sent must
+// have been obeyed. If it crossed with the answer, the server may apply it to whatever
+// comes next.
 func (c *session) inStep(err error) bool { return !c.line.forbidCancel() || wasCancelled(err) }
 
 func wasCancelled(err error) bool {
@@ -241,16 +239,16 @@ func wasCancelled(err error) bool {
 	return ok && e.ErrCode == cancelled
 }
 
-// gaveUp is why a call was ended.
+// causeOf returns why a call was given up.
 func (c *session) causeOf(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if _, ok := errors.AsType[*source.LockedError](err); ok && c.broken.Load() {
-		return &lostError{err: errors.New("the database does not answer")} // not even that it obeys
+		return &lostError{err: errors.New("the database does not answer")} // not even to the cancel
 	}
 	return err
 }
 
-// greet prepares a new session.
+// prepareSession sets a new session up.
 func (c *session) prepareSession(ctx context.Context) error {
 	return c.call(ctx, false, func(inner context.Context) error {
 		if _, err := c.ora.ExecContext(inner, settingsText, nil); err != nil {
@@ -260,7 +258,7 @@ func (c *session) prepareSession(ctx context.Context) error {
 		if isLost(sanitize(err)) {
 			return err
 		}
-		return nil // a database that allows no such call does as well without it
+		return nil // a database that does not allow the call works without it
 	})
 }
 
@@ -269,16 +267,16 @@ func (c *session) Prepare(text string) (driver.Stmt, error) {
 	return &stmt{conn: c, text: text}, nil
 }
 
-// Begin is refused: a transaction would stay open between two statements.
+// Begin fails: a transaction would stay open between two statements.
 func (c *session) Begin() (driver.Tx, error) {
 	return nil, errors.New("the source has no transactions")
 }
 
-// IsValid keeps a connection that broke out of the pool.
+// IsValid keeps a broken connection out of the pool.
 func (c *session) IsValid() bool { return !c.broken.Load() }
 
-// ResetSession finds out before a statement whether the server has gone
-// meanwhile, so that a restart of it is not noticed by the one who asks next.
+// ResetSession finds out before a statement whether the server has gone away, so that a
+// restart does not fail that statement.
 func (c *session) ResetSession(ctx context.Context) error {
 	if c.broken.Load() {
 		return driver.ErrBadConn
@@ -295,7 +293,7 @@ func (c *session) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// Close logs off, but waits for nobody.
+// Close logs off, but not for longer than a second.
 func (c *session) Close() error {
 	if c.abandoned {
 		return nil
@@ -309,7 +307,7 @@ func (c *session) Close() error {
 	return nil
 }
 
-// oracleStmt is a statement on one session. It has a cursor only while it runs.
+// stmt is a statement on one session. It has a cursor only while it runs.
 type stmt struct {
 	conn *session
 	text string
@@ -318,14 +316,14 @@ type stmt struct {
 // NumInput leaves it to the server to count the arguments.
 func (s *stmt) NumInput() int { return -1 }
 
-// CheckNamedValue lets arrays pass; the dialect gives nothing that the driver does
-// not take.
+// CheckNamedValue accepts everything: the dialect passes only what the driver supports,
+// arrays among it.
 func (s *stmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 // Close has nothing to do.
 func (s *stmt) Close() error { return nil }
 
-// cursors are those that a call has opened.
+// cursors are the cursors that a call has opened.
 type cursors struct {
 	conn *session
 	open []*go_ora.Stmt
@@ -337,7 +335,7 @@ func (k *cursors) new(text string) *go_ora.Stmt {
 	return cursor
 }
 
-// close closes them, if err is not that the line is gone.
+// close closes them, unless err says that the connection is gone.
 func (k *cursors) close(err error) {
 	for _, cursor := range k.open {
 		if !k.conn.broken.Load() && !isLost(sanitize(err)) && cursor.Close() != nil {
@@ -365,8 +363,8 @@ func (k *cursors) query(ctx context.Context, text string, args []driver.NamedVal
 	}
 }
 
-// ExecContext runs an UPDATE and commits it, or rolls it back. Oracle knows no
-// limit for how long an UPDATE waits for a row, so the limit is ours.
+// ExecContext runs an UPDATE and commits it, or rolls it back. Oracle cannot limit how
+// long an UPDATE waits for a row, so the limit is ours.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	args, lock := source.CutRowLocks(args)
 	if err := s.conn.unanswered.acquire(ctx); err != nil {
@@ -391,7 +389,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 				changed, err = r.RowsAffected()
 			}
 		}
-		// Its end is never cancelled, only its statements.
+		// Only the statements are cancelled, never the end of the transaction.
 		switch inStep := s.conn.inStep(err); {
 		case !inStep:
 			s.conn.broken.Store(true) // and so rolled back
@@ -414,7 +412,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 	return driver.RowsAffected(changed), nil
 }
 
-// free locks the rows that nobody else has locked and returns the arguments for
+// lockFree locks the rows that nobody else has locked and returns the arguments for
 // these; nil = there are none. Where rows cannot be locked one by one, or that is known
 // already, it returns the arguments for all.
 func (k *cursors) lockFree(ctx context.Context, args []driver.NamedValue, lock *source.RowLocks) ([]driver.NamedValue, error) {
@@ -428,7 +426,7 @@ func (k *cursors) lockFree(ctx context.Context, args []driver.NamedValue, lock *
 	for _, q := range lock.Free {
 		rows, err := k.query(ctx, q.Text, named(q.Args))
 		if k.conn.line.cancelRequested() && !wasCancelled(err) {
-			return nil, errors.Join(err, net.ErrClosed) // the server may take it for the end of what comes next
+			return nil, errors.Join(err, net.ErrClosed) // the server may apply the cancel to what comes next
 		}
 		if e, ok := errors.AsType[*network.OracleError](err); ok && slices.Contains(notForUpdate, e.ErrCode) {
 			lock.CannotLock()
@@ -452,8 +450,8 @@ func named(args []any) []driver.NamedValue {
 	return values
 }
 
-// QueryContext reads all rows, which a page or a list of keys bounds. A SELECT
-// whose line broke may be sent again, and database/sql does so.
+// QueryContext reads all rows; a page or a list of keys bounds them. database/sql sends a
+// SELECT again when its connection broke.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	var rows *rows
 	err := s.conn.call(ctx, false, func(inner context.Context) (err error) {
@@ -471,10 +469,10 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	return rows, nil
 }
 
-// Exec is of before Go 1.8; database/sql calls ExecContext.
+// Exec is the interface from before Go 1.8; database/sql calls ExecContext.
 func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
 
-// Query is of before Go 1.8 too.
+// Query is from before Go 1.8 too.
 func (s *stmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
 
 type rows struct {

@@ -19,13 +19,13 @@ import (
 	"pombo/internal/source"
 )
 
-// oracleError is what the server or its listener said, in our words. Its own may
-// quote a row or a trigger's sentence, so nothing of them is kept but the code.
+// serverError is what the server or its listener said, in our words. Theirs may quote a
+// row or a trigger, so only the code is kept.
 //
 // https://docs.oracle.com/en/error-help/db/
 type serverError struct {
 	code int
-	// until is set for a refused login: before then no other is tried.
+	// until is set for a refused login: the next one is not tried before then.
 	until time.Time
 }
 
@@ -38,10 +38,10 @@ func (e *serverError) Error() string {
 	return s
 }
 
-// oracleLost is that the server could not be talked to, or no longer.
+// lostError says that the server cannot be reached, or no longer.
 type lostError struct {
 	err       error
-	retryable bool // what was sent changes nothing and may be sent again
+	retryable bool // what was sent is a SELECT
 }
 
 func (e *lostError) Error() string { return e.err.Error() }
@@ -50,8 +50,8 @@ func (e *lostError) Unwrap() error { return e.err }
 // Is tells database/sql to try again on another connection.
 func (e *lostError) Is(target error) bool { return e.retryable && target == driver.ErrBadConn }
 
-// oracleFault turns an error of the driver into one that holds nothing of the
-// server's words. nil stays nil.
+// sanitize turns an error of the driver into one without the server's words. nil stays
+// nil.
 func sanitize(err error) error {
 	if err == nil {
 		return nil
@@ -112,10 +112,9 @@ const (
 	ourText   = "the database does not understand the statement"
 )
 
-// oracleCodes has the codes that have something to say of their own. What becomes
-// of the others is in meaning.
+// codes has the codes with a meaning of their own; meaning covers the others.
 var codes = map[int]meaning{
-	// The row. The sentence is what the row is refused with.
+	// The row. The message is what the row is refused with.
 	1:     {source.Refused, "a unique index does not take the new values twice", ""},
 	1400:  {source.Refused, "a written column may not be empty (NOT NULL)", ""},
 	1401:  {source.Refused, "a new value is too long for its column", ""},
@@ -123,7 +122,7 @@ var codes = map[int]meaning{
 	1402:  {source.Refused, "the view does not show the row with its new status (WITH CHECK OPTION)", ""},
 	1438:  {source.Refused, "a written column is too small for the new number", ""},
 	1461:  {source.Refused, "a new value is too long for its column", ""},
-	1722:  {source.Refused, "a column holds numbers and the new value or code is none", ""},
+	1722:  {source.Refused, "a column holds numbers and the new value or code is not a number", ""},
 	1830:  {source.Refused, "a written column takes no such time", ""},
 	1840:  {source.Refused, "a written column takes no such time", ""},
 	1843:  {source.Refused, "a written column takes no such time", ""},
@@ -131,7 +130,7 @@ var codes = map[int]meaning{
 	1861:  {source.Refused, "a written column takes no such time", ""},
 	2290:  {source.Refused, "a CHECK of the table refuses the new values", ""},
 	2291:  {source.Refused, "a foreign key of the table does not know the new code", ""},
-	2292:  {source.Refused, "another table holds on to the old values", ""},
+	2292:  {source.Refused, "another table still refers to the old values", ""},
 	4088:  {source.Refused, ownRule, ""},
 	4091:  {source.Refused, ownRule, ""},
 	6502:  {source.Refused, ownRule, ""},
@@ -177,21 +176,21 @@ var codes = map[int]meaning{
 	4030:  {source.Transient, lacksRoom, "tell the DBA"}, 4031: {source.Transient, lacksRoom, "tell the DBA"}, 1652: {source.Transient, lacksRoom, "tell the DBA"}, 1653: {source.Transient, lacksRoom, "tell the DBA"}, 1654: {source.Transient, lacksRoom, "tell the DBA"},
 	1536: {source.Transient, lacksRoom, "tell the DBA"}, 30036: {source.Transient, lacksRoom, "tell the DBA"},
 
-	// A person must mend it.
+	// A person has to correct it.
 	wrongPassword:   {source.Permanent, "the database refuses user and password", "correct DB_USER and DB_PASSWORD (or DB_URL) and start Pombo again; further tries would lock the account"},
 	accountLocked:   {source.Permanent, "the account is locked", "ALTER USER … ACCOUNT UNLOCK, and see that the password is right before Pombo is started again"},
 	passwordExpired: {source.Permanent, "the password has expired", "set a new one, write it to DB_PASSWORD and start Pombo again; a profile with PASSWORD_LIFE_TIME UNLIMITED keeps it from happening again"},
-	1004:            {source.Permanent, "the database lets nobody in without a password", "set DB_USER and DB_PASSWORD"},
+	1004:            {source.Permanent, "the database allows no login without a password", "set DB_USER and DB_PASSWORD"},
 	1005:            {source.Permanent, "no password was given", "set DB_PASSWORD"},
-	1031:            {source.Permanent, "the account lacks a right", ""}, // explain says what to do
+	1031:            {source.Permanent, "the account lacks a right", ""}, // Explain adds the hint
 	1045:            {source.Permanent, "the account may not log in", ""},
 	28041:           {source.Permanent, "the database and the driver do not agree on the login; often the password has expired", "set a new password for the account"},
-	28040:           {source.Permanent, "the database takes no login of this kind", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
+	28040:           {source.Permanent, "the database does not accept this kind of login", "raise SQLNET.ALLOWED_LOGON_VERSION_SERVER no higher than 12a, and set the account's password anew"},
 	// The driver takes part in a negotiation of AES and SHA by itself.
-	12269: {source.Permanent, "the database refuses what it takes for weak encryption, and the driver knows no other", "use TCPS (a port that the listener has for it), or let the DBA set SQLNET.ALLOW_WEAK_CRYPTO_CLIENTS=TRUE"},
+	12269: {source.Permanent, "the database refuses encryption that it considers weak, and the driver knows no other", "use TCPS (a port that the listener has for it), or let the DBA set SQLNET.ALLOW_WEAK_CRYPTO_CLIENTS=TRUE"},
 	12650: {source.Permanent, "the database and the driver know no common way to encrypt or check the line", "let SQLNET.ENCRYPTION_TYPES_SERVER have AES256 and SQLNET.CRYPTO_CHECKSUM_TYPES_SERVER have SHA256, or use TCPS"},
 	12660: {source.Permanent, "the database wants the line encrypted or checked, and DB_URL rejects that", "take ENCRYPTION and DATA INTEGRITY out of DB_URL or DB_DSN, or use TCPS"},
-	12154: {source.Permanent, "the name of the database means nothing", "write DB_DSN=host:1521/service, or a descriptor"},
+	12154: {source.Permanent, "the name of the database cannot be resolved", "write DB_DSN=host:1521/service, or a descriptor"},
 	997:   {source.Permanent, "a column is of type LONG, which cannot be read in parts", "map another column, or a view of it (DB_TABLE)"},
 	942:   {source.Permanent, "the account sees no such table or view, the mapped one or one that a trigger of it uses", ""},
 	904:   {source.Permanent, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
@@ -210,15 +209,15 @@ var codes = map[int]meaning{
 	54017: {source.Permanent, "a written column is computed by the database", "map another column"},
 }
 
-// cancelled is how the server obeys a cancel.
+// cancelled is the server's answer to a cancel.
 const cancelled = 1013
 
-// notForUpdate are the codes by which the server says that the rows cannot be locked
-// one by one: they are those of some view, or the account may read them and no more.
+// notForUpdate are the codes that say that rows cannot be locked one by one: they belong
+// to some kind of view, or the account may only read them.
 var notForUpdate = []int{1031, 1732, 2014, 42399}
 
-// Codes after which a further login would do harm: some databases lock an account
-// after three that failed.
+// Codes after which another login would do harm: some databases lock an account after
+// three failures.
 const (
 	wrongPassword   = 1017
 	accountLocked   = 28000
@@ -281,24 +280,24 @@ func (d *dialect) Explain(err error) source.Explanation {
 	return source.Explanation{Class: source.Transient}
 }
 
-// loginGate lets one login in at a time, and none for a while after the database
-// has refused the account: each wrong one counts towards locking it, and several
-// connections would use up the number at once.
+// loginGate allows one login at a time, and none for a while after the database refused
+// the account: each failure counts towards locking it, and several connections at once
+// would use up the limit.
 type loginGate struct {
-	slot    chan struct{} // whoever put something in logs in
+	slot    chan struct{} // of the login under way
 	now     func() time.Time
-	refusal *serverError // by whoever has the turn
+	refusal *serverError // guarded by slot
 }
 
-// closed is how long no login is tried after a refusal: a database that locks an
-// account for good does so after several within its own time.
+// refusalPause is how long no login is tried after a refusal: a database that locks an
+// account does so after several failures within a time of its own.
 const refusalPause = 15 * time.Minute
 
 func newLoginGate(now func() time.Time) loginGate {
 	return loginGate{slot: make(chan struct{}, 1), now: now}
 }
 
-// enter waits for the turn, and refuses it while the gate is closed.
+// acquire waits for the slot. It fails while logins pause.
 func (g *loginGate) acquire(ctx context.Context) error {
 	select {
 	case g.slot <- struct{}{}:
@@ -312,7 +311,7 @@ func (g *loginGate) acquire(ctx context.Context) error {
 	return nil
 }
 
-// leave gives the turn back. err is how the login went.
+// release frees the slot. err is how the login ended.
 func (g *loginGate) release(err error) error {
 	defer func() { <-g.slot }()
 	g.refusal = nil

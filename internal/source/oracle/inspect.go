@@ -28,7 +28,7 @@ func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.La
 	switch what {
 	case source.DiagnosticIndex:
 		var all []source.Index
-		seen := d.seen.Load() // Examine has learned it
+		seen := d.seen.Load() // Table.Inspect has introspected
 		_, err := query(ctx, op, source.Query{Text: indexesText, Args: []any{seen.owner, seen.name}}, func(v []any) {
 			all = append(all, source.Index{Name: source.Text(v[0]), FirstColumn: source.Text(v[1])})
 		})
@@ -60,7 +60,7 @@ func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.La
 			return source.Inspection{}, err
 		}
 		return source.JudgeClock(d.mapping, l, utc, local, begun, time.Now())
-	default: // Password
+	default: // DiagnosticPassword
 		at, now, err := source.QueryRow(ctx, query, op, expiryText)
 		if err != nil {
 			return source.Inspection{}, err
@@ -69,8 +69,8 @@ func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.La
 	}
 }
 
-// oracleKeeps judges the character set in which texts are kept. What Pombo writes
-// has no letters but those of ASCII, what it reads has.
+// judgeCharset judges the character set in which texts are stored. What Pombo writes is
+// ASCII; what it reads is not.
 func judgeCharset(charset string) source.Inspection {
 	switch {
 	case charset == "AL32UTF8", charset == "UTF8":

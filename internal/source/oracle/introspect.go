@@ -10,8 +10,8 @@ import (
 	"pombo/internal/source"
 )
 
-// The catalog views that everybody may read. What is bound as "" is NULL: the
-// schema that the session is in.
+// Queries on catalog views that everybody may read. A schema bound as "" is NULL: that of
+// the session.
 const (
 	columnsText = "SELECT COLUMN_NAME, DATA_TYPE, TO_CHAR(DATA_LENGTH), TO_CHAR(CHAR_LENGTH), CHAR_USED, TO_CHAR(DATA_PRECISION), TO_CHAR(DATA_SCALE), NULLABLE " +
 		"FROM ALL_TAB_COLUMNS WHERE OWNER = NVL(:1, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND TABLE_NAME = :2 ORDER BY COLUMN_ID"
@@ -23,7 +23,7 @@ const (
 
 func (d *dialect) Matches(n source.Name, column string) bool { return catalogName(n) == column }
 
-// columns follows a synonym to the table that it means.
+// Columns follows a synonym to the table that it means.
 func (d *dialect) Columns(ctx context.Context, query source.Querier) ([]source.Column, error) {
 	op := "read the columns of " + d.mapping.Table
 	owner, table := "", catalogName(d.mapping.TableName[len(d.mapping.TableName)-1])
@@ -38,12 +38,12 @@ func (d *dialect) Columns(ctx context.Context, query source.Querier) ([]source.C
 		}
 		if len(columns) > 0 {
 			d.seen.Store(&foundTable{owner, table, columns})
-			d.cannotLockRows.Store(false) // somebody may have granted what was lacking
+			d.cannotLockRows.Store(false) // a missing right may have been granted
 			return columns, nil
 		}
 		found, link := false, ""
 		_, err = query(ctx, op, source.Query{Text: synonymText, Args: []any{owner, table}}, func(v []any) {
-			if !found || source.Text(v[0]) != "PUBLIC" { // one of the schema's own goes first
+			if !found || source.Text(v[0]) != "PUBLIC" { // the schema's own synonym wins
 				found, owner, table, link = true, source.Text(v[1]), source.Text(v[2]), source.Text(v[3])
 			}
 		})
@@ -98,7 +98,7 @@ func declaration(kind, bytes, characters, unit, precision, scale string) string 
 	return kind
 }
 
-// missing tells of a table that the account does not see, and which one was
+// missing explains that the account does not see the table, and names the one that was
 // probably meant.
 func (d *dialect) missing(ctx context.Context, query source.Querier, op string) error {
 	last := catalogName(d.mapping.TableName[len(d.mapping.TableName)-1])
@@ -132,7 +132,7 @@ func (d *dialect) Kinds(ctx context.Context, query source.Querier, l source.Layo
 	key, _ := l.Column(d.mapping.KeyName)
 	status, _ := l.Column(d.mapping.StatusName)
 	if blankFilled(key.Declared) || blankFilled(status.Declared) {
-		// How many blanks fill a CHAR depends on how many bytes its letters take.
+		// How many blanks pad a CHAR depends on how many bytes its letters take.
 		_, err := query(ctx, "read the character set of the database", source.Query{Text: charsetText}, func(v []any) {
 			d.multibyte.Store(!strings.HasPrefix(source.Text(v[0]), "WE8") && !strings.HasPrefix(source.Text(v[0]), "US7"))
 		})
@@ -159,7 +159,7 @@ func (d *dialect) Kinds(ctx context.Context, query source.Querier, l source.Layo
 	return k, errors.Join(problems...)
 }
 
-// oracleKind tells what a column holds from its type.
+// kindOf returns what a column of this type holds.
 func kindOf(declared string) source.Kind {
 	base, _, _ := strings.Cut(declared, "(")
 	switch base {
@@ -175,7 +175,7 @@ func kindOf(declared string) source.Kind {
 	return source.KindUnknown
 }
 
-// sample are the columns of the sample table, once each.
+// sample returns the columns of the sample table, once each.
 func (d *dialect) sample() []source.Column {
 	codes := "VARCHAR2(10 CHAR)"
 	if _, ok := source.ParseWholeKey(d.mapping.Pending); ok {
@@ -195,7 +195,7 @@ func (d *dialect) sample() []source.Column {
 	return columns
 }
 
-// known is the layout as it was last read, or that of the sample table.
+// known returns the layout of the last introspection, or that of the sample table.
 func (d *dialect) known() source.Layout {
 	columns := d.sample()
 	if seen := d.seen.Load(); seen != nil {
@@ -248,7 +248,7 @@ func (d *dialect) List() []source.Statement {
 	)
 }
 
-// grants are the rights that the work needs. Oracle has no right to read single
+// grants returns the rights that the work needs. Oracle cannot grant reading of single
 // columns.
 func (d *dialect) grants() []string {
 	var write []string
@@ -258,14 +258,14 @@ func (d *dialect) grants() []string {
 	return []string{fmt.Sprintf("GRANT SELECT, UPDATE (%s) ON %s TO %s", strings.Join(write, ", "), d.table(), source.Quote(d.address.account()))}
 }
 
-// runGrants says who grants them, and how.
+// grantsHint says who grants them, and how.
 func (d *dialect) grantsHint() string {
 	return "as the table's owner run " + strings.Join(d.grants(), "; ")
 }
 
-// whyUnseen says what to do about a table that the account does not see. Oracle does
-// not tell one that is not there from one that it keeps from the account, so the
-// right is one of several things that may be wrong.
+// unseenHint says what to do about a table that the account does not see. Oracle does not
+// distinguish a table that does not exist from one that the account may not see, so the
+// right is one of several possible causes.
 func (d *dialect) unseenHint() string {
 	return fmt.Sprintf("see whether %s is the right name, with the schema in front of it if it is another account's (SCHEMA.TABLE), and whether a synonym of that name means a table that is there (%s); if so, %s",
 		d.mapping.Table, string(source.RoleTable), d.grantsHint())

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// dialer is what the driver calls to reach an address.
+// dialer is what the driver calls to connect.
 type dialer func(network, address string) (net.Conn, error)
 
-// DialContext leaves the driver's context aside: dialer has a better one.
+// DialContext ignores the driver's context: dialer has a better one.
 func (d dialer) DialContext(_ context.Context, network, address string) (net.Conn, error) {
 	return d(network, address)
 }
 
-// openLine is the line of a login under way. The driver may try several.
+// loginLine is the line of a login under way. The driver may try several.
 type loginLine struct {
 	mu   sync.Mutex
 	line *line
@@ -25,7 +25,7 @@ type loginLine struct {
 func (o *loginLine) replace(ctx context.Context, c net.Conn) (net.Conn, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := ctx.Err(); err != nil { // cut has been
+	if err := ctx.Err(); err != nil { // cut was called
 		_ = c.Close()
 		return nil, err
 	}
@@ -44,23 +44,23 @@ func (o *loginLine) cut() {
 	}
 }
 
-// line is a connection to the server. It tells when the driver waits for an
-// answer, and can interrupt what the server is doing for it.
+// line is a connection to the server. It knows when the driver waits for an answer, and
+// can interrupt what the server is doing.
 type line struct {
 	net.Conn
-	reading chan struct{} // holds something while a Read is under way
+	reading chan struct{} // not empty while a Read is under way
 
 	mu sync.Mutex
 	// interrupt is the packet that asks the server to cancel; nil = not known yet,
 	// or the line is encrypted.
 	interrupt       []byte
-	cancelForbidden bool // nothing must be cancelled now
-	cancelSent      bool // a cancel, during this call, or one was wanted
-	unlimited       bool // reads may last
+	cancelForbidden bool // nothing may be cancelled now
+	cancelSent      bool // during this call, or wanted
+	unlimited       bool // reads have no deadline
 }
 
-// SetReadDeadline obeys the driver until the line is left to wait for an answer. TLS
-// comes through here too.
+// SetReadDeadline obeys the driver until the line is abandoned. TLS comes through here
+// too.
 func (l *line) SetReadDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,9 +84,9 @@ func (l *line) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// learn finds the server's ACCEPT, the packet of type 2 that answers a CONNECT
-// before TLS or anything else is spoken. It tells the version of the protocol;
-// from 315 on, lengths have four bytes.
+// readAccept finds the server's ACCEPT, the packet of type 2 that answers a CONNECT before
+// TLS or anything else begins. It has the version of the protocol; from 315 on, lengths
+// have four bytes.
 func (l *line) readAccept(b []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,21 +100,22 @@ func (l *line) readAccept(b []byte) {
 	}
 }
 
-// begin lets what comes now be cancelled.
+// allowCancel lets the call that begins be cancelled.
 func (l *line) allowCancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cancelForbidden, l.cancelSent = false, false
 }
 
-// asked reports whether something was to be cancelled.
+// cancelRequested reports whether the call was to be cancelled.
 func (l *line) cancelRequested() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cancelSent
 }
 
-// end lets nothing be cancelled any more, and reports whether something was to be.
+// forbidCancel lets nothing be cancelled any more, and reports whether the call was to
+// be.
 func (l *line) forbidCancel() (sent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,8 +123,8 @@ func (l *line) forbidCancel() (sent bool) {
 	return l.cancelSent
 }
 
-// cancel asks the server to stop. It is for when the driver waits for an answer: all
-// that it has to say is on its way. An answer may follow unless heard is false.
+// requestCancel asks the server to stop. The driver must be waiting for an answer, so that
+// everything it has to say has been sent. An answer may follow unless heard is false.
 func (l *line) requestCancel() (heard bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,8 +142,8 @@ func (l *line) requestCancel() (heard bool) {
 	return true
 }
 
-// leave lets a read last until the server answers or is gone. Of what is under way
-// nothing more follows, unless it had reached its end.
+// abandon lets a read last until the server answers or is gone. The call under way sends
+// nothing more, unless it had reached its end.
 func (l *line) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -105,7 +105,8 @@ func TestOracleLockedRowCostsNobody(t *testing.T) {
 	}
 }
 
-// A row that is locked and no longer as it was expected is told as what it is.
+// A row that is locked and no longer as it was expected gets the answer that its status
+// calls for.
 func TestOracleLockedRowElsewhere(t *testing.T) {
 	_, company, table := lockedTable(t, false, 4, 30*time.Second)
 	for key, changes := range map[int]oracletest.Row{2: {"ST": 9}, 3: {"ST": 2}} {

@@ -17,7 +17,7 @@ func TestOracleNativeRefused(t *testing.T) {
 	for code, want := range map[int]string{
 		12660: "the database wants the line encrypted or checked, and DB_URL rejects that (ORA-12660); take ENCRYPTION and DATA INTEGRITY out of DB_URL",
 		12650: "the database and the driver know no common way to encrypt or check the line (ORA-12650); let SQLNET.ENCRYPTION_TYPES_SERVER have AES256",
-		12269: "the database refuses what it takes for weak encryption, and the driver knows no other (ORA-12269); use TCPS",
+		12269: "the database refuses encryption that it considers weak, and the driver knows no other (ORA-12269); use TCPS",
 		12599: "the connection to the database failed (ORA-12599)",
 	} {
 		d.RefuseNative(code)

@@ -180,8 +180,8 @@ func TestOracleCharsets(t *testing.T) {
 	}
 }
 
-// Keys, codes and limits of number columns travel as NUMBER, also the longest; a code
-// that is no number does not, and is refused.
+// Keys, codes and limits of number columns are bound as NUMBER, even the longest; a code
+// that is not a number is not, and is refused.
 func TestOracleNumbers(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	company := newOracleTable(t, d, "NOTIFICACAO", "ID NUMBER(38) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(3)")
@@ -331,8 +331,8 @@ func TestOracleNames(t *testing.T) {
 	wantError(t, err, `"ID, EMPRESA" is not one name; set DB_COL_ID`)
 }
 
-// wantError holds an error against what it must say; "" is no error. It must not
-// say the password.
+// wantError fails the test unless the error says want; "" means no error. It must not
+// contain the password.
 func wantError(t *testing.T, err error, want string) {
 	t.Helper()
 	switch {

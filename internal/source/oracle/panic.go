@@ -10,7 +10,7 @@ import (
 // panics turns panics of the driver into errors, and counts them.
 type panics struct{ count atomic.Int64 }
 
-// panicError is that the driver panicked.
+// panicError says that the driver panicked.
 type panicError struct {
 	where string // a function of the driver, and what the runtime said; never what the server sent
 	count int64
@@ -24,8 +24,7 @@ func (e *panicError) Error() string {
 	return s
 }
 
-// survive runs something of the driver's. After a panic nothing is known of the
-// connection.
+// run calls into the driver. After a panic the state of the connection is unknown.
 func (p *panics) run(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -35,12 +34,12 @@ func (p *panics) run(f func() error) (err error) {
 	return f()
 }
 
-// panicPlace names the function that panicked. The words of a panic are told when they
-// are the runtime's: others might quote a row.
+// panicSite names the function that panicked. It adds the message of the panic if it is
+// the runtime's: any other might quote a row.
 func panicSite(v any) string {
 	where := "unknown"
 	callers := make([]uintptr, 32)
-	frames := runtime.CallersFrames(callers[:runtime.Callers(4, callers)]) // behind the recovery
+	frames := runtime.CallersFrames(callers[:runtime.Callers(4, callers)]) // above the recovery
 	for {
 		frame, more := frames.Next()
 		if name := frame.Function; !strings.HasPrefix(name, "runtime.") && name != "" {

@@ -49,8 +49,8 @@ func tns(kind byte, body []byte) []byte {
 	return append(append(b, 0, 0, kind, 0, 0, 0), body...)
 }
 
-// A peer that is no Oracle, or an odd one, ends no process: whatever its first answer
-// looks like, the next question is asked as if the line had broken.
+// A peer that is not Oracle, or an odd one, does not end the process: whatever its first
+// answer is, the next statement runs as if the connection had broken.
 func TestOraclePeerIsOdd(t *testing.T) {
 	var stumbled int64
 	for kind, name := range map[byte]string{2: "ACCEPT", 4: "REFUSE", 5: "REDIRECT", 6: "DATA", 11: "RESEND", 12: "MARKER", 77: "unknown"} {

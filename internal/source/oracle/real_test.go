@@ -30,7 +30,7 @@ func realOracle(t *testing.T) (address string, owner *sql.DB) {
 	return address, owner
 }
 
-// makeRealUser makes the user if there is none and SYSTEM's password is known.
+// makeRealUser creates the user if it does not exist and SYSTEM's password is known.
 func makeRealUser(t *testing.T, address string) {
 	t.Helper()
 	if os.Getenv("ORACLE_SYS_PASSWORD") == "" {
@@ -208,7 +208,7 @@ func (o *realOwner) Insert(rows ...sourcetest.Row) {
 			return fmt.Sprint(v)
 		}
 		if _, err := tx.ExecContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA) VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9)`,
-			o.key(r.Key), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires)); err != nil {
+			o.key(r.RowKey), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires)); err != nil {
 			o.t.Fatal(err)
 		}
 	}

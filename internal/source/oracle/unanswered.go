@@ -6,24 +6,23 @@ import (
 	"sync"
 )
 
-// oracleSessions is how many sessions Pombo has at the server, whatever happens.
+// maxSessions is how many sessions Pombo has at the server, whatever happens.
 const maxSessions = 2
 
-// unanswered are the calls that were given up before the server had answered.
+// unanswered holds the calls that were given up before the server answered.
 //
-// A server that waits for the lock of a row need not read its line: it hears neither
-// a cancel nor the end of the line before the wait is over, and until then the session
-// keeps what it has locked. To cut the line and log in again would leave one more such
-// session behind each time. So the line of such a call stays open until the answer
-// comes, in one of the few places that sessions have, and what the answer says is
-// dropped: a change is rolled back. A server that is gone is noticed by the keep-alive
-// of TCP.
+// A server that waits for a row lock may not read its connection: it notices neither a
+// cancel nor the end of the connection before the wait is over, and until then the
+// session keeps what it has locked. Cutting the connection and logging in again would
+// leave one more such session behind each time. So the line of such a call stays open
+// until the answer comes, counted as one of the few sessions, and the answer is dropped:
+// a change is rolled back. TCP's keep-alive notices a server that is gone.
 type unanswered struct {
 	resize func(sessions int) // of the pool
 
-	slot chan struct{} // whoever put something in changes rows
+	slot chan struct{} // of the change under way
 
-	waiting sync.WaitGroup // for answers
+	waiting sync.WaitGroup // until the answers come
 	sizing  sync.Mutex
 
 	mu     sync.Mutex
@@ -36,11 +35,11 @@ func newUnanswered() *unanswered {
 	return &unanswered{slot: make(chan struct{}, 1), lines: map[*line]bool{}, stuck: make(chan struct{})}
 }
 
-// errUnanswered is that nothing is asked of the server for the time being.
+// errUnanswered says that the server gets no further statement for now.
 var errUnanswered = &lostError{err: errors.New("the database has not answered an earlier statement yet, and nothing more is asked of it until it does; somebody seems to hold a lock")}
 
-// begin lets one change be under way at a time, so that there are never two that the
-// server has not answered. Whoever gets a turn calls end, or leaves the call.
+// acquire waits for the slot, so that there are never two changes that the server has not
+// answered. Its holder calls release, or adopt takes the slot over.
 func (u *unanswered) acquire(ctx context.Context) error {
 	u.mu.Lock()
 	stuck := u.stuck
@@ -57,14 +56,14 @@ func (u *unanswered) acquire(ctx context.Context) error {
 
 func (u *unanswered) release() { <-u.slot }
 
-// full reports whether no session may be added.
+// full reports whether the limit of sessions is reached.
 func (u *unanswered) full() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.lines) >= maxSessions
 }
 
-// leave takes over a call until it is done. change says that it has the turn.
+// adopt takes over a call until it is done. change says that it holds the slot.
 func (u *unanswered) adopt(l *line, change bool, done <-chan struct{}) {
 	u.mu.Lock()
 	u.lines[l] = true
@@ -90,8 +89,8 @@ func (u *unanswered) adopt(l *line, change bool, done <-chan struct{}) {
 	})
 }
 
-// changed tells the pool how many sessions are left to it. With one place it can
-// still ask for a session, which is refused.
+// resizePool tells the pool how many sessions it may still have. At least one: the pool
+// must be able to ask for a session, even if it is refused.
 func (u *unanswered) resizePool() {
 	u.sizing.Lock()
 	defer u.sizing.Unlock()
@@ -101,7 +100,7 @@ func (u *unanswered) resizePool() {
 	u.resize(max(maxSessions-n, 1))
 }
 
-// close waits for no answer any more.
+// close stops waiting for answers.
 func (u *unanswered) close() {
 	u.mu.Lock()
 	u.closed = true

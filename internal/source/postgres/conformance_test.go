@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestPostgresConformance also holds every statement that the suite makes the
-// table run against what the table says it runs.
+// TestPostgresConformance also compares every statement that runs with those that the
+// table lists.
 func TestPostgresConformance(t *testing.T) {
 	var ran sync.Map // purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
@@ -89,7 +89,7 @@ func (o *postgresOwner) Insert(rows ...sourcetest.Row) {
 	}
 	list := make([]columns, len(rows))
 	for i, r := range rows {
-		list[i] = columns{r.Key, r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires}
+		list[i] = columns{r.RowKey, r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires}
 	}
 	o.exec(`INSERT INTO NOTIFICACAO SELECT r.* FROM jsonb_populate_recordset(NULL::NOTIFICACAO, $1) AS r`, list)
 }

@@ -15,35 +15,35 @@ import (
 	"pombo/internal/source"
 )
 
-// The way to PostgreSQL: database/sql on the protocol itself (pgconn).
+// The connection to PostgreSQL: database/sql on the protocol itself (pgconn).
 //
 // pgx's own adapter prepares named statements, and Table keeps its statements
 // prepared. A pooler that gives every transaction another session (PgBouncer's
-// pool_mode = transaction) has them on the wrong session sooner or later. Here
-// preparing does nothing. A statement goes out in one message with its arguments
+// pool_mode = transaction) would look for them on the wrong session
+// sooner or later. Here preparing does nothing. A statement goes out in one message with its arguments
 // (parse, bind, execute, sync, always of the unnamed statement) and leaves
 // nothing behind in the session: no prepared statement, no setting, no open
-// transaction, no lock. It costs the server a parse each time, which is little
-// beside a round trip, and gives it the values to plan with, so that an index of
-// the pending rows alone is always used.
+// transaction, no lock. The server parses each time, which costs little beside a round
+// trip, and plans with the values, so that an index of the pending rows alone is
+// always used.
 //
-// What the server says in an error, which may quote a row, does not get past
-// this file; see postgres_error.go.
+// The server's error messages, which may quote a row, do not leave this file; see
+// error.go.
 
 // limits are how long the server may work on a statement.
 type limits struct{ statement, lock time.Duration }
 
-// postgresLimits goes ahead of each statement in the same message, which makes
-// the two one transaction; set_config with true ends with it. The server thus
-// ends what takes too long even if we were killed, and a limit that the DBA has
-// set for our account stays. A setting of the session would not survive a
-// pooler, and a pooler refuses it as a setting of the connection.
+// limitsText precedes each statement in the same message, so that the two are one
+// transaction, at whose end set_config with true ends too. So the server ends what takes
+// too long even if we were killed, and a limit that the DBA has set for our account
+// stays. A setting of the session would not survive a pooler, which also refuses it as a
+// setting of the connection.
 const limitsText = "SELECT set_config(s.name, s.value, true) FROM (VALUES ('statement_timeout', $1), ('lock_timeout', $2)) AS s (name, value) WHERE current_setting(s.name) = '0'"
 
-// postgresPing is a statement that does nothing.
+// pingText does nothing.
 const pingText = "SELECT 1"
 
-// idle is how long a connection may lie before it is asked whether it is alive.
+// pingAfter is how long an idle connection is trusted before a ping.
 const pingAfter = time.Second
 
 type connector struct {
@@ -59,15 +59,14 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return &session{pg: pg, limits: c.limits, now: c.now, used: c.now()}, nil
 	}
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		// The driver's own limit, which is not that of the statement.
+		// The driver's own limit, not the statement's.
 		address := net.JoinHostPort(c.config.Host, strconv.Itoa(int(c.config.Port)))
 		return nil, unreachable(fmt.Errorf("no connection to %s within %s", address, c.config.ConnectTimeout))
 	}
 	return nil, sanitize(err)
 }
 
-// Driver is asked by nobody: a pool that was made of a connector has no name to
-// look up.
+// Driver is never called: a pool made of a connector has no name to look up.
 func (c connector) Driver() driver.Driver { return nil }
 
 type session struct {
@@ -82,23 +81,23 @@ func (c *session) Prepare(text string) (driver.Stmt, error) {
 	return &stmt{c, text}, nil
 }
 
-// Close tells the server good-bye, but waits for nobody.
+// Close says goodbye to the server, but not for longer than a second.
 func (c *session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return c.pg.Close(ctx)
 }
 
-// Begin is refused: a transaction would stay open between two statements.
+// Begin fails: a transaction would stay open between two statements.
 func (c *session) Begin() (driver.Tx, error) {
 	return nil, errors.New("the source has no transactions")
 }
 
-// IsValid keeps a connection that broke out of the pool.
+// IsValid keeps a broken connection out of the pool.
 func (c *session) IsValid() bool { return !c.pg.IsClosed() }
 
-// ResetSession finds out before a statement whether the server has gone
-// meanwhile, so that a restart of it is not noticed by the one who asks next.
+// ResetSession finds out before a statement whether the server has gone away, so that a
+// restart does not fail that statement.
 func (c *session) ResetSession(ctx context.Context) error {
 	if c.pg.IsClosed() {
 		return driver.ErrBadConn
@@ -113,12 +112,11 @@ func (c *session) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// attempts is how often a statement is run that the server undid because of
-// another transaction. What was undone left nothing behind.
+// attempts is how often a statement runs that the server undoes because of another
+// transaction. What was undone left nothing behind.
 const attempts = 5
 
-// run sends a statement and reads all of its answer, which a page or a batch
-// bounds.
+// run sends a statement and reads the whole answer; a page or a batch bounds it.
 func (c *session) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
 	limits := c.limits
 	args, locking := source.CutRowLocks(args)
@@ -127,7 +125,7 @@ func (c *session) run(ctx context.Context, text string, args []driver.NamedValue
 	}
 	values := make([][]byte, len(args))
 	for i, a := range args {
-		values[i] = []byte(a.Value.(string)) // the dialect gives nothing else
+		values[i] = []byte(a.Value.(string)) // the dialect passes nothing else
 	}
 	for attempt := 1; ; attempt++ {
 		result, err := c.try(ctx, limits, text, values)
@@ -167,7 +165,7 @@ func (s *stmt) Close() error { return nil }
 // NumInput leaves it to the server to count the arguments.
 func (s *stmt) NumInput() int { return -1 }
 
-// CheckNamedValue lets a locking pass; the dialect gives nothing else but texts.
+// CheckNamedValue accepts RowLocks; the dialect passes only texts besides.
 func (s *stmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
@@ -186,13 +184,13 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	return &rows{r, 0}, nil
 }
 
-// Exec is of before Go 1.8; database/sql calls ExecContext.
+// Exec is the interface from before Go 1.8; database/sql calls ExecContext.
 func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
 
-// Query is of before Go 1.8 too.
+// Query is from before Go 1.8 too.
 func (s *stmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
 
-// postgresRows gives every value as text, NULL as nil.
+// rows returns every value as text, NULL as nil.
 type rows struct {
 	result *pgconn.Result
 	next   int

@@ -13,14 +13,14 @@ import (
 	"pombo/internal/source"
 )
 
-// postgresError is what the server said, in our words. Its own may quote a row
-// ("Failing row contains …", a trigger's sentence, the value that is no number),
-// so nothing of them is kept but the code and the name of a constraint.
+// serverError is what the server said, in our words. Its own may quote a row ("Failing
+// row contains …", a trigger's message, the value that is not a number), so only the code
+// and the name of a constraint are kept.
 //
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 type serverError struct {
 	code       string // SQLSTATE
-	constraint string // "" = none, or no plain name
+	constraint string // "" = none, or not a plain name
 }
 
 // Error returns what the code means, and the code.
@@ -28,7 +28,7 @@ func (e *serverError) Error() string {
 	return fmt.Sprintf("%s (SQLSTATE %s)", e.meaning().message, e.code)
 }
 
-// unreachableError is that the server could not be talked to.
+// unreachableError says that the server could not be reached.
 type unreachableError struct{ err error }
 
 func (e *unreachableError) Error() string { return e.err.Error() }
@@ -38,8 +38,7 @@ func unreachable(err error) error { return &unreachableError{err} }
 
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]{0,62}$`)
 
-// postgresFault turns an error of the driver into one that holds nothing of the
-// server's words.
+// sanitize turns an error of the driver into one without the server's words.
 func sanitize(err error) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		kept := &serverError{code: e.Code}
@@ -48,16 +47,16 @@ func sanitize(err error) error {
 		}
 		return kept
 	}
-	// The driver's own text names user and database, and tells every address
-	// that it tried on a line of its own.
+	// The driver's own text names user and database, and lists every address that it
+	// tried on a line of its own.
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		err = fmt.Errorf("connect as %s to %s: %w", e.Config.User, e.Config.Database, innermost(e))
 	}
 	return unreachable(err)
 }
 
-// innermost returns the cause at the end of the chain of what was tried last,
-// with the address if it was a matter of the network.
+// innermost returns the root cause of the last attempt, with the address if the network
+// failed.
 func innermost(err error) error {
 	for {
 		if network, ok := err.(*net.OpError); ok { //nolint:errorlint // this one link of the chain
@@ -90,10 +89,10 @@ type meaning struct {
 	hint    string
 }
 
-// postgresCodes has the codes that have something to say of their own, and by
-// their first two characters the classes of the others.
+// codes has the codes with a meaning of their own, and by their first two characters the
+// meaning of the others.
 var codes = map[string]meaning{
-	// The row. The sentence is what the row is refused with.
+	// The row. The message is what the row is refused with.
 	"09": {source.Refused, "a trigger of the table refuses the change", ""},
 	"21": {source.Refused, "the database finds several rows where there must be one", ""},
 	"22": {source.Refused, "a new value does not fit its column", ""},
@@ -133,7 +132,7 @@ var codes = map[string]meaning{
 	"57P02":              {source.Transient, "the database has crashed and recovers", ""},
 	"57P03":              {source.Transient, "the database is starting, stopping or recovering", ""},
 
-	// A person must mend it.
+	// A person has to correct it.
 	"0A": {source.Permanent, "the database cannot do that with this table or view", "map the table itself, or give the view an INSTEAD OF UPDATE trigger (DB_TABLE)"},
 	"25": {source.Permanent, "the database does not allow it in this transaction", ""},
 	"28": {source.Permanent, "the database does not let this user in from here", "see pg_hba.conf, sslmode in DB_URL, and whether the role may log in"},
@@ -144,7 +143,7 @@ var codes = map[string]meaning{
 	"28P01": {source.Permanent, "the database refuses the password", "correct the user and the password in DB_URL"},
 	"3D000": {source.Permanent, "the server has no such database", "correct the database in DB_URL"},
 	"3F000": {source.Permanent, "the database has no such schema", "correct DB_TABLE"},
-	"42501": {source.Permanent, "the account lacks a right", ""}, // explain adds the GRANT
+	"42501": {source.Permanent, "the account lacks a right", ""}, // Explain adds the GRANT
 	"42703": {source.Permanent, "a column is missing, in the table or in a trigger or view of it", "compare the mapping with the table, its triggers and its views (pombo sql)"},
 	"428C9": {source.Permanent, "a written column is computed by the database", "map another column"},
 	"42809": {source.Permanent, "this kind of table or view cannot be changed", "map the table itself (DB_TABLE)"},
@@ -164,8 +163,8 @@ func (e *serverError) meaning() meaning {
 		if m, ok := codes[e.code[:2]]; ok {
 			return m
 		}
-		// Classes that begin so are left to everybody's own use: a trigger has
-		// chosen it.
+		// Classes that begin with these are free for everybody's use: a trigger has
+		// chosen the code.
 		if strings.ContainsAny(e.code[:1], "56789IJKLMNOPQRSTUVWXYZ") {
 			return codes["P0"]
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// An index that CREATE INDEX CONCURRENTLY could not finish serves nobody.
+	// Without indexes that CREATE INDEX CONCURRENTLY could not finish: nobody can use them.
 	indexesText = "SELECT quote_ident(c.relname), quote_ident(a.attname), pg_get_expr(i.indpred, i.indrelid) FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid " +
 		"LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass($1) AND i.indisvalid ORDER BY 1"
 	charsetText = "SELECT current_setting('server_encoding')"
@@ -25,7 +25,7 @@ func (d *dialect) Diagnostics() []source.Diagnostic {
 	return []source.Diagnostic{source.DiagnosticIndex, source.DiagnosticPlan, source.DiagnosticCharset, source.DiagnosticClock, source.DiagnosticPassword}
 }
 
-// planText asks for the plan alone: without ANALYZE nothing is run.
+// planText asks for the plan only: without ANALYZE nothing runs.
 func (d *dialect) planText() string { return "EXPLAIN " + d.firstText }
 
 func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.Layout, what source.Diagnostic) (source.Inspection, error) {
@@ -52,7 +52,7 @@ func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.La
 			return source.Inspection{}, err
 		}
 		return source.JudgeClock(d.mapping, l, utc, local, begun, time.Now())
-	default: // Password
+	default: // DiagnosticPassword
 		at, now, err := source.QueryRow(ctx, query, op, expiryText)
 		if err != nil {
 			return source.Inspection{}, err
@@ -63,15 +63,14 @@ func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.La
 
 var planCost = regexp.MustCompile(`  \(cost=[0-9.]+\.\.([0-9.]+) .*`)
 
-// postgresSteps tells the steps of a plan without what is beside them, and whether
-// it reads all of a table that is not small: the server rightly does so with one
-// of a few thousand rows.
+// planSteps returns the steps of a plan without their costs, and whether it reads all of
+// a table that is not small: with a few thousand rows the server is right to.
 func planSteps(lines []string) (steps []string, slow bool) {
-	const small = 1000 // in the server's own measure
+	const small = 1000 // in the server's own unit
 	for _, line := range lines {
 		cost := planCost.FindStringSubmatch(line)
 		if cost == nil {
-			continue // a condition of the step before
+			continue // a condition of the previous step
 		}
 		step := strings.TrimLeft(planCost.ReplaceAllString(line, ""), " ->")
 		steps = append(steps, step)
@@ -81,7 +80,7 @@ func planSteps(lines []string) (steps []string, slow bool) {
 	return steps, slow
 }
 
-// postgresKeeps judges the encoding in which texts are kept.
+// judgeCharset judges the encoding in which texts are stored.
 func judgeCharset(encoding string) source.Inspection {
 	switch {
 	case encoding == "UTF8":
@@ -91,7 +90,7 @@ func judgeCharset(encoding string) source.Inspection {
 	case encoding == "SQL_ASCII":
 		return source.Inspection{
 			Message: "the database does not know in which encoding its texts are (SQL_ASCII)",
-			Hint:    "see to it that all who fill the table write UTF-8: rows with other accents are not taken in",
+			Hint:    "make sure that everything that fills the table writes UTF-8: rows with other accents are not taken in",
 		}
 	}
 	return source.Inspection{Message: "texts are kept in " + encoding, Hint: "see whether it has the accents of your language: a row whose change has others is refused"}

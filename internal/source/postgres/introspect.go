@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	// A column's name is given as SQL would have to write it, so that a hint can
-	// be copied. to_jsonb asks for fields that older servers do not have. The type
-	// of a domain is what it is made from.
+	// A column's name is quoted as SQL has to write it, so that a hint can be copied.
+	// to_jsonb reads fields that older servers lack. A domain counts as its base type.
 	columnsText = "SELECT quote_ident(a.attname), format_type(CASE y.typtype WHEN 'd' THEN y.typbasetype ELSE a.atttypid END, CASE y.typtype WHEN 'd' THEN y.typtypmod ELSE a.atttypmod END), " +
 		"a.attnotnull OR y.typnotnull, coalesce(to_jsonb(a)->>'attgenerated', '') <> '' OR coalesce(to_jsonb(a)->>'attidentity', '') = 'a', current_setting('transaction_read_only') " +
 		"FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
@@ -41,7 +40,7 @@ func (d *dialect) Columns(ctx context.Context, query source.Querier) ([]source.C
 		return nil, err
 	}
 	hint := source.Nearest(d.mapping.Table, tables)
-	// One of the same name in a schema that is not searched is what was meant.
+	// A table of the same name in a schema that is not searched is what was meant.
 	wanted := "." + fold(d.mapping.TableName[len(d.mapping.TableName)-1])
 	if i := slices.IndexFunc(tables, func(s string) bool { return strings.HasSuffix(strings.ReplaceAll(s, `"`, ""), wanted) }); i >= 0 {
 		hint = "did you mean " + tables[i] + "?"
@@ -71,7 +70,7 @@ func (d *dialect) Kinds(_ context.Context, _ source.Querier, l source.Layout) (s
 	return k, errors.Join(problems...)
 }
 
-// postgresKind tells what a column holds from its type, as format_type writes it.
+// kindOf returns what a column of this type holds, as format_type writes it.
 func kindOf(declared string) source.Kind {
 	base, _, _ := strings.Cut(declared, "(")
 	switch base[strings.LastIndexByte(base, '.')+1:] { // citext may be in a schema
@@ -85,7 +84,7 @@ func kindOf(declared string) source.Kind {
 	return source.KindUnknown
 }
 
-// learned is always so: the texts leave the types to the database.
+// Final is always true: the texts leave the types to the database.
 func (d *dialect) Final() bool { return true }
 
 func (d *dialect) List() []source.Statement {
@@ -115,12 +114,12 @@ func (d *dialect) List() []source.Statement {
 	}
 }
 
-// user is the account, as a GRANT names it.
+// user returns the account as a GRANT names it.
 func (d *dialect) user() string {
 	return source.Quote(strings.ReplaceAll(d.config.User, `"`, `""`))
 }
 
-// grants are the rights that the work needs.
+// grants returns the rights that the work needs.
 func (d *dialect) grants() []string {
 	var read, write []string
 	seen := map[string]bool{}

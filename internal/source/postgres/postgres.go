@@ -1,3 +1,10 @@
+// Package postgres is a source database: a table, partitioned table or view in PostgreSQL,
+// or in what speaks its protocol.
+//
+// Every argument is sent as text without a type, so that the server gives it the type of
+// the column that it is compared with: one text serves row keys and statuses of every
+// type, and an index on the column is used. Lists are sent as arrays. driver.go says how a
+// statement is sent, and why a pooler may stand in between.
 package postgres
 
 import (
@@ -18,51 +25,44 @@ import (
 	"pombo/internal/source"
 )
 
-// postgresDialect is a table, partitioned table or view in PostgreSQL, or in
-// what speaks its protocol.
-//
-// Every argument travels as text without a type, so that the server gives it the
-// type of the column that it is compared with: one text serves keys and statuses
-// of every type, and an index on the column is used. Lists travel as arrays.
-// How a statement is sent, and why a pooler may stand in between, is told in
-// postgres_driver.go.
 type dialect struct {
 	mapping *source.ParsedMapping
 	config  *pgconn.Config
 	limits  limits
 	now     func() time.Time
-	// standby is whether the server took no writes when it was last asked.
+	// standby: the server accepted no writes at the last introspection.
 	standby atomic.Bool
 
 	firstText, pageText, rowText, statusesText, settleText, probeText, standbyText string
 }
 
-// postgresAddress reports whether a DSN is PostgreSQL's: a URL or the words of
-// libpq (host=db dbname=erp). Oracle's descriptors begin with a bracket, its
-// other forms hold no "=".
+// takesDSN reports whether a DSN is PostgreSQL's: a URL or the key-value form of libpq
+// (host=db dbname=erp). Oracle's descriptors begin with a bracket, and its other forms
+// have no "=" after a plain word.
 func takesDSN(dsn string) bool {
 	word, _, pairs := strings.Cut(strings.TrimSpace(dsn), "=")
 	return strings.HasPrefix(word, "postgres://") || strings.HasPrefix(word, "postgresql://") ||
 		pairs && strings.IndexFunc(strings.TrimSpace(word), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) < 0
 }
 
-// Driver is the driver.
+// Driver is PostgreSQL.
 var Driver = source.Driver{
 	Schemes:  []string{"postgres", "postgresql"},
+	Port:     "5432",
 	TakesDSN: takesDSN,
 	New: func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) {
 		return newDialect(opts, m)
 	},
 }
 
-func newDialect(o source.Options, m *source.ParsedMapping) (*dialect, error) {
-	address := o.URL
+func newDialect(opts source.Options, m *source.ParsedMapping) (*dialect, error) {
+	address := opts.URL
 	if address == "" {
-		address = o.DSN
+		address = opts.DSN
 	}
 	c, err := pgconn.ParseConfig(address)
 	if err != nil {
-		// What the driver says may quote a password that it did not recognise.
+		// The driver's message may quote a password that it did not recognise.
 		said := errors.New("the address cannot be read")
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
 			// Without its name: a password with an @ and a ? in it can be taken for one.
@@ -73,26 +73,26 @@ func newDialect(o source.Options, m *source.ParsedMapping) (*dialect, error) {
 			Hint: "write DB_URL=postgres://user:password@host:5432/database?sslmode=require, with %40 for @ and %2F for / in the password",
 		}
 	}
-	if o.User != "" {
-		c.User, c.Password = o.User, o.Password
+	if opts.User != "" {
+		c.User, c.Password = opts.User, opts.Password
 	}
-	if c.ConnectTimeout == 0 { // over before the statement's time is, so that the error can say which it was
-		c.ConnectTimeout = min(o.Timeout/2, 10*time.Second)
+	if c.ConnectTimeout == 0 { // shorter than the statement's limit, so that the error can say which it was
+		c.ConnectTimeout = min(opts.Timeout/2, 10*time.Second)
 	}
-	// The server would give text in the database's own encoding. PgBouncer knows
+	// Otherwise the server returns text in the database's own encoding. PgBouncer knows
 	// both of these settings and carries them from session to session.
 	c.RuntimeParams["client_encoding"] = "UTF8"
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "pombo"
 	}
-	// The server's limit is for when we are gone: ours comes first. The wait for
-	// a lock ends before either, so that the error can say that it was a lock.
-	d := &dialect{mapping: m, config: c, now: o.Now, limits: limits{statement: o.Timeout + time.Second, lock: min(o.Timeout/2, 5*time.Second)}}
+	// The server's limit is for when we are gone: ours comes first. The wait for a lock
+	// ends before both, so that the error can say that it was a lock.
+	d := &dialect{mapping: m, config: c, now: opts.Now, limits: limits{statement: opts.Timeout + time.Second, lock: min(opts.Timeout/2, 5*time.Second)}}
 	d.write()
 	return d, nil
 }
 
-// write writes the texts.
+// write composes the texts.
 func (d *dialect) write() {
 	m, table := d.mapping, d.table()
 	of := func(n source.Name) string { return "t." + source.Quote(fold(n)) }
@@ -102,7 +102,7 @@ func (d *dialect) write() {
 	for _, v := range m.Values {
 		text := of(v.Name) + "::text"
 		if v.Role == source.RoleSendAfter || v.Role == source.RoleExpires {
-			// JSON writes times in one way, with whole offsets; ::text as DateStyle says.
+			// JSON writes times in one way, with whole offsets; ::text depends on DateStyle.
 			text = "to_json(" + of(v.Name) + ") #>> '{}'"
 		}
 		columns = append(columns, fmt.Sprintf("left(%s, %d)", text, source.MaxText+1))
@@ -115,7 +115,7 @@ func (d *dialect) write() {
 	d.firstText, d.pageText = page("IS NOT NULL"), page("> $3")
 	d.statusesText = fmt.Sprintf("SELECT %s, %s::text FROM %s AS t WHERE %[1]s = ANY ($1)", id, status, table)
 
-	// The sub-selects are never run: they tell the server which type an array has.
+	// The sub-selects never run: they give the arrays their types.
 	var arrays []string
 	array := func(n source.Name) {
 		arrays = append(arrays, fmt.Sprintf("coalesce($%d, (SELECT array_agg(%s) FROM %s AS t WHERE false))", len(arrays)+1, of(n), table))
@@ -128,7 +128,7 @@ func (d *dialect) write() {
 		column, from := source.Quote(fold(w.Name)), fmt.Sprintf("j.c%d", len(names))
 		names = append(names, from[2:])
 		noop = append(noop, column+" = "+of(w.Name))
-		if w.Role == source.RoleMessageID || w.Role == source.RoleSentAt { // what is not known leaves what is there
+		if w.Role == source.RoleMessageID || w.Role == source.RoleSentAt { // an unknown value keeps the present one
 			from = "coalesce(" + from + ", " + of(w.Name) + ")"
 		}
 		set = append(set, column+" = "+from)
@@ -148,8 +148,8 @@ func (d *dialect) table() string {
 	return strings.Join(parts, ".")
 }
 
-// postgresFold returns a name as the catalog has it: what is not quoted is
-// turned into lower case, of ASCII letters only.
+// fold returns a name as the catalog has it: unless it was quoted, its ASCII letters are
+// in lower case.
 func fold(n source.Name) string {
 	if n.Exact {
 		return n.Text
@@ -174,7 +174,7 @@ func (d *dialect) Pool(db *sql.DB) {
 	db.SetConnMaxLifetime(10 * time.Minute)
 }
 
-// blankPadded reports whether a column fills its texts up with blanks.
+// blankPadded reports whether a column pads its texts with blanks.
 func blankPadded(declared string) bool { return strings.HasPrefix(declared, "character(") }
 
 func (d *dialect) Page(_ source.Layout, after any, limit int) source.Query {
@@ -197,7 +197,7 @@ func (d *dialect) Statuses(_ source.Layout, keys []any) []source.Query {
 }
 
 func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Duration) source.Update {
-	// Two that settle the same rows lock them in the same order.
+	// Two processes that settle the same rows lock them in the same order.
 	batch = slices.Clone(batch)
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.RowKey, b.RowKey) })
 
@@ -213,7 +213,7 @@ func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Du
 			to := &columns[2+i]
 			switch {
 			case w.Role == source.RoleStatus:
-				code, _ := statusOf(l, s.Code) // what the column cannot hold is refused there
+				code, _ := statusOf(l, s.Code) // the server refuses what the column cannot hold
 				to.add(code)
 			case w.Role == source.RoleMessageID && s.MessageID != "":
 				to.add(string(s.MessageID))
@@ -235,7 +235,7 @@ func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Du
 	return source.Update{Query: q, Locks: lock}
 }
 
-// statusOf writes a code as the status column would. ok is false when it can
+// statusOf writes a code as the status column would. ok is false when the column can
 // never hold it.
 func statusOf(l source.Layout, code string) (text string, ok bool) {
 	if l.Status != source.KindWhole {
@@ -247,8 +247,8 @@ func statusOf(l source.Layout, code string) (text string, ok bool) {
 	return code, false
 }
 
-// sentAt writes a time: with its zone where the column keeps one, else as the
-// wall clock of the mapping's zone shows it.
+// sentAt writes a time with its zone if the column stores one, otherwise as the wall
+// clock in the mapping's zone.
 func (d *dialect) sentAt(l source.Layout, n source.Name, at time.Time) string {
 	at = at.In(d.mapping.Zone)
 	if strings.HasSuffix(l.Declared(n), "with time zone") {
@@ -257,8 +257,8 @@ func (d *dialect) sentAt(l source.Layout, n source.Name, at time.Time) string {
 	return at.Format(time.DateTime)
 }
 
-// shorten cuts a sentence to what varchar(n) takes. Otherwise the server would
-// refuse the row, and its status with it.
+// shorten cuts a message to what varchar(n) can hold. Otherwise the server would refuse
+// the row, and its status with it.
 func shorten(s, declared string) string {
 	_, length, _ := strings.Cut(declared, "(")
 	n, err := strconv.Atoi(strings.TrimSuffix(length, ")"))
@@ -279,7 +279,7 @@ func (d *dialect) KeyArg(l source.Layout, key string) (any, bool) {
 	switch declared := l.Declared(d.mapping.KeyName); l.RowKey {
 	case source.KindWhole:
 		bits := map[string]int{"smallint": 16, "integer": 32, "bigint": 64}[declared]
-		if bits == 0 { // numeric takes as many digits as it gets
+		if bits == 0 { // numeric accepts any number of digits
 			number, ok := wholeNumber(key)
 			return key, ok && number == key
 		}
@@ -316,8 +316,8 @@ func (d *dialect) KeyText(l source.Layout, v any) (string, error) {
 	return key, nil
 }
 
-// wholeNumber returns the digits of a number as numeric writes it, without a
-// fraction of zeros.
+// wholeNumber returns the digits of a number as numeric writes it, without a fraction of
+// zeros.
 func wholeNumber(s string) (string, bool) {
 	n, fraction, _ := strings.Cut(s, ".")
 	digits := strings.TrimPrefix(n, "-")
@@ -325,8 +325,7 @@ func wholeNumber(s string) (string, bool) {
 	return n, ok
 }
 
-// postgresArray writes the text of a one-dimensional array. The zero value is
-// empty.
+// array writes the text of a one-dimensional array. The zero value is empty.
 type array struct{ b strings.Builder }
 
 func (a *array) next() {

@@ -15,8 +15,8 @@ import (
 	"pombo/test/sourcetest"
 )
 
-// TestSQLiteConformance also holds every statement that the suite makes the
-// table run against what the table says it runs.
+// TestSQLiteConformance also compares every statement that runs with those that the table
+// lists.
 func TestSQLiteConformance(t *testing.T) {
 	var ran sync.Map // purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
@@ -87,7 +87,7 @@ func (o *sqliteOwner) Insert(rows ...sourcetest.Row) {
 		o.t.Fatal(err)
 	}
 	for _, r := range rows {
-		if _, err := insert.ExecContext(o.t.Context(), o.key(r.Key), r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires); err != nil {
+		if _, err := insert.ExecContext(o.t.Context(), o.key(r.RowKey), r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires); err != nil {
 			o.t.Fatal(err)
 		}
 	}
@@ -135,5 +135,5 @@ func (o *sqliteOwner) Ignore(key string) bool {
 	return true
 }
 
-// Lock has nothing to lock: whoever writes has the whole file.
+// Lock returns nil: a writer locks the whole file.
 func (o *sqliteOwner) Lock(string) (release func()) { return nil }

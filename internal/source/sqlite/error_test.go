@@ -132,7 +132,7 @@ func TestSQLiteNoDatabase(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sourcetest.WantError(t, open(t, path, sourcetest.Defaults()).Check(t.Context()), true, "no SQLite file", "DB_URL")
+	sourcetest.WantError(t, open(t, path, sourcetest.Defaults()).Check(t.Context()), true, "not an SQLite file", "DB_URL")
 }
 
 // with opens the table over a DSN of the test, to bring the database into a state
@@ -286,8 +286,8 @@ type brokenConnector struct {
 
 func (c brokenConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.cause }
 
-// The database goes away in the middle of a settle: what is known is told, the
-// rest is due, and the same batch ends well later.
+// The database goes away in the middle of a settle: the answers that are known are
+// returned, the rest is due, and the same batch succeeds later.
 func TestSQLiteAwayInTheMiddleOfASettle(t *testing.T) {
 	path, owner := file(t, `PRAGMA journal_mode = WAL`, simpleTable, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1), (2, 1), (3, 1), (4, 1)`,
 		`CREATE TRIGGER R BEFORE UPDATE ON NOTIFICACAO WHEN OLD.ID = 4 BEGIN SELECT RAISE(ABORT, 'não'); END`)

@@ -7,11 +7,11 @@ import (
 	"pombo/internal/source"
 )
 
-// sqliteIndexes has the first column of each index, and its text.
+// indexesText returns the first column of each index, and its text.
 const indexesText = "SELECT l.name, x.name, s.sql FROM pragma_index_list(?1, 'main') AS l JOIN pragma_index_info(l.name, 'main') AS x " +
 	"LEFT JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name WHERE x.seqno = 0 ORDER BY l.seq"
 
-// aspects are few: a file has no clock, no password and one character set.
+// Diagnostics are few: a file has no clock, no password and one character set.
 func (d *dialect) Diagnostics() []source.Diagnostic {
 	return []source.Diagnostic{source.DiagnosticIndex, source.DiagnosticPlan}
 }
@@ -24,7 +24,7 @@ func (d *dialect) Inspect(ctx context.Context, query source.Querier, l source.La
 		_, err := query(ctx, d.mapping.InspectOp(what), source.Query{Text: d.planText(), Args: q.Args}, func(v []any) {
 			step := source.Text(v[3])
 			steps = append(steps, step)
-			slow = slow || strings.Contains(step, "TEMP B-TREE") // it sorts all pending rows for each page
+			slow = slow || strings.Contains(step, "TEMP B-TREE") // each page sorts all pending rows
 		})
 		return source.JudgePlan(steps, slow), err
 	}

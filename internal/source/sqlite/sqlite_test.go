@@ -168,7 +168,7 @@ func TestSQLiteKeysThatAreNone(t *testing.T) {
 	if diff := cmp.Diff([]string{"1", "4"}, sourcetest.Keys(t, table)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
-	if got := len(table.Problems()); got != 5-1 { // 2.5 and 9e18 are one sentence; 3 is told once
+	if got := len(table.Problems()); got != 5-1 { // 2.5 and 9e18 are one sentence; 3 is reported once
 		t.Errorf("%d problems: %v", got, table.Problems())
 	}
 }
