@@ -48,13 +48,8 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && (o.To.Sent() || o.To == pombo.Uncertain) {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
-	if o.To == pombo.Failed && o.Reason == pombo.OptedOutOfMarketing {
-		if err := db.optOutRecipient(ctx, o.Seq); err != nil {
-			return fmt.Errorf("finish: %w", err)
-		}
-	}
 	now := db.now()
-	var notBefore, pollAt, owner any
+	var notBefore, owner any
 	if o.To == pombo.Queued || o.To == pombo.Uncertain {
 		notBefore = now
 		if !o.NotBefore.IsZero() {
@@ -68,9 +63,6 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.Counted {
 		counted = 1
 	}
-	if o.To.Sent() {
-		pollAt = db.firstPoll(now)
-	}
 	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
 	class := classOf(o.To)
 	if o.Parked && o.To == pombo.Queued {
@@ -78,15 +70,25 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	}
 	hit := make([]bool, 1)
 	p := part{sqlFinish, [][]any{{
-		string(o.To), notBefore, counted, codeOf(db.o.Codes, o.To), now, pollAt,
+		string(o.To), notBefore, counted, db.policy.codeOf(o.To), now, db.policy.firstPoll(o.To, now),
 		told, o.Seq, string(o.From), owner, o.Attempt, class,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
 		p = part{sqlWithdraw, [][]any{{told, o.Seq, owner, o.Attempt}}, hit}
 	}
 	w := newWrite(p)
+	optedOut := false
+	if optsOut(o.To, o.Reason) {
+		w.run = func(tx *txn) (err error) {
+			optedOut, err = db.optOutRecipient(tx, o.Seq)
+			return err
+		}
+	}
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("finish: %w", err)
+	}
+	if optedOut {
+		db.reloadOptOuts(ctx)
 	}
 	if hit[0] {
 		return nil
@@ -108,14 +110,6 @@ func (db *DB) whyNot(ctx context.Context, o pombo.Outcome) error {
 		return nil
 	}
 	return fmt.Errorf("finish: it is %s now: %w", state, pombo.ErrLost)
-}
-
-// firstPoll is when Blip is asked for receipts of a message just accepted.
-func (db *DB) firstPoll(now int64) any {
-	if db.o.FirstPoll < 0 {
-		return nil
-	}
-	return now + db.o.FirstPoll.Milliseconds()
 }
 
 // Postpone says when an uncertain notification is looked at next, and why it

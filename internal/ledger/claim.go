@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"pombo"
@@ -88,7 +87,7 @@ func (db *DB) expire(tx *txn, late []pombo.Notification, now int64) error {
 }
 
 func (db *DB) expireArgs(seq int64, attempt int, now int64) []any {
-	return []any{codeOf(db.o.Codes, pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
+	return []any{db.policy.codeOf(pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
 }
 
 // Expire ends what waits in the queue although its time is over, and returns how
@@ -141,11 +140,11 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 	}
 	n.State = pombo.Claimed
 	n.Owner, n.Settled, n.Run, n.Identity = owner, settled.String, run.Int64, identity.String
-	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.unsure(settled)
+	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.policy.unsure(settled)
 	n.Created, n.Phone, n.MessageID = time.UnixMilli(created).UTC(), number(digit), n.Key.MessageID()
 	if err := unpack(text, &n); err != nil {
 		// It must not keep the others back. Without values it fails by itself.
-		db.o.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
+		db.opts.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
 	}
 	return n, nil
 }
@@ -198,24 +197,4 @@ func (db *DB) list(ctx context.Context, name statement, limit int) ([]pombo.Noti
 		return err
 	})
 	return list, err
-}
-
-// contentWith returns, for each code, the states of a row that needs no other
-// one: those that the code is for and those that have none.
-func contentWith(codes map[pombo.State]string) map[string]string {
-	content := map[string]string{}
-	for _, code := range codes {
-		if _, done := content[code]; done {
-			continue
-		}
-		var b strings.Builder
-		b.WriteByte(',')
-		for _, s := range pombo.States() {
-			if c := codeOf(codes, s); c == code || c == "" {
-				b.WriteString(string(s) + ",")
-			}
-		}
-		content[code] = b.String()
-	}
-	return content
 }

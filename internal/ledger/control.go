@@ -59,7 +59,7 @@ func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
 			return nil
 		}
 		return &part{statement: sqlCancel, rows: [][]any{{
-			codeOf(db.o.Codes, pombo.Cancelled), now, event(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
+			db.policy.codeOf(pombo.Cancelled), now, event(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
 			at.seq, string(at.state), at.attempt,
 		}}}
 	})

@@ -130,7 +130,7 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 		return 0, fmt.Errorf("enqueue again: %w", err)
 	}
 	if held > 0 {
-		db.o.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
+		db.opts.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
 	}
 	return added, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 )
 
 // A row that is finished and pending again was set back on purpose, and is sent
@@ -14,17 +13,10 @@ import (
 // have not left wait in a lane of their own, and so do those that follow, until a
 // person says what they are: ReleaseResends or SettleResends.
 
-const (
-	guardMinute = int64(time.Minute / time.Millisecond)
-	// guardFar is how much later than its own time a held row is due; taken off
-	// again when it is released.
-	guardFar = 100 * 365 * 24 * 60 * guardMinute
-)
-
 // guard counts rows that were just set back, in the transaction that takes them in,
 // and returns how many wait for a person because of them.
 func (db *DB) guard(tx *txn, rows int, now int64) (held int, err error) {
-	if db.o.ResendsBeforePause <= 0 || rows == 0 {
+	if db.policy.resendsBeforePause <= 0 || rows == 0 {
 		return 0, nil
 	}
 	// Whoever comes second waits here until the first has counted.
@@ -38,19 +30,19 @@ func (db *DB) guard(tx *txn, rows int, now int64) (held int, err error) {
 	if err := tx.exec(sqlForgetSetBack, now-guardMinute); err != nil {
 		return 0, err
 	}
-	var before int
-	var some bool
-	err = tx.queryRow(sqlSetBack).Scan(&before, &some)
+	b := setBack{rows: rows}
+	err = tx.queryRow(sqlSetBack).Scan(&b.before, &b.some)
 	if err != nil {
 		return 0, err
 	}
 	if err := tx.exec(sqlCountSetBack, now, rows); err != nil {
 		return 0, err
 	}
-	if holds := since.Valid && (some || before > 0); !holds {
-		if before+rows <= db.o.ResendsBeforePause {
-			return 0, nil
-		}
+	b.stopping = since.Valid
+	if !db.policy.guardStops(b) {
+		return 0, nil
+	}
+	if !b.goesOn() {
 		if err := tx.exec(sqlGuardSince, now); err != nil {
 			return 0, err
 		}
@@ -87,7 +79,7 @@ func (db *DB) SettleResends(ctx context.Context) (ended int, err error) {
 		now := db.now()
 		// The row has the code of pending rows again, so that is the one to be replaced.
 		// While something is owed to it, it is not taken in once more.
-		err = tx.exec(sqlSettleResends, db.o.Pending, now)
+		err = tx.exec(sqlSettleResends, db.policy.pending, now)
 		if err != nil {
 			return err
 		}

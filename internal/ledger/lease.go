@@ -10,7 +10,7 @@ import (
 
 // renew also finds out what the database's clock says, where that one counts.
 func (db *DB) renew(tx *txn, owner string) error {
-	lease := db.o.Lease.Milliseconds()
+	lease := db.opts.Lease.Milliseconds()
 	var until int64
 	if err := tx.queryRow(sqlRenew, owner, db.clock(), lease).Scan(&until); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (db *DB) fresh(owner string) bool {
 		return false
 	}
 	age := db.now() - at.(int64)
-	return age >= 0 && age < db.o.Lease.Milliseconds()/10
+	return age >= 0 && age < db.opts.Lease.Milliseconds()/10
 }
 
 // Renew keeps what the owner has in hands for the length of a lease from now.
@@ -74,7 +74,7 @@ func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification
 func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
 	err = db.do(ctx, func(tx *txn) (err error) {
 		requeued, uncertain = 0, 0
-		if !db.dialect.steady(db.o.Lease) {
+		if !db.dialect.steady(db.opts.Lease) {
 			return nil
 		}
 		now, clock := db.now(), db.clock()

@@ -102,7 +102,8 @@ type Options struct {
 // has come it waits for the disk whatever the context says, so its answer is
 // always the truth.
 type DB struct {
-	o       Options
+	opts    Options
+	policy  policy
 	dialect dialect
 
 	write *sql.DB // one connection, the first writer's
@@ -124,8 +125,6 @@ type DB struct {
 	ahead      atomic.Int64 // ms
 	mine       sync.Map     // the owners whose leases this DB has renewed, and when (ms)
 	engaged    atomic.Bool  // others would have to wait for what this DB leaves behind
-
-	contentWith map[string]string // code → the states that owe no further one, as ",a,b,"
 
 	identities identities
 	optouts    optouts
@@ -152,37 +151,37 @@ var errClosed = errors.New("the ledger is closed")
 // for. The error of one that is locked by another process, was written by a newer
 // program or is no ledger says what to do; ErrAway is worth another try. Close
 // must be called.
-func Open(ctx context.Context, o Options) (*DB, error) {
-	if o.Lease == 0 {
-		o.Lease = 30 * time.Second
+func Open(ctx context.Context, opts Options) (*DB, error) {
+	if opts.Lease == 0 {
+		opts.Lease = 30 * time.Second
 	}
-	if o.Timeout == 0 {
-		o.Timeout = postgresTimeout
+	if opts.Timeout == 0 {
+		opts.Timeout = postgresTimeout
 	}
-	if o.FirstPoll == 0 {
-		o.FirstPoll = 30 * time.Second
+	if opts.FirstPoll == 0 {
+		opts.FirstPoll = 30 * time.Second
 	}
-	noClock := o.Now == nil
+	noClock := opts.Now == nil
 	if noClock {
-		o.Now = time.Now
+		opts.Now = time.Now
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Lease < 0 {
-		return nil, fmt.Errorf("open the ledger: a lease of %v is none", o.Lease)
+	if opts.Lease < 0 {
+		return nil, fmt.Errorf("open the ledger: a lease of %v is none", opts.Lease)
 	}
-	if o.Timeout < time.Second {
-		return nil, fmt.Errorf("open the ledger: no database answers everything within %v", o.Timeout)
+	if opts.Timeout < time.Second {
+		return nil, fmt.Errorf("open the ledger: no database answers everything within %v", opts.Timeout)
 	}
-	for s := range o.Codes {
+	for s := range opts.Codes {
 		if !s.Valid() || s.Open() {
 			return nil, fmt.Errorf("open the ledger: a row cannot be given a code for the state %q", s)
 		}
 	}
 
 	db := &DB{
-		o:        o,
+		opts:     opts,
 		urgent:   make(chan *write, 1024),
 		bulk:     make(chan *write, 64),
 		quit:     make(chan struct{}),
@@ -191,16 +190,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		name:     rand.Text(),
 		waiting:  map[int64]int64{},
 	}
-	db.contentWith = contentWith(o.Codes)
-	database, err := databaseOf(o.URL)
+	db.policy = newPolicy(&opts)
+	database, err := databaseOf(opts.URL)
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	if database == inSQLite {
-		db.dialect = &sqlite{path: strings.TrimPrefix(o.URL, "sqlite:"), exclusive: o.Exclusive}
+		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive}
 	} else {
 		db.byDatabase = noClock
-		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: o.Logger, quit: db.quit}
+		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
 	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
@@ -222,7 +221,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.writers.Wait()
 		close(db.idle)
 	}()
-	if file, is := db.dialect.(*sqlite); is && o.Exclusive {
+	if file, is := db.dialect.(*sqlite); is && opts.Exclusive {
 		err := db.keepMark(ctx, file)
 		if err == nil {
 			err = db.inherit(ctx)
@@ -302,7 +301,7 @@ func (db *DB) Check(ctx context.Context) error {
 
 // now is the time as the ledger keeps it: that of the database where its clock
 // counts, as near as the last look at it tells.
-func (db *DB) now() int64 { return db.o.Now().UnixMilli() + db.ahead.Load() }
+func (db *DB) now() int64 { return db.opts.Now().UnixMilli() + db.ahead.Load() }
 
 // clock is the time by which leases are judged, as a parameter: NULL where the
 // database has to look at its clock itself.
@@ -316,7 +315,7 @@ func (db *DB) clock() any {
 // setClock is told what the database's clock has just said.
 func (db *DB) setClock(now int64) {
 	if db.byDatabase {
-		db.ahead.Store(now - db.o.Now().UnixMilli())
+		db.ahead.Store(now - db.opts.Now().UnixMilli())
 	}
 }
 

@@ -66,15 +66,15 @@ func (db *DB) Newest(ctx context.Context) (int64, error) {
 func (db *DB) EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.Withdrawn}
 	var settle, settled, pollAt any = settleWithdrawn, nil, nil
-	switch wrote, is := db.wrote(code); {
+	switch wrote, is := db.policy.stateOf(code); {
 	case gone:
 		o.Detail = "the row is no longer there"
 	case is:
 		o.To, o.Reason = wrote, pombo.LedgerWentBack
 		o.Detail = "its row carries the code " + strconv.Quote(code)
 		settle, settled = nil, code
-		if wrote.Sent() && wrote != pombo.Read {
-			pollAt = db.firstPoll(db.now())
+		if wrote != pombo.Read {
+			pollAt = db.policy.firstPoll(wrote, db.now())
 		}
 	default:
 		o.Detail = "its status is " + strconv.Quote(code) + ", not the one of pending rows"
@@ -107,22 +107,8 @@ func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, po
 	return nil
 }
 
-// wrote returns the state that a code in a row tells of, if it is one that Pombo
-// writes.
-func (db *DB) wrote(code string) (pombo.State, bool) {
-	if code == "" || code == db.o.Pending {
-		return "", false
-	}
-	for _, s := range []pombo.State{pombo.Accepted, pombo.Delivered, pombo.Read, pombo.Failed} {
-		if db.o.Codes[s] == code {
-			return s, true
-		}
-	}
-	return "", false
-}
-
 // told of in the log, however it was noticed.
 func (db *DB) tellWentBack(rows int64, why string) {
-	db.o.Logger.Error("the ledger has lost something; Blip is asked about what waits, and about each row that is taken in until the table was read once, before it is sent",
+	db.opts.Logger.Error("the ledger has lost something; Blip is asked about what waits, and about each row that is taken in until the table was read once, before it is sent",
 		"why", why, "rows", rows)
 }

@@ -167,7 +167,7 @@ func (k *keeper) write(ctx context.Context) {
 	k.seen = seen
 	err = k.file.writeMark(m)
 	if err != nil && !k.failed {
-		k.db.o.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
+		k.db.opts.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
 	}
 	k.failed = err != nil
 }
@@ -177,7 +177,7 @@ func (k *keeper) look() {
 	now, err := os.Stat(k.file.path)
 	gone := errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(k.opened, now)
 	if gone && !k.db.replaced.Swap(true) {
-		k.db.o.Logger.Error("the ledger can no longer be used", "file", k.file.path, "error", errReplaced)
+		k.db.opts.Logger.Error("the ledger can no longer be used", "file", k.file.path, "error", errReplaced)
 	}
 }
 

@@ -114,51 +114,76 @@ func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 			return fmt.Errorf("opt out: look for the phone: %w", err)
 		}
 	}
-	return db.changeOptOuts(ctx, "opt out", func(tx *txn) (bool, error) {
-		total := int64(0)
-		if scope == pombo.OptOutAll {
-			n, err := tx.change(sqlWidenOptout, at, o.By, to, text(identity))
-			if total += int64(n); err != nil {
-				return false, err
-			}
-		}
-		if bsuid != nil {
-			n, err := tx.change(sqlAddBSUID, bsuid, to, text(identity))
-			if total += int64(n); err != nil {
-				return false, err
-			}
-		}
-		if to == nil || identity == "" {
-			n, err := tx.change(sqlOptOut, to, text(identity), bsuid, string(scope), at, o.By)
-			return total+int64(n) > 0, err
-		}
-		n, err := tx.change(sqlCompleteOptout, to, identity)
-		if err != nil || n > 0 {
-			return true, err
-		}
-		// Both, or else the one of them that is not there yet.
-		for _, row := range [][]any{{to, identity}, {to, nil}, {nil, identity}} {
-			n, err := tx.change(sqlOptOut, row[0], row[1], bsuid, string(scope), at, o.By)
-			if total += int64(n); err != nil {
-				return false, err
-			}
-		}
-		return total > 0, nil
-	})
+	row := optOutRow{phone: to, identity: text(identity), bsuid: bsuid, scope: scope, at: at, by: o.By}
+	return db.changeOptOuts(ctx, "opt out", row.add)
 }
 
-// optOutRecipient adds the recipient of a notification, who has switched marketing
-// messages off at WhatsApp. It runs before the outcome is recorded, so that retrying
-// the outcome repeats it; the insert is idempotent.
-func (db *DB) optOutRecipient(ctx context.Context, seq int64) error {
+// optOutRow is a row of the list; nil is NULL.
+type optOutRow struct {
+	phone, identity, bsuid any
+	scope                  pombo.OptOutScope
+	at                     int64
+	by                     string
+}
+
+// add puts a person on the list, and reports whether that changed it.
+func (r optOutRow) add(tx *txn) (changed bool, err error) {
+	total := 0
+	run := func(name statement, args ...any) error {
+		n, err := tx.change(name, args...)
+		total += n
+		return err
+	}
+	insert := func(phone, identity any) error {
+		return run(sqlOptOut, phone, identity, r.bsuid, string(r.scope), r.at, r.by)
+	}
+	if r.scope == pombo.OptOutAll {
+		if err := run(sqlWidenOptout, r.at, r.by, r.phone, r.identity); err != nil {
+			return false, err
+		}
+	}
+	if r.bsuid != nil {
+		if err := run(sqlAddBSUID, r.bsuid, r.phone, r.identity); err != nil {
+			return false, err
+		}
+	}
+	if r.phone == nil || r.identity == nil {
+		err := insert(r.phone, r.identity)
+		return total > 0, err
+	}
+	if n, err := tx.change(sqlCompleteOptout, r.phone, r.identity); err != nil || n > 0 {
+		return true, err
+	}
+	// Both, or else the one of them that is not there yet.
+	for _, of := range [][2]any{{r.phone, r.identity}, {r.phone, nil}, {nil, r.identity}} {
+		if err := insert(of[0], of[1]); err != nil {
+			return false, err
+		}
+	}
+	return total > 0, nil
+}
+
+// optOutRecipient adds the recipient of a notification, who has switched marketing messages off
+// at WhatsApp, in the transaction that records the outcome. The caller reloads the list when it
+// has changed.
+func (db *DB) optOutRecipient(tx *txn, seq int64) (changed bool, err error) {
 	var to sql.NullInt64
-	if err := db.get(ctx, sqlPhoneOf, []any{seq}, &to); err != nil {
-		return fmt.Errorf("look for who opted out: %w", err)
+	switch err := tx.queryRow(sqlPhoneOf, seq).Scan(&to); {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && !to.Valid:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for who opted out: %w", err)
 	}
-	if n := number(to); !n.IsZero() {
-		return db.OptOut(ctx, pombo.OptOut{Phone: n, Scope: pombo.OptOutMarketing, By: "blip"})
+	row := optOutRow{phone: to.Int64, scope: pombo.OptOutMarketing, at: db.now(), by: "blip"}
+	return changeOptOutsIn(tx, row.add)
+}
+
+// reloadOptOuts reads the list that a transaction has changed. Should that fail, the next look at the
+// list, some seconds later, finds the change.
+func (db *DB) reloadOptOuts(ctx context.Context) {
+	if err := db.LoadOptOuts(ctx); err != nil {
+		db.opts.Logger.WarnContext(ctx, "the list of opt-outs could not be read again", "error", err)
 	}
-	return nil
 }
 
 // text stores a text; "" is NULL.
@@ -238,20 +263,23 @@ func (db *DB) OptIn(ctx context.Context, n phone.Number) (removed bool, err erro
 	return removed, err
 }
 
-// changeOptOuts makes a change of the list, which says whether it changed
-// anything, and takes it over into memory.
+// changeOptOutsIn makes a change of the list, which reports whether it changed anything.
+func changeOptOutsIn(tx *txn, change func(*txn) (bool, error)) (changed bool, err error) {
+	if err := tx.exec(sqlLockOptouts); err != nil {
+		return false, err
+	}
+	if changed, err = change(tx); err != nil || !changed {
+		return false, err
+	}
+	return true, tx.exec(sqlCountOptouts)
+}
+
+// changeOptOuts makes a change of the list in a transaction of its own, and reloads it.
 func (db *DB) changeOptOuts(ctx context.Context, verb string, change func(*txn) (bool, error)) error {
 	changed := false
 	err := db.do(ctx, func(tx *txn) (err error) {
-		// One process at a time: two that add the other half of one person would
-		// each find the list without it.
-		if err = tx.exec(sqlLockOptouts); err != nil {
-			return err
-		}
-		if changed, err = change(tx); err != nil || !changed {
-			return err
-		}
-		return tx.exec(sqlCountOptouts)
+		changed, err = changeOptOutsIn(tx, change)
+		return err
 	})
 	if err == nil && changed {
 		err = db.LoadOptOuts(ctx)

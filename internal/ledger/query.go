@@ -81,7 +81,7 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 			return errEnough
 		case errors.Is(err, errMessage), errors.Is(err, errHistory):
 			page.Unreadable++
-			db.o.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
+			db.opts.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
 			return nil
 		}
 		page.Notifications = append(page.Notifications, n)

@@ -56,6 +56,7 @@ type change struct {
 	at      standing
 	args    []any
 	resend  *resend // of a failure that has one
+	optsOut bool    // its recipient goes on the list of opt-outs
 }
 
 // apply looks where each notification stands, decides, and changes it if it
@@ -89,7 +90,8 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		if at.state.Open() {
 			if r.State == pombo.Failed || at.state != pombo.Uncertain && r.State != pombo.Accepted {
 				// The receipt has overtaken the answer to the POST, or replaces it.
-				plain = append(plain, change{-1, *at, db.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now), nil})
+				step := db.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now)
+				plain = append(plain, change{receipt: -1, at: *at, args: step})
 				at.state = pombo.Accepted
 			} else if trace.Reason == pombo.NoReason {
 				trace.Reason = pombo.TraceFound
@@ -100,18 +102,14 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		}
 		c := change{receipt: i, at: *at}
 		if r.State == pombo.Failed {
-			if r.Reason == pombo.OptedOutOfMarketing {
-				if err := db.optOutRecipient(ctx, at.seq); err != nil {
-					return nil, err
-				}
-			}
+			c.optsOut = optsOut(r.State, r.Reason)
 			trace.Detail = detailOf(r)
-			if c.resend = db.resendAfter(at, r, now); c.resend == nil {
-				trace.Detail += verdict(r.Policy)
+			if c.resend = resendAfter(at.resends, r, now); c.resend == nil {
+				trace.Detail += whyFinal(r.Policy)
 			}
 		}
 		c.args = db.receiptArgs(at, &trace, now)
-		if c.resend != nil || at.state == pombo.Failed {
+		if c.resend != nil || c.optsOut || at.state == pombo.Failed {
 			special = append(special, c)
 		} else {
 			plain = append(plain, c)
@@ -156,12 +154,20 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 	if len(changes) == 0 {
 		return nil, nil
 	}
+	listed := false // somebody was put on the list of opt-outs
 	err = db.do(ctx, func(tx *txn) error {
-		lost = lost[:0]
+		lost, listed = lost[:0], false
 		hit := make([]bool, 1)
 		for i := range changes {
 			c := &changes[i]
 			results[c.receipt] = pombo.ReceiptStale
+			if c.optsOut {
+				isNew, err := db.optOutRecipient(tx, c.at.seq)
+				if err != nil {
+					return err
+				}
+				listed = listed || isNew
+			}
 			if c.at.state == pombo.Failed {
 				if err := db.takeBack(tx, &c.at, now); err != nil {
 					return err
@@ -188,6 +194,9 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 		}
 		return nil
 	})
+	if err == nil && listed {
+		db.reloadOptOuts(ctx)
+	}
 	return lost, err
 }
 
@@ -198,11 +207,11 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	}
 	var first any
 	if at.state.Open() {
-		first = db.firstPoll(now)
+		first = db.policy.firstPoll(pombo.Accepted, now)
 	}
 	over := r.State == pombo.Read || r.State == pombo.Failed
 	return []any{
-		string(r.State), codeOf(db.o.Codes, r.State), now, over, first,
+		string(r.State), db.policy.codeOf(r.State), now, over, first,
 		event(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
 	}
 }

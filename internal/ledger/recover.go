@@ -71,8 +71,8 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 		} else {
 			settle = settleNone
 		}
-		if state.Sent() && state != pombo.Read {
-			pollAt = db.firstPoll(now)
+		if state != pombo.Read {
+			pollAt = db.policy.firstPoll(state, now)
 		}
 		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: i + 1}.MessageID()
 		list = append(list, []any{

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"pombo"
 )
@@ -14,53 +13,6 @@ import (
 // of the first message would be taken for news of the second. The failed one stays
 // what it is, keeps its history and owes the source nothing any more; the new one
 // settles in its place (docs/adr/0018).
-
-// blipRemembers is for how long Blip can tell what became of a message.
-const blipRemembers = 72 * time.Hour
-
-// unsure returns what a row may have instead of the pending code when settledLast
-// is not known.
-func (db *DB) unsure(settledLast sql.NullString) (codes []string) {
-	if !settledLast.Valid || settledLast.String != "" {
-		return nil
-	}
-	for _, s := range []pombo.State{pombo.Accepted, pombo.Failed} {
-		if c := codeOf(db.o.Codes, s); c != "" {
-			codes = append(codes, c)
-		}
-	}
-	return codes
-}
-
-// resend is how a failed message is sent again.
-type resend struct {
-	at     int64 // not before
-	count  int   // how often by itself until now, this one included
-	reason pombo.Reason
-	byHand bool
-}
-
-// resendAfter returns how a message is sent again that a receipt says to have
-// failed; nil when it is not.
-func (db *DB) resendAfter(at *standing, r *pombo.Receipt, now int64) *resend {
-	wait, ok := r.Policy.Wait(at.resends)
-	if !ok {
-		return nil
-	}
-	failed := now
-	if !r.At.IsZero() {
-		failed = min(now, r.At.UnixMilli())
-	}
-	return &resend{at: max(now, failed+wait.Milliseconds()), count: at.resends + 1, reason: pombo.ResentByItself}
-}
-
-// verdict says in the history why a failure is the end.
-func verdict(r pombo.ResendPolicy) string {
-	if r != pombo.ResendNever {
-		return "; it has been sent again as often as it may be"
-	}
-	return "; " + r.Message()
-}
 
 // resend queues the next generation of a failed notification and reports whether
 // it did.
@@ -116,7 +68,7 @@ func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, er
 	queued := false
 	err = db.do(ctx, func(tx *txn) (err error) {
 		now := db.now()
-		queued, err = db.resend(tx, at, &resend{at: now, reason: pombo.RetriedByOperator, byHand: true}, now)
+		queued, err = db.resend(tx, at, resendByHand(now), now)
 		return err
 	})
 	switch {

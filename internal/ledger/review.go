@@ -68,7 +68,7 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 		return r, err
 	}
 	r.MessageID, r.Settled, r.Created = r.Key.MessageID(), settled.String, time.UnixMilli(created).UTC()
-	r.Unsure = db.unsure(settled)
+	r.Unsure = db.policy.unsure(settled)
 	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
 	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		if settle.String == p.String() {

@@ -112,7 +112,7 @@ func (db *DB) prune(tx *txn) error {
 // orphans ends the intake of runs whose writer has written nothing for the time
 // of a lease.
 func (db *DB) orphans(tx *txn) error {
-	return tx.exec(sqlEndOrphanRuns, pombo.Interrupted.Message(), db.clock(), db.o.Lease.Milliseconds())
+	return tx.exec(sqlEndOrphanRuns, pombo.Interrupted.Message(), db.clock(), db.opts.Lease.Milliseconds())
 }
 
 // farewell hands over the last write of a DB that is being closed: its leases
