@@ -22,7 +22,7 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 			db.identities.keep(phone, identity, now)
 		}
 	}
-	w := newWrite(onePart(sqlBegin, [][]any{{event(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
+	w := newWrite(onePart(sqlBegin, [][]any{{encodeEvent(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return 0, fmt.Errorf("begin: %w", err)
 	}
@@ -53,7 +53,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.To == pombo.Queued || o.To == pombo.Uncertain {
 		notBefore = now
 		if !o.NotBefore.IsZero() {
-			notBefore = db.theirs(o.NotBefore)
+			notBefore = db.toLedgerTime(o.NotBefore)
 		}
 	}
 	if o.From != pombo.Uncertain { // which nobody has in hands
@@ -63,7 +63,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.Counted {
 		counted = 1
 	}
-	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
+	moved := encodeEvent(now, o.To, o.Attempt, o.Reason, o.Detail)
 	class := classOf(o.To)
 	if o.Parked && o.To == pombo.Queued {
 		class = classParked
@@ -71,10 +71,10 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	hit := make([]bool, 1)
 	p := part{sqlFinish, [][]any{{
 		string(o.To), notBefore, counted, db.policy.codeOf(o.To), now, db.policy.firstPoll(o.To, now),
-		told, o.Seq, string(o.From), owner, o.Attempt, class,
+		moved, o.Seq, string(o.From), owner, o.Attempt, class,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
-		p = part{sqlWithdraw, [][]any{{told, o.Seq, owner, o.Attempt}}, hit}
+		p = part{sqlWithdraw, [][]any{{moved, o.Seq, owner, o.Attempt}}, hit}
 	}
 	w := newWrite(p)
 	optedOut := false
@@ -120,11 +120,11 @@ func (db *DB) Postpone(ctx context.Context, o pombo.Outcome) error {
 	now := db.now()
 	notBefore := any(now)
 	if !o.NotBefore.IsZero() {
-		notBefore = db.theirs(o.NotBefore)
+		notBefore = db.toLedgerTime(o.NotBefore)
 	}
 	hit := make([]bool, 1)
 	w := newWrite(part{sqlPostpone, [][]any{{
-		notBefore, told(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), event(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
+		notBefore, encodeChange(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), encodeEvent(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
 	}}, hit})
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("postpone: %w", err)

@@ -87,7 +87,7 @@ func (db *DB) expire(tx *txn, late []pombo.Notification, now int64) error {
 }
 
 func (db *DB) expireArgs(seq int64, attempt int, now int64) []any {
-	return []any{db.policy.codeOf(pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
+	return []any{db.policy.codeOf(pombo.Expired), now, encodeEvent(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
 }
 
 // Expire ends what waits in the queue although its time is over, and returns how
@@ -158,7 +158,7 @@ func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, e
 		return nil, fmt.Errorf("list the uncertain: %w", err)
 	}
 	for i := range list {
-		list[i].Updated = db.ours(list[i].Updated)
+		list[i].Updated = db.toLocalTime(list[i].Updated)
 	}
 	return list, nil
 }
@@ -177,7 +177,7 @@ func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]
 		}
 		return db.collect(rows, func(rows *sql.Rows) error {
 			n, err := scan(rows)
-			n.Updated = db.ours(n.Updated)
+			n.Updated = db.toLocalTime(n.Updated)
 			list = append(list, n)
 			return err
 		})

@@ -12,10 +12,10 @@ import (
 // maxGroup is how many rows one transaction changes at most: some milliseconds.
 const maxGroup = 1000
 
-// company is how long the writer waits, while several callers are at work, for
+// groupDelay is how long the writer waits, while several callers are at work, for
 // more of them to come: a transaction and its sync cost as much for one as for
 // fifty.
-const company = time.Millisecond
+const groupDelay = time.Millisecond
 
 // chunk is how many rows a bulk write has: about a millisecond, which is what a
 // worker may have to wait for behind it.
@@ -169,7 +169,7 @@ func (wr *writer) run() {
 			}
 		}
 		if busy {
-			<-time.After(company)
+			<-time.After(groupDelay)
 		}
 		group = take(group[:0], first)
 		group = wr.gather(group, first.size())
@@ -231,7 +231,7 @@ func (wr *writer) commit(group []*write) {
 		return
 	}
 	err := wr.tx.dialect.transact(wr.tx, group)
-	if err != nil && len(group) > 1 && wr.tx.dialect.alone(err) {
+	if err != nil && len(group) > 1 && wr.tx.dialect.isolatesFailures(err) {
 		for i, w := range group {
 			wr.answer(w, wr.tx.dialect.transact(wr.tx, group[i:i+1]))
 		}
@@ -383,7 +383,7 @@ func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) 
 
 // all reads the rows of a query and calls scan for each.
 func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
-	ctx, done := db.dialect.patient(ctx)
+	ctx, done := db.dialect.withTimeout(ctx)
 	defer done()
 	rows, err := db.query(ctx, name, args)
 	if err != nil {
@@ -400,7 +400,7 @@ func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sq
 	if limits == "" {
 		return db.all(ctx, name, args, scan)
 	}
-	ctx, done := db.dialect.patient(ctx)
+	ctx, done := db.dialect.withTimeout(ctx)
 	defer done()
 	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

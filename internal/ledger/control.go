@@ -21,8 +21,8 @@ func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 		return err
 	}
 	return db.move(ctx, "retry", id, func(at *standing, now int64) *part {
-		told := event(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
-		args := []any{now, told, at.seq, string(at.state), at.attempt}
+		moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
+		args := []any{now, moved, at.seq, string(at.state), at.attempt}
 		switch {
 		case at.state == pombo.Queued:
 			return &part{statement: sqlHasten, rows: [][]any{args}}
@@ -59,7 +59,7 @@ func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
 			return nil
 		}
 		return &part{statement: sqlCancel, rows: [][]any{{
-			db.policy.codeOf(pombo.Cancelled), now, event(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
+			db.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
 			at.seq, string(at.state), at.attempt,
 		}}}
 	})
@@ -95,7 +95,7 @@ func (db *DB) move(ctx context.Context, verb string, id pombo.MessageID, decide 
 // pause that Blip asks for never shortens the one there is.
 func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlPause, db.theirs(p.Until), string(p.Reason), p.Detail, p.By, db.now())
+		return tx.exec(sqlPause, db.toLedgerTime(p.Until), string(p.Reason), p.Detail, p.By, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -129,6 +129,6 @@ func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	case err != nil:
 		return pombo.Pause{}, false, fmt.Errorf("look for a pause: %w", err)
 	}
-	p.Until = db.ours(moment(until))
+	p.Until = db.toLocalTime(moment(until))
 	return p, true, nil
 }

@@ -16,7 +16,7 @@ import (
 // machines share takes its own time where that is NULL.
 type dialect interface {
 	statements
-	character
+	capabilities
 	// open returns the pool of the writer and that of the readers, with the
 	// schema in place. Its errors are explained already.
 	open(ctx context.Context) (write, read *sql.DB, err error)
@@ -33,10 +33,10 @@ type dialect interface {
 	explain(err error) error
 	// alone reports whether the writes of a failed transaction may fare better
 	// one by one.
-	alone(err error) bool
+	isolatesFailures(err error) bool
 	// scrub clears what was erased out of what the database keeps beside its
 	// tables.
-	scrub(ctx context.Context, read *sql.DB) error
+	purge(ctx context.Context, read *sql.DB) error
 	// close releases what open took beside the pools.
 	close() error
 }
@@ -50,20 +50,20 @@ type statements interface {
 	limits() (name statement, argument string)
 }
 
-// character is what the rest of the package must know of a database.
-type character interface {
+// capabilities are what the rest of the package must know of a database.
+type capabilities interface {
 	// shared reports whether several processes may claim at once.
 	shared() bool
 	// steady reports whether the database has answered without a break for the
 	// time d. Only the writer may ask.
-	steady(d time.Duration) bool
+	stableFor(d time.Duration) bool
 	// prepares reports whether a connection may keep statements prepared.
 	prepares() bool
 	// intact tells, without asking the database, whether it has been found damaged or
 	// taken away.
 	intact() error
 	// patient bounds how long a reading statement is waited for.
-	patient(ctx context.Context) (context.Context, context.CancelFunc)
+	withTimeout(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // txn is the writer's connection with its prepared statements, within a
@@ -72,12 +72,12 @@ type txn struct {
 	// ctx is that of the transaction, not of whoever asked for a write. On
 	// SQLite it has no end: no statement there waits for anybody, and a driver
 	// that watches a context costs more than the statement.
-	ctx     context.Context
-	conn    *sql.Conn
-	dialect dialect
-	refuse  func(error) // answers what waits for the writer
-	stmts   map[statement]*sql.Stmt
-	bare    map[statement]driver.Stmt // the same for the driver itself: see direct
+	ctx         context.Context
+	conn        *sql.Conn
+	dialect     dialect
+	refuse      func(error) // answers what waits for the writer
+	stmts       map[statement]*sql.Stmt
+	driverStmts map[statement]driver.Stmt // the same for the driver itself: see direct
 }
 
 // close ends the statements and gives the connection back.
@@ -89,7 +89,7 @@ func (tx *txn) close() {
 		return
 	}
 	_ = tx.conn.Raw(func(any) error {
-		for _, s := range tx.bare {
+		for _, s := range tx.driverStmts {
 			_ = s.Close()
 		}
 		return nil
@@ -101,7 +101,7 @@ func (tx *txn) close() {
 // use it, within its transaction; the connection is its own, so that nobody
 // else is on it.
 func (tx *txn) direct(name statement) (stmt driver.StmtExecContext, err error) {
-	s, ok := tx.bare[name]
+	s, ok := tx.driverStmts[name]
 	if !ok {
 		err = tx.conn.Raw(func(c any) error {
 			s, err = c.(driver.ConnPrepareContext).PrepareContext(tx.ctx, tx.dialect.text(name))
@@ -110,7 +110,7 @@ func (tx *txn) direct(name statement) (stmt driver.StmtExecContext, err error) {
 		if err != nil {
 			return nil, err
 		}
-		tx.bare[name] = s
+		tx.driverStmts[name] = s
 	}
 	return s.(driver.StmtExecContext), nil
 }

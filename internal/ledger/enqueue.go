@@ -72,8 +72,8 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 	}
 	id := pombo.Key{Source: source, RowKey: r.RowKey, Generation: generation}.MessageID()
 	return []any{
-		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, word(id), digits(r.Phone),
-		source, r.RowKey, text, event(now, pombo.Queued, 0, reason, ""),
+		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, idNumber(id), digits(r.Phone),
+		source, r.RowKey, text, encodeEvent(now, pombo.Queued, 0, reason, ""),
 	}, nil
 }
 
@@ -171,5 +171,5 @@ func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
 	}
-	return db.ours(moment(at)), nil
+	return db.toLocalTime(moment(at)), nil
 }

@@ -16,17 +16,17 @@ func (db *DB) renew(tx *txn, owner string) error {
 		return err
 	}
 	db.setClock(until - lease)
-	db.engaged.Store(true)
+	db.dirty.Store(true)
 	return nil
 }
 
 // renewed notes a renewal that has been committed.
-func (db *DB) renewed(owner string) { db.mine.Store(owner, db.now()) }
+func (db *DB) renewed(owner string) { db.leases.Store(owner, db.now()) }
 
 // fresh reports whether the owner's lease was renewed a moment ago, so that a
 // busy claim need not do it again.
 func (db *DB) fresh(owner string) bool {
-	at, ok := db.mine.Load(owner)
+	at, ok := db.leases.Load(owner)
 	if !ok {
 		return false
 	}
@@ -74,7 +74,7 @@ func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification
 func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
 	err = db.do(ctx, func(tx *txn) (err error) {
 		requeued, uncertain = 0, 0
-		if !db.dialect.steady(db.opts.Lease) {
+		if !db.dialect.stableFor(db.opts.Lease) {
 			return nil
 		}
 		now, clock := db.now(), db.clock()

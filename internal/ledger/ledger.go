@@ -121,10 +121,10 @@ type DB struct {
 	// name tells this DB from all others that are or were open on the ledger.
 	name string
 	// Where the database's clock counts: how far it is ahead of ours.
-	byDatabase bool
-	ahead      atomic.Int64 // ms
-	mine       sync.Map     // the owners whose leases this DB has renewed, and when (ms)
-	engaged    atomic.Bool  // others would have to wait for what this DB leaves behind
+	byDatabase  bool
+	clockOffset atomic.Int64 // ms
+	leases      sync.Map     // the owners whose leases this DB has renewed, and when (ms)
+	dirty       atomic.Bool  // others would have to wait for what this DB leaves behind
 
 	identities identities
 	optouts    optouts
@@ -199,7 +199,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive}
 	} else {
 		db.byDatabase = noClock
-		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
+		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
 	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
@@ -224,7 +224,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if file, is := db.dialect.(*sqlite); is && opts.Exclusive {
 		err := db.keepMark(ctx, file)
 		if err == nil {
-			err = db.inherit(ctx)
+			err = db.takeOver(ctx)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
@@ -236,7 +236,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 // start begins a writer for the queues.
 func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
 	wr := &writer{db: db, urgent: urgent, bulk: bulk}
-	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, bare: map[statement]driver.Stmt{}}
+	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, driverStmts: map[statement]driver.Stmt{}}
 	db.writers.Go(wr.run)
 }
 
@@ -244,7 +244,7 @@ func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
 // alive: the lock of the operating system is ours. So every lease is over,
 // without waiting for its time, and Reclaim finds all that was in hands; and a
 // run that was still taking in takes in no more.
-func (db *DB) inherit(ctx context.Context) error {
+func (db *DB) takeOver(ctx context.Context) error {
 	return db.do(ctx, func(tx *txn) error {
 		if err := tx.exec(sqlTakeOverLeases); err != nil {
 			return err
@@ -260,7 +260,7 @@ func (db *DB) Close() error {
 	db.close.Do(func() {
 		db.saveIdentities(1)
 		if db.Shared() {
-			db.farewell()
+			db.releaseOnClose()
 		}
 		close(db.quitMark)
 		if db.keeping != nil {
@@ -301,7 +301,7 @@ func (db *DB) Check(ctx context.Context) error {
 
 // now is the time as the ledger keeps it: that of the database where its clock
 // counts, as near as the last look at it tells.
-func (db *DB) now() int64 { return db.opts.Now().UnixMilli() + db.ahead.Load() }
+func (db *DB) now() int64 { return db.opts.Now().UnixMilli() + db.clockOffset.Load() }
 
 // clock is the time by which leases are judged, as a parameter: NULL where the
 // database has to look at its clock itself.
@@ -315,25 +315,25 @@ func (db *DB) clock() any {
 // setClock is told what the database's clock has just said.
 func (db *DB) setClock(now int64) {
 	if db.byDatabase {
-		db.ahead.Store(now - db.opts.Now().UnixMilli())
+		db.clockOffset.Store(now - db.opts.Now().UnixMilli())
 	}
 }
 
 // theirs stores a time that was reckoned from this machine's clock, such as "in
 // five seconds", by the clock that the ledger goes by; the zero time is NULL.
-func (db *DB) theirs(t time.Time) any {
+func (db *DB) toLedgerTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return t.UnixMilli() + db.ahead.Load()
+	return t.UnixMilli() + db.clockOffset.Load()
 }
 
 // ours turns a time of the ledger into one by this machine's clock, to reckon with.
-func (db *DB) ours(t time.Time) time.Time {
+func (db *DB) toLocalTime(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	return t.Add(-time.Duration(db.ahead.Load()) * time.Millisecond)
+	return t.Add(-time.Duration(db.clockOffset.Load()) * time.Millisecond)
 }
 
 // endOfTime stands for "never" where a time has to be compared.

@@ -31,17 +31,17 @@ func (db *DB) WentBack(ctx context.Context) (noticed, alive time.Time, err error
 	if err := db.get(ctx, sqlWentBack, nil, &at, &last); err != nil {
 		return noticed, alive, fmt.Errorf("look whether the ledger went back: %w", err)
 	}
-	return db.ours(moment(at)), db.ours(moment(last)), nil
+	return db.toLocalTime(moment(at)), db.toLocalTime(moment(last)), nil
 }
 
 // TakenIn says that every row that was pending at some time has been taken in: if
 // the ledger lost something before that, none of it is left in the table.
 func (db *DB) TakenIn(ctx context.Context, since time.Time) error {
 	var open bool
-	err := db.get(ctx, sqlInDoubt, []any{db.theirs(since)}, &open)
+	err := db.get(ctx, sqlInDoubt, []any{db.toLedgerTime(since)}, &open)
 	if err == nil && open {
 		err = db.do(ctx, func(tx *txn) error {
-			return tx.exec(sqlTakenIn, db.theirs(since))
+			return tx.exec(sqlTakenIn, db.toLedgerTime(since))
 		})
 	}
 	if err != nil {
@@ -96,7 +96,7 @@ func (db *DB) Overtaken(ctx context.Context, n pombo.Notification, trace pombo.R
 func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, pollAt any) error {
 	hit := make([]bool, 1)
 	w := newWrite(part{sqlEndDoubt, [][]any{{
-		string(o.To), classOf(o.To), settle, settled, pollAt, event(db.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
+		string(o.To), classOf(o.To), settle, settled, pollAt, encodeEvent(db.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
 	}}, hit})
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("end a doubt: %w", err)
@@ -108,7 +108,7 @@ func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, po
 }
 
 // told of in the log, however it was noticed.
-func (db *DB) tellWentBack(rows int64, why string) {
+func (db *DB) logWentBack(rows int64, why string) {
 	db.opts.Logger.Error("the ledger has lost something; Blip is asked about what waits, and about each row that is taken in until the table was read once, before it is sent",
 		"why", why, "rows", rows)
 }

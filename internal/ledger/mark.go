@@ -15,7 +15,7 @@ import (
 // so the mark is never ahead of a ledger that has lost nothing. It may be behind,
 // and then less is noticed: never the other way round.
 //
-// What it cannot tell: a mark that was deleted, or put back together with its
+// What it cannot logLoss: a mark that was deleted, or put back together with its
 // ledger. That looks like a new ledger, or like the old one.
 type mark struct {
 	Ledger string    `json:"ledger"`
@@ -121,7 +121,7 @@ func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
 		if err != nil {
 			return err
 		}
-		db.tellWentBack(int64(rows), why)
+		db.logWentBack(int64(rows), why)
 	}
 	k.write(ctx)
 	db.keeping = k

@@ -23,7 +23,7 @@ type optouts struct {
 	identities map[string]pombo.OptOutScope
 	bsuids     map[string]pombo.OptOut
 
-	learned map[string]bool // the BSUIDs whose phone this process has written
+	remembered map[string]bool // the BSUIDs whose phone this process has written
 }
 
 // OptedOut returns which messages the person with this phone, or with this identity,
@@ -196,9 +196,9 @@ func text(s string) any {
 
 // learn keeps whose phone a BSUID is. A person who is on the list by the BSUID is on
 // it by the phone from then on.
-func (db *DB) learn(ctx context.Context, bsuid string, seq int64) error {
+func (db *DB) rememberBSUID(ctx context.Context, bsuid string, seq int64) error {
 	db.optouts.mu.RLock()
-	known := db.optouts.learned[bsuid]
+	known := db.optouts.remembered[bsuid]
 	db.optouts.mu.RUnlock()
 	if known {
 		return nil
@@ -227,15 +227,15 @@ func (db *DB) learn(ctx context.Context, bsuid string, seq int64) error {
 	}
 	db.optouts.mu.Lock()
 	defer db.optouts.mu.Unlock()
-	if db.optouts.learned == nil || len(db.optouts.learned) >= mostLearned {
-		db.optouts.learned = map[string]bool{}
+	if db.optouts.remembered == nil || len(db.optouts.remembered) >= mostRemembered {
+		db.optouts.remembered = map[string]bool{}
 	}
-	db.optouts.learned[bsuid] = true
+	db.optouts.remembered[bsuid] = true
 	return nil
 }
 
-// mostLearned is how many BSUIDs are remembered as written, to spare the writes.
-const mostLearned = 10_000
+// mostRemembered is how many BSUIDs are remembered as written, to spare the writes.
+const mostRemembered = 10_000
 
 // OptIn takes a phone off the list, with the identities that Blip has called it
 // by, and reports whether it was on it.

@@ -48,7 +48,7 @@ type postgres struct {
 	greeted          *pgx.Conn
 	backs            int // how often the cluster has gone back, as this writer knows
 	greetedAt, wrote time.Time
-	tell             func(rows int64, why string)
+	logLoss          func(rows int64, why string)
 
 	// The writer's connection as prepare found it: whether it has a session of its
 	// own; pooled is for good.
@@ -65,7 +65,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 	}
 	write, read = p.servers.pool(1), p.servers.pool(postgresReaders)
 	other := p.servers.pool(1)
-	ctx, done := p.patient(ctx)
+	ctx, done := p.withTimeout(ctx)
 	defer done()
 	if err := p.ready(ctx, read); err != nil {
 		p.servers.close()
@@ -73,7 +73,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 	}
 	p.servers.patrol()
 	p.write = write
-	p.other = &postgres{servers: p.servers, name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other}
+	p.other = &postgres{servers: p.servers, name: p.name + "-2", logLoss: p.logLoss, clock: p.clock, quit: p.quit, write: other}
 	return write, read, nil
 }
 
@@ -139,11 +139,11 @@ func (p *postgres) shared() bool   { return true }
 func (p *postgres) prepares() bool { return false }
 func (p *postgres) intact() error  { return nil }
 
-func (p *postgres) steady(d time.Duration) bool {
+func (p *postgres) stableFor(d time.Duration) bool {
 	return !p.away && (p.back.IsZero() || time.Since(p.back) >= d)
 }
 
-func (p *postgres) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+func (p *postgres) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, p.servers.bound)
 	stop := p.servers.watch()
 	return ctx, func() { stop(); cancel() }
@@ -156,7 +156,7 @@ func (p *postgres) close() error {
 
 // What was erased stays in the table's file until the server's own vacuum has
 // been there.
-func (p *postgres) scrub(context.Context, *sql.DB) error { return nil }
+func (p *postgres) purge(context.Context, *sql.DB) error { return nil }
 
 func (p *postgres) text(name statement) string { return postgresCatalogue().text(name) }
 
@@ -252,7 +252,7 @@ func (s said) Error() string {
 func (s said) Unwrap() error { return nil }
 
 // alone: what concerns the whole database concerns each write.
-func (p *postgres) alone(err error) bool {
+func (p *postgres) isolatesFailures(err error) bool {
 	if lost(err) {
 		return false
 	}

@@ -25,7 +25,7 @@ import (
 // A third is seen from outside: the address has led to nothing but an old primary for
 // a minute (postgres_server.go).
 //
-// What nobody can tell: a backup that was put back into the same server while all
+// What nobody can logLoss: a backup that was put back into the same server while all
 // processes were stopped.
 
 // How long a session is trusted. One that a pooler may lead elsewhere: not long. One of
@@ -147,6 +147,6 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	if err := tx.Commit(ctx); err != nil {
 		return err
 	}
-	p.tell(marked.RowsAffected(), why)
+	p.logLoss(marked.RowsAffected(), why)
 	return nil
 }

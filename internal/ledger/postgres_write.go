@@ -130,7 +130,7 @@ func (p *postgres) transact(tx *txn, group []*write) error {
 // try carries out the group once. After errInDoubt it may have happened; after
 // any other error it has not.
 func (p *postgres) try(tx *txn, group []*write) (err error) {
-	ctx, done := p.patient(context.Background())
+	ctx, done := p.withTimeout(context.Background())
 	defer done()
 	conn, err := p.write.Conn(ctx)
 	if err != nil {
@@ -251,7 +251,7 @@ func (p *postgres) look(tx *txn) (committed bool, err error) {
 // server it leads to has lost more than the transaction in doubt: the look itself
 // would hide that.
 func (p *postgres) lookOnce(number int64) (found int64, err error) {
-	ctx, done := p.patient(context.Background())
+	ctx, done := p.withTimeout(context.Background())
 	defer done()
 	conn, err := p.write.Conn(ctx)
 	if err != nil {

@@ -75,7 +75,7 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 			known[r.MessageID] = at
 		}
 		if at != nil && r.BSUID != "" {
-			if err := db.learn(ctx, r.BSUID.Reveal(), at.seq); err != nil {
+			if err := db.rememberBSUID(ctx, r.BSUID.Reveal(), at.seq); err != nil {
 				return nil, err
 			}
 		}
@@ -169,7 +169,7 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 				listed = listed || isNew
 			}
 			if c.at.state == pombo.Failed {
-				if err := db.takeBack(tx, &c.at, now); err != nil {
+				if err := db.undoResend(tx, &c.at, now); err != nil {
 					return err
 				}
 			}
@@ -212,7 +212,7 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	over := r.State == pombo.Read || r.State == pombo.Failed
 	return []any{
 		string(r.State), db.policy.codeOf(r.State), now, over, first,
-		event(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
+		encodeEvent(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
 	}
 }
 
@@ -234,7 +234,7 @@ func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, erro
 		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
 	}
 	var found *standing
-	err := db.all(ctx, sqlStanding, []any{word(id)}, func(rows *sql.Rows) error {
+	err := db.all(ctx, sqlStanding, []any{idNumber(id)}, func(rows *sql.Rows) error {
 		var s standing
 		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation); err != nil {
 			return err

@@ -77,7 +77,7 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: i + 1}.MessageID()
 		list = append(list, []any{
 			string(state), attempt, min(max(row.Priority, 0), maxPriority), classOf(state), settleAt, settle, pollAt, now, i + 1,
-			word(id), digits(row.Phone), source, row.RowKey, text, history,
+			idNumber(id), digits(row.Phone), source, row.RowKey, text, history,
 		})
 	}
 	err = db.do(ctx, func(tx *txn) error {
@@ -100,8 +100,8 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 func retold(receipts []pombo.Receipt, now int64) (pombo.State, string) {
 	var b strings.Builder
 	if len(receipts) == 0 {
-		b.WriteString(event(now, pombo.Queued, 0, pombo.Recovered, ""))
-		b.WriteString(event(now, pombo.Cancelled, 0, pombo.Recovered, "an earlier message of this row; Blip has no trace of it any more"))
+		b.WriteString(encodeEvent(now, pombo.Queued, 0, pombo.Recovered, ""))
+		b.WriteString(encodeEvent(now, pombo.Cancelled, 0, pombo.Recovered, "an earlier message of this row; Blip has no trace of it any more"))
 		return pombo.Cancelled, b.String()
 	}
 	at := func(r pombo.Receipt) int64 {
@@ -118,14 +118,14 @@ func retold(receipts []pombo.Receipt, now int64) (pombo.State, string) {
 	for _, r := range sorted {
 		begun = min(begun, at(r))
 	}
-	b.WriteString(event(begun, pombo.Queued, 0, pombo.Recovered, ""))
-	b.WriteString(event(begun, pombo.Sending, 1, pombo.NoReason, ""))
+	b.WriteString(encodeEvent(begun, pombo.Queued, 0, pombo.Recovered, ""))
+	b.WriteString(encodeEvent(begun, pombo.Sending, 1, pombo.NoReason, ""))
 	state := pombo.Accepted
-	b.WriteString(event(begun, state, 1, pombo.TraceFound, ""))
+	b.WriteString(encodeEvent(begun, state, 1, pombo.TraceFound, ""))
 	for _, r := range sorted {
 		if state.CanBecome(r.State) {
 			state = r.State
-			b.WriteString(event(at(r), state, 1, r.Reason, r.Detail))
+			b.WriteString(encodeEvent(at(r), state, 1, r.Reason, r.Detail))
 		}
 	}
 	return state, b.String()

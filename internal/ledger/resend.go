@@ -21,24 +21,24 @@ func (db *DB) resend(tx *txn, at *standing, how *resend, now int64) (queued bool
 	next.Generation++
 	hit := make([]bool, 1)
 	err = tx.dialect.each(tx, sqlResend, [][]any{{
-		how.at, now, how.count, word(next.MessageID()), event(now, pombo.Queued, 0, how.reason, "the message before was "+string(at.key.MessageID())),
+		how.at, now, how.count, idNumber(next.MessageID()), encodeEvent(now, pombo.Queued, 0, how.reason, "the message before was "+string(at.key.MessageID())),
 		at.seq, at.attempt, how.byHand,
 	}}, hit)
 	if err != nil || !hit[0] {
 		return false, err
 	}
-	replaced := note(now, pombo.Failed, at.attempt, pombo.NoReason, "sent again as "+string(next.MessageID()))
+	replaced := encodeNote(now, pombo.Failed, at.attempt, pombo.NoReason, "sent again as "+string(next.MessageID()))
 	return true, tx.dialect.each(tx, sqlReplaced, [][]any{{replaced, at.seq, at.attempt}}, hit)
 }
 
 // takeBack ends the resend of a message that has reached a handset after all, if
 // it has not left yet. The message settles by itself again.
-func (db *DB) takeBack(tx *txn, at *standing, now int64) error {
+func (db *DB) undoResend(tx *txn, at *standing, now int64) error {
 	n, err := tx.change(sqlUndoResend, at.key.RowKey, at.key.Source, at.key.Generation+1)
 	if err != nil || n == 0 {
 		return err
 	}
-	return tx.exec(sqlSettlesAgain, note(now, pombo.Failed, at.attempt, pombo.NoReason, "it arrived after all: the message after it was taken back before it left"), at.seq)
+	return tx.exec(sqlSettlesAgain, encodeNote(now, pombo.Failed, at.attempt, pombo.NoReason, "it arrived after all: the message after it was taken back before it left"), at.seq)
 }
 
 // resendByHand sends a failed notification again that Blip had taken, because a
@@ -51,11 +51,11 @@ func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, er
 	if at == nil || at.state != pombo.Failed {
 		return false, nil
 	}
-	var st story
+	var st summary
 	err = db.all(ctx, sqlHistoryOf, []any{at.seq}, func(rows *sql.Rows) (err error) {
 		var history sql.RawBytes
 		if err = rows.Scan(&history); err == nil {
-			st, err = read(history)
+			st, err = summarize(history)
 		}
 		return err
 	})
@@ -75,7 +75,7 @@ func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, er
 	case err != nil:
 		return true, fmt.Errorf("retry: %w", err)
 	case !queued:
-		return true, fmt.Errorf("retry: it has been sent again already, as its story tells, or has arrived: %w", pombo.ErrMove)
+		return true, fmt.Errorf("retry: it has been sent again already, as its history shows, or it has arrived: %w", pombo.ErrMove)
 	}
 	return true, nil
 }

@@ -63,7 +63,7 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 		&r.Latest, &history); err != nil {
 		return r, err
 	}
-	st, err := read(history)
+	st, err := summarize(history)
 	if err != nil {
 		return r, err
 	}

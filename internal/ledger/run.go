@@ -22,7 +22,7 @@ func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err err
 		err := underWay()
 		if errors.Is(err, sql.ErrNoRows) {
 			joined, started = false, db.now()
-			db.engaged.Store(true)
+			db.dirty.Store(true)
 			err = tx.queryRow(sqlStartRun, started, db.name).Scan(&run.ID)
 			if errors.Is(err, sql.ErrNoRows) { // another process was quicker
 				err = underWay()

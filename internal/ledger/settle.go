@@ -35,7 +35,7 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &before); err != nil {
 			return err
 		}
-		st, err := read(history)
+		st, err := summarize(history)
 		if err != nil {
 			return err
 		}

@@ -117,8 +117,8 @@ func (db *DB) orphans(tx *txn) error {
 
 // farewell hands over the last write of a DB that is being closed: its leases
 // and duties are over, so that others need not wait for that.
-func (db *DB) farewell() {
-	if !db.engaged.Load() {
+func (db *DB) releaseOnClose() {
+	if !db.dirty.Load() {
 		return
 	}
 	w := newWrite()
@@ -127,7 +127,7 @@ func (db *DB) farewell() {
 			return err
 		}
 		var err error
-		db.mine.Range(func(owner, _ any) bool {
+		db.leases.Range(func(owner, _ any) bool {
 			if err = tx.exec(sqlEndLease, owner); err == nil {
 				err = tx.exec(sqlEndLeadership, owner)
 			}

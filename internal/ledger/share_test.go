@@ -106,7 +106,7 @@ func TestDatabaseClock(t *testing.T) {
 	gone := openPostgres(t, address, 300*time.Millisecond, nil)
 	live := openPostgres(t, address, time.Minute, nil)
 	live.opts.Now = func() time.Time { return time.Now().Add(time.Hour) } // a wrong clock
-	live.ahead.Store(-time.Hour.Milliseconds())
+	live.clockOffset.Store(-time.Hour.Milliseconds())
 	mustEnqueue(t, live, testRows(0, 2)...)
 	mustClaim(t, gone, "gone", 1)
 	mustClaim(t, live, "live", 1)

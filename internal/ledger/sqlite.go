@@ -182,12 +182,12 @@ func (s *sqlite) migrate(ctx context.Context, db *sql.DB, locked bool) error {
 func (s *sqlite) text(name statement) string  { return sqliteCatalogue().text(name) }
 func (s *sqlite) limits() (statement, string) { return "", "" }
 
-func (s *sqlite) second() dialect           { return nil }
-func (s *sqlite) shared() bool              { return false }
-func (s *sqlite) steady(time.Duration) bool { return true }
-func (s *sqlite) prepares() bool            { return true }
+func (s *sqlite) second() dialect              { return nil }
+func (s *sqlite) shared() bool                 { return false }
+func (s *sqlite) stableFor(time.Duration) bool { return true }
+func (s *sqlite) prepares() bool               { return true }
 
-func (s *sqlite) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+func (s *sqlite) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
@@ -314,7 +314,7 @@ func (s *sqlite) gone(file string, err error) error {
 
 // alone: what concerns the whole file concerns each write. A full disk may have
 // room for a smaller one.
-func (s *sqlite) alone(err error) bool {
+func (s *sqlite) isolatesFailures(err error) bool {
 	var e *modernc.Error
 	if !errors.As(err, &e) {
 		return true
@@ -329,7 +329,7 @@ func (s *sqlite) alone(err error) bool {
 // scrub empties the write-ahead log, which has the pages as they were before.
 // Whoever empties it keeps all writers out while he waits for a reader to end, so
 // he waits for moments only, and comes again.
-func (s *sqlite) scrub(ctx context.Context, read *sql.DB) (err error) {
+func (s *sqlite) purge(ctx context.Context, read *sql.DB) (err error) {
 	const tries = 20
 	conn, err := read.Conn(ctx)
 	if err != nil {
