@@ -242,7 +242,7 @@ func (wr *writer) commit(group []*write) {
 	}
 }
 
-// answer tells the caller of a write how it went.
+// answer returns the result of a write to its caller.
 func (wr *writer) answer(w *write, err error) {
 	if err != nil {
 		err = wr.tx.dialect.explain(err)
@@ -253,8 +253,8 @@ func (wr *writer) answer(w *write, err error) {
 	w.done <- err
 }
 
-// refuse answers with err what is waiting now. It is called where the writer has to
-// wait itself, so that nobody waits with it.
+// refuse answers everything that is waiting now with err. The writer calls it when it has to
+// wait itself, so that no caller waits with it.
 func (wr *writer) refuse(err error) {
 	for {
 		var w *write
@@ -283,7 +283,7 @@ func (tx *txn) functions(group []*write) error {
 	return nil
 }
 
-// batch is a statement with the rows of everybody in a group who wants it run.
+// batch is a statement with the rows of all writes of a group that run it.
 type batch struct {
 	statement statement
 	rows      [][]any
@@ -325,10 +325,10 @@ func batches(group []*write) []batch {
 	return batches
 }
 
-// share gives everybody his part of what the batch changed.
+// share gives each write its part of what the batch changed.
 func (b *batch) share() {
 	if len(b.parts) == 1 {
-		return // it is his already
+		return // it has it already
 	}
 	at := 0
 	for _, p := range b.parts {

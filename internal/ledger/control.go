@@ -9,7 +9,7 @@ import (
 	"pombo"
 )
 
-// Retry has a notification sent again because a person says so: one that ended
+// Retry has a notification sent again because an operator says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
 // again. One that Blip had taken before it failed is sent again as a new
@@ -33,18 +33,18 @@ func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 	})
 }
 
-// Correct replaces what is to be sent and to whom by what the row says now:
-// Recipient, Phone, Params and Template. A person who has mended the row wants
-// that sent. What a worker has in hands, and what Blip has, stays as it is:
-// pombo.ErrMove; else pombo.ErrNotFound.
+// Correct replaces what is sent and to whom by what the row says now: Recipient, Phone, Params
+// and Template. An operator who has corrected the row wants that sent. What a worker has
+// claimed, and what Blip has, stays as it is: pombo.ErrMove. An unknown id is
+// pombo.ErrNotFound.
 func (db *DB) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error {
 	text, err := message(&row)
 	if err != nil {
 		return fmt.Errorf("correct: %w", err)
 	}
 	return db.move(ctx, "correct", id, func(at *standing, _ int64) *part {
-		inHands := at.state == pombo.Claimed || at.state == pombo.Sending
-		if inHands || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
+		inFlight := at.state == pombo.Claimed || at.state == pombo.Sending
+		if inFlight || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
 			return nil
 		}
 		return &part{statement: sqlCorrect, rows: [][]any{{text, digits(row.Phone), at.seq, string(at.state), at.attempt}}}
@@ -117,7 +117,8 @@ func (db *DB) Resume(ctx context.Context) error {
 	return nil
 }
 
-// Paused returns the pause and whether there is one. One whose time is over is none.
+// Paused returns the pause and whether there is one. A pause whose time is over does not
+// count.
 func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	var p pombo.Pause
 	var until sql.NullInt64

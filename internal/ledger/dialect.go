@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// dialect is what differs between the databases that can hold a ledger. It
+// dialect is what differs between the databases that a ledger can be in. It
 // changes text and the way a batch is run, never what happens.
 //
 // Statements are written in what SQLite and PostgreSQL have in common, with
@@ -69,7 +69,7 @@ type capabilities interface {
 // txn is the writer's connection with its prepared statements, within a
 // transaction.
 type txn struct {
-	// ctx is that of the transaction, not of whoever asked for a write. On
+	// ctx is that of the transaction, not of the caller that asked for a write. On
 	// SQLite it has no end: no statement there waits for anybody, and a driver
 	// that watches a context costs more than the statement.
 	ctx         context.Context

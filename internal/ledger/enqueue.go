@@ -111,7 +111,7 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 		}
 		list = append(list, append(args, g))
 	}
-	held := 0
+	stopped := 0
 	err = db.do(ctx, func(tx *txn) (err error) {
 		added = 0
 		hit := make([]bool, len(list))
@@ -123,14 +123,14 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 				added++
 			}
 		}
-		held, err = db.guard(tx, added, now)
+		stopped, err = db.guard(tx, added, now)
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue again: %w", err)
 	}
-	if held > 0 {
-		db.opts.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
+	if stopped > 0 {
+		db.opts.Logger.Error("many rows were set back to pending within a minute; they wait until an operator says what they are (pombo resume --resends, pombo cancel --resends)", "rows", stopped)
 	}
 	return added, nil
 }
@@ -164,7 +164,7 @@ func (db *DB) Queued(ctx context.Context) (n int, err error) {
 }
 
 // NextDue returns when the next queued notification may be claimed, which may be
-// in the past; the zero time when none waits. Held ones do not count.
+// in the past; the zero time when none waits. Parked ones do not count.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := db.get(ctx, sqlNextDue, nil, &at)

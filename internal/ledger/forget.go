@@ -50,7 +50,7 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
 			continue
 		}
-		// ErrMove: somebody has just taken it in hands, or ended it.
+		// ErrMove: it has just been claimed, or ended.
 		if err := db.Cancel(ctx, at.id); err != nil && !errors.Is(err, pombo.ErrMove) {
 			return err
 		}
@@ -69,7 +69,7 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 		erase = append(erase, []any{encodeNote(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
 	}
 	f.Erased, err = db.changed(ctx, sqlErase, erase)
-	// What has moved on in between counts as in hands.
+	// What has moved on in between counts as in flight.
 	f.InFlight += len(erase) - f.Erased
 	if err != nil {
 		return err

@@ -8,18 +8,18 @@ import (
 
 // A row that is finished and pending again was set back on purpose, and is sent
 // again. When the table's database goes back to an earlier time, whole batches of
-// finished rows are pending again, and nobody wants those sent. So once more than
+// finished rows are pending again that must not be sent. So once more than
 // Options.ResendsBeforePause rows were set back within a minute, all of them that
-// have not left wait in a lane of their own, and so do those that follow, until a
-// person says what they are: ReleaseResends or SettleResends.
+// have not left wait in a queue class of their own, and so do those that follow, until an
+// operator says what they are: ReleaseResends or SettleResends.
 
 // guard counts rows that were just set back, in the transaction that takes them in,
-// and returns how many wait for a person because of them.
-func (db *DB) guard(tx *txn, rows int, now int64) (held int, err error) {
+// and returns how many wait for an operator because of them.
+func (db *DB) guard(tx *txn, rows int, now int64) (stopped int, err error) {
 	if db.policy.resendsBeforePause <= 0 || rows == 0 {
 		return 0, nil
 	}
-	// Whoever comes second waits here until the first has counted.
+	// A second process waits here until the first has counted.
 	var since, allowed sql.NullInt64
 	if err := tx.queryRow(sqlGuard).Scan(&since, &allowed); err != nil {
 		return 0, err
@@ -50,8 +50,9 @@ func (db *DB) guard(tx *txn, rows int, now int64) (held int, err error) {
 	return tx.change(sqlStopResends, now, now-guardMinute)
 }
 
-// ReleaseResends lets go what the guard holds because a person says that it was set
-// back on purpose, and what follows until a minute has passed without any.
+// ReleaseResends returns to the queue what the guard has stopped, because an operator says that
+// it was set back on purpose, and lets pass what follows until a minute has passed without
+// any.
 func (db *DB) ReleaseResends(ctx context.Context) (released int, err error) {
 	err = db.do(ctx, func(tx *txn) (err error) {
 		now := db.now()
@@ -70,10 +71,10 @@ func (db *DB) ReleaseResends(ctx context.Context) (released int, err error) {
 	return released, nil
 }
 
-// SettleResends ends what the guard holds because a person says that nobody wants it
-// sent again: the result of the message before is written to the row once more. What
-// has no such result is cancelled. The guard goes on holding what follows, until a
-// minute has passed without any.
+// SettleResends ends what the guard has stopped, because an operator wants none of it sent again:
+// the result of the message before is written to the row once more, and what has no such
+// result is cancelled. The guard goes on stopping what follows, until a minute has passed
+// without any.
 func (db *DB) SettleResends(ctx context.Context) (ended int, err error) {
 	err = db.do(ctx, func(tx *txn) (err error) {
 		now := db.now()

@@ -34,7 +34,7 @@ func (db *DB) fresh(owner string) bool {
 	return age >= 0 && age < db.opts.Lease.Milliseconds()/10
 }
 
-// Renew keeps what the owner has in hands for the length of a lease from now.
+// Renew extends the owner's lease: it ends the length of a lease from now.
 func (db *DB) Renew(ctx context.Context, owner string) error {
 	db.saveIdentities(1)
 	err := db.do(ctx, func(tx *txn) error {
@@ -59,18 +59,17 @@ func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list what is in hand: %w", err)
+		return nil, fmt.Errorf("list what is claimed: %w", err)
 	}
 	return list, nil
 }
 
-// Reclaim takes from owners without a live lease what they have in hands: what
-// was only claimed goes back to the queue, what was being sent is uncertain. It
-// starts from the notifications and not from the leases, so one whose owner has
-// left no lease at all is found too. An owner that was merely slow finds out
-// when he finishes: pombo.ErrLost. A run whose process has gone while it took in
-// takes in no more. For the time of a lease after the database was away nothing
-// is taken from anybody: nobody could renew.
+// Reclaim takes notifications from owners without a valid lease: what was only claimed goes back
+// to the queue, what was being sent becomes uncertain. It starts from the notifications and
+// not from the leases, so it also finds those whose owner has left no lease at all. An owner
+// that was merely slow finds out when it finishes: pombo.ErrLost. A run whose process died
+// while it took in takes in no more. After the database was away, nothing is reclaimed for the
+// length of a lease, because no owner could renew.
 func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
 	err = db.do(ctx, func(tx *txn) (err error) {
 		requeued, uncertain = 0, 0

@@ -10,7 +10,7 @@ import (
 	"pombo"
 )
 
-// A ledger can lose what it has told everybody: its file is deleted or replaced by
+// A ledger can lose what it has already confirmed: its file is deleted or replaced by
 // a copy, a standby that lagged behind is promoted, a backup is restored. It looks
 // sound then, and sends again what it no longer knows to have been sent. So it
 // notices by itself:
@@ -20,7 +20,7 @@ import (
 //     transaction (postgres_lineage.go).
 //
 // What follows is the same, in one transaction, before anything else is written
-// (wentBack): all that waits or is in hands becomes uncertain, and until the table
+// (wentBack): all that waits or is claimed becomes uncertain, and until the table
 // has been read once from end to end so does each row that is taken in, because it
 // may be one of those that were lost. The checks of the uncertain do the rest.
 
@@ -107,7 +107,7 @@ func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, po
 	return nil
 }
 
-// told of in the log, however it was noticed.
+// logWentBack logs the loss, however it was noticed.
 func (db *DB) logWentBack(rows int64, why string) {
 	db.opts.Logger.Error("the ledger has lost something; Blip is asked about what waits, and about each row that is taken in until the table was read once, before it is sent",
 		"why", why, "rows", rows)

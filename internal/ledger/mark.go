@@ -72,7 +72,7 @@ type keeper struct {
 	file   *sqlite
 	opened os.FileInfo
 	seen   int64 // rows that the writer had changed since it connected, at the last mark
-	failed bool  // the last mark was not written, and that was told
+	failed bool  // the last mark was not written, and that was logged
 	done   chan struct{}
 }
 
@@ -162,7 +162,7 @@ func (k *keeper) write(ctx context.Context) {
 		return tx.queryRow(sqlCountMark).Scan(&m.Ledger, &m.Count)
 	})
 	if err != nil || !changed {
-		return // the error is told to whoever writes
+		return // writers get the error
 	}
 	k.seen = seen
 	err = k.file.writeMark(m)

@@ -28,7 +28,7 @@ type optouts struct {
 
 // OptedOut returns which messages the person with this phone, or with this identity,
 // no longer gets: the wider scope of both, "" when the person gets all of them. The
-// zero Number and "" are nobody. It costs no statement: LoadOptOuts has read the list.
+// zero Number and "" match nobody. It costs no statement: LoadOptOuts has read the list.
 func (db *DB) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
 	to, _ := digits(n).(int64) // no phone is 0
 	db.optouts.mu.RLock()
@@ -92,8 +92,8 @@ func (db *DB) LoadOptOuts(ctx context.Context) error {
 // OptOut puts a person on the list, for all messages when no scope is given. At is
 // now when it is zero. Somebody who is on the list stays as first put there, unless
 // the scope becomes wider; of a person who was known by only one of phone and
-// identity the other is added. A phone that a receipt has told of the BSUID counts
-// as given.
+// identity the other is added. A phone that is known of the BSUID from a
+// receipt counts as given.
 func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 	to, identity := digits(o.Phone), o.Identity.Reveal()
 	if to == nil && identity == "" {
@@ -194,7 +194,7 @@ func text(s string) any {
 	return s
 }
 
-// learn keeps whose phone a BSUID is. A person who is on the list by the BSUID is on
+// rememberBSUID records whose phone a BSUID is. A person who is on the list by the BSUID is on
 // it by the phone from then on.
 func (db *DB) rememberBSUID(ctx context.Context, bsuid string, seq int64) error {
 	db.optouts.mu.RLock()

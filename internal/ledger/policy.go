@@ -9,9 +9,9 @@ import (
 )
 
 // policy is what follows from where a notification stands: which code its row is owed, when
-// Blip is first asked for receipts, whether a failed message is sent again, who is put on the
-// opt-out list, and when rows that were set back wait for an operator. It decides, and reads
-// and writes nothing; whoever asks it records the decision in the transaction in which the
+// Blip is first asked for receipts, whether a failed message is sent again, whether its recipient goes
+// on the opt-out list, and when rows that were set back wait for an operator. It decides, and
+// reads and writes nothing; its caller records the decision in the transaction in which the
 // notification moves.
 type policy struct {
 	pending            string

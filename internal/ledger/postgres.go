@@ -24,9 +24,9 @@ import (
 //
 // The processes meet in the rows only. A claim passes over rows that another one
 // is just taking; every other change names the state, the owner and the attempt
-// that it expects, and whoever comes second changes nothing. Leases are judged by
+// that it expects, and the second one changes nothing. Leases are judged by
 // the database's clock. How a group of writes is carried out, and what happens
-// when the connection is lost over it, is told in postgres_write.go.
+// when the connection is lost over it, is in postgres_write.go.
 type postgres struct {
 	url     string
 	timeout time.Duration // for an answer
@@ -181,7 +181,7 @@ const (
 	readOnlyTransaction  = "25006"
 )
 
-// sqlstate returns the code of the server's error; "" when it is none.
+// sqlstate returns the code of the server's error; "" when err is not one.
 func sqlstate(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code
@@ -189,7 +189,7 @@ func sqlstate(err error) string {
 	return ""
 }
 
-// explain says what to do about the errors that an operator can mend. What the
+// explain says what to do about the errors that an operator can correct. What the
 // server says about a value may quote it, and goes no further than here.
 func (p *postgres) explain(err error) error {
 	switch {

@@ -72,7 +72,7 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 	if err != nil {
 		return page, err
 	}
-	// One more than asked for tells whether there is a next page.
+	// One more than asked for shows whether there is a next page.
 	var seqs []int64
 	err = db.due(ctx, s.by, s.args(limit+1), func(rows *sql.Rows) error {
 		n, err := scan(rows)
@@ -248,7 +248,7 @@ func (db *DB) count(ctx context.Context, name statement, args ...any) (n int, er
 	return n, nil
 }
 
-// words returns the range of the ids that start with the text; ok is false when
+// idRange returns the range of the ids that start with the text; ok is false when
 // none can. It takes an id whole or cut anywhere after eight digits: fewer are the keys
 // of rows more often than not.
 func idRange(text string) (lo, hi int64, ok bool) {
@@ -332,7 +332,7 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	return b, nil
 }
 
-// stories reads the histories that a statement selects.
+// summaries reads the histories that a statement selects.
 func (db *DB) summaries(ctx context.Context, name statement, args []any, each func(summary)) error {
 	return db.all(ctx, name, args, func(rows *sql.Rows) error {
 		var history sql.RawBytes

@@ -27,17 +27,17 @@ type standing struct {
 //
 // A receipt for a message whose POST has not been answered yet, or never was, is
 // the trace that ends the doubt, even when it was queued again meanwhile. A failed
-// one whose remedy says so is queued again in the same transaction, as a new
-// generation (resend.go). One that says that the person has switched
-// marketing messages off puts the phone on the list of opt-outs.
+// one whose policy says so is queued again in the same transaction, as a new
+// generation (resend.go). One that says that the person has switched marketing messages off
+// puts the phone on the list of opt-outs in the same transaction.
 func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	results := make([]pombo.ReceiptResult, len(receipts))
 	todo := make([]int, len(receipts))
 	for i := range todo {
 		todo[i] = i
 	}
-	// Whoever moves a notification between our look and our change makes us
-	// look again; each time, it has moved on.
+	// If a notification moves between the look and the change, it is looked at again; each
+	// time, it has moved on.
 	for range len(pombo.States()) {
 		lost, err := db.apply(ctx, receipts, todo, results)
 		if err != nil {
@@ -231,7 +231,7 @@ func detailOf(r *pombo.Receipt) string {
 // standing returns where the notification stands; nil when there is none.
 func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
 	if _, err := pombo.ParseMessageID(string(id)); err != nil {
-		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
+		return nil, nil //nolint:nilerr,nilnil // what is not an id is unknown
 	}
 	var found *standing
 	err := db.all(ctx, sqlStanding, []any{idNumber(id)}, func(rows *sql.Rows) error {

@@ -17,7 +17,7 @@ import (
 
 // How a notification is written into its columns, and read back.
 
-// word is the number under which an id is found: its first eight bytes.
+// idNumber is the number under which an id is found: its first eight bytes.
 func idNumber(id pombo.MessageID) int64 {
 	var b [8]byte
 	digits := string(id[:8]) + string(id[9:13]) + string(id[14:18])
@@ -102,12 +102,12 @@ func unpack(text []byte, n *pombo.Notification) error {
 	return nil
 }
 
-// event is one entry of a history as it is stored.
+// encodeEvent is one entry of a history as it is stored.
 func encodeEvent(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
 	return "[" + strconv.FormatInt(at, 10) + encodeChange(s, attempt, reason, detail)
 }
 
-// told is an event without its time.
+// encodeChange is an event without its time.
 func encodeChange(s pombo.State, attempt int, reason pombo.Reason, detail string) string {
 	b := make([]byte, 0, 96)
 	b = append(b, `,"`...)
@@ -128,8 +128,8 @@ func encodeChange(s pombo.State, attempt int, reason pombo.Reason, detail string
 	return string(append(b, ']'))
 }
 
-// note is an event that tells of the row in the source, or of the message's
-// being erased; the state stays as it is.
+// encodeNote is an event about the row in the source, or about the erasure of the message; the
+// state stays as it is.
 func encodeNote(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
 	b := encodeEvent(at, s, attempt, reason, detail)
 	return b[:len(b)-1] + ",true]"
@@ -149,7 +149,7 @@ type summary struct {
 
 var errHistory = errors.New("its history cannot be read")
 
-// read sums a history up. Only event and note have written it, and it is
+// summarize reads a history. Only encodeEvent and encodeNote have written it, and it is
 // read for every settlement, so it is taken apart by hand: encoding/json takes
 // several times as long. The same goes for unpack and every claim.
 func summarize(history []byte) (summary, error) {
@@ -179,7 +179,7 @@ func summarize(history []byte) (summary, error) {
 	return st, nil
 }
 
-// tell returns the events of a history.
+// decodeHistory returns the events of a history.
 func decodeHistory(history []byte) ([]pombo.Event, error) {
 	var events []pombo.Event
 	for h := string(history); h != ""; {

@@ -46,8 +46,8 @@ func (db *DB) Knows(ctx context.Context, source, row string) (bool, error) {
 	return true, nil
 }
 
-// Recover puts back what a lost ledger knew of a row, from what Blip told of the
-// message of each of its generations. The last one was sent and stands where the
+// Recover restores what a lost ledger knew of a row, from what Blip reports of the message of
+// each of its generations. The last one was sent and stands where the
 // receipts say; its result is due to be written to the source. Earlier ones are
 // over whatever became of them: nothing is owed for them. Generations that are
 // known stay as they are.
@@ -61,9 +61,9 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 	for i, receipts := range generations {
 		last := i == len(generations)-1
 		if last && len(receipts) == 0 {
-			return errors.New("recover a row: Blip has told nothing of it")
+			return errors.New("recover a row: Blip reports nothing of it")
 		}
-		state, history := retold(receipts, now)
+		state, history := historyOf(receipts, now)
 		attempt := min(len(receipts), 1)
 		var settleAt, settle, pollAt any
 		if last {
@@ -94,10 +94,10 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 	return nil
 }
 
-// retold makes a history of receipts, and says where it ends. A message of which
-// Blip has told nothing is cancelled: whether it was sent is no longer known, and
+// historyOf makes a history of receipts, and returns the state it ends in. A message of which
+// Blip reports nothing is cancelled: whether it was sent is no longer known, and
 // it is not to be sent.
-func retold(receipts []pombo.Receipt, now int64) (pombo.State, string) {
+func historyOf(receipts []pombo.Receipt, now int64) (pombo.State, string) {
 	var b strings.Builder
 	if len(receipts) == 0 {
 		b.WriteString(encodeEvent(now, pombo.Queued, 0, pombo.Recovered, ""))

@@ -24,7 +24,7 @@ import (
 // code was written and is taken in only now.
 
 // MinRetention is the least time for which notifications can be kept: longer
-// than Blip tells about them and than a retry waits.
+// than Blip knows of them and than a retry waits.
 const MinRetention = 7 * 24 * time.Hour
 
 const (

@@ -41,7 +41,7 @@ type sqlite struct {
 }
 
 // Memory: the writer keeps the pages that it works on (the newest rows, the
-// rows in hands, the ends of the indexes), the readers next to nothing.
+// claimed rows, the ends of the indexes), the readers next to nothing.
 const (
 	writerCache = 12 << 10 // KiB
 	readerCache = 1 << 10  // KiB, each
@@ -252,7 +252,7 @@ func (s *sqlite) each(tx *txn, name statement, rows [][]any, hit []bool) error {
 	return nil
 }
 
-// explain says what to do about the errors that an operator can mend.
+// explain says what to do about the errors that an operator can correct.
 func (s *sqlite) explain(err error) error {
 	var e *modernc.Error
 	if !errors.As(err, &e) {
@@ -265,7 +265,7 @@ func (s *sqlite) explain(err error) error {
 	case code.SQLITE_READONLY:
 		what = "the ledger may not be written; give this user the right to write the file and its folder"
 	case code.SQLITE_NOTADB:
-		what = "this file is no ledger; name another one in LEDGER_URL"
+		what = "this file is not a ledger; name another one in LEDGER_URL"
 	case code.SQLITE_CANTOPEN:
 		what = "the ledger cannot be opened; give this user the right to read and write the file and its folder"
 	case code.SQLITE_BUSY:
