@@ -13,7 +13,7 @@ import (
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
 // again. One that Blip had taken before it failed is sent again as a new
-// generation, with another id, which its history tells. Else, and where its message
+// generation, with another id, which is in its history. Else, and where its message
 // was erased and Correct has not brought it back, pombo.ErrMove; or
 // pombo.ErrNotFound.
 func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {

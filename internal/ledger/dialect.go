@@ -31,10 +31,10 @@ type dialect interface {
 	each(tx *txn, name statement, rows [][]any, hit []bool) error
 	// explain turns an error of the driver into a sentence that says what to do.
 	explain(err error) error
-	// alone reports whether the writes of a failed transaction may fare better
+	// isolatesFailures reports whether the writes of a failed transaction may fare better
 	// one by one.
 	isolatesFailures(err error) bool
-	// scrub clears what was erased out of what the database keeps beside its
+	// purge clears what was erased out of what the database keeps beside its
 	// tables.
 	purge(ctx context.Context, read *sql.DB) error
 	// close releases what open took beside the pools.
@@ -54,7 +54,7 @@ type statements interface {
 type capabilities interface {
 	// shared reports whether several processes may claim at once.
 	shared() bool
-	// steady reports whether the database has answered without a break for the
+	// stableFor reports whether the database has answered without a break for the
 	// time d. Only the writer may ask.
 	stableFor(d time.Duration) bool
 	// prepares reports whether a connection may keep statements prepared.
@@ -62,7 +62,7 @@ type capabilities interface {
 	// intact tells, without asking the database, whether it has been found damaged or
 	// taken away.
 	intact() error
-	// patient bounds how long a reading statement is waited for.
+	// withTimeout bounds how long a reading statement is waited for.
 	withTimeout(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
@@ -98,8 +98,7 @@ func (tx *txn) close() {
 }
 
 // direct returns the driver's own statement, prepared once. Only the writer may
-// use it, within its transaction; the connection is its own, so that nobody
-// else is on it.
+// use it, within its transaction; the connection is its own.
 func (tx *txn) direct(name statement) (stmt driver.StmtExecContext, err error) {
 	s, ok := tx.driverStmts[name]
 	if !ok {

@@ -92,7 +92,7 @@ func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Late
 // EnqueueAgain takes in a further generation of the rows that latest names,
 // where that generation is still the latest and settled. It returns how many
 // there were. The caller has read the rows after Enqueue named them. When there are
-// too many within a minute they wait for a person: see guard.go.
+// too many within a minute they wait for an operator: see guard.go.
 func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
 	generation := make(map[string]int, len(latest))
 	for _, l := range latest {

@@ -148,7 +148,7 @@ var errClosed = errors.New("the ledger is closed")
 // Open opens the ledger. On SQLite it creates or migrates it as needed; on
 // PostgreSQL, where other processes may be at work on it, that is what Migrate is
 // for. The error of one that is locked by another process, was written by a newer
-// program or is no ledger says what to do; ErrAway is worth another try. Close
+// program or is not a ledger says what to do; ErrAway is worth another try. Close
 // must be called.
 func Open(ctx context.Context, opts Options) (*DB, error) {
 	if opts.Lease == 0 {

@@ -90,7 +90,7 @@ func (db *DB) LoadOptOuts(ctx context.Context) error {
 }
 
 // OptOut puts a person on the list, for all messages when no scope is given. At is
-// now when it is zero. Somebody who is on the list stays as first put there, unless
+// now when it is zero. A person who is on the list already stays as first put there, unless
 // the scope becomes wider; of a person who was known by only one of phone and
 // identity the other is added. A phone that is known of the BSUID from a
 // receipt counts as given.

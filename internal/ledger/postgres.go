@@ -154,7 +154,7 @@ func (p *postgres) close() error {
 	return p.other.write.Close()
 }
 
-// What was erased stays in the table's file until the server's own vacuum has
+// purge does nothing: what was erased stays in the table's file until the server's own vacuum has
 // been there.
 func (p *postgres) purge(context.Context, *sql.DB) error { return nil }
 
@@ -251,7 +251,7 @@ func (s said) Error() string {
 
 func (s said) Unwrap() error { return nil }
 
-// alone: what concerns the whole database concerns each write.
+// isolatesFailures: what concerns the whole database concerns each write.
 func (p *postgres) isolatesFailures(err error) bool {
 	if lost(err) {
 		return false

@@ -154,7 +154,7 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	listed := false // somebody was put on the list of opt-outs
+	listed := false // a recipient was put on the list of opt-outs
 	err = db.do(ctx, func(tx *txn) error {
 		lost, listed = lost[:0], false
 		hit := make([]bool, 1)

@@ -16,7 +16,7 @@ import (
 // two steps. First phone and message are erased: what remains has the key, the
 // state and the summary, and nothing of the person. A day later the rest is
 // removed, but only where the row cannot be pending: where its code was written,
-// so that somebody would have to set it back on purpose. All others stay as they
+// so that only a change on purpose makes it pending again. All others stay as they
 // are, for good: those whose row kept its code (no STATUS_FAILED), those that
 // were parked, those of a row with more than one generation.
 //

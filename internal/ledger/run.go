@@ -105,7 +105,7 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 	db.mu.Lock()
 	delete(db.waiting, id)
 	db.mu.Unlock()
-	if changed == 0 { // somebody else ended it
+	if changed == 0 { // another process ended it
 		run, err = db.Run(ctx, id)
 		return run, !run.Finished.IsZero(), err
 	}

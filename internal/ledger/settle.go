@@ -71,7 +71,7 @@ var left = map[pombo.SettleResult]string{
 
 // Settled records what became of settlements. One that the source could not
 // take is due again after a while; one that diverged, is gone or was refused is
-// not tried again until somebody retries the notification, and its history says
+// not tried again until an operator retries the notification, and its history says
 // why.
 func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
 	now := db.now()

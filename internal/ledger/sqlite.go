@@ -284,7 +284,7 @@ func (s *sqlite) explain(err error) error {
 	return err
 }
 
-// intact: SQLite meets damage only where it happens to read, and goes on in files
+// intact: SQLite meets damage only where it happens to read, and goes on with files
 // that have been deleted, until they are closed.
 func (s *sqlite) intact() error {
 	if found := s.damaged.Load(); found != nil {
@@ -312,7 +312,7 @@ func (s *sqlite) gone(file string, err error) error {
 	return errors.Join(fmt.Errorf("%s %s while pombo works on it, and what it records is lost when it stops; stop it, restore the ledger from a backup or start a new one with pombo recover", file, what), err)
 }
 
-// alone: what concerns the whole file concerns each write. A full disk may have
+// isolatesFailures: what concerns the whole file concerns each write. A full disk may have
 // room for a smaller one.
 func (s *sqlite) isolatesFailures(err error) bool {
 	var e *modernc.Error
@@ -326,9 +326,9 @@ func (s *sqlite) isolatesFailures(err error) bool {
 	return true
 }
 
-// scrub empties the write-ahead log, which has the pages as they were before.
-// Whoever empties it keeps all writers out while he waits for a reader to end, so
-// he waits for moments only, and comes again.
+// purge empties the write-ahead log, which has the pages as they were before.
+// Emptying it keeps all writers out while it waits for a reader to end, so each try waits only
+// for a moment.
 func (s *sqlite) purge(ctx context.Context, read *sql.DB) (err error) {
 	const tries = 20
 	conn, err := read.Conn(ctx)
