@@ -117,7 +117,7 @@ func (s *shell) leaveTrace(l config.Log, e *config.Error) {
 		return
 	}
 	for _, p := range e.Problems {
-		logger.Error("not started: the configuration has a problem", "problem", p.String(), "todo", p.Fix)
+		logger.Error("not started: the configuration has a problem", "problem", p.String(), "todo", p.Hint)
 	}
 	_ = file.Close()
 }

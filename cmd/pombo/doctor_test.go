@@ -51,7 +51,7 @@ func TestDoctorJSON(t *testing.T) {
 	var lines []line
 	for _, f := range got.Findings {
 		lines = append(lines, line{f.Part, f.Check, f.Result})
-		if f.What == "" {
+		if f.Message == "" {
 			t.Errorf("%s %s says nothing", f.Part, f.Check)
 		}
 		if wanted := f.Result == doctor.Fail || f.Result == doctor.Warn; wanted != (f.Hint != "") {

@@ -16,7 +16,7 @@ type jobCommand struct {
 }
 
 func (jobCommand) Help() string {
-	return `Each call asks whether the API is ready, has it send what is pending, and reports how the run ended, as one line of JSON on the standard output. When the API is away the call is given up with an error, and the next comes on the schedule. Messages that failed are no failure of the job: see pombo list.
+	return `Each call asks whether the API is ready, has it send what is pending, and reports how the run ended, as one line of JSON on the standard output. When the API is away the call is given up with an error, and the next comes on the schedule. Messages that failed are not failure of the job: see pombo list.
 
 Examples:
 

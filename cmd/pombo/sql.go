@@ -52,7 +52,7 @@ func printTableSQL(ctx context.Context, s *shell) error {
 	}
 	defer table.Close() //nolint:errcheck // it was only read
 	s.printf("-- Every statement that Pombo runs on %s.\n", c.Source.Table)
-	if err := table.Learn(ctx); err != nil {
+	if err := table.Introspect(ctx); err != nil {
 		s.printComment("The types of the columns are not known, or are not as they must be: " + oneLine(err.Error()))
 		s.printComment("A text that depends on them says what it takes them to be.")
 	}

@@ -94,8 +94,8 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	if answers[0].Result != pombo.SettleDone || answers[1].Result != pombo.SettleGone {
 		t.Errorf("answers = %+v", answers)
 	}
-	for _, a := range table.Aspects() {
-		_, err := table.Examine(t.Context(), a)
+	for _, a := range table.Diagnostics() {
+		_, err := table.Inspect(t.Context(), a)
 		must(err)
 	}
 	missing := setup.Source(c.Source)

@@ -44,7 +44,7 @@ type shownPreview struct {
 	Body     string        `json:"body"`
 	Footer   string        `json:"footer,omitempty"`
 	Buttons  []shownButton `json:"buttons,omitempty"`
-	Issues   []shownMisfit `json:"issues,omitempty"`
+	Issues   []shownIssue  `json:"issues,omitempty"`
 }
 
 type shownHeader struct {
@@ -58,7 +58,7 @@ type shownButton struct {
 	Does string `json:"does,omitempty"`
 }
 
-type shownMisfit struct {
+type shownIssue struct {
 	Reason pombo.Reason `json:"reason"`
 	Detail string       `json:"detail"`
 	Hint   string       `json:"hint"`
@@ -127,7 +127,7 @@ func showPreview(p preview.Preview) shownPreview {
 		shown.Buttons = append(shown.Buttons, shownButton{b.Kind, b.Text, p.Buttons[i].Reveal()})
 	}
 	for _, m := range p.Issues {
-		shown.Issues = append(shown.Issues, shownMisfit{m.Reason, m.Message, m.Hint})
+		shown.Issues = append(shown.Issues, shownIssue{m.Reason, m.Message, m.Hint})
 	}
 	return shown
 }

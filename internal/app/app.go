@@ -33,6 +33,7 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/dispatch"
 	"pombo/internal/health"
+	"pombo/internal/intake"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
 	"pombo/internal/receipts"
@@ -88,7 +89,7 @@ var (
 	_ dispatch.Blip   = (*blip.Client)(nil)
 	_ api.Webhook     = (*receipts.Webhook)(nil)
 	_ api.Ledger      = desk{}
-	_ api.Runs        = (*dispatch.Engine)(nil)
+	_ api.Runs        = (*intake.Runs)(nil)
 
 	_ reconcile.Statuses = (*source.Table)(nil)
 	_ reconcile.Reviewer = (*ledger.DB)(nil)
@@ -127,7 +128,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	schedule, few := o.ReceiptSchedule, []time.Duration(nil)
 	if len(schedule) == 0 {
-		schedule, few = receipts.Schedule(), receipts.Net()
+		schedule, few = receipts.Schedule(), receipts.Sparse()
 	}
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
@@ -182,8 +183,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, HoldTemplate: a.engine.HoldTemplate, HoldBot: a.engine.HoldBot,
-		Failed: a.engine.MessageFailed, Delivered: a.engine.MessageDelivered,
+		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: a.engine.Suspensions.Suspend, PauseBot: a.engine.Throttle.Pauser.Extend,
+		Failed: a.engine.Throttle.Breaker.Failed, Delivered: a.engine.Throttle.Breaker.Delivered,
 		Moved:  func() { a.engine.ReceiptCame(); a.engine.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
 	})
@@ -192,15 +193,15 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
-		Ask: client.Receipts, Leave: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Duty: a.engine.Duty("reconcile"),
+		Ask: client.Receipts, Acquire: a.engine.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: a.engine.Leadership("reconcile"),
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
 	polls := receipts.PollerOptions{
-		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Leave: a.engine.LeaveCommand,
-		CommandsPerSecond: c.Blip.CommandsPerSecond, Duty: a.engine.Duty("receipts"), Schedule: schedule, Net: few,
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: a.engine.Throttle.Rates.AcquireQuestion,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: a.engine.Leadership("receipts"), Schedule: schedule, Sparse: few,
 	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
@@ -216,13 +217,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := witness{a.ledger, a.engine}
+	known := healthReader{a.ledger, a.engine}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
-		Runs:      a.engine,
+		Runs:      a.engine.Runs,
 		Ledger:    desk{a.ledger, a.engine},
-		Add:       a.engine.Add,
+		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
@@ -283,7 +284,7 @@ type desk struct {
 
 // Facts says what is known about why something goes, or does not.
 func (d desk) Facts(ctx context.Context) (health.Snapshot, error) {
-	return witness{d.DB, d.engine}.facts(ctx)
+	return healthReader{d.DB, d.engine}.snapshot(ctx)
 }
 
 func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
@@ -308,10 +309,13 @@ func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Fo
 	return d.DB.Forget(ctx, n, really)
 }
 
-func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
-func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
-func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
-	return d.engine.Paused(ctx)
+func (d desk) Pause(ctx context.Context, p pombo.Pause) error {
+	return d.engine.Throttle.Pauser.Pause(ctx, p)
+}
+func (d desk) Resume(ctx context.Context) error { return d.engine.Throttle.Pauser.Resume(ctx) }
+func (d desk) Paused(context.Context) (pombo.Pause, bool, error) {
+	p, paused := d.engine.Throttle.Pauser.Current()
+	return p, paused, nil
 }
 
 // Start starts the loops and serves. It returns when requests are answered.
@@ -327,7 +331,7 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
-	a.loops.Go(func() { a.keep(loops) })
+	a.loops.Go(func() { a.retain(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

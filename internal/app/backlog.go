@@ -17,7 +17,7 @@ import (
 // backlog shows the open work and why it is open when somebody looks. Counting
 // at each scrape costs less than keeping gauges right over restarts.
 type backlog struct {
-	witness witness
+	witness healthReader
 	table   *source.Table
 	folder  string // of a ledger that is a file; "" = it is none
 
@@ -32,7 +32,7 @@ type gauge struct {
 	of   func(health.Snapshot) float64
 }
 
-func newBacklog(w witness, table *source.Table, ledgerURL string) *backlog {
+func newBacklog(w healthReader, table *source.Table, ledgerURL string) *backlog {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
@@ -132,7 +132,7 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	f, err := b.witness.facts(ctx)
+	f, err := b.witness.snapshot(ctx)
 	send(b.ledgerUp, oneIf(err == nil))
 	if err != nil {
 		return

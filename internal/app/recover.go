@@ -50,7 +50,7 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 	begun := time.Now()
 	r, err = reconcile.Recover(ctx, reconcile.RecoverOptions{
 		SourceName: c.Source.Name, Source: table, Ledger: db,
-		Ask: client.Receipts, Leave: rate.NewLimiter(limit, 1).Wait,
+		Ask: client.Receipts, Acquire: rate.NewLimiter(limit, 1).Wait,
 		Progress: progress,
 	})
 	if err != nil {

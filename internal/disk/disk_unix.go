@@ -1,5 +1,7 @@
 //go:build linux || darwin || freebsd
 
+// Package disk answers what the standard library does not: how much room a folder
+// has, and whether this account may write in it.
 package disk
 
 import (

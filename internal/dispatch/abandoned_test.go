@@ -74,7 +74,7 @@ func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
 			return nil
 		}}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestTheOutcomeOfWhatTheLedgerLostIsGivenUp(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		ledger.breakMethod("Finish", pombo.ErrNotFound)
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}

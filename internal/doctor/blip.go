@@ -47,7 +47,7 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 		if list, err = client.Templates(ctx); err != nil {
 			return blipTrouble(err)
 		}
-		return templateStanding(list, c.Blip.Template, c.Blip.Language)
+		return templateStatus(list, c.Blip.Template, c.Blip.Language)
 	})
 	found = append(found, template...)
 	return append(found, check(ctx, "blip", "values", func(context.Context) []Finding {
@@ -81,7 +81,7 @@ func blipWay(ctx context.Context, address string) []Finding {
 	base, err := url.Parse(address)
 	if err != nil { // config has parsed it
 		return check(ctx, "blip", "network", func(context.Context) []Finding {
-			return bad("BLIP_URL is no address", "write it as https://http.msging.net")
+			return bad("BLIP_URL is not an address", "write it as https://http.msging.net")
 		})
 	}
 	request := &http.Request{Method: http.MethodHead, URL: base.JoinPath("/"), Host: base.Host, Header: http.Header{"User-Agent": {"pombo"}}}

@@ -46,15 +46,15 @@ func diagnoseSource(ctx context.Context, c config.Config, _ running) []Finding {
 		return look
 	}
 	found = append(found, check(ctx, "source", "pending", inOrder(func(ctx context.Context) []Finding { return pending(ctx, table, c.Source) }))...)
-	for _, aspect := range table.Aspects() {
+	for _, aspect := range table.Diagnostics() {
 		found = append(found, check(ctx, "source", string(aspect), inOrder(func(ctx context.Context) []Finding { return examine(ctx, table, aspect) }))...)
 	}
 	return found
 }
 
 // examine looks at what the work could do without.
-func examine(ctx context.Context, table *source.Table, aspect source.Aspect) []Finding {
-	r, err := table.Examine(ctx, aspect)
+func examine(ctx context.Context, table *source.Table, aspect source.Diagnostic) []Finding {
+	r, err := table.Inspect(ctx, aspect)
 	switch {
 	case err != nil:
 		found := sourceTrouble(err)
@@ -62,12 +62,12 @@ func examine(ctx context.Context, table *source.Table, aspect source.Aspect) []F
 			found[i].Result = Warn
 		}
 		return found
-	case r.Unasked:
-		return skip(r.What)
+	case r.Skipped:
+		return skip(r.Message)
 	case r.Hint != "":
-		return doubt(r.What, r.Hint)
+		return doubt(r.Message, r.Hint)
 	}
-	return good(r.What)
+	return good(r.Message)
 }
 
 // sourceTrouble makes a finding of each fault that the check has joined.
@@ -78,7 +78,7 @@ func sourceTrouble(err error) (found []Finding) {
 		}
 		return found
 	}
-	known, ok := errors.AsType[*source.Error](err)
+	known, ok := errors.AsType[*source.TableError](err)
 	if !ok {
 		return bad(said(err), "compare the DB_ settings with the database")
 	}

@@ -26,7 +26,7 @@ func seen(t *testing.T, found []Finding, check string) Finding {
 func wantSeen(t *testing.T, found []Finding, check string, result Result, what, todo string) {
 	t.Helper()
 	f := seen(t, found, check)
-	if f.Result != result || !strings.Contains(f.What, what) || !strings.Contains(f.Hint, todo) {
+	if f.Result != result || !strings.Contains(f.Message, what) || !strings.Contains(f.Hint, todo) {
 		t.Errorf("%s: %+v, want %s with %q and to do %q", check, f, result, what, todo)
 	}
 }

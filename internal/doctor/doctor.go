@@ -1,3 +1,5 @@
+// Package doctor looks at everything that a running Pombo needs, and says of each
+// part what it found and what to do. It changes nothing.
 package doctor
 
 import (
@@ -21,12 +23,12 @@ import (
 // Finding is what one check of Diagnose has found. It is safe to show: it holds
 // no secret, no phone and no text of a row.
 type Finding struct {
-	Part   string // configuration, source, ledger, blip, api, job or log
-	Check  string // what was looked at, in a word or two
-	Result Result
-	What   string        // what is there
-	Hint   string        // what to do; "" when nothing is to be done
-	Took   time.Duration // for the whole check; findings of one check share it
+	Part    string // configuration, source, ledger, blip, api, job or log
+	Check   string // what was looked at, in a word or two
+	Result  Result
+	Message string        // what is there
+	Hint    string        // what to do; "" when nothing is to be done
+	Took    time.Duration // for the whole check; findings of one check share it
 }
 
 // Result is how a check went.
@@ -85,10 +87,10 @@ func check(ctx context.Context, part, name string, f func(context.Context) []Fin
 	return found
 }
 
-func good(what string) []Finding        { return []Finding{{Result: OK, What: what}} }
-func doubt(what, todo string) []Finding { return []Finding{{Result: Warn, What: what, Hint: todo}} }
-func bad(what, todo string) []Finding   { return []Finding{{Result: Fail, What: what, Hint: todo}} }
-func skip(what string) []Finding        { return []Finding{{Result: Skipped, What: what}} }
+func good(what string) []Finding        { return []Finding{{Result: OK, Message: what}} }
+func doubt(what, todo string) []Finding { return []Finding{{Result: Warn, Message: what, Hint: todo}} }
+func bad(what, todo string) []Finding   { return []Finding{{Result: Fail, Message: what, Hint: todo}} }
+func skip(what string) []Finding        { return []Finding{{Result: Skipped, Message: what}} }
 
 // said is the text of an error, in our words when the time was over.
 func said(err error) string {

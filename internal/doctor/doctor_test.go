@@ -72,7 +72,7 @@ func TestTemplateStanding(t *testing.T) {
 		{"new", "pt_BR", list, Fail, "wait"},
 		{"lost", "pt_BR", list, Fail, pombo.TemplateDisabled.Hint()},
 	} {
-		got := templateStanding(tt.list, tt.name, tt.language)
+		got := templateStatus(tt.list, tt.name, tt.language)
 		if len(got) != 1 || got[0].Result != tt.result || !strings.Contains(got[0].Hint, tt.todo) || tt.todo == "" && got[0].Hint != "" {
 			t.Errorf("%s in %s: %+v, want %s with %q", tt.name, tt.language, got, tt.result, tt.todo)
 		}
@@ -91,7 +91,7 @@ func TestTemplateValidity(t *testing.T) {
 		{"MARKETING", 0, ""},
 	} {
 		list := []pombo.Template{{Name: "exam_ready", Language: "pt_BR", Status: "APPROVED", Category: tt.category, Validity: tt.validity}}
-		if got := templateStanding(list, "exam_ready", "pt_BR"); len(got) != 1 || got[0].Result != OK || !strings.HasSuffix(got[0].What, tt.want) {
+		if got := templateStatus(list, "exam_ready", "pt_BR"); len(got) != 1 || got[0].Result != OK || !strings.HasSuffix(got[0].Message, tt.want) {
 			t.Errorf("%s, %v: %+v, want it to end in %q", tt.category, tt.validity, got, tt.want)
 		}
 	}
@@ -106,7 +106,7 @@ func TestTemplateValues(t *testing.T) {
 		name     string
 		template pombo.Template
 		places   []pombo.Slot
-		misfits  []string // a word of each
+		issues   []string // a word of each
 	}{
 		{"nothing to fill", pombo.Template{Name: "plain", Body: "Olá"}, nil, nil},
 		{"all filled", rich, []pombo.Slot{"body", "body", "header-image", "button1"}, nil},
@@ -127,17 +127,17 @@ func TestTemplateValues(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			found := templateValues(tt.template, tt.places)
-			if len(tt.misfits) == 0 {
+			if len(tt.issues) == 0 {
 				if len(found) != 1 || found[0].Result != OK {
 					t.Fatalf("findings = %+v, want one that is ok", found)
 				}
 				return
 			}
-			if len(found) != len(tt.misfits) {
-				t.Fatalf("findings = %+v, want %d", found, len(tt.misfits))
+			if len(found) != len(tt.issues) {
+				t.Fatalf("findings = %+v, want %d", found, len(tt.issues))
 			}
-			for i, word := range tt.misfits {
-				if found[i].Result != Fail || !strings.Contains(found[i].What, word) || found[i].Hint == "" {
+			for i, word := range tt.issues {
+				if found[i].Result != Fail || !strings.Contains(found[i].Message, word) || found[i].Hint == "" {
 					t.Errorf("finding %d = %+v, want a failure that says %q", i, found[i], word)
 				}
 			}
@@ -160,7 +160,7 @@ func TestSkew(t *testing.T) {
 		{begun.Add(-2 * time.Hour), Warn, "2h0m0s ahead of"},
 	} {
 		got := skew(tt.theirs, begun, end)[0]
-		if got.Result != tt.result || !strings.Contains(got.What, tt.says) {
+		if got.Result != tt.result || !strings.Contains(got.Message, tt.says) {
 			t.Errorf("skew(%s) = %+v, want %s with %q", tt.theirs, got, tt.result, tt.says)
 		}
 	}
@@ -209,12 +209,12 @@ func TestBlipWayClock(t *testing.T) {
 	}))
 	defer server.Close()
 	found := blipWay(t.Context(), server.URL)
-	if last := found[len(found)-1]; last.Check != "clock" || last.Result != Warn || !strings.Contains(last.What, "ahead of") {
+	if last := found[len(found)-1]; last.Check != "clock" || last.Result != Warn || !strings.Contains(last.Message, "ahead of") {
 		t.Errorf("last finding = %+v, want a clock that is ahead", last)
 	}
 }
 
-// What has our port and is no Pombo gets neither the token nor the name of one.
+// What has our port and is not a Pombo gets neither the token nor the name of one.
 func TestLookAtAStranger(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
@@ -240,16 +240,16 @@ func TestCheckHasItsOwnTime(t *testing.T) {
 		}
 		return bad(said(context.DeadlineExceeded), "wait")
 	})
-	if found[0].Part != "blip" || found[0].Check != "key" || found[0].What != "no answer within 5s" {
+	if found[0].Part != "blip" || found[0].Check != "key" || found[0].Message != "no answer within 5s" {
 		t.Errorf("finding = %+v", found[0])
 	}
 }
 
 func TestSourceTroubleTellsEach(t *testing.T) {
-	one := &source.Error{Op: "check T", Err: errors.New("there is no column A"), Hint: "did you mean B?"}
-	two := &source.Error{Op: "check T", Err: context.DeadlineExceeded}
+	one := &source.TableError{Op: "check T", Err: errors.New("there is no column A"), Hint: "did you mean B?"}
+	two := &source.TableError{Op: "check T", Err: context.DeadlineExceeded}
 	found := sourceTrouble(errors.Join(one, errors.Join(two)))
-	if len(found) != 2 || found[0].Hint != "did you mean B?" || found[1].What != "check T: no answer within 5s" || found[1].Hint == "" {
+	if len(found) != 2 || found[0].Hint != "did you mean B?" || found[1].Message != "check T: no answer within 5s" || found[1].Hint == "" {
 		t.Errorf("findings = %+v", found)
 	}
 }

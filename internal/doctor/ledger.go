@@ -104,7 +104,7 @@ func room(path string) []Finding {
 	}
 	free, err := disk.FreeBytes(folder)
 	if err != nil {
-		return doubt(fmt.Sprintf("the free room in %s cannot be told: %v", folder, err), "see to it that the disk has some gigabytes free")
+		return doubt(fmt.Sprintf("the free room in %s cannot be told: %v", folder, err), "make sure that the disk has some gigabytes free")
 	}
 	what := fmt.Sprintf("%d MiB are free in %s", free>>20, folder)
 	switch {

@@ -10,12 +10,12 @@ import (
 )
 
 // templateStanding says whether WhatsApp takes messages of the template now.
-func templateStanding(list []pombo.Template, name, language string) []Finding {
+func templateStatus(list []pombo.Template, name, language string) []Finding {
 	t, missing := pombo.FindTemplate(list, name, language)
 	if missing.Reason != pombo.NoReason {
 		return noTemplate(list, name, language, missing)
 	}
-	if wrong := misfits(t, nil, false); len(wrong) > 0 {
+	if wrong := issuesOf(t, nil, false); len(wrong) > 0 {
 		return wrong
 	}
 	what := fmt.Sprintf("TEMPLATE_NAME=%s in %s is %s", name, language, t.Status)
@@ -61,14 +61,14 @@ func noTemplate(list []pombo.Template, name, language string, missing pombo.Temp
 // templateValues holds the places that DB_COL_PARAMS fills against those that
 // the template has.
 func templateValues(t pombo.Template, places []pombo.Slot) []Finding {
-	if wrong := misfits(t, places, true); len(wrong) > 0 {
+	if wrong := issuesOf(t, places, true); len(wrong) > 0 {
 		return wrong
 	}
 	return good(fmt.Sprintf("DB_COL_PARAMS gives the %d values that the template takes", len(places)))
 }
 
-// misfits are the findings about the values, or those about all else.
-func misfits(t pombo.Template, places []pombo.Slot, ofValues bool) []Finding {
+// issuesOf returns the findings about the values, or those about everything else.
+func issuesOf(t pombo.Template, places []pombo.Slot, ofValues bool) []Finding {
 	var found []Finding
 	for _, m := range t.Check(t.Language, places) {
 		if m.FixableByValues() == ofValues {

@@ -1,3 +1,5 @@
+// Package job calls a running API on a fixed schedule, for installations in which
+// the old script was a job of its own.
 package job
 
 import (

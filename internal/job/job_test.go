@@ -79,7 +79,7 @@ func records(t *testing.T, log *bytes.Buffer) []map[string]any {
 	for line := range bytes.Lines(log.Bytes()) {
 		var r map[string]any
 		if err := json.Unmarshal(line, &r); err != nil {
-			t.Fatalf("line is no JSON: %v: %s", err, line)
+			t.Fatalf("line is not JSON: %v: %s", err, line)
 		}
 		all = append(all, r)
 	}
@@ -200,7 +200,7 @@ func TestJobStopsAtOnce(t *testing.T) {
 			t.Errorf("stopped after %s, want 1s", got)
 		}
 		if len(log) != 0 {
-			t.Errorf("log = %v, want nothing: to be stopped is no failure", log)
+			t.Errorf("log = %v, want nothing: to be stopped is not a failure", log)
 		}
 	})
 }

@@ -1,3 +1,5 @@
+// Package preview draws a message as WhatsApp would show it, from Blip's template
+// and a row of the table. It sends nothing.
 package preview
 
 import (
@@ -64,17 +66,17 @@ func New(ctx context.Context, c config.Config, o Options) (Preview, error) {
 	}
 	t, missing := pombo.FindTemplate(list, name, c.Blip.Language)
 	if missing.Reason != pombo.NoReason {
-		return Preview{}, &notThere{missing}
+		return Preview{}, &notFound{missing}
 	}
 	return draw(t, o.Params), nil
 }
 
 // notThere is a template that Blip does not have.
-type notThere struct{ misfit pombo.TemplateIssue }
+type notFound struct{ issue pombo.TemplateIssue }
 
-func (e *notThere) Error() string { return e.misfit.Message }
-func (e *notThere) Hint() string  { return e.misfit.Hint }
-func (e *notThere) Unwrap() error { return pombo.ErrNotFound }
+func (e *notFound) Error() string { return e.issue.Message }
+func (e *notFound) Hint() string  { return e.issue.Hint }
+func (e *notFound) Unwrap() error { return pombo.ErrNotFound }
 
 func rowOf(ctx context.Context, c config.Config, key string) (row pombo.Row, err error) {
 	table, err := setup.OpenSource(ctx, setup.Source(c.Source))

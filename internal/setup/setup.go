@@ -30,9 +30,9 @@ func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
 	}
 	wrong := &config.Error{}
 	for _, err := range all {
-		p := config.Problem{What: err.Error(), Fix: "correct the settings of the table"}
-		if e, ok := errors.AsType[*source.Error](err); ok && e.Hint != "" {
-			p.What, p.Fix = e.Op+": "+e.Err.Error(), e.Hint
+		p := config.Problem{Message: err.Error(), Hint: "correct the settings of the table"}
+		if e, ok := errors.AsType[*source.TableError](err); ok && e.Hint != "" {
+			p.Message, p.Hint = e.Op+": "+e.Err.Error(), e.Hint
 		}
 		wrong.Problems = append(wrong.Problems, p)
 	}
@@ -41,14 +41,15 @@ func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
 
 // Source turns the settings of the table into the options of package source.
 func Source(c config.Source) source.Options {
-	params := make([]source.Column, len(c.Params))
+	params := make([]source.Param, len(c.Params))
 	for i, p := range c.Params {
-		params[i] = source.Column{Place: p.Place, Name: p.Name}
+		params[i] = source.Param{Slot: p.Place, Name: p.Name}
 	}
 	return source.Options{
-		URL: c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
+		Drivers: Drivers,
+		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
 		Mapping: source.Mapping{
-			Table: c.Table, ID: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
+			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
 			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
 			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
 			Where: c.Where, Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(Codes(c)))), Zone: c.Zone,
