@@ -9,11 +9,10 @@ import (
 	"pombo"
 )
 
-// Begin says that the next thing to happen is the POST: the claimed notification
-// becomes Sending, durably before Begin returns, and the number of the attempt
-// is returned. After an error the POST must not be made; pombo.ErrLost says that
-// n.Owner no longer has it. An identity other than n.Identity was just asked
-// from Blip and is kept for seven days.
+// Begin records that the POST is next: the claimed notification becomes Sending, durably
+// before Begin returns, and Begin returns the number of the attempt. After an error the POST
+// must not be made; pombo.ErrLost means that n.Owner no longer has the notification. An
+// identity other than n.Identity has just been looked up at Blip and is kept for seven days.
 func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) (attempt int, err error) {
 	now := db.now()
 	attempt = n.Attempt + 1
@@ -22,7 +21,7 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 			db.identities.keep(phone, identity, now)
 		}
 	}
-	w := newWrite(onePart(sqlBegin, [][]any{{event(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
+	w := newWrite(onePart(sqlBegin, [][]any{{encodeEvent(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return 0, fmt.Errorf("begin: %w", err)
 	}
@@ -32,61 +31,62 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 	return attempt, nil
 }
 
-// Finish makes an outcome durable. It changes nothing and returns pombo.ErrMove
-// when the state machine does not allow the move, and pombo.ErrLost when the
-// notification is no longer in the state, hands and attempt of the outcome. The
-// same outcome of a POST may be finished twice: an error may hide that it was
-// written. It is no error either when a receipt came first and says that Blip
-// has the message.
+// Finish makes an outcome durable. It changes nothing and returns pombo.ErrMove when the
+// state machine does not allow the move, and pombo.ErrLost when state, owner or attempt of
+// the notification are no longer those of the outcome. The same outcome of a POST may be
+// finished twice, because an error may hide that it was written. Nor is it an error when a
+// receipt came first and says that Blip has the message.
 //
-// For a claimed one that is cancelled with pombo.Withdrawn nothing is settled;
-// its row may be taken in again when it is pending once more. Failed with
-// pombo.OptedOutOfMarketing puts the phone on the list of opt-outs.
+// A claimed notification that is cancelled with pombo.Withdrawn settles nothing; its row may
+// be taken in again when it is pending once more. Failed with pombo.OptedOutOfMarketing puts
+// the phone on the list of opt-outs, in the same transaction.
 func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
-	// To Sending leads Begin, from Claimed to Accepted only a receipt, and to Uncertain
-	// only a ledger that has lost something.
+	// Only Begin leads to Sending, only a receipt from Claimed to Accepted, and only a ledger that
+	// has lost something from Claimed to Uncertain.
 	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && (o.To.Sent() || o.To == pombo.Uncertain) {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
-	if o.To == pombo.Failed && o.Reason == pombo.OptedOutOfMarketing {
-		if err := db.optOutRecipient(ctx, o.Seq); err != nil {
-			return fmt.Errorf("finish: %w", err)
-		}
-	}
 	now := db.now()
-	var notBefore, pollAt, owner any
+	var notBefore, owner any
 	if o.To == pombo.Queued || o.To == pombo.Uncertain {
 		notBefore = now
 		if !o.NotBefore.IsZero() {
-			notBefore = db.theirs(o.NotBefore)
+			notBefore = db.toLedgerTime(o.NotBefore)
 		}
 	}
-	if o.From != pombo.Uncertain { // which nobody has in hands
+	if o.From != pombo.Uncertain { // which has no owner
 		owner = o.Owner
 	}
 	counted := 0
 	if o.Counted {
 		counted = 1
 	}
-	if o.To.Sent() {
-		pollAt = db.firstPoll(now)
-	}
-	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
+	moved := encodeEvent(now, o.To, o.Attempt, o.Reason, o.Detail)
 	class := classOf(o.To)
 	if o.Parked && o.To == pombo.Queued {
 		class = classParked
 	}
 	hit := make([]bool, 1)
 	p := part{sqlFinish, [][]any{{
-		string(o.To), notBefore, counted, codeOf(db.o.Codes, o.To), now, pollAt,
-		told, o.Seq, string(o.From), owner, o.Attempt, class,
+		string(o.To), notBefore, counted, db.policy.codeOf(o.To), now, db.policy.firstPoll(o.To, now),
+		moved, o.Seq, string(o.From), owner, o.Attempt, class,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
-		p = part{sqlWithdraw, [][]any{{told, o.Seq, owner, o.Attempt}}, hit}
+		p = part{sqlWithdraw, [][]any{{moved, o.Seq, owner, o.Attempt}}, hit}
 	}
 	w := newWrite(p)
+	optedOut := false
+	if optsOut(o.To, o.Reason) {
+		w.run = func(tx *txn) (err error) {
+			optedOut, err = db.optOutRecipient(tx, o.Seq)
+			return err
+		}
+	}
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("finish: %w", err)
+	}
+	if optedOut {
+		db.reloadOptOuts(ctx)
 	}
 	if hit[0] {
 		return nil
@@ -94,7 +94,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	return db.whyNot(ctx, o)
 }
 
-// whyNot says why an outcome could not be applied; nil when it stands already.
+// whyNot returns why an outcome could not be applied; nil when it has been already.
 func (db *DB) whyNot(ctx context.Context, o pombo.Outcome) error {
 	var state pombo.State
 	var attempt int
@@ -110,27 +110,19 @@ func (db *DB) whyNot(ctx context.Context, o pombo.Outcome) error {
 	return fmt.Errorf("finish: it is %s now: %w", state, pombo.ErrLost)
 }
 
-// firstPoll is when Blip is asked for receipts of a message just accepted.
-func (db *DB) firstPoll(now int64) any {
-	if db.o.FirstPoll < 0 {
-		return nil
-	}
-	return now + db.o.FirstPoll.Milliseconds()
-}
-
-// Postpone says when an uncertain notification is looked at next, and why it
-// waits; o.To is not read. Its state and the time of its change stay. The history
-// tells each reason once, not each look. pombo.ErrLost when it is no longer
+// Postpone sets when an uncertain notification is checked next, and records why it waits; o.To
+// is not read. Its state and the time of its change stay. The history has each reason once,
+// not each check. pombo.ErrLost when it is no longer
 // uncertain at this attempt.
 func (db *DB) Postpone(ctx context.Context, o pombo.Outcome) error {
 	now := db.now()
 	notBefore := any(now)
 	if !o.NotBefore.IsZero() {
-		notBefore = db.theirs(o.NotBefore)
+		notBefore = db.toLedgerTime(o.NotBefore)
 	}
 	hit := make([]bool, 1)
 	w := newWrite(part{sqlPostpone, [][]any{{
-		notBefore, told(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), event(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
+		notBefore, encodeChange(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), encodeEvent(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
 	}}, hit})
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("postpone: %w", err)

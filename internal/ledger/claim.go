@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"pombo"
@@ -17,10 +16,10 @@ const maxExpired = 2000
 
 // Claim takes up to limit due notifications for the owner, by priority, then by
 // the time from which they may go, and renews the owner's lease if that was not
-// done within the last tenth of it. They are his until he finishes them or the
-// lease is over. Identity is filled in where Blip was asked within the last seven
+// done within the last tenth of it. The owner has them until it finishes
+// them or its lease is over. Identity is filled in where Blip was asked within the last seven
 // days. Rows whose Expires is over become Expired instead; if there are a great
-// many, Claim may return few or none while more are due: NextDue tells.
+// many, Claim may return few or none while more are due: see NextDue.
 func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
 	db.saveIdentities(manyIdentities)
 	claimed := make([]pombo.Notification, 0, max(limit, 0))
@@ -88,13 +87,13 @@ func (db *DB) expire(tx *txn, late []pombo.Notification, now int64) error {
 }
 
 func (db *DB) expireArgs(seq int64, attempt int, now int64) []any {
-	return []any{codeOf(db.o.Codes, pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
+	return []any{db.policy.codeOf(pombo.Expired), now, encodeEvent(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
 }
 
-// Expire ends what waits in the queue although its time is over, and returns how
-// many there were. Claim passes them over by itself, but some are not claimed for
-// hours: those that wait for a later time, and all of them during a pause. It
-// reads an index that holds nothing but queued rows with an end.
+// Expire ends what waits in the queue although its time is over, and returns how many there
+// were. Claim ends what it meets, but some notifications are not claimed for hours: those that
+// wait for a later time, and all of them during a pause. It reads an index that has only
+// queued rows with an end.
 func (db *DB) Expire(ctx context.Context) (expired int, err error) {
 	for {
 		now := db.now()
@@ -141,32 +140,32 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 	}
 	n.State = pombo.Claimed
 	n.Owner, n.Settled, n.Run, n.Identity = owner, settled.String, run.Int64, identity.String
-	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.unsure(settled)
+	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.policy.unsure(settled)
 	n.Created, n.Phone, n.MessageID = time.UnixMilli(created).UTC(), number(digit), n.Key.MessageID()
 	if err := unpack(text, &n); err != nil {
-		// It must not keep the others back. Without values it fails by itself.
-		db.o.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
+		// It must not delay the others. Without values it fails by itself.
+		db.opts.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
 	}
 	return n, nil
 }
 
 // Uncertain returns uncertain notifications that are due for a check, the
-// longest due first. Updated is by the clock of this machine, so that it can be
-// told how long each has waited.
+// longest due first. Updated is by the clock of this machine, so that the caller can compute how
+// long each has waited.
 func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
 	list, err := db.list(ctx, sqlUncertain, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the uncertain: %w", err)
 	}
 	for i := range list {
-		list[i].Updated = db.ours(list[i].Updated)
+		list[i].Updated = db.toLocalTime(list[i].Updated)
 	}
 	return list, nil
 }
 
-// TakeUncertain is Uncertain for who checks them: each is due again after d only,
-// so that processes that share the ledger do not check the same ones, and that one
-// whose process dies over it is checked by another.
+// TakeUncertain returns what Uncertain does, for the process that checks it: each is due again
+// only after d, so that processes that share the ledger do not check the same ones, and another
+// one checks those of a process that dies.
 func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
 	var list []pombo.Notification
 	err := db.do(ctx, func(tx *txn) error {
@@ -178,7 +177,7 @@ func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]
 		}
 		return db.collect(rows, func(rows *sql.Rows) error {
 			n, err := scan(rows)
-			n.Updated = db.ours(n.Updated)
+			n.Updated = db.toLocalTime(n.Updated)
 			list = append(list, n)
 			return err
 		})
@@ -198,24 +197,4 @@ func (db *DB) list(ctx context.Context, name statement, limit int) ([]pombo.Noti
 		return err
 	})
 	return list, err
-}
-
-// contentWith returns, for each code, the states of a row that needs no other
-// one: those that the code is for and those that have none.
-func contentWith(codes map[pombo.State]string) map[string]string {
-	content := map[string]string{}
-	for _, code := range codes {
-		if _, done := content[code]; done {
-			continue
-		}
-		var b strings.Builder
-		b.WriteByte(',')
-		for _, s := range pombo.States() {
-			if c := codeOf(codes, s); c == code || c == "" {
-				b.WriteString(string(s) + ",")
-			}
-		}
-		content[code] = b.String()
-	}
-	return content
 }

@@ -12,10 +12,10 @@ import (
 // maxGroup is how many rows one transaction changes at most: some milliseconds.
 const maxGroup = 1000
 
-// company is how long the writer waits, while several callers are at work, for
+// groupDelay is how long the writer waits, while several callers are at work, for
 // more of them to come: a transaction and its sync cost as much for one as for
 // fifty.
-const company = time.Millisecond
+const groupDelay = time.Millisecond
 
 // chunk is how many rows a bulk write has: about a millisecond, which is what a
 // worker may have to wait for behind it.
@@ -169,7 +169,7 @@ func (wr *writer) run() {
 			}
 		}
 		if busy {
-			<-time.After(company)
+			<-time.After(groupDelay)
 		}
 		group = take(group[:0], first)
 		group = wr.gather(group, first.size())
@@ -231,7 +231,7 @@ func (wr *writer) commit(group []*write) {
 		return
 	}
 	err := wr.tx.dialect.transact(wr.tx, group)
-	if err != nil && len(group) > 1 && wr.tx.dialect.alone(err) {
+	if err != nil && len(group) > 1 && wr.tx.dialect.isolatesFailures(err) {
 		for i, w := range group {
 			wr.answer(w, wr.tx.dialect.transact(wr.tx, group[i:i+1]))
 		}
@@ -242,7 +242,7 @@ func (wr *writer) commit(group []*write) {
 	}
 }
 
-// answer tells the caller of a write how it went.
+// answer returns the result of a write to its caller.
 func (wr *writer) answer(w *write, err error) {
 	if err != nil {
 		err = wr.tx.dialect.explain(err)
@@ -253,8 +253,8 @@ func (wr *writer) answer(w *write, err error) {
 	w.done <- err
 }
 
-// refuse answers with err what is waiting now. It is called where the writer has to
-// wait itself, so that nobody waits with it.
+// refuse answers everything that is waiting now with err. The writer calls it when it has to
+// wait itself, so that no caller waits with it.
 func (wr *writer) refuse(err error) {
 	for {
 		var w *write
@@ -283,7 +283,7 @@ func (tx *txn) functions(group []*write) error {
 	return nil
 }
 
-// batch is a statement with the rows of everybody in a group who wants it run.
+// batch is a statement with the rows of all writes of a group that run it.
 type batch struct {
 	statement statement
 	rows      [][]any
@@ -325,10 +325,10 @@ func batches(group []*write) []batch {
 	return batches
 }
 
-// share gives everybody his part of what the batch changed.
+// share gives each write its part of what the batch changed.
 func (b *batch) share() {
 	if len(b.parts) == 1 {
-		return // it is his already
+		return // it has it already
 	}
 	at := 0
 	for _, p := range b.parts {
@@ -383,7 +383,7 @@ func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) 
 
 // all reads the rows of a query and calls scan for each.
 func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
-	ctx, done := db.dialect.patient(ctx)
+	ctx, done := db.dialect.withTimeout(ctx)
 	defer done()
 	rows, err := db.query(ctx, name, args)
 	if err != nil {
@@ -400,7 +400,7 @@ func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sq
 	if limits == "" {
 		return db.all(ctx, name, args, scan)
 	}
-	ctx, done := db.dialect.patient(ctx)
+	ctx, done := db.dialect.withTimeout(ctx)
 	defer done()
 	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

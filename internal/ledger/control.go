@@ -9,11 +9,11 @@ import (
 	"pombo"
 )
 
-// Retry has a notification sent again because a person says so: one that ended
+// Retry has a notification sent again because an operator says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
 // again. One that Blip had taken before it failed is sent again as a new
-// generation, with another id, which its history tells. Else, and where its message
+// generation, with another id, which is in its history. Else, and where its message
 // was erased and Correct has not brought it back, pombo.ErrMove; or
 // pombo.ErrNotFound.
 func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
@@ -21,8 +21,8 @@ func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 		return err
 	}
 	return db.move(ctx, "retry", id, func(at *standing, now int64) *part {
-		told := event(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
-		args := []any{now, told, at.seq, string(at.state), at.attempt}
+		moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
+		args := []any{now, moved, at.seq, string(at.state), at.attempt}
 		switch {
 		case at.state == pombo.Queued:
 			return &part{statement: sqlHasten, rows: [][]any{args}}
@@ -33,18 +33,18 @@ func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 	})
 }
 
-// Correct replaces what is to be sent and to whom by what the row says now:
-// Recipient, Phone, Params and Template. A person who has mended the row wants
-// that sent. What a worker has in hands, and what Blip has, stays as it is:
-// pombo.ErrMove; else pombo.ErrNotFound.
+// Correct replaces what is sent and to whom by what the row says now: Recipient, Phone, Params
+// and Template. An operator who has corrected the row wants that sent. What a worker has
+// claimed, and what Blip has, stays as it is: pombo.ErrMove. An unknown id is
+// pombo.ErrNotFound.
 func (db *DB) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error {
 	text, err := message(&row)
 	if err != nil {
 		return fmt.Errorf("correct: %w", err)
 	}
 	return db.move(ctx, "correct", id, func(at *standing, _ int64) *part {
-		inHands := at.state == pombo.Claimed || at.state == pombo.Sending
-		if inHands || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
+		inFlight := at.state == pombo.Claimed || at.state == pombo.Sending
+		if inFlight || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
 			return nil
 		}
 		return &part{statement: sqlCorrect, rows: [][]any{{text, digits(row.Phone), at.seq, string(at.state), at.attempt}}}
@@ -59,7 +59,7 @@ func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
 			return nil
 		}
 		return &part{statement: sqlCancel, rows: [][]any{{
-			codeOf(db.o.Codes, pombo.Cancelled), now, event(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
+			db.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
 			at.seq, string(at.state), at.attempt,
 		}}}
 	})
@@ -95,7 +95,7 @@ func (db *DB) move(ctx context.Context, verb string, id pombo.MessageID, decide 
 // pause that Blip asks for never shortens the one there is.
 func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlPause, db.theirs(p.Until), string(p.Reason), p.Detail, p.By, db.now())
+		return tx.exec(sqlPause, db.toLedgerTime(p.Until), string(p.Reason), p.Detail, p.By, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -117,7 +117,8 @@ func (db *DB) Resume(ctx context.Context) error {
 	return nil
 }
 
-// Paused returns the pause and whether there is one. One whose time is over is none.
+// Paused returns the pause and whether there is one. A pause whose time is over does not
+// count.
 func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	var p pombo.Pause
 	var until sql.NullInt64
@@ -129,6 +130,6 @@ func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	case err != nil:
 		return pombo.Pause{}, false, fmt.Errorf("look for a pause: %w", err)
 	}
-	p.Until = db.ours(moment(until))
+	p.Until = db.toLocalTime(moment(until))
 	return p, true, nil
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// dialect is what differs between the databases that can hold a ledger. It
+// dialect is what differs between the databases that a ledger can be in. It
 // changes text and the way a batch is run, never what happens.
 //
 // Statements are written in what SQLite and PostgreSQL have in common, with
@@ -16,7 +16,7 @@ import (
 // machines share takes its own time where that is NULL.
 type dialect interface {
 	statements
-	character
+	capabilities
 	// open returns the pool of the writer and that of the readers, with the
 	// schema in place. Its errors are explained already.
 	open(ctx context.Context) (write, read *sql.DB, err error)
@@ -31,12 +31,12 @@ type dialect interface {
 	each(tx *txn, name statement, rows [][]any, hit []bool) error
 	// explain turns an error of the driver into a sentence that says what to do.
 	explain(err error) error
-	// alone reports whether the writes of a failed transaction may fare better
+	// isolatesFailures reports whether the writes of a failed transaction may fare better
 	// one by one.
-	alone(err error) bool
-	// scrub clears what was erased out of what the database keeps beside its
+	isolatesFailures(err error) bool
+	// purge clears what was erased out of what the database keeps beside its
 	// tables.
-	scrub(ctx context.Context, read *sql.DB) error
+	purge(ctx context.Context, read *sql.DB) error
 	// close releases what open took beside the pools.
 	close() error
 }
@@ -50,34 +50,34 @@ type statements interface {
 	limits() (name statement, argument string)
 }
 
-// character is what the rest of the package must know of a database.
-type character interface {
+// capabilities are what the rest of the package must know of a database.
+type capabilities interface {
 	// shared reports whether several processes may claim at once.
 	shared() bool
-	// steady reports whether the database has answered without a break for the
+	// stableFor reports whether the database has answered without a break for the
 	// time d. Only the writer may ask.
-	steady(d time.Duration) bool
+	stableFor(d time.Duration) bool
 	// prepares reports whether a connection may keep statements prepared.
 	prepares() bool
 	// intact tells, without asking the database, whether it has been found damaged or
 	// taken away.
 	intact() error
-	// patient bounds how long a reading statement is waited for.
-	patient(ctx context.Context) (context.Context, context.CancelFunc)
+	// withTimeout bounds how long a reading statement is waited for.
+	withTimeout(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // txn is the writer's connection with its prepared statements, within a
 // transaction.
 type txn struct {
-	// ctx is that of the transaction, not of whoever asked for a write. On
+	// ctx is that of the transaction, not of the caller that asked for a write. On
 	// SQLite it has no end: no statement there waits for anybody, and a driver
 	// that watches a context costs more than the statement.
-	ctx     context.Context
-	conn    *sql.Conn
-	dialect dialect
-	refuse  func(error) // answers what waits for the writer
-	stmts   map[statement]*sql.Stmt
-	bare    map[statement]driver.Stmt // the same for the driver itself: see direct
+	ctx         context.Context
+	conn        *sql.Conn
+	dialect     dialect
+	refuse      func(error) // answers what waits for the writer
+	stmts       map[statement]*sql.Stmt
+	driverStmts map[statement]driver.Stmt // the same for the driver itself: see direct
 }
 
 // close ends the statements and gives the connection back.
@@ -89,7 +89,7 @@ func (tx *txn) close() {
 		return
 	}
 	_ = tx.conn.Raw(func(any) error {
-		for _, s := range tx.bare {
+		for _, s := range tx.driverStmts {
 			_ = s.Close()
 		}
 		return nil
@@ -98,10 +98,9 @@ func (tx *txn) close() {
 }
 
 // direct returns the driver's own statement, prepared once. Only the writer may
-// use it, within its transaction; the connection is its own, so that nobody
-// else is on it.
+// use it, within its transaction; the connection is its own.
 func (tx *txn) direct(name statement) (stmt driver.StmtExecContext, err error) {
-	s, ok := tx.bare[name]
+	s, ok := tx.driverStmts[name]
 	if !ok {
 		err = tx.conn.Raw(func(c any) error {
 			s, err = c.(driver.ConnPrepareContext).PrepareContext(tx.ctx, tx.dialect.text(name))
@@ -110,7 +109,7 @@ func (tx *txn) direct(name statement) (stmt driver.StmtExecContext, err error) {
 		if err != nil {
 			return nil, err
 		}
-		tx.bare[name] = s
+		tx.driverStmts[name] = s
 	}
 	return s.(driver.StmtExecContext), nil
 }

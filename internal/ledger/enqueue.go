@@ -72,8 +72,8 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 	}
 	id := pombo.Key{Source: source, RowKey: r.RowKey, Generation: generation}.MessageID()
 	return []any{
-		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, word(id), digits(r.Phone),
-		source, r.RowKey, text, event(now, pombo.Queued, 0, reason, ""),
+		min(max(r.Priority, 0), maxPriority), notBefore, millis(r.Expires), settle, inRun, now, idNumber(id), digits(r.Phone),
+		source, r.RowKey, text, encodeEvent(now, pombo.Queued, 0, reason, ""),
 	}, nil
 }
 
@@ -92,7 +92,7 @@ func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Late
 // EnqueueAgain takes in a further generation of the rows that latest names,
 // where that generation is still the latest and settled. It returns how many
 // there were. The caller has read the rows after Enqueue named them. When there are
-// too many within a minute they wait for a person: see guard.go.
+// too many within a minute they wait for an operator: see guard.go.
 func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
 	generation := make(map[string]int, len(latest))
 	for _, l := range latest {
@@ -111,7 +111,7 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 		}
 		list = append(list, append(args, g))
 	}
-	held := 0
+	stopped := 0
 	err = db.do(ctx, func(tx *txn) (err error) {
 		added = 0
 		hit := make([]bool, len(list))
@@ -123,14 +123,14 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 				added++
 			}
 		}
-		held, err = db.guard(tx, added, now)
+		stopped, err = db.guard(tx, added, now)
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue again: %w", err)
 	}
-	if held > 0 {
-		db.o.Logger.Error("many rows were set back to pending within a minute; they wait until a person says what they are (pombo resume --resends, pombo cancel --resends)", "rows", held)
+	if stopped > 0 {
+		db.opts.Logger.Error("many rows were set back to pending within a minute; they wait until an operator says what they are (pombo resume --resends, pombo cancel --resends)", "rows", stopped)
 	}
 	return added, nil
 }
@@ -164,12 +164,12 @@ func (db *DB) Queued(ctx context.Context) (n int, err error) {
 }
 
 // NextDue returns when the next queued notification may be claimed, which may be
-// in the past; the zero time when none waits. Held ones do not count.
+// in the past; the zero time when none waits. Parked ones do not count.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := db.get(ctx, sqlNextDue, nil, &at)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
 	}
-	return db.ours(moment(at)), nil
+	return db.toLocalTime(moment(at)), nil
 }

@@ -57,7 +57,7 @@ func MakeOlder(ctx context.Context, path string, version int64, key pombo.Key) (
 		return err
 	}
 	_, err = db.ExecContext(ctx, `INSERT INTO notification (state, attempt, tries, priority, lane, not_before, created, generation, id, source, row_key, message, history)
-		VALUES ('queued', 0, 0, 0, 0, 1, 1, ?, ?, ?, ?, ?, ?)`, key.Generation, word(key.MessageID()), key.Source, key.RowKey, text, event(1, pombo.Queued, 0, pombo.NoReason, ""))
+		VALUES ('queued', 0, 0, 0, 0, 1, 1, ?, ?, ?, ?, ?, ?)`, key.Generation, idNumber(key.MessageID()), key.Source, key.RowKey, text, encodeEvent(1, pombo.Queued, 0, pombo.NoReason, ""))
 	return err
 }
 

@@ -187,7 +187,7 @@ func recognize(ctx context.Context, path string) (version int64, err error) {
 	case err != nil:
 		return 0, err
 	case whose == stranger:
-		return 0, fmt.Errorf("%s is the database of another program, and no ledger; nothing was changed in it; name a file of its own in LEDGER_URL, for instance sqlite:data/pombo.db", path)
+		return 0, fmt.Errorf("%s is the database of another program, not a ledger; nothing was changed in it; name a file of its own in LEDGER_URL, for instance sqlite:data/pombo.db", path)
 	case whose == nobody:
 		return 0, fmt.Errorf("%s: %w", path, pombo.ErrNotFound)
 	}

@@ -50,7 +50,7 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
 			continue
 		}
-		// ErrMove: somebody has just taken it in hands, or ended it.
+		// ErrMove: it has just been claimed, or ended.
 		if err := db.Cancel(ctx, at.id); err != nil && !errors.Is(err, pombo.ErrMove) {
 			return err
 		}
@@ -66,10 +66,10 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 			f.InFlight++
 			continue
 		}
-		erase = append(erase, []any{note(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
+		erase = append(erase, []any{encodeNote(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
 	}
 	f.Erased, err = db.changed(ctx, sqlErase, erase)
-	// What has moved on in between counts as in hands.
+	// What has moved on in between counts as in flight.
 	f.InFlight += len(erase) - f.Erased
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 	if err := db.forgetLookUp(ctx, to); err != nil {
 		return err
 	}
-	return db.dialect.scrub(ctx, db.read)
+	return db.dialect.purge(ctx, db.read)
 }
 
 // forgetLookUp erases what stands under the phone in the tables beside the
@@ -87,7 +87,7 @@ func (db *DB) forgetLookUp(ctx context.Context, to any) error {
 	defer db.identities.saving.Unlock()
 	db.identities.drop(to.(int64))
 	db.optouts.mu.Lock()
-	db.optouts.learned = nil
+	db.optouts.remembered = nil
 	db.optouts.mu.Unlock()
 	w := newWrite()
 	w.run = func(tx *txn) error {

@@ -25,8 +25,8 @@ type identities struct {
 	fresh map[int64]identity // not handed to the writer yet
 	old   map[int64]identity // handed over last time; it may not have come to them yet
 
-	// saving is held from the taking of fresh ones to their being handed over, so
-	// that a person who is being forgotten is not among those on the way.
+	// saving is locked while fresh ones are taken and handed over, so that a person who is
+	// being forgotten is not among those on the way.
 	saving sync.Mutex
 }
 

@@ -16,7 +16,7 @@ import (
 // one is refused.
 type Schema struct{ Have, Want int64 }
 
-// Inspect tells how a ledger stands without changing anything: nothing is
+// Inspect returns the schema of a ledger without changing anything: nothing is
 // created, migrated or locked, and a process that works on it is not disturbed.
 // pombo.ErrNotFound says that there is no such file, or none that was ever
 // opened as a ledger; what belongs to another program is an error that says so. For a ledger that is not a file, which Open neither makes
@@ -59,7 +59,7 @@ type Rights struct {
 }
 
 // InspectRights asks what the account of a ledger in PostgreSQL may do, without
-// changing anything. ErrAway says that nobody could be asked.
+// changing anything. ErrAway means that the server could not be reached.
 func InspectRights(ctx context.Context, url string) (r Rights, err error) {
 	db, err := postgresPool(url, 1)
 	if err != nil {

@@ -6,7 +6,7 @@
 // A change that a method has reported is on the disk: it survives a kill at any
 // instant and a loss of power. A change of state happens only where
 // pombo.State.CanBecome allows it, and only from the state, the owner and the
-// attempt that the caller has seen (a compare-and-set); who comes too late gets
+// attempt that the caller has seen (a compare-and-set); a caller that comes too late gets
 // pombo.ErrLost and has changed nothing. Every change of state is in the
 // notification's history with its time, attempt and reason.
 //
@@ -15,17 +15,16 @@
 // All writes go through one goroutine (commit.go). It takes whatever is waiting
 // (the begins and finishes of hundreds of workers, a claim, a page of intake),
 // carries it out in one transaction, so that one sync of the disk serves all,
-// and then answers everybody. Reads have connections of their own and wait for
-// nobody.
+// and then answers every caller. Reads have connections of their own and do not
+// wait.
 //
 // On PostgreSQL, where the server does the work, there are two: one for what
 // workers wait for and one for the rest. Several processes share a ledger there,
 // each with such a pair. What they have to agree on is in share.go.
 //
-// A write is a statement and the rows that it is run for. What differs between
-// databases is text and how such a batch is run; that is the dialect (dialect.go),
-// one file for each database. Decisions are in Go, once, or in the conditions of
-// the statements, never in the dialect.
+// A write is a statement and the rows that it is run for. The SQL is in files, one set for
+// each database (statements.go); how a batch is run is the dialect's (dialect.go). Decisions are in
+// policy.go, once, or in the conditions of the statements, never in the dialect.
 //
 // The history is a column of the notification and not a table beside it: each
 // change appends one short JSON array in the statement that makes the change, so
@@ -34,9 +33,9 @@
 //
 // # How it fails
 //
-// A full disk, a file that may not be written, a database that is none: each is
-// an error with a sentence that says what to do. What could not be written has
-// not happened; the caller is told, and the ledger goes on when the trouble is over.
+// A full disk, a file that may not be written, a file that is not a ledger: each is an error
+// with a sentence that says what to do. What could not be written has not happened; the
+// caller gets an error, and the ledger goes on when the cause is gone.
 package ledger
 
 import (
@@ -76,22 +75,22 @@ type Options struct {
 	// A state without one keeps the code that the row has; of the states that
 	// follow Accepted (Dispatched, Delivered, Read) each stands for those before it.
 	Codes map[pombo.State]string
-	// Lease is how long an owner may stay silent before what it has in hands is
-	// taken from it; 0 = 30 s.
+	// Lease is how long an owner may stay silent before its notifications are reclaimed;
+	// 0 = 30 s.
 	Lease time.Duration
 	// Timeout is how long PostgreSQL may take to answer until the connection is given
-	// up and another one is made; 0 = 15 s. On SQLite nobody is far away.
+	// up and another one is made; 0 = 15 s. SQLite ignores it.
 	Timeout time.Duration
 	// ResendsBeforePause is how many rows may be set back to pending within a minute
-	// before they wait for a person; 0 = any number.
+	// before they wait for an operator; 0 = any number.
 	ResendsBeforePause int
 	// FirstPoll is how long after acceptance Blip is asked for receipts;
 	// 0 = 30 s, negative = never.
 	FirstPoll time.Duration
-	// Now tells the time; nil = time.Now, or on PostgreSQL the database's clock,
+	// Now returns the time; nil = time.Now, or on PostgreSQL the database's clock,
 	// so that machines whose clocks differ agree on when a lease is over.
 	Now func() time.Time
-	// Logger gets what nobody can be told as an error; nil = nowhere.
+	// Logger gets what cannot be returned as an error; nil = nowhere.
 	Logger *slog.Logger
 }
 
@@ -102,7 +101,8 @@ type Options struct {
 // has come it waits for the disk whatever the context says, so its answer is
 // always the truth.
 type DB struct {
-	o       Options
+	opts    Options
+	policy  policy
 	dialect dialect
 
 	write *sql.DB // one connection, the first writer's
@@ -117,15 +117,13 @@ type DB struct {
 
 	writers sync.WaitGroup
 
-	// name tells this DB from all others that are or were open on the ledger.
+	// name is unique among all that are or were open on the ledger.
 	name string
-	// Where the database's clock counts: how far it is ahead of ours.
-	byDatabase bool
-	ahead      atomic.Int64 // ms
-	mine       sync.Map     // the owners whose leases this DB has renewed, and when (ms)
-	engaged    atomic.Bool  // others would have to wait for what this DB leaves behind
-
-	contentWith map[string]string // code → the states that owe no further one, as ",a,b,"
+	// Where the database's clock counts: how far it is ahead of this machine's.
+	byDatabase  bool
+	clockOffset atomic.Int64 // ms
+	leases      sync.Map     // the owners whose leases this DB has renewed → when (ms)
+	dirty       atomic.Bool  // it has leases or a run, which it has to release on close
 
 	identities identities
 	optouts    optouts
@@ -140,8 +138,8 @@ type DB struct {
 	waiting map[int64]int64 // run → all its rows before this seq have been tried
 }
 
-// ErrAway says that the ledger's database cannot be reached or takes nobody at
-// present. Asked again when it is back, it answers; the process need not do
+// ErrAway says that the ledger's database cannot be reached or accepts no
+// connection at present. A later call succeeds when it is back; the process need not do
 // anything else.
 var ErrAway = errors.New("the ledger's database cannot be reached")
 
@@ -150,39 +148,39 @@ var errClosed = errors.New("the ledger is closed")
 // Open opens the ledger. On SQLite it creates or migrates it as needed; on
 // PostgreSQL, where other processes may be at work on it, that is what Migrate is
 // for. The error of one that is locked by another process, was written by a newer
-// program or is no ledger says what to do; ErrAway is worth another try. Close
+// program or is not a ledger says what to do; ErrAway is worth another try. Close
 // must be called.
-func Open(ctx context.Context, o Options) (*DB, error) {
-	if o.Lease == 0 {
-		o.Lease = 30 * time.Second
+func Open(ctx context.Context, opts Options) (*DB, error) {
+	if opts.Lease == 0 {
+		opts.Lease = 30 * time.Second
 	}
-	if o.Timeout == 0 {
-		o.Timeout = postgresTimeout
+	if opts.Timeout == 0 {
+		opts.Timeout = postgresTimeout
 	}
-	if o.FirstPoll == 0 {
-		o.FirstPoll = 30 * time.Second
+	if opts.FirstPoll == 0 {
+		opts.FirstPoll = 30 * time.Second
 	}
-	noClock := o.Now == nil
+	noClock := opts.Now == nil
 	if noClock {
-		o.Now = time.Now
+		opts.Now = time.Now
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Lease < 0 {
-		return nil, fmt.Errorf("open the ledger: a lease of %v is none", o.Lease)
+	if opts.Lease < 0 {
+		return nil, fmt.Errorf("open the ledger: a lease must not be negative, as %v is", opts.Lease)
 	}
-	if o.Timeout < time.Second {
-		return nil, fmt.Errorf("open the ledger: no database answers everything within %v", o.Timeout)
+	if opts.Timeout < time.Second {
+		return nil, fmt.Errorf("open the ledger: a timeout of %v is too short; it must be at least a second", opts.Timeout)
 	}
-	for s := range o.Codes {
+	for s := range opts.Codes {
 		if !s.Valid() || s.Open() {
 			return nil, fmt.Errorf("open the ledger: a row cannot be given a code for the state %q", s)
 		}
 	}
 
 	db := &DB{
-		o:        o,
+		opts:     opts,
 		urgent:   make(chan *write, 1024),
 		bulk:     make(chan *write, 64),
 		quit:     make(chan struct{}),
@@ -191,16 +189,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		name:     rand.Text(),
 		waiting:  map[int64]int64{},
 	}
-	db.contentWith = contentWith(o.Codes)
-	database, err := databaseOf(o.URL)
+	db.policy = newPolicy(&opts)
+	database, err := databaseOf(opts.URL)
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	if database == inSQLite {
-		db.dialect = &sqlite{path: strings.TrimPrefix(o.URL, "sqlite:"), exclusive: o.Exclusive}
+		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive}
 	} else {
 		db.byDatabase = noClock
-		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: o.Logger, quit: db.quit}
+		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
 	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
@@ -222,10 +220,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.writers.Wait()
 		close(db.idle)
 	}()
-	if file, is := db.dialect.(*sqlite); is && o.Exclusive {
+	if file, is := db.dialect.(*sqlite); is && opts.Exclusive {
 		err := db.keepMark(ctx, file)
 		if err == nil {
-			err = db.inherit(ctx)
+			err = db.takeOver(ctx)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.Close())
@@ -237,15 +235,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // start begins a writer for the queues.
 func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
 	wr := &writer{db: db, urgent: urgent, bulk: bulk}
-	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, bare: map[statement]driver.Stmt{}}
+	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, driverStmts: map[statement]driver.Stmt{}}
 	db.writers.Go(wr.run)
 }
 
-// inherit ends what a process before this one left behind. Nobody else can be
-// alive: the lock of the operating system is ours. So every lease is over,
-// without waiting for its time, and Reclaim finds all that was in hands; and a
-// run that was still taking in takes in no more.
-func (db *DB) inherit(ctx context.Context) error {
+// takeOver ends what an earlier process left behind. No other process can be alive, because this
+// one has the lock of the operating system. So every lease is over at once, and Reclaim finds
+// all that was claimed; and a run that was still taking in takes in no more.
+func (db *DB) takeOver(ctx context.Context) error {
 	return db.do(ctx, func(tx *txn) error {
 		if err := tx.exec(sqlTakeOverLeases); err != nil {
 			return err
@@ -261,7 +258,7 @@ func (db *DB) Close() error {
 	db.close.Do(func() {
 		db.saveIdentities(1)
 		if db.Shared() {
-			db.farewell()
+			db.releaseOnClose()
 		}
 		close(db.quitMark)
 		if db.keeping != nil {
@@ -300,9 +297,9 @@ func (db *DB) Check(ctx context.Context) error {
 	return nil
 }
 
-// now is the time as the ledger keeps it: that of the database where its clock
-// counts, as near as the last look at it tells.
-func (db *DB) now() int64 { return db.o.Now().UnixMilli() + db.ahead.Load() }
+// now is the time as the ledger keeps it: that of the database where its clock counts, as far
+// as the last look at it shows.
+func (db *DB) now() int64 { return db.opts.Now().UnixMilli() + db.clockOffset.Load() }
 
 // clock is the time by which leases are judged, as a parameter: NULL where the
 // database has to look at its clock itself.
@@ -313,28 +310,28 @@ func (db *DB) clock() any {
 	return db.now()
 }
 
-// setClock is told what the database's clock has just said.
+// setClock notes what the database's clock has just said.
 func (db *DB) setClock(now int64) {
 	if db.byDatabase {
-		db.ahead.Store(now - db.o.Now().UnixMilli())
+		db.clockOffset.Store(now - db.opts.Now().UnixMilli())
 	}
 }
 
-// theirs stores a time that was reckoned from this machine's clock, such as "in
-// five seconds", by the clock that the ledger goes by; the zero time is NULL.
-func (db *DB) theirs(t time.Time) any {
+// toLedgerTime converts a time by this machine's clock, such as "in five seconds", to the
+// ledger's clock, as it is stored; the zero time is NULL.
+func (db *DB) toLedgerTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return t.UnixMilli() + db.ahead.Load()
+	return t.UnixMilli() + db.clockOffset.Load()
 }
 
-// ours turns a time of the ledger into one by this machine's clock, to reckon with.
-func (db *DB) ours(t time.Time) time.Time {
+// toLocalTime converts a time by the ledger's clock to this machine's.
+func (db *DB) toLocalTime(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	return t.Add(-time.Duration(db.ahead.Load()) * time.Millisecond)
+	return t.Add(-time.Duration(db.clockOffset.Load()) * time.Millisecond)
 }
 
 // endOfTime stands for "never" where a time has to be compared.

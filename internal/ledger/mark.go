@@ -15,7 +15,7 @@ import (
 // so the mark is never ahead of a ledger that has lost nothing. It may be behind,
 // and then less is noticed: never the other way round.
 //
-// What it cannot tell: a mark that was deleted, or put back together with its
+// What it cannot logLoss: a mark that was deleted, or put back together with its
 // ledger. That looks like a new ledger, or like the old one.
 type mark struct {
 	Ledger string    `json:"ledger"`
@@ -72,7 +72,7 @@ type keeper struct {
 	file   *sqlite
 	opened os.FileInfo
 	seen   int64 // rows that the writer had changed since it connected, at the last mark
-	failed bool  // the last mark was not written, and that was told
+	failed bool  // the last mark was not written, and that was logged
 	done   chan struct{}
 }
 
@@ -121,7 +121,7 @@ func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
 		if err != nil {
 			return err
 		}
-		db.tellWentBack(int64(rows), why)
+		db.logWentBack(int64(rows), why)
 	}
 	k.write(ctx)
 	db.keeping = k
@@ -162,12 +162,12 @@ func (k *keeper) write(ctx context.Context) {
 		return tx.queryRow(sqlCountMark).Scan(&m.Ledger, &m.Count)
 	})
 	if err != nil || !changed {
-		return // the error is told to whoever writes
+		return // writers get the error
 	}
 	k.seen = seen
 	err = k.file.writeMark(m)
 	if err != nil && !k.failed {
-		k.db.o.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
+		k.db.opts.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
 	}
 	k.failed = err != nil
 }
@@ -177,7 +177,7 @@ func (k *keeper) look() {
 	now, err := os.Stat(k.file.path)
 	gone := errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(k.opened, now)
 	if gone && !k.db.replaced.Swap(true) {
-		k.db.o.Logger.Error("the ledger can no longer be used", "file", k.file.path, "error", errReplaced)
+		k.db.opts.Logger.Error("the ledger can no longer be used", "file", k.file.path, "error", errReplaced)
 	}
 }
 

@@ -23,12 +23,12 @@ type optouts struct {
 	identities map[string]pombo.OptOutScope
 	bsuids     map[string]pombo.OptOut
 
-	learned map[string]bool // the BSUIDs whose phone this process has written
+	remembered map[string]bool // the BSUIDs whose phone this process has written
 }
 
 // OptedOut returns which messages the person with this phone, or with this identity,
 // no longer gets: the wider scope of both, "" when the person gets all of them. The
-// zero Number and "" are nobody. It costs no statement: LoadOptOuts has read the list.
+// zero Number and "" match nobody. It costs no statement: LoadOptOuts has read the list.
 func (db *DB) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
 	to, _ := digits(n).(int64) // no phone is 0
 	db.optouts.mu.RLock()
@@ -90,10 +90,10 @@ func (db *DB) LoadOptOuts(ctx context.Context) error {
 }
 
 // OptOut puts a person on the list, for all messages when no scope is given. At is
-// now when it is zero. Somebody who is on the list stays as first put there, unless
+// now when it is zero. A person who is on the list already stays as first put there, unless
 // the scope becomes wider; of a person who was known by only one of phone and
-// identity the other is added. A phone that a receipt has told of the BSUID counts
-// as given.
+// identity the other is added. A phone that is known of the BSUID from a
+// receipt counts as given.
 func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 	to, identity := digits(o.Phone), o.Identity.Reveal()
 	if to == nil && identity == "" {
@@ -114,51 +114,76 @@ func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 			return fmt.Errorf("opt out: look for the phone: %w", err)
 		}
 	}
-	return db.changeOptOuts(ctx, "opt out", func(tx *txn) (bool, error) {
-		total := int64(0)
-		if scope == pombo.OptOutAll {
-			n, err := tx.change(sqlWidenOptout, at, o.By, to, text(identity))
-			if total += int64(n); err != nil {
-				return false, err
-			}
-		}
-		if bsuid != nil {
-			n, err := tx.change(sqlAddBSUID, bsuid, to, text(identity))
-			if total += int64(n); err != nil {
-				return false, err
-			}
-		}
-		if to == nil || identity == "" {
-			n, err := tx.change(sqlOptOut, to, text(identity), bsuid, string(scope), at, o.By)
-			return total+int64(n) > 0, err
-		}
-		n, err := tx.change(sqlCompleteOptout, to, identity)
-		if err != nil || n > 0 {
-			return true, err
-		}
-		// Both, or else the one of them that is not there yet.
-		for _, row := range [][]any{{to, identity}, {to, nil}, {nil, identity}} {
-			n, err := tx.change(sqlOptOut, row[0], row[1], bsuid, string(scope), at, o.By)
-			if total += int64(n); err != nil {
-				return false, err
-			}
-		}
-		return total > 0, nil
-	})
+	row := optOutRow{phone: to, identity: text(identity), bsuid: bsuid, scope: scope, at: at, by: o.By}
+	return db.changeOptOuts(ctx, "opt out", row.add)
 }
 
-// optOutRecipient adds the recipient of a notification, who has switched marketing
-// messages off at WhatsApp. It runs before the outcome is recorded, so that retrying
-// the outcome repeats it; the insert is idempotent.
-func (db *DB) optOutRecipient(ctx context.Context, seq int64) error {
+// optOutRow is a row of the list; nil is NULL.
+type optOutRow struct {
+	phone, identity, bsuid any
+	scope                  pombo.OptOutScope
+	at                     int64
+	by                     string
+}
+
+// add puts a person on the list, and reports whether that changed it.
+func (r optOutRow) add(tx *txn) (changed bool, err error) {
+	total := 0
+	run := func(name statement, args ...any) error {
+		n, err := tx.change(name, args...)
+		total += n
+		return err
+	}
+	insert := func(phone, identity any) error {
+		return run(sqlOptOut, phone, identity, r.bsuid, string(r.scope), r.at, r.by)
+	}
+	if r.scope == pombo.OptOutAll {
+		if err := run(sqlWidenOptout, r.at, r.by, r.phone, r.identity); err != nil {
+			return false, err
+		}
+	}
+	if r.bsuid != nil {
+		if err := run(sqlAddBSUID, r.bsuid, r.phone, r.identity); err != nil {
+			return false, err
+		}
+	}
+	if r.phone == nil || r.identity == nil {
+		err := insert(r.phone, r.identity)
+		return total > 0, err
+	}
+	if n, err := tx.change(sqlCompleteOptout, r.phone, r.identity); err != nil || n > 0 {
+		return true, err
+	}
+	// Both, or else the one of them that is not there yet.
+	for _, of := range [][2]any{{r.phone, r.identity}, {r.phone, nil}, {nil, r.identity}} {
+		if err := insert(of[0], of[1]); err != nil {
+			return false, err
+		}
+	}
+	return total > 0, nil
+}
+
+// optOutRecipient adds the recipient of a notification, who has switched marketing messages off
+// at WhatsApp, in the transaction that records the outcome. The caller reloads the list when it
+// has changed.
+func (db *DB) optOutRecipient(tx *txn, seq int64) (changed bool, err error) {
 	var to sql.NullInt64
-	if err := db.get(ctx, sqlPhoneOf, []any{seq}, &to); err != nil {
-		return fmt.Errorf("look for who opted out: %w", err)
+	switch err := tx.queryRow(sqlPhoneOf, seq).Scan(&to); {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && !to.Valid:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for who opted out: %w", err)
 	}
-	if n := number(to); !n.IsZero() {
-		return db.OptOut(ctx, pombo.OptOut{Phone: n, Scope: pombo.OptOutMarketing, By: "blip"})
+	row := optOutRow{phone: to.Int64, scope: pombo.OptOutMarketing, at: db.now(), by: "blip"}
+	return changeOptOutsIn(tx, row.add)
+}
+
+// reloadOptOuts reads the list that a transaction has changed. Should that fail, the next look at the
+// list, some seconds later, finds the change.
+func (db *DB) reloadOptOuts(ctx context.Context) {
+	if err := db.LoadOptOuts(ctx); err != nil {
+		db.opts.Logger.WarnContext(ctx, "the list of opt-outs could not be read again", "error", err)
 	}
-	return nil
 }
 
 // text stores a text; "" is NULL.
@@ -169,11 +194,11 @@ func text(s string) any {
 	return s
 }
 
-// learn keeps whose phone a BSUID is. A person who is on the list by the BSUID is on
+// rememberBSUID records whose phone a BSUID is. A person who is on the list by the BSUID is on
 // it by the phone from then on.
-func (db *DB) learn(ctx context.Context, bsuid string, seq int64) error {
+func (db *DB) rememberBSUID(ctx context.Context, bsuid string, seq int64) error {
 	db.optouts.mu.RLock()
-	known := db.optouts.learned[bsuid]
+	known := db.optouts.remembered[bsuid]
 	db.optouts.mu.RUnlock()
 	if known {
 		return nil
@@ -202,15 +227,15 @@ func (db *DB) learn(ctx context.Context, bsuid string, seq int64) error {
 	}
 	db.optouts.mu.Lock()
 	defer db.optouts.mu.Unlock()
-	if db.optouts.learned == nil || len(db.optouts.learned) >= mostLearned {
-		db.optouts.learned = map[string]bool{}
+	if db.optouts.remembered == nil || len(db.optouts.remembered) >= mostRemembered {
+		db.optouts.remembered = map[string]bool{}
 	}
-	db.optouts.learned[bsuid] = true
+	db.optouts.remembered[bsuid] = true
 	return nil
 }
 
-// mostLearned is how many BSUIDs are remembered as written, to spare the writes.
-const mostLearned = 10_000
+// mostRemembered is how many BSUIDs are remembered as written, to spare the writes.
+const mostRemembered = 10_000
 
 // OptIn takes a phone off the list, with the identities that Blip has called it
 // by, and reports whether it was on it.
@@ -238,20 +263,23 @@ func (db *DB) OptIn(ctx context.Context, n phone.Number) (removed bool, err erro
 	return removed, err
 }
 
-// changeOptOuts makes a change of the list, which says whether it changed
-// anything, and takes it over into memory.
+// changeOptOutsIn makes a change of the list, which reports whether it changed anything.
+func changeOptOutsIn(tx *txn, change func(*txn) (bool, error)) (changed bool, err error) {
+	if err := tx.exec(sqlLockOptouts); err != nil {
+		return false, err
+	}
+	if changed, err = change(tx); err != nil || !changed {
+		return false, err
+	}
+	return true, tx.exec(sqlCountOptouts)
+}
+
+// changeOptOuts makes a change of the list in a transaction of its own, and reloads it.
 func (db *DB) changeOptOuts(ctx context.Context, verb string, change func(*txn) (bool, error)) error {
 	changed := false
 	err := db.do(ctx, func(tx *txn) (err error) {
-		// One process at a time: two that add the other half of one person would
-		// each find the list without it.
-		if err = tx.exec(sqlLockOptouts); err != nil {
-			return err
-		}
-		if changed, err = change(tx); err != nil || !changed {
-			return err
-		}
-		return tx.exec(sqlCountOptouts)
+		changed, err = changeOptOutsIn(tx, change)
+		return err
 	})
 	if err == nil && changed {
 		err = db.LoadOptOuts(ctx)

@@ -24,9 +24,9 @@ import (
 //
 // The processes meet in the rows only. A claim passes over rows that another one
 // is just taking; every other change names the state, the owner and the attempt
-// that it expects, and whoever comes second changes nothing. Leases are judged by
+// that it expects, and the second one changes nothing. Leases are judged by
 // the database's clock. How a group of writes is carried out, and what happens
-// when the connection is lost over it, is told in postgres_write.go.
+// when the connection is lost over it, is in postgres_write.go.
 type postgres struct {
 	url     string
 	timeout time.Duration // for an answer
@@ -48,7 +48,7 @@ type postgres struct {
 	greeted          *pgx.Conn
 	backs            int // how often the cluster has gone back, as this writer knows
 	greetedAt, wrote time.Time
-	tell             func(rows int64, why string)
+	logLoss          func(rows int64, why string)
 
 	// The writer's connection as prepare found it: whether it has a session of its
 	// own; pooled is for good.
@@ -65,7 +65,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 	}
 	write, read = p.servers.pool(1), p.servers.pool(postgresReaders)
 	other := p.servers.pool(1)
-	ctx, done := p.patient(ctx)
+	ctx, done := p.withTimeout(ctx)
 	defer done()
 	if err := p.ready(ctx, read); err != nil {
 		p.servers.close()
@@ -73,7 +73,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 	}
 	p.servers.patrol()
 	p.write = write
-	p.other = &postgres{servers: p.servers, name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other}
+	p.other = &postgres{servers: p.servers, name: p.name + "-2", logLoss: p.logLoss, clock: p.clock, quit: p.quit, write: other}
 	return write, read, nil
 }
 
@@ -139,11 +139,11 @@ func (p *postgres) shared() bool   { return true }
 func (p *postgres) prepares() bool { return false }
 func (p *postgres) intact() error  { return nil }
 
-func (p *postgres) steady(d time.Duration) bool {
+func (p *postgres) stableFor(d time.Duration) bool {
 	return !p.away && (p.back.IsZero() || time.Since(p.back) >= d)
 }
 
-func (p *postgres) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+func (p *postgres) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, p.servers.bound)
 	stop := p.servers.watch()
 	return ctx, func() { stop(); cancel() }
@@ -154,9 +154,9 @@ func (p *postgres) close() error {
 	return p.other.write.Close()
 }
 
-// What was erased stays in the table's file until the server's own vacuum has
+// purge does nothing: what was erased stays in the table's file until the server's own vacuum has
 // been there.
-func (p *postgres) scrub(context.Context, *sql.DB) error { return nil }
+func (p *postgres) purge(context.Context, *sql.DB) error { return nil }
 
 func (p *postgres) text(name statement) string { return postgresCatalogue().text(name) }
 
@@ -181,7 +181,7 @@ const (
 	readOnlyTransaction  = "25006"
 )
 
-// sqlstate returns the code of the server's error; "" when it is none.
+// sqlstate returns the code of the server's error; "" when err is not one.
 func sqlstate(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code
@@ -189,7 +189,7 @@ func sqlstate(err error) string {
 	return ""
 }
 
-// explain says what to do about the errors that an operator can mend. What the
+// explain says what to do about the errors that an operator can correct. What the
 // server says about a value may quote it, and goes no further than here.
 func (p *postgres) explain(err error) error {
 	switch {
@@ -251,8 +251,8 @@ func (s said) Error() string {
 
 func (s said) Unwrap() error { return nil }
 
-// alone: what concerns the whole database concerns each write.
-func (p *postgres) alone(err error) bool {
+// isolatesFailures: what concerns the whole database concerns each write.
+func (p *postgres) isolatesFailures(err error) bool {
 	if lost(err) {
 		return false
 	}

@@ -25,8 +25,8 @@ import (
 // A third is seen from outside: the address has led to nothing but an old primary for
 // a minute (postgres_server.go).
 //
-// What nobody can tell: a backup that was put back into the same server while all
-// processes were stopped.
+// Not noticed is a backup that was restored into the same server while all processes were
+// stopped.
 
 // How long a session is trusted. One that a pooler may lead elsewhere: not long. One of
 // the server's own stays on it, but whether a standby has to have every commit may be
@@ -147,6 +147,6 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	if err := tx.Commit(ctx); err != nil {
 		return err
 	}
-	p.tell(marked.RowsAffected(), why)
+	p.logLoss(marked.RowsAffected(), why)
 	return nil
 }

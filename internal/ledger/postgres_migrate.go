@@ -82,7 +82,7 @@ func migrate(ctx context.Context, url string, before, after *int64) (err error) 
 }
 
 // postgresOwn refuses a first ledger in a schema that has tables of another program:
-// ours would lie between them, and some have names that are no rarity.
+// the ledger's would lie between them, and some have common names.
 func postgresOwn(ctx context.Context, db *sql.DB) error {
 	var schema, table string
 	switch err := db.QueryRowContext(ctx, postgresCatalogue().text(sqlStrangers)).Scan(&schema, &table); {
@@ -95,7 +95,7 @@ func postgresOwn(ctx context.Context, db *sql.DB) error {
 		"CREATE SCHEMA pombo AUTHORIZATION …, and ALTER ROLE … SET search_path = pombo", schema, table)
 }
 
-// migrateFile leaves it to Open, which knows who else has the file.
+// migrateFile leaves it to Open, which knows whether another process has the file.
 func migrateFile(ctx context.Context, url string, before, after *int64) error {
 	had, err := Inspect(ctx, url)
 	if err != nil && !errors.Is(err, pombo.ErrNotFound) {

@@ -24,16 +24,16 @@ import (
 // on it over a failover.
 //
 // A primary that hangs while its standby is promoted may wake and take writes as
-// before: nobody has told it. So where the address names several servers, all are
+// before: it does not know. So where the address names several servers, all are
 // asked before each new connection, and of those that take writes the one with the
 // highest timeline is chosen: PostgreSQL counts it up with each promotion. The
 // highest that was seen is remembered. A server with a lower one is refused, however
 // the address leads there, and connections that still lead there are ended.
 //
 // Such a primary answers reads, but its commits wait for a standby that has left
-// for good. And one that hangs answers nothing. So whoever has waited for an answer
-// for a moment has the servers asked in the meantime, and his connection is ended as
-// soon as another server has taken over; else when the bound is over.
+// for good. And one that hangs answers nothing. So while an answer is overdue the servers are
+// asked, and the connection is ended as soon as another server has taken over; else when the
+// bound is over.
 type servers struct {
 	all   *pgx.ConnConfig
 	hosts []*pgx.ConnConfig // all, one by one
@@ -76,7 +76,7 @@ const (
 	others = 500 * time.Millisecond
 )
 
-// place is where a server stands in the history of a cluster.
+// place is the position of a server in the history of a cluster.
 type place struct {
 	system   string // names the cluster; "" = the server does not tell
 	timeline uint64 // 0 = the server does not tell
@@ -95,7 +95,7 @@ var (
 	errNoPrimary = errors.New("none of its servers takes writes at present")
 )
 
-// newServers reads an address. Nobody is asked yet.
+// newServers reads an address. It connects to nothing.
 func newServers(url string, bound time.Duration, log *slog.Logger) (*servers, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -122,7 +122,7 @@ func newServers(url string, bound time.Duration, log *slog.Logger) (*servers, er
 	c.DialFunc = s.dial
 	c.OnNotice = noticed
 	s.hosts = apart(c)
-	asked := c.ValidateConnect // by target_session_attrs; nil = whoever answers
+	asked := c.ValidateConnect // by target_session_attrs; nil = any that answers
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		if asked != nil {
 			if err := asked(ctx, conn); err != nil {
@@ -168,7 +168,7 @@ func (s *servers) pool(size int) *sql.DB {
 	return db
 }
 
-// close ends the asking. The pools are closed by whoever opened them.
+// close ends the asking. The caller closes the pools.
 func (s *servers) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -308,7 +308,7 @@ func (s *servers) note(at place) error {
 	for l := range s.links {
 		if l.at.before(at) || l.at.readOnly {
 			l.ended.Store(true)
-			_ = l.Conn.Close() // whoever waits for it is told at once
+			_ = l.Conn.Close() // its caller gets an error at once
 		}
 	}
 	return nil
@@ -399,7 +399,7 @@ func (s *servers) look() {
 }
 
 // patrol asks the servers every few seconds, until close. A primary that waits for no
-// standby and that nobody has fenced goes on as before when another one has taken over.
+// standby and that is not fenced goes on as before when another one has taken over.
 // A process that misses no answer would stay with it for good, while one that connects
 // anew is led to the other, and both would send the same.
 func (s *servers) patrol() {
@@ -478,7 +478,7 @@ func linkOf(conn *pgconn.PgConn) *link {
 
 // noticed keeps the server's warning that a COMMIT, for which it is about to report
 // success, is on its own disk and not on that of the standby that it was to wait for
-// (src/backend/replication/syncrep.c): somebody has ended the wait. Should another
+// (src/backend/replication/syncrep.c): the wait was cancelled. Should another
 // server take over, it was never made.
 func noticed(conn *pgconn.PgConn, n *pgconn.Notice) {
 	if n.Routine == "SyncRepWaitForLSN" {

@@ -23,14 +23,14 @@ import (
 // before the transaction is committed.
 //
 // A connection can be lost after COMMIT was sent and before it was answered.
-// Nobody could be told the truth then. So each transaction first counts up a row
+// Whether it was committed is not known then. So each transaction first counts up a row
 // that belongs to this writer alone, from the number of the one before, and fails
 // if it finds another number. After the loss the writer looks at its row over a
 // new connection. Either it has the number of the transaction, which was
 // committed; or it is given a further number, which only such a look does: the
 // transaction was not committed, and should it still be on its way to the server
 // it will fail there. What was not committed is then carried out again. The
-// callers wait, and learn nothing of it.
+// callers wait, and do not notice.
 
 // A statement is parsed and planned anew each time it comes, which takes as long
 // as carrying it out for some thirty rows. So the writer's connection keeps its
@@ -130,7 +130,7 @@ func (p *postgres) transact(tx *txn, group []*write) error {
 // try carries out the group once. After errInDoubt it may have happened; after
 // any other error it has not.
 func (p *postgres) try(tx *txn, group []*write) (err error) {
-	ctx, done := p.patient(context.Background())
+	ctx, done := p.withTimeout(context.Background())
 	defer done()
 	conn, err := p.write.Conn(ctx)
 	if err != nil {
@@ -140,7 +140,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	defer func() {
 		tx.conn = nil
 		if err != nil && (!rollback(ctx, conn) || unprepared(err) || errors.Is(err, errInDoubt) || sqlstate(err) == readOnlyTransaction) {
-			// The pool asks nobody for a connection that is given up so.
+			// This makes the pool drop the connection.
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
 		_ = conn.Close()
@@ -181,7 +181,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	err = raw(conn, func(c *pgx.Conn) error {
 		done, err := c.Exec(ctx, p.text(sqlCommit))
 		if err == nil && done.String() != "COMMIT" {
-			// So it answers when a statement had failed and somebody went on.
+			// The server answers so when a statement of the transaction had failed.
 			err = errors.New("the transaction was rolled back because of an earlier error")
 		}
 		if err == nil && unsure(c) {
@@ -201,7 +201,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	return fmt.Errorf("%w: %w", errInDoubt, err)
 }
 
-// recount takes over the number in the row, which somebody has changed: the
+// recount takes over the number in the row, which was changed from outside: the
 // database was put back to an earlier time, say.
 func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) error {
 	if !rollback(ctx, conn) {
@@ -251,7 +251,7 @@ func (p *postgres) look(tx *txn) (committed bool, err error) {
 // server it leads to has lost more than the transaction in doubt: the look itself
 // would hide that.
 func (p *postgres) lookOnce(number int64) (found int64, err error) {
-	ctx, done := p.patient(context.Background())
+	ctx, done := p.withTimeout(context.Background())
 	defer done()
 	conn, err := p.write.Conn(ctx)
 	if err != nil {

@@ -30,7 +30,7 @@ func (db *DB) Notification(ctx context.Context, id pombo.MessageID) (pombo.Notif
 	err = db.all(ctx, sqlNotification, []any{at.seq}, func(rows *sql.Rows) (err error) {
 		var history []byte
 		if n, history, err = scanHistory(rows); err == nil {
-			events, err = tell(history)
+			events, err = decodeHistory(history)
 		}
 		return err
 	})
@@ -72,7 +72,7 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 	if err != nil {
 		return page, err
 	}
-	// One more than asked for tells whether there is a next page.
+	// One more than asked for shows whether there is a next page.
 	var seqs []int64
 	err = db.due(ctx, s.by, s.args(limit+1), func(rows *sql.Rows) error {
 		n, err := scan(rows)
@@ -81,7 +81,7 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 			return errEnough
 		case errors.Is(err, errMessage), errors.Is(err, errHistory):
 			page.Unreadable++
-			db.o.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
+			db.opts.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
 			return nil
 		}
 		page.Notifications = append(page.Notifications, n)
@@ -197,7 +197,7 @@ func (db *DB) byText(ctx context.Context, s *selection, start string, state, to 
 		return err
 	}
 	var lo, hi any
-	from, until, isID := words(start)
+	from, until, isID := idRange(start)
 	if isID {
 		lo, hi = from, until
 	}
@@ -248,12 +248,12 @@ func (db *DB) count(ctx context.Context, name statement, args ...any) (n int, er
 	return n, nil
 }
 
-// words returns the range of the ids that start with the text; ok is false when
+// idRange returns the range of the ids that start with the text; ok is false when
 // none can. It takes an id whole or cut anywhere after eight digits: fewer are the keys
 // of rows more often than not.
-func words(text string) (lo, hi int64, ok bool) {
+func idRange(text string) (lo, hi int64, ok bool) {
 	if id, err := pombo.ParseMessageID(text); err == nil {
-		return word(id), word(id), true
+		return idNumber(id), idNumber(id), true
 	}
 	hex := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(text)), "-", "")
 	if len(hex) < 8 || len(hex) > 32 {
@@ -312,13 +312,13 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 		err = db.get(ctx, sqlCreatedOf, []any{oldest.Int64}, &created)
 	}
 	if err == nil && queued > b.Ready {
-		err = db.stories(ctx, sqlSampleLater, []any{now}, func(st story) { b.Later[st.reason.WaitReason()]++ })
+		err = db.summaries(ctx, sqlSampleLater, []any{now}, func(st summary) { b.Later[st.reason.WaitReason()]++ })
 	}
 	if err == nil && uncertain > 0 {
-		err = db.stories(ctx, sqlSampleUncertain, nil, func(st story) { b.UncertainSince = earlier(b.UncertainSince, st.updated) })
+		err = db.summaries(ctx, sqlSampleUncertain, nil, func(st summary) { b.UncertainSince = earlier(b.UncertainSince, st.updated) })
 	}
 	if err == nil && b.Due > 0 {
-		err = db.stories(ctx, sqlSampleOwed, nil, func(st story) { b.DueSince = earlier(b.DueSince, st.updated) })
+		err = db.summaries(ctx, sqlSampleOwed, nil, func(st summary) { b.DueSince = earlier(b.DueSince, st.updated) })
 	}
 	if err != nil {
 		return b, fmt.Errorf("count what is open: %w", err)
@@ -332,14 +332,14 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	return b, nil
 }
 
-// stories reads the histories that a statement selects.
-func (db *DB) stories(ctx context.Context, name statement, args []any, each func(story)) error {
+// summaries reads the histories that a statement selects.
+func (db *DB) summaries(ctx context.Context, name statement, args []any, each func(summary)) error {
 	return db.all(ctx, name, args, func(rows *sql.Rows) error {
 		var history sql.RawBytes
 		if err := rows.Scan(&history); err != nil {
 			return err
 		}
-		st, err := read(history)
+		st, err := summarize(history)
 		if err == nil {
 			each(st)
 		}

@@ -27,17 +27,17 @@ type standing struct {
 //
 // A receipt for a message whose POST has not been answered yet, or never was, is
 // the trace that ends the doubt, even when it was queued again meanwhile. A failed
-// one whose remedy says so is queued again in the same transaction, as a new
-// generation (resend.go). One that says that the person has switched
-// marketing messages off puts the phone on the list of opt-outs.
+// one whose policy says so is queued again in the same transaction, as a new
+// generation (resend.go). One that says that the person has switched marketing messages off
+// puts the phone on the list of opt-outs in the same transaction.
 func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	results := make([]pombo.ReceiptResult, len(receipts))
 	todo := make([]int, len(receipts))
 	for i := range todo {
 		todo[i] = i
 	}
-	// Whoever moves a notification between our look and our change makes us
-	// look again; each time, it has moved on.
+	// If a notification moves between the look and the change, it is looked at again; each
+	// time, it has moved on.
 	for range len(pombo.States()) {
 		lost, err := db.apply(ctx, receipts, todo, results)
 		if err != nil {
@@ -56,6 +56,7 @@ type change struct {
 	at      standing
 	args    []any
 	resend  *resend // of a failure that has one
+	optsOut bool    // its recipient goes on the list of opt-outs
 }
 
 // apply looks where each notification stands, decides, and changes it if it
@@ -74,7 +75,7 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 			known[r.MessageID] = at
 		}
 		if at != nil && r.BSUID != "" {
-			if err := db.learn(ctx, r.BSUID.Reveal(), at.seq); err != nil {
+			if err := db.rememberBSUID(ctx, r.BSUID.Reveal(), at.seq); err != nil {
 				return nil, err
 			}
 		}
@@ -89,7 +90,8 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		if at.state.Open() {
 			if r.State == pombo.Failed || at.state != pombo.Uncertain && r.State != pombo.Accepted {
 				// The receipt has overtaken the answer to the POST, or replaces it.
-				plain = append(plain, change{-1, *at, db.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now), nil})
+				step := db.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now)
+				plain = append(plain, change{receipt: -1, at: *at, args: step})
 				at.state = pombo.Accepted
 			} else if trace.Reason == pombo.NoReason {
 				trace.Reason = pombo.TraceFound
@@ -100,18 +102,14 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		}
 		c := change{receipt: i, at: *at}
 		if r.State == pombo.Failed {
-			if r.Reason == pombo.OptedOutOfMarketing {
-				if err := db.optOutRecipient(ctx, at.seq); err != nil {
-					return nil, err
-				}
-			}
+			c.optsOut = optsOut(r.State, r.Reason)
 			trace.Detail = detailOf(r)
-			if c.resend = db.resendAfter(at, r, now); c.resend == nil {
-				trace.Detail += verdict(r.Policy)
+			if c.resend = resendAfter(at.resends, r, now); c.resend == nil {
+				trace.Detail += whyFinal(r.Policy)
 			}
 		}
 		c.args = db.receiptArgs(at, &trace, now)
-		if c.resend != nil || at.state == pombo.Failed {
+		if c.resend != nil || c.optsOut || at.state == pombo.Failed {
 			special = append(special, c)
 		} else {
 			plain = append(plain, c)
@@ -156,14 +154,22 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 	if len(changes) == 0 {
 		return nil, nil
 	}
+	listed := false // a recipient was put on the list of opt-outs
 	err = db.do(ctx, func(tx *txn) error {
-		lost = lost[:0]
+		lost, listed = lost[:0], false
 		hit := make([]bool, 1)
 		for i := range changes {
 			c := &changes[i]
 			results[c.receipt] = pombo.ReceiptStale
+			if c.optsOut {
+				isNew, err := db.optOutRecipient(tx, c.at.seq)
+				if err != nil {
+					return err
+				}
+				listed = listed || isNew
+			}
 			if c.at.state == pombo.Failed {
-				if err := db.takeBack(tx, &c.at, now); err != nil {
+				if err := db.undoResend(tx, &c.at, now); err != nil {
 					return err
 				}
 			}
@@ -188,6 +194,9 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 		}
 		return nil
 	})
+	if err == nil && listed {
+		db.reloadOptOuts(ctx)
+	}
 	return lost, err
 }
 
@@ -198,12 +207,12 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	}
 	var first any
 	if at.state.Open() {
-		first = db.firstPoll(now)
+		first = db.policy.firstPoll(pombo.Accepted, now)
 	}
 	over := r.State == pombo.Read || r.State == pombo.Failed
 	return []any{
-		string(r.State), codeOf(db.o.Codes, r.State), now, over, first,
-		event(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
+		string(r.State), db.policy.codeOf(r.State), now, over, first,
+		encodeEvent(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
 	}
 }
 
@@ -222,10 +231,10 @@ func detailOf(r *pombo.Receipt) string {
 // standing returns where the notification stands; nil when there is none.
 func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
 	if _, err := pombo.ParseMessageID(string(id)); err != nil {
-		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
+		return nil, nil //nolint:nilerr,nilnil // what is not an id is unknown
 	}
 	var found *standing
-	err := db.all(ctx, sqlStanding, []any{word(id)}, func(rows *sql.Rows) error {
+	err := db.all(ctx, sqlStanding, []any{idNumber(id)}, func(rows *sql.Rows) error {
 		var s standing
 		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation); err != nil {
 			return err

@@ -17,8 +17,8 @@ import (
 
 // How a notification is written into its columns, and read back.
 
-// word is the number under which an id is found: its first eight bytes.
-func word(id pombo.MessageID) int64 {
+// idNumber is the number under which an id is found: its first eight bytes.
+func idNumber(id pombo.MessageID) int64 {
 	var b [8]byte
 	digits := string(id[:8]) + string(id[9:13]) + string(id[14:18])
 	_, _ = hex.Decode(b[:], []byte(digits)) // an ID has the right form: ParseMessageID or Key.ID made it
@@ -102,13 +102,13 @@ func unpack(text []byte, n *pombo.Notification) error {
 	return nil
 }
 
-// event is one entry of a history as it is stored.
-func event(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
-	return "[" + strconv.FormatInt(at, 10) + told(s, attempt, reason, detail)
+// encodeEvent is one entry of a history as it is stored.
+func encodeEvent(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
+	return "[" + strconv.FormatInt(at, 10) + encodeChange(s, attempt, reason, detail)
 }
 
-// told is an event without its time.
-func told(s pombo.State, attempt int, reason pombo.Reason, detail string) string {
+// encodeChange is an event without its time.
+func encodeChange(s pombo.State, attempt int, reason pombo.Reason, detail string) string {
 	b := make([]byte, 0, 96)
 	b = append(b, `,"`...)
 	b = append(b, s...)
@@ -128,15 +128,15 @@ func told(s pombo.State, attempt int, reason pombo.Reason, detail string) string
 	return string(append(b, ']'))
 }
 
-// note is an event that tells of the row in the source, or of the message's
-// being erased; the state stays as it is.
-func note(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
-	b := event(at, s, attempt, reason, detail)
+// encodeNote is an event about the row in the source, or about the erasure of the message; the
+// state stays as it is.
+func encodeNote(at int64, s pombo.State, attempt int, reason pombo.Reason, detail string) string {
+	b := encodeEvent(at, s, attempt, reason, detail)
 	return b[:len(b)-1] + ",true]"
 }
 
-// story is what a history comes to.
-type story struct {
+// summary is what a history comes to.
+type summary struct {
 	// The last change of state, and the last word on why it is as it is.
 	updated, begun time.Time
 	reason         pombo.Reason
@@ -149,16 +149,16 @@ type story struct {
 
 var errHistory = errors.New("its history cannot be read")
 
-// read sums a history up. Only event and note have written it, and it is
+// summarize reads a history. Only encodeEvent and encodeNote have written it, and it is
 // read for every settlement, so it is taken apart by hand: encoding/json takes
 // several times as long. The same goes for unpack and every claim.
-func read(history []byte) (story, error) {
-	var st story
+func summarize(history []byte) (summary, error) {
+	var st summary
 	last := pombo.State("")
 	for h := string(history); h != ""; {
 		e, isNote, rest, ok := readEvent(h)
 		if !ok {
-			return story{}, errHistory
+			return summary{}, errHistory
 		}
 		h = rest
 		if isNote {
@@ -179,8 +179,8 @@ func read(history []byte) (story, error) {
 	return st, nil
 }
 
-// tell returns the events of a history.
-func tell(history []byte) ([]pombo.Event, error) {
+// decodeHistory returns the events of a history.
+func decodeHistory(history []byte) ([]pombo.Event, error) {
 	var events []pombo.Event
 	for h := string(history); h != ""; {
 		e, _, rest, ok := readEvent(h)
@@ -285,7 +285,7 @@ func scanHistory(rows *sql.Rows) (pombo.Notification, []byte, error) {
 	if err := unpack(text, &n); err != nil {
 		return n, nil, fmt.Errorf("notification %s: %w", n.MessageID, err)
 	}
-	st, err := read(history)
+	st, err := summarize(history)
 	if err != nil {
 		return n, nil, fmt.Errorf("notification %s: %w", n.MessageID, err)
 	}

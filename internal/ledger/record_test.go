@@ -17,14 +17,14 @@ func FuzzHistory(f *testing.F) {
 			t.Skip("not one of the closed list")
 		}
 		at := time.UnixMilli(1_764_000_000_123).UTC()
-		h := event(at.UnixMilli(), pombo.Queued, 0, "", "") +
-			event(at.UnixMilli(), pombo.Failed, attempt, pombo.Reason(reason), detail) +
-			note(at.UnixMilli(), pombo.Failed, attempt, pombo.NoReason, "note")
-		got, err := read([]byte(h))
+		h := encodeEvent(at.UnixMilli(), pombo.Queued, 0, "", "") +
+			encodeEvent(at.UnixMilli(), pombo.Failed, attempt, pombo.Reason(reason), detail) +
+			encodeNote(at.UnixMilli(), pombo.Failed, attempt, pombo.NoReason, "note")
+		got, err := summarize([]byte(h))
 		if err != nil {
 			t.Fatalf("%v: %s", err, h)
 		}
-		events, err := tell([]byte(h))
+		events, err := decodeHistory([]byte(h))
 		if err != nil {
 			t.Fatalf("%v: %s", err, h)
 		}
@@ -49,9 +49,9 @@ func FuzzReadHistory(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, h string) {
-		_, err := read([]byte(h))
-		if _, also := tell([]byte(h)); (err == nil) != (also == nil) {
-			t.Errorf("read: %v, tell: %v", err, also)
+		_, err := summarize([]byte(h))
+		if _, also := decodeHistory([]byte(h)); (err == nil) != (also == nil) {
+			t.Errorf("read: %v, logLoss: %v", err, also)
 		}
 		var n pombo.Notification
 		_ = unpack([]byte(h), &n)
@@ -68,8 +68,8 @@ func TestWords(t *testing.T) {
 		"fedc5678-e927-568b-95e1": true, "fed": false, "row-1": false, "fedd": false, "fedc5679": false, "": false,
 		"fedc5678-e927-568b-95e1-2665a8aea6a2-ffff": false,
 	} {
-		lo, hi, ok := words(text)
-		if got := ok && lo <= word(id) && word(id) <= hi; got != want {
+		lo, hi, ok := idRange(text)
+		if got := ok && lo <= idNumber(id) && idNumber(id) <= hi; got != want {
 			t.Errorf("%q finds the id: %v, want %v", text, got, want)
 		}
 	}

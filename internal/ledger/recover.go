@@ -46,8 +46,8 @@ func (db *DB) Knows(ctx context.Context, source, row string) (bool, error) {
 	return true, nil
 }
 
-// Recover puts back what a lost ledger knew of a row, from what Blip told of the
-// message of each of its generations. The last one was sent and stands where the
+// Recover restores what a lost ledger knew of a row, from what Blip reports of the message of
+// each of its generations. The last one was sent and stands where the
 // receipts say; its result is due to be written to the source. Earlier ones are
 // over whatever became of them: nothing is owed for them. Generations that are
 // known stay as they are.
@@ -61,9 +61,9 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 	for i, receipts := range generations {
 		last := i == len(generations)-1
 		if last && len(receipts) == 0 {
-			return errors.New("recover a row: Blip has told nothing of it")
+			return errors.New("recover a row: Blip reports nothing of it")
 		}
-		state, history := retold(receipts, now)
+		state, history := historyOf(receipts, now)
 		attempt := min(len(receipts), 1)
 		var settleAt, settle, pollAt any
 		if last {
@@ -71,13 +71,13 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 		} else {
 			settle = settleNone
 		}
-		if state.Sent() && state != pombo.Read {
-			pollAt = db.firstPoll(now)
+		if state != pombo.Read {
+			pollAt = db.policy.firstPoll(state, now)
 		}
 		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: i + 1}.MessageID()
 		list = append(list, []any{
 			string(state), attempt, min(max(row.Priority, 0), maxPriority), classOf(state), settleAt, settle, pollAt, now, i + 1,
-			word(id), digits(row.Phone), source, row.RowKey, text, history,
+			idNumber(id), digits(row.Phone), source, row.RowKey, text, history,
 		})
 	}
 	err = db.do(ctx, func(tx *txn) error {
@@ -94,14 +94,14 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 	return nil
 }
 
-// retold makes a history of receipts, and says where it ends. A message of which
-// Blip has told nothing is cancelled: whether it was sent is no longer known, and
+// historyOf makes a history of receipts, and returns the state it ends in. A message of which
+// Blip reports nothing is cancelled: whether it was sent is no longer known, and
 // it is not to be sent.
-func retold(receipts []pombo.Receipt, now int64) (pombo.State, string) {
+func historyOf(receipts []pombo.Receipt, now int64) (pombo.State, string) {
 	var b strings.Builder
 	if len(receipts) == 0 {
-		b.WriteString(event(now, pombo.Queued, 0, pombo.Recovered, ""))
-		b.WriteString(event(now, pombo.Cancelled, 0, pombo.Recovered, "an earlier message of this row; Blip has no trace of it any more"))
+		b.WriteString(encodeEvent(now, pombo.Queued, 0, pombo.Recovered, ""))
+		b.WriteString(encodeEvent(now, pombo.Cancelled, 0, pombo.Recovered, "an earlier message of this row; Blip has no trace of it any more"))
 		return pombo.Cancelled, b.String()
 	}
 	at := func(r pombo.Receipt) int64 {
@@ -118,14 +118,14 @@ func retold(receipts []pombo.Receipt, now int64) (pombo.State, string) {
 	for _, r := range sorted {
 		begun = min(begun, at(r))
 	}
-	b.WriteString(event(begun, pombo.Queued, 0, pombo.Recovered, ""))
-	b.WriteString(event(begun, pombo.Sending, 1, pombo.NoReason, ""))
+	b.WriteString(encodeEvent(begun, pombo.Queued, 0, pombo.Recovered, ""))
+	b.WriteString(encodeEvent(begun, pombo.Sending, 1, pombo.NoReason, ""))
 	state := pombo.Accepted
-	b.WriteString(event(begun, state, 1, pombo.TraceFound, ""))
+	b.WriteString(encodeEvent(begun, state, 1, pombo.TraceFound, ""))
 	for _, r := range sorted {
 		if state.CanBecome(r.State) {
 			state = r.State
-			b.WriteString(event(at(r), state, 1, r.Reason, r.Detail))
+			b.WriteString(encodeEvent(at(r), state, 1, r.Reason, r.Detail))
 		}
 	}
 	return state, b.String()

@@ -14,9 +14,9 @@ import (
 // A row of the source that is pending and that the ledger does not know is taken
 // in and sent. So what the ledger forgets it must not meet again. Leaving goes in
 // two steps. First phone and message are erased: what remains has the key, the
-// state and the story, and nothing of the person. A day later the rest is
+// state and the summary, and nothing of the person. A day later the rest is
 // removed, but only where the row cannot be pending: where its code was written,
-// so that somebody would have to set it back on purpose. All others stay as they
+// so that only a change on purpose makes it pending again. All others stay as they
 // are, for good: those whose row kept its code (no STATUS_FAILED), those that
 // were parked, those of a row with more than one generation.
 //
@@ -24,7 +24,7 @@ import (
 // code was written and is taken in only now.
 
 // MinRetention is the least time for which notifications can be kept: longer
-// than Blip tells about them and than a retry waits.
+// than Blip knows of them and than a retry waits.
 const MinRetention = 7 * 24 * time.Hour
 
 const (
@@ -108,7 +108,7 @@ func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *p
 		if state.Open() || owed {
 			return nil
 		}
-		st, err := read(history)
+		st, err := summarize(history)
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *p
 		switch {
 		case st.updated.UnixMilli() > before:
 		case !retired:
-			erase = append(erase, []any{note(now, state, attempt, pombo.KeptLongEnough, ""), at, string(state), attempt})
+			erase = append(erase, []any{encodeNote(now, state, attempt, pombo.KeptLongEnough, ""), at, string(state), attempt})
 		case now-st.retired.UnixMilli() < shellAge.Milliseconds():
 		case settle.String == settleNone || !settle.Valid && settled.String != "":
 			remove = append(remove, []any{at, string(state), attempt})

@@ -63,12 +63,12 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 		&r.Latest, &history); err != nil {
 		return r, err
 	}
-	st, err := read(history)
+	st, err := summarize(history)
 	if err != nil {
 		return r, err
 	}
 	r.MessageID, r.Settled, r.Created = r.Key.MessageID(), settled.String, time.UnixMilli(created).UTC()
-	r.Unsure = db.unsure(settled)
+	r.Unsure = db.policy.unsure(settled)
 	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
 	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		if settle.String == p.String() {

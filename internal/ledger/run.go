@@ -22,7 +22,7 @@ func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err err
 		err := underWay()
 		if errors.Is(err, sql.ErrNoRows) {
 			joined, started = false, db.now()
-			db.engaged.Store(true)
+			db.dirty.Store(true)
 			err = tx.queryRow(sqlStartRun, started, db.name).Scan(&run.ID)
 			if errors.Is(err, sql.ErrNoRows) { // another process was quicker
 				err = underWay()
@@ -105,7 +105,7 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 	db.mu.Lock()
 	delete(db.waiting, id)
 	db.mu.Unlock()
-	if changed == 0 { // somebody else ended it
+	if changed == 0 { // another process ended it
 		run, err = db.Run(ctx, id)
 		return run, !run.Finished.IsZero(), err
 	}

@@ -14,28 +14,6 @@ import (
 // settleAgain is how long a settlement waits that the source could not take.
 const settleAgain = 15 * time.Second
 
-// codeOf returns the status code that a state is written back with, "" when the
-// row keeps the code that it has. What follows Accepted stands for what came
-// before it: a row whose message was read before the first settlement is still
-// owed the code of Accepted.
-func codeOf(codes map[pombo.State]string, s pombo.State) string {
-	for {
-		if c := codes[s]; c != "" {
-			return c
-		}
-		switch s {
-		case pombo.Read:
-			s = pombo.Delivered
-		case pombo.Delivered:
-			s = pombo.Dispatched
-		case pombo.Dispatched:
-			s = pombo.Accepted
-		default:
-			return ""
-		}
-	}
-}
-
 // Unsettled returns up to limit results that are due to be written back to the
 // source, the oldest first. Asked again before Settled, it returns them again.
 //
@@ -45,7 +23,7 @@ func codeOf(codes map[pombo.State]string, s pombo.State) string {
 func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	var due []pombo.Settlement
 	var nothing [][]any
-	err := db.due(ctx, sqlUnsettled, []any{db.now(), db.o.Source, limit}, func(rows *sql.Rows) error {
+	err := db.due(ctx, sqlUnsettled, []any{db.now(), db.opts.Source, limit}, func(rows *sql.Rows) error {
 		var (
 			s       pombo.Settlement
 			key     pombo.Key
@@ -57,21 +35,15 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &before); err != nil {
 			return err
 		}
-		st, err := read(history)
+		st, err := summarize(history)
 		if err != nil {
 			return err
 		}
-		s.Code = codeOf(db.o.Codes, state)
-		if s.Code == "" && st.accepted {
-			// WhatsApp refused it after Blip had taken it: the row learns
-			// what it would have learnt had settling been quicker.
-			s.Code = codeOf(db.o.Codes, pombo.Accepted)
-		}
-		if s.Code == "" || s.Code == settled.String || state.Open() {
+		if s.Code = db.policy.owed(state, st.accepted, settled.String); s.Code == "" {
 			nothing = append(nothing, []any{s.Seq, string(state)})
 			return nil
 		}
-		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, db.o.Pending), db.unsure(before)
+		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, db.policy.pending), db.policy.unsure(before)
 		if st.accepted {
 			s.SentAt = st.begun
 		}
@@ -99,7 +71,7 @@ var left = map[pombo.SettleResult]string{
 
 // Settled records what became of settlements. One that the source could not
 // take is due again after a while; one that diverged, is gone or was refused is
-// not tried again until somebody retries the notification, and its history says
+// not tried again until an operator retries the notification, and its history says
 // why.
 func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
 	now := db.now()
@@ -108,7 +80,7 @@ func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
 		r := &results[i]
 		switch r.Result {
 		case pombo.SettleDone:
-			done = append(done, []any{r.Code, db.contentWith[r.Code], now, r.Seq})
+			done = append(done, []any{r.Code, db.policy.contentWith(r.Code), now, r.Seq})
 		case pombo.SettleLater:
 			later = append(later, []any{now + settleAgain.Milliseconds(), r.Seq})
 		default:

@@ -12,43 +12,43 @@ import (
 )
 
 // What the processes that share a ledger have in common: one of them at a time does what is
-// enough done once, together they keep the rates of one, and a dead one is found out.
+// enough done once, together they keep the rates of one, and a dead one is noticed.
 
 // Shared reports whether several processes may claim from the ledger at once.
 // Where they cannot, AcquireLeadership is always granted, and Quota and Recipient let
-// everything pass: the process keeps the pace by itself.
+// everything pass: the process keeps its rates by itself.
 func (db *DB) Shared() bool { return db.dialect.shared() }
 
-// AcquireLeadership gives the owner a duty for the time d from now, and reports whether he
-// has it: no if another one has it at present. Who has it asks again well before
-// d is over. A duty is something that one process at a time does for all of them,
-// which saves the source and Blip the others' questions; nothing may depend on it.
-func (db *DB) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+// AcquireLeadership makes the owner the leader of a job for the time d from now, and reports whether
+// it leads: not if another one does at present. The leader asks again well before d is over.
+// A job that one process at a time does for all of them saves the source and Blip the others'
+// calls; correctness must not depend on it.
+func (db *DB) AcquireLeadership(ctx context.Context, job, owner string, d time.Duration) (bool, error) {
 	if !db.Shared() {
 		return true, nil
 	}
 	var one int
-	err := db.get(ctx, sqlAcquireLeadership, []any{duty, owner, db.clock(), d.Milliseconds()}, &one)
+	err := db.get(ctx, sqlAcquireLeadership, []any{job, owner, db.clock(), d.Milliseconds()}, &one)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("take over %s: %w", duty, err)
+		return false, fmt.Errorf("lead %s: %w", job, err)
 	}
 	return true, nil
 }
 
-// ReleaseLeadership gives a duty up, if the owner has it, so that another one can take
-// it at once.
-func (db *DB) ReleaseLeadership(ctx context.Context, duty, owner string) error {
+// ReleaseLeadership gives a job up, if the owner leads it, so that another one can lead at
+// once.
+func (db *DB) ReleaseLeadership(ctx context.Context, job, owner string) error {
 	if !db.Shared() {
 		return nil
 	}
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlReleaseLeadership, duty, owner)
+		return tx.exec(sqlReleaseLeadership, job, owner)
 	})
 	if err != nil {
-		return fmt.Errorf("release %s: %w", duty, err)
+		return fmt.Errorf("release %s: %w", job, err)
 	}
 	return nil
 }
@@ -112,13 +112,13 @@ func (db *DB) prune(tx *txn) error {
 // orphans ends the intake of runs whose writer has written nothing for the time
 // of a lease.
 func (db *DB) orphans(tx *txn) error {
-	return tx.exec(sqlEndOrphanRuns, pombo.Interrupted.Message(), db.clock(), db.o.Lease.Milliseconds())
+	return tx.exec(sqlEndOrphanRuns, pombo.Interrupted.Message(), db.clock(), db.opts.Lease.Milliseconds())
 }
 
-// farewell hands over the last write of a DB that is being closed: its leases
-// and duties are over, so that others need not wait for that.
-func (db *DB) farewell() {
-	if !db.engaged.Load() {
+// releaseOnClose hands over the last write of a DB that is being closed: its leases and
+// leaderships are over, so that others need not wait for their end.
+func (db *DB) releaseOnClose() {
+	if !db.dirty.Load() {
 		return
 	}
 	w := newWrite()
@@ -127,7 +127,7 @@ func (db *DB) farewell() {
 			return err
 		}
 		var err error
-		db.mine.Range(func(owner, _ any) bool {
+		db.leases.Range(func(owner, _ any) bool {
 			if err = tx.exec(sqlEndLease, owner); err == nil {
 				err = tx.exec(sqlEndLeadership, owner)
 			}
@@ -135,6 +135,6 @@ func (db *DB) farewell() {
 		})
 		return err
 	}
-	// Should it fail, time will tell the others.
+	// If it fails, they end by themselves.
 	_ = db.hand(context.Background(), db.bulk, w)
 }

@@ -105,8 +105,8 @@ func TestDatabaseClock(t *testing.T) {
 	address := postgresURL(t)
 	gone := openPostgres(t, address, 300*time.Millisecond, nil)
 	live := openPostgres(t, address, time.Minute, nil)
-	live.o.Now = func() time.Time { return time.Now().Add(time.Hour) } // a wrong clock
-	live.ahead.Store(-time.Hour.Milliseconds())
+	live.opts.Now = func() time.Time { return time.Now().Add(time.Hour) } // a wrong clock
+	live.clockOffset.Store(-time.Hour.Milliseconds())
 	mustEnqueue(t, live, testRows(0, 2)...)
 	mustClaim(t, gone, "gone", 1)
 	mustClaim(t, live, "live", 1)

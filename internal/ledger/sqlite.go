@@ -41,7 +41,7 @@ type sqlite struct {
 }
 
 // Memory: the writer keeps the pages that it works on (the newest rows, the
-// rows in hands, the ends of the indexes), the readers next to nothing.
+// claimed rows, the ends of the indexes), the readers next to nothing.
 const (
 	writerCache = 12 << 10 // KiB
 	readerCache = 1 << 10  // KiB, each
@@ -182,12 +182,12 @@ func (s *sqlite) migrate(ctx context.Context, db *sql.DB, locked bool) error {
 func (s *sqlite) text(name statement) string  { return sqliteCatalogue().text(name) }
 func (s *sqlite) limits() (statement, string) { return "", "" }
 
-func (s *sqlite) second() dialect           { return nil }
-func (s *sqlite) shared() bool              { return false }
-func (s *sqlite) steady(time.Duration) bool { return true }
-func (s *sqlite) prepares() bool            { return true }
+func (s *sqlite) second() dialect              { return nil }
+func (s *sqlite) shared() bool                 { return false }
+func (s *sqlite) stableFor(time.Duration) bool { return true }
+func (s *sqlite) prepares() bool               { return true }
 
-func (s *sqlite) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+func (s *sqlite) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
@@ -252,7 +252,7 @@ func (s *sqlite) each(tx *txn, name statement, rows [][]any, hit []bool) error {
 	return nil
 }
 
-// explain says what to do about the errors that an operator can mend.
+// explain says what to do about the errors that an operator can correct.
 func (s *sqlite) explain(err error) error {
 	var e *modernc.Error
 	if !errors.As(err, &e) {
@@ -265,7 +265,7 @@ func (s *sqlite) explain(err error) error {
 	case code.SQLITE_READONLY:
 		what = "the ledger may not be written; give this user the right to write the file and its folder"
 	case code.SQLITE_NOTADB:
-		what = "this file is no ledger; name another one in LEDGER_URL"
+		what = "this file is not a ledger; name another one in LEDGER_URL"
 	case code.SQLITE_CANTOPEN:
 		what = "the ledger cannot be opened; give this user the right to read and write the file and its folder"
 	case code.SQLITE_BUSY:
@@ -284,7 +284,7 @@ func (s *sqlite) explain(err error) error {
 	return err
 }
 
-// intact: SQLite meets damage only where it happens to read, and goes on in files
+// intact: SQLite meets damage only where it happens to read, and goes on with files
 // that have been deleted, until they are closed.
 func (s *sqlite) intact() error {
 	if found := s.damaged.Load(); found != nil {
@@ -312,9 +312,9 @@ func (s *sqlite) gone(file string, err error) error {
 	return errors.Join(fmt.Errorf("%s %s while pombo works on it, and what it records is lost when it stops; stop it, restore the ledger from a backup or start a new one with pombo recover", file, what), err)
 }
 
-// alone: what concerns the whole file concerns each write. A full disk may have
+// isolatesFailures: what concerns the whole file concerns each write. A full disk may have
 // room for a smaller one.
-func (s *sqlite) alone(err error) bool {
+func (s *sqlite) isolatesFailures(err error) bool {
 	var e *modernc.Error
 	if !errors.As(err, &e) {
 		return true
@@ -326,10 +326,10 @@ func (s *sqlite) alone(err error) bool {
 	return true
 }
 
-// scrub empties the write-ahead log, which has the pages as they were before.
-// Whoever empties it keeps all writers out while he waits for a reader to end, so
-// he waits for moments only, and comes again.
-func (s *sqlite) scrub(ctx context.Context, read *sql.DB) (err error) {
+// purge empties the write-ahead log, which has the pages as they were before.
+// Emptying it keeps all writers out while it waits for a reader to end, so each try waits only
+// for a moment.
+func (s *sqlite) purge(ctx context.Context, read *sql.DB) (err error) {
 	const tries = 20
 	conn, err := read.Conn(ctx)
 	if err != nil {

@@ -94,7 +94,7 @@ func run(f *fixture) {
 	f.mustBe(err, pombo.ErrNotFound)
 }
 
-// correct: what a person has mended in the row is what goes out.
+// correct: what an operator has corrected in the row is what goes out.
 func correct(f *fixture) {
 	mended := pombo.Row{Recipient: "31988887777", Template: "other", Params: []pombo.Param{{Slot: pombo.Body, Value: "mended"}}}
 	number, err := phone.Parse(mended.Recipient.Reveal())

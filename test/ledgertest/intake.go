@@ -100,7 +100,7 @@ func enqueueRace(f *fixture) {
 	}
 }
 
-// claimRace: eight owners claim; nobody gets what another one has.
+// claimRace: eight owners claim; none gets what another one has.
 func claimRace(f *fixture) {
 	const rows = 1000
 	f.queue(rows)

@@ -249,7 +249,7 @@ func forget(f *fixture) {
 	if got.Erased != 1 || !f.erased(held.MessageID) {
 		f.Errorf("%+v, want the one that was in hands erased now", got)
 	}
-	// What is owed is still written, with what the story tells.
+	// What is owed is still written, with what the history says.
 	due, err := f.db.Unsettled(f.Context(), 100)
 	f.must(err)
 	found := false
@@ -264,7 +264,7 @@ func forget(f *fixture) {
 	if found := len(page.Notifications); found != 0 {
 		f.Errorf("%d are found by the phone, want none", found)
 	}
-	// Nobody else lost anything, and no row is taken in again.
+	// No other lost anything, and no row is taken in again.
 	if f.erased(e.failed) || f.erased(e.outside) {
 		f.Error("somebody else was forgotten too")
 	}
@@ -279,7 +279,7 @@ func forget(f *fixture) {
 	}
 }
 
-// recoverRows: what Blip tells of rows whose ledger was lost.
+// recoverRows: what Blip reports of rows whose ledger was lost.
 func recoverRows(f *fixture) {
 	empty, err := f.db.Empty(f.Context())
 	f.must(err)
@@ -287,7 +287,7 @@ func recoverRows(f *fixture) {
 		f.Error("a new ledger is not empty")
 	}
 	sent := f.clock.Now().Add(-time.Hour)
-	told := func(states ...pombo.State) (list []pombo.Receipt) {
+	reported := func(states ...pombo.State) (list []pombo.Receipt) {
 		for i, s := range states {
 			list = append(list, pombo.Receipt{State: s, At: sent.Add(time.Duration(i) * time.Second)})
 		}
@@ -299,10 +299,10 @@ func recoverRows(f *fixture) {
 		want        pombo.State
 		code        string
 	}{
-		{[][]pombo.Receipt{told(pombo.Accepted)}, pombo.Accepted, "2"},
-		{[][]pombo.Receipt{told(pombo.Read, pombo.Delivered)}, pombo.Read, "5"}, // in no order
+		{[][]pombo.Receipt{reported(pombo.Accepted)}, pombo.Accepted, "2"},
+		{[][]pombo.Receipt{reported(pombo.Read, pombo.Delivered)}, pombo.Read, "5"}, // in no order
 		{[][]pombo.Receipt{{{State: pombo.Failed, Reason: pombo.NotOnWhatsApp}}}, pombo.Failed, "3"},
-		{[][]pombo.Receipt{nil, told(pombo.Dispatched)}, pombo.Dispatched, "2"},
+		{[][]pombo.Receipt{nil, reported(pombo.Dispatched)}, pombo.Dispatched, "2"},
 	} {
 		row := rows[0]
 		rows = rows[1:]

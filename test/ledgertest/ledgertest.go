@@ -1,5 +1,4 @@
-// Package ledgertest is what every ledger has to do, whatever database holds it:
-// one suite, run against each of them.
+// Package ledgertest is the conformance suite of the ledger: it is run against each database.
 //
 //	func TestLedger(t *testing.T) { ledgertest.Run(t, newURL) }
 //
@@ -29,14 +28,14 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"every move of an outcome", everyOutcome},
 		{"every move of a receipt", everyReceipt},
 		{"every move of an operator", everyControl},
-		{"the story of a message", story},
+		{"the history of a message", history},
 		{"what is taken in comes back", roundTrip},
 		{"a stale owner finishes late", fencing},
 		{"a stale owner begins late", fencingClaims},
 		{"an outcome is finished twice", finishTwice},
 		{"a lease is over", leaseOver},
 		{"a lease that is renewed", leaseRenewed},
-		{"what an owner has in hand", inHand},
+		{"what an owner has claimed", claimedBy},
 		{"a restart takes over at once", restart},
 		{"eight enqueue the same pages", enqueueRace},
 		{"eight claim", claimRace},
@@ -44,7 +43,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a resend on purpose", resend},
 		{"a resend on purpose of what could not be settled", resendParked},
 		{"a resend on purpose of what was not sent", resendEnded},
-		{"many resends wait for a person", resendGuard},
+		{"many resends wait for an operator", resendGuard},
 		{"many resends are released", resendsReleased},
 		{"many resends are settled anew", resendsSettled},
 		{"settle", settle},
@@ -57,8 +56,8 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a failure that passes", resendByItself},
 		{"a failure that passes, settled", resendSettles},
 		{"a failure that passes, and its row", resendKnowsItsRow},
-		{"a failure that passes, and a row that nobody is sure of", resendUnsure},
-		{"a failed message that arrived after all", resendTakenBack},
+		{"a failure that passes, and a row whose code is not known", resendUnsure},
+		{"a failed message that arrived after all", resendUndone},
 		{"a failed message retried by hand", resendByHand},
 		{"polls", polls},
 		{"a row is corrected before it is retried", correct},
@@ -69,7 +68,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"order of claims", order},
 		{"expiry", expiry},
 		{"expiry without a claim", expireWaiting},
-		{"a row that was taken back", rowTakenBack},
+		{"a row that was withdrawn", rowWithdrawn},
 		{"what waits for later is not in the way", queuedNow},
 		{"opt-outs", optOuts},
 		{"opt-outs in pages", optOutPages},
@@ -84,7 +83,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"identities grow old", identities},
 		{"pauses", pauses},
 		{"messages from outside the table", add},
-		{"held for a template", held},
+		{"parked for a template", parked},
 		{"lists", lists},
 		{"backlog", backlog},
 		{"what leaves when its time is over", retire},
@@ -125,7 +124,7 @@ type fixture struct {
 	rows  int
 	codes map[pombo.State]string // nil = codes
 
-	resends int // within a minute, before they wait for a person; 0 = any number
+	resends int // within a minute, before they wait for an operator; 0 = any number
 }
 
 type clock struct {

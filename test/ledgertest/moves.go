@@ -19,8 +19,8 @@ func everyOutcome(f *fixture) {
 			o.To = to
 			err := f.db.Finish(f.Context(), o)
 			held := from == pombo.Claimed || from == pombo.Sending || from == pombo.Uncertain
-			// Sending is not an outcome: one that nobody has in hands would be
-			// sent by nobody and reclaimed by nobody. What was only claimed cannot
+			// Sending is not an outcome: without an owner it would be neither sent
+			// nor reclaimed. What was only claimed cannot
 			// have been accepted, but by an attempt before, as a receipt says; nor is it in
 			// doubt, but after a loss.
 			outcome := to != pombo.Sending && (from != pombo.Claimed || !to.Sent() && to != pombo.Uncertain)
@@ -34,7 +34,7 @@ func everyOutcome(f *fixture) {
 				continue
 			}
 			if !held {
-				continue // whoever claims or applies a receipt has a method of his own
+				continue // claims and receipts have methods of their own
 			}
 			if diff := cmp.Diff(before, f.events(id)); diff != "" {
 				f.Errorf("%s to %s changed the history (-before +after):\n%s", from, to, diff)
@@ -105,8 +105,8 @@ func everyControl(f *fixture) {
 	f.mustBe(f.db.Cancel(f.Context(), "rubbish"), pombo.ErrNotFound)
 }
 
-// story follows one message that fails, is tried again and is read.
-func story(f *fixture) {
+// history follows one message that fails, is tried again and is read.
+func history(f *fixture) {
 	start := f.clock.Now()
 	id := f.queue(1)[0]
 	f.pass(time.Second)
@@ -147,7 +147,7 @@ func story(f *fixture) {
 	}
 }
 
-// fencing: whoever was thought dead must not overwrite what came after him.
+// fencing: an owner that was thought dead must not overwrite what came after it.
 func fencing(f *fixture) {
 	id := f.queue(1)[0]
 	n := f.claimOne(me)
@@ -267,9 +267,9 @@ func leaseRenewed(f *fixture) {
 	f.begin(n)
 }
 
-// inHand: a process can see what the ledger says it has, and give back what it does
-// not know of; what it has begun or ended since it looked stays as it is.
-func inHand(f *fixture) {
+// claimedBy: a process can see what the ledger says it has, and give back what it does not
+// know of; what it has begun or ended since it looked stays as it is.
+func claimedBy(f *fixture) {
 	ids := f.queue(5)
 	claimed := f.claim(me, 4)
 	f.claim(other, 1)
@@ -282,11 +282,11 @@ func inHand(f *fixture) {
 		attempt int
 	}{{ids[0], pombo.Claimed, 0}, {ids[1], pombo.Sending, 1}, {ids[2], pombo.Sending, 1}, {ids[3], pombo.Claimed, 0}}
 	if len(list) != len(want) {
-		f.Fatalf("%d in hand, want %d", len(list), len(want))
+		f.Fatalf("%d are claimed, want %d", len(list), len(want))
 	}
 	for i, w := range want {
 		if n := list[i]; n.MessageID != w.id || n.State != w.state || n.Attempt != w.attempt || n.Updated.IsZero() {
-			f.Errorf("in hand: %s, %s at attempt %d since %v; want %s, %s at %d", n.MessageID, n.State, n.Attempt, n.Updated, w.id, w.state, w.attempt)
+			f.Errorf("claimed: %s, %s at attempt %d since %v; want %s, %s at %d", n.MessageID, n.State, n.Attempt, n.Updated, w.id, w.state, w.attempt)
 		}
 	}
 	f.finish(ended, pombo.Accepted, pombo.NoReason)
@@ -305,7 +305,7 @@ func inHand(f *fixture) {
 	sending.To, sending.From = pombo.Accepted, pombo.Uncertain // its answer comes late
 	f.must(f.db.Finish(f.Context(), sending))
 	if list, err := f.db.ClaimedBy(f.Context(), me); err != nil || len(list) != 0 {
-		f.Errorf("%d in hand, %v; want none", len(list), err)
+		f.Errorf("%d are claimed, %v; want none", len(list), err)
 	}
 }
 
@@ -352,7 +352,7 @@ func retry(f *fixture) {
 	}
 }
 
-// postpone: an uncertain one is looked at later, and the history says why once.
+// postpone: an uncertain one is checked later, and the history says why once.
 func postpone(f *fixture) {
 	id, o := f.bring(pombo.Uncertain)
 	changed := f.get(id).Updated

@@ -12,7 +12,7 @@ import (
 	"pombo/internal/phone"
 )
 
-// expireWaiting: what is too late ends although nobody claims it.
+// expireWaiting: what is too late ends although it is not claimed.
 func expireWaiting(f *fixture) {
 	rows := f.newRows(6)
 	for i := range 5 {
@@ -20,7 +20,7 @@ func expireWaiting(f *fixture) {
 	}
 	rows[1].SendAfter = f.clock.Now().Add(time.Hour)
 	ids := f.enqueue(0, rows...)
-	held := f.claim(me, 1)[0] // the first row: in hands
+	held := f.claim(me, 1)[0] // the first row: claimed
 	expire := func(want int) {
 		f.Helper()
 		got, err := f.db.Expire(f.Context())
@@ -53,9 +53,9 @@ func expireWaiting(f *fixture) {
 	f.stands(ids[1], pombo.Queued, pombo.RetriedByOperator)
 }
 
-// rowTakenBack: nothing is written to the row, and set back to pending it is
+// rowWithdrawn: nothing is written to the row, and set back to pending it is
 // another generation.
-func rowTakenBack(f *fixture) {
+func rowWithdrawn(f *fixture) {
 	rows := f.newRows(2)
 	ids := f.enqueue(0, rows...)
 	held := f.claim(me, 2)
@@ -85,7 +85,7 @@ func rowTakenBack(f *fixture) {
 	second := pombo.Key{Source: source, RowKey: rows[0].RowKey, Generation: 2}.MessageID()
 	f.stands(second, pombo.Queued, pombo.SetBackToPending)
 
-	// Retried by a person, it is as if it had not been taken back.
+	// Retried by an operator, it is as if it had not been withdrawn.
 	f.must(f.db.Retry(f.Context(), ids[0]))
 	for _, n := range f.claim(me, 10) {
 		if n.MessageID == ids[0] {
@@ -317,7 +317,7 @@ func optOutScopes(f *fixture) {
 	}
 	out(pombo.OptOut{Phone: maria, Scope: pombo.OptOutMarketing, By: "blip"})
 	f.optedOutOf(pombo.OptOutMarketing, maria, "")
-	out(pombo.OptOut{Identity: idMaria, By: "person"}) // who that is nobody knows yet
+	out(pombo.OptOut{Identity: idMaria, By: "person"}) // whose phone is not known yet
 	f.optedOutOf(pombo.OptOutMarketing, maria, "")
 	f.optedOutOf(pombo.OptOutAll, maria, idMaria)
 	out(pombo.OptOut{Phone: maria, Scope: pombo.OptOutAll, By: "operator"})

@@ -113,7 +113,7 @@ func traceWhileQueued(f *fixture) {
 			}
 		}
 	}
-	// What never left has no trace, whoever says so.
+	// What never left has no trace, whatever a receipt says.
 	id := f.queue(1)[0]
 	if moved := f.receipt(id, pombo.Delivered); moved != 0 {
 		f.Errorf("a message that never left was moved")
@@ -277,7 +277,7 @@ func resendSettles(f *fixture) {
 }
 
 // resendKnowsItsRow: what is sent again knows the code that the message before it
-// left in the row. Its worker and a comparison hold the row against that one.
+// left in the row. Its worker and a reconciliation compare the row with that one.
 func resendKnowsItsRow(f *fixture) {
 	knows := func(id pombo.MessageID, code string) pombo.Notification {
 		f.Helper()
@@ -327,7 +327,7 @@ func resendKnowsItsRow(f *fixture) {
 }
 
 // resendUnsure: the process died between writing to the row and recording it, and
-// then the message failed. Nobody knows which of the two codes the row has.
+// then the message failed. It is not known which of the two codes the row has.
 func resendUnsure(f *fixture) {
 	id, _ := f.bring(pombo.Accepted)
 	for range 2 {
@@ -352,8 +352,8 @@ func resendUnsure(f *fixture) {
 	}
 }
 
-// resendTakenBack: of two messages with one id, one failed and one arrived.
-func resendTakenBack(f *fixture) {
+// resendUndone: of two messages with one id, one failed and one arrived.
+func resendUndone(f *fixture) {
 	id, _ := f.bring(pombo.Accepted)
 	f.settleAll("1", "2")
 	f.apply(f.failure(id, pombo.ResendBackoff))

@@ -204,7 +204,7 @@ func receipts(f *fixture) {
 	f.must(err)
 	want := []pombo.Event{
 		{At: at, State: pombo.Accepted, Attempt: 1},
-		{At: at, State: pombo.Delivered, Attempt: 1}, // Blip's clock may be ahead; a story is not
+		{At: at, State: pombo.Delivered, Attempt: 1}, // Blip's clock may be ahead; a history is not
 		{At: at, State: pombo.Read, Attempt: 1},
 	}
 	if diff := cmp.Diff(want, events[3:]); diff != "" {

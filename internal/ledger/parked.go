@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// Held rows are in a lane of their own, where neither a claim nor the bound of
-// intake meets them: a great many of one template do not keep those of others
-// waiting, and cost nothing while they wait.
+// Parked notifications are in a queue class of their own, where neither a claim nor the bound of
+// intake meets them: however many wait for one template, they do not delay those of others,
+// and cost nothing while they wait.
 
 // maxReleased is how many one transaction puts back: some milliseconds.
 const maxReleased = 500
 
-// ReleaseParked puts back into the queue what is held: those whose NotBefore has
-// come or, with all, every one. It returns how many there were. Their state and
-// their history stay as they are; the claim that follows tells.
+// ReleaseParked puts parked notifications back into the queue: those whose NotBefore has come
+// or, with all, every one. It returns how many there were. State and history stay as they
+// are.
 func (db *DB) ReleaseParked(ctx context.Context, all bool) (released int, err error) {
 	now := db.now()
 	until := now
@@ -28,7 +28,7 @@ func (db *DB) ReleaseParked(ctx context.Context, all bool) (released int, err er
 			return err
 		})
 		if err != nil {
-			return released, fmt.Errorf("release held notifications: %w", err)
+			return released, fmt.Errorf("release parked notifications: %w", err)
 		}
 		released += n
 		if n < maxReleased {

@@ -6,17 +6,16 @@ import (
 	"pombo"
 )
 
-// held: what waits for its template is out of the way of the others, and is
-// found by who looks for it.
-func held(f *fixture) {
-	hold := func(n pombo.Notification, until time.Duration) {
+// parked: what waits for its template does not delay the others, and lists have it.
+func parked(f *fixture) {
+	park := func(n pombo.Notification, until time.Duration) {
 		f.Helper()
 		f.must(f.db.Finish(f.Context(), pombo.Outcome{
 			Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt, To: pombo.Queued,
 			Reason: pombo.TemplatePaused, Detail: "template um is paused", NotBefore: f.clock.Now().Add(until), Parked: true,
 		}))
 	}
-	free := func(all bool, want int) {
+	release := func(all bool, want int) {
 		f.Helper()
 		got, err := f.db.ReleaseParked(f.Context(), all)
 		f.must(err)
@@ -24,21 +23,21 @@ func held(f *fixture) {
 			f.Errorf("released %d, want %d", got, want)
 		}
 	}
-	counted := func(queued, all, held int) {
+	counted := func(queued, all, parked int) {
 		f.Helper()
 		n, err := f.db.Queued(f.Context())
 		f.must(err)
 		b, err := f.db.Backlog(f.Context())
 		f.must(err)
-		if n != queued || b.States[pombo.Queued] != all || b.Parked != held {
-			f.Errorf("%d in the queue, backlog of %d with %d held; want %d, %d and %d", n, b.States[pombo.Queued], b.Parked, queued, all, held)
+		if n != queued || b.States[pombo.Queued] != all || b.Parked != parked {
+			f.Errorf("%d in the queue, backlog of %d with %d parked; want %d, %d and %d", n, b.States[pombo.Queued], b.Parked, queued, all, parked)
 		}
 	}
 	rows := f.newRows(3)
 	rows[2].Priority = 7
 	ids := f.enqueue(0, rows...)
 	for _, n := range f.claim(me, 3) {
-		hold(n, time.Duration(n.Seq)*time.Hour)
+		park(n, time.Duration(n.Seq)*time.Hour)
 	}
 	counted(0, 3, 3)
 	next, err := f.db.NextDue(f.Context())
@@ -49,26 +48,26 @@ func held(f *fixture) {
 	page, err := f.db.List(f.Context(), pombo.Filter{State: pombo.Queued})
 	f.must(err)
 	if list := page.Notifications; len(list) != 3 || list[0].Reason != pombo.TemplatePaused {
-		f.Errorf("list = %v, want the three that are held", list)
+		f.Errorf("list = %v, want the three that are parked", list)
 	}
 
-	// One's time comes; that alone is not yet a claim.
+	// The time of one comes; it is not claimed before it is released.
 	f.pass(time.Hour)
 	if n := len(f.claim(me, 3)); n != 0 {
-		f.Fatalf("claimed %d that are held", n)
+		f.Fatalf("claimed %d that are parked", n)
 	}
-	free(false, 1)
+	release(false, 1)
 	counted(1, 3, 2)
 	n := f.claimOne(me)
 	if n.MessageID != ids[0] || n.Tries != 0 || n.Attempt != 0 {
 		f.Errorf("claimed %s with %d tries, want the first", n.MessageID, n.Tries)
 	}
-	hold(n, time.Hour)
+	park(n, time.Hour)
 
-	// A person does not wait, and may take one back.
+	// An operator does not wait, and may cancel one.
 	f.must(f.db.Retry(f.Context(), ids[1]))
 	if n := f.claimOne(me); n.MessageID != ids[1] {
-		f.Errorf("claimed %s, want the one that somebody retried", n.MessageID)
+		f.Errorf("claimed %s, want the one that was retried", n.MessageID)
 	}
 	f.must(f.db.Cancel(f.Context(), ids[0]))
 	counted(0, 1, 1)
@@ -78,8 +77,8 @@ func held(f *fixture) {
 	o := f.begin(f.claimOne(me))
 	o.NotBefore, o.Parked, o.Counted = f.clock.Now().Add(time.Hour), true, false
 	f.finish(o, pombo.Queued, pombo.TemplatePaused)
-	free(true, 2)
-	free(true, 0)
+	release(true, 2)
+	release(true, 0)
 	if list := f.claim(me, 3); len(list) != 2 || list[0].MessageID != ids[2] || list[0].Priority != 7 {
 		f.Errorf("claimed %v, want two and the urgent one first", list)
 	}
@@ -87,9 +86,9 @@ func held(f *fixture) {
 	// More than one transaction takes.
 	f.queue(1201)
 	for _, n := range f.claim(me, 2000) {
-		hold(n, time.Hour)
+		park(n, time.Hour)
 	}
-	free(false, 0)
-	free(true, 1201)
+	release(false, 0)
+	release(true, 1201)
 	counted(1201, 1201, 0)
 }

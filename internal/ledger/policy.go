@@ -1,0 +1,186 @@
+package ledger
+
+import (
+	"database/sql"
+	"strings"
+	"time"
+
+	"pombo"
+)
+
+// policy is what follows from where a notification stands: which code its row is owed, when
+// Blip is first asked for receipts, whether a failed message is sent again, whether its recipient goes
+// on the opt-out list, and when rows that were set back wait for an operator. It decides, and
+// reads and writes nothing; its caller records the decision in the transaction in which the
+// notification moves.
+type policy struct {
+	pending            string
+	codes              map[pombo.State]string
+	content            map[string]string // code → the states that owe no further one, as ",a,b,"
+	first              time.Duration     // until the first poll; negative = never
+	resendsBeforePause int
+}
+
+func newPolicy(opts *Options) policy {
+	p := policy{pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause, content: map[string]string{}}
+	for _, code := range p.codes {
+		if _, done := p.content[code]; done {
+			continue
+		}
+		var b strings.Builder
+		b.WriteByte(',')
+		for _, s := range pombo.States() {
+			if c := p.codeOf(s); c == code || c == "" {
+				b.WriteString(string(s) + ",")
+			}
+		}
+		p.content[code] = b.String()
+	}
+	return p
+}
+
+// codeOf returns the status code that a state is written back with, "" when the row keeps the
+// code that it has. What follows Accepted stands for what came before it: a row whose message
+// was read before the first settlement is still owed the code of Accepted.
+func (p *policy) codeOf(s pombo.State) string {
+	for {
+		if c := p.codes[s]; c != "" {
+			return c
+		}
+		switch s {
+		case pombo.Read:
+			s = pombo.Delivered
+		case pombo.Delivered:
+			s = pombo.Dispatched
+		case pombo.Dispatched:
+			s = pombo.Accepted
+		default:
+			return ""
+		}
+	}
+}
+
+// owed returns the code that the row of a notification is owed, "" when it is owed none.
+// settled is the code that was written last.
+func (p *policy) owed(state pombo.State, accepted bool, settled string) string {
+	code := p.codeOf(state)
+	if code == "" && accepted {
+		// WhatsApp refused it after Blip had taken it: the row gets the code that it would have
+		// got if settling had been quicker.
+		code = p.codeOf(pombo.Accepted)
+	}
+	if code == settled || state.Open() {
+		return ""
+	}
+	return code
+}
+
+// contentWith returns the states of a row that has a code and needs no other one: those that
+// the code is for, and those that have none.
+func (p *policy) contentWith(code string) string { return p.content[code] }
+
+// stateOf returns the state that a code in a row stands for, if it is one that Pombo writes.
+func (p *policy) stateOf(code string) (pombo.State, bool) {
+	if code == "" || code == p.pending {
+		return "", false
+	}
+	for _, s := range []pombo.State{pombo.Accepted, pombo.Delivered, pombo.Read, pombo.Failed} {
+		if p.codes[s] == code {
+			return s, true
+		}
+	}
+	return "", false
+}
+
+// unsure returns what a row may have instead of the pending code when it is not known what was
+// written last. settled is NULL when nothing was written, and empty when that is not known: a
+// process may have died between the writing and its record, and then the generation failed.
+func (p *policy) unsure(settled sql.NullString) (codes []string) {
+	if !settled.Valid || settled.String != "" {
+		return nil
+	}
+	for _, s := range []pombo.State{pombo.Accepted, pombo.Failed} {
+		if c := p.codeOf(s); c != "" {
+			codes = append(codes, c)
+		}
+	}
+	return codes
+}
+
+// firstPoll is when Blip is first asked for receipts of a message that is in the state; nil =
+// never.
+func (p *policy) firstPoll(s pombo.State, now int64) any {
+	if p.first < 0 || !s.Sent() {
+		return nil
+	}
+	return now + p.first.Milliseconds()
+}
+
+// blipRemembers is for how long Blip can tell what became of a message.
+const blipRemembers = 72 * time.Hour
+
+// resend is how a failed message is sent again.
+type resend struct {
+	at     int64 // not before
+	count  int   // how often by itself until now, this one included
+	reason pombo.Reason
+	byHand bool
+}
+
+// resendAfter returns how a message is sent again that a receipt says to have failed; nil when
+// it is not. resends is how often it was sent again by itself.
+func resendAfter(resends int, r *pombo.Receipt, now int64) *resend {
+	wait, ok := r.Policy.Wait(resends)
+	if !ok {
+		return nil
+	}
+	failed := now
+	if !r.At.IsZero() {
+		failed = min(now, r.At.UnixMilli())
+	}
+	return &resend{at: max(now, failed+wait.Milliseconds()), count: resends + 1, reason: pombo.ResentByItself}
+}
+
+// resendByHand is how a message is sent again because an operator says so.
+func resendByHand(now int64) *resend {
+	return &resend{at: now, reason: pombo.RetriedByOperator, byHand: true}
+}
+
+// whyFinal says in the history why a failure is the end.
+func whyFinal(r pombo.ResendPolicy) string {
+	if r != pombo.ResendNever {
+		return "; it has been sent again as often as it may be"
+	}
+	return "; " + r.Message()
+}
+
+// optsOut reports whether a message that ended so says that its recipient has switched
+// marketing messages off at WhatsApp, and goes on the list of opt-outs.
+func optsOut(s pombo.State, r pombo.Reason) bool {
+	return s == pombo.Failed && r == pombo.OptedOutOfMarketing
+}
+
+const (
+	// guardMinute is the time within which rows that were set back count.
+	guardMinute = int64(time.Minute / time.Millisecond)
+	// guardFar is how much later than its own time a stopped row is due; taken off
+	// again when it is released.
+	guardFar = 100 * 365 * 24 * 60 * guardMinute
+)
+
+// setBack is what is known when rows were set back to pending.
+type setBack struct {
+	rows     int  // just now
+	before   int  // in the minute before
+	stopping bool // the guard has begun to stop rows
+	some     bool // it has stopped some
+}
+
+// guardStops reports whether rows that were set back wait for an operator: there are too many
+// within a minute, or the guard stops those of the minute before or has some.
+func (p *policy) guardStops(b setBack) bool {
+	return b.goesOn() || b.before+b.rows > p.resendsBeforePause
+}
+
+// goesOn reports whether the guard is still at what it began earlier.
+func (b setBack) goesOn() bool { return b.stopping && (b.some || b.before > 0) }
