@@ -163,11 +163,11 @@ var (
 func databaseAddress(address, dsn string) (host, port string, ok bool) {
 	if address != "" {
 		u, err := url.Parse(address)
-		if err != nil || u.Hostname() == "" || strings.Contains(u.Host, ",") || defaultPort(u.Scheme) == "" {
+		if err != nil || u.Hostname() == "" || strings.Contains(u.Host, ",") || setup.DefaultPort(u.Scheme) == "" {
 			return "", "", false
 		}
 		if port = u.Port(); port == "" {
-			port = defaultPort(u.Scheme)
+			port = setup.DefaultPort(u.Scheme)
 		}
 		return u.Hostname(), port, true
 	}

@@ -13,8 +13,8 @@ import (
 // DB_DSN, so it comes last.
 var Drivers = []source.Driver{sqlite.Driver, postgres.Driver, oracle.Driver}
 
-// defaultPort is the port of a database whose address names none; "" = it has none.
-func defaultPort(scheme string) string {
+// DefaultPort is the port of a database whose address names none; "" = it has none.
+func DefaultPort(scheme string) string {
 	for _, d := range Drivers {
 		if slices.Contains(d.Schemes, scheme) {
 			return d.Port
