@@ -37,7 +37,7 @@ dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for 
 
 .PHONY: profile
 profile: ## Record anew where the program spends its time, which build and dist go by
-	go test ./internal/app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
+	POMBO_NIGHTLY=1 go test ./internal/app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
 
 .PHONY: bench
 bench: ## Messages a second against a bare loop of the same calls, and memory

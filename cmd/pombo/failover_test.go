@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"pombo/internal/blipsim"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
@@ -21,18 +21,11 @@ import (
 //
 //	POMBO_NIGHTLY=1 go test ./cmd/pombo -run Failover -timeout 30m -v
 
-func nightly(t *testing.T) {
-	t.Helper()
-	if os.Getenv("POMBO_NIGHTLY") != "1" {
-		t.Skip("skipped: it takes minutes; POMBO_NIGHTLY=1 runs it")
-	}
-}
-
 // TestFailoverOfTheLedger has two servers deliver while their primary hangs and its
 // synchronous standby takes over; in one case the old primary wakes, and nobody has
 // told it.
 func TestFailoverOfTheLedger(t *testing.T) {
-	nightly(t)
+	nightly.Only(t)
 	for name, wakes := range map[string]bool{"the old primary stays frozen": false, "the old primary wakes unfenced": true} {
 		t.Run(name, func(t *testing.T) {
 			primary := postgrestest.Start(t, postgrestest.Options{})
@@ -58,7 +51,7 @@ func TestFailoverOfTheLedger(t *testing.T) {
 
 // TestFailoverOfPatroni has the leader of a cluster hang for a minute and go on.
 func TestFailoverOfPatroni(t *testing.T) {
-	nightly(t)
+	nightly.Only(t)
 	cluster := postgrestest.Patroni(t, 3)
 	if _, _, err := ledger.Migrate(t.Context(), cluster.DSN("postgres")); err != nil {
 		t.Fatal(err)
