@@ -14,8 +14,12 @@ demo: ## A pretend Blip, a sample table and the whole road, without any setting
 	go run ./cmd/pombo demo
 
 .PHONY: test
-test: ## What CI runs: format, vet, lint, tests, fuzzing, alarms, cross-builds, vulnerabilities
+test: ## What CI runs: format, vet, lint, tests, alarms, cross-builds, vulnerabilities
 	./scripts/test
+
+.PHONY: quick
+quick: ## While you work: format, vet, lint of what changed, tests that need no server
+	./scripts/test quick
 
 .PHONY: build
 build: ## The program for this machine, as ./pombo
