@@ -14,8 +14,12 @@ demo: ## A pretend Blip, a sample table and the whole road, without any setting
 	go run ./cmd/pombo demo
 
 .PHONY: test
-test: ## What CI runs: format, vet, lint, tests, fuzzing, alarms, cross-builds, vulnerabilities
+test: ## What CI runs: format, vet, lint, tests, alarms, cross-builds, vulnerabilities
 	./scripts/test
+
+.PHONY: quick
+quick: ## While you work: format, vet, lint of what changed, tests that need no server
+	./scripts/test quick
 
 .PHONY: build
 build: ## The program for this machine, as ./pombo
@@ -37,7 +41,7 @@ dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for 
 
 .PHONY: profile
 profile: ## Record anew where the program spends its time, which build and dist go by
-	go test ./internal/app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
+	POMBO_NIGHTLY=1 go test ./internal/app -run '^TestTenThousandReceipts' -count=1 -o $$(mktemp) -cpuprofile $(CURDIR)/deploy/pombo.pgo
 
 .PHONY: bench
 bench: ## Messages a second against a bare loop of the same calls, and memory

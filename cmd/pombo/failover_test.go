@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"pombo/internal/api"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
@@ -21,18 +21,11 @@ import (
 //
 //	POMBO_NIGHTLY=1 go test ./cmd/pombo -run 'Failover|TestKillsOfTwo' -timeout 70m -v
 
-func nightly(t *testing.T) {
-	t.Helper()
-	if os.Getenv("POMBO_NIGHTLY") != "1" {
-		t.Skip("skipped: it takes minutes; POMBO_NIGHTLY=1 runs it")
-	}
-}
-
 // TestFailoverOfTheLedger has two servers deliver while their primary hangs and its
 // synchronous standby takes over; in one case the old primary wakes, and nobody has
 // told it. In the last one nobody tells the primary of an asynchronous standby either.
 func TestFailoverOfTheLedger(t *testing.T) {
-	nightly(t)
+	nightly.Only(t)
 	for _, test := range []struct {
 		name                      string
 		synchronous, hangs, wakes bool
@@ -77,7 +70,7 @@ func TestFailoverThatLosesCommits(t *testing.T) {
 // TestFailoverAfterAKill is the same with 20,000 rows at full speed: with a standby
 // that lags, with one that does not, and with one that has every commit.
 func TestFailoverAfterAKill(t *testing.T) {
-	nightly(t)
+	nightly.Only(t)
 	t.Run("a standby that lags by 2 s", func(t *testing.T) { loseCommits(t, 20_000, 2*time.Second) })
 	for name, synchronous := range map[string]bool{"a standby that does not lag": false, "a synchronous standby": true} {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +154,7 @@ func loseCommits(t *testing.T, rows int, lag time.Duration, settings ...string) 
 // TestFailoverOfPatroni has the leader of a cluster crash, hang for a minute and go on,
 // and hand over.
 func TestFailoverOfPatroni(t *testing.T) {
-	nightly(t)
+	nightly.Only(t)
 	type act func(ctx context.Context, t *testing.T, c *postgrestest.Cluster, leader string) error
 	acts := map[string]act{
 		"crash": func(_ context.Context, _ *testing.T, c *postgrestest.Cluster, leader string) error {

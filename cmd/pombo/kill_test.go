@@ -17,6 +17,7 @@ import (
 
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 	"pombo/internal/ledger"
 	"pombo/test/postgrestest"
 )
@@ -97,7 +98,7 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 // deliver 20,000 rows, 73 times, and starts it again. Doubts must not arise faster than
 // they are resolved.
 func TestKillsOfTwoOnOneLedger(t *testing.T) {
-	nightly(t)
+	nightly.Only(t)
 	const rows, kills, every = 20_000, 73, 2 * time.Second
 	const uncertainWait = 5 * time.Second // as startReplicas sets it
 	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)

@@ -151,6 +151,7 @@ func TestARunGoesOnAfterAStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.eventually(func() bool { return w.blip.Counts().Messages > 0 })
 	w.stop(first)
 	if got := w.blip.Counts().Messages; got == 0 || got == rows {
 		t.Fatalf("Blip took %d messages before the stop, want some and not all", got)
@@ -174,6 +175,7 @@ func TestARunGoesOnAfterAStop(t *testing.T) {
 // An answer that is cut after Blip took the message leaves a doubt, which the
 // trace of the id ends; nobody gets the message twice.
 func TestCutAnswersDoubleNothing(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const rows = 200
 	w := newWorld(t, rows, blipsim.Options{Seed: 7, Faults: blipsim.Faults{CutAfterAccept: 0.2}}, "WORKERS=16")
 	_, client := w.start()
@@ -228,6 +230,7 @@ func TestThreeOnOneLedger(t *testing.T) {
 }
 
 func TestReceiptsAreFollowed(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t, 20, blipsim.Options{ReadRate: 1, ReceivedAfter: 50 * time.Millisecond, ConsumedAfter: 200 * time.Millisecond},
 		"STATUS_DELIVERED=3", "STATUS_READ=4")
 	_, client := w.start()

@@ -52,6 +52,7 @@ func (c told) Write(line []byte) (int, error) {
 }
 
 func TestALedgerThatIsAwayIsWaitedFor(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o, server := awayLedger(t)
 	log := make(told, 1)
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
@@ -84,6 +85,7 @@ func TestALedgerThatIsAwayIsWaitedFor(t *testing.T) {
 }
 
 func TestALedgerThatStaysAwayEndsTheStart(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o, _ := awayLedger(t)
 	o.LedgerWait = time.Millisecond
 	_, err := app.New(t.Context(), o)

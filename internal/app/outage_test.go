@@ -67,6 +67,7 @@ func wantReadiness(t *testing.T, client *api.Client, source string) {
 // hour. What was taken in is sent all the same, /readyz says what is missing, and
 // when the database is back everything is caught up with, and nothing sent twice.
 func TestDatabaseAwayForAWhile(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const before, meanwhile = 60, 20
 	w, d, table := oracleWorld(t)
 	pendingRows(t, table, 1, before)

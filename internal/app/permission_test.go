@@ -15,6 +15,7 @@ import (
 // WhatsApp says of one message that the person has switched marketing messages off.
 // The next one of a marketing template is not sent; an exam result is.
 func TestSwitchedOffMarketing(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts(), Templates: []blipsim.Template{
 		{Name: "notificacao", Category: "MARKETING", Body: "Olá, {{1}}! {{2}}"}, {Name: "exame", Category: "UTILITY", Body: "Olá, {{1}}! {{2}}"},
 	}}, "DB_COL_TEMPLATE=DS_TEMPLATE")
@@ -82,6 +83,7 @@ func TestARowThatWasTakenBackAndSetBack(t *testing.T) {
 
 // On a holiday rows wait, visibly, and what has an end comes to it.
 func TestNothingGoesOnAHoliday(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	now := time.Now()
 	var days []string
 	for i := -1; i <= 2; i++ {

@@ -133,7 +133,7 @@ func TestTenThousandReceiptsByPolling(t *testing.T) {
 	w.receipts = []time.Duration{10 * time.Millisecond, time.Hour}
 	w.sendAll(tenThousand)
 	w.ends(tenThousand)
-	if got := w.blip.Counts().NotificationGets; got > tenThousand*11/10 {
+	if got := w.blip.Counts().NotificationGets; got > int64(tenThousand)*11/10 {
 		t.Errorf("%d questions about %d messages that had ended", got, tenThousand)
 	}
 }

@@ -202,6 +202,7 @@ func (s *street) Send(_ context.Context, m pombo.Message) error {
 // their rows have the code of the first message, but for the one whose owner has
 // changed it.
 func TestARefusedMessageIsSentAgain(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *street) {
 		s.takeIn(3)
 		s.wantCodes(2, 2, 2)

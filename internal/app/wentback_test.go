@@ -18,6 +18,7 @@ import (
 // TestALedgerThatWentBackDoublesNothing: the ledger loses what it knew of messages
 // that Blip has taken and the table has not been told of, and nobody runs recover.
 func TestALedgerThatWentBackDoublesNothing(t *testing.T) {
+	t.Parallel()
 	const known, lost, unsent = 50, 200, 30
 	for _, test := range []struct {
 		name   string
@@ -33,6 +34,7 @@ func TestALedgerThatWentBackDoublesNothing(t *testing.T) {
 		{"a standby without the last commits", true, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // each waits most of the time
 			env := []string{"BLIP_TIMEOUT=3s", "UNCERTAIN_WAIT=3s"}
 			var db *sql.DB
 			if test.server {

@@ -35,6 +35,9 @@ func clientFolder(t *testing.T) string {
 // A client written elsewhere works with the simulator, so that the simulator is
 // not shaped after our own.
 func TestForeignClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short starts no other program")
+	}
 	client := clientFolder(t)
 	node, err := exec.LookPath("node")
 	if err != nil {

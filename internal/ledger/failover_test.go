@@ -25,6 +25,7 @@ func TestFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers for each case")
 	}
+	t.Parallel() // it waits most of the time
 	for name, wakes := range map[string]bool{"the old primary stays frozen": false, "the old primary wakes unfenced": true} {
 		t.Run(name, func(t *testing.T) {
 			const rows = 800
@@ -178,6 +179,7 @@ func TestClusterThatGoesBack(t *testing.T) {
 // is told so soon, also who waited behind another, and what is asked afterwards is
 // answered.
 func TestNoAnswer(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.DSN("postgres")
 	_, _, err := Migrate(t.Context(), address)

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"pombo"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
@@ -51,6 +52,7 @@ func TestServerAway(t *testing.T) {
 // TestOutageTakesNothing: after the database was away for longer than a lease,
 // nobody loses what he has in hands; who was gone as well loses it a lease later.
 func TestOutageTakesNothing(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
 	_, _, err := Migrate(t.Context(), address)
@@ -165,7 +167,8 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 // No answer that they had was wrong: nothing is lost, nothing is sent twice, and
 // nothing is left in anybody's hands.
 func TestServerRestarts(t *testing.T) {
-	const rows = 4000
+	t.Parallel() // it waits most of the time
+	rows := nightly.Or(4000, 1200)
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
 	_, _, err := Migrate(t.Context(), address)
@@ -183,7 +186,7 @@ func TestServerRestarts(t *testing.T) {
 			err := sendAll(ctx, db, "replica-"+strconv.Itoa(i), func(id pombo.MessageID) {
 				mu.Lock()
 				defer mu.Unlock()
-				if sent[id]++; len(sent)%500 == 0 {
+				if sent[id]++; len(sent)%(rows/8) == 0 {
 					half <- struct{}{}
 				}
 			})
@@ -384,7 +387,7 @@ func (c *cutter) cut(b []byte) (how int, asked chan struct{}) {
 // TestCutOverCommit: whatever becomes of a connection over COMMIT, the answer is
 // the truth.
 func TestCutOverCommit(t *testing.T) {
-	const rows = 1000
+	rows := nightly.Or(1000, 400)
 	server := Postgres.Server(t)
 	address := postgresURL(t)
 	proxy := newCutter(t, server.Address(), 3)

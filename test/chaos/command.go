@@ -97,10 +97,10 @@ func command(ctx context.Context, which string, o options) (ok bool, err error) 
 	return ok, nil
 }
 
-// build makes the real binary, as a release is made.
+// build makes the real binary.
 func build(ctx context.Context, folder string) (string, error) {
 	binary := filepath.Join(folder, "pombo")
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "pombo/cmd/pombo")
+	c := exec.CommandContext(ctx, "go", "build", "-o", binary, "pombo/cmd/pombo")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build pombo/cmd/pombo: %w\n%s", err, out)

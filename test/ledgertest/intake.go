@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // roundTrip: all that a row says comes back, odd text included.
@@ -72,7 +73,8 @@ func roundTrip(f *fixture) {
 
 // enqueueRace: eight goroutines take in overlapping pages; each row is one.
 func enqueueRace(f *fixture) {
-	const rows, page, step = 1200, 300, 100
+	step := nightly.Or(100, 20)
+	rows, page := 12*step, 3*step
 	all := f.newRows(rows)
 	var mu sync.Mutex
 	total := 0
@@ -102,7 +104,7 @@ func enqueueRace(f *fixture) {
 
 // claimRace: eight owners claim; none gets what another one has.
 func claimRace(f *fixture) {
-	const rows = 1000
+	rows := nightly.Or(1000, 280)
 	f.queue(rows)
 	var mu sync.Mutex
 	owners := map[pombo.MessageID]string{}

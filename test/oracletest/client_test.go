@@ -37,6 +37,9 @@ func clientFolder(t *testing.T) string {
 // is not shaped after one driver. It speaks to 12.1 and later, and knows no
 // verifier of 10g. It verifies the server as the server verifies it.
 func TestOracleClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short starts no other program")
+	}
 	client := clientFolder(t)
 	node, err := exec.LookPath("node")
 	if err != nil {

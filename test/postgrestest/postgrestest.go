@@ -21,8 +21,9 @@
 // The programs initdb and postgres are looked for in PATH and where Debian, Red
 // Hat and Homebrew put them. Where there are none, tests are skipped with a
 // sentence; with CI=true they fail with it, so that nobody takes a suite for
-// green that did not run. PostgreSQL refuses to run as root: started by root, it
-// runs as the user postgres, or nobody.
+// green that did not run. With -short no test starts a server: those that need one
+// are skipped as well. PostgreSQL refuses to run as root: started by root, it runs
+// as the user postgres, or nobody.
 //
 // Unless Durable is set the server does not wait for the disk. What is tested
 // then is what the program does, not what the disk does; a server that is killed
@@ -86,6 +87,7 @@ type Server struct {
 // Start starts a server and stops it when the test ends.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
+	short(tb)
 	s, err := New(o)
 	if err != nil {
 		missing(tb, err)
@@ -96,6 +98,14 @@ func Start(tb testing.TB, o Options) *Server {
 		}
 	})
 	return s
+}
+
+// short skips a test that needs a server when tests are to be short.
+func short(tb testing.TB) {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("skipped: -short starts no servers")
+	}
 }
 
 // missing skips a test that needs what this machine does not have. Continuous
@@ -432,6 +442,7 @@ type Shared struct {
 // Server returns the server.
 func (s *Shared) Server(tb testing.TB) *Server {
 	tb.Helper()
+	short(tb)
 	s.once.Do(func() { s.server, s.err = New(s.Options) })
 	if s.err != nil {
 		missing(tb, s.err)
