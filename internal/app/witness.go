@@ -15,7 +15,7 @@ import (
 // pombo.Facts judges it; metrics and GET /readyz only repeat that.
 type witness struct {
 	ledger *ledger.DB
-	engine *dispatch.Engine
+	engine *dispatch.Controls
 }
 
 // facts costs a few statements on the ledger and none on the source.

@@ -14,18 +14,18 @@ import (
 
 // refusing is an engine on a table of 100 rows whose messages Blip refuses as long
 // as told, three failures in a row being enough.
-func refusing(t *testing.T, refuse func(i int) error) (*memory, *pretend, *dispatch.Engine) {
+func refusing(t *testing.T, refuse func(i int) error) (*fakeLedger, *fakeBlip, *dispatch.Engine) {
 	t.Helper()
 	var rows []pombo.Row
 	for i := range 100 {
 		rows = append(rows, row(strconv.Itoa(i), "319888800"+strconv.Itoa(10+i%90), "Maria"))
 	}
 	sent := 0
-	ledger := newMemory()
-	blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { sent++; return refuse(sent) }}
+	ledger := newFakeLedger()
+	blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { sent++; return refuse(sent) }}
 	o := onTable(newTable(rows...), ledger, blip)
 	o.Workers, o.FailuresBeforePause, o.MessagesPerSecond = 1, 5, 10
-	return ledger, blip, engine(t, o)
+	return ledger, blip, startEngine(t, o)
 }
 
 func unknown(code int) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/delivery"
 	"pombo/internal/dispatch"
 )
 
@@ -25,8 +26,8 @@ var (
 func TestRunDeliversEveryPendingRowOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"), row("3", "no phone", "Ana"))
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 
 		run := runToEnd(t, e)
 		if run.Found != 3 || run.Accepted != 2 || run.Failed != 1 {
@@ -67,8 +68,8 @@ func runToEnd(t *testing.T, e *dispatch.Engine) pombo.Run {
 func TestSecondCallJoinsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
-		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: newMemory(), Blip: blip})
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
+		e := startEngine(t, options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: newFakeLedger(), Blip: blip})
 		first, joined, err := e.Runs.StartRun(t.Context())
 		if err != nil || joined {
 			t.Fatalf("first call: joined %v, error %v", joined, err)
@@ -91,7 +92,7 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		err    error
-		policy dispatch.Policy
+		policy delivery.Policy
 		wait   time.Duration // how long the test looks on
 		state  pombo.State
 		reason pombo.Reason
@@ -103,8 +104,8 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 		{"that, after the whole schedule", busy, "", 24 * time.Hour, pombo.Failed, pombo.TriesExhausted, 11},
 		{"left without an answer", cut, "", time.Second, pombo.Uncertain, pombo.NoAnswer, 1},
 		{"that, no trace after the wait", cut, "", 3 * time.Minute, pombo.Uncertain, pombo.NoAnswer, 2},
-		{"that, with hold", cut, dispatch.Hold, 24 * time.Hour, pombo.Uncertain, pombo.HeldForPerson, 1},
-		{"that, with resend", cut, dispatch.Resend, 8 * time.Second, pombo.Queued, pombo.ResentByPolicy, 1},
+		{"that, with hold", cut, delivery.AskOperator, 24 * time.Hour, pombo.Uncertain, pombo.HeldForPerson, 1},
+		{"that, with resend", cut, delivery.Resend, 8 * time.Second, pombo.Queued, pombo.ResentByPolicy, 1},
 		{"a client without a decision", errAway, "", time.Second, pombo.Uncertain, pombo.Unexplained, 1},
 		{"too fast for Blip", tooFast, "", time.Minute, pombo.Queued, pombo.RateLimited, 1},
 		{"too fast for Blip, after the pause", tooFast, "", 130 * time.Second, pombo.Queued, pombo.RateLimited, 2},
@@ -112,9 +113,9 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ledger := newMemory()
-				blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { return test.err }}
-				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Uncertain: test.policy})
+				ledger := newFakeLedger()
+				blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { return test.err }}
+				e := startEngine(t, options{Ledger: ledger, Blip: blip, Uncertain: test.policy})
 				if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria")); err != nil {
 					t.Fatal(err)
 				}
@@ -147,8 +148,8 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ledger := newMemory()
-				blip := &pretend{
+				ledger := newFakeLedger()
+				blip := &fakeBlip{
 					onSend: func(context.Context, pombo.Message, int) error { return cut },
 					onReceipts: func(asked pombo.MessageID) (receipts []pombo.Receipt, err error) {
 						if asked != id {
@@ -160,7 +161,7 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 						return receipts, nil
 					},
 				}
-				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+				e := startEngine(t, options{Ledger: ledger, Blip: blip})
 				_, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 				if err != nil {
 					t.Fatal(err)
@@ -179,12 +180,12 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 // A doubt is never ended by a question that got no answer.
 func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{
+		ledger := newFakeLedger()
+		blip := &fakeBlip{
 			onSend:     func(context.Context, pombo.Message, int) error { return cut },
 			onReceipts: func(pombo.MessageID) ([]pombo.Receipt, error) { return nil, busy },
 		}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 		if err != nil {
 			t.Fatal(err)
@@ -199,10 +200,10 @@ func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 
 func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		ledger.breakMethod("Finish", errAway)
-		blip := &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		blip := &fakeBlip{}
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 		if err != nil {
 			t.Fatal(err)
@@ -223,10 +224,10 @@ func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
 
 func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		ledger.breakMethod("Begin", errAway)
-		blip := &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		blip := &fakeBlip{}
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 		if err != nil {
 			t.Fatal(err)
@@ -250,8 +251,8 @@ func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
 func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
 
 		// The owner's tool reads the page while the row is pending, and the
@@ -280,10 +281,10 @@ func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
 func TestSourceAwaySendingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		gate := make(chan struct{})
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-gate; return nil }}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { <-gate; return nil }}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		run, _, err := e.Runs.StartRun(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -317,8 +318,8 @@ func TestSourceAwaySendingGoesOn(t *testing.T) {
 
 func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, MessagesPerSecond: 45})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: 45})
 		const rows = 450
 		start := time.Now()
 		var last time.Time
@@ -352,8 +353,8 @@ func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
 // Each command takes a permit of its own: the identity, and both of a redirect.
 func TestCommandsKeepTheirRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		blip := &pretend{redirects: 2}
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip, CommandsPerSecond: 5})
+		blip := &fakeBlip{redirects: 2}
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: blip, CommandsPerSecond: 5})
 		const rows = 10
 		for i := range rows {
 			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
@@ -375,16 +376,16 @@ func TestCommandsKeepTheirRate(t *testing.T) {
 
 func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		var times []time.Time
-		blip := &pretend{}
+		blip := &fakeBlip{}
 		blip.onSend = func(context.Context, pombo.Message, int) error {
 			blip.mu.Lock()
 			defer blip.mu.Unlock()
 			times = append(times, time.Now())
 			return nil
 		}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		for _, key := range []string{"a", "b", "c"} {
 			if _, _, err := e.Intake.Add(t.Context(), row(key, "31988880001", "x")); err != nil {
 				t.Fatal(err)
@@ -405,8 +406,8 @@ func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 
 func TestPauseByHandHoldsOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		first, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "first"})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		first, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "first"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -419,7 +420,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		if err := first.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
@@ -442,9 +443,9 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 
 func TestSoftStopLetsTheCallEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { time.Sleep(5 * time.Second); return nil }}
-		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test"})
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { time.Sleep(5 * time.Second); return nil }}
+		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -469,8 +470,8 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 // does not wait for the pace.
 func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -499,9 +500,9 @@ func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 
 func TestHardStopLeavesTheCallUncertain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{onSend: func(ctx context.Context, _ pombo.Message, _ int) error { <-ctx.Done(); return cut }}
-		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test"})
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(ctx context.Context, _ pombo.Message, _ int) error { <-ctx.Done(); return cut }}
+		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -548,10 +549,10 @@ func TestValuesAreCheckedBeforeBlipIsAsked(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ledger := newMemory()
+				ledger := newFakeLedger()
 				asked := false
-				blip := &pretend{templates: templates, onIdentity: func() error { asked = true; return nil }}
-				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Template: test.template, Language: "pt_BR"})
+				blip := &fakeBlip{templates: templates, onIdentity: func() error { asked = true; return nil }}
+				e := startEngine(t, options{Ledger: ledger, Blip: blip, Template: test.template, Language: "pt_BR"})
 				synctest.Wait() // the templates are listed
 				if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", test.values...)); err != nil {
 					t.Fatal(err)
@@ -573,7 +574,7 @@ func TestValuesAreCheckedBeforeBlipIsAsked(t *testing.T) {
 // try, not when Blip is well again.
 func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		blip := &pretend{onSend: func(_ context.Context, m pombo.Message, _ int) error {
+		blip := &fakeBlip{onSend: func(_ context.Context, m pombo.Message, _ int) error {
 			switch m.Params[0].Value {
 			case "busy":
 				return busy
@@ -582,9 +583,9 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 			}
 			return nil
 		}}
-		e := engine(t, dispatch.Options{
+		e := startEngine(t, options{
 			Source: newTable(row("1", "31988880001", "busy"), row("2", "31988880002", "cut"), row("3", "31988880003", "fine")),
-			Ledger: newMemory(), Blip: blip,
+			Ledger: newFakeLedger(), Blip: blip,
 		})
 		run := runToEnd(t, e)
 		if run.Found != 3 || run.Retrying != 1 || run.Uncertain != 1 || run.Accepted != 1 {
@@ -597,8 +598,8 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 func TestRetryReadsTheRowAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "no phone", "Maria"))
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
 		id := ledger.get(t, "1").MessageID
 
@@ -625,7 +626,7 @@ func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT_ENVIO", Message: "no time"}}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}})
 		run := runToEnd(t, e)
 		if run.Accepted != 1 || !strings.Contains(run.Error, "row 2, DT_ENVIO: no time") {
 			t.Errorf("accepted %d, error %q, want 1 and the row that was left out", run.Accepted, run.Error)
@@ -636,7 +637,7 @@ func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
 func TestPollIntervalTakesInByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Minute})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Minute})
 		_ = e
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -652,13 +653,13 @@ func TestHighWaterBoundsTheQueue(t *testing.T) {
 		for i := range 5000 {
 			rows = append(rows, row(fmt.Sprintf("%04d", i), "no phone", "x"))
 		}
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		most := 0
 		source := newTable(rows...)
 		source.onPage = func() {
 			most = max(most, ledger.count(pombo.Queued))
 		}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: &pretend{}, HighWater: 600, Workers: 1})
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: &fakeBlip{}, HighWater: 600, Workers: 1})
 		if run := runToEnd(t, e); run.Found != 5000 {
 			t.Errorf("found %d, want 5000", run.Found)
 		}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 	"pombo/internal/health"
 )
 
@@ -31,17 +30,17 @@ func (h *holdingLog) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // lateClaim is a ledger whose claim takes its time, also when nothing waits.
-type lateClaim struct{ *memory }
+type lateClaim struct{ *fakeLedger }
 
 func (s lateClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Notification, error) {
 	time.Sleep(10 * time.Second)
-	return s.memory.Claim(ctx, owner, n)
+	return s.fakeLedger.Claim(ctx, owner, n)
 }
 
 // Hands that are taken for a claim hold nothing yet.
 func TestAClaimUnderWayIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := engine(t, dispatch.Options{Ledger: lateClaim{newMemory()}, Blip: &pretend{}})
+		e := startEngine(t, options{Ledger: lateClaim{newFakeLedger()}, Blip: &fakeBlip{}})
 		for range 30 {
 			time.Sleep(7 * time.Second)
 			if f := (health.Snapshot{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
@@ -60,7 +59,7 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 		for i := range pombo.MostRowProblems {
 			source.problems = append(source.problems, pombo.RowProblem{RowKey: strconv.Itoa(i), Column: "DT_ENVIO", Message: "is no time"})
 		}
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 60 {
 			_, err := e.Intake.TakeIn(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "at least 1000 rows pending in the table cannot be taken in") {
@@ -82,8 +81,8 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 func TestNothingMovesForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		held := &holdingLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Workers: 1, Logger: slog.New(held)})
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Workers: 1, Logger: slog.New(held)})
 		stuck := func() bool { return health.Snapshot{Now: time.Now(), Progress: e.Progress()}.Stuck() }
 		time.Sleep(time.Hour) // idle is not stuck
 		if stuck() {

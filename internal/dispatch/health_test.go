@@ -9,15 +9,14 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
 func TestProgressOfSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var fault atomic.Pointer[pombo.Error]
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{onSend: func(context.Context, pombo.Message, int) error {
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 			if f := fault.Load(); f != nil {
 				return f
 			}
@@ -54,7 +53,7 @@ func TestProgressOfSending(t *testing.T) {
 		if p = e.Progress(); p.Blip != pombo.NoReason || p.NoReceiptsSince != accepted {
 			t.Errorf("after it went = %+v, want no trouble, and no receipt since the first", p)
 		}
-		e.ReceiptCame()
+		e.Health.ReceiptCame()
 		if p = e.Progress(); !p.NoReceiptsSince.IsZero() {
 			t.Errorf("unheard since %v after a receipt, want zero", p.NoReceiptsSince)
 		}
@@ -92,7 +91,7 @@ func TestProgressOfSending(t *testing.T) {
 
 func TestProgressKnowsTheEndOfAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}})
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}})
 		if got := e.Progress().Resumed; !got.IsZero() {
 			t.Errorf("resumed = %v, want zero", got)
 		}
@@ -121,7 +120,7 @@ func TestProgressOfTheTable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT", Message: "the time cannot be read"}}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Minute})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Minute})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		first := time.Now()
@@ -172,7 +171,7 @@ func TestVainPassesRest(t *testing.T) {
 				looks.Add(1)
 			}
 		}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Second})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Second})
 		during := func(d time.Duration) int64 {
 			before := looks.Load()
 			time.Sleep(d)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
 // A template that a receipt has stopped keeps its own messages back, and nobody
@@ -18,8 +17,8 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mine, other := row("1", "31988880001", "Maria"), row("2", "31988880002", "José")
 		other.Template = "boleto"
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: newTable(mine, other), Ledger: ledger, Blip: blip, Template: "exame"})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: newTable(mine, other), Ledger: ledger, Blip: blip, Template: "exame"})
 		until := time.Now().Add(time.Hour)
 		e.Suspensions.Suspend("", pombo.TemplatePaused, until)
 		e.Suspensions.Suspend("exame", pombo.TemplatePaused, until.Add(-time.Minute)) // shortens nothing
@@ -46,8 +45,8 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 // approved. When that list is wrong, each stop lasts twice as long as the one before.
 func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
-		e := engine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
+		ledger, blip := newFakeLedger(), &fakeBlip{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
+		e := startEngine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
 		e.Suspensions.Suspend("um", pombo.TemplateDisabled, time.Now().Add(time.Hour))
 		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
@@ -59,22 +58,22 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 		blip.mu.Lock()
 		blip.templatesErr = nil
 		blip.mu.Unlock()
-		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))
 		time.Sleep(15 * time.Minute)
 		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
 			t.Errorf("once it is approved: %s %s, want accepted", n.State, n.Reason)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))
 		table := newTable()
 		for i := range 7 {
 			key := strconv.Itoa(i)
 			table.rows = append(table.rows, row(key, "3198888000"+key, "Maria"))
 			table.set(key, "0")
 		}
-		e := engine(t, onTable(table, ledger, blip))
+		e := startEngine(t, onTable(table, ledger, blip))
 		for i, length := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 			begin := time.Now()
 			e.Suspensions.Suspend("um", pombo.TemplateDisabled, begin.Add(time.Hour))
@@ -100,8 +99,8 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 func TestACheckHandsItsReceiptsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}
-		ledger := newMemory()
-		blip := &pretend{
+		ledger := newFakeLedger()
+		blip := &fakeBlip{
 			onSend: func(context.Context, pombo.Message, int) error { return cut },
 			onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 				r := failed
@@ -110,7 +109,7 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 			},
 		}
 		handed := 0
-		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,
+		e := startEngine(t, options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,
 			Record: func(_ context.Context, list []pombo.Receipt) error {
 				handed++
 				if handed == 1 {
@@ -134,7 +133,7 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for by, want := range map[string]bool{"operator": true, "blip": false} {
-			e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, CommandsPerSecond: 10})
+			e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}, CommandsPerSecond: 10})
 			if err := e.Throttle.Pauser.Extend(t.Context(), pombo.Pause{By: by, Until: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
@@ -149,8 +148,8 @@ func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
 
 func TestHoldBotShortensNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}})
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}})
 		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
