@@ -12,10 +12,10 @@ import (
 	"pombo/internal/delivery"
 )
 
-// TestABlipInTroubleGetsFewMessages: while Blip answers nothing, few messages come
+// TestConcurrency_BlipInTrouble: while Blip answers nothing, few messages come
 // into doubt, and none is written as "sending" without being sent at once; when it
 // answers again, the rate is soon what it was.
-func TestABlipInTroubleGetsFewMessages(t *testing.T) {
+func TestConcurrency_BlipInTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 3000 {
@@ -71,9 +71,9 @@ func TestABlipInTroubleGetsFewMessages(t *testing.T) {
 	})
 }
 
-// TestAFewFailuresSlowNothing: one message in twenty without an answer is no
+// TestConcurrency_FewFailures: one message in twenty without an answer is no
 // reason to send fewer.
-func TestAFewFailuresSlowNothing(t *testing.T) {
+func TestConcurrency_FewFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 900 {

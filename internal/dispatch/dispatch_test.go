@@ -23,7 +23,7 @@ var (
 	tooFast = &pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: pombo.NotSent, Pause: 2 * time.Minute}
 )
 
-func TestRunDeliversEveryPendingRowOnce(t *testing.T) {
+func TestRuns_DeliverEveryPendingRowOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"), row("3", "no phone", "Ana"))
 		ledger, blip := newFakeLedger(), &fakeBlip{}
@@ -65,7 +65,7 @@ func runToEnd(t *testing.T, e *dispatch.Engine) pombo.Run {
 	return run
 }
 
-func TestSecondCallJoinsTheRun(t *testing.T) {
+func TestRuns_SecondCallJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
@@ -87,8 +87,8 @@ func TestSecondCallJoinsTheRun(t *testing.T) {
 	})
 }
 
-// outcomes holds the ways a POST can end against what may follow.
-func TestWhatFollowsAFailedPost(t *testing.T) {
+// Each way a POST can end has its consequences.
+func TestDeliverer_FailedPost(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		err    error
@@ -133,7 +133,7 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 	}
 }
 
-func TestTraceEndsTheDoubt(t *testing.T) {
+func TestResolver_TraceEndsTheDoubt(t *testing.T) {
 	id := pombo.Key{Source: "api", RowKey: "a", Generation: 1}.MessageID()
 	for _, test := range []struct {
 		name   string
@@ -178,7 +178,7 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 }
 
 // A doubt is never ended by a question that got no answer.
-func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
+func TestResolver_NoAnswerEndsNoDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		blip := &fakeBlip{
@@ -198,7 +198,7 @@ func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 	})
 }
 
-func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
+func TestDeliverer_RecordsOutcomeOnceTheLedgerIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		ledger.breakMethod("Finish", errAway)
@@ -222,7 +222,7 @@ func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
 	})
 }
 
-func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
+func TestDeliverer_SendsNothingBeforeBeginIsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		ledger.breakMethod("Begin", errAway)
@@ -248,7 +248,7 @@ func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
 
 // A page can be read just before a row is settled. It must not look like a row
 // that was set back to pending.
-func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
+func TestIntake_PageReadBeforeTheSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		ledger, blip := newFakeLedger(), &fakeBlip{}
@@ -278,7 +278,7 @@ func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
 	})
 }
 
-func TestSourceAwaySendingGoesOn(t *testing.T) {
+func TestEngine_SourceAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
 		ledger := newFakeLedger()
@@ -316,7 +316,7 @@ func TestSourceAwaySendingGoesOn(t *testing.T) {
 	})
 }
 
-func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
+func TestRates_KeptAndUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: 45})
@@ -351,7 +351,7 @@ func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
 }
 
 // Each command takes a permit of its own: the identity, and both of a redirect.
-func TestCommandsKeepTheirRate(t *testing.T) {
+func TestRates_Commands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blip := &fakeBlip{redirects: 2}
 		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: blip, CommandsPerSecond: 5})
@@ -374,7 +374,7 @@ func TestCommandsKeepTheirRate(t *testing.T) {
 	})
 }
 
-func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
+func TestRecipients_Interval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		var times []time.Time
@@ -404,7 +404,7 @@ func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 	})
 }
 
-func TestPauseByHandHoldsOverARestart(t *testing.T) {
+func TestPauser_PauseSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		first, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "first"})
@@ -441,7 +441,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 	})
 }
 
-func TestSoftStopLetsTheCallEnd(t *testing.T) {
+func TestEngine_StopLetsTheCallEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { time.Sleep(5 * time.Second); return nil }}
@@ -467,8 +467,8 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 }
 
 // What has been claimed and not begun goes back to the queue at once: a stop
-// does not wait for the pace.
-func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
+// does not wait for the rate.
+func TestEngine_StopRequeuesWhatHasNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
@@ -498,7 +498,7 @@ func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 	})
 }
 
-func TestHardStopLeavesTheCallUncertain(t *testing.T) {
+func TestEngine_StopCutOffLeavesTheCallUncertain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		blip := &fakeBlip{onSend: func(ctx context.Context, _ pombo.Message, _ int) error { <-ctx.Done(); return cut }}
@@ -525,7 +525,7 @@ func TestHardStopLeavesTheCallUncertain(t *testing.T) {
 	})
 }
 
-func TestValuesAreCheckedBeforeBlipIsAsked(t *testing.T) {
+func TestDeliverer_ChecksValuesBeforeAskingBlip(t *testing.T) {
 	templates := []pombo.Template{
 		{Name: "two", Language: "pt_BR", Status: "APPROVED", Body: "Olá {{1}}, {{2}}. {{1}}!"},
 		{Name: "paused", Language: "pt_BR", Status: "PAUSED", Body: "{{1}}"},
@@ -570,9 +570,9 @@ func TestValuesAreCheckedBeforeBlipIsAsked(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithRetriesAndDoubts: a run is over when every row had its first
+// TestRuns_EndWithRetriesAndDoubts: a run is over when every row had its first
 // try, not when Blip is well again.
-func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
+func TestRuns_EndWithRetriesAndDoubts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blip := &fakeBlip{onSend: func(_ context.Context, m pombo.Message, _ int) error {
 			switch m.Params[0].Value {
@@ -594,8 +594,8 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 	})
 }
 
-// Who has mended a row and retries wants the mended row sent.
-func TestRetryReadsTheRowAgain(t *testing.T) {
+// Somebody who has corrected a row and retries wants the corrected row sent.
+func TestEngine_RetryReadsTheRowAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "no phone", "Maria"))
 		ledger, blip := newFakeLedger(), &fakeBlip{}
@@ -614,7 +614,7 @@ func TestRetryReadsTheRowAgain(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
-			t.Errorf("%s %s, want accepted with the mended phone", n.State, n.Reason)
+			t.Errorf("%s %s, want accepted with the corrected phone", n.State, n.Reason)
 		}
 		if err := e.Retry(t.Context(), "b735cecf-e584-51d7-8ff8-9e832a896ba6"); !errors.Is(err, pombo.ErrNotFound) {
 			t.Errorf("retry of an unknown id: %v, want not found", err)
@@ -622,7 +622,7 @@ func TestRetryReadsTheRowAgain(t *testing.T) {
 	})
 }
 
-func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
+func TestIntake_ReportsRejectedRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT_ENVIO", Message: "no time"}}
@@ -634,7 +634,7 @@ func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
 	})
 }
 
-func TestPollIntervalTakesInByItself(t *testing.T) {
+func TestIntake_Polls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Minute})
@@ -647,7 +647,7 @@ func TestPollIntervalTakesInByItself(t *testing.T) {
 	})
 }
 
-func TestHighWaterBoundsTheQueue(t *testing.T) {
+func TestIntake_HighWater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 5000 {

@@ -144,7 +144,7 @@ func (l faultyLedger) Queued(ctx context.Context) (int, error) {
 	return through(l.f, "Queued", func() (int, error) { return l.fakeLedger.Queued(ctx) })
 }
 
-// Claim never loses its answer: what it took would be in hand and nobody would
+// Claim never loses its answer: what it took would be in flight and nobody would
 // know. The ledger promises that its answers are the truth, and on PostgreSQL looks
 // whether a transaction was committed whose answer was cut.
 func (l faultyLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
@@ -214,7 +214,7 @@ func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error)
 }
 func (b *faultyBlip) Redirects() int { return 2 }
 func (b *faultyBlip) RedirectReply(context.Context, string, int) error {
-	_, err := blipCall(b.f, "Land", func() (int, error) { return 0, nil })
+	_, err := blipCall(b.f, "RedirectReply", func() (int, error) { return 0, nil })
 	return err
 }
 func (b *faultyBlip) Templates(context.Context) ([]pombo.Template, error) {

@@ -11,7 +11,7 @@ import (
 	"pombo"
 )
 
-func TestProgressOfSending(t *testing.T) {
+func TestTracker_Sending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var fault atomic.Pointer[pombo.Error]
@@ -31,7 +31,7 @@ func TestProgressOfSending(t *testing.T) {
 		}
 		p := e.Progress()
 		if p.Started != start || !p.Accepted.IsZero() || !p.Moved.IsZero() || !p.NoReceiptsSince.IsZero() || p.IdleLimit != time.Minute {
-			t.Errorf("at the start = %+v, want nothing but the start and the patience", p)
+			t.Errorf("at the start = %+v, want nothing but the start and the limit", p)
 		}
 		time.Sleep(time.Minute)
 		add("a", "31988880001")
@@ -55,7 +55,7 @@ func TestProgressOfSending(t *testing.T) {
 		}
 		e.Health.ReceiptCame()
 		if p = e.Progress(); !p.NoReceiptsSince.IsZero() {
-			t.Errorf("unheard since %v after a receipt, want zero", p.NoReceiptsSince)
+			t.Errorf("no receipts since %v after a receipt, want zero", p.NoReceiptsSince)
 		}
 
 		ledger.breakMethod("Claim", errors.New("disk full"))
@@ -67,7 +67,7 @@ func TestProgressOfSending(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if p = e.Progress(); !p.Ledger.IsZero() {
-			t.Errorf("failing since %v after it was mended, want zero", p.Ledger)
+			t.Errorf("failing since %v after it was repaired, want zero", p.Ledger)
 		}
 
 		// Nobody claims in a pause; the heartbeat tells all the same.
@@ -84,12 +84,12 @@ func TestProgressOfSending(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if p = e.Progress(); !p.Ledger.IsZero() {
-			t.Errorf("failing since %v after it was mended in a pause, want zero", p.Ledger)
+			t.Errorf("failing since %v after it was repaired in a pause, want zero", p.Ledger)
 		}
 	})
 }
 
-func TestProgressKnowsTheEndOfAPause(t *testing.T) {
+func TestPauser_ResumedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}})
 		if got := e.Progress().Resumed; !got.IsZero() {
@@ -116,7 +116,7 @@ func TestProgressKnowsTheEndOfAPause(t *testing.T) {
 	})
 }
 
-func TestProgressOfTheTable(t *testing.T) {
+func TestTracker_Table(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT", Message: "the time cannot be read"}}
@@ -159,7 +159,7 @@ func TestProgressOfTheTable(t *testing.T) {
 
 // Rows that are finished here and stay pending are read again and again. The more of
 // the time that takes, the longer the next look waits, but a run looks at once.
-func TestVainPassesRest(t *testing.T) {
+func TestIntake_VainPassesRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "none"), row("2", "none"), row("3", "none"))
 		var looks, takes atomic.Int64

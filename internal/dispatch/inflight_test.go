@@ -12,7 +12,7 @@ import (
 
 // What the ledger says this process has, and nobody in it works on, does not stay
 // there: it goes back, the claimed to the queue and the one being sent into doubt.
-func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
+func TestDeliverer_GivesBackWhatNoWorkerKnows(t *testing.T) {
 	for _, test := range []struct {
 		state pombo.State
 		want  []pombo.State
@@ -64,8 +64,8 @@ func (s *slowClaim) Claim(ctx context.Context, owner string, limit int) ([]pombo
 }
 
 // A claim that is under way over many renewals is not taken from itself, and nor is
-// what a worker has in hand for long.
-func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
+// what a worker keeps for long.
+func TestDeliverer_KeepsWhatIsBeingClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := &slowClaim{newFakeLedger(), 65 * time.Second}
 		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
@@ -88,7 +88,7 @@ func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
 
 // However long the ledger has been away, it is asked every other second, so that
 // sending goes on soon after it is back.
-func TestALedgerThatIsAwayIsAskedOften(t *testing.T) {
+func TestEngine_AsksAnAbsentLedgerOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Lease: 30 * time.Second})

@@ -23,7 +23,7 @@ func (s *slowBegin) Begin(ctx context.Context, n pombo.Notification, identity st
 
 // A process that stalled between begin and the POST is thought dead: another one
 // has asked Blip, which had no trace, and sends. So this one must not.
-func TestWhoWasThoughtDeadSendsNothing(t *testing.T) {
+func TestLease_ProcessThoughtDeadSendsNothing(t *testing.T) {
 	for _, test := range []struct {
 		takes time.Duration
 		posts int
@@ -52,7 +52,7 @@ func TestWhoWasThoughtDeadSendsNothing(t *testing.T) {
 }
 
 // The answer to a POST ends the doubt that others have about it meanwhile.
-func TestALateAnswerEndsTheDoubt(t *testing.T) {
+func TestDeliverer_LateAnswerEndsTheDoubt(t *testing.T) {
 	for _, test := range []struct {
 		err  error
 		want pombo.State
@@ -99,8 +99,8 @@ func (l *lostBegin) Begin(ctx context.Context, n pombo.Notification, identity st
 }
 
 // A begin that was durable although its answer was lost, in a ledger that then
-// went away, leaves no row behind that this process has in hand for ever.
-func TestABeginWhoseAnswerIsLostIsFreed(t *testing.T) {
+// went away, leaves no row behind that this process keeps for ever.
+func TestDeliverer_BeginWhoseAnswerIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := &lostBegin{fakeLedger: newFakeLedger()}, &fakeBlip{}
 		e := startEngine(t, options{Ledger: ledger, Blip: blip, UncertainWait: 10 * time.Second})

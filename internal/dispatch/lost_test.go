@@ -11,9 +11,9 @@ import (
 	"pombo/internal/delivery"
 )
 
-// TestWhatTheLedgerLostIsAskedBeforeItIsSent: the row first, then Blip, and only
+// TestResolver_LedgerWentBack: the row first, then Blip, and only
 // what neither of them knows of is sent.
-func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
+func TestResolver_LedgerWentBack(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		code      string // in the row; "" = there is none
@@ -34,8 +34,8 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 		{name: "Blip has it", code: "1", traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip has it, and the source is away", code: "1", away: true, traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip does not know it", code: "1", state: pombo.Accepted, posts: 1, questions: 3},
-		{name: "the same, to be held if it was being sent", code: "1", policy: delivery.AskOperator, begun: true, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
-		{name: "the same, to be held, and it was not", code: "1", policy: delivery.AskOperator, state: pombo.Accepted, posts: 1, questions: 3},
+		{name: "the same, left to the operator if it was being sent", code: "1", policy: delivery.AskOperator, begun: true, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
+		{name: "the same, left to the operator, and it was not", code: "1", policy: delivery.AskOperator, state: pombo.Accepted, posts: 1, questions: 3},
 		{name: "longer ago than Blip remembers", code: "1", alive: 72 * time.Hour, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
 		{name: "the next generation was sent", code: "1", traces: []int{2}, state: pombo.Cancelled, reason: pombo.LedgerWentBack, next: pombo.Accepted, questions: 4},
 		{name: "both were", code: "1", traces: []int{1, 2}, state: pombo.Accepted, reason: pombo.TraceFound, next: pombo.Accepted, questions: 3},
@@ -97,8 +97,8 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 	}
 }
 
-// TestWhatWasQueuedBeforeTheStartIsLookedUp: whatever the pause was.
-func TestWhatWasQueuedBeforeTheStartIsLookedUp(t *testing.T) {
+// TestRecheck_QueuedBeforeTheStart: whatever the pause was.
+func TestRecheck_QueuedBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for _, key := range []string{"1", "2", "3"} {

@@ -15,7 +15,7 @@ import (
 )
 
 // What is urgent goes before what is claimed already.
-func TestPriorityIsServed(t *testing.T) {
+func TestGate_Priority(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		for _, rate := range []float64{3, 45} {
 			t.Run(fmt.Sprintf("%g a second, shared %t", rate, shared), func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestPriorityIsServed(t *testing.T) {
 
 // Messages to one person go in the order of their rows, whatever happens to them on
 // the way, and the urgent one first.
-func TestMessagesToOnePersonKeepTheirOrder(t *testing.T) {
+func TestRecipients_Order(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		for _, rate := range []float64{0, 45} {
 			t.Run(fmt.Sprintf("%g a second, shared %t", rate, shared), func(t *testing.T) {

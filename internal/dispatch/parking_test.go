@@ -32,9 +32,9 @@ func onTable(source *fakeTable, ledger *fakeLedger, blip *fakeBlip) options {
 	return options{Source: source, Ledger: ledger, Blip: blip, Template: "um", Language: "pt_BR", Slots: []pombo.Slot{pombo.Body}}
 }
 
-// A template that is wrong holds its rows, costs nothing while it does, keeps
-// nobody else's back and frees them by itself.
-func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
+// The rows of a wrong template are parked. That costs nothing while it lasts, keeps no
+// other rows back, and ends by itself.
+func TestParking_WrongTemplate(t *testing.T) {
 	right := templateOf("um", "APPROVED", "Olá {{1}}")
 	for _, test := range []struct {
 		name   string
@@ -63,26 +63,26 @@ func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
 				ledger, blip, log := newFakeLedger(), &fakeBlip{}, &bytes.Buffer{}
 				blip.offer(append(test.wrong, other)...)
 				o := onTable(newTable(rows...), ledger, blip)
-				o.HighWater = 5 // what is held does not count
+				o.HighWater = 5 // what is parked does not count
 				o.Logger = slog.New(slog.NewTextHandler(log, nil))
 				e := startEngine(t, o)
 				if run := runToEnd(t, e); run.Accepted != 10 || run.Retrying+run.Waiting != 10 {
-					t.Errorf("run = %+v, want 10 accepted and 10 held", run.Tally)
+					t.Errorf("run = %+v, want 10 accepted and 10 parked", run.Tally)
 				}
 				time.Sleep(5 * time.Hour)
 				synctest.Wait()
 				for i := range 10 {
 					n := ledger.get(t, fmt.Sprintf("%02d", i))
 					if n.State != pombo.Queued || n.Reason != test.reason || n.Tries != 0 || n.Detail == "" || adviceOf(n) == "" {
-						t.Errorf("row %d: %s %s after %d tries, want it held with %s", i, n.State, n.Reason, n.Tries, test.reason)
+						t.Errorf("row %d: %s %s after %d tries, want it parked with %s", i, n.State, n.Reason, n.Tries, test.reason)
 					}
-					// Once; twice when it was held while the first list was still being told of.
+					// Once; twice when it was parked while the first list was still being read.
 					if moves := len(ledger.history[n.Seq]); moves > 5 {
 						t.Errorf("row %d moved %d times in five hours, want it taken up once", i, moves-1)
 					}
 				}
 				if got := strings.Count(log.String(), "are parked"); got != 1 {
-					t.Errorf("the log says %d times that rows are held, want once:\n%s", got, log)
+					t.Errorf("the log says %d times that rows are parked, want once:\n%s", got, log)
 				}
 
 				blip.offer(right, other)
@@ -100,7 +100,7 @@ func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
 
 // A template that Blip refuses although its list has nothing against it: its
 // rows wait, longer each time, instead of being spent one by one.
-func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
+func TestParking_TemplateThatBlipRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, lists := newFakeLedger(), 0
 		blip := &fakeBlip{}
@@ -123,7 +123,7 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 		runToEnd(t, e)
 		n := ledger.get(t, "1")
 		if n.State != pombo.Queued || n.Reason != pombo.TemplatePaused || n.Tries != 0 {
-			t.Fatalf("%s %s with %d tries, want it held", n.State, n.Reason, n.Tries)
+			t.Fatalf("%s %s with %d tries, want it parked", n.State, n.Reason, n.Tries)
 		}
 		for i := range 50 {
 			r := row(strconv.Itoa(i), fmt.Sprintf("319777700%02d", i), "x")
@@ -166,8 +166,8 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 	})
 }
 
-// Who mends DB_COL_PARAMS wants the rows that waited for it to go with it.
-func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
+// Somebody who corrects DB_COL_PARAMS wants the rows that waited for it to go with it.
+func TestParking_OldMapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, ledger, blip := newTable(row("1", "31988880001", "Maria", "oi")), newFakeLedger(), &fakeBlip{}
 		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))
@@ -185,7 +185,7 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := ledger.get(t, "1"); n.Reason != pombo.ParameterCount {
-			t.Fatalf("%s %s, want it held", n.State, n.Reason)
+			t.Fatalf("%s %s, want it parked", n.State, n.Reason)
 		}
 
 		source.mu.Lock()
@@ -197,7 +197,7 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := ledger.get(t, "1"); n.State != pombo.Queued {
-			t.Fatalf("%s with the source away, want it held on", n.State)
+			t.Fatalf("%s with the source away, want it to stay parked", n.State)
 		}
 		source.goAway(nil)
 		time.Sleep(10 * time.Minute)
@@ -211,7 +211,7 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 
 // A receipt that blames a template has the list asked for at once, however many
 // of them there are.
-func TestReceiptsThatBlameATemplate(t *testing.T) {
+func TestSuspensions_RefreshTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lists := 0
 		blip := &fakeBlip{onTemplates: func() { lists++ }}
@@ -229,8 +229,8 @@ func TestReceiptsThatBlameATemplate(t *testing.T) {
 	})
 }
 
-// What expires while it is held is not kept: the claim ends it in time.
-func TestAHeldRowIsLookedAtWhenItExpires(t *testing.T) {
+// What expires while it is parked is not kept: it expires in time.
+func TestParking_ExpiringRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		blip.offer(templateOf("um", "PAUSED", "{{1}}"))
@@ -239,14 +239,14 @@ func TestAHeldRowIsLookedAtWhenItExpires(t *testing.T) {
 		e := startEngine(t, onTable(newTable(r), ledger, blip))
 		runToEnd(t, e)
 		if n := ledger.get(t, "1"); !n.NotBefore.Equal(r.Expires) {
-			t.Errorf("held until %v, want %v", n.NotBefore, r.Expires)
+			t.Errorf("parked until %v, want %v", n.NotBefore, r.Expires)
 		}
 	})
 }
 
 // The first row does not go before Blip was asked for its templates; a Blip that
 // cannot tell keeps nobody waiting.
-func TestNothingGoesBeforeTheTemplatesWereAskedFor(t *testing.T) {
+func TestDeliverer_WaitsForTheTemplates(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			release := make(chan struct{})
@@ -272,7 +272,7 @@ func TestNothingGoesBeforeTheTemplatesWereAskedFor(t *testing.T) {
 	}
 }
 
-func TestTemplateReadyMetric(t *testing.T) {
+func TestCatalog_ReadyMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry, blip := prometheus.NewRegistry(), &fakeBlip{}
 		blip.offer(templateOf("um", "PAUSED", "{{1}}"))
@@ -303,24 +303,24 @@ func TestTemplateReadyMetric(t *testing.T) {
 	})
 }
 
-// slowHold is a ledger that takes its time to write down that a row is held.
-type slowHold struct{ *fakeLedger }
+// slowPark is a ledger that takes its time to record that a row is parked.
+type slowPark struct{ *fakeLedger }
 
-func (s slowHold) Finish(ctx context.Context, o pombo.Outcome) error {
+func (s slowPark) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.Parked {
 		time.Sleep(3 * time.Minute)
 	}
 	return s.fakeLedger.Finish(ctx, o)
 }
 
-// The template comes right after the row was looked at and before its hold is on
+// The template comes right after the row was checked and before its parking is on
 // record: nobody else would free it.
-func TestAHoldThatComesTooLateIsFreed(t *testing.T) {
+func TestParking_TemplateRightBeforeTheRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		blip.offer(templateOf("um", "PAUSED", "{{1}}"))
 		o := onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip)
-		o.Ledger, o.PollInterval = slowHold{ledger}, time.Second
+		o.Ledger, o.PollInterval = slowPark{ledger}, time.Second
 		startEngine(t, o)
 		time.Sleep(5 * time.Second)
 		blip.offer(templateOf("um", "APPROVED", "{{1}}"))
@@ -332,7 +332,7 @@ func TestAHoldThatComesTooLateIsFreed(t *testing.T) {
 	})
 }
 
-// adviceOf is what the story says is to be done, beyond what the reason says.
+// adviceOf is the hint in the detail, beyond that of the reason.
 func adviceOf(n pombo.Notification) string {
 	_, todo := pombo.Advice(pombo.NoReason, n.Detail)
 	return todo

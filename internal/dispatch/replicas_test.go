@@ -26,7 +26,7 @@ func replicas(t *testing.T, n int, ledger *fakeLedger, o options) []*dispatch.En
 	return engines
 }
 
-func TestReplicasKeepTheRateOfOne(t *testing.T) {
+func TestRates_Replicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 300
 		ledger := newFakeLedger()
@@ -57,7 +57,7 @@ func TestReplicasKeepTheRateOfOne(t *testing.T) {
 	})
 }
 
-func TestOneReplicaTakesInAndAnotherFollows(t *testing.T) {
+func TestRuns_OneReplicaTakesInAndAnotherFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
 		ledger := newFakeLedger()
@@ -84,7 +84,7 @@ func TestOneReplicaTakesInAndAnotherFollows(t *testing.T) {
 	})
 }
 
-func TestADutyThatNobodyGivesUpIsWaitedFor(t *testing.T) {
+func TestLeadership_WaitsUntilItIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		ledger := newFakeLedger()
@@ -93,12 +93,12 @@ func TestADutyThatNobodyGivesUpIsWaitedFor(t *testing.T) {
 		start := time.Now()
 		run := runToEnd(t, engines[0])
 		if took := time.Since(start); run.Accepted != 1 || took < 10*time.Second || took > 12*time.Second {
-			t.Errorf("accepted %d after %s, want 1 once the duty was free", run.Accepted, took)
+			t.Errorf("accepted %d after %s, want 1 once the leadership was free", run.Accepted, took)
 		}
 	})
 }
 
-func TestAPauseOfOneHoldsForAll(t *testing.T) {
+func TestPauser_Replicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		engines := replicas(t, 2, ledger, options{Blip: blip})
@@ -113,7 +113,7 @@ func TestAPauseOfOneHoldsForAll(t *testing.T) {
 	})
 }
 
-func TestReplicasKeepTheGapOfAPerson(t *testing.T) {
+func TestRecipients_Replicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		var mu sync.Mutex
@@ -139,7 +139,7 @@ func TestReplicasKeepTheGapOfAPerson(t *testing.T) {
 }
 
 // Without the ledger nobody gets a share, and nothing is sent.
-func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
+func TestRates_NoShareWhileTheLedgerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		ledger.breakMethod("Quota", errAway)
@@ -162,8 +162,8 @@ func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
 	})
 }
 
-// TestOneReplicaAsksForAll: what one process does for all costs what one costs.
-func TestOneReplicaAsksForAll(t *testing.T) {
+// TestLeadership_OneReplicaAsksForAll: what one process does for all costs what one costs.
+func TestLeadership_OneReplicaAsksForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, ledger := newTable(), newFakeLedger()
 		pages := 0
@@ -180,18 +180,18 @@ func TestOneReplicaAsksForAll(t *testing.T) {
 	})
 }
 
-// TestDutiesOfADeadReplicaAreTakenOver: all of them, within seconds.
-func TestDutiesOfADeadReplicaAreTakenOver(t *testing.T) {
+// TestLeadership_OfADeadReplica: all of them, within seconds.
+func TestLeadership_OfADeadReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, ledger := newTable(row("1", "31988880001", "Maria")), newFakeLedger()
-		for _, duty := range []string{"poll", "intake", "settle"} {
-			ledger.leaders[duty] = leadership{"dead", time.Now().Add(5 * time.Second)}
+		for _, job := range []string{"poll", "intake", "settle"} {
+			ledger.leaders[job] = leadership{"dead", time.Now().Add(5 * time.Second)}
 		}
 		replicas(t, 2, ledger, options{Source: source, Blip: &fakeBlip{}, PollInterval: time.Second})
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
 		if got := source.get("1"); got != "1" {
-			t.Fatalf("status %s before the duties were over, want 1", got)
+			t.Fatalf("status %s before the leaderships were over, want 1", got)
 		}
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
@@ -204,14 +204,14 @@ func TestDutiesOfADeadReplicaAreTakenOver(t *testing.T) {
 	})
 }
 
-// TestWhoCannotSettleLetsAnotherTry: one machine has lost its way to the table.
-func TestWhoCannotSettleLetsAnotherTry(t *testing.T) {
+// TestSettler_LetsAnotherTry: one machine has lost its way to the table.
+func TestSettler_LetsAnotherTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		away, near := newTable(), newTable(row("1", "31988880001", "Maria"))
 		away.away = errAway
 		replicas(t, 1, ledger, options{Source: away, Blip: &fakeBlip{}})
-		synctest.Wait() // it has the duty
+		synctest.Wait() // it leads
 		other := startEngine(t, options{Source: near, Ledger: ledger, Blip: &fakeBlip{}, Owner: "other"})
 		if run := runToEnd(t, other); run.Accepted != 1 {
 			t.Fatalf("accepted %d, want 1", run.Accepted)
@@ -227,7 +227,7 @@ func TestWhoCannotSettleLetsAnotherTry(t *testing.T) {
 // A process that slept past its lease wakes with what it had begun still waiting
 // for a call. Another one may have taken that over, asked Blip and sent it again,
 // so it is not sent in its old right, also when the lease has been renewed since.
-func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
+func TestLease_BegunBeforeItWasOver(t *testing.T) {
 	for _, renewed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			const lease = 30 * time.Second

@@ -15,14 +15,14 @@ import (
 	"pombo/internal/health"
 )
 
-// holdingLog stands for whatever could hold up the hands outside of Blip and the
+// blockedLog stands for whatever could block the workers outside of Blip and the
 // ledger, such as a console in which somebody has clicked.
-type holdingLog struct {
+type blockedLog struct {
 	slog.Handler
 	freed chan struct{}
 }
 
-func (h *holdingLog) Handle(ctx context.Context, r slog.Record) error {
+func (h *blockedLog) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == "attempt" {
 		<-h.freed
 	}
@@ -38,7 +38,7 @@ func (s lateClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Noti
 }
 
 // Hands that are taken for a claim hold nothing yet.
-func TestAClaimUnderWayIsNotStuck(t *testing.T) {
+func TestTracker_ClaimUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := startEngine(t, options{Ledger: lateClaim{newFakeLedger()}, Blip: &fakeBlip{}})
 		for range 30 {
@@ -52,7 +52,7 @@ func TestAClaimUnderWayIsNotStuck(t *testing.T) {
 
 // Of many rows that cannot be taken in some are named in a pass, each once, and
 // the count says that there may be more.
-func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
+func TestIntake_RejectedRowsDoNotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		source := newTable()
@@ -78,11 +78,11 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 
 // Rows that wait while nothing moves are seen after a minute, whatever holds them:
 // those in hand too, when no other waits.
-func TestNothingMovesForAMinute(t *testing.T) {
+func TestTracker_NothingMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		held := &holdingLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
+		blocked := &blockedLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
 		ledger := newFakeLedger()
-		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Workers: 1, Logger: slog.New(held)})
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Workers: 1, Logger: slog.New(blocked)})
 		stuck := func() bool { return health.Snapshot{Now: time.Now(), Progress: e.Progress()}.Stuck() }
 		time.Sleep(time.Hour) // idle is not stuck
 		if stuck() {
@@ -105,7 +105,7 @@ func TestNothingMovesForAMinute(t *testing.T) {
 		if !stuck() {
 			t.Errorf("not stuck, though nothing has moved for a minute: %+v", e.Progress())
 		}
-		close(held.freed)
+		close(blocked.freed)
 		synctest.Wait()
 		if stuck() {
 			t.Errorf("stuck, though it goes on: %+v", e.Progress())

@@ -26,10 +26,10 @@ func doubtful(t *testing.T, m *fakeLedger, n int) {
 	}
 }
 
-// TestDoubtsAreResolvedFasterThanTheyArise: with an answer of Blip that takes a
+// TestResolver_KeepsUp: with an answer of Blip that takes a
 // fifth of a second, of 1,500 doubts none is left a minute after the wait, and no
 // more commands are made than are allowed.
-func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
+func TestResolver_KeepsUp(t *testing.T) {
 	for _, traced := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			const doubts, perSecond = 1500, 45
@@ -66,9 +66,9 @@ func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
 	}
 }
 
-// TestDoubtsWhileProcessesComeAndGo: of two processes one dies every two seconds,
+// TestResolver_ProcessesComeAndGo: of two processes one dies every two seconds,
 // and what it was just asking about is asked by another.
-func TestDoubtsWhileProcessesComeAndGo(t *testing.T) {
+func TestResolver_ProcessesComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		ledger.shared = true
@@ -148,16 +148,16 @@ func (m *mortal) Postpone(ctx context.Context, o pombo.Outcome) error {
 	return m.fakeLedger.Postpone(ctx, o)
 }
 
-func (m *mortal) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (m *mortal) AcquireLeadership(ctx context.Context, job, owner string, d time.Duration) (bool, error) {
 	if err := m.gone(); err != nil {
 		return false, err
 	}
-	return m.fakeLedger.AcquireLeadership(ctx, duty, owner, d)
+	return m.fakeLedger.AcquireLeadership(ctx, job, owner, d)
 }
 
-func (m *mortal) ReleaseLeadership(ctx context.Context, duty, owner string) error {
+func (m *mortal) ReleaseLeadership(ctx context.Context, job, owner string) error {
 	if err := m.gone(); err != nil {
 		return err
 	}
-	return m.fakeLedger.ReleaseLeadership(ctx, duty, owner)
+	return m.fakeLedger.ReleaseLeadership(ctx, job, owner)
 }

@@ -35,7 +35,7 @@ func mustStand(t *testing.T, ledger *fakeLedger, row string, want pombo.State, w
 	return n
 }
 
-func TestWhoOptedOutGetsNothing(t *testing.T) {
+func TestDeliverer_OptedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, commands := newFakeLedger(), 0
 		blip := &fakeBlip{onIdentity: func() error { commands++; return nil }}
@@ -55,7 +55,7 @@ func TestWhoOptedOutGetsNothing(t *testing.T) {
 
 // A person who opted out of marketing gets every other template. While nobody knows
 // the category, the row waits.
-func TestOptedOutOfMarketing(t *testing.T) {
+func TestDeliverer_OptedOutOfMarketing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
 		ledger.optOut("+5531988880001", pombo.OptOutMarketing)
@@ -90,7 +90,7 @@ func TestOptedOutOfMarketing(t *testing.T) {
 	})
 }
 
-func TestNobodyIsDisturbedAtNight(t *testing.T) {
+func TestDeliverer_QuietHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		otp := row("otp", "11988880002", "1234")
 		otp.Template = "otp"
@@ -149,7 +149,7 @@ func outcomes(t *testing.T, r *prometheus.Registry, s pombo.State) float64 {
 	return 0
 }
 
-func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
+func TestCalendar_ZoneOfTheTable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Quiet: night, Zone: time.FixedZone("noon", 12*3600)})
@@ -161,7 +161,7 @@ func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
 	})
 }
 
-func TestTooLateWhileItWaitsForItsTurn(t *testing.T) {
+func TestDeliverer_ExpiresWhileItWaitsForThePermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		// The pass that ends late rows sees only what is queued.
@@ -190,7 +190,7 @@ func later(r pombo.Row, d time.Duration) pombo.Row {
 	return r
 }
 
-func TestRowTakenBackWhileItWaited(t *testing.T) {
+func TestRecheck_WithdrawnWhileItWaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 100
 		source := newTable()
@@ -226,7 +226,7 @@ func runNow(t *testing.T, e *dispatch.Engine) {
 	synctest.Wait()
 }
 
-func TestFreshRowsAreNotReadAgain(t *testing.T) {
+func TestRecheck_FreshRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), later(row("2", "31988880002", "José"), 20*time.Second))
 		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}})
@@ -238,7 +238,7 @@ func TestFreshRowsAreNotReadAgain(t *testing.T) {
 	})
 }
 
-func TestRowTakenBackBeforeItsNextTry(t *testing.T) {
+func TestRecheck_WithdrawnBeforeTheNextTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
 		ledger := newFakeLedger()
@@ -264,9 +264,9 @@ func TestRowTakenBackBeforeItsNextTry(t *testing.T) {
 	})
 }
 
-// TestRetriedRowHasTheCodeOfItsFailure: what we wrote ourselves is not taken for
+// TestRecheck_RetriedRowHasTheCodeOfItsFailure: what we wrote ourselves is not taken for
 // the owner's word.
-func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
+func TestRecheck_RetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		ledger := newFakeLedger()
@@ -292,9 +292,9 @@ func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 	})
 }
 
-// TestSourceAwayPutOffRowsWait: what was put off waits until the row can be read
+// TestRecheck_SourceAway: what was put off waits until the row can be read
 // again; what was taken in just now goes on, and so does what has no row.
-func TestSourceAwayPutOffRowsWait(t *testing.T) {
+func TestRecheck_SourceAway(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		t.Run(fmt.Sprintf("hangs %v", hangs), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -337,9 +337,9 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 	}
 }
 
-// TestSourceThatHangsIsLeftAlone: what does not depend on the answer waits for it
+// TestRecheck_SourceHangs: what does not depend on the answer waits for it
 // once, and not every few rows.
-func TestSourceThatHangsIsLeftAlone(t *testing.T) {
+func TestRecheck_SourceHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 40
 		source := newTable()
@@ -369,10 +369,10 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestRowsAreReadAgainAfterAPause: who pauses because the table is wrong takes
+// TestRecheck_AfterAPause: who pauses because the table is wrong takes
 // rows back meanwhile. With the source away a row that only stood in the queue
 // goes all the same.
-func TestRowsAreReadAgainAfterAPause(t *testing.T) {
+func TestRecheck_AfterAPause(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		t.Run(fmt.Sprintf("source away %v", away), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -404,7 +404,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 	}
 }
 
-func TestPolicyOfATemplate(t *testing.T) {
+func TestPolicies_OfATemplate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { return cut }}

@@ -11,9 +11,9 @@ import (
 	"pombo"
 )
 
-// A template that a receipt has stopped keeps its own messages back, and nobody
+// A template that a receipt has suspended keeps its own messages back, and nobody
 // else's, until its time is over.
-func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
+func TestSuspensions_KeepOnlyTheirOwnBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mine, other := row("1", "31988880001", "Maria"), row("2", "31988880002", "José")
 		other.Template = "boleto"
@@ -27,9 +27,9 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		held := ledger.get(t, "1")
-		if held.State != pombo.Queued || held.Reason != pombo.TemplatePaused || !held.NotBefore.Equal(until) || held.Tries != 0 {
-			t.Errorf("row 1: %s %s until %v with %d tries, want queued template_paused until %v with none", held.State, held.Reason, held.NotBefore, held.Tries, until)
+		queued := ledger.get(t, "1")
+		if queued.State != pombo.Queued || queued.Reason != pombo.TemplatePaused || !queued.NotBefore.Equal(until) || queued.Tries != 0 {
+			t.Errorf("row 1: %s %s until %v with %d tries, want queued template_paused until %v with none", queued.State, queued.Reason, queued.NotBefore, queued.Tries, until)
 		}
 		if n := ledger.get(t, "2"); n.State != pombo.Accepted {
 			t.Errorf("row 2: %s, want accepted", n.State)
@@ -41,9 +41,9 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 	})
 }
 
-// A template that WhatsApp has disabled stays stopped until Blip lists it as
+// A template that WhatsApp has disabled stays suspended until Blip lists it as
 // approved. When that list is wrong, each stop lasts twice as long as the one before.
-func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
+func TestSuspensions_DisabledTemplate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
 		e := startEngine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
@@ -96,7 +96,7 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 }
 
 // What a check of an uncertain message brings goes the way of all receipts.
-func TestACheckHandsItsReceiptsOver(t *testing.T) {
+func TestResolver_RecordsTheReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}
 		ledger := newFakeLedger()
@@ -116,7 +116,7 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 					return errors.New("the disk is full")
 				}
 				if len(list) != 1 || list[0].Policy != pombo.ResendBackoff {
-					t.Errorf("handed over %+v, want the receipt with its remedy", list)
+					t.Errorf("handed over %+v, want the receipt with its policy", list)
 				}
 				n := ledger.get(t, "1")
 				return ledger.Finish(t.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt, To: pombo.Failed, Reason: list[0].Reason})
@@ -130,7 +130,7 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 }
 
 // A pause of the operator's is about sending; one of Blip's about every call.
-func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
+func TestRates_QuestionsDuringAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for by, want := range map[string]bool{"operator": true, "blip": false} {
 			e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}, CommandsPerSecond: 10})
@@ -139,14 +139,14 @@ func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
 			}
 			for range 3 {
 				if err := e.Throttle.Rates.AcquireQuestion(t.Context()); (err == nil) != want {
-					t.Errorf("leave in a pause by %s: %v, want %t", by, err, want)
+					t.Errorf("permit in a pause by %s: %v, want %t", by, err, want)
 				}
 			}
 		}
 	})
 }
 
-func TestHoldBotShortensNoPause(t *testing.T) {
+func TestPauser_ExtendShortensNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}})
