@@ -19,6 +19,8 @@ import (
 )
 
 // ledger is one value that is the ledger of every room.
+//
+//nolint:interfacebloat // it only adds up those that the rooms declare
 type ledger interface {
 	throttle.Ledger
 	leader.Ledger

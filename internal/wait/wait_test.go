@@ -41,8 +41,8 @@ func TestSignal_SetTwiceWakesOnce(t *testing.T) {
 func TestBackoff_DoublesUpToMost(t *testing.T) {
 	b := wait.Backoff{First: time.Second, Most: 10 * time.Second}
 	for range 2 {
-		for _, want := range []time.Duration{1, 2, 4, 8, 10, 10} {
-			want *= time.Second
+		for _, seconds := range []int{1, 2, 4, 8, 10, 10} {
+			want := time.Duration(seconds) * time.Second
 			if got := b.Next(); got < want*8/10 || got > want*12/10 {
 				t.Errorf("wait = %s, want %s give or take a fifth", got, want)
 			}
