@@ -19,12 +19,12 @@ func TestErrorSaysItsReasonAndKeepsItsCause(t *testing.T) {
 	}
 }
 
-// The zero value must be the careful one: unknown, so that nothing is sent twice.
-func TestZeroReachedIsUnknown(t *testing.T) {
-	if got := (&Error{}).Delivery; got != MaybeSent || got.String() != "unknown" {
-		t.Errorf("reached = %s, want unknown", got)
+// The zero value must be the careful one: maybe sent, so that nothing is sent twice.
+func TestZeroDeliveryIsMaybeSent(t *testing.T) {
+	if got := (&Error{}).Delivery; got != MaybeSent || got.String() != "maybe sent" {
+		t.Errorf("delivery = %s, want maybe sent", got)
 	}
-	if NotSent.String() != "no" || ReachedYes.String() != "yes" {
-		t.Errorf("words are %s and %s", NotSent, ReachedYes)
+	if got, want := NotSent.String(), "not sent"; got != want {
+		t.Errorf("NotSent = %q, want %q", got, want)
 	}
 }

@@ -1,11 +1,13 @@
 package pombo
 
+import "cmp"
+
 // Reason says why a notification is where it is. The list is closed: a reason
-// is a metric label, a filter and a line in the help, so a new one is added
-// here or nowhere.
+// is a metric label, a filter and a line in the help, so a new one is a constant
+// and a line of the table below.
 type Reason string
 
-// The reasons. Those of one group stand together.
+// The reasons, grouped by subject.
 const (
 	NoReason Reason = ""
 
@@ -31,7 +33,7 @@ const (
 	NotOnWhatsApp Reason = "not_on_whatsapp"
 	Undeliverable Reason = "undeliverable"
 	OptedOut      Reason = "opted_out"
-	// OptedOutOfMarketing leaves templates of other categories alone.
+	// OptedOutOfMarketing does not stop templates of other categories.
 	OptedOutOfMarketing Reason = "opted_out_of_marketing"
 	MarketingCap        Reason = "marketing_cap"
 	WindowClosed        Reason = "window_closed"
@@ -52,106 +54,150 @@ const (
 	MediaRefused   Reason = "media_refused"
 
 	// The way to Blip and beyond it.
-	BlipUnreachable Reason = "blip_unreachable" // no connection: nothing left
-	BlipUnavailable Reason = "blip_unavailable" // it answered that it cannot now
-	NoAnswer        Reason = "no_answer"        // the request left, nothing came back
+	BlipUnreachable Reason = "blip_unreachable" // no connection: nothing was sent
+	BlipUnavailable Reason = "blip_unavailable" // Blip answered that it cannot serve now
+	NoAnswer        Reason = "no_answer"        // the request was sent, no answer came
 	GatewayTimeout  Reason = "gateway_timeout"
 	ChannelError    Reason = "channel_error"
 	CommandFailed   Reason = "command_failed"
 	Unexplained     Reason = "unexplained"
 
 	// Pombo and its operators.
-	Interrupted       Reason = "interrupted"      // the process died or was stopped in between
-	LeaseOver         Reason = "lease_over"       // the worker that had it went silent
+	Interrupted       Reason = "interrupted"      // the process died or was stopped during the attempt
+	LeaseOver         Reason = "lease_over"       // the worker that had claimed it went silent
 	TriesExhausted    Reason = "tries_exhausted"  // the schedule has no further try
 	TraceFound        Reason = "trace_found"      // Blip knows the id
-	NoTrace           Reason = "no_trace"         // Blip was asked and does not know the id
-	HeldForPerson     Reason = "held_for_person"  // policy hold: somebody decides
-	ResentByPolicy    Reason = "resent_by_policy" // policy resend: rather twice than never
+	NoTrace           Reason = "no_trace"         // Blip does not know the id
+	HeldForPerson     Reason = "held_for_person"  // the policy is to ask an operator
+	ResentByPolicy    Reason = "resent_by_policy" // the policy is to resend: rather twice than never
 	RetriedByOperator Reason = "retried_by_operator"
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
-	QuietHours        Reason = "quiet_hours"         // nobody is disturbed now
-	SourceAway        Reason = "source_away"         // its row could not be read again
-	Recovered         Reason = "recovered"           // the ledger was lost; Blip's trace has told of it
-	LedgerWentBack    Reason = "ledger_went_back"    // it may have been sent by what the ledger lost
+	QuietHours        Reason = "quiet_hours"         // the recipient is not to be disturbed now
+	SourceAway        Reason = "source_away"         // its row could not be checked again
+	Recovered         Reason = "recovered"           // rebuilt from Blip's trace after the ledger was lost
+	LedgerWentBack    Reason = "ledger_went_back"    // the ledger lost its record, so it may have been sent
 	ResendGuard       Reason = "resend_guard"        // too many rows were set back to pending at once
 	KeptLongEnough    Reason = "kept_long_enough"    // RETENTION: its message was erased
-	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data were erased
-	ResentByItself    Reason = "resent_by_itself"    // after a failed receipt, as a new generation
+	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data was erased
+	ResentByItself    Reason = "resent_by_itself"    // automatically after a failed receipt, as a new generation
 )
 
-// sentences has, for each reason, what happened and what to do, in words that a
-// person on the telephone can be told.
-var sentences = map[Reason]struct{ what, todo string }{
-	InvalidPhone:        {"the phone number cannot be called", "correct the phone in the row, then retry"},
-	ParameterEmpty:      {"a value of the template is empty", "fill the column in the row, then retry"},
-	ParameterCount:      {"the row gives more or fewer values than the template has", "compare DB_COL_PARAMS with the template (pombo templates)"},
-	ParameterFormat:     {"a value has a line break, a tab or more than four blanks in a row, which WhatsApp refuses", "write the value on one line, then retry"},
-	ParameterTooLong:    {"a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
-	ExpiredRow:          {"its time was over before it could be sent", "set a later time in the row, then retry if it is still wanted"},
-	Withdrawn:           {"the row was no longer pending in the source", "nothing: its owner took it back; whoever wants it after all sets the row back to pending"},
-	TemplateMissing:     {"Blip has no such template in this language", "check TEMPLATE_NAME, NAMESPACE and TEMPLATE_LANGUAGE against pombo templates"},
-	TemplateNotApproved: {"the template is not approved", "wait for the approval or name another template"},
-	TemplatePaused:      {"WhatsApp has paused the template because of its quality", "wait three to six hours, or send with another template"},
-	TemplateDisabled:    {"WhatsApp has disabled the template", "make a new template and have it approved"},
-	TemplateRefused:     {"the message does not fit the template", "compare the row's values with the template (pombo templates)"},
-	TemplateMismatch:    {"the header or a button of the template takes other values than the row gives", "compare DB_COL_PARAMS with the template (pombo templates)"},
-	TemplateUnusable:    {"WhatsApp does not let this number send the template as it is", "look at the template in Meta's WhatsApp Manager: its category, its settings, whether marketing is switched off; or send with another template"},
-	NotOnWhatsApp:       {"the number has no WhatsApp", "reach the person another way"},
-	Undeliverable:       {"WhatsApp could not deliver to this number", "check the number; reach the person another way"},
-	OptedOut:            {"the person asked to get no more messages", "respect it"},
-	OptedOutOfMarketing: {"the person asked to get no more marketing messages", "respect it; templates of other categories still go"},
-	MarketingCap:        {"WhatsApp limits how many marketing messages this person gets", "try again in some days, or send as a utility template"},
-	WindowClosed:        {"more than 24 hours since the person wrote", "send a template"},
-	PairRate:            {"too many messages to this person in a short time", "nothing: it is tried again by itself"},
-	BlockedByBusiness:   {"the company has blocked this person on WhatsApp", "unblock the person in the inbox that blocked them, then retry"},
-	PhoneNeeded:         {"WhatsApp knows this person by a user name only, and the message needs a phone number", "reach the person another way"},
-	Unauthorized:        {"Blip refuses the key", "check KEYBLIP: it must be the key of the bot that owns the number"},
-	Forbidden:           {"the bot may not do this", "check in the Blip portal that this bot owns the WhatsApp number"},
-	AccountBlocked:      {"the WhatsApp account is blocked, restricted or unpaid", "see the account in Meta's business manager"},
-	AccountLimited:      {"WhatsApp limits the account for some hours, as it does when templates are in the wrong category", "review the categories of the templates (pombo templates); sending resumes by itself"},
-	NumberNotReady:      {"the bot's WhatsApp number is not registered, has no approved display name or was deleted", "see the number in the Blip portal and in Meta's WhatsApp Manager; pombo resume sends again at once"},
-	RateLimited:         {"Blip's rate was exceeded", "nothing: sending pauses by itself; lower BLIP_MESSAGES_PER_SECOND if it repeats"},
-	SpamLimited:         {"WhatsApp limits the number because people reported it", "send less for some hours and look at the quality of the number"},
-	BadRequest:          {"Blip did not understand the request", "see the detail; report it with the id"},
-	MediaRefused:        {"WhatsApp could not fetch the header's media", "check that the link is public, https and small enough"},
-	BlipUnreachable:     {"no connection to Blip; nothing was sent", "check network, proxy and BLIP_URL"},
-	BlipUnavailable:     {"Blip said that it cannot answer now", "nothing: it is tried again by itself"},
-	NoAnswer:            {"the message left and no answer came: it may or may not have arrived", "nothing with UNCERTAIN=check; else decide with retry or cancel"},
-	GatewayTimeout:      {"the gateway to WhatsApp gave no answer in time: it may or may not have arrived", "nothing with UNCERTAIN=check; else decide with retry or cancel"},
-	ChannelError:        {"the gateway to WhatsApp reported an error", "see the detail"},
-	CommandFailed:       {"Blip answered a command with a failure", "see the detail"},
-	Unexplained:         {"Blip gave a reason that Pombo does not know", "see the detail; report it with the id"},
-	Interrupted:         {"the program stopped in between", "nothing: it goes on by itself"},
-	LeaseOver:           {"the process that had it went silent", "nothing: it goes on by itself"},
-	TriesExhausted:      {"it was tried as often as the schedule says", "mend the cause, then retry"},
-	TraceFound:          {"Blip knows the message", "nothing"},
-	NoTrace:             {"Blip was asked and knows nothing of the message", "nothing: it is sent again by itself"},
-	HeldForPerson:       {"it is not known whether it arrived, and the policy is to hold", "decide with retry or cancel"},
-	ResentByPolicy:      {"it is not known whether it arrived, and the policy is to resend", "nothing"},
-	RetriedByOperator:   {"an operator had it sent again", "nothing"},
-	CancelledByHand:     {"an operator cancelled it", "nothing"},
-	SetBackToPending:    {"the row was set back to pending after it was finished", "nothing: it is sent again"},
-	QuietHours:          {"it is night, a quiet day or a holiday where the person lives", "nothing: it goes when that is over; QUIET_EXEMPT names templates that go all the same"},
-	SourceAway:          {"it had waited, and the table could not be asked whether it is still wanted", "nothing: it is tried again by itself; see to the database"},
-	Recovered:           {"the ledger was lost; Blip's trace of the message has told of it", "nothing: it is not sent again"},
-	LedgerWentBack:      {"the ledger had lost what it knew of it, so it may have been sent", "nothing: the row and Blip are asked before it is sent"},
-	ResendGuard:         {"many rows were set back to pending within a minute, as when the table's database went back", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},
-	KeptLongEnough:      {"its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
-	ForgottenOnDemand:   {"phone and message were erased on demand (pombo forget)", "nothing"},
-	ResentByItself:      {"WhatsApp refused the message before this one for now", "nothing: it is sent again by itself"},
+// Class says whose matter a reason is. Code that treats several reasons alike asks
+// for their class and never lists them, so that a new reason is one line.
+type Class uint8
+
+// The classes. The zero Class is that of NoReason and of unknown words.
+const (
+	_             Class = iota
+	ClassRow            // the row has to change, or was not wanted
+	ClassTemplate       // the template cannot be sent now, whatever the row's values
+	ClassPerson         // the recipient cannot or will not receive the message
+	ClassBot            // Blip or WhatsApp refuses the key, the account or the number
+	ClassRate           // a rate limit was exceeded
+	ClassLink           // Blip cannot be reached or cannot keep up, whatever the message
+	ClassRequest        // Blip, or the channel behind it, failed this request
+	ClassPombo          // Pombo did it
+	ClassOperator       // an operator did it, or has to decide
+)
+
+// reasons is the one table of the reasons: whose matter each is, what a queued
+// notification with it waits for, what happened and what to do about it, in words
+// for a person on the telephone.
+var reasons = map[Reason]struct {
+	class         Class
+	wait          WaitReason
+	message, hint string
+}{
+	InvalidPhone:     {ClassRow, WaitRetry, "the phone number cannot be called", "correct the phone in the row, then retry"},
+	ParameterEmpty:   {ClassRow, WaitRetry, "a template value is empty", "fill in the column in the row, then retry"},
+	ParameterCount:   {ClassRow, WaitRetry, "the row gives more or fewer values than the template has", "compare DB_COL_PARAMS with the template (pombo templates)"},
+	ParameterFormat:  {ClassRow, WaitRetry, "a value has a line break, a tab or more than four spaces in a row, which WhatsApp rejects", "write the value on one line, then retry"},
+	ParameterTooLong: {ClassRow, WaitRetry, "a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
+	ExpiredRow:       {ClassRow, WaitRetry, "it expired before it could be sent", "set a later expiry in the row, then retry if it is still wanted"},
+	Withdrawn:        {ClassRow, WaitRetry, "the row was no longer pending in the source", "nothing: its owner withdrew it; to send it after all, set the row back to pending"},
+	TemplateRefused:  {ClassRow, WaitTemplate, "the message does not fit the template", "compare the row's values with the template (pombo templates)"},
+	TemplateMismatch: {ClassRow, WaitTemplate, "the header or a button of the template takes different values from those in the row", "compare DB_COL_PARAMS with the template (pombo templates)"},
+
+	TemplateMissing:     {ClassTemplate, WaitTemplate, "Blip has no such template in this language", "check TEMPLATE_NAME, NAMESPACE and TEMPLATE_LANGUAGE against pombo templates"},
+	TemplateNotApproved: {ClassTemplate, WaitTemplate, "the template is not approved", "wait for approval or use another template"},
+	TemplatePaused:      {ClassTemplate, WaitTemplate, "WhatsApp has paused the template because of its quality", "wait three to six hours, or send with another template"},
+	TemplateDisabled:    {ClassTemplate, WaitTemplate, "WhatsApp has disabled the template", "create a new template and get it approved"},
+	TemplateUnusable:    {ClassTemplate, WaitTemplate, "WhatsApp does not let this number send the template as it is", "check the template in Meta's WhatsApp Manager: its category, its settings, whether marketing is switched off; or send with another template"},
+
+	NotOnWhatsApp:       {ClassPerson, WaitRetry, "the number is not on WhatsApp", "reach the person another way"},
+	Undeliverable:       {ClassPerson, WaitRetry, "WhatsApp could not deliver to this number", "check the number; reach the person another way"},
+	OptedOut:            {ClassPerson, WaitRetry, "the person asked to receive no more messages", "respect it"},
+	OptedOutOfMarketing: {ClassPerson, WaitRetry, "the person asked to receive no more marketing messages", "respect it; templates of other categories are still sent"},
+	MarketingCap:        {ClassPerson, WaitRetry, "WhatsApp limits how many marketing messages this person receives", "try again in a few days, or send as a utility template"},
+	WindowClosed:        {ClassPerson, WaitRetry, "more than 24 hours have passed since the person last wrote", "send a template"},
+	BlockedByBusiness:   {ClassPerson, WaitRetry, "the company has blocked this person on WhatsApp", "unblock the person in the inbox that blocked them, then retry"},
+	PhoneNeeded:         {ClassPerson, WaitRetry, "WhatsApp knows this person only by a user name, and the message needs a phone number", "reach the person another way"},
+
+	Unauthorized:   {ClassBot, WaitBlip, "Blip refuses the key", "check KEYBLIP: it must be the key of the bot that owns the number"},
+	Forbidden:      {ClassBot, WaitBlip, "the bot is not allowed to do this", "check in the Blip portal that this bot owns the WhatsApp number"},
+	AccountBlocked: {ClassBot, WaitBlip, "the WhatsApp account is blocked, restricted or unpaid", "check the account in Meta's business manager"},
+	AccountLimited: {ClassBot, WaitBlip, "WhatsApp limits the account for some hours, as it does when templates are in the wrong category", "review the categories of the templates (pombo templates); sending resumes automatically"},
+	NumberNotReady: {ClassBot, WaitBlip, "the bot's WhatsApp number is not registered, has no approved display name or was deleted", "check the number in the Blip portal and in Meta's WhatsApp Manager; pombo resume sends again at once"},
+
+	PairRate:    {ClassRate, WaitRate, "too many messages to this person in a short time", "nothing: it is retried automatically"},
+	RateLimited: {ClassRate, WaitRate, "Blip's rate limit was exceeded", "nothing: sending pauses automatically; lower BLIP_MESSAGES_PER_SECOND if it happens again"},
+	SpamLimited: {ClassRate, WaitRate, "WhatsApp limits the number because people reported it", "send less for some hours and check the quality of the number"},
+
+	BlipUnreachable: {ClassLink, WaitBlip, "no connection to Blip; nothing was sent", "check network, proxy and BLIP_URL"},
+	BlipUnavailable: {ClassLink, WaitBlip, "Blip is temporarily unavailable", "nothing: it is retried automatically"},
+	NoAnswer:        {ClassLink, WaitBlip, "the message was sent and no answer came: it may or may not have arrived", "nothing with UNCERTAIN=check; otherwise decide with retry or cancel"},
+	GatewayTimeout:  {ClassLink, WaitBlip, "the gateway to WhatsApp gave no answer in time: the message may or may not have arrived", "nothing with UNCERTAIN=check; otherwise decide with retry or cancel"},
+
+	BadRequest:    {ClassRequest, WaitRetry, "Blip did not understand the request", "see the detail; report it with the id"},
+	MediaRefused:  {ClassRequest, WaitRetry, "WhatsApp could not fetch the header's media", "check that the link is public, https and small enough"},
+	ChannelError:  {ClassRequest, WaitBlip, "the gateway to WhatsApp reported an error", "see the detail"},
+	CommandFailed: {ClassRequest, WaitBlip, "Blip answered a command with a failure", "see the detail"},
+	Unexplained:   {ClassRequest, WaitRetry, "Blip gave a reason that Pombo does not know", "see the detail; report it with the id"},
+
+	Interrupted:      {ClassPombo, WaitRetry, "the program stopped before it finished", "nothing: it continues automatically"},
+	LeaseOver:        {ClassPombo, WaitRetry, "the process that was working on it went silent", "nothing: it continues automatically"},
+	TriesExhausted:   {ClassPombo, WaitRetry, "every try that the schedule allows has failed", "fix the cause, then retry"},
+	TraceFound:       {ClassPombo, WaitRetry, "Blip knows the message", "nothing"},
+	NoTrace:          {ClassPombo, WaitRetry, "Blip has no trace of the message", "nothing: it is sent again automatically"},
+	ResentByPolicy:   {ClassPombo, WaitRetry, "it is not known whether it arrived, and the policy is to resend", "nothing"},
+	SetBackToPending: {ClassPombo, WaitRetry, "the row was set back to pending after it was finished", "nothing: it is sent again"},
+	QuietHours:       {ClassPombo, WaitQuietHours, "it is night, a quiet day or a holiday where the person lives", "nothing: it is sent when that is over; QUIET_EXEMPT names templates that are sent anyway"},
+	SourceAway:       {ClassPombo, WaitSource, "it had waited, and the table could not be read to check that it is still wanted", "nothing: it is retried automatically; check the database"},
+	Recovered:        {ClassPombo, WaitRetry, "the ledger was lost; the message was rebuilt from Blip's trace of it", "nothing: it is not sent again"},
+	LedgerWentBack:   {ClassPombo, WaitRetry, "the ledger lost its record of the message, so it may have been sent", "nothing: the row and Blip are checked before it is sent"},
+	KeptLongEnough:   {ClassPombo, WaitRetry, "its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
+	ResentByItself:   {ClassPombo, WaitRetry, "WhatsApp refused the previous message for now", "nothing: it is sent again automatically"},
+
+	HeldForPerson:     {ClassOperator, WaitRetry, "it is not known whether it arrived, and the policy is to ask an operator", "decide with retry or cancel"},
+	RetriedByOperator: {ClassOperator, WaitRetry, "an operator retried it", "nothing"},
+	CancelledByHand:   {ClassOperator, WaitRetry, "an operator cancelled it", "nothing"},
+	ResendGuard:       {ClassOperator, WaitResends, "many rows were set back to pending within a minute, as when the table's database was restored", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},
+	ForgottenOnDemand: {ClassOperator, WaitRetry, "phone and message were erased on demand (pombo forget)", "nothing"},
 }
 
-// Sentence says what the reason means, lower case and without a full stop.
-// It is empty for NoReason and for a word that is no reason.
-func (r Reason) Message() string { return sentences[r].what }
+// Message says what the reason means, lower case and without a full stop.
+// It is empty for NoReason and for an unknown word.
+func (r Reason) Message() string { return reasons[r].message }
 
-// Todo says what a person can do about it, in the same form.
-func (r Reason) Hint() string { return sentences[r].todo }
+// Hint says what a person can do about it, in the same form.
+func (r Reason) Hint() string { return reasons[r].hint }
 
-// Valid reports whether r is one of the reasons, or none.
+// Class returns the class; zero for NoReason and for an unknown word.
+func (r Reason) Class() Class { return reasons[r].class }
+
+// WaitReason says what a queued notification waits for whose time has not come,
+// from the reason for which it was put back; without one, the row itself named
+// the time.
+func (r Reason) WaitReason() WaitReason {
+	if r == NoReason {
+		return WaitScheduled
+	}
+	return cmp.Or(reasons[r].wait, WaitRetry)
+}
+
+// Valid reports whether r is one of the reasons, or NoReason.
 func (r Reason) Valid() bool {
-	_, ok := sentences[r]
+	_, ok := reasons[r]
 	return ok || r == NoReason
 }

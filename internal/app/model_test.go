@@ -197,7 +197,7 @@ func (w *model) generation(id pombo.MessageID) int {
 			return g
 		}
 	}
-	w.failf("%s is no id of the row", id)
+	w.failf("%s is not an id of the row", id)
 	return 0
 }
 

@@ -21,6 +21,7 @@ import (
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
 	"pombo/internal/reconcile"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 )
 
@@ -55,8 +56,8 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 		for _, code := range codes {
 			written = append(written, code)
 		}
-		s.table, err = source.Open(t.Context(), source.Options{URL: "sqlite:" + path, Mapping: source.Mapping{
-			Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Column{{Place: pombo.Body, Name: "NM_CONTATO"}},
+		s.table, err = source.Open(t.Context(), source.Options{Drivers: setup.Drivers, URL: "sqlite:" + path, Mapping: source.Mapping{
+			Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}},
 			Pending: "1", Codes: written, Zone: time.UTC,
 		}})
 		s.must(err)
@@ -170,9 +171,9 @@ func (s *street) findings() (kinds []pombo.DiscrepancyKind) {
 	s.Helper()
 	r, err := reconcile.New(reconcile.Options{
 		SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger,
-		Ask:    func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
-		Leave:  func(context.Context) error { return errors.New("not asked") },
-		Record: func(context.Context, []pombo.Receipt) error { return nil },
+		Ask:     func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
+		Acquire: func(context.Context) error { return errors.New("not asked") },
+		Record:  func(context.Context, []pombo.Receipt) error { return nil },
 	})
 	s.must(err)
 	result, err := r.Run(s.Context())
@@ -284,10 +285,10 @@ func TestCodesOfWhatWasNotSent(t *testing.T) {
 			map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Expired: "6", pombo.Suppressed: "7"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, codes(test.c)); diff != "" {
+			if diff := cmp.Diff(test.want, setup.Codes(test.c)); diff != "" {
 				t.Errorf("codes (-want +got):\n%s", diff)
 			}
-			if list := SourceOptions(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
+			if list := setup.Source(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
 				t.Errorf("codes to be written = %q, want each once", list)
 			}
 		})

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Is the message there? What net/http does with a POST, read in
+// Does Blip have the message? What net/http does with a POST, according to
 // net/http/transport.go of Go 1.26.
 //
 // It sends a request a second time, on a new connection, only from
@@ -36,45 +36,45 @@ import (
 // writes has ended (mapRoundTripError waits for writeLoopDone), so what the
 // httptrace hooks have recorded by then is final:
 //
-//   - GotConn not called: there was no connection. Nothing left.
-//   - WroteHeaders not called: the writer never took the request, for the
-//     connection was closed first. Nothing left.
+//   - GotConn not called: there was no connection. Nothing was sent.
+//   - WroteHeaders not called: the connection was closed before the writer took the
+//     request. Nothing was sent.
 //   - WroteRequest called with an error: a write to the connection failed before
-//     the end of the body was handed over. The writer keeps to that error, so the
-//     rest never left.
+//     the end of the body was handed over. The writer keeps that error, so the rest
+//     was never sent.
 //   - WroteRequest called without one proves nothing: the hook runs while the
 //     last piece, for a small message all of it, is still in a buffer of 4 KiB. If
-//     then the connection refuses the buffer, RoundTrip's error is a net.OpError
-//     of a "write". The system took less than all, so the end never left. (The
-//     closing that follows can wake the reader in time for its error to be
-//     returned instead; that call is then among the next.)
-//   - Anything else: the whole request may have left.
+//     the connection then refuses the buffer, RoundTrip's error is a net.OpError
+//     of a "write". The system took less than all, so the end was never sent. (The
+//     close that follows can wake the reader in time for its error to be returned
+//     instead; that call then falls under the next case.)
+//   - Anything else: the whole request may have been sent.
 //
-// Without its end a message cannot have been taken: the JSON object lacks its
+// Blip cannot have accepted a message without its end: the JSON object lacks its
 // closing brace, the body lacks bytes that Content-Length announced, and over TLS
-// the last record fails its check. That is why a message written in part counts
-// as one that never reached Blip.
+// the last record fails its check. That is why a message written in part counts as
+// not sent.
 //
 // When the context ends, the connection is closed and the same rules hold.
 
-// phase is how far a call got that brought no answer, or none of use.
+// phase is how far a call got that ended without a usable answer.
 type phase int
 
 const (
 	phaseConnect phase = iota + 1 // no connection
-	phaseWrite                    // a connection, but the request never left whole
-	phaseAnswer                   // it may have left whole; no answer, or not all of it
-	phaseForeign                  // an answer, but no LIME envelope: not Blip's
+	phaseWrite                    // a connection, but the request was never sent whole
+	phaseAnswer                   // it may have been sent whole; no answer, or not all of it
+	phaseForeign                  // an answer that is not a LIME envelope: not Blip's
 	phaseLacking                  // Blip's answer, without what was asked for
 )
 
-// exchange is what one call needs and the next can use again.
+// exchange holds what a call needs and the next call can reuse.
 type exchange struct {
 	body   []byte // the request's; filled in before the call
 	reader bytes.Reader
 	closer io.ReadCloser // over reader
 	trace  httptrace.ClientTrace
-	hooks  httptrace.ClientTrace // what trace starts as; http changes trace when the caller traces too
+	hooks  httptrace.ClientTrace // initial value of trace, which net/http changes when the caller traces too
 
 	// Written by the transport's goroutines, which may outlive the call.
 	gotConn, wroteHeaders, wroteAll, writeFailed atomic.Bool
@@ -82,8 +82,8 @@ type exchange struct {
 
 func newExchange() *exchange {
 	x := &exchange{}
-	// The transport knows a bytes.Reader under a NopCloser to be in memory, and
-	// sends headers and body in one packet.
+	// The transport recognises a bytes.Reader under a NopCloser as being in memory,
+	// and sends headers and body in one packet.
 	x.closer = io.NopCloser(&x.reader)
 	x.hooks = httptrace.ClientTrace{
 		GotConn:      func(httptrace.GotConnInfo) { x.gotConn.Store(true) },
@@ -98,10 +98,10 @@ func newExchange() *exchange {
 	return x
 }
 
-// release puts an exchange back for reuse after an answer that was read, and
-// only when the transport has said its last word about it: after WroteRequest it
-// touches neither the body nor the hooks. An answer can overtake that; such an
-// exchange is left to the collector, and so is that of a call that failed.
+// release puts an exchange back for reuse after its answer was read, and only once
+// the transport is done with it: after WroteRequest it touches neither the body nor
+// the hooks. An answer can overtake that; such an exchange is left to the garbage
+// collector, and so is that of a call that failed.
 func (c *Client) release(x *exchange) {
 	if x.wroteAll.Load() && cap(x.body) <= 64<<10 {
 		c.exchanges.Put(x)
@@ -118,7 +118,7 @@ func (c *Client) exchange() *exchange {
 	return x
 }
 
-// phase says how far the call got that ended with err.
+// phase returns how far a call that ended with err got.
 func (x *exchange) phase(err error) phase {
 	var op *net.OpError
 	switch {
@@ -133,8 +133,8 @@ func (x *exchange) phase(err error) phase {
 	}
 }
 
-// newRequest makes the part that all requests to one path share. Header and URL
-// are read by many goroutines at once and changed by none.
+// newRequest returns the part that all requests to one path share. Many goroutines
+// read its header and URL, none changes them.
 func newRequest(base *url.URL, path, key string) *http.Request {
 	u := *base
 	u.Path, u.RawPath = strings.TrimRight(base.Path, "/")+path, ""
@@ -148,17 +148,17 @@ func newRequest(base *url.URL, path, key string) *http.Request {
 			"Content-Type":  {"application/json"},
 			"Accept":        {"application/json"},
 			"User-Agent":    {"pombo"},
-			// Bodies are small; and net/http, which would ask for gzip by itself, then
-			// need not make a second set of headers for every request.
+			// Bodies are small, and without it net/http would ask for gzip, which takes
+			// a second set of headers for every request.
 			"Accept-Encoding": {"identity"},
 		},
 	}
 }
 
-// answer is what came back.
+// answer is Blip's answer to a request.
 type answer struct {
 	status int
-	body   []byte        // of a command, and of a message that was not taken
+	body   []byte        // of a command, and of a message that was not accepted
 	retry  time.Duration // what Retry-After asks for; 0 = nothing
 }
 
@@ -175,7 +175,7 @@ func (c *Client) post(ctx context.Context, to *http.Request, x *exchange, limit 
 		return answer{}, x.phase(err), err
 	}
 	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode, retry: retryAfter(resp.Header.Get("Retry-After"), c.o.Now)}
+	a := answer{status: resp.StatusCode, retry: retryAfter(resp.Header.Get("Retry-After"), c.opts.Now)}
 	if a.status == http.StatusAccepted {
 		// The status is the whole answer. The rest is read so that the connection
 		// can be used again; if it does not come, the connection is closed.
@@ -195,8 +195,8 @@ func (c *Client) post(ctx context.Context, to *http.Request, x *exchange, limit 
 	return a, 0, nil
 }
 
-// readAll reads the body, at most so many bytes of it, into as much memory as it
-// announced.
+// readAll reads at most limit bytes of the body, into a buffer of the announced
+// length if there is one.
 func readAll(resp *http.Response, limit int64) ([]byte, error) {
 	if n := resp.ContentLength; n >= 0 && n < limit {
 		body := make([]byte, n)
@@ -208,21 +208,21 @@ func readAll(resp *http.Response, limit int64) ([]byte, error) {
 
 var errTooLong = errors.New("the answer is longer than any that Blip gives")
 
-// longestRest bounds what a Retry-After can ask for: nobody looks at a bot that a
-// mistyped header stopped for a year.
-const longestRest = time.Hour
+// maxRetryAfter bounds what a Retry-After can ask for, so that a mistyped header does
+// not stop a bot for a year.
+const maxRetryAfter = time.Hour
 
-// retryAfter reads the header: seconds or an HTTP date. 0 means that it asks for
-// nothing, or for a time that is over.
+// retryAfter parses the header: seconds or an HTTP date. 0 means that it asks for
+// nothing, or for a time in the past.
 func retryAfter(s string, now func() time.Time) time.Duration {
 	if s == "" {
 		return 0
 	}
 	if n, err := strconv.Atoi(s); err == nil {
-		return min(max(0, time.Duration(min(n, 1e6))*time.Second), longestRest)
+		return min(max(0, time.Duration(min(n, 1e6))*time.Second), maxRetryAfter)
 	}
 	if t, err := http.ParseTime(s); err == nil {
-		return min(max(0, t.Sub(now())), longestRest)
+		return min(max(0, t.Sub(now())), maxRetryAfter)
 	}
 	return 0
 }

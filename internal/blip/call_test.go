@@ -100,38 +100,38 @@ func TestBroken(t *testing.T) {
 		detail string
 	}{
 		{name: "nobody listens", url: "http://" + closed.Addr().String(),
-			reason: pombo.BlipUnreachable, reach: no, detail: "no connection"},
+			reason: pombo.BlipUnreachable, reach: notSent, detail: "no connection"},
 		{name: "no TLS there", url: "https" + strings.TrimPrefix(plain.url, "http"),
-			reason: pombo.BlipUnreachable, reach: no, detail: "no connection"},
+			reason: pombo.BlipUnreachable, reach: notSent, detail: "no connection"},
 		{name: "certificate of nobody", url: untrusted.URL,
-			reason: pombo.BlipUnreachable, reach: no, detail: "the server's certificate is not trusted"},
+			reason: pombo.BlipUnreachable, reach: notSent, detail: "the server's certificate is not trusted"},
 		{name: "cut after the headers", serve: func(_ *wire, c net.Conn, r *bufio.Reader) {
 			_, _ = http.ReadRequest(r)
-		}, reason: pombo.NoAnswer, reach: unknown, detail: "the connection broke before the answer was complete"},
+		}, reason: pombo.NoAnswer, reach: maybeSent, detail: "the connection broke before the answer was complete"},
 		{name: "cut after the body", serve: func(w *wire, c net.Conn, r *bufio.Reader) {
 			w.request(r)
-		}, reason: pombo.NoAnswer, reach: unknown, detail: "the connection broke before the answer was complete"},
+		}, reason: pombo.NoAnswer, reach: maybeSent, detail: "the connection broke before the answer was complete"},
 		{name: "reset after the body", serve: func(w *wire, c net.Conn, r *bufio.Reader) {
 			w.request(r)
 			reset(c)
-		}, reason: pombo.NoAnswer, reach: unknown, detail: "the connection broke before the answer was complete"},
+		}, reason: pombo.NoAnswer, reach: maybeSent, detail: "the connection broke before the answer was complete"},
 		{name: "cut within the status line", serve: func(w *wire, c net.Conn, r *bufio.Reader) {
 			w.request(r)
 			write(c, "HTTP/1.1 20")
-		}, reason: pombo.NoAnswer, reach: unknown, detail: "the connection broke before the answer was complete"},
+		}, reason: pombo.NoAnswer, reach: maybeSent, detail: "the connection broke before the answer was complete"},
 		{name: "no HTTP", serve: func(w *wire, c net.Conn, r *bufio.Reader) {
 			w.request(r)
 			write(c, "220 mail.example.com ESMTP for "+testPhone+"\r\n\r\n")
-		}, reason: pombo.NoAnswer, reach: unknown, detail: "the connection broke before the answer was complete"},
+		}, reason: pombo.NoAnswer, reach: maybeSent, detail: "the connection broke before the answer was complete"},
 		{name: "silence", serve: func(w *wire, c net.Conn, r *bufio.Reader) {
 			w.request(r)
 			_, _ = r.ReadByte() // until the client gives up
-		}, reason: pombo.NoAnswer, reach: unknown, detail: "no answer in time"},
+		}, reason: pombo.NoAnswer, reach: maybeSent, detail: "no answer in time"},
 		{name: "silence within the body", serve: func(w *wire, c net.Conn, r *bufio.Reader) {
 			w.request(r)
 			write(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
 			_, _ = r.ReadByte()
-		}, reason: pombo.Unexplained, reach: unknown, detail: "HTTP status 200"},
+		}, reason: pombo.Unexplained, reach: maybeSent, detail: "HTTP status 200"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -147,15 +147,15 @@ func TestBroken(t *testing.T) {
 
 			f := fault(t, c.Send(t.Context(), message()))
 			if f.Reason != tt.reason || f.Delivery != tt.reach || !f.Retry {
-				t.Errorf("message: %s, reached %v, retry %v; want %s, reached %v, retry true", f.Reason, f.Delivery, f.Retry, tt.reason, tt.reach)
+				t.Errorf("message: %s, delivery %v, retry %v; want %s, delivery %v, retry true", f.Reason, f.Delivery, f.Retry, tt.reason, tt.reach)
 			}
 			if f.Detail != tt.detail {
 				t.Errorf("message: detail = %q, want %q", f.Detail, tt.detail)
 			}
 			_, err := c.Identity(t.Context(), number(t, testPhone))
 			g := fault(t, err)
-			if g.Delivery != no || !g.Retry || g.Reason == pombo.NoAnswer || g.Reason == pombo.GatewayTimeout {
-				t.Errorf("command: %s, reached %v, retry %v; want a retry, reached no and no doubt", g.Reason, g.Delivery, g.Retry)
+			if g.Delivery != notSent || !g.Retry || g.Reason == pombo.NoAnswer || g.Reason == pombo.GatewayTimeout {
+				t.Errorf("command: %s, delivery %v, retry %v; want a retry, not sent and no doubt", g.Reason, g.Delivery, g.Retry)
 			}
 			for _, f := range []*pombo.Error{f, g} {
 				safe(t, f)
@@ -186,8 +186,8 @@ func TestCutBeforeReading(t *testing.T) {
 	for range 50 {
 		f := fault(t, c.Send(t.Context(), message()))
 		got := [2]any{f.Reason, f.Delivery}
-		if got != [2]any{pombo.BlipUnreachable, no} && got != [2]any{pombo.NoAnswer, unknown} {
-			t.Fatalf("error = %s, reached %v", f.Reason, f.Delivery)
+		if got != [2]any{pombo.BlipUnreachable, notSent} && got != [2]any{pombo.NoAnswer, maybeSent} {
+			t.Fatalf("error = %s, delivery %v", f.Reason, f.Delivery)
 		}
 	}
 }
@@ -206,8 +206,8 @@ func TestNoSecondPost(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := fault(t, c.Send(t.Context(), message()))
-	if f.Reason != pombo.NoAnswer || f.Delivery != unknown {
-		t.Errorf("error = %s, reached %v; want %s, reached unknown", f.Reason, f.Delivery, pombo.NoAnswer)
+	if f.Reason != pombo.NoAnswer || f.Delivery != maybeSent {
+		t.Errorf("error = %s, delivery %v; want %s, maybe sent", f.Reason, f.Delivery, pombo.NoAnswer)
 	}
 	if n := w.connections.Load(); n != 1 {
 		t.Errorf("connections = %d, want 1: the message was sent again", n)
@@ -289,8 +289,8 @@ func TestWrittenInPart(t *testing.T) {
 			}
 			left.Store(tt.bytes)
 			f := fault(t, c.Send(t.Context(), tt.message))
-			if f.Reason != pombo.BlipUnreachable || f.Delivery != no || !f.Retry {
-				t.Errorf("error = %s, reached %v, retry %v; want %s, reached no, retry", f.Reason, f.Delivery, f.Retry, pombo.BlipUnreachable)
+			if f.Reason != pombo.BlipUnreachable || f.Delivery != notSent || !f.Retry {
+				t.Errorf("error = %s, delivery %v, retry %v; want %s, not sent, retry", f.Reason, f.Delivery, f.Retry, pombo.BlipUnreachable)
 			}
 			if n := dials.Load(); n != 1 {
 				t.Errorf("connections = %d, want 1: the message was sent again", n)
@@ -320,8 +320,8 @@ func TestEveryCallStartsAfresh(t *testing.T) {
 			return nil, &net.DNSError{Err: "no such host", Name: "http.msging.net", IsNotFound: true}
 		}
 		f := fault(t, c.Send(t.Context(), message()))
-		if f.Reason != pombo.BlipUnreachable || f.Delivery != no || f.Pause != connectWait || f.Detail != "the name of the server cannot be found" {
-			t.Fatalf("error = %v, reached %v, pause %s; want %s, reached no, %s", f, f.Delivery, f.Pause, pombo.BlipUnreachable, connectWait)
+		if f.Reason != pombo.BlipUnreachable || f.Delivery != notSent || f.Pause != connectWait || f.Detail != "the name of the server cannot be found" {
+			t.Fatalf("error = %v, delivery %v, pause %s; want %s, not sent, %s", f, f.Delivery, f.Pause, pombo.BlipUnreachable, connectWait)
 		}
 	}
 }
@@ -335,8 +335,8 @@ func TestReadErrorIsNoProof(t *testing.T) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		return brokenReads{conn}, err
 	}
-	if f := fault(t, c.Send(t.Context(), message())); f.Delivery != unknown {
-		t.Errorf("reached = %v, want unknown", f.Delivery)
+	if f := fault(t, c.Send(t.Context(), message())); f.Delivery != maybeSent {
+		t.Errorf("delivery = %v, want maybe sent", f.Delivery)
 	}
 }
 
@@ -357,8 +357,8 @@ func TestCallerGivesUp(t *testing.T) {
 		s := answering(t, http.StatusAccepted, nil)
 		c := newClient(t, s.URL)
 		f := fault(t, c.Send(ctx, message()))
-		if f.Reason != pombo.Interrupted || f.Delivery != no || !errors.Is(f, context.Canceled) {
-			t.Errorf("error = %s, reached %v, cause %v; want %s, reached no, %v", f.Reason, f.Delivery, f.Err, pombo.Interrupted, context.Canceled)
+		if f.Reason != pombo.Interrupted || f.Delivery != notSent || !errors.Is(f, context.Canceled) {
+			t.Errorf("error = %s, delivery %v, cause %v; want %s, not sent, %v", f.Reason, f.Delivery, f.Err, pombo.Interrupted, context.Canceled)
 		}
 		if n := len(s.got()); n != 0 {
 			t.Errorf("requests = %d, want none", n)
@@ -375,14 +375,14 @@ func TestCallerGivesUp(t *testing.T) {
 			})
 			c := newClient(t, w.url)
 			if call == "message" {
-				if f := fault(t, c.Send(ctx, message())); f.Reason != pombo.NoAnswer || f.Delivery != unknown {
-					t.Errorf("error = %s, reached %v; want %s, reached unknown", f.Reason, f.Delivery, pombo.NoAnswer)
+				if f := fault(t, c.Send(ctx, message())); f.Reason != pombo.NoAnswer || f.Delivery != maybeSent {
+					t.Errorf("error = %s, delivery %v; want %s, maybe sent", f.Reason, f.Delivery, pombo.NoAnswer)
 				}
 				return
 			}
 			_, err := c.Receipts(ctx, testID)
-			if f := fault(t, err); f.Reason != pombo.Interrupted || f.Delivery != no {
-				t.Errorf("error = %s, reached %v; want %s, reached no", f.Reason, f.Delivery, pombo.Interrupted)
+			if f := fault(t, err); f.Reason != pombo.Interrupted || f.Delivery != notSent {
+				t.Errorf("error = %s, delivery %v; want %s, not sent", f.Reason, f.Delivery, pombo.Interrupted)
 			}
 		})
 	}
@@ -405,8 +405,8 @@ func TestRefusedWithoutItsBody(t *testing.T) {
 		w.request(r)
 		write(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{")
 	})
-	if f := fault(t, newClient(t, w.url).Send(t.Context(), message())); f.Reason != pombo.Unauthorized || f.Delivery != no {
-		t.Errorf("error = %s, reached %v; want %s, reached no", f.Reason, f.Delivery, pombo.Unauthorized)
+	if f := fault(t, newClient(t, w.url).Send(t.Context(), message())); f.Reason != pombo.Unauthorized || f.Delivery != notSent {
+		t.Errorf("error = %s, delivery %v; want %s, not sent", f.Reason, f.Delivery, pombo.Unauthorized)
 	}
 }
 

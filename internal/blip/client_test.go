@@ -252,21 +252,21 @@ func TestIdentity(t *testing.T) {
 		{"names in another case", `{"Status":"Success","Resource":{"AlternativeAccount":"2@b"}}`, "2@b", nil},
 		{"a GUID", `{"status":"success","resource":{"identity":"3b6f0000-0000-4000-8000-000000000001@wa.gw.msging.net"}}`, "3b6f0000-0000-4000-8000-000000000001@wa.gw.msging.net", nil},
 		{"not found", string(golden(t, "account-get.failure.json")), "",
-			&pombo.Error{Reason: pombo.NotOnWhatsApp, Delivery: no, Code: 67, Detail: "code 67: The resource was not found", Err: pombo.ErrNotFound}},
+			&pombo.Error{Reason: pombo.NotOnWhatsApp, Delivery: notSent, Code: 67, Detail: "code 67: The resource was not found", Err: pombo.ErrNotFound}},
 		{"unsupported", string(golden(t, "command-failure.json")), "",
-			&pombo.Error{Reason: pombo.CommandFailed, Delivery: no, Code: 62, Detail: "code 62: The resource is not supported"}},
+			&pombo.Error{Reason: pombo.CommandFailed, Delivery: notSent, Code: 62, Detail: "code 62: The resource is not supported"}},
 		{"another bot's key", `{"status":"failure","reason":{"code":81,"description":"Unable to determine the WhatsApp Business Account of the sender"}}`, "",
-			&pombo.Error{Reason: pombo.Forbidden, Retry: true, Delivery: no, Pause: accountWait, Code: 81, Detail: "code 81: Unable to determine the WhatsApp Business Account of the sender"}},
+			&pombo.Error{Reason: pombo.Forbidden, Retry: true, Delivery: notSent, Pause: accountWait, Code: 81, Detail: "code 81: Unable to determine the WhatsApp Business Account of the sender"}},
 		{"gateway silent", `{"status":"failure","reason":{"code":86,"description":"timed out for +55 31 90000-0001"}}`, "",
-			&pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: no, Code: 86, Detail: "code 86: timed out for …"}},
+			&pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: notSent, Code: 86, Detail: "code 86: timed out for …"}},
 		{"success without identity", `{"status":"success","resource":{}}`, "",
-			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: no, Detail: "Blip's answer names no identity"}},
+			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: notSent, Detail: "Blip's answer has no identity"}},
 		{"success without resource", `{"status":"success"}`, "",
-			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: no, Detail: "Blip's answer names no identity"}},
+			&pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: notSent, Detail: "Blip's answer has no identity"}},
 		{"a page", `<html>Welcome to our Wi-Fi</html>`, "",
-			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: no, Pause: accountWait, Detail: "the answer is no LIME envelope: something else than Blip answered"}},
+			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: notSent, Pause: accountWait, Detail: "the answer is not a LIME envelope: something other than Blip answered"}},
 		{"other JSON", `{"ok":true}`, "",
-			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: no, Pause: accountWait, Detail: "the answer is no LIME envelope: something else than Blip answered"}},
+			&pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: notSent, Pause: accountWait, Detail: "the answer is not a LIME envelope: something other than Blip answered"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -351,8 +351,8 @@ func TestRedirectReply(t *testing.T) {
 		s := answering(t, http.StatusOK, []byte(`{"status":"failure","reason":{"code":61,"description":"state of 553100000001@wa.gw.msging.net"}}`))
 		c := newClient(t, s.URL, func(o *Options) { o.MasterState, o.FlowID, o.StateID = "m", "f", "s" })
 		f := fault(t, redirectReply(t.Context(), c))
-		if !f.Retry || f.Delivery != no || strings.Contains(f.Error(), "553100000001") {
-			t.Errorf("error = %+v, want a retry, reached no, and no identity", f)
+		if !f.Retry || f.Delivery != notSent || strings.Contains(f.Error(), "553100000001") {
+			t.Errorf("error = %+v, want a retry, not sent, and no identity", f)
 		}
 		if got := len(s.got()); got != 1 {
 			t.Errorf("commands = %d, want 1", got)
@@ -385,8 +385,8 @@ func TestCheck(t *testing.T) {
 				}
 				return
 			}
-			if f := fault(t, err); f.Reason != tt.want || f.Delivery != no {
-				t.Errorf("error = %+v, want %s, reached no", f, tt.want)
+			if f := fault(t, err); f.Reason != tt.want || f.Delivery != notSent {
+				t.Errorf("error = %+v, want %s, not sent", f, tt.want)
 			}
 		})
 	}
@@ -404,8 +404,8 @@ func TestNew(t *testing.T) {
 		{"no key", func(o *Options) { o.Key = "" }, "key of the bot is missing"},
 		{"the word alone", func(o *Options) { o.Key = "Key " }, "key of the bot is missing"},
 		{"quotes", func(o *Options) { o.Key = `"` + testKey + `"` }, "a quote"},
-		{"blank inside", func(o *Options) { o.Key = "secret secret" }, "a blank"},
-		{"line break", func(o *Options) { o.Key = testKey + "\r\nX: y" }, "a blank"},
+		{"blank inside", func(o *Options) { o.Key = "secret secret" }, "a space"},
+		{"line break", func(o *Options) { o.Key = testKey + "\r\nX: y" }, "a space"},
 		{"no address", func(o *Options) { o.URL = "" }, "looks like https://"},
 		{"host alone", func(o *Options) { o.URL = "http.msging.net" }, "looks like https://"},
 		{"other scheme", func(o *Options) { o.URL = "ftp://http.msging.net" }, "looks like https://"},
@@ -452,12 +452,13 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-func TestRandomUUID(t *testing.T) {
+func TestNew_CommandIDs(t *testing.T) {
+	c := newClient(t, "http://127.0.0.1:1")
 	seen := map[string]bool{}
 	for range 100 {
-		id := randomUUID()
+		id := c.opts.NewID()
 		if _, err := pombo.ParseMessageID(id); err != nil || id[14] != '4' || !strings.Contains("89ab", id[19:20]) || seen[id] {
-			t.Fatalf("%q is no new version 4 UUID", id)
+			t.Fatalf("%q is not a new version 4 UUID", id)
 		}
 		seen[id] = true
 	}

@@ -25,52 +25,52 @@ func TestStatuses(t *testing.T) {
 		min5 = 5 * time.Minute
 	)
 	tests := []struct {
-		status  int
-		reason  pombo.Reason
-		retry   bool
-		reached pombo.Delivery
-		pause   time.Duration
-		command pombo.Reason // the reason when a command was answered so
+		status   int
+		reason   pombo.Reason
+		retry    bool
+		delivery pombo.Delivery
+		pause    time.Duration
+		command  pombo.Reason // the reason when a command was answered so
 	}{
-		{200, pombo.Unexplained, true, unknown, 0, ""},
-		{201, pombo.Unexplained, true, unknown, 0, pombo.Unexplained},
-		{204, pombo.Unexplained, true, unknown, 0, pombo.Unexplained},
-		{300, pombo.BlipUnreachable, true, unknown, min5, pombo.BlipUnreachable},
-		{301, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{302, pombo.BlipUnreachable, true, unknown, min5, pombo.BlipUnreachable},
-		{303, pombo.BlipUnreachable, true, unknown, min5, pombo.BlipUnreachable},
-		{307, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{308, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{400, pombo.BadRequest, false, no, 0, pombo.BadRequest},
-		{401, pombo.Unauthorized, true, no, min5, pombo.Unauthorized},
-		{402, pombo.AccountBlocked, true, no, min5, pombo.AccountBlocked},
-		{403, pombo.Forbidden, true, no, min5, pombo.Forbidden},
-		{404, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{405, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{407, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{408, pombo.NoAnswer, true, unknown, 0, pombo.BlipUnavailable},
-		{409, pombo.BadRequest, false, no, 0, pombo.BadRequest},
-		{413, pombo.ParameterTooLong, false, no, 0, pombo.ParameterTooLong},
-		{415, pombo.BadRequest, false, no, 0, pombo.BadRequest},
-		{421, pombo.BlipUnreachable, true, no, 0, pombo.BlipUnreachable},
-		{425, pombo.BlipUnavailable, true, no, 0, pombo.BlipUnavailable},
-		{429, pombo.RateLimited, true, no, min2, pombo.RateLimited},
-		{499, pombo.BadRequest, false, no, 0, pombo.BadRequest},
-		{500, pombo.BlipUnavailable, true, unknown, 0, pombo.BlipUnavailable},
-		{501, pombo.BlipUnreachable, true, no, min5, pombo.BlipUnreachable},
-		{502, pombo.GatewayTimeout, true, unknown, 0, pombo.BlipUnavailable},
-		{503, pombo.BlipUnavailable, true, unknown, 0, pombo.BlipUnavailable},
-		{504, pombo.GatewayTimeout, true, unknown, 0, pombo.BlipUnavailable},
-		{507, pombo.BlipUnavailable, true, unknown, 0, pombo.BlipUnavailable},
-		{599, pombo.BlipUnavailable, true, unknown, 0, pombo.BlipUnavailable},
-		{600, pombo.Unexplained, true, unknown, 0, pombo.Unexplained},
+		{200, pombo.Unexplained, true, maybeSent, 0, ""},
+		{201, pombo.Unexplained, true, maybeSent, 0, pombo.Unexplained},
+		{204, pombo.Unexplained, true, maybeSent, 0, pombo.Unexplained},
+		{300, pombo.BlipUnreachable, true, maybeSent, min5, pombo.BlipUnreachable},
+		{301, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{302, pombo.BlipUnreachable, true, maybeSent, min5, pombo.BlipUnreachable},
+		{303, pombo.BlipUnreachable, true, maybeSent, min5, pombo.BlipUnreachable},
+		{307, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{308, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{400, pombo.BadRequest, false, notSent, 0, pombo.BadRequest},
+		{401, pombo.Unauthorized, true, notSent, min5, pombo.Unauthorized},
+		{402, pombo.AccountBlocked, true, notSent, min5, pombo.AccountBlocked},
+		{403, pombo.Forbidden, true, notSent, min5, pombo.Forbidden},
+		{404, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{405, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{407, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{408, pombo.NoAnswer, true, maybeSent, 0, pombo.BlipUnavailable},
+		{409, pombo.BadRequest, false, notSent, 0, pombo.BadRequest},
+		{413, pombo.ParameterTooLong, false, notSent, 0, pombo.ParameterTooLong},
+		{415, pombo.BadRequest, false, notSent, 0, pombo.BadRequest},
+		{421, pombo.BlipUnreachable, true, notSent, 0, pombo.BlipUnreachable},
+		{425, pombo.BlipUnavailable, true, notSent, 0, pombo.BlipUnavailable},
+		{429, pombo.RateLimited, true, notSent, min2, pombo.RateLimited},
+		{499, pombo.BadRequest, false, notSent, 0, pombo.BadRequest},
+		{500, pombo.BlipUnavailable, true, maybeSent, 0, pombo.BlipUnavailable},
+		{501, pombo.BlipUnreachable, true, notSent, min5, pombo.BlipUnreachable},
+		{502, pombo.GatewayTimeout, true, maybeSent, 0, pombo.BlipUnavailable},
+		{503, pombo.BlipUnavailable, true, maybeSent, 0, pombo.BlipUnavailable},
+		{504, pombo.GatewayTimeout, true, maybeSent, 0, pombo.BlipUnavailable},
+		{507, pombo.BlipUnavailable, true, maybeSent, 0, pombo.BlipUnavailable},
+		{599, pombo.BlipUnavailable, true, maybeSent, 0, pombo.BlipUnavailable},
+		{600, pombo.Unexplained, true, maybeSent, 0, pombo.Unexplained},
 	}
 	for _, tt := range tests {
 		t.Run(strconv.Itoa(tt.status), func(t *testing.T) {
 			s := answering(t, tt.status, nil)
 			c := newClient(t, s.URL)
 			want := &pombo.Error{
-				Reason: tt.reason, Retry: tt.retry, Delivery: tt.reached, Pause: tt.pause,
+				Reason: tt.reason, Retry: tt.retry, Delivery: tt.delivery, Pause: tt.pause,
 				Code: tt.status, Detail: fmt.Sprintf("HTTP status %d", tt.status),
 			}
 			if diff := cmp.Diff(want, fault(t, c.Send(t.Context(), message()))); diff != "" {
@@ -79,7 +79,7 @@ func TestStatuses(t *testing.T) {
 			if tt.command == "" {
 				return
 			}
-			want.Reason, want.Delivery = tt.command, no
+			want.Reason, want.Delivery = tt.command, notSent
 			_, err := c.Identity(t.Context(), number(t, testPhone))
 			if diff := cmp.Diff(want, fault(t, err)); diff != "" {
 				t.Errorf("command (-want +got):\n%s", diff)
@@ -98,27 +98,27 @@ func TestReasonInTheBody(t *testing.T) {
 		want   pombo.Error
 	}{
 		{"golden", 400, string(golden(t, "bad-request.json")),
-			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 21, Detail: "HTTP status 400, code 21: The envelope has no to"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: notSent, Code: 21, Detail: "HTTP status 400, code 21: The envelope has no to"}},
 		{"in an envelope", 400, `{"status":"failure","reason":{"code":26,"description":"bad recipients"}}`,
-			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 26, Detail: "HTTP status 400, code 26: bad recipients"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: notSent, Code: 26, Detail: "HTTP status 400, code 26: bad recipients"}},
 		{"quota", 400, `{"code":34,"description":"quota"}`,
-			pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: no, Pause: 2 * time.Minute, Code: 34, Detail: "HTTP status 400, code 34: quota"}},
+			pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: notSent, Pause: 2 * time.Minute, Code: 34, Detail: "HTTP status 400, code 34: quota"}},
 		{"template missing", 400, `{"code":81,"description":"(#132001) Template name does not exist in pt_BR"}`,
-			pombo.Error{Reason: pombo.TemplateMissing, Delivery: no, Code: 132001, Detail: "HTTP status 400, code 132001: 132001 Template name does not exist in pt_BR"}},
+			pombo.Error{Reason: pombo.TemplateMissing, Delivery: notSent, Code: 132001, Detail: "HTTP status 400, code 132001: 132001 Template name does not exist in pt_BR"}},
 		{"gateway silent", 400, `{"code":86,"description":"timed out"}`,
-			pombo.Error{Reason: pombo.GatewayTimeout, Delivery: unknown, Code: 86, Detail: "HTTP status 400, code 86: timed out"}},
+			pombo.Error{Reason: pombo.GatewayTimeout, Delivery: maybeSent, Code: 86, Detail: "HTTP status 400, code 86: timed out"}},
 		{"unknown code", 400, `{"code":99,"description":"new"}`,
-			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 99, Detail: "HTTP status 400, code 99: new"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: notSent, Code: 99, Detail: "HTTP status 400, code 99: new"}},
 		{"code as text", 400, `{"code":"21","description":"x"}`,
-			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 21, Detail: "HTTP status 400, code 21"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: notSent, Code: 21, Detail: "HTTP status 400, code 21"}},
 		{"a refusal within a 500 proves nothing", 500, `{"code":21,"description":"x"}`,
-			pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: unknown, Code: 21, Detail: "HTTP status 500, code 21"}},
+			pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: maybeSent, Code: 21, Detail: "HTTP status 500, code 21"}},
 		{"rate keeps its pause", 429, `{"code":1,"description":"slow down"}`,
-			pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: no, Pause: 2 * time.Minute, Code: 1, Detail: "HTTP status 429, code 1: slow down"}},
+			pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: notSent, Pause: 2 * time.Minute, Code: 1, Detail: "HTTP status 429, code 1: slow down"}},
 		{"a page", 400, `<html>no</html>`,
-			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 400, Detail: "HTTP status 400"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: notSent, Code: 400, Detail: "HTTP status 400"}},
 		{"everything private", 400, `{"code":21,"description":"Key ` + testKey + ` sent Maria, #1234 to ` + testIdentity + ` (+55 31 90000-0001)"}`,
-			pombo.Error{Reason: pombo.BadRequest, Delivery: no, Code: 21, Detail: "HTTP status 400, code 21: Key … sent … to …"}},
+			pombo.Error{Reason: pombo.BadRequest, Delivery: notSent, Code: 21, Detail: "HTTP status 400, code 21: Key … sent … to …"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,15 +238,15 @@ func TestReasons(t *testing.T) {
 			if got := (want{d.reason, d.retry, d.pause}); got != l.want {
 				t.Errorf("code %d %q: got %v, want %v", code, l.text, got, l.want)
 			}
-			if wantReach := no; code == 86 && d.reached != unknown || code != 86 && d.reached != wantReach {
-				t.Errorf("code %d: reached = %v", code, d.reached)
+			if wantReach := notSent; code == 86 && d.delivery != maybeSent || code != 86 && d.delivery != wantReach {
+				t.Errorf("code %d: delivery = %v", code, d.delivery)
 			}
 			covered[r.explain()] = true
 		}
 	}
 	// The table and this list cover each other.
 	for c := range decisions {
-		if (c.list == lime || c.list == channel || c.list == told) && !covered[c] {
+		if (c.list == lime || c.list == channel || c.list == reasonText) && !covered[c] {
 			t.Errorf("no line in this test for %v", c)
 		}
 	}
@@ -282,18 +282,15 @@ func TestTable(t *testing.T) {
 		if d.reason == pombo.NoReason || !d.reason.Valid() {
 			t.Errorf("%v: reason %q is none", c, d.reason)
 		}
-		if d.reached == pombo.ReachedYes {
-			t.Errorf("%v: a failure that reached Blip: nobody could act on it", c)
-		}
 		if d.pause > 0 && !d.retry {
 			t.Errorf("%v: rests and gives up at once", c)
 		}
-		if got := d.forCommand(); got.reached != no || got.reason == pombo.NoAnswer || got.reason == pombo.GatewayTimeout {
+		if got := d.forCommand(); got.delivery != notSent || got.reason == pombo.NoAnswer || got.reason == pombo.GatewayTimeout {
 			t.Errorf("%v: a command in doubt: %v", c, got)
 		}
 	}
 	for _, p := range []phase{phaseConnect, phaseWrite, phaseAnswer, phaseForeign, phaseLacking} {
-		if _, ok := decisions[cause{broken, int(p)}]; !ok {
+		if _, ok := decisions[cause{transport, int(p)}]; !ok {
 			t.Errorf("phase %d has no line", p)
 		}
 	}

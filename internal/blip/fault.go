@@ -12,10 +12,10 @@ import (
 	"pombo"
 )
 
-// broke makes the error of a call that brought no answer.
+// broke returns the error of a call that brought no answer.
 func broke(ctx context.Context, p phase, err error) *pombo.Error {
-	f := decisions[cause{broken, int(p)}].fault()
-	// The program is stopping: nobody is to blame, unless the message may be out.
+	f := decisions[cause{transport, int(p)}].fault()
+	// The program is stopping: that explains it, unless the message may have been sent.
 	if p != phaseAnswer && ctx.Err() == context.Canceled {
 		f.Reason = pombo.Interrupted
 	}
@@ -24,8 +24,8 @@ func broke(ctx context.Context, p phase, err error) *pombo.Error {
 	return f
 }
 
-// refused makes the error of a message or command that Blip answered with a
-// status that is no success.
+// refused returns the error of a message or command that Blip answered with a status
+// other than success.
 func refused(a answer) *pombo.Error {
 	d := decideStatus(a.status)
 	code, r := a.status, parseReason(a.body)
@@ -34,8 +34,8 @@ func refused(a answer) *pombo.Error {
 		if n != 0 {
 			code = n
 		}
-		// The body may say more than "bad request". It never settles what another
-		// status leaves in doubt.
+		// The body may say more than "bad request". It never resolves the doubt that
+		// another status leaves.
 		if d.reason == pombo.BadRequest && said.reason != pombo.Unexplained {
 			d = said
 		}
@@ -55,26 +55,26 @@ func refused(a answer) *pombo.Error {
 	return f
 }
 
-// useless makes the error of a command whose answer does not help.
+// useless returns the error of a command whose answer cannot be used.
 func useless(p phase, detail string) *pombo.Error {
-	f := decisions[cause{broken, int(p)}].fault()
+	f := decisions[cause{transport, int(p)}].fault()
 	f.Detail = detail
 	return f
 }
 
 // fault starts the error that carries the decision.
 func (d decision) fault() *pombo.Error {
-	return &pombo.Error{Reason: d.reason, Retry: d.retry, Delivery: d.reached, Pause: d.pause}
+	return &pombo.Error{Reason: d.reason, Retry: d.retry, Delivery: d.delivery, Pause: d.pause}
 }
 
 // forCommand is decision.forCommand for an error already made.
 func forCommand(f *pombo.Error) *pombo.Error {
 	d := decision{f.Reason, f.Retry, f.Delivery, f.Pause}.forCommand()
-	f.Reason, f.Retry, f.Delivery, f.Pause = d.reason, d.retry, d.reached, d.pause
+	f.Reason, f.Retry, f.Delivery, f.Pause = d.reason, d.retry, d.delivery, d.pause
 	return f
 }
 
-// what says in a few words how a call broke. They are ours, so they are safe.
+// what describes how a call broke. The words are ours, so they are safe.
 func what(p phase, err error) string {
 	var (
 		dns       *net.DNSError
@@ -87,7 +87,7 @@ func what(p phase, err error) string {
 	timeout := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "the call was given up"
+		return "the call was cancelled"
 	case p == phaseAnswer && timeout:
 		return "no answer in time"
 	case p == phaseAnswer && errors.Is(err, errTooLong):
@@ -95,7 +95,7 @@ func what(p phase, err error) string {
 	case p == phaseAnswer:
 		return "the connection broke before the answer was complete"
 	case p == phaseWrite:
-		return "the connection broke before the request was out"
+		return "the connection broke before the request was sent"
 	case errors.As(err, &dns):
 		return "the name of the server cannot be found"
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &cert):
@@ -109,7 +109,7 @@ func what(p phase, err error) string {
 	}
 }
 
-// safeCause keeps of a transport's error what may be logged. The error itself can
+// safeCause returns what may be logged of a transport's error. The error itself can
 // quote anything: a proxy's address with its password, bytes of an answer.
 func safeCause(err error) error {
 	s := &safeError{text: known(err.Error())}
@@ -121,8 +121,8 @@ func safeCause(err error) error {
 	return s
 }
 
-// safeError is what may be logged of an error. It still answers whether the cause was
-// the context.
+// safeError is the part of an error that may be logged. It still unwraps to the
+// context's error if that was the cause.
 type safeError struct {
 	text string
 	is   error

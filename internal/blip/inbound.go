@@ -12,25 +12,25 @@ import (
 
 // inbound is a message from a person as Blip posts it to the bot.
 type inbound struct {
-	From     loose           `json:"from"`
-	Type     loose           `json:"type"`
+	From     flexString      `json:"from"`
+	Type     flexString      `json:"type"`
 	Content  json.RawMessage `json:"content"`
-	Event    loose           `json:"event"` // of a notification that came to the wrong address
+	Event    flexString      `json:"event"` // of a notification posted to the wrong address
 	Metadata struct {
-		Timestamp  loose `json:"#wa.timestamp"` // seconds
-		Created    loose `json:"date_created"`  // milliseconds
-		Button     loose `json:"#blip.payload.content"`
-		Originator loose `json:"#tunnel.originator"`
-		Original   loose `json:"#tunnel.originalFrom"`
-		BSUID      loose `json:"#wa.bsuid"`
+		Timestamp  flexString `json:"#wa.timestamp"` // seconds
+		Created    flexString `json:"date_created"`  // milliseconds
+		Button     flexString `json:"#blip.payload.content"`
+		Originator flexString `json:"#tunnel.originator"`
+		Original   flexString `json:"#tunnel.originalFrom"`
+		BSUID      flexString `json:"#wa.bsuid"`
 	} `json:"metadata"`
 }
 
 // ParseMessages reads the messages in the body of a webhook's POST, in the same
-// forms as ParseReceipts. It leaves out what is no message. Text is filled in for a
-// text, for a button of a template and for a text that answers to a quoted message.
-// The error is pombo.ErrNotJSON when there is no JSON at all and pombo.ErrTooMany when
-// there is too much; it never quotes the body.
+// forms as ParseReceipts. It skips what is not a message. Text is filled in for a
+// text, for a button of a template and for a text that quotes another message. The
+// error is pombo.ErrNotJSON when the body is not JSON at all and pombo.ErrTooMany when
+// it has too many envelopes; it never quotes the body.
 func ParseMessages(body []byte) ([]pombo.Inbound, error) {
 	var messages []pombo.Inbound
 	err := eachEnvelope(body, func(e json.RawMessage) {
@@ -51,10 +51,11 @@ func ParseMessages(body []byte) ([]pombo.Inbound, error) {
 
 const tunnel = "@tunnel.msging.net"
 
-// person is the identity behind the address: without the instance, and for a bot
-// behind a router, which sees tunnels, that of the person at the other end.
+// person returns the identity behind the address: without the instance, and for a
+// bot behind a router, which is addressed through tunnels, that of the person at the
+// other end.
 func (m inbound) person() string {
-	for _, from := range []loose{m.From, m.Metadata.Originator, m.Metadata.Original} {
+	for _, from := range []flexString{m.From, m.Metadata.Originator, m.Metadata.Original} {
 		identity, _, _ := strings.Cut(string(from), "/")
 		if strings.Contains(identity, "@") && !strings.HasSuffix(identity, tunnel) {
 			return identity
@@ -66,15 +67,15 @@ func (m inbound) person() string {
 
 func (m inbound) text() string {
 	const plain = "text/plain"
-	var text loose
+	var text flexString
 	switch m.Type {
 	case plain:
 		decode(m.Content, &text)
 	case "application/vnd.lime.reply+json":
 		var reply struct {
 			Replied struct {
-				Type  loose `json:"type"`
-				Value loose `json:"value"`
+				Type  flexString `json:"type"`
+				Value flexString `json:"value"`
 			} `json:"replied"`
 		}
 		if decode(m.Content, &reply); reply.Replied.Type == plain {

@@ -8,12 +8,12 @@ import (
 	"pombo"
 )
 
-// kind is what a call was for: a label.
+// kind is the purpose of a call: a label.
 type kind int
 
 const (
 	identityKind kind = iota
-	landKind
+	redirectKind
 	sendKind
 	templatesKind
 	receiptsKind
@@ -22,21 +22,21 @@ const (
 )
 
 func (k kind) String() string {
-	return [kinds]string{"identity", "land", "send", "templates", "receipts", "check"}[k]
+	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check"}[k]
 }
 
-// result is how a call ended: a label. Which reason it was stands in the ledger
-// and in the log; here it is enough to see whom to look at.
+// result is how a call ended: a label. The reason is in the ledger and in the log;
+// the label only has to show where to look.
 type result int
 
 const (
 	resultOK           result = iota
-	resultRefused             // Blip said no to this one
-	resultRateLimited         // too fast
-	resultUnauthorized        // Blip said no to the key or the account
-	resultUnavailable         // Blip or the gateway behind it could not
-	resultNoAnswer            // it may have left, nothing came back
-	resultUnreachable         // nothing left, or not Blip answered
+	resultRefused             // Blip refused this request
+	resultRateLimited         // a rate limit was exceeded
+	resultUnauthorized        // Blip refused the key, the account or the number
+	resultUnavailable         // Blip or the gateway behind it was unavailable
+	resultNoAnswer            // the request may have been sent; no answer
+	resultUnreachable         // nothing was sent, or something other than Blip answered
 	results
 )
 
@@ -48,11 +48,13 @@ func resultOf(f *pombo.Error) result {
 	if f == nil {
 		return resultOK
 	}
-	switch f.Reason {
-	case pombo.RateLimited, pombo.SpamLimited, pombo.PairRate:
+	switch f.Reason.Class() {
+	case pombo.ClassRate:
 		return resultRateLimited
-	case pombo.Unauthorized, pombo.Forbidden, pombo.AccountBlocked:
+	case pombo.ClassBot:
 		return resultUnauthorized
+	}
+	switch f.Reason {
 	case pombo.BlipUnavailable, pombo.GatewayTimeout, pombo.ChannelError:
 		return resultUnavailable
 	case pombo.NoAnswer:
@@ -64,27 +66,27 @@ func resultOf(f *pombo.Error) result {
 	}
 }
 
-// metrics holds every counter ready, so that counting looks nothing up.
+// metrics holds every counter, so that counting needs no look-up.
 type metrics struct {
 	requests [kinds][results]prometheus.Counter
 	duration [kinds]prometheus.Observer
 	refused  prometheus.Gauge
 }
 
-// newMetrics makes the metrics and registers them with r, when there is one.
+// newMetrics returns the metrics, registered with r unless that is nil.
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pombo_blip_requests_total",
-		Help: "Requests to Blip by what they were for and how they ended.",
+		Help: "Requests to Blip by purpose and result.",
 	}, []string{"kind", "result"})
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "pombo_blip_request_duration_seconds",
-		Help:    "How long Blip took to answer, or until the call was given up.",
+		Help:    "How long Blip took to answer, or until the call was cancelled.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 	}, []string{"kind"})
 	m := &metrics{refused: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "pombo_key_refused",
-		Help: "1 when the last answer of Blip that tells was that it does not take KEYBLIP, or that the account is blocked.",
+		Help: "1 when Blip last refused KEYBLIP or the account is blocked, 0 after its next success.",
 	})}
 	for k := range kinds {
 		for res := range results {

@@ -2,20 +2,20 @@ package blip
 
 import "strings"
 
-// reason is why Blip refuses, in its own words and number.
+// reason is why Blip refuses: its code and its text.
 type reason struct {
 	code int
-	text string // as Blip wrote it; shown only as far as known keeps it
+	text string // as Blip wrote it; shown only as far as known allows
 }
 
-// explain finds out which list the reason belongs to. Blip does not document how
-// the codes of WhatsApp come through: as the number itself, or inside the text of
-// a LIME reason. Both are read. A number that both lists have is LIME's, unless
-// the text says otherwise.
+// explain returns the list that the reason belongs to, and its code there. Blip does
+// not document how it passes on WhatsApp's codes: as the number itself, or inside the
+// text of a LIME reason. Both are read. A number that is in both lists is LIME's,
+// unless the text says otherwise.
 func (r reason) explain() cause {
 	switch {
 	case r.code == 0:
-		// Also what a missing number looks like, so Meta's 0 needs its text.
+		// A missing number looks the same, so Meta's 0 is recognised by its text.
 		if c := codeIn(r.text); c != 0 {
 			return cause{channel, c}
 		}
@@ -28,7 +28,7 @@ func (r reason) explain() cause {
 			return cause{channel, c}
 		}
 		if r.code == 81 && strings.Contains(strings.ToLower(r.text), "business account") {
-			return cause{told, r.code}
+			return cause{reasonText, r.code}
 		}
 		return cause{lime, r.code}
 	default:
@@ -48,9 +48,9 @@ func isChannel(code int) bool {
 	return ok || 200 <= code && code <= 299
 }
 
-// codeIn finds a code of WhatsApp in a text, 0 when there is none. A long code
-// is recognised wherever it stands alone; a short one needs a sign that it is a
-// code, since it could be a year or a count.
+// codeIn returns the code of WhatsApp in a text, 0 when there is none. A long code is
+// recognised wherever it stands alone; a short one only with a mark that it is a code,
+// since it could be a year or a count.
 func codeIn(s string) int {
 	for i := 0; i < len(s); {
 		if !isDigit(s[i]) {

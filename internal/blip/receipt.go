@@ -15,28 +15,28 @@ import (
 	"pombo"
 )
 
-// errNotReceipt: the envelope says nothing about a message of ours.
+// errNotReceipt: the envelope is not about a message of ours.
 var errNotReceipt = errors.New("not a receipt for a message of ours")
 
-// notification is a receipt as Blip writes it. Its "from" is left out on purpose:
-// it can be the person, a server or a tunnel, and means nothing here.
+// notification is a receipt as Blip writes it. It has no "from" on purpose: that can
+// be the person, a server or a tunnel, and means nothing here.
 type notification struct {
-	Event    loose  `json:"event"`
-	ID       loose  `json:"id"`
-	Reason   spoken `json:"reason"`
+	Event    flexString `json:"event"`
+	ID       flexString `json:"id"`
+	Reason   limeReason `json:"reason"`
 	Metadata struct {
-		Timestamp   loose `json:"#envelope.timestamp"`   // milliseconds
-		StorageDate loose `json:"#envelope.storageDate"` // RFC 3339, at times whole seconds only
-		BSUID       loose `json:"#wa.bsuid"`
+		Timestamp   flexString `json:"#envelope.timestamp"`   // milliseconds
+		StorageDate flexString `json:"#envelope.storageDate"` // RFC 3339, at times whole seconds only
+		BSUID       flexString `json:"#wa.bsuid"`
 	} `json:"metadata"`
 }
 
 // ParseReceipts reads the notifications in the body of a webhook's POST: one
 // envelope as Blip documents it, a list of them, or several one after another. It
-// leaves out what says nothing of the way of a message: the event "deleted" and
-// whatever may come, ids that are not ours (a campaign's), other envelopes. The
-// error is pombo.ErrNotJSON when there is no JSON at all and pombo.ErrTooMany when
-// there is too much; it never quotes the body.
+// skips what does not move a message on: the event "deleted" and unknown ones, ids
+// that are not ours (a campaign's), other envelopes. The error is pombo.ErrNotJSON
+// when the body is not JSON at all and pombo.ErrTooMany when it has too many
+// envelopes; it never quotes the body.
 func ParseReceipts(body []byte) ([]pombo.Receipt, error) {
 	var receipts []pombo.Receipt
 	err := eachEnvelope(body, func(e json.RawMessage) {
@@ -54,9 +54,9 @@ func ParseReceipts(body []byte) ([]pombo.Receipt, error) {
 	return receipts, nil
 }
 
-// eachEnvelope calls f for the JSON values of a body, one by one; a list counts as
-// what is in it. f must not keep what it is given. What follows the last whole value
-// is left out. With more than pombo.MaxEnvelopes the error is pombo.ErrTooMany.
+// eachEnvelope calls f for each JSON value of a body, and for each item of a list. f
+// must not keep its argument. What follows the last whole value is ignored. With more
+// than pombo.MaxEnvelopes the error is pombo.ErrTooMany.
 func eachEnvelope(body []byte, f func(json.RawMessage)) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	var value json.RawMessage
@@ -89,7 +89,7 @@ func eachEnvelope(body []byte, f func(json.RawMessage)) error {
 	return nil
 }
 
-// receipt translates. Of the words of a failure only known ones are kept.
+// receipt translates. It keeps only the known words of a failure's text.
 func (n notification) receipt() (pombo.Receipt, error) {
 	id, err := pombo.ParseMessageID(string(n.ID))
 	if err != nil {
@@ -109,14 +109,14 @@ func (n notification) receipt() (pombo.Receipt, error) {
 		r.State = pombo.Failed
 		said := n.Reason.reason()
 		d, code := decideReason(said)
-		r.Reason, r.Code, r.Detail, r.Policy = d.reason, code, known(said.text), said.remedy()
+		r.Reason, r.Code, r.Detail, r.Policy = d.reason, code, known(said.text), said.policy()
 	default:
 		return pombo.Receipt{}, errNotReceipt
 	}
 	return r, nil
 }
 
-// at is when it happened, by Blip's clock; zero when it does not say.
+// at returns when it happened, by Blip's clock; zero when it does not say.
 func (n notification) at() time.Time {
 	if ms, err := strconv.ParseInt(string(n.Metadata.Timestamp), 10, 64); err == nil {
 		if t := time.UnixMilli(ms).UTC(); plausible(t) {
@@ -129,17 +129,17 @@ func (n notification) at() time.Time {
 	return time.Time{}
 }
 
-// plausible tells a time from what a number in another unit, or nonsense, gives.
+// plausible distinguishes a time from a number in another unit, or from nonsense.
 func plausible(t time.Time) bool { return t.Year() >= 2000 && t.Year() < 2200 }
 
-// rank puts receipts of one moment into the order of the road.
+// rank orders receipts of the same moment as a message moves on.
 func rank(s pombo.State) int {
 	return slices.Index([]pombo.State{pombo.Accepted, pombo.Dispatched, pombo.Delivered, pombo.Read, pombo.Failed}, s)
 }
 
-// Receipts asks Blip what it knows of a message, oldest first. None is no error:
-// Blip never took the message, or forgot it (after three days), or is late with
-// writing it down.
+// Receipts returns what Blip knows of a message, oldest first. An empty list is not an
+// error: Blip never accepted the message, or forgot it (after three days), or is late
+// in recording it.
 func (c *Client) Receipts(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 	var resource json.RawMessage
 	err := c.command(ctx, command{
@@ -173,8 +173,8 @@ func (c *Client) Receipts(ctx context.Context, id pombo.MessageID) ([]pombo.Rece
 	return receipts, nil
 }
 
-// collection finds the list in a resource. The documentation shows "items" for
-// most and does not show it for templates; others have met the rest.
+// collection returns the list in a resource. The documentation shows "items" for most
+// lists and no name for that of templates; the others have been seen in practice.
 func collection(resource json.RawMessage) ([]json.RawMessage, bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(resource, &list) == nil && list != nil {

@@ -9,10 +9,9 @@ import (
 	"pombo"
 )
 
-// Messages are written by hand, not by encoding/json: the shape is fixed, this is
-// done for every message, and going through maps or structs that differ by kind of
-// component costs an allocation for each. The golden envelopes hold it to the
-// documented form.
+// Messages are written by hand, not by encoding/json: the shape is fixed, every
+// message needs it, and maps or structs that differ by kind of component would cost an
+// allocation each. The golden envelopes check the documented form.
 
 // fixedParts returns the JSON that is the same in every message: between the
 // identity and the template's name, and after that name.
@@ -30,21 +29,21 @@ func fixedParts(namespace, language string) (head, tail string) {
 	return string(h), string(t)
 }
 
-// appendMessage appends the envelope of m. No metadata: the documentation shows
-// "#messageKind" in one sample and does not ask for it.
+// appendMessage appends the envelope of m. It has no metadata: the documentation shows
+// "#messageKind" in one sample and does not require it.
 func (c *Client) appendMessage(b []byte, m pombo.Message) ([]byte, *pombo.Error) {
 	template := m.Template
 	if template == "" {
-		template = c.o.Template
+		template = c.opts.Template
 	}
 	switch {
 	case m.MessageID == "":
-		// Blip takes such a message and never says what became of it.
-		return nil, notSent(pombo.BadRequest, "the message has no id")
+		// Blip accepts such a message and never says what became of it.
+		return nil, unsendable(pombo.BadRequest, "the message has no id")
 	case m.To == "":
-		return nil, notSent(pombo.BadRequest, "the message has no identity to go to")
+		return nil, unsendable(pombo.BadRequest, "the message has no identity to send to")
 	case template == "":
-		return nil, notSent(pombo.TemplateMissing, "the message names no template and none is configured")
+		return nil, unsendable(pombo.TemplateMissing, "the message names no template and none is configured")
 	}
 	b = append(b, `{"id":`...)
 	b = appendString(b, string(m.MessageID))
@@ -72,7 +71,7 @@ func appendComponents(b []byte, params []pombo.Param) ([]byte, *pombo.Error) {
 			bodies++
 		default:
 			if _, _, ok := p.Slot.Button(); !ok {
-				return nil, notSent(pombo.BadRequest, "a parameter has no place in the template")
+				return nil, unsendable(pombo.BadRequest, "a parameter has no slot in the template")
 			}
 			buttons++
 		}
@@ -124,8 +123,8 @@ func appendText(b []byte, v pombo.Private) []byte {
 	return append(b, `},`...)
 }
 
-// appendMedia appends a parameter that is a link to a picture, film or document,
-// and a comma. Without a filename WhatsApp shows a document as "Untitled".
+// appendMedia appends a parameter that links to an image, video or document, and a
+// comma. Without a filename WhatsApp shows a document as "Untitled".
 func appendMedia(b []byte, kind string, link pombo.Private, filename string) []byte {
 	b = append(b, `{"type":"`...)
 	b = append(b, kind...)
@@ -140,8 +139,7 @@ func appendMedia(b []byte, kind string, link pombo.Private, filename string) []b
 	return append(b, `}},`...)
 }
 
-// nameIn returns the name of the file that a link ends in; "documento" when it ends
-// in none.
+// nameIn returns the file name at the end of a link; "documento" when there is none.
 func nameIn(link string) string {
 	if u, err := url.Parse(link); err == nil {
 		if name := path.Base(u.Path); path.Ext(name) != "" && path.Ext(name) != name {
@@ -171,7 +169,7 @@ func appendButton(b []byte, number int, value pombo.ButtonValue, v pombo.Private
 	return append(b, `}]},`...)
 }
 
-// trimComma takes the comma off that follows the last element of a list.
+// trimComma removes the comma after the last element of a list.
 func trimComma(b []byte) []byte { return b[:len(b)-1] }
 
 // appendCommand appends the envelope of a command.
@@ -191,8 +189,9 @@ func appendCommand(b []byte, id string, c command) []byte {
 	return append(b, '}')
 }
 
-// appendString appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD,
-// as encoding/json has it.
+// appendString appends s as a JSON string. Like encoding/json, it replaces bytes that
+// are not UTF-8 by U+FFFD. It is written by hand because nearly every value has
+// accents: encoding/json would allocate for each.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
@@ -236,7 +235,7 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// notSent is the error of a message that was not even written.
-func notSent(r pombo.Reason, detail string) *pombo.Error {
+// unsendable returns the error of a message that cannot be sent as it is.
+func unsendable(r pombo.Reason, detail string) *pombo.Error {
 	return &pombo.Error{Reason: r, Delivery: pombo.NotSent, Detail: detail}
 }

@@ -7,14 +7,12 @@ import (
 	"pombo"
 )
 
-// Send posts one message, once. nil means that Blip answered 202: it has the
-// message and nobody has read it yet. Otherwise the error is a *pombo.Error whose
-// Reached decides what may follow: "no" and the same id may be sent again,
-// "unknown" and Blip must be asked first (Receipts). There is no "yes": what Blip
-// has taken is no error.
+// Send posts one message, once. nil means that Blip answered 202: it has accepted the
+// message. Otherwise the error is a *pombo.Error whose Delivery decides what may
+// follow: after NotSent the same id may be sent again, after MaybeSent Blip must be
+// asked first (Receipts).
 //
-// The values of the parameters are taken as they are; whoever calls has checked
-// them.
+// The caller has checked the values of the parameters.
 func (c *Client) Send(ctx context.Context, m pombo.Message) error {
 	x := c.exchange()
 	body, f := c.appendMessage(x.body, m)
@@ -22,9 +20,9 @@ func (c *Client) Send(ctx context.Context, m pombo.Message) error {
 		return f
 	}
 	x.body = body
-	start := c.o.Now()
+	start := c.opts.Now()
 	f = c.send(ctx, x)
-	c.metrics.observe(sendKind, c.o.Now().Sub(start), f)
+	c.metrics.observe(sendKind, c.opts.Now().Sub(start), f)
 	if f != nil {
 		return f
 	}
@@ -32,7 +30,7 @@ func (c *Client) Send(ctx context.Context, m pombo.Message) error {
 }
 
 func (c *Client) send(ctx context.Context, x *exchange) *pombo.Error {
-	within, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	within, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	a, p, err := c.post(within, c.messages, x, 1<<20)
 	if err == nil {

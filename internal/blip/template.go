@@ -16,7 +16,7 @@ import (
 // language, one for each pair, whatever their status. The key must be that of the
 // bot that owns the number.
 //
-// Blip does not document paging for this list, so it is taken to be whole.
+// Blip does not document paging for this list, so it is assumed to be whole.
 func (c *Client) Templates(ctx context.Context) ([]pombo.Template, error) {
 	var resource json.RawMessage
 	err := c.command(ctx, command{
@@ -35,27 +35,27 @@ func (c *Client) Templates(ctx context.Context) ([]pombo.Template, error) {
 
 // listed is a template as Blip lists it, which is how Meta does.
 type listed struct {
-	Name             loose `json:"name"`
-	Language         loose `json:"language"`
-	Status           loose `json:"status"`
-	Category         loose `json:"category"`
-	PreviousCategory loose `json:"previous_category"`
-	Updated          loose `json:"last_updated_time"`
-	Validity         loose `json:"message_send_ttl_seconds"` // -1 = the longest
+	Name             flexString `json:"name"`
+	Language         flexString `json:"language"`
+	Status           flexString `json:"status"`
+	Category         flexString `json:"category"`
+	PreviousCategory flexString `json:"previous_category"`
+	Updated          flexString `json:"last_updated_time"`
+	Validity         flexString `json:"message_send_ttl_seconds"` // -1 = the longest
 	Components       []struct {
-		Type    loose `json:"type"`
-		Format  loose `json:"format"`
-		Text    loose `json:"text"`
+		Type    flexString `json:"type"`
+		Format  flexString `json:"format"`
+		Text    flexString `json:"text"`
 		Buttons []struct {
-			Type loose `json:"type"`
-			Text loose `json:"text"`
-			URL  loose `json:"url"`
+			Type flexString `json:"type"`
+			Text flexString `json:"text"`
+			URL  flexString `json:"url"`
 		} `json:"buttons"`
 	} `json:"components"`
 }
 
-// parseTemplates reads the resource of the answer. ok is false when there is no
-// list in it; an item without a name is skipped.
+// parseTemplates reads the resource of the answer and skips items without a name. ok
+// is false when it has no list.
 func parseTemplates(resource []byte) (templates []pombo.Template, ok bool) {
 	list, ok := collection(resource)
 	if !ok {
@@ -102,9 +102,9 @@ func (l listed) template() pombo.Template {
 	return t
 }
 
-func upper(l loose) string { return strings.ToUpper(string(l)) }
+func upper(l flexString) string { return strings.ToUpper(string(l)) }
 
-// graphTime reads a time as Blip writes it or as Meta does, without the colon in
+// graphTime parses a time as Blip writes it or as Meta does, without the colon in
 // the zone; zero when it is neither.
 func graphTime(s string) time.Time {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05-0700"} {

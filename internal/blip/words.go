@@ -7,23 +7,23 @@ import (
 	"unicode/utf8"
 )
 
-// hidden stands where words of a text were left out.
+// hidden replaces words that were removed from a text.
 const hidden = "…"
 
-// Bounds of somebody else's text: how much of it is read, and how much is kept.
+// Bounds of text from outside: how much of it is read, and how much is kept.
 const (
 	longestText   = 4 << 10
 	longestDetail = 200
 )
 
-// known keeps of a text that came from outside the words of a fixed list, the codes of
-// WhatsApp and small numbers, in one line; "" when there are none. Whatever else
-// stands there may be a name, a phone or the text of a message in any spelling,
-// which no search for patterns finds, so it is left out. One letter alone is left
-// out without a sign: an article or an initial.
+// known reduces a text from outside to the words of a fixed list, the codes of
+// WhatsApp and small numbers, in one line; "" when there are none. Anything else may
+// be a name, a phone or the text of a message in any spelling, which no search for
+// patterns finds, so it is removed. A single letter, such as an article or an initial,
+// is removed without a mark.
 //
-// The types pombo.Private and phone.Number keep our own data from printing; this
-// is for the one thing that has no type, what the other side wrote.
+// The types pombo.Private and phone.Number keep our own data from being printed; this
+// is for the one thing that has no type, the text of the other side.
 func known(s string) string {
 	if len(s) > longestText {
 		s = s[:longestText]
@@ -78,13 +78,13 @@ func inWord(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || r == '_' || r == '\'' || r == '’' || r == utf8.RuneError
 }
 
-// smallDigits is how many digits a text may have besides codes, all together: a
-// count or an HTTP status, and too few to tell a phone by.
+// smallDigits is how many digits a text may have besides codes, all together: a count
+// or an HTTP status, and too few to identify a phone.
 const smallDigits = 3
 
-// smallNumbers reports whether the numbers of a text are a count or two. A phone
-// can be cut into pieces of any size with anything in between, so it is all of
-// them or none.
+// smallNumbers reports whether the numbers of a text are a count or two. A phone can
+// be split into pieces of any size with anything in between, so all of them are kept
+// or none.
 func smallNumbers(words []string) bool {
 	digits := 0
 	for _, w := range words {
@@ -105,19 +105,18 @@ func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// isCode reports whether s is one of WhatsApp's long codes and nothing else. A
-// short one could be a part of a phone; the code that decided stands before the
-// text anyway.
+// isCode reports whether s is one of WhatsApp's long codes. A short one could be a
+// part of a phone; the code that decided precedes the text anyway.
 func isCode(s string) bool {
 	n, err := strconv.Atoi(s)
 	_, ok := decisions[cause{channel, n}]
 	return err == nil && ok && n >= 10_000 && s == strconv.Itoa(n)
 }
 
-// vocabulary has the words that are kept: those of the errors of WhatsApp, Blip
-// and LIME, in English and Portuguese, and what joins them. None of them is a
-// usual name of a person, or says anything about one: "will", "may" and "campos"
-// are missing for that.
+// vocabulary has the words that are kept: those of the errors of WhatsApp, Blip and
+// LIME, in English and Portuguese, and what joins them. None of them is a common name
+// of a person, or says anything about one: that is why "will", "may" and "campos" are
+// missing.
 var vocabulary = func() map[string]bool {
 	m := map[string]bool{}
 	for w := range strings.FieldsSeq(vocabularyText) {

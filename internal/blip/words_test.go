@@ -188,8 +188,8 @@ func TestPrivateStaysPrivate(t *testing.T) {
 		c := newClient(t, "http://127.0.0.1:1", func(o *Options) { o.Template = "" })
 		f := fault(t, c.Send(t.Context(), p))
 		safe(t, f)
-		if f.Delivery != no || f.Retry || f.Detail == "" {
-			t.Errorf("error = %+v, want reached no, no retry and a detail", f)
+		if f.Delivery != notSent || f.Retry || f.Detail == "" {
+			t.Errorf("error = %+v, want not sent, no retry and a detail", f)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 const whatsApp = "wa.gw.msging.net"
@@ -31,10 +33,10 @@ func (s *Server) identityOf(n uint64) string {
 	if !s.opt.Faults.IdentitiesAsGUID {
 		return strconv.FormatUint(n, 10) + "@" + whatsApp
 	}
-	var u [16]byte
+	var u uuid.UUID
 	binary.BigEndian.PutUint64(u[8:], n)
 	s.ids.Encrypt(u[:], u[:])
-	return formatUUID(u) + "@" + whatsApp
+	return u.String() + "@" + whatsApp
 }
 
 // recipient reads an identity. The digits are those of the number; ok is false

@@ -2,7 +2,9 @@ package blipsim
 
 import (
 	"encoding/binary"
-	"encoding/hex"
+	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Chance has no state of its own but the number of the draw: everything is a
@@ -39,49 +41,22 @@ func hash(s string) uint64 {
 // share maps a draw to [0, 1).
 func share(roll uint64) float64 { return float64(roll>>11) / (1 << 53) }
 
-// uuid makes a draw into a UUID of version 4.
-func uuid(roll uint64) string {
-	var u [16]byte
+// randomUUID turns a draw into a UUID of version 4.
+func randomUUID(roll uint64) string {
+	var u uuid.UUID
 	binary.BigEndian.PutUint64(u[:], roll)
 	binary.BigEndian.PutUint64(u[8:], mix(roll))
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
-	return formatUUID(u)
+	return u.String()
 }
 
-func formatUUID(u [16]byte) string {
-	var b [36]byte
-	hex.Encode(b[:8], u[:4])
-	hex.Encode(b[9:13], u[4:6])
-	hex.Encode(b[14:18], u[6:8])
-	hex.Encode(b[19:23], u[8:10])
-	hex.Encode(b[24:], u[10:])
-	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
-}
-
-// parseUUID reads the canonical form, lower case only: any other text is an id
-// of its own, as it is to Blip.
-func parseUUID(s string) (u [16]byte, ok bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+// parseUUID parses the canonical form, lower case only: any other text is an id of
+// its own, as it is to Blip.
+func parseUUID(s string) (u uuid.UUID, ok bool) {
+	if len(s) != 36 || strings.ContainsAny(s, "ABCDEF") {
 		return u, false
 	}
-	n := 0
-	for i := range 36 {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			continue
-		}
-		c := s[i]
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return u, false
-		}
-		u[n/2] = u[n/2]<<4 | c
-		n++
-	}
-	return u, true
+	u, err := uuid.Parse(s)
+	return u, err == nil
 }

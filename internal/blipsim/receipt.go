@@ -98,7 +98,7 @@ func (os *outcomes) of(code int) uint16 { return os.number[outcome{code: code}] 
 // receiptsOf computes all receipts of one delivery, those to come included.
 func (s *Server) receiptsOf(id string, delivery int, m mark) []Receipt {
 	o := s.outcomes.list[m.outcome()]
-	base := Receipt{ID: id, UniqueID: uuid(s.fate(id, delivery, "unique")), Recipient: s.identityOf(m.to)}
+	base := Receipt{ID: id, UniqueID: randomUUID(s.fate(id, delivery, "unique")), Recipient: s.identityOf(m.to)}
 	out := make([]Receipt, 0, 4)
 	add := func(e Event, after time.Duration) {
 		if e.rank() > o.stop.rank() || e.rank() > s.opt.Faults.StopAfter.rank() {
@@ -257,7 +257,7 @@ func (s *Server) appendReceipt(dst []byte, sc *scratch, r Receipt, bot string) [
 		meta = append(meta,
 			text("#tunnel.owner", bot), text("#tunnel.originator", bot),
 			text("#tunnel.originalFrom", from), text("#tunnel.originalTo", bot))
-		from = uuid(s.fate(r.Recipient, 0, "tunnel")) + "@tunnel.msging.net"
+		from = randomUUID(s.fate(r.Recipient, 0, "tunnel")) + "@tunnel.msging.net"
 	}
 	sc.meta = appendObject(sc.meta[:0], roll, meta...)
 	fields := []field{text("event", string(r.Event)), text("id", r.ID), text("from", from), text("to", bot), raw("metadata", sc.meta)}
@@ -269,6 +269,6 @@ func (s *Server) appendReceipt(dst []byte, sc *scratch, r Receipt, bot string) [
 
 // trace makes a W3C traceparent.
 func trace(roll uint64) string {
-	u := strings.ReplaceAll(uuid(roll)+uuid(roll+1), "-", "")
+	u := strings.ReplaceAll(randomUUID(roll)+randomUUID(roll+1), "-", "")
 	return "00-" + u[:32] + "-" + u[32:48] + "-01"
 }

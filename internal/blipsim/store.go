@@ -3,6 +3,8 @@ package blipsim
 import (
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // shardCount is how many locks the memory of ids has; a power of two.
@@ -40,7 +42,7 @@ const maxDeliveries = 0xff
 // shard is the memory of a part of the ids.
 type shard struct {
 	mu      sync.Mutex
-	byUUID  map[[16]byte]mark
+	byUUID  map[uuid.UUID]mark
 	byText  map[string]mark   // ids that are no UUIDs
 	repeats map[string][]mark // the second and later deliveries of an id
 }
@@ -48,10 +50,10 @@ type shard struct {
 func (sh *shard) clear() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.byUUID, sh.byText, sh.repeats = map[[16]byte]mark{}, map[string]mark{}, map[string][]mark{}
+	sh.byUUID, sh.byText, sh.repeats = map[uuid.UUID]mark{}, map[string]mark{}, map[string][]mark{}
 }
 
-func (sh *shard) keep(id string, u [16]byte, isUUID bool, m mark) {
+func (sh *shard) keep(id string, u uuid.UUID, isUUID bool, m mark) {
 	if isUUID {
 		sh.byUUID[u] = m
 	} else {
@@ -59,7 +61,7 @@ func (sh *shard) keep(id string, u [16]byte, isUUID bool, m mark) {
 	}
 }
 
-func (s *Server) shardOf(id string, u [16]byte, isUUID bool) *shard {
+func (s *Server) shardOf(id string, u uuid.UUID, isUUID bool) *shard {
 	if isUUID {
 		return &s.shards[(u[15]^u[7])%shardCount]
 	}
@@ -120,7 +122,7 @@ func (s *Server) Deliveries() map[string]int {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		for u, m := range sh.byUUID {
-			all[formatUUID(u)] = m.deliveries()
+			all[u.String()] = m.deliveries()
 		}
 		for id, m := range sh.byText {
 			all[id] = m.deliveries()

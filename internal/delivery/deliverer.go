@@ -367,19 +367,24 @@ func (d *Deliverer) finish(o pombo.Outcome) {
 		o.From = pombo.Uncertain
 		err = d.record(o)
 	}
-	if errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+	if final(err) {
 		d.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 	}
 }
 
+// final reports whether the ledger will never write an outcome. A ledger that has
+// lost something may not even know the notification.
+func final(err error) bool {
+	return errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) || errors.Is(err, pombo.ErrNotFound)
+}
+
 // record has the ledger write an outcome, again and again until it has, or says that
-// it never will: pombo.ErrLost or pombo.ErrMove. Any other error means that the
-// process ends first.
+// it never will: see final. Any other error means that the process ends first.
 func (d *Deliverer) record(o pombo.Outcome) error {
 	backoff := wait.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
 	for {
 		err := d.opts.Ledger.Finish(d.recording, o)
-		if err == nil || errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+		if err == nil || final(err) {
 			return err
 		}
 		d.opts.Health.LedgerAnswered(err)

@@ -110,3 +110,23 @@ func TestEngine_AsksAnAbsentLedgerOften(t *testing.T) {
 		}
 	})
 }
+
+// A ledger that has lost something may not know what a worker works on: the worker
+// goes on with other things.
+func TestDeliverer_GivesUpTheOutcomeOfWhatTheLedgerLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		ledger.breakMethod("Finish", pombo.ErrNotFound)
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := ledger.called("Finish"); blip.posts(n.MessageID) != 1 || got != 1 {
+			t.Errorf("%d posts, %d tries to record, want one of each", blip.posts(n.MessageID), got)
+		}
+		ledger.breakMethod("Finish", nil)
+	})
+}

@@ -140,7 +140,7 @@ func TestTroubles(t *testing.T) {
 			"WhatsApp has moved aviso, exame into another category"},
 		{"template", func(f *Snapshot) {
 			f.Backlog.Ready, f.Backlog.Later = 7, map[pombo.WaitReason]int{pombo.WaitTemplate: 3}
-		}, "3 rows wait: their template does not send now"},
+		}, "3 rows wait: their template cannot be sent now"},
 		{"uncertain", func(f *Snapshot) {
 			f.Backlog.States[pombo.Uncertain], f.Backlog.UncertainSince = 1, ago(3*24*time.Hour)
 		},

@@ -12,20 +12,20 @@ import (
 	"pombo"
 )
 
-// Words are those that usually stand for "no more messages". They count only when
-// they are all that was written: "não quero sair" is no opt-out.
+// Words returns the usual words for "no more messages". They count only as the whole
+// message: "não quero sair" is not an opt-out.
 func Words() []string { return []string{"SAIR", "PARAR", "STOP"} }
 
-// answer looks whether a person wants no more messages. Who it is, only Blip's name
-// says: a phone must not be made out of that.
-func (h *Webhook) answer(ctx context.Context, m *pombo.Inbound) error {
+// optOut records the opt-out of a person who asked for no more messages. Only Blip's
+// name says who it is: a phone must not be derived from that.
+func (h *Webhook) optOut(ctx context.Context, m *pombo.Inbound) error {
 	if m.Identity == "" || !h.isOptOut(m.Text) && !h.isOptOut(m.Button) {
 		return nil
 	}
-	return h.o.Recorder.keep(ctx, pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"})
+	return h.opts.Recorder.optOut(ctx, pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"})
 }
 
-// longest is more than any of the words has with all that may follow it.
+// longest is the length of the longest text that can be one of the words.
 const longest = 200
 
 func (h *Webhook) isOptOut(text pombo.Private) bool {
@@ -33,8 +33,8 @@ func (h *Webhook) isOptOut(text pombo.Private) bool {
 	return s != "" && len(s) <= longest && h.words[fold(s)]
 }
 
-// fold takes out of a text what people write one way or the other: case, accents,
-// blanks around, and signs at the end.
+// fold removes what people write in different ways: case, accents, surrounding spaces
+// and punctuation at the end.
 func fold(s string) string {
 	plain := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
 	if t, _, err := transform.String(plain, s); err == nil {

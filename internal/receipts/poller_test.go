@@ -109,18 +109,18 @@ type poller struct {
 func newPoller(s *shelf, answer func(age time.Duration) ([]pombo.State, error)) *poller {
 	p := &poller{shelf: s, begun: time.Now()}
 	recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger:       s,
-		OptOuts:      &list{},
-		HoldTemplate: func(string, pombo.Reason, time.Time) {},
-		HoldBot:      func(context.Context, pombo.Pause) error { return nil },
-		Registerer:   prometheus.NewRegistry(),
+		Ledger:          s,
+		OptOuts:         &list{},
+		SuspendTemplate: func(string, pombo.Reason, time.Time) {},
+		PauseBot:        func(context.Context, pombo.Pause) error { return nil },
+		Registerer:      prometheus.NewRegistry(),
 	})
 	if err != nil {
 		panic(err)
 	}
 	p.o = receipts.PollerOptions{
-		Ledger: s, Recorder: recorder, Schedule: receipts.Schedule(), Net: receipts.Net(),
-		Leave: func(context.Context) error { return nil },
+		Ledger: s, Recorder: recorder, Schedule: receipts.Schedule(), Sparse: receipts.Sparse(),
+		Acquire: func(context.Context) error { return nil },
 		Ask: func(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 			age := time.Since(p.begun).Round(time.Second)
 			p.mu.Lock()
@@ -191,7 +191,7 @@ func TestPollsOnAGrowingScheduleUntilBlipForgets(t *testing.T) {
 			t.Errorf("poll %d is at %s after %s", i+1, schedule[i], schedule[i-1])
 		}
 	}
-	for _, age := range receipts.Net() {
+	for _, age := range receipts.Sparse() {
 		if !slices.Contains(schedule, age) {
 			t.Errorf("the net has %s, which the schedule has not", age)
 		}
@@ -220,7 +220,7 @@ func TestADeliveredMessageIsAskedAboutRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delivered := func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Delivered}, nil }
 		near(t, newPoller(newShelf(pombo.Accepted), delivered).run(t, day),
-			before(day, append([]time.Duration{30 * time.Second}, receipts.Net()...)))
+			before(day, append([]time.Duration{30 * time.Second}, receipts.Sparse()...)))
 	})
 }
 
@@ -231,10 +231,10 @@ func TestPollsAreFewWhereWebhooksArrive(t *testing.T) {
 		webhook time.Duration // the last one, before the message was sent; 0 = none ever
 		want    []time.Duration
 	}{
-		{"to this process", pombo.Accepted, time.Minute, receipts.Net()},
+		{"to this process", pombo.Accepted, time.Minute, receipts.Sparse()},
 		{"long ago", pombo.Accepted, time.Hour, receipts.Schedule()},
 		{"never", pombo.Accepted, 0, receipts.Schedule()},
-		{"to another process, before the first poll", pombo.Delivered, 0, receipts.Net()},
+		{"to another process, before the first poll", pombo.Delivered, 0, receipts.Sparse()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -312,11 +312,11 @@ func TestPollsTakeAShareOfTheCommands(t *testing.T) {
 	})
 }
 
-func TestOnlyWhoHasTheDutyPolls(t *testing.T) {
+func TestOnlyTheLeaderPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPoller(newShelf(pombo.Accepted), nothing)
 		begun := time.Now()
-		p.o.Duty = func(context.Context) (bool, error) {
+		p.o.Leads = func(context.Context) (bool, error) {
 			switch age := time.Since(begun); {
 			case age < time.Minute:
 				return false, nil
@@ -329,11 +329,11 @@ func TestOnlyWhoHasTheDutyPolls(t *testing.T) {
 	})
 }
 
-func TestNoLeaveNoPoll(t *testing.T) {
+func TestNoPermitNoPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPoller(newShelf(pombo.Accepted), nothing)
 		begun := time.Now()
-		p.o.Leave = func(context.Context) error {
+		p.o.Acquire = func(context.Context) error {
 			if time.Since(begun) < 5*time.Minute {
 				return errors.New("Blip has the bot pause")
 			}

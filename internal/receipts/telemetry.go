@@ -19,17 +19,17 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		applied: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pombo_receipts_applied_total", Help: "Receipts that moved a notification, by the state it led to."}, []string{"state"}),
+			Name: "pombo_receipts_applied_total", Help: "Receipts that moved a notification, by the state they led to."}, []string{"state"}),
 		unknown: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_receipts_unknown_total", Help: "Receipts for ids that the ledger does not know."}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pombo_receipt_last_timestamp_seconds", Help: "When the last receipt for a message of ours came; 0 = none since the start."}),
+			Name: "pombo_receipt_last_timestamp_seconds", Help: "When the last receipt for a message of ours arrived; 0 = none since the start."}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pombo_webhook_requests_total", Help: "What Blip posted, by the address it used and what became of it."}, []string{"kind", "result"}),
+			Name: "pombo_webhook_requests_total", Help: "Requests from Blip, by address and result."}, []string{"kind", "result"}),
 		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pombo_receipt_polls_total", Help: "Polls for receipts, by what they brought; spared = not made, because webhooks arrive."}, []string{"result"}),
+			Name: "pombo_receipt_polls_total", Help: "Polls for receipts, by result; spared = not made, because webhooks arrive."}, []string{"result"}),
 		optOuts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pombo_opt_outs_total", Help: "Inbound messages that ask for no more, by what became of it."}, []string{"result"}),
+			Name: "pombo_opt_outs_total", Help: "Inbound messages that ask for no more messages, by result."}, []string{"result"}),
 	}
 	for _, s := range []pombo.State{pombo.Accepted, pombo.Dispatched, pombo.Delivered, pombo.Read, pombo.Failed} {
 		m.applied.WithLabelValues(string(s))

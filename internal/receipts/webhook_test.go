@@ -65,10 +65,10 @@ func newDesk(t *testing.T, s *shelf) *desk {
 	o := receipts.RecorderOptions{
 		Ledger:  s,
 		OptOuts: d.list,
-		HoldTemplate: func(name string, _ pombo.Reason, until time.Time) {
+		SuspendTemplate: func(name string, _ pombo.Reason, until time.Time) {
 			d.templates = append(d.templates, name+" "+time.Until(until).String())
 		},
-		HoldBot:    func(_ context.Context, p pombo.Pause) error { d.pauses = append(d.pauses, p); return nil },
+		PauseBot:   func(_ context.Context, p pombo.Pause) error { d.pauses = append(d.pauses, p); return nil },
 		Moved:      func() { d.moved++ },
 		Logger:     slog.New(slog.NewTextHandler(&d.log, nil)),
 		Registerer: d.registry,
@@ -255,8 +255,8 @@ func TestFailuresStopTemplateOrBot(t *testing.T) {
 		s := newShelf(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
 		s.messages[1].Template, s.messages[4].Template = "boleto", "laudo"
 		d := newDesk(t, s)
-		failed := func(i int, remedy pombo.ResendPolicy, ago time.Duration) pombo.Receipt {
-			return pombo.Receipt{MessageID: s.messages[i].MessageID, State: pombo.Failed, Reason: pombo.SpamLimited, Policy: remedy, At: time.Now().Add(-ago)}
+		failed := func(i int, policy pombo.ResendPolicy, ago time.Duration) pombo.Receipt {
+			return pombo.Receipt{MessageID: s.messages[i].MessageID, State: pombo.Failed, Reason: pombo.SpamLimited, Policy: policy, At: time.Now().Add(-ago)}
 		}
 		for _, r := range []pombo.Receipt{
 			failed(0, pombo.ResendBackoff, 0),
@@ -293,8 +293,8 @@ func FuzzOptOut(f *testing.F) {
 		d := &list{}
 		recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
 			Ledger: newShelf(), OptOuts: d,
-			HoldTemplate: func(string, pombo.Reason, time.Time) {},
-			HoldBot:      func(context.Context, pombo.Pause) error { return nil },
+			SuspendTemplate: func(string, pombo.Reason, time.Time) {},
+			PauseBot:        func(context.Context, pombo.Pause) error { return nil },
 		})
 		if err != nil {
 			t.Fatal(err)

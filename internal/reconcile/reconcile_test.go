@@ -128,8 +128,8 @@ func (w *world) reconciler(t *testing.T, change func(*Options)) *Reconciler {
 	t.Helper()
 	o := Options{
 		SourceName: "t", Source: w, Pending: "1", Ledger: &w.book, Ask: w.ask, Record: w.record,
-		Leave:  func(context.Context) error { return nil },
-		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Acquire: func(context.Context) error { return nil },
+		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	if change != nil {
 		change(&o)
@@ -243,10 +243,10 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 				want[test.want] = 1
 			}
 			if diff := cmp.Diff(want, got.Counts); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
+				t.Errorf("discrepancies (-want +got):\n%s", diff)
 			}
 			if len(got.Discrepancies) != len(want) || test.want != "" && got.Discrepancies[0] != (pombo.Discrepancy{Kind: test.want, MessageID: w.list[0].MessageID, Key: w.list[0].Key}) {
-				t.Errorf("findings = %+v, want one of %s", got.Discrepancies, w.list[0].MessageID)
+				t.Errorf("discrepancies = %+v, want one of %s", got.Discrepancies, w.list[0].MessageID)
 			}
 			if test.want != "" && !strings.Contains(w.log.String(), "kind="+string(test.want)) {
 				t.Errorf("the log has no line for it:\n%s", w.log.String())
@@ -308,17 +308,17 @@ func TestTheWorkIsBounded(t *testing.T) {
 	})
 }
 
-func TestManyFindingsAreCounted(t *testing.T) {
+func TestManyDiscrepanciesAreCounted(t *testing.T) {
 	w := newWorld()
-	for range MaxFindings + 7 {
+	for range MaxDiscrepancies + 7 {
 		w.add(pombo.Review{State: pombo.Queued}, "9")
 	}
 	got, err := w.reconciler(t, nil).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Discrepancies) != MaxFindings || got.Counts[pombo.RowNotPending] != MaxFindings+7 {
-		t.Errorf("%d findings of %d, want %d of %d", len(got.Discrepancies), got.Counts[pombo.RowNotPending], MaxFindings, MaxFindings+7)
+	if len(got.Discrepancies) != MaxDiscrepancies || got.Counts[pombo.RowNotPending] != MaxDiscrepancies+7 {
+		t.Errorf("%d discrepancies of %d, want %d of %d", len(got.Discrepancies), got.Counts[pombo.RowNotPending], MaxDiscrepancies, MaxDiscrepancies+7)
 	}
 }
 
@@ -332,7 +332,7 @@ func TestWhoIsAway(t *testing.T) {
 		t.Errorf("%+v, error %v, want none asked and why", got, err)
 	}
 	if len(got.Counts) != 0 {
-		t.Errorf("findings %v, want none: no answer is no trace", got.Counts)
+		t.Errorf("discrepancies %v, want none: no answer is no trace", got.Counts)
 	}
 	w.saved, w.err = nil, errors.New("the database is away")
 	if _, err := w.reconciler(t, nil).Run(t.Context()); err == nil || w.saved != nil {
@@ -347,7 +347,7 @@ func TestDaily(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var at []string
 		r := w.reconciler(t, func(o *Options) {
-			o.Duty = func(context.Context) (bool, error) {
+			o.Leads = func(context.Context) (bool, error) {
 				at = append(at, time.Now().In(zone).Format("15:04"))
 				switch len(at) {
 				case 1:

@@ -61,7 +61,7 @@ func traces(keys ...pombo.Key) map[pombo.MessageID]bool {
 func options(l *rebuilt, rows table, known map[pombo.MessageID]bool) RecoverOptions {
 	return RecoverOptions{
 		SourceName: "t", Source: rows, Ledger: l,
-		Leave: func(context.Context) error { return nil },
+		Acquire: func(context.Context) error { return nil },
 		Ask: func(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
 			if known[id] {
 				return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
