@@ -31,6 +31,7 @@ import (
 	"pombo/internal/api"
 	"pombo/internal/blip"
 	"pombo/internal/config"
+	"pombo/internal/delivery"
 	"pombo/internal/dispatch"
 	"pombo/internal/health"
 	"pombo/internal/intake"
@@ -85,7 +86,6 @@ type stop struct {
 
 var (
 	_ dispatch.Source = (*source.Table)(nil)
-	_ dispatch.Ledger = (*ledger.DB)(nil)
 	_ dispatch.Blip   = (*blip.Client)(nil)
 	_ api.Webhook     = (*receipts.Webhook)(nil)
 	_ api.Ledger      = desk{}
@@ -148,60 +148,58 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
 
-	var recorder *receipts.Recorder // made below, before anything starts
-	record := func(ctx context.Context, list []pombo.Receipt) error {
-		_, err := recorder.Record(ctx, list)
-		return err
-	}
-	a.engine, err = dispatch.New(dispatch.Options{
+	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName:          c.Source.Name,
 		Source:              table,
 		Pending:             c.Source.Pending,
-		Ledger:              a.ledger,
+		Ledger:              rooms(a.ledger),
 		Blip:                client,
 		Owner:               owner(),
 		Template:            c.Blip.Template,
 		Language:            c.Blip.Language,
-		Places:              setup.Slots(c.Source),
+		Slots:               setup.Slots(c.Source),
 		Workers:             c.Dispatch.Workers,
 		MessagesPerSecond:   c.Blip.MessagesPerSecond,
 		CommandsPerSecond:   c.Blip.CommandsPerSecond,
 		CallTime:            c.Blip.Timeout,
 		PollInterval:        c.Dispatch.PollInterval,
-		Uncertain:           dispatch.Policy(c.Dispatch.Uncertain),
+		Uncertain:           policies(c.Dispatch.Uncertain, c.Dispatch.UncertainTemplates),
 		UncertainWait:       c.Dispatch.UncertainWait,
-		UncertainTemplates:  policies(c.Dispatch.UncertainTemplates),
 		Quiet:               c.Dispatch.Quiet,
 		FailuresBeforePause: c.Dispatch.FailuresBeforePause,
 		Zone:                c.Source.Zone,
 		Lease:               lease,
-		Record:              record,
 		Logger:              o.Logger,
 		Registerer:          o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
-	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: a.engine.Suspensions.Suspend, PauseBot: a.engine.Throttle.Pauser.Extend,
-		Failed: a.engine.Throttle.Breaker.Failed, Delivered: a.engine.Throttle.Breaker.Delivered,
-		Moved:  func() { a.engine.ReceiptCame(); a.engine.Moved() },
+	recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
+		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: controls.Suspensions.Suspend, PauseBot: controls.Throttle.Pauser.Extend,
+		Failed: controls.Throttle.Breaker.Failed, Delivered: controls.Throttle.Breaker.Delivered,
+		Moved:  func() { controls.Health.ReceiptCame(); controls.Signals.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
+	record := func(ctx context.Context, list []pombo.Receipt) error {
+		_, err := recorder.Record(ctx, list)
+		return err
+	}
+	a.engine = dispatch.New(controls, record)
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
-		Ask: client.Receipts, Acquire: a.engine.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: a.engine.Leadership("reconcile"),
+		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
 	polls := receipts.PollerOptions{
-		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: a.engine.Throttle.Rates.AcquireQuestion,
-		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: a.engine.Leadership("receipts"), Schedule: schedule, Sparse: few,
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("receipts").TryAcquire, Schedule: schedule, Sparse: few,
 	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
@@ -217,7 +215,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, a.engine}
+	known := healthReader{a.ledger, controls}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
@@ -267,12 +265,20 @@ func owner() string {
 	return host + ":" + strconv.Itoa(os.Getpid()) + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
 }
 
-func policies(words map[string]string) map[string]dispatch.Policy {
-	m := make(map[string]dispatch.Policy, len(words))
-	for template, word := range words {
-		m[template] = dispatch.Policy(word)
+func policies(usual string, ofTemplates map[string]string) delivery.Policies {
+	p := delivery.Policies{Default: delivery.Policy(usual), ByTemplate: make(map[string]delivery.Policy, len(ofTemplates))}
+	for template, policy := range ofTemplates {
+		p.ByTemplate[template] = delivery.Policy(policy)
 	}
-	return m
+	return p
+}
+
+// rooms is the ledger as each of the rooms sees it.
+func rooms(db *ledger.DB) dispatch.Ledger {
+	return dispatch.Ledger{
+		Shared: db.Shared(), Throttle: db, Leadership: db, Lease: db, Reclaim: db, Parking: db, Intake: db, Runs: db, Settle: db,
+		Delivery: db, Uncertain: db, Expiry: db, OptOuts: db, Operator: db,
+	}
 }
 
 // desk is the ledger as people use it: what they change by hand the loops are
@@ -284,19 +290,19 @@ type desk struct {
 
 // Facts says what is known about why something goes, or does not.
 func (d desk) Facts(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{d.DB, d.engine}.snapshot(ctx)
+	return healthReader{d.DB, d.engine.Controls}.snapshot(ctx)
 }
 
 func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
 
 // ReleaseResends and SettleResends end the wait of what the guard holds.
 func (d desk) ReleaseResends(ctx context.Context) (int, error) {
-	defer d.engine.Moved()
+	defer d.engine.Signals.Moved()
 	return d.DB.ReleaseResends(ctx)
 }
 
 func (d desk) SettleResends(ctx context.Context) (int, error) {
-	defer d.engine.Moved()
+	defer d.engine.Signals.Moved()
 	return d.DB.SettleResends(ctx)
 }
 
@@ -304,7 +310,7 @@ func (d desk) Cancel(ctx context.Context, id pombo.MessageID) error { return d.e
 
 func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
 	if really {
-		defer d.engine.Moved() // what waited is cancelled
+		defer d.engine.Signals.Moved() // what waited is cancelled
 	}
 	return d.DB.Forget(ctx, n, really)
 }

@@ -11,14 +11,14 @@ import (
 	"pombo/internal/ledger"
 )
 
-// witness gathers what the parts know about why something goes, or does not.
-// pombo.Facts judges it; metrics and GET /readyz only repeat that.
+// healthReader gathers what the parts know about why messages go, or do not.
+// health.Snapshot judges it; metrics and GET /readyz only repeat that.
 type healthReader struct {
 	ledger *ledger.DB
-	engine *dispatch.Engine
+	engine *dispatch.Controls
 }
 
-// facts costs a few statements on the ledger and none on the source.
+// snapshot costs a few statements on the ledger and none on the source.
 func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	b, err := w.ledger.Backlog(ctx)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/delivery"
 	"pombo/internal/dispatch"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
@@ -47,16 +48,16 @@ func TestEveryInterleaving(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name   string
-		policy dispatch.Policy
+		policy delivery.Policy
 		may    budget
 	}{
 		// All at once would take hours. By day there is one pass over the table, and no
 		// trouble beside a refusal.
-		{"check", dispatch.Check, budget{lates: 1, passes: nightly.Or(2, 1)}},
-		{"hold", dispatch.Hold, budget{lates: 1, passes: nightly.Or(2, 1)}},
-		{"refused by WhatsApp", dispatch.Check, budget{fails: 1, passes: 1, untroubled: !nightly.On()}},
-		{"changed by its owner", dispatch.Check, budget{fails: 1, changes: 1, passes: 1, untroubled: true}},
-		{"set back by its owner", dispatch.Check, budget{changes: 1, backs: 1, passes: 1, untroubled: true}},
+		{"check", delivery.Check, budget{lates: 1, passes: nightly.Or(2, 1)}},
+		{"hold", delivery.AskOperator, budget{lates: 1, passes: nightly.Or(2, 1)}},
+		{"refused by WhatsApp", delivery.Check, budget{fails: 1, passes: 1, untroubled: !nightly.On()}},
+		{"changed by its owner", delivery.Check, budget{fails: 1, changes: 1, passes: 1, untroubled: true}},
+		{"set back by its owner", delivery.Check, budget{changes: 1, backs: 1, passes: 1, untroubled: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			folder := fastFolder(t)
@@ -76,7 +77,7 @@ func TestEveryInterleaving(t *testing.T) {
 				t.Logf("%d interleavings with %d places and %d steps; Blip took a message twice in %d, each time after it had been asked and had no trace; "+
 					"%d ended with a message that was sent again, %d with a row that its owner had taken back",
 					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.takenBack)
-				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != dispatch.Check) ||
+				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != delivery.Check) ||
 					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.takenBack == 0 != (test.may.changes*test.may.fails == 0) {
 					t.Error("the model has lost its choices")
 				}
@@ -109,7 +110,7 @@ const (
 type explorer struct {
 	t      *testing.T
 	db     *ledger.DB
-	policy dispatch.Policy
+	policy delivery.Policy
 	may    budget
 	seen   map[string]bool
 
@@ -271,7 +272,7 @@ func (w *model) atEnd() {
 			w.failf("P1: the row was never taken in")
 		}
 		return
-	case n.State == pombo.Uncertain && w.x.policy == dispatch.Hold && n.Reason == pombo.HeldForPerson:
+	case n.State == pombo.Uncertain && w.x.policy == delivery.AskOperator && n.Reason == pombo.HeldForPerson:
 		return // open, and seen to be
 	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
 	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
@@ -480,7 +481,7 @@ func (w *model) renew(stalls string) {
 		if p.owner == stalls {
 			continue
 		}
-		if err := p.engine.Renew(w.ctx); err != nil {
+		if err := p.engine.Lease.Renew(w.ctx); err != nil {
 			w.failf("renew: %v", err)
 		}
 	}
@@ -528,15 +529,17 @@ type process struct {
 func (w *model) start() *process {
 	w.names++
 	p := &process{w: w, owner: w.row + "." + strconv.Itoa(w.names), answer: make(chan string), arrived: make(chan struct{})}
-	var err error
-	p.engine, err = dispatch.New(dispatch.Options{
-		SourceName: modelSource, Source: modelTable{p}, Pending: "1", Ledger: modelLedger{w.x.db, p}, Blip: modelBlip{p},
-		Owner: p.owner, Workers: 1, Uncertain: w.x.policy, UncertainWait: time.Second, Lease: modelLease,
+	all, stopping := rooms(w.x.db), modelLedger{w.x.db, p}
+	all.Intake, all.Settle, all.Delivery, all.Uncertain = stopping, stopping, stopping, stopping
+	controls, err := dispatch.NewControls(dispatch.Options{
+		SourceName: modelSource, Source: modelTable{p}, Pending: "1", Ledger: all, Blip: modelBlip{p},
+		Owner: p.owner, Workers: 1, Uncertain: delivery.Policies{Default: w.x.policy}, UncertainWait: time.Second, Lease: modelLease,
 	})
 	if err != nil {
 		w.x.t.Fatal(err)
 	}
-	if err := p.engine.Renew(w.ctx); err != nil {
+	p.engine = dispatch.New(controls, stopping.record)
+	if err := p.engine.Lease.Renew(w.ctx); err != nil {
 		w.failf("renew: %v", err)
 	}
 	return p
@@ -580,7 +583,7 @@ func (p *process) deliver(ctx context.Context) {
 		p.w.failf("claim: %v", err)
 	}
 	for _, n := range list {
-		p.engine.Deliver(n)
+		p.engine.Deliverer.Deliver(ctx, n)
 	}
 }
 
@@ -588,7 +591,7 @@ func (p *process) resolve(ctx context.Context) {
 	list, err := p.w.x.db.Uncertain(ctx, 1)
 	for _, n := range list {
 		p.tell(n.Attempt, time.Since(n.Updated) < time.Second)
-		if e := p.engine.Resolve(ctx, n); !errors.Is(e, pombo.ErrLost) {
+		if e := p.engine.Resolver.Resolve(ctx, n); !errors.Is(e, pombo.ErrLost) {
 			err = errors.Join(err, e)
 		}
 	}
@@ -637,6 +640,14 @@ func (l modelLedger) Finish(ctx context.Context, o pombo.Outcome) error {
 	l.p.stop("finish as " + string(o.To))
 	err := l.DB.Finish(ctx, o)
 	l.p.tell("finished ", err)
+	return err
+}
+
+// record is how a check ends that has found a trace.
+func (l modelLedger) record(ctx context.Context, receipts []pombo.Receipt) error {
+	l.p.stop("record " + string(receipts[0].State))
+	_, err := l.DB.Apply(ctx, receipts)
+	l.p.tell("recorded ", err)
 	return err
 }
 

@@ -67,10 +67,14 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 			URL: "sqlite:" + filepath.Join(folder, "pombo.db"), Exclusive: true, Source: s.name, Pending: "1", Codes: all, Now: time.Now, FirstPoll: -1,
 		})
 		s.must(err)
-		s.engine, err = dispatch.New(dispatch.Options{
-			SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger, Blip: s, Owner: "me", Workers: 4,
+		controls, err := dispatch.NewControls(dispatch.Options{
+			SourceName: s.name, Source: s.table, Pending: "1", Ledger: rooms(s.ledger), Blip: s, Owner: "me", Workers: 4,
 		})
 		s.must(err)
+		s.engine = dispatch.New(controls, func(ctx context.Context, list []pombo.Receipt) error {
+			_, err := s.ledger.Apply(ctx, list)
+			return err
+		})
 		s.must(s.engine.Start(t.Context()))
 		t.Cleanup(func() { // after a failure too, else the bubble does not end
 			if err := errors.Join(s.engine.Stop(context.Background()), s.ledger.Close(), s.table.Close(), s.rows.Close()); err != nil {
@@ -137,7 +141,7 @@ func (s *street) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
 		_, err := s.ledger.Apply(s.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: pombo.ChannelError, Policy: remedy, At: time.Now()}})
 		s.must(err)
 	}
-	s.engine.Moved()
+	s.engine.Signals.Moved()
 	time.Sleep(5 * time.Second)
 }
 

@@ -14,18 +14,18 @@ import (
 
 // refusing is an engine on a table of 100 rows whose messages Blip refuses as long
 // as told, three failures in a row being enough.
-func refusing(t *testing.T, refuse func(i int) error) (*memory, *pretend, *dispatch.Engine) {
+func refusing(t *testing.T, refuse func(i int) error) (*fakeLedger, *fakeBlip, *dispatch.Engine) {
 	t.Helper()
 	var rows []pombo.Row
 	for i := range 100 {
 		rows = append(rows, row(strconv.Itoa(i), "319888800"+strconv.Itoa(10+i%90), "Maria"))
 	}
 	sent := 0
-	ledger := newMemory()
-	blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { sent++; return refuse(sent) }}
+	ledger := newFakeLedger()
+	blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { sent++; return refuse(sent) }}
 	o := onTable(newTable(rows...), ledger, blip)
 	o.Workers, o.FailuresBeforePause, o.MessagesPerSecond = 1, 5, 10
-	return ledger, blip, engine(t, o)
+	return ledger, blip, startEngine(t, o)
 }
 
 func unknown(code int) error {
@@ -33,7 +33,7 @@ func unknown(code int) error {
 }
 
 // A refusal that nobody knows does not burn the table.
-func TestTheSameFailureInARowPauses(t *testing.T) {
+func TestBreaker_SameFailureInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := true
 		ledger, blip, e := refusing(t, func(int) error {
@@ -59,14 +59,14 @@ func TestTheSameFailureInARowPauses(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if n := ledger.get(t, "99"); n.State != pombo.Accepted {
-			t.Errorf("row 99 after the cause was mended: %s, want accepted", n.State)
+			t.Errorf("row 99 after the cause was corrected: %s, want accepted", n.State)
 		}
 	})
 }
 
 // Failures of single rows among others that go pause nothing, and neither do two
 // kinds of failures in turn.
-func TestOtherFailuresDoNotPause(t *testing.T) {
+func TestBreaker_OtherFailures(t *testing.T) {
 	for name, refuse := range map[string]func(i int) error{
 		"some go": func(i int) error {
 			if i%4 == 0 {
@@ -89,7 +89,7 @@ func TestOtherFailuresDoNotPause(t *testing.T) {
 }
 
 // WhatsApp's country restriction is the state of the account: few are enough.
-func TestCountryRestrictionPausesEarly(t *testing.T) {
+func TestBreaker_CountryRestriction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, blip, e := refusing(t, func(int) error { return unknown(130497) })
 		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
@@ -103,7 +103,7 @@ func TestCountryRestrictionPausesEarly(t *testing.T) {
 }
 
 // What receipts tell counts too, and a delivery in between ends the count.
-func TestFailedReceiptsInARowPause(t *testing.T) {
+func TestBreaker_FailedReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, e := refusing(t, func(int) error { return nil })
 		failed := pombo.Failure{MessageID: "a", Reason: pombo.Unexplained, Code: 139999}

@@ -22,11 +22,11 @@ var (
 	tooFast = &pombo.Error{Reason: pombo.RateLimited, Retry: true, Delivery: pombo.NotSent, Pause: 2 * time.Minute}
 )
 
-func TestRunDeliversEveryPendingRowOnce(t *testing.T) {
+func TestRuns_DeliverEveryPendingRowOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"), row("3", "no phone", "Ana"))
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 
 		run := runToEnd(t, e)
 		if run.Found != 3 || run.Accepted != 2 || run.Failed != 1 {
@@ -64,11 +64,11 @@ func runToEnd(t *testing.T, e *dispatch.Engine) pombo.Run {
 	return run
 }
 
-func TestSecondCallJoinsTheRun(t *testing.T) {
+func TestRuns_SecondCallJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
-		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: newMemory(), Blip: blip})
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
+		e := startEngine(t, options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: newFakeLedger(), Blip: blip})
 		first, joined, err := e.Runs.StartRun(t.Context())
 		if err != nil || joined {
 			t.Fatalf("first call: joined %v, error %v", joined, err)
@@ -86,172 +86,13 @@ func TestSecondCallJoinsTheRun(t *testing.T) {
 	})
 }
 
-// outcomes holds the ways a POST can end against what may follow.
-func TestWhatFollowsAFailedPost(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		err    error
-		policy dispatch.Policy
-		wait   time.Duration // how long the test looks on
-		state  pombo.State
-		reason pombo.Reason
-		posts  int
-	}{
-		{"refused for good", refused, "", time.Hour, pombo.Failed, pombo.BadRequest, 1},
-		{"known not to have reached Blip", busy, "", time.Second, pombo.Queued, pombo.BlipUnavailable, 1},
-		{"that, after the first wait", busy, "", 20 * time.Second, pombo.Queued, pombo.BlipUnavailable, 2},
-		{"that, after the whole schedule", busy, "", 24 * time.Hour, pombo.Failed, pombo.TriesExhausted, 11},
-		{"left without an answer", cut, "", time.Second, pombo.Uncertain, pombo.NoAnswer, 1},
-		{"that, no trace after the wait", cut, "", 3 * time.Minute, pombo.Uncertain, pombo.NoAnswer, 2},
-		{"that, with hold", cut, dispatch.Hold, 24 * time.Hour, pombo.Uncertain, pombo.HeldForPerson, 1},
-		{"that, with resend", cut, dispatch.Resend, 8 * time.Second, pombo.Queued, pombo.ResentByPolicy, 1},
-		{"a client without a decision", errAway, "", time.Second, pombo.Uncertain, pombo.Unexplained, 1},
-		{"too fast for Blip", tooFast, "", time.Minute, pombo.Queued, pombo.RateLimited, 1},
-		{"too fast for Blip, after the pause", tooFast, "", 130 * time.Second, pombo.Queued, pombo.RateLimited, 2},
-		{"too fast for Blip for a day", tooFast, "", 24*time.Hour + time.Minute, pombo.Queued, pombo.RateLimited, 721},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ledger := newMemory()
-				blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { return test.err }}
-				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Uncertain: test.policy})
-				if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria")); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(test.wait)
-				synctest.Wait()
-				n := ledger.get(t, "a")
-				if n.State != test.state || n.Reason != test.reason {
-					t.Errorf("%s %s, want %s %s", n.State, n.Reason, test.state, test.reason)
-				}
-				if got := blip.posts(n.MessageID); got != test.posts {
-					t.Errorf("%d posts, want %d", got, test.posts)
-				}
-			})
-		})
-	}
-}
-
-func TestTraceEndsTheDoubt(t *testing.T) {
-	id := pombo.Key{Source: "api", RowKey: "a", Generation: 1}.MessageID()
-	for _, test := range []struct {
-		name   string
-		trace  []pombo.State
-		state  pombo.State
-		reason pombo.Reason
-	}{
-		{"accepted", []pombo.State{pombo.Accepted}, pombo.Accepted, pombo.TraceFound},
-		{"out of order", []pombo.State{pombo.Delivered, pombo.Accepted, pombo.Dispatched}, pombo.Delivered, pombo.TraceFound},
-		{"failed", []pombo.State{pombo.Accepted, pombo.Failed}, pombo.Failed, pombo.NotOnWhatsApp},
-		{"one attempt failed, the other arrived", []pombo.State{pombo.Failed, pombo.Delivered}, pombo.Delivered, pombo.TraceFound},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ledger := newMemory()
-				blip := &pretend{
-					onSend: func(context.Context, pombo.Message, int) error { return cut },
-					onReceipts: func(asked pombo.MessageID) (receipts []pombo.Receipt, err error) {
-						if asked != id {
-							t.Errorf("asked for %s, want %s", asked, id)
-						}
-						for _, s := range test.trace {
-							receipts = append(receipts, pombo.Receipt{MessageID: id, State: s, Reason: pombo.NotOnWhatsApp})
-						}
-						return receipts, nil
-					},
-				}
-				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-				_, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Hour)
-				synctest.Wait()
-				n := ledger.get(t, "a")
-				if n.State != test.state || n.Reason != test.reason || blip.posts(id) != 1 {
-					t.Errorf("%s %s after %d posts, want %s %s after 1", n.State, n.Reason, blip.posts(id), test.state, test.reason)
-				}
-			})
-		})
-	}
-}
-
-// A doubt is never ended by a question that got no answer.
-func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{
-			onSend:     func(context.Context, pombo.Message, int) error { return cut },
-			onReceipts: func(pombo.MessageID) ([]pombo.Receipt, error) { return nil, busy },
-		}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(24 * time.Hour)
-		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Uncertain || blip.posts(n.MessageID) != 1 {
-			t.Errorf("%s after %d posts, want uncertain after 1", got.State, blip.posts(n.MessageID))
-		}
-	})
-}
-
-func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		ledger.breakMethod("Finish", errAway)
-		blip := &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Sending || blip.posts(n.MessageID) != 1 {
-			t.Errorf("%s after %d posts, want sending after 1", got.State, blip.posts(n.MessageID))
-		}
-		ledger.breakMethod("Finish", nil)
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Accepted || blip.posts(n.MessageID) != 1 {
-			t.Errorf("%s after %d posts, want accepted after 1", got.State, blip.posts(n.MessageID))
-		}
-	})
-}
-
-func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		ledger.breakMethod("Begin", errAway)
-		blip := &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if blip.posts(n.MessageID) != 0 {
-			t.Errorf("%d posts without a durable begin, want 0", blip.posts(n.MessageID))
-		}
-		ledger.breakMethod("Begin", nil)
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if got := ledger.get(t, "a"); got.State != pombo.Accepted {
-			t.Errorf("%s once the ledger is back, want accepted", got.State)
-		}
-	})
-}
-
 // A page can be read just before a row is settled. It must not look like a row
 // that was set back to pending.
-func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
+func TestIntake_PageReadBeforeTheSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
 
 		// The owner's tool reads the page while the row is pending, and the
@@ -277,13 +118,13 @@ func TestPageReadBeforeTheSettleIsNoResend(t *testing.T) {
 	})
 }
 
-func TestSourceAwaySendingGoesOn(t *testing.T) {
+func TestEngine_SourceAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		gate := make(chan struct{})
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-gate; return nil }}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { <-gate; return nil }}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		run, _, err := e.Runs.StartRun(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -315,10 +156,10 @@ func TestSourceAwaySendingGoesOn(t *testing.T) {
 	})
 }
 
-func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
+func TestRates_KeptAndUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, MessagesPerSecond: 45})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: 45})
 		const rows = 450
 		start := time.Now()
 		var last time.Time
@@ -350,10 +191,10 @@ func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
 }
 
 // Each command takes a permit of its own: the identity, and both of a redirect.
-func TestCommandsKeepTheirRate(t *testing.T) {
+func TestRates_Commands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		blip := &pretend{redirects: 2}
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip, CommandsPerSecond: 5})
+		blip := &fakeBlip{redirects: 2}
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: blip, CommandsPerSecond: 5})
 		const rows = 10
 		for i := range rows {
 			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
@@ -373,18 +214,18 @@ func TestCommandsKeepTheirRate(t *testing.T) {
 	})
 }
 
-func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
+func TestRecipients_Interval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		var times []time.Time
-		blip := &pretend{}
+		blip := &fakeBlip{}
 		blip.onSend = func(context.Context, pombo.Message, int) error {
 			blip.mu.Lock()
 			defer blip.mu.Unlock()
 			times = append(times, time.Now())
 			return nil
 		}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		for _, key := range []string{"a", "b", "c"} {
 			if _, _, err := e.Intake.Add(t.Context(), row(key, "31988880001", "x")); err != nil {
 				t.Fatal(err)
@@ -403,10 +244,10 @@ func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 	})
 }
 
-func TestPauseByHandHoldsOverARestart(t *testing.T) {
+func TestPauser_PauseSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		first, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "first"})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		first, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "first"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -419,7 +260,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		if err := first.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
@@ -440,11 +281,11 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 	})
 }
 
-func TestSoftStopLetsTheCallEnd(t *testing.T) {
+func TestEngine_StopLetsTheCallEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { time.Sleep(5 * time.Second); return nil }}
-		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test"})
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { time.Sleep(5 * time.Second); return nil }}
+		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -466,11 +307,11 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 }
 
 // What has been claimed and not begun goes back to the queue at once: a stop
-// does not wait for the pace.
-func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
+// does not wait for the rate.
+func TestEngine_StopRequeuesWhatHasNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -497,11 +338,11 @@ func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 	})
 }
 
-func TestHardStopLeavesTheCallUncertain(t *testing.T) {
+func TestEngine_StopCutOffLeavesTheCallUncertain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{onSend: func(ctx context.Context, _ pombo.Message, _ int) error { <-ctx.Done(); return cut }}
-		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test"})
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(ctx context.Context, _ pombo.Message, _ int) error { <-ctx.Done(); return cut }}
+		e, err := newEngine(options{Ledger: ledger, Blip: blip, Owner: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -524,56 +365,11 @@ func TestHardStopLeavesTheCallUncertain(t *testing.T) {
 	})
 }
 
-func TestValuesAreCheckedBeforeBlipIsAsked(t *testing.T) {
-	templates := []pombo.Template{
-		{Name: "two", Language: "pt_BR", Status: "APPROVED", Body: "Olá {{1}}, {{2}}. {{1}}!"},
-		{Name: "paused", Language: "pt_BR", Status: "PAUSED", Body: "{{1}}"},
-	}
-	for _, test := range []struct {
-		name, template string
-		values         []string
-		state          pombo.State
-		reason         pombo.Reason
-	}{
-		{"fits", "two", []string{"Maria", "oi"}, pombo.Accepted, ""},
-		{"one value too few", "two", []string{"Maria"}, pombo.Failed, pombo.ParameterCount},
-		{"empty", "two", []string{"Maria", " "}, pombo.Failed, pombo.ParameterEmpty},
-		{"line break", "two", []string{"Maria", "a\nb"}, pombo.Failed, pombo.ParameterFormat},
-		{"tab", "two", []string{"Maria", "a\tb"}, pombo.Failed, pombo.ParameterFormat},
-		{"four blanks", "two", []string{"Maria", "a    b"}, pombo.Accepted, ""},
-		{"five blanks", "two", []string{"Maria", "a     b"}, pombo.Failed, pombo.ParameterFormat},
-		{"too long", "two", []string{"Maria", string(make([]byte, 5000))}, pombo.Failed, pombo.ParameterTooLong},
-		{"unknown template waits", "three", []string{"Maria"}, pombo.Queued, pombo.TemplateMissing},
-		{"paused template waits", "paused", []string{"Maria"}, pombo.Queued, pombo.TemplatePaused},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ledger := newMemory()
-				asked := false
-				blip := &pretend{templates: templates, onIdentity: func() error { asked = true; return nil }}
-				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Template: test.template, Language: "pt_BR"})
-				synctest.Wait() // the templates are listed
-				if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", test.values...)); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
-				n := ledger.get(t, "a")
-				if n.State != test.state || n.Reason != test.reason {
-					t.Errorf("%s %s, want %s %s", n.State, n.Reason, test.state, test.reason)
-				}
-				if want := test.state == pombo.Accepted; asked != want {
-					t.Errorf("identity asked = %v, want %v", asked, want)
-				}
-			})
-		})
-	}
-}
-
-// TestRunEndsWithRetriesAndDoubts: a run is over when every row had its first
+// TestRuns_EndWithRetriesAndDoubts: a run is over when every row had its first
 // try, not when Blip is well again.
-func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
+func TestRuns_EndWithRetriesAndDoubts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		blip := &pretend{onSend: func(_ context.Context, m pombo.Message, _ int) error {
+		blip := &fakeBlip{onSend: func(_ context.Context, m pombo.Message, _ int) error {
 			switch m.Params[0].Value {
 			case "busy":
 				return busy
@@ -582,9 +378,9 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 			}
 			return nil
 		}}
-		e := engine(t, dispatch.Options{
+		e := startEngine(t, options{
 			Source: newTable(row("1", "31988880001", "busy"), row("2", "31988880002", "cut"), row("3", "31988880003", "fine")),
-			Ledger: newMemory(), Blip: blip,
+			Ledger: newFakeLedger(), Blip: blip,
 		})
 		run := runToEnd(t, e)
 		if run.Found != 3 || run.Retrying != 1 || run.Uncertain != 1 || run.Accepted != 1 {
@@ -593,12 +389,12 @@ func TestRunEndsWithRetriesAndDoubts(t *testing.T) {
 	})
 }
 
-// Who has mended a row and retries wants the mended row sent.
-func TestRetryReadsTheRowAgain(t *testing.T) {
+// Somebody who has corrected a row and retries wants the corrected row sent.
+func TestEngine_RetryReadsTheRowAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "no phone", "Maria"))
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
 		id := ledger.get(t, "1").MessageID
 
@@ -613,7 +409,7 @@ func TestRetryReadsTheRowAgain(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
-			t.Errorf("%s %s, want accepted with the mended phone", n.State, n.Reason)
+			t.Errorf("%s %s, want accepted with the corrected phone", n.State, n.Reason)
 		}
 		if err := e.Retry(t.Context(), "b735cecf-e584-51d7-8ff8-9e832a896ba6"); !errors.Is(err, pombo.ErrNotFound) {
 			t.Errorf("retry of an unknown id: %v, want not found", err)
@@ -621,11 +417,11 @@ func TestRetryReadsTheRowAgain(t *testing.T) {
 	})
 }
 
-func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
+func TestIntake_ReportsRejectedRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT_ENVIO", Message: "no time"}}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}})
 		run := runToEnd(t, e)
 		if run.Accepted != 1 || !strings.Contains(run.Error, "row 2, DT_ENVIO: no time") {
 			t.Errorf("accepted %d, error %q, want 1 and the row that was left out", run.Accepted, run.Error)
@@ -633,10 +429,10 @@ func TestRowsThatCannotBeTakenInAreTold(t *testing.T) {
 	})
 }
 
-func TestPollIntervalTakesInByItself(t *testing.T) {
+func TestIntake_Polls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Minute})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Minute})
 		_ = e
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -646,19 +442,19 @@ func TestPollIntervalTakesInByItself(t *testing.T) {
 	})
 }
 
-func TestHighWaterBoundsTheQueue(t *testing.T) {
+func TestIntake_HighWater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 5000 {
 			rows = append(rows, row(fmt.Sprintf("%04d", i), "no phone", "x"))
 		}
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		most := 0
 		source := newTable(rows...)
 		source.onPage = func() {
 			most = max(most, ledger.count(pombo.Queued))
 		}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: &pretend{}, HighWater: 600, Workers: 1})
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: &fakeBlip{}, HighWater: 600, Workers: 1})
 		if run := runToEnd(t, e); run.Found != 5000 {
 			t.Errorf("found %d, want 5000", run.Found)
 		}

@@ -103,23 +103,23 @@ func both[A, B any](f *faults, method string, call func() (A, B, error)) (A, B, 
 
 // faultySource is a table with faults round every method.
 type faultySource struct {
-	*table
+	*fakeTable
 	f *faults
 }
 
 func (s faultySource) Page(ctx context.Context, after string, limit int) ([]pombo.Row, error) {
-	return through(s.f, "Page", func() ([]pombo.Row, error) { return s.table.Page(ctx, after, limit) })
+	return through(s.f, "Page", func() ([]pombo.Row, error) { return s.fakeTable.Page(ctx, after, limit) })
 }
 func (s faultySource) Row(ctx context.Context, key string) (pombo.Row, error) {
-	return through(s.f, "Row", func() (pombo.Row, error) { return s.table.Row(ctx, key) })
+	return through(s.f, "Row", func() (pombo.Row, error) { return s.fakeTable.Row(ctx, key) })
 }
 func (s faultySource) Statuses(ctx context.Context, keys []string) (map[string]string, error) {
-	return through(s.f, "Statuses", func() (map[string]string, error) { return s.table.Statuses(ctx, keys) })
+	return through(s.f, "Statuses", func() (map[string]string, error) { return s.fakeTable.Statuses(ctx, keys) })
 }
 
 // Settle that failed has an answer for each row, as the contract says: nobody knows.
 func (s faultySource) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
-	results, err := through(s.f, "Settle", func() ([]pombo.Settled, error) { return s.table.Settle(ctx, batch) })
+	results, err := through(s.f, "Settle", func() ([]pombo.Settled, error) { return s.fakeTable.Settle(ctx, batch) })
 	if err != nil && results == nil {
 		for _, b := range batch {
 			results = append(results, pombo.Settled{Settlement: b})
@@ -130,73 +130,73 @@ func (s faultySource) Settle(ctx context.Context, batch []pombo.Settlement) ([]p
 
 // faultyLedger is a ledger with faults round every method that the road calls.
 type faultyLedger struct {
-	*memory
+	*fakeLedger
 	f *faults
 }
 
 func (l faultyLedger) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (int, []pombo.Latest, error) {
-	return both(l.f, "Enqueue", func() (int, []pombo.Latest, error) { return l.memory.Enqueue(ctx, source, run, rows) })
+	return both(l.f, "Enqueue", func() (int, []pombo.Latest, error) { return l.fakeLedger.Enqueue(ctx, source, run, rows) })
 }
 func (l faultyLedger) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
-	return through(l.f, "EnqueueAgain", func() (int, error) { return l.memory.EnqueueAgain(ctx, source, run, rows, latest) })
+	return through(l.f, "EnqueueAgain", func() (int, error) { return l.fakeLedger.EnqueueAgain(ctx, source, run, rows, latest) })
 }
 func (l faultyLedger) Queued(ctx context.Context) (int, error) {
-	return through(l.f, "Queued", func() (int, error) { return l.memory.Queued(ctx) })
+	return through(l.f, "Queued", func() (int, error) { return l.fakeLedger.Queued(ctx) })
 }
 
-// Claim never loses its answer: what it took would be in hand and nobody would
+// Claim never loses its answer: what it took would be in flight and nobody would
 // know. The ledger promises that its answers are the truth, and on PostgreSQL looks
 // whether a transaction was committed whose answer was cut.
 func (l faultyLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
-	return through(l.f, "Claim", func() ([]pombo.Notification, error) { return l.memory.Claim(ctx, owner, limit) })
+	return through(l.f, "Claim", func() ([]pombo.Notification, error) { return l.fakeLedger.Claim(ctx, owner, limit) })
 }
 func (l faultyLedger) NextDue(ctx context.Context) (time.Time, error) {
-	return through(l.f, "NextDue", func() (time.Time, error) { return l.memory.NextDue(ctx) })
+	return through(l.f, "NextDue", func() (time.Time, error) { return l.fakeLedger.NextDue(ctx) })
 }
 func (l faultyLedger) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
-	return through(l.f, "Begin", func() (int, error) { return l.memory.Begin(ctx, n, identity) })
+	return through(l.f, "Begin", func() (int, error) { return l.fakeLedger.Begin(ctx, n, identity) })
 }
 func (l faultyLedger) Finish(ctx context.Context, o pombo.Outcome) error {
-	return done(l.f, "Finish", func() error { return l.memory.Finish(ctx, o) })
+	return done(l.f, "Finish", func() error { return l.fakeLedger.Finish(ctx, o) })
 }
 func (l faultyLedger) Postpone(ctx context.Context, o pombo.Outcome) error {
-	return done(l.f, "Postpone", func() error { return l.memory.Postpone(ctx, o) })
+	return done(l.f, "Postpone", func() error { return l.fakeLedger.Postpone(ctx, o) })
 }
 func (l faultyLedger) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
-	return through(l.f, "TakeUncertain", func() ([]pombo.Notification, error) { return l.memory.TakeUncertain(ctx, limit, d) })
+	return through(l.f, "TakeUncertain", func() ([]pombo.Notification, error) { return l.fakeLedger.TakeUncertain(ctx, limit, d) })
 }
 func (l faultyLedger) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	return through(l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.memory.Uncertain(ctx, limit) })
+	return through(l.f, "Uncertain", func() ([]pombo.Notification, error) { return l.fakeLedger.Uncertain(ctx, limit) })
 }
 func (l faultyLedger) ReleaseParked(ctx context.Context, all bool) (int, error) {
-	return through(l.f, "ReleaseParked", func() (int, error) { return l.memory.ReleaseParked(ctx, all) })
+	return through(l.f, "ReleaseParked", func() (int, error) { return l.fakeLedger.ReleaseParked(ctx, all) })
 }
 func (l faultyLedger) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
-	return through(l.f, "Unsettled", func() ([]pombo.Settlement, error) { return l.memory.Unsettled(ctx, limit) })
+	return through(l.f, "Unsettled", func() ([]pombo.Settlement, error) { return l.fakeLedger.Unsettled(ctx, limit) })
 }
 func (l faultyLedger) Settled(ctx context.Context, results []pombo.Settled) error {
-	return done(l.f, "Settled", func() error { return l.memory.Settled(ctx, results) })
+	return done(l.f, "Settled", func() error { return l.fakeLedger.Settled(ctx, results) })
 }
 func (l faultyLedger) RunTaken(ctx context.Context, id int64, why string) error {
-	return done(l.f, "RunTaken", func() error { return l.memory.RunTaken(ctx, id, why) })
+	return done(l.f, "RunTaken", func() error { return l.fakeLedger.RunTaken(ctx, id, why) })
 }
 func (l faultyLedger) EndRun(ctx context.Context, id int64) (pombo.Run, bool, error) {
-	return both(l.f, "EndRun", func() (pombo.Run, bool, error) { return l.memory.EndRun(ctx, id) })
+	return both(l.f, "EndRun", func() (pombo.Run, bool, error) { return l.fakeLedger.EndRun(ctx, id) })
 }
 func (l faultyLedger) Renew(ctx context.Context, owner string) error {
-	return done(l.f, "Renew", func() error { return l.memory.Renew(ctx, owner) })
+	return done(l.f, "Renew", func() error { return l.fakeLedger.Renew(ctx, owner) })
 }
 func (l faultyLedger) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
-	return through(l.f, "InHand", func() ([]pombo.Notification, error) { return l.memory.ClaimedBy(ctx, owner) })
+	return through(l.f, "ClaimedBy", func() ([]pombo.Notification, error) { return l.fakeLedger.ClaimedBy(ctx, owner) })
 }
 func (l faultyLedger) Reclaim(ctx context.Context) (int, int, error) {
-	return both(l.f, "Reclaim", func() (int, int, error) { return l.memory.Reclaim(ctx) })
+	return both(l.f, "Reclaim", func() (int, int, error) { return l.fakeLedger.Reclaim(ctx) })
 }
 func (l faultyLedger) Pause(ctx context.Context, p pombo.Pause) error {
-	return done(l.f, "Pause", func() error { return l.memory.Pause(ctx, p) })
+	return done(l.f, "Pause", func() error { return l.fakeLedger.Pause(ctx, p) })
 }
 func (l faultyLedger) Paused(ctx context.Context) (pombo.Pause, bool, error) {
-	return both(l.f, "Paused", func() (pombo.Pause, bool, error) { return l.memory.Paused(ctx) })
+	return both(l.f, "Paused", func() (pombo.Pause, bool, error) { return l.fakeLedger.Paused(ctx) })
 }
 
 // faultyBlip takes messages and goes wrong as HTTP does: each error says what is
@@ -214,11 +214,11 @@ func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error)
 }
 func (b *faultyBlip) Redirects() int { return 2 }
 func (b *faultyBlip) RedirectReply(context.Context, string, int) error {
-	_, err := blipCall(b.f, "Land", func() (int, error) { return 0, nil })
+	_, err := blipCall(b.f, "RedirectReply", func() (int, error) { return 0, nil })
 	return err
 }
 func (b *faultyBlip) Templates(context.Context) ([]pombo.Template, error) {
-	return blipCall(b.f, "Templates", func() ([]pombo.Template, error) { return []pombo.Template{template("um", "APPROVED", "{{1}}")}, nil })
+	return blipCall(b.f, "Templates", func() ([]pombo.Template, error) { return []pombo.Template{templateOf("um", "APPROVED", "{{1}}")}, nil })
 }
 
 // Receipts has a trace of what was taken.
@@ -317,17 +317,17 @@ func underFaults(t *testing.T, seed uint64, f *faults) {
 		}
 		list = append(list, row(key, number, text))
 	}
-	source, ledger := newTable(list...), newMemory()
+	source, ledger := newTable(list...), newFakeLedger()
 	ledger.leases, ledger.lease = map[string]time.Time{}, 30*time.Second
 	blip := &faultyBlip{f: f, taken: map[pombo.MessageID]int{}, refused: map[pombo.MessageID]bool{}}
-	o := dispatch.Options{
-		SourceName: "notificacao", Pending: "1", Source: faultySource{source, f}, Ledger: faultyLedger{ledger, f}, Blip: blip,
-		Template: "um", Language: "pt_BR", Places: []pombo.Slot{pombo.Body}, Workers: 4, PollInterval: time.Minute, HighWater: 20,
+	o := options{
+		Source: faultySource{source, f}, Ledger: faultyLedger{ledger, f}, Blip: blip,
+		Template: "um", Language: "pt_BR", Slots: []pombo.Slot{pombo.Body}, Workers: 4, PollInterval: time.Minute, HighWater: 20,
 	}
 	start := func(name string) *dispatch.Engine {
 		o.Owner = name
 		for i := 0; ; i++ {
-			e, err := dispatch.New(o)
+			e, err := newEngine(o)
 			if err != nil {
 				t.Fatal(err)
 			}

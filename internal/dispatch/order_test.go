@@ -12,21 +12,20 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
 // What is urgent goes before what is claimed already.
-func TestPriorityIsServed(t *testing.T) {
+func TestGate_Priority(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		for _, rate := range []float64{3, 45} {
 			t.Run(fmt.Sprintf("%g a second, shared %t", rate, shared), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					const rows = 600
-					ledger := newMemory()
+					ledger := newFakeLedger()
 					ledger.shared = shared
 					var mu sync.Mutex
 					sent := map[pombo.MessageID]time.Time{}
-					blip := &pretend{
+					blip := &fakeBlip{
 						onIdentity: func() error { time.Sleep(50 * time.Millisecond); return nil },
 						onSend: func(_ context.Context, m pombo.Message, _ int) error {
 							mu.Lock()
@@ -36,7 +35,7 @@ func TestPriorityIsServed(t *testing.T) {
 							return nil
 						},
 					}
-					e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, MessagesPerSecond: rate, CommandsPerSecond: 180})
+					e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: rate, CommandsPerSecond: 180})
 					begun := time.Now()
 					for i := range rows {
 						if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
@@ -74,18 +73,18 @@ func TestPriorityIsServed(t *testing.T) {
 
 // Messages to one person go in the order of their rows, whatever happens to them on
 // the way, and the urgent one first.
-func TestMessagesToOnePersonKeepTheirOrder(t *testing.T) {
+func TestRecipients_Order(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		for _, rate := range []float64{0, 45} {
 			t.Run(fmt.Sprintf("%g a second, shared %t", rate, shared), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					const people, each = 20, 5
-					ledger := newMemory()
+					ledger := newFakeLedger()
 					ledger.shared = shared
 					random := rand.New(rand.NewPCG(1, 2))
 					var mu sync.Mutex
 					var sent []pombo.MessageID
-					blip := &pretend{
+					blip := &fakeBlip{
 						onIdentity: func() error {
 							mu.Lock()
 							d := time.Duration(random.IntN(2000)) * time.Millisecond
@@ -108,7 +107,7 @@ func TestMessagesToOnePersonKeepTheirOrder(t *testing.T) {
 						}
 						rows = append(rows, r)
 					}
-					e := engine(t, dispatch.Options{Source: newTable(rows...), Ledger: ledger, Blip: blip, MessagesPerSecond: rate})
+					e := startEngine(t, options{Source: newTable(rows...), Ledger: ledger, Blip: blip, MessagesPerSecond: rate})
 					runToEnd(t, e)
 					time.Sleep(2 * time.Minute)
 					mu.Lock()

@@ -7,28 +7,26 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pombo/internal/dispatch"
 )
 
-// slowDuty is a shared ledger that takes a moment to say whose duty something is.
-type slowDuty struct{ *memory }
+// slowLeadership is a shared ledger that takes a moment to say who leads.
+type slowLeadership struct{ *fakeLedger }
 
-func (s slowDuty) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (s slowLeadership) AcquireLeadership(ctx context.Context, job, owner string, d time.Duration) (bool, error) {
 	time.Sleep(2 * time.Millisecond)
-	return s.memory.AcquireLeadership(ctx, duty, owner, d)
+	return s.fakeLedger.AcquireLeadership(ctx, job, owner, d)
 }
 
 // A row is taken in within one POLL_INTERVAL of its commit, whatever the passes
 // themselves take.
-func TestARowWaitsNoLongerThanThePollInterval(t *testing.T) {
+func TestIntake_PollInterval(t *testing.T) {
 	for _, interval := range []time.Duration{100 * time.Millisecond, time.Second, 1500 * time.Millisecond, 5 * time.Second} {
 		t.Run(interval.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				source, ledger := newTable(), newMemory()
+				source, ledger := newTable(), newFakeLedger()
 				source.onPage = func() { time.Sleep(3 * time.Millisecond) }
 				ledger.shared = true
-				engine(t, dispatch.Options{Source: source, Ledger: slowDuty{ledger}, Blip: &pretend{}, PollInterval: interval})
+				startEngine(t, options{Source: source, Ledger: slowLeadership{ledger}, Blip: &fakeBlip{}, PollInterval: interval})
 				const rows = 50
 				var waits []time.Duration
 				start := time.Now()

@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
 // doubtful fills a ledger with messages that were being sent when their process
 // died, as many as a reclaim finds.
-func doubtful(t *testing.T, m *memory, n int) {
+func doubtful(t *testing.T, m *fakeLedger, n int) {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -27,18 +26,18 @@ func doubtful(t *testing.T, m *memory, n int) {
 	}
 }
 
-// TestDoubtsAreResolvedFasterThanTheyArise: with an answer of Blip that takes a
+// TestResolver_KeepsUp: with an answer of Blip that takes a
 // fifth of a second, of 1,500 doubts none is left a minute after the wait, and no
 // more commands are made than are allowed.
-func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
+func TestResolver_KeepsUp(t *testing.T) {
 	for _, traced := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			const doubts, perSecond = 1500, 45
-			ledger := newMemory()
+			ledger := newFakeLedger()
 			doubtful(t, ledger, doubts)
 			var mu sync.Mutex
 			asked := 0
-			blip := &pretend{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
+			blip := &fakeBlip{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 				mu.Lock()
 				asked++
 				mu.Unlock()
@@ -49,7 +48,7 @@ func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
 				return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 			}}
 			begun := time.Now()
-			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, CommandsPerSecond: perSecond, UncertainWait: 2 * time.Minute})
+			e := startEngine(t, options{Ledger: ledger, Blip: blip, CommandsPerSecond: perSecond, UncertainWait: 2 * time.Minute})
 			if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator", Until: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
@@ -67,21 +66,21 @@ func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
 	}
 }
 
-// TestDoubtsWhileProcessesComeAndGo: of two processes one dies every two seconds,
+// TestResolver_ProcessesComeAndGo: of two processes one dies every two seconds,
 // and what it was just asking about is asked by another.
-func TestDoubtsWhileProcessesComeAndGo(t *testing.T) {
+func TestResolver_ProcessesComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		ledger.shared = true
 		doubtful(t, ledger, 1000)
-		blip := &pretend{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
+		blip := &fakeBlip{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 			time.Sleep(100 * time.Millisecond)
 			return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 		}}
 		// Dead is who gets no answer from the ledger any more.
 		process := func(i int) *mortal {
-			m := &mortal{memory: ledger}
-			engine(t, dispatch.Options{Ledger: m, Blip: blip, Owner: fmt.Sprint("process ", i), CommandsPerSecond: 45})
+			m := &mortal{fakeLedger: ledger}
+			startEngine(t, options{Ledger: m, Blip: blip, Owner: fmt.Sprint("process ", i), CommandsPerSecond: 45})
 			return m
 		}
 		live := []*mortal{process(0), process(1)}
@@ -101,7 +100,7 @@ func TestDoubtsWhileProcessesComeAndGo(t *testing.T) {
 // mortal is a ledger as a process sees it that may die: nothing of what it does
 // afterwards has happened.
 type mortal struct {
-	*memory
+	*fakeLedger
 	life sync.Mutex
 	dead bool
 }
@@ -125,40 +124,40 @@ func (m *mortal) Finish(ctx context.Context, o pombo.Outcome) error {
 	if m.gone() != nil {
 		return pombo.ErrLost
 	}
-	return m.memory.Finish(ctx, o)
+	return m.fakeLedger.Finish(ctx, o)
 }
 
 func (m *mortal) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
 	if err := m.gone(); err != nil {
 		return nil, err
 	}
-	return m.memory.Uncertain(ctx, limit)
+	return m.fakeLedger.Uncertain(ctx, limit)
 }
 
 func (m *mortal) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
 	if err := m.gone(); err != nil {
 		return nil, err
 	}
-	return m.memory.TakeUncertain(ctx, limit, d)
+	return m.fakeLedger.TakeUncertain(ctx, limit, d)
 }
 
 func (m *mortal) Postpone(ctx context.Context, o pombo.Outcome) error {
 	if err := m.gone(); err != nil {
 		return err
 	}
-	return m.memory.Postpone(ctx, o)
+	return m.fakeLedger.Postpone(ctx, o)
 }
 
-func (m *mortal) AcquireLeadership(ctx context.Context, duty, owner string, d time.Duration) (bool, error) {
+func (m *mortal) AcquireLeadership(ctx context.Context, job, owner string, d time.Duration) (bool, error) {
 	if err := m.gone(); err != nil {
 		return false, err
 	}
-	return m.memory.AcquireLeadership(ctx, duty, owner, d)
+	return m.fakeLedger.AcquireLeadership(ctx, job, owner, d)
 }
 
-func (m *mortal) ReleaseLeadership(ctx context.Context, duty, owner string) error {
+func (m *mortal) ReleaseLeadership(ctx context.Context, job, owner string) error {
 	if err := m.gone(); err != nil {
 		return err
 	}
-	return m.memory.ReleaseLeadership(ctx, duty, owner)
+	return m.fakeLedger.ReleaseLeadership(ctx, job, owner)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 // Breaker pauses the bot after the same failure for several different people in a
@@ -63,6 +65,15 @@ func (b *Breaker) Delivered(ctx context.Context, id pombo.MessageID) {
 func (b *Breaker) Accepted(ctx context.Context, id pombo.MessageID) {
 	if err := b.ledger.EndFailures(ctx, id, true); err != nil {
 		b.log.Error("the count of failures in a row goes on although a message was accepted", "error", err)
+	}
+}
+
+// run keeps the count fresh.
+func (b *Breaker) run(ctx context.Context) {
+	for wait.For(ctx, 2*time.Second) == nil {
+		if err := b.Reload(ctx); err != nil && ctx.Err() == nil {
+			b.log.Error("failures in a row not read", "error", err)
+		}
 	}
 }
 

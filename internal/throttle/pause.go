@@ -180,8 +180,8 @@ func (p *Pauser) WaitResumed(ctx context.Context) error {
 	}
 }
 
-// Run reloads the pause every second: another process may have received the 429.
-func (p *Pauser) Run(ctx context.Context) {
+// run reloads the pause every second: another process may have received the 429.
+func (p *Pauser) run(ctx context.Context) {
 	for wait.For(ctx, time.Second) == nil {
 		if err := p.Reload(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))

@@ -74,6 +74,8 @@ type Throttle struct {
 	Recipients  *Recipients
 	Concurrency *Concurrency
 	Breaker     *Breaker
+
+	shared bool
 }
 
 // New returns a throttle that is not paused. It starts nothing: Loops must run for
@@ -97,6 +99,7 @@ func New(o Options) *Throttle {
 		Recipients:  newRecipients(interval),
 		Concurrency: newConcurrency(o.InFlight, o.Logger, o.Registerer),
 		Breaker:     &Breaker{ledger: o.Ledger, pauser: pauser, failures: o.FailuresBeforePause, log: o.Logger},
+		shared:      o.Shared,
 	}
 }
 
@@ -110,10 +113,14 @@ func (t *Throttle) Load(ctx context.Context) error {
 
 // Loops returns what must run while calls are made.
 func (t *Throttle) Loops() (loops []func(context.Context)) {
+	loops = append(loops, t.Breaker.run)
 	for _, l := range []limiter{t.Rates.messages, t.Rates.commands} {
 		if shared, ok := l.(*sharedLimiter); ok {
 			loops = append(loops, shared.run)
 		}
+	}
+	if t.shared {
+		loops = append(loops, t.Pauser.run)
 	}
 	return loops
 }

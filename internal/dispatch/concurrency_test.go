@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
+	"pombo/internal/delivery"
 )
 
-// TestABlipInTroubleGetsFewMessages: while Blip answers nothing, few messages come
+// TestConcurrency_BlipInTrouble: while Blip answers nothing, few messages come
 // into doubt, and none is written as "sending" without being sent at once; when it
 // answers again, the rate is soon what it was.
-func TestABlipInTroubleGetsFewMessages(t *testing.T) {
+func TestConcurrency_BlipInTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 3000 {
@@ -23,7 +23,7 @@ func TestABlipInTroubleGetsFewMessages(t *testing.T) {
 		}
 		var silent atomic.Bool
 		var flying, most, posts atomic.Int64
-		blip := &pretend{onSend: func(ctx context.Context, _ pombo.Message, _ int) error {
+		blip := &fakeBlip{onSend: func(ctx context.Context, _ pombo.Message, _ int) error {
 			posts.Add(1)
 			if n := flying.Add(1); n > most.Load() {
 				most.Store(n)
@@ -36,8 +36,8 @@ func TestABlipInTroubleGetsFewMessages(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			return cut
 		}}
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Source: newTable(rows...), Ledger: ledger, Blip: blip, Uncertain: dispatch.Hold, Workers: 64, MessagesPerSecond: 45})
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Source: newTable(rows...), Ledger: ledger, Blip: blip, Uncertain: delivery.AskOperator, Workers: 64, MessagesPerSecond: 45})
 		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -71,23 +71,23 @@ func TestABlipInTroubleGetsFewMessages(t *testing.T) {
 	})
 }
 
-// TestAFewFailuresSlowNothing: one message in twenty without an answer is no
+// TestConcurrency_FewFailures: one message in twenty without an answer is no
 // reason to send fewer.
-func TestAFewFailuresSlowNothing(t *testing.T) {
+func TestConcurrency_FewFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 900 {
 			rows = append(rows, row(fmt.Sprintf("%04d", i), fmt.Sprintf("319%08d", 80000000+i), "Maria"))
 		}
 		var posts atomic.Int64
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error {
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 			time.Sleep(100 * time.Millisecond)
 			if posts.Add(1)%20 == 0 {
 				return cut
 			}
 			return nil
 		}}
-		e := engine(t, dispatch.Options{Source: newTable(rows...), Ledger: newMemory(), Blip: blip, Uncertain: dispatch.Hold, Workers: 64, MessagesPerSecond: 45})
+		e := startEngine(t, options{Source: newTable(rows...), Ledger: newFakeLedger(), Blip: blip, Uncertain: delivery.AskOperator, Workers: 64, MessagesPerSecond: 45})
 		start := time.Now()
 		runToEnd(t, e)
 		if took := time.Since(start); took > 22*time.Second {

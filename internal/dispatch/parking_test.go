@@ -15,44 +15,43 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
-func template(name, status, body string) pombo.Template {
+func templateOf(name, status, body string) pombo.Template {
 	return pombo.Template{Name: name, Language: "pt_BR", Status: status, Body: body}
 }
 
-func (p *pretend) offer(list ...pombo.Template) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.templates = list
+func (b *fakeBlip) offer(list ...pombo.Template) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.templates = list
 }
 
 // onTable is an engine on a table whose rows give one value for the text.
-func onTable(source *table, ledger *memory, blip *pretend) dispatch.Options {
-	return dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Template: "um", Language: "pt_BR", Places: []pombo.Slot{pombo.Body}}
+func onTable(source *fakeTable, ledger *fakeLedger, blip *fakeBlip) options {
+	return options{Source: source, Ledger: ledger, Blip: blip, Template: "um", Language: "pt_BR", Slots: []pombo.Slot{pombo.Body}}
 }
 
-// A template that is wrong holds its rows, costs nothing while it does, keeps
-// nobody else's back and frees them by itself.
-func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
-	right := template("um", "APPROVED", "Olá {{1}}")
+// The rows of a wrong template are parked. That costs nothing while it lasts, keeps no
+// other rows back, and ends by itself.
+func TestParking_WrongTemplate(t *testing.T) {
+	right := templateOf("um", "APPROVED", "Olá {{1}}")
 	for _, test := range []struct {
 		name   string
 		wrong  []pombo.Template
 		reason pombo.Reason
 	}{
-		{"paused", []pombo.Template{template("um", "PAUSED", "Olá {{1}}")}, pombo.TemplatePaused},
-		{"rejected", []pombo.Template{template("um", "REJECTED", "Olá {{1}}")}, pombo.TemplateNotApproved},
-		{"disabled", []pombo.Template{template("um", "DISABLED", "Olá {{1}}")}, pombo.TemplateDisabled},
+		{"paused", []pombo.Template{templateOf("um", "PAUSED", "Olá {{1}}")}, pombo.TemplatePaused},
+		{"rejected", []pombo.Template{templateOf("um", "REJECTED", "Olá {{1}}")}, pombo.TemplateNotApproved},
+		{"disabled", []pombo.Template{templateOf("um", "DISABLED", "Olá {{1}}")}, pombo.TemplateDisabled},
 		{"gone", nil, pombo.TemplateMissing},
 		{"of another language", []pombo.Template{{Name: "um", Language: "en_US", Status: "APPROVED", Body: "{{1}}"}}, pombo.TemplateMissing},
-		{"with two values", []pombo.Template{template("um", "APPROVED", "Olá {{1}}, {{2}}")}, pombo.ParameterCount},
+		{"with two values", []pombo.Template{templateOf("um", "APPROVED", "Olá {{1}}, {{2}}")}, pombo.ParameterCount},
 		{"with a picture", []pombo.Template{{Name: "um", Language: "pt_BR", Status: "APPROVED", Header: "IMAGE", Body: "{{1}}"}}, pombo.TemplateMismatch},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				other := template("outro", "APPROVED", "Oi {{1}}")
+				other := templateOf("outro", "APPROVED", "Oi {{1}}")
 				var rows []pombo.Row
 				for i := range 20 {
 					r := row(fmt.Sprintf("%02d", i), fmt.Sprintf("319888800%02d", i), "Maria")
@@ -61,29 +60,29 @@ func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
 					}
 					rows = append(rows, r)
 				}
-				ledger, blip, log := newMemory(), &pretend{}, &bytes.Buffer{}
+				ledger, blip, log := newFakeLedger(), &fakeBlip{}, &bytes.Buffer{}
 				blip.offer(append(test.wrong, other)...)
 				o := onTable(newTable(rows...), ledger, blip)
-				o.HighWater = 5 // what is held does not count
+				o.HighWater = 5 // what is parked does not count
 				o.Logger = slog.New(slog.NewTextHandler(log, nil))
-				e := engine(t, o)
+				e := startEngine(t, o)
 				if run := runToEnd(t, e); run.Accepted != 10 || run.Retrying+run.Waiting != 10 {
-					t.Errorf("run = %+v, want 10 accepted and 10 held", run.Tally)
+					t.Errorf("run = %+v, want 10 accepted and 10 parked", run.Tally)
 				}
 				time.Sleep(5 * time.Hour)
 				synctest.Wait()
 				for i := range 10 {
 					n := ledger.get(t, fmt.Sprintf("%02d", i))
 					if n.State != pombo.Queued || n.Reason != test.reason || n.Tries != 0 || n.Detail == "" || adviceOf(n) == "" {
-						t.Errorf("row %d: %s %s after %d tries, want it held with %s", i, n.State, n.Reason, n.Tries, test.reason)
+						t.Errorf("row %d: %s %s after %d tries, want it parked with %s", i, n.State, n.Reason, n.Tries, test.reason)
 					}
-					// Once; twice when it was held while the first list was still being told of.
+					// Once; twice when it was parked while the first list was still being read.
 					if moves := len(ledger.history[n.Seq]); moves > 5 {
 						t.Errorf("row %d moved %d times in five hours, want it taken up once", i, moves-1)
 					}
 				}
 				if got := strings.Count(log.String(), "are parked"); got != 1 {
-					t.Errorf("the log says %d times that rows are held, want once:\n%s", got, log)
+					t.Errorf("the log says %d times that rows are parked, want once:\n%s", got, log)
 				}
 
 				blip.offer(right, other)
@@ -101,11 +100,11 @@ func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
 
 // A template that Blip refuses although its list has nothing against it: its
 // rows wait, longer each time, instead of being spent one by one.
-func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
+func TestParking_TemplateThatBlipRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, lists := newMemory(), 0
-		blip := &pretend{}
-		blip.offer(template("um", "APPROVED", "Olá {{1}}"), template("outro", "APPROVED", "{{1}}"))
+		ledger, lists := newFakeLedger(), 0
+		blip := &fakeBlip{}
+		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"), templateOf("outro", "APPROVED", "{{1}}"))
 		var mu sync.Mutex
 		wrong := true
 		var times []time.Time
@@ -120,11 +119,11 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 		}
 		blip.onTemplates = func() { mu.Lock(); defer mu.Unlock(); lists++ }
 		o := onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip)
-		e := engine(t, o)
+		e := startEngine(t, o)
 		runToEnd(t, e)
 		n := ledger.get(t, "1")
 		if n.State != pombo.Queued || n.Reason != pombo.TemplatePaused || n.Tries != 0 {
-			t.Fatalf("%s %s with %d tries, want it held", n.State, n.Reason, n.Tries)
+			t.Fatalf("%s %s with %d tries, want it parked", n.State, n.Reason, n.Tries)
 		}
 		for i := range 50 {
 			r := row(strconv.Itoa(i), fmt.Sprintf("319777700%02d", i), "x")
@@ -167,14 +166,14 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 	})
 }
 
-// Who mends DB_COL_PARAMS wants the rows that waited for it to go with it.
-func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
+// Somebody who corrects DB_COL_PARAMS wants the rows that waited for it to go with it.
+func TestParking_OldMapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		source, ledger, blip := newTable(row("1", "31988880001", "Maria", "oi")), newMemory(), &pretend{}
-		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		source, ledger, blip := newTable(row("1", "31988880001", "Maria", "oi")), newFakeLedger(), &fakeBlip{}
+		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))
 		o := onTable(source, ledger, blip)
-		o.SourceName, o.Pending, o.Owner, o.Places = "notificacao", "1", "first", []pombo.Slot{pombo.Body, pombo.Body}
-		first, err := dispatch.New(o)
+		o.Owner, o.Slots = "first", []pombo.Slot{pombo.Body, pombo.Body}
+		first, err := newEngine(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,19 +185,19 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := ledger.get(t, "1"); n.Reason != pombo.ParameterCount {
-			t.Fatalf("%s %s, want it held", n.State, n.Reason)
+			t.Fatalf("%s %s, want it parked", n.State, n.Reason)
 		}
 
 		source.mu.Lock()
 		source.rows[0].Params = source.rows[0].Params[:1]
 		source.mu.Unlock()
 		source.goAway(errAway)
-		o.Owner, o.Places = "second", []pombo.Slot{pombo.Body}
-		engine(t, o)
+		o.Owner, o.Slots = "second", []pombo.Slot{pombo.Body}
+		startEngine(t, o)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := ledger.get(t, "1"); n.State != pombo.Queued {
-			t.Fatalf("%s with the source away, want it held on", n.State)
+			t.Fatalf("%s with the source away, want it to stay parked", n.State)
 		}
 		source.goAway(nil)
 		time.Sleep(10 * time.Minute)
@@ -212,11 +211,11 @@ func TestRowsHeldUnderAnOldMappingAreReadAgain(t *testing.T) {
 
 // A receipt that blames a template has the list asked for at once, however many
 // of them there are.
-func TestReceiptsThatBlameATemplate(t *testing.T) {
+func TestSuspensions_RefreshTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lists := 0
-		blip := &pretend{onTemplates: func() { lists++ }}
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip})
+		blip := &fakeBlip{onTemplates: func() { lists++ }}
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: blip})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for range 100 {
@@ -230,30 +229,30 @@ func TestReceiptsThatBlameATemplate(t *testing.T) {
 	})
 }
 
-// What expires while it is held is not kept: the claim ends it in time.
-func TestAHeldRowIsLookedAtWhenItExpires(t *testing.T) {
+// What expires while it is parked is not kept: it expires in time.
+func TestParking_ExpiringRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		blip.offer(template("um", "PAUSED", "{{1}}"))
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		blip.offer(templateOf("um", "PAUSED", "{{1}}"))
 		r := row("1", "31988880001", "Maria")
 		r.Expires = time.Now().Add(time.Hour)
-		e := engine(t, onTable(newTable(r), ledger, blip))
+		e := startEngine(t, onTable(newTable(r), ledger, blip))
 		runToEnd(t, e)
 		if n := ledger.get(t, "1"); !n.NotBefore.Equal(r.Expires) {
-			t.Errorf("held until %v, want %v", n.NotBefore, r.Expires)
+			t.Errorf("parked until %v, want %v", n.NotBefore, r.Expires)
 		}
 	})
 }
 
 // The first row does not go before Blip was asked for its templates; a Blip that
 // cannot tell keeps nobody waiting.
-func TestNothingGoesBeforeTheTemplatesWereAskedFor(t *testing.T) {
+func TestDeliverer_WaitsForTheTemplates(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			release := make(chan struct{})
-			blip := &pretend{onTemplates: func() { <-release }}
+			blip := &fakeBlip{onTemplates: func() { <-release }}
 			blip.templatesErr = map[bool]error{true: &pombo.Error{Reason: pombo.CommandFailed}}[fails]
-			e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip})
+			e := startEngine(t, options{Ledger: newFakeLedger(), Blip: blip})
 			n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 			if err != nil {
 				t.Fatal(err)
@@ -273,13 +272,13 @@ func TestNothingGoesBeforeTheTemplatesWereAskedFor(t *testing.T) {
 	}
 }
 
-func TestTemplateReadyMetric(t *testing.T) {
+func TestCatalog_ReadyMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		registry, blip := prometheus.NewRegistry(), &pretend{}
-		blip.offer(template("um", "PAUSED", "{{1}}"))
-		o := onTable(newTable(), newMemory(), blip)
+		registry, blip := prometheus.NewRegistry(), &fakeBlip{}
+		blip.offer(templateOf("um", "PAUSED", "{{1}}"))
+		o := onTable(newTable(), newFakeLedger(), blip)
 		o.Registerer = registry
-		engine(t, o)
+		startEngine(t, o)
 		ready := func(want float64) {
 			t.Helper()
 			synctest.Wait()
@@ -298,33 +297,33 @@ func TestTemplateReadyMetric(t *testing.T) {
 			t.Error("there is no such metric")
 		}
 		ready(0)
-		blip.offer(template("um", "APPROVED", "{{1}}"))
+		blip.offer(templateOf("um", "APPROVED", "{{1}}"))
 		time.Sleep(11 * time.Minute)
 		ready(1)
 	})
 }
 
-// slowHold is a ledger that takes its time to write down that a row is held.
-type slowHold struct{ *memory }
+// slowPark is a ledger that takes its time to record that a row is parked.
+type slowPark struct{ *fakeLedger }
 
-func (s slowHold) Finish(ctx context.Context, o pombo.Outcome) error {
+func (s slowPark) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.Parked {
 		time.Sleep(3 * time.Minute)
 	}
-	return s.memory.Finish(ctx, o)
+	return s.fakeLedger.Finish(ctx, o)
 }
 
-// The template comes right after the row was looked at and before its hold is on
+// The template comes right after the row was checked and before its parking is on
 // record: nobody else would free it.
-func TestAHoldThatComesTooLateIsFreed(t *testing.T) {
+func TestParking_TemplateRightBeforeTheRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		blip.offer(template("um", "PAUSED", "{{1}}"))
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		blip.offer(templateOf("um", "PAUSED", "{{1}}"))
 		o := onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip)
-		o.Ledger, o.PollInterval = slowHold{ledger}, time.Second
-		engine(t, o)
+		o.Ledger, o.PollInterval = slowPark{ledger}, time.Second
+		startEngine(t, o)
 		time.Sleep(5 * time.Second)
-		blip.offer(template("um", "APPROVED", "{{1}}"))
+		blip.offer(templateOf("um", "APPROVED", "{{1}}"))
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
@@ -333,7 +332,7 @@ func TestAHoldThatComesTooLateIsFreed(t *testing.T) {
 	})
 }
 
-// adviceOf is what the story says is to be done, beyond what the reason says.
+// adviceOf is the hint in the detail, beyond that of the reason.
 func adviceOf(n pombo.Notification) string {
 	_, todo := pombo.Advice(pombo.NoReason, n.Detail)
 	return todo

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
+	"pombo/internal/delivery"
 	"pombo/internal/dispatch"
 )
 
@@ -25,7 +26,7 @@ func passes(d time.Duration) {
 	synctest.Wait()
 }
 
-func mustStand(t *testing.T, ledger *memory, row string, want pombo.State, why pombo.Reason) pombo.Notification {
+func mustStand(t *testing.T, ledger *fakeLedger, row string, want pombo.State, why pombo.Reason) pombo.Notification {
 	t.Helper()
 	n := ledger.get(t, row)
 	if n.State != want || n.Reason != why {
@@ -34,14 +35,14 @@ func mustStand(t *testing.T, ledger *memory, row string, want pombo.State, why p
 	return n
 }
 
-func TestWhoOptedOutGetsNothing(t *testing.T) {
+func TestDeliverer_OptedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, commands := newMemory(), 0
-		blip := &pretend{onIdentity: func() error { commands++; return nil }}
+		ledger, commands := newFakeLedger(), 0
+		blip := &fakeBlip{onIdentity: func() error { commands++; return nil }}
 		ledger.optOut("+5531988880001", pombo.OptOutAll)
 		ledger.optOut("5531988880002@wa.gw.msging.net", pombo.OptOutAll)
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"), row("3", "31988880003", "Ana"))
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runToEnd(t, e)
 		mustStand(t, ledger, "1", pombo.Suppressed, pombo.OptedOut)
 		mustStand(t, ledger, "2", pombo.Suppressed, pombo.OptedOut)
@@ -54,9 +55,9 @@ func TestWhoOptedOutGetsNothing(t *testing.T) {
 
 // A person who opted out of marketing gets every other template. While nobody knows
 // the category, the row waits.
-func TestOptedOutOfMarketing(t *testing.T) {
+func TestDeliverer_OptedOutOfMarketing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
+		ledger, blip := newFakeLedger(), &fakeBlip{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
 		ledger.optOut("+5531988880001", pombo.OptOutMarketing)
 		ledger.optOut("5531988880002@wa.gw.msging.net", pombo.OptOutMarketing)
 		var rows []pombo.Row
@@ -67,7 +68,7 @@ func TestOptedOutOfMarketing(t *testing.T) {
 		}
 		exam := row("4", "31988880001", "Maria")
 		exam.Template = "exame"
-		e := engine(t, onTable(newTable(append(rows, exam)...), ledger, blip))
+		e := startEngine(t, onTable(newTable(append(rows, exam)...), ledger, blip))
 		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +80,7 @@ func TestOptedOutOfMarketing(t *testing.T) {
 		blip.mu.Lock()
 		blip.templatesErr = nil
 		blip.mu.Unlock()
-		offer, result := template("oferta", "APPROVED", "Olá {{1}}"), template("exame", "APPROVED", "Olá {{1}}")
+		offer, result := templateOf("oferta", "APPROVED", "Olá {{1}}"), templateOf("exame", "APPROVED", "Olá {{1}}")
 		offer.Category, result.Category = "MARKETING", "UTILITY"
 		blip.offer(offer, result)
 		time.Sleep(5 * time.Minute)
@@ -89,18 +90,18 @@ func TestOptedOutOfMarketing(t *testing.T) {
 	})
 }
 
-func TestNobodyIsDisturbedAtNight(t *testing.T) {
+func TestDeliverer_QuietHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		otp := row("otp", "11988880002", "1234")
 		otp.Template = "otp"
 		early := row("early", "11988880004", "Ana")
 		early.Expires = time.Now().Add(3 * time.Hour)
 		source := newTable(row("acre", "68988880001", "Maria"), early, otp, row("paris", "+33612345678", "José"), row("sp", "11988880003", "João"))
-		ledger, blip := newMemory(), &pretend{}
+		ledger, blip := newFakeLedger(), &fakeBlip{}
 		quiet := night
 		quiet.Exempt = []string{"otp"}
 		registry := prometheus.NewRegistry()
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Quiet: quiet, Registerer: registry})
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip, Quiet: quiet, Registerer: registry})
 		runToEnd(t, e)
 		mustStand(t, ledger, "otp", pombo.Accepted, pombo.NoReason)
 		for key, end := range map[string]string{"acre": "13:00", "paris": "07:00", "sp": "10:00", "early": "10:00"} {
@@ -148,10 +149,10 @@ func outcomes(t *testing.T, r *prometheus.Registry, s pombo.State) float64 {
 	return 0
 }
 
-func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
+func TestCalendar_ZoneOfTheTable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Quiet: night, Zone: time.FixedZone("noon", 12*3600)})
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Quiet: night, Zone: time.FixedZone("noon", 12*3600)})
 		if _, _, err := e.Intake.Add(t.Context(), row("a", "+18005551234", "Maria")); err != nil {
 			t.Fatal(err)
 		}
@@ -160,11 +161,11 @@ func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
 	})
 }
 
-func TestTooLateWhileItWaitsForItsTurn(t *testing.T) {
+func TestDeliverer_ExpiresWhileItWaitsForThePermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
+		ledger, blip := newFakeLedger(), &fakeBlip{}
 		// The pass that ends late rows sees only what is queued.
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, MessagesPerSecond: 0.1})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: 0.1})
 		for i := range 3 {
 			r := row(strconv.Itoa(i), "3198888000"+strconv.Itoa(i), "Maria")
 			r.Expires = time.Now().Add(15 * time.Second)
@@ -189,7 +190,7 @@ func later(r pombo.Row, d time.Duration) pombo.Row {
 	return r
 }
 
-func TestRowTakenBackWhileItWaited(t *testing.T) {
+func TestRecheck_WithdrawnWhileItWaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 100
 		source := newTable()
@@ -198,8 +199,8 @@ func TestRowTakenBackWhileItWaited(t *testing.T) {
 			source.rows = append(source.rows, later(row(key, "319888800"+key[1:], "Maria"), time.Hour))
 			source.status[key] = "1"
 		}
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runNow(t, e)
 		passes(30 * time.Minute)
 		source.set("001", "9")
@@ -225,10 +226,10 @@ func runNow(t *testing.T, e *dispatch.Engine) {
 	synctest.Wait()
 }
 
-func TestFreshRowsAreNotReadAgain(t *testing.T) {
+func TestRecheck_FreshRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), later(row("2", "31988880002", "José"), 20*time.Second))
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}})
 		runNow(t, e)
 		passes(time.Minute)
 		if source.asked != 0 || source.get("1") != "2" || source.get("2") != "2" {
@@ -237,17 +238,17 @@ func TestFreshRowsAreNotReadAgain(t *testing.T) {
 	})
 }
 
-func TestRowTakenBackBeforeItsNextTry(t *testing.T) {
+func TestRecheck_WithdrawnBeforeTheNextTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
-		ledger := newMemory()
-		blip := &pretend{onSend: func(_ context.Context, _ pombo.Message, nth int) error {
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(_ context.Context, _ pombo.Message, nth int) error {
 			if nth == 1 {
 				return busy
 			}
 			return nil
 		}}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runNow(t, e)
 		passes(time.Second)
 		source.set("2", "9")
@@ -263,19 +264,19 @@ func TestRowTakenBackBeforeItsNextTry(t *testing.T) {
 	})
 }
 
-// TestRetriedRowHasTheCodeOfItsFailure: what we wrote ourselves is not taken for
+// TestRecheck_RetriedRowHasTheCodeOfItsFailure: what we wrote ourselves is not taken for
 // the owner's word.
-func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
+func TestRecheck_RetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		ledger := newMemory()
-		blip := &pretend{onSend: func(_ context.Context, _ pombo.Message, nth int) error {
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(_ context.Context, _ pombo.Message, nth int) error {
 			if nth == 1 {
 				return refused
 			}
 			return nil
 		}}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		runNow(t, e)
 		passes(time.Second)
 		n := mustStand(t, ledger, "1", pombo.Failed, pombo.BadRequest)
@@ -291,15 +292,15 @@ func TestRetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 	})
 }
 
-// TestSourceAwayPutOffRowsWait: what was put off waits until the row can be read
+// TestRecheck_SourceAway: what was put off waits until the row can be read
 // again; what was taken in just now goes on, and so does what has no row.
-func TestSourceAwayPutOffRowsWait(t *testing.T) {
+func TestRecheck_SourceAway(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		t.Run(fmt.Sprintf("hangs %v", hangs), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				source := newTable(later(row("1", "31988880001", "Maria"), time.Hour), later(row("2", "31988880002", "José"), time.Hour))
-				ledger, blip := newMemory(), &pretend{}
-				e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Workers: 1})
+				ledger, blip := newFakeLedger(), &fakeBlip{}
+				e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip, Workers: 1})
 				if _, _, err := e.Intake.Add(t.Context(), later(row("a", "31988880003", "Ana"), time.Hour)); err != nil {
 					t.Fatal(err)
 				}
@@ -336,9 +337,9 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 	}
 }
 
-// TestSourceThatHangsIsLeftAlone: what does not depend on the answer waits for it
+// TestRecheck_SourceHangs: what does not depend on the answer waits for it
 // once, and not every few rows.
-func TestSourceThatHangsIsLeftAlone(t *testing.T) {
+func TestRecheck_SourceHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 40
 		source := newTable()
@@ -347,8 +348,8 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 			source.rows = append(source.rows, row(key, "319888800"+key, "Maria"))
 			source.status[key] = "1"
 		}
-		blip := &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: blip, Workers: 1})
+		blip := &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: blip, Workers: 1})
 		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
@@ -368,16 +369,16 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestRowsAreReadAgainAfterAPause: who pauses because the table is wrong takes
+// TestRecheck_AfterAPause: who pauses because the table is wrong takes
 // rows back meanwhile. With the source away a row that only stood in the queue
 // goes all the same.
-func TestRowsAreReadAgainAfterAPause(t *testing.T) {
+func TestRecheck_AfterAPause(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		t.Run(fmt.Sprintf("source away %v", away), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
-				ledger := newMemory()
-				e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: &pretend{}})
+				ledger := newFakeLedger()
+				e := startEngine(t, options{Source: source, Ledger: ledger, Blip: &fakeBlip{}})
 				if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 					t.Fatal(err)
 				}
@@ -403,12 +404,12 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 	}
 }
 
-func TestPolicyOfATemplate(t *testing.T) {
+func TestPolicies_OfATemplate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { return cut }}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Template: "aviso",
-			UncertainTemplates: map[string]dispatch.Policy{"otp": dispatch.Hold, "aviso": dispatch.Resend}})
+		ledger := newFakeLedger()
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { return cut }}
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, Template: "aviso",
+			UncertainTemplates: map[string]delivery.Policy{"otp": delivery.AskOperator, "aviso": delivery.Resend}})
 		for i, template := range []string{"otp", "", "other"} {
 			r := row(template, "3198888000"+strconv.Itoa(i), "Maria")
 			r.Template = template
@@ -421,7 +422,7 @@ func TestPolicyOfATemplate(t *testing.T) {
 		mustStand(t, ledger, "", pombo.Queued, pombo.ResentByPolicy)
 		mustStand(t, ledger, "other", pombo.Uncertain, pombo.NoAnswer)
 	})
-	_, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: newMemory(), Blip: &pretend{}, Owner: "me", UncertainTemplates: map[string]dispatch.Policy{"otp": "wait"}})
+	_, err := newEngine(options{Ledger: newFakeLedger(), Blip: &fakeBlip{}, Owner: "me", UncertainTemplates: map[string]delivery.Policy{"otp": "wait"}})
 	if err == nil {
 		t.Error("a policy that there is not was taken")
 	}

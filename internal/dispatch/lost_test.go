@@ -8,18 +8,18 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
+	"pombo/internal/delivery"
 )
 
-// TestWhatTheLedgerLostIsAskedBeforeItIsSent: the row first, then Blip, and only
+// TestResolver_LedgerWentBack: the row first, then Blip, and only
 // what neither of them knows of is sent.
-func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
+func TestResolver_LedgerWentBack(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		code      string // in the row; "" = there is none
 		traces    []int  // the generations that Blip knows
 		alive     time.Duration
-		policy    dispatch.Policy
+		policy    delivery.Policy
 		begun     bool
 		away      bool
 		state     pombo.State // of generation 1
@@ -34,15 +34,15 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 		{name: "Blip has it", code: "1", traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip has it, and the source is away", code: "1", away: true, traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip does not know it", code: "1", state: pombo.Accepted, posts: 1, questions: 3},
-		{name: "the same, to be held if it was being sent", code: "1", policy: dispatch.Hold, begun: true, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
-		{name: "the same, to be held, and it was not", code: "1", policy: dispatch.Hold, state: pombo.Accepted, posts: 1, questions: 3},
+		{name: "the same, left to the operator if it was being sent", code: "1", policy: delivery.AskOperator, begun: true, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
+		{name: "the same, left to the operator, and it was not", code: "1", policy: delivery.AskOperator, state: pombo.Accepted, posts: 1, questions: 3},
 		{name: "longer ago than Blip remembers", code: "1", alive: 72 * time.Hour, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
 		{name: "the next generation was sent", code: "1", traces: []int{2}, state: pombo.Cancelled, reason: pombo.LedgerWentBack, next: pombo.Accepted, questions: 4},
 		{name: "both were", code: "1", traces: []int{1, 2}, state: pombo.Accepted, reason: pombo.TraceFound, next: pombo.Accepted, questions: 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				source, ledger := newTable(row("a", "31988880001", "Maria")), newMemory()
+				source, ledger := newTable(row("a", "31988880001", "Maria")), newFakeLedger()
 				source.status["a"] = test.code
 				if test.code == "" {
 					delete(source.status, "a")
@@ -60,7 +60,7 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 				ledger.noticed, ledger.alive = time.Now(), time.Now().Add(-test.alive)
 				var mu sync.Mutex
 				questions := 0
-				blip := &pretend{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
+				blip := &fakeBlip{onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 					mu.Lock()
 					defer mu.Unlock()
 					questions++
@@ -71,7 +71,7 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 					}
 					return nil, nil
 				}}
-				engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Uncertain: test.policy})
+				startEngine(t, options{Source: source, Ledger: ledger, Blip: blip, Uncertain: test.policy})
 				time.Sleep(2*time.Minute - time.Second)
 				synctest.Wait()
 				if blip.posts(n.MessageID) != 0 {
@@ -97,20 +97,20 @@ func TestWhatTheLedgerLostIsAskedBeforeItIsSent(t *testing.T) {
 	}
 }
 
-// TestWhatWasQueuedBeforeTheStartIsLookedUp: whatever the pause was.
-func TestWhatWasQueuedBeforeTheStartIsLookedUp(t *testing.T) {
+// TestRecheck_QueuedBeforeTheStart: whatever the pause was.
+func TestRecheck_QueuedBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for _, key := range []string{"1", "2", "3"} {
 			rows = append(rows, row(key, "3198888000"+key, "Maria"))
 		}
-		source, ledger := newTable(rows...), newMemory()
+		source, ledger := newTable(rows...), newFakeLedger()
 		for _, r := range rows {
 			ledger.insert(pombo.Key{Source: "notificacao", RowKey: r.RowKey, Generation: 1}, 0, r)
 		}
 		source.status["2"] = "9"
-		blip := &pretend{}
-		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
+		blip := &fakeBlip{}
+		e := startEngine(t, options{Source: source, Ledger: ledger, Blip: blip})
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		var states []pombo.State

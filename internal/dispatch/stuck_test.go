@@ -12,18 +12,17 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 	"pombo/internal/health"
 )
 
-// holdingLog stands for whatever could hold up the hands outside of Blip and the
+// blockedLog stands for whatever could block the workers outside of Blip and the
 // ledger, such as a console in which somebody has clicked.
-type holdingLog struct {
+type blockedLog struct {
 	slog.Handler
 	freed chan struct{}
 }
 
-func (h *holdingLog) Handle(ctx context.Context, r slog.Record) error {
+func (h *blockedLog) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == "attempt" {
 		<-h.freed
 	}
@@ -31,17 +30,17 @@ func (h *holdingLog) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // lateClaim is a ledger whose claim takes its time, also when nothing waits.
-type lateClaim struct{ *memory }
+type lateClaim struct{ *fakeLedger }
 
 func (s lateClaim) Claim(ctx context.Context, owner string, n int) ([]pombo.Notification, error) {
 	time.Sleep(10 * time.Second)
-	return s.memory.Claim(ctx, owner, n)
+	return s.fakeLedger.Claim(ctx, owner, n)
 }
 
 // Hands that are taken for a claim hold nothing yet.
-func TestAClaimUnderWayIsNotStuck(t *testing.T) {
+func TestTracker_ClaimUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := engine(t, dispatch.Options{Ledger: lateClaim{newMemory()}, Blip: &pretend{}})
+		e := startEngine(t, options{Ledger: lateClaim{newFakeLedger()}, Blip: &fakeBlip{}})
 		for range 30 {
 			time.Sleep(7 * time.Second)
 			if f := (health.Snapshot{Now: time.Now(), Progress: e.Progress()}); f.Stuck() {
@@ -53,14 +52,14 @@ func TestAClaimUnderWayIsNotStuck(t *testing.T) {
 
 // Of many rows that cannot be taken in some are named in a pass, each once, and
 // the count says that there may be more.
-func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
+func TestIntake_RejectedRowsDoNotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		source := newTable()
 		for i := range pombo.MostRowProblems {
 			source.problems = append(source.problems, pombo.RowProblem{RowKey: strconv.Itoa(i), Column: "DT_ENVIO", Message: "is no time"})
 		}
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 60 {
 			_, err := e.Intake.TakeIn(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "at least 1000 rows pending in the table cannot be taken in") {
@@ -79,11 +78,11 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 
 // Rows that wait while nothing moves are seen after a minute, whatever holds them:
 // those in hand too, when no other waits.
-func TestNothingMovesForAMinute(t *testing.T) {
+func TestTracker_NothingMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		held := &holdingLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Workers: 1, Logger: slog.New(held)})
+		blocked := &blockedLog{slog.NewTextHandler(io.Discard, nil), make(chan struct{})}
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Workers: 1, Logger: slog.New(blocked)})
 		stuck := func() bool { return health.Snapshot{Now: time.Now(), Progress: e.Progress()}.Stuck() }
 		time.Sleep(time.Hour) // idle is not stuck
 		if stuck() {
@@ -106,7 +105,7 @@ func TestNothingMovesForAMinute(t *testing.T) {
 		if !stuck() {
 			t.Errorf("not stuck, though nothing has moved for a minute: %+v", e.Progress())
 		}
-		close(held.freed)
+		close(blocked.freed)
 		synctest.Wait()
 		if stuck() {
 			t.Errorf("stuck, though it goes on: %+v", e.Progress())

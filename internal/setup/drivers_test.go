@@ -1,4 +1,4 @@
-package app
+package setup
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 
 // A database that can be opened can be named in DB_URL, and the settings' text says how.
 func TestSourceDrivers_SchemesAreSettings(t *testing.T) {
-	for _, d := range sourceDrivers {
+	for _, d := range Drivers {
 		for _, scheme := range d.Schemes {
 			address := scheme + "://user:password@host/database"
 			if d.Port == "" {

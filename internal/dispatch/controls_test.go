@@ -9,17 +9,16 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
-// A template that a receipt has stopped keeps its own messages back, and nobody
+// A template that a receipt has suspended keeps its own messages back, and nobody
 // else's, until its time is over.
-func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
+func TestSuspensions_KeepOnlyTheirOwnBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mine, other := row("1", "31988880001", "Maria"), row("2", "31988880002", "José")
 		other.Template = "boleto"
-		ledger, blip := newMemory(), &pretend{}
-		e := engine(t, dispatch.Options{Source: newTable(mine, other), Ledger: ledger, Blip: blip, Template: "exame"})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		e := startEngine(t, options{Source: newTable(mine, other), Ledger: ledger, Blip: blip, Template: "exame"})
 		until := time.Now().Add(time.Hour)
 		e.Suspensions.Suspend("", pombo.TemplatePaused, until)
 		e.Suspensions.Suspend("exame", pombo.TemplatePaused, until.Add(-time.Minute)) // shortens nothing
@@ -28,9 +27,9 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		held := ledger.get(t, "1")
-		if held.State != pombo.Queued || held.Reason != pombo.TemplatePaused || !held.NotBefore.Equal(until) || held.Tries != 0 {
-			t.Errorf("row 1: %s %s until %v with %d tries, want queued template_paused until %v with none", held.State, held.Reason, held.NotBefore, held.Tries, until)
+		queued := ledger.get(t, "1")
+		if queued.State != pombo.Queued || queued.Reason != pombo.TemplatePaused || !queued.NotBefore.Equal(until) || queued.Tries != 0 {
+			t.Errorf("row 1: %s %s until %v with %d tries, want queued template_paused until %v with none", queued.State, queued.Reason, queued.NotBefore, queued.Tries, until)
 		}
 		if n := ledger.get(t, "2"); n.State != pombo.Accepted {
 			t.Errorf("row 2: %s, want accepted", n.State)
@@ -42,12 +41,12 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 	})
 }
 
-// A template that WhatsApp has disabled stays stopped until Blip lists it as
+// A template that WhatsApp has disabled stays suspended until Blip lists it as
 // approved. When that list is wrong, each stop lasts twice as long as the one before.
-func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
+func TestSuspensions_DisabledTemplate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
-		e := engine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
+		ledger, blip := newFakeLedger(), &fakeBlip{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
+		e := startEngine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
 		e.Suspensions.Suspend("um", pombo.TemplateDisabled, time.Now().Add(time.Hour))
 		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
@@ -59,22 +58,22 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 		blip.mu.Lock()
 		blip.templatesErr = nil
 		blip.mu.Unlock()
-		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))
 		time.Sleep(15 * time.Minute)
 		if n := ledger.get(t, "1"); n.State != pombo.Accepted {
 			t.Errorf("once it is approved: %s %s, want accepted", n.State, n.Reason)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		blip.offer(template("um", "APPROVED", "Olá {{1}}"))
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))
 		table := newTable()
 		for i := range 7 {
 			key := strconv.Itoa(i)
 			table.rows = append(table.rows, row(key, "3198888000"+key, "Maria"))
 			table.set(key, "0")
 		}
-		e := engine(t, onTable(table, ledger, blip))
+		e := startEngine(t, onTable(table, ledger, blip))
 		for i, length := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 			begin := time.Now()
 			e.Suspensions.Suspend("um", pombo.TemplateDisabled, begin.Add(time.Hour))
@@ -97,11 +96,11 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 }
 
 // What a check of an uncertain message brings goes the way of all receipts.
-func TestACheckHandsItsReceiptsOver(t *testing.T) {
+func TestResolver_RecordsTheReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := pombo.Receipt{State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}
-		ledger := newMemory()
-		blip := &pretend{
+		ledger := newFakeLedger()
+		blip := &fakeBlip{
 			onSend: func(context.Context, pombo.Message, int) error { return cut },
 			onReceipts: func(id pombo.MessageID) ([]pombo.Receipt, error) {
 				r := failed
@@ -110,14 +109,14 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 			},
 		}
 		handed := 0
-		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,
+		e := startEngine(t, options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: ledger, Blip: blip,
 			Record: func(_ context.Context, list []pombo.Receipt) error {
 				handed++
 				if handed == 1 {
 					return errors.New("the disk is full")
 				}
 				if len(list) != 1 || list[0].Policy != pombo.ResendBackoff {
-					t.Errorf("handed over %+v, want the receipt with its remedy", list)
+					t.Errorf("handed over %+v, want the receipt with its policy", list)
 				}
 				n := ledger.get(t, "1")
 				return ledger.Finish(t.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Owner: n.Owner, Attempt: n.Attempt, To: pombo.Failed, Reason: list[0].Reason})
@@ -131,26 +130,26 @@ func TestACheckHandsItsReceiptsOver(t *testing.T) {
 }
 
 // A pause of the operator's is about sending; one of Blip's about every call.
-func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
+func TestRates_QuestionsDuringAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for by, want := range map[string]bool{"operator": true, "blip": false} {
-			e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, CommandsPerSecond: 10})
+			e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}, CommandsPerSecond: 10})
 			if err := e.Throttle.Pauser.Extend(t.Context(), pombo.Pause{By: by, Until: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {
 				if err := e.Throttle.Rates.AcquireQuestion(t.Context()); (err == nil) != want {
-					t.Errorf("leave in a pause by %s: %v, want %t", by, err, want)
+					t.Errorf("permit in a pause by %s: %v, want %t", by, err, want)
 				}
 			}
 		}
 	})
 }
 
-func TestHoldBotShortensNoPause(t *testing.T) {
+func TestPauser_ExtendShortensNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}})
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}})
 		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}

@@ -9,15 +9,14 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
-func TestProgressOfSending(t *testing.T) {
+func TestTracker_Sending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var fault atomic.Pointer[pombo.Error]
-		ledger := newMemory()
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{onSend: func(context.Context, pombo.Message, int) error {
+		ledger := newFakeLedger()
+		e := startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 			if f := fault.Load(); f != nil {
 				return f
 			}
@@ -32,7 +31,7 @@ func TestProgressOfSending(t *testing.T) {
 		}
 		p := e.Progress()
 		if p.Started != start || !p.Accepted.IsZero() || !p.Moved.IsZero() || !p.NoReceiptsSince.IsZero() || p.IdleLimit != time.Minute {
-			t.Errorf("at the start = %+v, want nothing but the start and the patience", p)
+			t.Errorf("at the start = %+v, want nothing but the start and the limit", p)
 		}
 		time.Sleep(time.Minute)
 		add("a", "31988880001")
@@ -54,9 +53,9 @@ func TestProgressOfSending(t *testing.T) {
 		if p = e.Progress(); p.Blip != pombo.NoReason || p.NoReceiptsSince != accepted {
 			t.Errorf("after it went = %+v, want no trouble, and no receipt since the first", p)
 		}
-		e.ReceiptCame()
+		e.Health.ReceiptCame()
 		if p = e.Progress(); !p.NoReceiptsSince.IsZero() {
-			t.Errorf("unheard since %v after a receipt, want zero", p.NoReceiptsSince)
+			t.Errorf("no receipts since %v after a receipt, want zero", p.NoReceiptsSince)
 		}
 
 		ledger.breakMethod("Claim", errors.New("disk full"))
@@ -68,7 +67,7 @@ func TestProgressOfSending(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if p = e.Progress(); !p.Ledger.IsZero() {
-			t.Errorf("failing since %v after it was mended, want zero", p.Ledger)
+			t.Errorf("failing since %v after it was repaired, want zero", p.Ledger)
 		}
 
 		// Nobody claims in a pause; the heartbeat tells all the same.
@@ -85,14 +84,14 @@ func TestProgressOfSending(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if p = e.Progress(); !p.Ledger.IsZero() {
-			t.Errorf("failing since %v after it was mended in a pause, want zero", p.Ledger)
+			t.Errorf("failing since %v after it was repaired in a pause, want zero", p.Ledger)
 		}
 	})
 }
 
-func TestProgressKnowsTheEndOfAPause(t *testing.T) {
+func TestPauser_ResumedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}})
+		e := startEngine(t, options{Ledger: newFakeLedger(), Blip: &fakeBlip{}})
 		if got := e.Progress().Resumed; !got.IsZero() {
 			t.Errorf("resumed = %v, want zero", got)
 		}
@@ -117,11 +116,11 @@ func TestProgressKnowsTheEndOfAPause(t *testing.T) {
 	})
 }
 
-func TestProgressOfTheTable(t *testing.T) {
+func TestTracker_Table(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
 		source.problems = []pombo.RowProblem{{RowKey: "2", Column: "DT", Message: "the time cannot be read"}}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Minute})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Minute})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		first := time.Now()
@@ -160,7 +159,7 @@ func TestProgressOfTheTable(t *testing.T) {
 
 // Rows that are finished here and stay pending are read again and again. The more of
 // the time that takes, the longer the next look waits, but a run looks at once.
-func TestVainPassesRest(t *testing.T) {
+func TestIntake_VainPassesRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "none"), row("2", "none"), row("3", "none"))
 		var looks, takes atomic.Int64
@@ -172,7 +171,7 @@ func TestVainPassesRest(t *testing.T) {
 				looks.Add(1)
 			}
 		}
-		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: &pretend{}, PollInterval: time.Second})
+		e := startEngine(t, options{Source: source, Ledger: newFakeLedger(), Blip: &fakeBlip{}, PollInterval: time.Second})
 		during := func(d time.Duration) int64 {
 			before := looks.Load()
 			time.Sleep(d)

@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
 // What the ledger says this process has, and nobody in it works on, does not stay
 // there: it goes back, the claimed to the queue and the one being sent into doubt.
-func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
+func TestDeliverer_GivesBackWhatNoWorkerKnows(t *testing.T) {
 	for _, test := range []struct {
 		state pombo.State
 		want  []pombo.State
@@ -23,7 +22,7 @@ func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
 		{pombo.Sending, []pombo.State{pombo.Queued, pombo.Claimed, pombo.Sending, pombo.Uncertain, pombo.Accepted}, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			ledger, blip := newMemory(), &pretend{}
+			ledger, blip := newFakeLedger(), &fakeBlip{}
 			n := ledger.insert(pombo.Key{Source: "api", RowKey: "a", Generation: 1}, 0, row("a", "31988880001", "x"))
 			n.Owner = "test"
 			ledger.move(n, pombo.Claimed)
@@ -34,7 +33,7 @@ func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
 					return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 				}
 			}
-			engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
+			startEngine(t, options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
 			time.Sleep(15 * time.Second)
 			synctest.Wait()
 			if got := ledger.get(t, "a").State; got != test.state {
@@ -52,12 +51,12 @@ func TestNothingStaysInHandThatNobodyWorksOn(t *testing.T) {
 // slowClaim is a ledger whose claim is committed long before it returns, as when a
 // connection is lost over it.
 type slowClaim struct {
-	*memory
+	*fakeLedger
 	takes time.Duration
 }
 
 func (s *slowClaim) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
-	batch, err := s.memory.Claim(ctx, owner, limit)
+	batch, err := s.fakeLedger.Claim(ctx, owner, limit)
 	if len(batch) > 0 {
 		time.Sleep(s.takes)
 	}
@@ -65,15 +64,15 @@ func (s *slowClaim) Claim(ctx context.Context, owner string, limit int) ([]pombo
 }
 
 // A claim that is under way over many renewals is not taken from itself, and nor is
-// what a worker has in hand for long.
-func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
+// what a worker keeps for long.
+func TestDeliverer_KeepsWhatIsBeingClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := &slowClaim{newMemory(), 65 * time.Second}
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error {
+		ledger := &slowClaim{newFakeLedger(), 65 * time.Second}
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 			time.Sleep(65 * time.Second)
 			return nil
 		}}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
@@ -89,10 +88,10 @@ func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
 
 // However long the ledger has been away, it is asked every other second, so that
 // sending goes on soon after it is back.
-func TestALedgerThatIsAwayIsAskedOften(t *testing.T) {
+func TestEngine_AsksAnAbsentLedgerOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
-		engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Lease: 30 * time.Second})
+		ledger := newFakeLedger()
+		startEngine(t, options{Ledger: ledger, Blip: &fakeBlip{}, Lease: 30 * time.Second})
 		methods := []string{"Claim", "Renew"}
 		for _, method := range methods {
 			ledger.breakMethod(method, errAway)
@@ -112,13 +111,13 @@ func TestALedgerThatIsAwayIsAskedOften(t *testing.T) {
 	})
 }
 
-// A ledger that has lost something may not know what a worker has in hand: the worker
+// A ledger that has lost something may not know what a worker works on: the worker
 // goes on with other things.
-func TestTheOutcomeOfWhatTheLedgerLostIsGivenUp(t *testing.T) {
+func TestDeliverer_GivesUpTheOutcomeOfWhatTheLedgerLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
+		ledger, blip := newFakeLedger(), &fakeBlip{}
 		ledger.breakMethod("Finish", pombo.ErrNotFound)
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package dispatch
+package delivery
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"pombo"
 )
 
-// metrics of the package. All label values come from closed lists.
-type metrics struct {
+// Metrics of the package. All label values come from closed lists.
+type Metrics struct {
 	outcomes *prometheus.CounterVec // by state
 	reasons  *prometheus.CounterVec // by reason, of all that was not accepted
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	m := &metrics{
+// NewMetrics registers the metrics; a nil r registers nothing.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pombo_outcomes_total", Help: "Ends of a try to deliver, by the state it led to."}, []string{"state"}),
 		reasons: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -33,7 +34,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) finished(o pombo.Outcome) {
+func (m *Metrics) finished(o pombo.Outcome) {
 	if o.To == "" {
 		return
 	}
@@ -44,13 +45,13 @@ func (m *metrics) finished(o pombo.Outcome) {
 }
 
 // expired counts those whose time was over before anybody tried.
-func (m *metrics) expired(n int) {
+func (m *Metrics) expired(n int) {
 	m.outcomes.WithLabelValues(string(pombo.Expired)).Add(float64(n))
 	m.reasons.WithLabelValues(string(pombo.ExpiredRow)).Add(float64(n))
 }
 
 // logAttempt writes the one wide line of an attempt.
-func (e *Engine) logAttempt(n *pombo.Notification, o pombo.Outcome, took time.Duration) {
+func logAttempt(log *slog.Logger, n *pombo.Notification, o pombo.Outcome, took time.Duration) {
 	level := slog.LevelInfo
 	switch o.To {
 	case "":
@@ -58,8 +59,8 @@ func (e *Engine) logAttempt(n *pombo.Notification, o pombo.Outcome, took time.Du
 	case pombo.Failed, pombo.Uncertain:
 		level = slog.LevelWarn
 	}
-	ctx := context.Background() // no handler asks it for anything
-	if !e.log.Enabled(ctx, level) {
+	ctx := context.Background() // no handler needs it
+	if !log.Enabled(ctx, level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 10)
@@ -73,5 +74,5 @@ func (e *Engine) logAttempt(n *pombo.Notification, o pombo.Outcome, took time.Du
 		attrs = append(attrs, slog.Time("next_try", o.NotBefore))
 	}
 	attrs = append(attrs, slog.Int64("duration_ms", took.Milliseconds()))
-	e.log.LogAttrs(ctx, level, "attempt", attrs...)
+	log.LogAttrs(ctx, level, "attempt", attrs...)
 }

@@ -7,31 +7,30 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/dispatch"
 )
 
 // slowBegin is a ledger whose begin takes its time, as a suspended machine does.
 type slowBegin struct {
-	*memory
+	*fakeLedger
 	takes time.Duration
 }
 
 func (s *slowBegin) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
-	attempt, err := s.memory.Begin(ctx, n, identity)
+	attempt, err := s.fakeLedger.Begin(ctx, n, identity)
 	time.Sleep(s.takes)
 	return attempt, err
 }
 
 // A process that stalled between begin and the POST is thought dead: another one
 // has asked Blip, which had no trace, and sends. So this one must not.
-func TestWhoWasThoughtDeadSendsNothing(t *testing.T) {
+func TestLease_ProcessThoughtDeadSendsNothing(t *testing.T) {
 	for _, test := range []struct {
 		takes time.Duration
 		posts int
 	}{{29 * time.Second, 1}, {31 * time.Second, 0}} {
 		synctest.Test(t, func(t *testing.T) {
-			ledger, blip := &slowBegin{newMemory(), test.takes}, &pretend{}
-			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
+			ledger, blip := &slowBegin{newFakeLedger(), test.takes}, &fakeBlip{}
+			e := startEngine(t, options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
 			ledger.breakMethod("Renew", errAway)
 			n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 			if err != nil {
@@ -53,14 +52,14 @@ func TestWhoWasThoughtDeadSendsNothing(t *testing.T) {
 }
 
 // The answer to a POST ends the doubt that others have about it meanwhile.
-func TestALateAnswerEndsTheDoubt(t *testing.T) {
+func TestDeliverer_LateAnswerEndsTheDoubt(t *testing.T) {
 	for _, test := range []struct {
 		err  error
 		want pombo.State
 	}{{nil, pombo.Accepted}, {refused, pombo.Failed}, {busy, pombo.Queued}, {cut, pombo.Uncertain}} {
 		synctest.Test(t, func(t *testing.T) {
-			ledger := newMemory()
-			blip := &pretend{onSend: func(context.Context, pombo.Message, int) error {
+			ledger := newFakeLedger()
+			blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 				ledger.mu.Lock()
 				defer ledger.mu.Unlock()
 				n := ledger.rows[0] // as Reclaim leaves it
@@ -68,7 +67,7 @@ func TestALateAnswerEndsTheDoubt(t *testing.T) {
 				n.NotBefore = time.Now().Add(time.Hour)
 				return test.err
 			}}
-			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
+			e := startEngine(t, options{Ledger: ledger, Blip: blip})
 			if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
 				t.Fatal(err)
 			}
@@ -84,12 +83,12 @@ func TestALateAnswerEndsTheDoubt(t *testing.T) {
 // lostBegin is a ledger that makes the first begin durable, loses the answer and
 // then is away for a while.
 type lostBegin struct {
-	*memory
+	*fakeLedger
 	lost bool
 }
 
 func (l *lostBegin) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
-	attempt, err := l.memory.Begin(ctx, n, identity)
+	attempt, err := l.fakeLedger.Begin(ctx, n, identity)
 	if l.lost {
 		return attempt, err
 	}
@@ -100,11 +99,11 @@ func (l *lostBegin) Begin(ctx context.Context, n pombo.Notification, identity st
 }
 
 // A begin that was durable although its answer was lost, in a ledger that then
-// went away, leaves no row behind that this process has in hand for ever.
-func TestABeginWhoseAnswerIsLostIsFreed(t *testing.T) {
+// went away, leaves no row behind that this process keeps for ever.
+func TestDeliverer_BeginWhoseAnswerIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := &lostBegin{memory: newMemory()}, &pretend{}
-		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, UncertainWait: 10 * time.Second})
+		ledger, blip := &lostBegin{fakeLedger: newFakeLedger()}, &fakeBlip{}
+		e := startEngine(t, options{Ledger: ledger, Blip: blip, UncertainWait: 10 * time.Second})
 		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)

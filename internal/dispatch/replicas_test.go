@@ -14,31 +14,31 @@ import (
 )
 
 // replicas starts n engines on one shared ledger.
-func replicas(t *testing.T, n int, ledger *memory, o dispatch.Options) []*dispatch.Engine {
+func replicas(t *testing.T, n int, ledger *fakeLedger, o options) []*dispatch.Engine {
 	t.Helper()
 	ledger.shared = true
 	o.Ledger = ledger
 	var engines []*dispatch.Engine
 	for i := range n {
 		o.Owner = "replica" + strconv.Itoa(i)
-		engines = append(engines, engine(t, o))
+		engines = append(engines, startEngine(t, o))
 	}
 	return engines
 }
 
-func TestReplicasKeepTheRateOfOne(t *testing.T) {
+func TestRates_Replicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 300
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		var mu sync.Mutex
 		var times []time.Time
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error {
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 			mu.Lock()
 			defer mu.Unlock()
 			times = append(times, time.Now())
 			return nil
 		}}
-		engines := replicas(t, 3, ledger, dispatch.Options{Blip: blip, MessagesPerSecond: 30})
+		engines := replicas(t, 3, ledger, options{Blip: blip, MessagesPerSecond: 30})
 		start := time.Now()
 		for i := range rows {
 			if _, _, err := engines[i%3].Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
@@ -57,13 +57,13 @@ func TestReplicasKeepTheRateOfOne(t *testing.T) {
 	})
 }
 
-func TestOneReplicaTakesInAndAnotherFollows(t *testing.T) {
+func TestRuns_OneReplicaTakesInAndAnotherFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		release := make(chan struct{})
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
-		engines := replicas(t, 2, ledger, dispatch.Options{Source: source, Blip: blip})
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
+		engines := replicas(t, 2, ledger, options{Source: source, Blip: blip})
 		first, _, err := engines[0].Runs.StartRun(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -84,24 +84,24 @@ func TestOneReplicaTakesInAndAnotherFollows(t *testing.T) {
 	})
 }
 
-func TestADutyThatNobodyGivesUpIsWaitedFor(t *testing.T) {
+func TestLeadership_WaitsUntilItIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newTable(row("1", "31988880001", "Maria"))
-		ledger := newMemory()
-		ledger.duties["intake"] = held{"somebody else", time.Now().Add(10 * time.Second)}
-		engines := replicas(t, 1, ledger, dispatch.Options{Source: source, Blip: &pretend{}})
+		ledger := newFakeLedger()
+		ledger.leaders["intake"] = leadership{"somebody else", time.Now().Add(10 * time.Second)}
+		engines := replicas(t, 1, ledger, options{Source: source, Blip: &fakeBlip{}})
 		start := time.Now()
 		run := runToEnd(t, engines[0])
 		if took := time.Since(start); run.Accepted != 1 || took < 10*time.Second || took > 12*time.Second {
-			t.Errorf("accepted %d after %s, want 1 once the duty was free", run.Accepted, took)
+			t.Errorf("accepted %d after %s, want 1 once the leadership was free", run.Accepted, took)
 		}
 	})
 }
 
-func TestAPauseOfOneHoldsForAll(t *testing.T) {
+func TestPauser_Replicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
-		engines := replicas(t, 2, ledger, dispatch.Options{Blip: blip})
+		ledger, blip := newFakeLedger(), &fakeBlip{}
+		engines := replicas(t, 2, ledger, options{Blip: blip})
 		if err := engines[0].Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
@@ -113,18 +113,18 @@ func TestAPauseOfOneHoldsForAll(t *testing.T) {
 	})
 }
 
-func TestReplicasKeepTheGapOfAPerson(t *testing.T) {
+func TestRecipients_Replicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		var mu sync.Mutex
 		var times []time.Time
-		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error {
+		blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error {
 			mu.Lock()
 			defer mu.Unlock()
 			times = append(times, time.Now())
 			return nil
 		}}
-		engines := replicas(t, 2, ledger, dispatch.Options{Blip: blip})
+		engines := replicas(t, 2, ledger, options{Blip: blip})
 		for i, e := range engines {
 			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), "31988880001", "x")); err != nil {
 				t.Fatal(err)
@@ -139,11 +139,11 @@ func TestReplicasKeepTheGapOfAPerson(t *testing.T) {
 }
 
 // Without the ledger nobody gets a share, and nothing is sent.
-func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
+func TestRates_NoShareWhileTheLedgerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, blip := newMemory(), &pretend{}
+		ledger, blip := newFakeLedger(), &fakeBlip{}
 		ledger.breakMethod("Quota", errAway)
-		engines := replicas(t, 1, ledger, dispatch.Options{Blip: blip, MessagesPerSecond: 10})
+		engines := replicas(t, 1, ledger, options{Blip: blip, MessagesPerSecond: 10})
 		n, _, err := engines[0].Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
@@ -162,13 +162,13 @@ func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
 	})
 }
 
-// TestOneReplicaAsksForAll: what one process does for all costs what one costs.
-func TestOneReplicaAsksForAll(t *testing.T) {
+// TestLeadership_OneReplicaAsksForAll: what one process does for all costs what one costs.
+func TestLeadership_OneReplicaAsksForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		source, ledger := newTable(), newMemory()
+		source, ledger := newTable(), newFakeLedger()
 		pages := 0
 		source.onPage = func() { pages++ }
-		replicas(t, 3, ledger, dispatch.Options{Source: source, Blip: &pretend{}, PollInterval: 10 * time.Second})
+		replicas(t, 3, ledger, options{Source: source, Blip: &fakeBlip{}, PollInterval: 10 * time.Second})
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
 		if pages != 6 {
@@ -180,18 +180,18 @@ func TestOneReplicaAsksForAll(t *testing.T) {
 	})
 }
 
-// TestDutiesOfADeadReplicaAreTakenOver: all of them, within seconds.
-func TestDutiesOfADeadReplicaAreTakenOver(t *testing.T) {
+// TestLeadership_OfADeadReplica: all of them, within seconds.
+func TestLeadership_OfADeadReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		source, ledger := newTable(row("1", "31988880001", "Maria")), newMemory()
-		for _, duty := range []string{"poll", "intake", "settle"} {
-			ledger.duties[duty] = held{"dead", time.Now().Add(5 * time.Second)}
+		source, ledger := newTable(row("1", "31988880001", "Maria")), newFakeLedger()
+		for _, job := range []string{"poll", "intake", "settle"} {
+			ledger.leaders[job] = leadership{"dead", time.Now().Add(5 * time.Second)}
 		}
-		replicas(t, 2, ledger, dispatch.Options{Source: source, Blip: &pretend{}, PollInterval: time.Second})
+		replicas(t, 2, ledger, options{Source: source, Blip: &fakeBlip{}, PollInterval: time.Second})
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
 		if got := source.get("1"); got != "1" {
-			t.Fatalf("status %s before the duties were over, want 1", got)
+			t.Fatalf("status %s before the leaderships were over, want 1", got)
 		}
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
@@ -204,15 +204,15 @@ func TestDutiesOfADeadReplicaAreTakenOver(t *testing.T) {
 	})
 }
 
-// TestWhoCannotSettleLetsAnotherTry: one machine has lost its way to the table.
-func TestWhoCannotSettleLetsAnotherTry(t *testing.T) {
+// TestSettler_LetsAnotherTry: one machine has lost its way to the table.
+func TestSettler_LetsAnotherTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger := newMemory()
+		ledger := newFakeLedger()
 		away, near := newTable(), newTable(row("1", "31988880001", "Maria"))
 		away.away = errAway
-		replicas(t, 1, ledger, dispatch.Options{Source: away, Blip: &pretend{}})
-		synctest.Wait() // it has the duty
-		other := engine(t, dispatch.Options{Source: near, Ledger: ledger, Blip: &pretend{}, Owner: "other"})
+		replicas(t, 1, ledger, options{Source: away, Blip: &fakeBlip{}})
+		synctest.Wait() // it leads
+		other := startEngine(t, options{Source: near, Ledger: ledger, Blip: &fakeBlip{}, Owner: "other"})
 		if run := runToEnd(t, other); run.Accepted != 1 {
 			t.Fatalf("accepted %d, want 1", run.Accepted)
 		}
@@ -227,17 +227,17 @@ func TestWhoCannotSettleLetsAnotherTry(t *testing.T) {
 // A process that slept past its lease wakes with what it had begun still waiting
 // for a call. Another one may have taken that over, asked Blip and sent it again,
 // so it is not sent in its old right, also when the lease has been renewed since.
-func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
+func TestLease_BegunBeforeItWasOver(t *testing.T) {
 	for _, renewed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			const lease = 30 * time.Second
-			ledger := newMemory()
+			ledger := newFakeLedger()
 			var mu sync.Mutex
 			var first pombo.MessageID
 			var attempts []int
 			answer := make(chan struct{})
 			// A look-up takes a while, so that the other one is next in the queue for a call.
-			blip := &pretend{onIdentity: func() error { time.Sleep(100 * time.Millisecond); return nil }}
+			blip := &fakeBlip{onIdentity: func() error { time.Sleep(100 * time.Millisecond); return nil }}
 			blip.onSend = func(_ context.Context, m pombo.Message, _ int) error {
 				mu.Lock()
 				if first == "" {
@@ -254,7 +254,7 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 			}
 			// One call at a time. Both are claimed at once, so that both have begun when the
 			// first is sent.
-			e := replicas(t, 1, ledger, dispatch.Options{Blip: blip, Workers: 1, Lease: lease})[0]
+			e := replicas(t, 1, ledger, options{Blip: blip, Workers: 1, Lease: lease})[0]
 			if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 				t.Fatal(err)
 			}

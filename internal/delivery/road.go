@@ -1,0 +1,324 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pombo"
+	"pombo/internal/phone"
+	"pombo/internal/template"
+	"pombo/internal/throttle"
+)
+
+// delivery is one notification on its way, with what the steps have found out.
+type delivery struct {
+	*pombo.Notification
+	claim    pombo.Outcome // what every outcome starts from: which claim it ends
+	number   phone.Number
+	template string
+	identity string // at Blip; "" = not known yet
+	term     int    // of the lease, when it was begun
+
+	inGate, hasSlot bool // what is to be released
+}
+
+// step is one step of the road. It returns how the delivery ended, or nil to go on.
+type step func(ctx context.Context, v *delivery) *pombo.Outcome
+
+// steps is the road. Whatever ends before begin has sent nothing, and the end of ctx
+// ends it there at once; the POST ends in its own time. Everything that the row
+// itself can fail for comes before Blip is asked for the identity: a row that cannot
+// be sent should not cost a command, and Blip minds numbers that are looked up and
+// never written to.
+func (d *Deliverer) steps() []step {
+	return []step{
+		d.sendingNotPaused, // it may have been since the claim
+		d.phoneValid,
+		d.notOptedOut,
+		d.templateNotSuspended,
+		d.templateFits,
+		d.valuesValid,
+		d.notQuiet,
+		d.rowUnchanged,
+		d.findIdentity,
+		d.notOptedOut, // by the identity too
+		d.redirectReply,
+		d.waitForRecipient,
+		d.waitForGate,
+		d.waitForSlot,
+		d.reserveInterval,
+		d.waitForRate,
+		d.notExpired,
+		d.begin,
+		d.post,
+	}
+}
+
+// walk takes a notification down the road and returns how it ended.
+func (d *Deliverer) walk(ctx context.Context, n *pombo.Notification) pombo.Outcome {
+	v := &delivery{Notification: n, claim: endOf(n, pombo.Claimed), template: d.opts.Templates.Resolve(n.Template), identity: n.Identity}
+	defer func() {
+		d.leaveGate(v)
+		if v.hasSlot {
+			d.opts.Throttle.Concurrency.Release()
+		}
+	}()
+	for _, s := range d.road {
+		if o := s(ctx, v); o != nil {
+			return *o
+		}
+	}
+	panic("the last step of the road ends every delivery")
+}
+
+func (d *Deliverer) sendingNotPaused(ctx context.Context, v *delivery) *pombo.Outcome {
+	if d.opts.Throttle.Pauser.Paused() {
+		return d.notSent(ctx, v, throttle.ErrPaused)
+	}
+	return nil
+}
+
+// phoneValid parses what intake could not, for the sake of what was wrong with it.
+func (d *Deliverer) phoneValid(_ context.Context, v *delivery) *pombo.Outcome {
+	if v.number = v.Phone; !v.number.IsZero() {
+		return nil
+	}
+	var err error
+	if v.number, err = phone.Parse(v.Recipient.Reveal()); err != nil {
+		return failed(v.claim, pombo.InvalidPhone, err.Error())
+	}
+	return nil
+}
+
+const (
+	// marketing is what Meta and Blip call that category of templates.
+	marketing = "MARKETING"
+	// categoryWait is how long a row waits for Blip to list its template.
+	categoryWait = time.Minute
+)
+
+// notOptedOut ends the row when the person gets no messages of this template. While
+// the category of the template is unknown, a person who opted out of marketing only
+// gets nothing, and the row waits: nobody is disturbed, and no exam result is lost.
+func (d *Deliverer) notOptedOut(_ context.Context, v *delivery) *pombo.Outcome {
+	switch d.opts.Ledger.OptedOut(v.number, v.identity) {
+	case "":
+		return nil
+	case pombo.OptOutMarketing:
+		category, known := d.opts.Templates.Category(v.template)
+		switch {
+		case !known:
+			return requeued(v.claim, pombo.CommandFailed, time.Now().Add(categoryWait),
+				"the person opted out of marketing, and the category of template "+v.template+" is not known yet")
+		case category != marketing:
+			return nil
+		}
+		return suppressed(v.claim, pombo.OptedOutOfMarketing)
+	}
+	return suppressed(v.claim, pombo.OptedOut)
+}
+
+func (d *Deliverer) templateNotSuspended(_ context.Context, v *delivery) *pombo.Outcome {
+	if reason, until, suspended := d.opts.Suspensions.Suspended(v.template); suspended {
+		return requeued(v.claim, reason, until, "template "+v.template+" is suspended after a failed message")
+	}
+	return nil
+}
+
+// templateFits parks the row while its template does not send what it gives. A row
+// that was taken in under another DB_COL_PARAMS is read again, so that a corrected
+// setting frees what waited for it.
+func (d *Deliverer) templateFits(ctx context.Context, v *delivery) *pombo.Outcome {
+	issue, until := d.opts.Templates.Check(v.template, v.Params)
+	if issue.Reason == pombo.NoReason {
+		return nil
+	}
+	fixable := until.IsZero() && issue.FixableByValues()
+	switch {
+	case fixable && v.Key.Source == pombo.SourceHTTP:
+		return failed(v.claim, issue.Reason, issue.Detail()) // the caller gave the slots too
+	case fixable && v.Key.Source == d.opts.SourceName && !template.Fills(v.Params, d.opts.Slots):
+		row, err := d.opts.Source.Row(ctx, v.Key.RowKey)
+		switch {
+		case err == nil && template.Fills(row.Params, d.opts.Slots):
+			v.Params = row.Params
+			return d.templateFits(ctx, v)
+		case err != nil && !errors.Is(err, pombo.ErrNotFound):
+			until = time.Now().Add(5 * time.Minute) // the source is away
+		}
+	}
+	return d.parked(v, issue, until)
+}
+
+// valuesValid checks the values against WhatsApp's rules, which WhatsApp itself would
+// do later, out of sight.
+func (d *Deliverer) valuesValid(_ context.Context, v *delivery) *pombo.Outcome {
+	for i, p := range v.Params {
+		if reason, detail := pombo.CheckValue(p.Value); reason != pombo.NoReason {
+			return failed(v.claim, reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Slot, detail))
+		}
+	}
+	return nil
+}
+
+func (d *Deliverer) notQuiet(_ context.Context, v *delivery) *pombo.Outcome {
+	if until, where := d.opts.Quiet.Free(v.number, v.template); !until.IsZero() {
+		return deferred(v.claim, until, where)
+	}
+	return nil
+}
+
+func (d *Deliverer) findIdentity(ctx context.Context, v *delivery) *pombo.Outcome {
+	if v.identity != "" {
+		return nil
+	}
+	err := d.command(ctx, func() (err error) {
+		v.identity, err = d.opts.Blip.Identity(ctx, v.number)
+		return err
+	})
+	if err != nil {
+		return d.notSent(ctx, v, err)
+	}
+	return nil
+}
+
+func (d *Deliverer) redirectReply(ctx context.Context, v *delivery) *pombo.Outcome {
+	for i := range d.opts.Blip.Redirects() {
+		if err := d.command(ctx, func() error { return d.opts.Blip.RedirectReply(ctx, v.identity, i) }); err != nil {
+			return d.notSent(ctx, v, err)
+		}
+	}
+	return nil
+}
+
+func (d *Deliverer) waitForRecipient(ctx context.Context, v *delivery) *pombo.Outcome {
+	if err := d.opts.Throttle.Recipients.Wait(ctx, v.Notification); err != nil {
+		return d.notSent(ctx, v, err)
+	}
+	return nil
+}
+
+func (d *Deliverer) waitForGate(ctx context.Context, v *delivery) *pombo.Outcome {
+	if err := d.opts.Throttle.Gate.Acquire(ctx, v.Notification); err != nil {
+		return d.notSent(ctx, v, err)
+	}
+	v.inGate = true
+	return nil
+}
+
+func (d *Deliverer) leaveGate(v *delivery) {
+	if v.inGate {
+		v.inGate = false
+		d.opts.Throttle.Gate.Release()
+	}
+}
+
+func (d *Deliverer) waitForSlot(ctx context.Context, v *delivery) *pombo.Outcome {
+	if err := d.opts.Throttle.Concurrency.Acquire(ctx); err != nil {
+		return d.notSent(ctx, v, err)
+	}
+	v.hasSlot = true
+	return nil
+}
+
+func (d *Deliverer) reserveInterval(ctx context.Context, v *delivery) *pombo.Outcome {
+	free, err := d.opts.Throttle.Recipients.Reserve(ctx, v.number)
+	switch {
+	case err != nil: // the ledger could not say
+		return requeued(v.claim, pombo.Interrupted, time.Now().Add(time.Second), "")
+	case !free.IsZero():
+		return requeued(v.claim, pombo.PairRate, free, "")
+	}
+	d.opts.Throttle.Recipients.Leave(v.Notification) // the next one for this person finds the interval taken
+	return nil
+}
+
+func (d *Deliverer) waitForRate(ctx context.Context, v *delivery) *pombo.Outcome {
+	err := d.opts.Throttle.Rates.AcquireMessage(ctx)
+	d.leaveGate(v)
+	if err != nil {
+		return d.notSent(ctx, v, err)
+	}
+	return nil
+}
+
+func (d *Deliverer) notExpired(_ context.Context, v *delivery) *pombo.Outcome {
+	if !v.Expires.IsZero() && !time.Now().Before(v.Expires) {
+		return expired(v.claim)
+	}
+	return nil
+}
+
+// begin writes "sending". From here on the outcome ends the attempt.
+func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
+	v.term = d.opts.Lease.Term() // what was interrupted earlier, the ledger refuses to begin
+	attempt, err := d.opts.Ledger.Begin(ctx, *v.Notification, v.identity)
+	if err != nil {
+		return d.notBegun(ctx, v, err)
+	}
+	v.Attempt = attempt
+	v.claim.From, v.claim.Attempt = pombo.Sending, attempt
+	return nil
+}
+
+// post sends the message. It works beyond the end of ctx.
+func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
+	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Params: v.Params})
+	if errors.Is(err, errNotLeft) {
+		return d.notSent(d.working, v, err)
+	}
+	v.hasSlot = false
+	d.opts.Throttle.Concurrency.Observe(err)
+	if err != nil {
+		return d.notAccepted(d.working, v, err)
+	}
+	return accepted(v.claim)
+}
+
+var (
+	// errNotLeft: the POST was not even tried.
+	errNotLeft = errors.New("not sent")
+	// errLeaseOver: another process may have taken the notification over.
+	errLeaseOver = errors.New("the lease was over")
+)
+
+// send makes the POST. A pause that began while it waited for its call still holds it
+// back, and so does the end of the lease under which it was begun: nothing has left.
+func (d *Deliverer) send(ctx context.Context, term int, m pombo.Message) error {
+	begun := false
+	err := d.call(ctx, func() error {
+		if d.opts.Throttle.Pauser.Paused() {
+			return throttle.ErrPaused
+		}
+		if !d.opts.Lease.Valid(term) {
+			return errLeaseOver
+		}
+		begun = true
+		return d.opts.Blip.Send(ctx, m)
+	})
+	if err != nil && !begun {
+		return errors.Join(errNotLeft, err)
+	}
+	return err
+}
+
+// command makes a command, at the rate of commands.
+func (d *Deliverer) command(ctx context.Context, f func() error) error {
+	if err := d.opts.Throttle.Rates.AcquireCommand(ctx); err != nil {
+		return err
+	}
+	return d.call(ctx, f)
+}
+
+// call makes one call to Blip, of which WORKERS may be under way.
+func (d *Deliverer) call(ctx context.Context, f func() error) error {
+	select {
+	case d.calls <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.calls }()
+	return f()
+}
