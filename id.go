@@ -17,6 +17,9 @@ type Key struct {
 	Generation int
 }
 
+// SourceHTTP is the Key.Source of messages that came over HTTP.
+const SourceHTTP = "api"
+
 // MessageID is the id of the message at Blip: a UUID in its canonical text form.
 type MessageID string
 

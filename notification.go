@@ -6,15 +6,15 @@ import (
 	"pombo/internal/phone"
 )
 
-// Notification is one row taken in: what is to be sent, to whom, and how far it
-// has got. The ledger owns it; everybody else has a copy.
+// Notification is one row that was taken in: what to send, to whom, and its state.
+// The ledger owns it; everything else works on a copy.
 type Notification struct {
 	Seq       int64 // its number in the ledger, in the order of taking in
 	MessageID MessageID
 	Key       Key
 
 	Recipient Private      // the phone as the row has it
-	Phone     phone.Number // zero when Recipient is no phone number
+	Phone     phone.Number // zero when Recipient is not a phone number
 	Params    []Param
 	Template  string // "" = the configured template
 	Priority  int
@@ -25,27 +25,27 @@ type Notification struct {
 	State   State
 	Reason  Reason
 	Detail  string // a safe sentence
-	Attempt int    // POSTs begun; it fences: only the holder of this attempt may finish it
-	Tries   int    // attempts that count towards the schedule of retries
-	Owner   string // the process that has it, while claimed or sending
-	// Identity is what Blip calls the phone, from the cache of the ledger; ""
-	// when Blip is yet to be asked.
+	Attempt int    // POSTs begun; a fence: only the worker with this attempt may finish it
+	Tries   int    // attempts that count in the retry schedule
+	Owner   string // the process that claimed it, while claimed or sending
+	// Identity is Blip's name for the phone, from the ledger's cache; "" until Blip
+	// has been asked.
 	Identity string
-	// NotBefore is when a queued notification may be claimed, or when an
-	// uncertain one is to be asked about next.
+	// NotBefore is when a queued notification may be claimed, or when Blip is asked
+	// next about an uncertain one.
 	NotBefore time.Time
 	Created   time.Time // taken in
 	Begun     time.Time // the last attempt's begin; zero = none yet
 	Updated   time.Time // last change of state
 	Settled   string    // the code last written to the row; "" = none yet
-	// Unsure are codes that the row may have instead of the pending one: they were
-	// being written, and it is not known whether they were.
+	// Unsure has the codes that the row may have instead of the pending one: Pombo
+	// was writing them and does not know whether it succeeded.
 	Unsure []string
 }
 
-// Outcome moves a notification on. The ledger applies it only while the
-// notification is still in state From with this owner and attempt, so that a
-// worker that was thought dead cannot overwrite what came after it.
+// Outcome moves a notification to its next state. The ledger applies it only while
+// the notification is still in state From with this owner and attempt, so that a
+// worker whose lease ended cannot overwrite what happened later.
 type Outcome struct {
 	Seq     int64
 	From    State // Claimed, Sending or Uncertain
@@ -56,10 +56,10 @@ type Outcome struct {
 	Reason    Reason
 	Detail    string    // safe
 	NotBefore time.Time // for Queued and Uncertain; zero = at once
-	Counted   bool      // the attempt counts towards the schedule of retries
-	Code      int       // of Blip's refusal, for who counts them; it is not stored
-	// Held, with Queued, has it wait for its template, out of the way of the
-	// others, until NotBefore or until held ones are released.
+	Counted   bool      // the attempt counts in the retry schedule
+	Code      int       // of Blip's refusal, for the breaker; it is not stored
+	// Parked, with Queued, makes it wait for its template without delaying the others,
+	// until NotBefore or until parked ones are released.
 	Parked bool
 }
 
@@ -72,19 +72,19 @@ type Event struct {
 	Detail  string
 }
 
-// Receipt is what Blip tells about a message after it took it.
+// Receipt is what Blip reports about a message that it has accepted.
 type Receipt struct {
 	MessageID MessageID
 	State     State        // Accepted, Dispatched, Delivered, Read or Failed
-	At        time.Time    // Blip's clock; zero when it did not say
+	At        time.Time    // Blip's clock; zero when Blip does not say
 	Reason    Reason       // of a failure
 	Code      int          // the channel's code of a failure; 0 = none
 	Policy    ResendPolicy // of a failure
 	Detail    string       // safe
-	BSUID     Private      // what WhatsApp calls the person towards this business; "" when it did not say
+	BSUID     Private      // WhatsApp's name of the person for this business; "" when Blip does not say
 }
 
-// Failure is one message that failed although Blip could be reached.
+// Failure is one message that failed while Blip could be reached.
 type Failure struct {
 	MessageID MessageID
 	Reason    Reason
@@ -97,7 +97,7 @@ type ReceiptResult uint8
 
 // What a receipt can do.
 const (
-	// ReceiptStale: nothing; it is a repeat, or was overtaken.
+	// ReceiptStale: nothing; it repeats or precedes a receipt that was applied.
 	ReceiptStale ReceiptResult = iota
 	// ReceiptUnknown: no notification has the id.
 	ReceiptUnknown
@@ -107,18 +107,18 @@ const (
 	ReceiptResent
 )
 
-// NextPoll says when Blip is to be asked for receipts next.
+// NextPoll says when to ask Blip for receipts next.
 type NextPoll struct {
 	Seq int64
 	At  time.Time // zero = no more
 }
 
-// Settlement is a result to be written back to the source row.
+// Settlement is a result to write back to the source row.
 type Settlement struct {
 	Seq       int64
 	RowKey    string    // the row's key
 	Expected  string    // the status code that the row should still have
-	Unsure    []string  // those that it may have instead, by our own hand: see Notification
+	Unsure    []string  // codes of ours that it may have instead: see Notification
 	Code      string    // the status code to write
 	MessageID MessageID // for DB_COL_MESSAGE_ID
 	SentAt    time.Time // for DB_COL_SENT_AT; zero when it was not sent
@@ -130,20 +130,20 @@ type SettleResult uint8
 
 // What can become of a settlement.
 const (
-	// SettleLater: the source could not say; it is tried again.
+	// SettleLater: the source could not be asked; it is tried again.
 	SettleLater SettleResult = iota
 	// SettleDone: the row has the code.
 	SettleDone
-	// SettleDiverged: the row's owner changed its status meanwhile; it is left alone.
+	// SettleDiverged: the row's owner changed its status; the row stays as it is.
 	SettleDiverged
 	// SettleGone: the row is no longer there.
 	SettleGone
 	// SettleRefused: the database refuses the change (a trigger, a check); the
-	// row is parked for a person.
+	// row waits for a person.
 	SettleRefused
 )
 
-// String returns the word that the ledger stores.
+// String returns the text that the ledger stores.
 func (r SettleResult) String() string {
 	switch r {
 	case SettleDone:
@@ -172,7 +172,7 @@ type Run struct {
 	Started  time.Time
 	Finished time.Time // zero while it is under way
 	Taking   bool      // still taking rows in
-	Error    string    // why taking in left rows out; "" = it did not
+	Error    string    // why intake did not see all rows; "" = it saw them
 	Tally
 }
 
@@ -181,7 +181,7 @@ type Run struct {
 // for a further try.
 type Tally struct {
 	Found     int
-	Waiting   int // not tried yet, or in a worker's hands
+	Waiting   int // not tried yet, or in flight
 	Accepted  int
 	Failed    int
 	Retrying  int
@@ -189,8 +189,8 @@ type Tally struct {
 	Cancelled int // cancelled, expired and suppressed
 }
 
-// Pause stops all sending until a time or until somebody resumes it. It is kept
-// in the ledger, so that a restart does not end it.
+// Pause stops all sending until a time or until somebody resumes it. The ledger
+// stores it, so it outlives a restart.
 type Pause struct {
 	Until  time.Time // zero = until resumed
 	Reason Reason    // NoReason when an operator paused
@@ -202,12 +202,12 @@ type Pause struct {
 type Latest struct {
 	RowKey     string
 	Generation int
-	// Left says that the row was left as it was: no code was written to it and none
-	// of its owner's was seen there, so it may have been pending all the time.
+	// Untouched means that no code was written to the row and no other code was seen
+	// in it, so it may have been pending all the time.
 	Untouched bool
 }
 
-// Retired counts what left the ledger because its time was over.
+// Retired counts what retention removed from the ledger.
 type Retired struct {
 	Erased     int // notifications that lost phone and message
 	Removed    int // notifications that are gone
@@ -215,10 +215,10 @@ type Retired struct {
 	Identities int
 }
 
-// Forgotten says what the ledger had of a person and what was erased of it.
+// Forgotten counts what the ledger had about a person and what was erased.
 type Forgotten struct {
 	Found    int // notifications to the phone
-	Open     int // of those, the ones that wait: they are cancelled before they are erased
-	InFlight int // of those, the ones being sent at this moment: they stay as they are
+	Open     int // of those, the queued ones: they are cancelled before they are erased
+	InFlight int // of those, the ones being sent now: they are not erased
 	Erased   int
 }

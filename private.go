@@ -5,10 +5,10 @@ import (
 	"log/slog"
 )
 
-// Private is text about a person: a name, a text of a message, a phone as the
-// table has it. It does not print itself: fmt, slog and encoding/json get a
-// placeholder. Reveal is the only way out, so a search for Reveal finds every
-// place where personal data leaves.
+// Private is personal data (a name, the text of a message, a phone as the table has
+// it) or a secret (a key, a password, an address that contains one). It does not
+// print itself: fmt, slog and encoding/json get a placeholder. Reveal is the only
+// way out, so a search for Reveal finds every place where such a text leaves.
 type Private string
 
 const hidden = "[private]"

@@ -17,13 +17,13 @@ type Filter struct {
 type Page struct {
 	Notifications []Notification // the newest first
 	Next          string         // the cursor of those that follow; "" = there are none
-	Unreadable    int            // left out because their record cannot be read
+	Unreadable    int            // skipped because their record cannot be read
 }
 
-// Backlog is what the ledger holds open, for pages, metrics and readiness.
+// Backlog counts what is open in the ledger, for metrics and readiness.
 type Backlog struct {
 	States   map[State]int // only the states that can be counted cheaply: the open ones
-	Parked   int           // of the queued: how many wait for their template to be right
+	Parked   int           // queued ones that wait for their template
 	Due      int           // settlements not yet written to the source
 	Oldest   time.Time     // taking-in time of the oldest queued notification; zero = none
 	Diverged int           // rows whose owner changed the status meanwhile
@@ -34,12 +34,12 @@ type Backlog struct {
 	// Since when, of the oldest: what is uncertain has been so, and a result has
 	// been due. Zero = none.
 	UncertainSince, DueSince time.Time
-	// UncheckedSince is since when the first of the uncertain ones is due to be asked
-	// about; zero = none is.
+	// UncheckedSince is since when the first uncertain one has been due for a check;
+	// zero = none is due.
 	UncheckedSince time.Time
 	// WentBack is when the ledger was last found to have lost something; zero = never.
 	WentBack time.Time
 
-	Resends      int       // of the queued: how many a person has to say of why they were set back
+	Resends      int       // queued resends that wait for an operator
 	ResendsSince time.Time // since when there are any
 }

@@ -8,13 +8,13 @@ import (
 	"pombo/internal/phone"
 )
 
-// Row is one pending row of the source as it was read, or a message that came
-// in over HTTP.
+// Row is one pending row as the source returned it, or a message that was added
+// over HTTP.
 type Row struct {
 	RowKey    string  // the row's key as text
 	Recipient Private // the phone as the row has it, not yet understood
-	// Phone is what phone.Parse made of Recipient: the zero Number when it is
-	// no phone number. Intake fills it in.
+	// Phone is what phone.Parse made of Recipient; the zero Number when Recipient is
+	// not a phone number. Intake fills it in.
 	Phone     phone.Number
 	Params    []Param
 	Template  string    // "" = the configured template
@@ -23,25 +23,25 @@ type Row struct {
 	Expires   time.Time // zero = never
 }
 
-// farAway is more than any notification waits for.
+// farAway is further ahead than any notification waits.
 const farAway = 100 * 365 * 24 * time.Hour
 
-// IsFar reports whether a time lies so far ahead that it means "never", such as
-// the end of the year 9999 that many systems write.
+// IsFar reports whether a time lies so far ahead that it means "never", such as the
+// end of the year 9999, which many systems write.
 func IsFar(t time.Time) bool { return time.Until(t) > farAway }
 
-// RowProblem is a pending row that cannot be taken in as it is. It stays
-// pending and is reported at every pass. It is safe to log.
+// RowProblem is a pending row that cannot be taken in. The row stays pending and
+// every pass reports it. It is safe to log.
 type RowProblem struct {
 	RowKey  string // its key; "" when the key itself is the problem
 	Column  string
 	Message string // what is wrong and what to do
 }
 
-// MostRowProblems is how many a source keeps of a pass.
+// MostRowProblems is how many problems a source keeps of one pass.
 const MostRowProblems = 1000
 
-// CountRowProblems writes how many rows have a problem when n are known.
+// CountRowProblems says how many rows have a problem when n are known.
 func CountRowProblems(n int) string {
 	switch {
 	case n >= MostRowProblems:
@@ -52,7 +52,7 @@ func CountRowProblems(n int) string {
 	return fmt.Sprintf("%d rows", n)
 }
 
-// String returns the sentence with the place.
+// String returns the message with the row and the column before it.
 func (p RowProblem) String() string {
 	if p.RowKey == "" {
 		return p.Column + ": " + p.Message
@@ -60,25 +60,25 @@ func (p RowProblem) String() string {
 	return "row " + p.RowKey + ", " + p.Column + ": " + p.Message
 }
 
-// Param is one value of the template and where it goes.
+// Param is one value and the slot of the template that it fills.
 type Param struct {
 	Slot  Slot
 	Value Private
 }
 
-// Place says where in the template a value goes. The words are those that
+// Slot names a part of the template that takes a value. The words are those that
 // DB_COL_PARAMS puts before a column.
 type Slot string
 
 // Body is the next {{n}} of the body text. The others are built by ParseSlot:
 // "header" (text), "header-image", "header-video", "header-document" (public
-// https links), "header-filename" (the name that the person sees on the document),
+// https links), "header-filename" (the name that the recipient sees on the document),
 // "button0" … "button9" (the variable end of a URL button),
 // "button0-payload" … (what a quick reply sends back), "button0-code" … (the
 // code that a button copies).
 const Body Slot = "body"
 
-// Header places.
+// Header slots.
 const (
 	HeaderText     Slot = "header"
 	HeaderImage    Slot = "header-image"
@@ -87,7 +87,7 @@ const (
 	HeaderFilename Slot = "header-filename"
 )
 
-// ParseSlot reads a place. The error lists the places there are.
+// ParseSlot reads a slot. The error lists all slots.
 func ParseSlot(s string) (Slot, error) {
 	p := Slot(strings.ToLower(strings.TrimSpace(s)))
 	switch p {
@@ -100,7 +100,7 @@ func ParseSlot(s string) (Slot, error) {
 	return "", fmt.Errorf("%q is not a slot of a template: use %s", s, SlotForm)
 }
 
-// SlotForm lists the places for a person who has to name one.
+// SlotForm lists the slots for a person who has to name one.
 const SlotForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 
 // ButtonValue is what a value does in a button, in the words of WhatsApp's
@@ -114,8 +114,8 @@ const (
 	ButtonCode    ButtonValue = "copy_code"   // what it copies
 )
 
-// Button returns the index of the button and what the value does in it. ok is
-// false for places that are no button.
+// Button returns the index of the button and what the value does in it; ok is false
+// when the slot is not a button's.
 func (p Slot) Button() (index int, value ButtonValue, ok bool) {
 	rest, found := strings.CutPrefix(string(p), "button")
 	if !found {

@@ -12,7 +12,7 @@ import (
 type Template struct {
 	Name     string
 	Language string
-	Status   string // "APPROVED" sends; any other does not
+	Status   string // only "APPROVED" sends
 	Category string
 	// PreviousCategory is the category before Meta changed it; "" when it never did.
 	PreviousCategory string
@@ -23,7 +23,7 @@ type Template struct {
 	Buttons          []Button //
 	Updated          time.Time
 	// Validity is how long WhatsApp tries to deliver a message; 0 = Blip does not
-	// say, and WhatsApp's usual one holds (30 days).
+	// say, and WhatsApp's default of 30 days applies.
 	Validity time.Duration
 }
 
@@ -37,50 +37,51 @@ type Button struct {
 // maxTemplateName is WhatsApp's own limit.
 const maxTemplateName = 512
 
-// ValidTemplateName reports whether WhatsApp allows such a name: lower-case letters
-// without accents, digits and _. What does not look so comes from a wrong column
-// and may be anything, a person's name too; it must not be shown.
+// ValidTemplateName reports whether WhatsApp allows the name: lower-case letters
+// without accents, digits and _. Any other text comes from a wrong column and may
+// be a person's name, so callers must not show it.
 func ValidTemplateName(s string) bool {
 	return s != "" && len(s) <= maxTemplateName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// Misfit is one thing that keeps messages from going with a template. All of it
-// is safe to log and to show.
+// TemplateIssue is one thing that prevents sending with a template. It is safe to
+// log and to show.
 type TemplateIssue struct {
 	Reason  Reason
 	Message string // what is wrong, lower case and without a full stop
 	Hint    string // what to do about it, in the same form
 }
 
-// todo stands in a detail before what to do.
-const todo = "; to do: "
+// hintMark separates the message of a detail from its hint.
+const hintMark = "; to do: "
 
-// Detail is the misfit in one text, for a history.
+// Detail returns message and hint as one text, for the history. Advice splits it
+// again.
 func (m TemplateIssue) Detail() string {
 	if m.Hint == "" {
 		return m.Message
 	}
-	return m.Message + todo + m.Hint
+	return m.Message + hintMark + m.Hint
 }
 
-// Advice parts a detail into what is wrong and what to do about it; what the
-// reason says in general when the detail does not say it.
-func Advice(r Reason, detail string) (what, toDo string) {
-	if what, precise, ok := strings.Cut(detail, todo); ok {
-		return what, precise
+// Advice splits a detail into what is wrong and what to do about it. A detail
+// without a hint gets the reason's.
+func Advice(r Reason, detail string) (message, hint string) {
+	if message, hint, ok := strings.Cut(detail, hintMark); ok {
+		return message, hint
 	}
 	return detail, r.Hint()
 }
 
-// FixableByValues reports whether the misfit is about the values that are given, so that
-// other values would do; else the template sends nothing at present.
+// FixableByValues reports whether other values would fit. Otherwise the template
+// sends nothing for now.
 func (m TemplateIssue) FixableByValues() bool {
 	return m.Reason == ParameterCount || m.Reason == TemplateMismatch
 }
 
-// FindTemplate returns the template of a name in a language, of those that Blip
-// lists. Without one the misfit says what there is in its place; else it is the
-// zero Misfit.
+// FindTemplate returns the template with the name and the language from Blip's list.
+// If there is none, the issue says what the list has instead; otherwise the issue
+// is zero.
 func FindTemplate(list []Template, name, language string) (Template, TemplateIssue) {
 	var languages []string
 	for _, t := range list {
@@ -101,42 +102,42 @@ func FindTemplate(list []Template, name, language string) (Template, TemplateIss
 func otherLanguage(name, language string, there []string) TemplateIssue {
 	return TemplateIssue{
 		TemplateMissing,
-		fmt.Sprintf("template %s is not there in %s, only in %s", name, language, strings.Join(there, ", ")),
+		fmt.Sprintf("template %s does not exist in %s, only in %s", name, language, strings.Join(there, ", ")),
 		"set TEMPLATE_LANGUAGE=" + there[0] + ", or have it approved in " + language,
 	}
 }
 
-// Recategorized reports whether Meta has put the template into another category,
-// which changes its price, its limits and who may get it.
+// Recategorized reports whether Meta has moved the template to another category,
+// which changes its price, its limits and who may receive it.
 func (t Template) Recategorized() bool {
 	return t.PreviousCategory != "" && t.PreviousCategory != t.Category
 }
 
-// Approved reports whether WhatsApp takes messages of this template.
+// Approved reports whether WhatsApp accepts messages with this template.
 func (t Template) Approved() bool { return t.Status == "APPROVED" }
 
-// Check holds the template against the configured language and the places that
-// values are given for (one entry for each value, in any order), and returns all
-// that would keep such a message from going; nil when it fits. WhatsApp would say
-// so only after Blip had taken the message, and the row would be spent.
-func (t Template) Check(language string, places []Slot) []TemplateIssue {
-	var misfits []TemplateIssue
+// Check compares the template with the configured language and the slots that have
+// values (one entry for each value, in any order) and returns every issue; nil
+// when it fits. WhatsApp would refuse the message only after Blip had accepted it,
+// and the row would be used up.
+func (t Template) Check(language string, slots []Slot) []TemplateIssue {
+	var issues []TemplateIssue
 	if t.Language != language {
-		misfits = append(misfits, otherLanguage(t.Name, language, []string{t.Language}))
+		issues = append(issues, otherLanguage(t.Name, language, []string{t.Language}))
 	}
-	if m := t.standing(); m.Reason != NoReason {
-		misfits = append(misfits, m)
+	if m := t.statusIssue(); m.Reason != NoReason {
+		issues = append(issues, m)
 	}
 	given := map[Slot]int{}
-	for _, p := range places {
+	for _, p := range slots {
 		given[p]++
 	}
-	misfits = append(misfits, t.bodyMisfits(given)...)
-	misfits = append(misfits, t.headerMisfits(given)...)
-	return append(misfits, t.buttonMisfits(given)...)
+	issues = append(issues, t.bodyIssues(given)...)
+	issues = append(issues, t.headerIssues(given)...)
+	return append(issues, t.buttonIssues(given)...)
 }
 
-// statuses are WhatsApp's other than APPROVED.
+// statuses has WhatsApp's statuses other than APPROVED.
 var statuses = map[string]TemplateIssue{
 	"PAUSED":           {TemplatePaused, "is paused by WhatsApp because people reported it", TemplatePaused.Hint()},
 	"DISABLED":         {TemplateDisabled, "is disabled by WhatsApp for good", TemplateDisabled.Hint()},
@@ -148,65 +149,65 @@ var statuses = map[string]TemplateIssue{
 	"LIMIT_EXCEEDED":   {TemplateNotApproved, "is over the number of templates that the account may have", "delete templates that nobody uses"},
 }
 
-func (t Template) standing() TemplateIssue {
+func (t Template) statusIssue() TemplateIssue {
 	if t.Approved() {
 		return TemplateIssue{}
 	}
 	m, ok := statuses[t.Status]
 	if !ok {
-		m = TemplateIssue{TemplateNotApproved, "has the status " + t.Status + ", which does not send", TemplateNotApproved.Hint()}
+		m = TemplateIssue{TemplateNotApproved, "has the status " + t.Status + ", with which WhatsApp does not send", TemplateNotApproved.Hint()}
 	}
 	m.Message = "template " + t.Name + " " + m.Message
 	return m
 }
 
-// compare is what to do about values that do not fit.
-const compare = "compare DB_COL_PARAMS with the template (pombo templates)"
+// compareHint is the hint for values that do not fit.
+const compareHint = "compare DB_COL_PARAMS with the template (pombo templates)"
 
-func (t Template) bodyMisfits(given map[Slot]int) []TemplateIssue {
-	var misfits []TemplateIssue
+func (t Template) bodyIssues(given map[Slot]int) []TemplateIssue {
+	var issues []TemplateIssue
 	if want := CountVariables(t.Body); want != given[Body] {
-		misfits = append(misfits, TemplateIssue{ParameterCount, fmt.Sprintf("the text of template %s takes %s, %d given", t.Name, values(want), given[Body]), compare})
+		issues = append(issues, TemplateIssue{ParameterCount, fmt.Sprintf("the text of template %s takes %s, %d given", t.Name, values(want), given[Body]), compareHint})
 	}
 	for _, text := range []string{t.HeaderText, t.Body} {
 		if name := namedVariable(text); name != "" {
-			misfits = append(misfits, TemplateIssue{
+			issues = append(issues, TemplateIssue{
 				TemplateMismatch,
 				fmt.Sprintf("template %s has the variable {{%s}}, and only numbered ones can be filled", t.Name, name),
 				"have a template with {{1}}, {{2}}, … approved",
 			})
 		}
 	}
-	return misfits
+	return issues
 }
 
-// media are the places of headers that are no text, by kind of header.
+// media has the slot of each header that is not text.
 var media = map[string]Slot{"IMAGE": HeaderImage, "VIDEO": HeaderVideo, "DOCUMENT": HeaderDocument}
 
-func (t Template) headerMisfits(given map[Slot]int) []TemplateIssue {
-	var misfits []TemplateIssue
+func (t Template) headerIssues(given map[Slot]int) []TemplateIssue {
+	var issues []TemplateIssue
 	want := map[Slot]int{}
-	switch place, ok := media[t.Header]; {
+	switch slot, ok := media[t.Header]; {
 	case ok:
-		want[place] = 1
+		want[slot] = 1
 	case t.Header == "LOCATION":
-		misfits = append(misfits, TemplateIssue{TemplateMismatch, "the header of template " + t.Name + " is a place on a map, which cannot be filled", "send with a template that has another header"})
+		issues = append(issues, TemplateIssue{TemplateMismatch, "the header of template " + t.Name + " is a place on a map, which cannot be filled", "send with a template that has another header"})
 	default:
 		want[HeaderText] = CountVariables(t.HeaderText)
 	}
-	for _, place := range []Slot{HeaderText, HeaderImage, HeaderVideo, HeaderDocument} {
-		if want[place] != given[place] {
-			misfits = append(misfits, t.placeMisfit("the header", place, want[place], given[place]))
+	for _, slot := range []Slot{HeaderText, HeaderImage, HeaderVideo, HeaderDocument} {
+		if want[slot] != given[slot] {
+			issues = append(issues, t.slotIssue("the header", slot, want[slot], given[slot]))
 		}
 	}
 	if n := given[HeaderFilename]; n > want[HeaderDocument] {
-		misfits = append(misfits, t.placeMisfit("the header", HeaderFilename, want[HeaderDocument], n))
+		issues = append(issues, t.slotIssue("the header", HeaderFilename, want[HeaderDocument], n))
 	}
-	return misfits
+	return issues
 }
 
-func (t Template) placeMisfit(part string, place Slot, want, given int) TemplateIssue {
-	return TemplateIssue{TemplateMismatch, fmt.Sprintf("%s of template %s takes %s at %s:, %d given", part, t.Name, values(want), place, given), compare}
+func (t Template) slotIssue(part string, slot Slot, want, given int) TemplateIssue {
+	return TemplateIssue{TemplateMismatch, fmt.Sprintf("%s of template %s takes %s at %s:, %d given", part, t.Name, values(want), slot, given), compareHint}
 }
 
 func values(n int) string {
@@ -216,11 +217,11 @@ func values(n int) string {
 	return fmt.Sprintf("%d values", n)
 }
 
-// maxButtons is how many buttons WhatsApp allows, and as many as places name.
+// maxButtons is how many buttons WhatsApp allows; there are slots for as many.
 const maxButtons = 10
 
-func (t Template) buttonMisfits(given map[Slot]int) []TemplateIssue {
-	var misfits []TemplateIssue
+func (t Template) buttonIssues(given map[Slot]int) []TemplateIssue {
+	var issues []TemplateIssue
 	for i := range maxButtons {
 		var b Button
 		if i < len(t.Buttons) {
@@ -233,25 +234,25 @@ func (t Template) buttonMisfits(given map[Slot]int) []TemplateIssue {
 		case "COPY_CODE":
 			code = 1
 		case "MPM":
-			misfits = append(misfits, TemplateIssue{TemplateMismatch, fmt.Sprintf("button %d of template %s shows products, which cannot be filled", i, t.Name), "send with a template that has other buttons"})
+			issues = append(issues, TemplateIssue{TemplateMismatch, fmt.Sprintf("button %d of template %s shows products, which cannot be filled", i, t.Name), "send with a template that has other buttons"})
 		default:
 			url = CountVariables(b.URL)
 		}
 		button := fmt.Sprintf("button %d", i)
 		end := Slot(fmt.Sprintf("button%d", i))
 		for _, p := range []struct {
-			place       Slot
+			slot        Slot
 			least, most int
 		}{{end, url, url}, {end + "-code", code, code}, {end + "-payload", 0, quick(b)}} {
-			if n := given[p.place]; n < p.least || n > p.most {
-				misfits = append(misfits, t.placeMisfit(button, p.place, p.most, n))
+			if n := given[p.slot]; n < p.least || n > p.most {
+				issues = append(issues, t.slotIssue(button, p.slot, p.most, n))
 			}
 		}
 	}
-	return misfits
+	return issues
 }
 
-// quick is how many payloads a button may be given: without one it sends its text.
+// quick is how many payloads a button takes. Without one it sends its own text.
 func quick(b Button) int {
 	if b.Kind == "QUICK_REPLY" {
 		return 1
@@ -262,9 +263,9 @@ func quick(b Button) int {
 // maxValue is the longest value that any WhatsApp text can take, in characters.
 const maxValue = 4096
 
-// CheckValue applies WhatsApp's rules for one value of a template. The detail
-// follows on a word for the value ("value 1 is empty") and does not repeat it;
-// NoReason when the value can be sent.
+// CheckValue applies WhatsApp's rules to one value of a template. It returns
+// NoReason when the value can be sent. The detail completes a sentence about the
+// value ("value 1 …") and does not contain the value.
 func CheckValue(v Private) (Reason, string) {
 	s := string(v)
 	switch {
@@ -277,20 +278,20 @@ func CheckValue(v Private) (Reason, string) {
 	case strings.Contains(s, "\t"):
 		return ParameterFormat, "has a tab"
 	case strings.Contains(s, "\x00"):
-		return ParameterFormat, "has a NUL character, which ends the text for many a program"
+		return ParameterFormat, "has a NUL character, which ends the text in many programs"
 	case strings.Contains(s, "     "):
 		return ParameterFormat, "has more than four blanks in a row"
 	}
 	return NoReason, ""
 }
 
-// Places returns where the values go, in their order.
+// Slots returns the slot of each value, in their order.
 func Slots(params []Param) []Slot {
-	places := make([]Slot, len(params))
+	slots := make([]Slot, len(params))
 	for i, p := range params {
-		places[i] = p.Slot
+		slots[i] = p.Slot
 	}
-	return places
+	return slots
 }
 
 var variable = regexp.MustCompile(`\{\{\s*([^{}\s]+)\s*\}\}`)
@@ -305,7 +306,7 @@ func CountVariables(text string) int {
 	return len(distinct)
 }
 
-// namedVariable returns the first variable that is no number; "" when there is none.
+// namedVariable returns the first variable whose name is not a number, or "".
 func namedVariable(text string) string {
 	for _, m := range variable.FindAllStringSubmatch(text, -1) {
 		if strings.Trim(m[1], "0123456789") != "" {
@@ -316,8 +317,8 @@ func namedVariable(text string) string {
 }
 
 // Fill puts values into the variables of a text, the first into {{1}}. A
-// variable without a value stays as it is. What it returns is as private as the
-// values are.
+// variable without a value stays as it is. The result is as private as the
+// values.
 func Fill(text string, values []Private) Private {
 	return Private(variable.ReplaceAllStringFunc(text, func(v string) string {
 		var n int
@@ -328,11 +329,11 @@ func Fill(text string, values []Private) Private {
 	}))
 }
 
-// At returns the values of a place, in their order.
-func At(params []Param, place Slot) []Private {
+// At returns the values for a slot, in their order.
+func At(params []Param, slot Slot) []Private {
 	var values []Private
 	for _, p := range params {
-		if p.Slot == place {
+		if p.Slot == slot {
 			values = append(values, p.Value)
 		}
 	}

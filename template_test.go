@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 		{"pending", status("PENDING"), two, []Reason{TemplateNotApproved}, "waits for"},
 		{"a status that nobody knows", status("ODD"), two, []Reason{TemplateNotApproved}, "status ODD"},
 		{"no status", status(""), two, []Reason{TemplateNotApproved}, "status"},
-		{"another language", func(t *Template) { t.Language = "en_US" }, two, []Reason{TemplateMissing}, "not there in pt_BR, only in en_US"},
+		{"another language", func(t *Template) { t.Language = "en_US" }, two, []Reason{TemplateMissing}, "does not exist in pt_BR, only in en_US"},
 		{"paused and too few", status("PAUSED"), nil, []Reason{TemplatePaused, ParameterCount}, "is paused"},
 
 		{"text in the header", header("TEXT", "Pedido {{1}}"), with(HeaderText), nil, ""},
@@ -82,18 +82,18 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []Reason
-			misfits := sends(test.change).Check("pt_BR", test.places)
-			for _, m := range misfits {
+			issues := sends(test.change).Check("pt_BR", test.places)
+			for _, m := range issues {
 				got = append(got, m.Reason)
 				if m.Message == "" || m.Hint == "" || !m.Reason.Valid() {
-					t.Errorf("misfit = %+v, want it whole", m)
+					t.Errorf("issue = %+v, want it whole", m)
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("reasons (-want +got):\n%s", diff)
 			}
-			if test.says != "" && (len(misfits) == 0 || !strings.Contains(misfits[0].Message, test.says)) {
-				t.Errorf("misfits = %+v, want the first to say %q", misfits, test.says)
+			if test.says != "" && (len(issues) == 0 || !strings.Contains(issues[0].Message, test.says)) {
+				t.Errorf("issues = %+v, want the first to say %q", issues, test.says)
 			}
 		})
 	}

@@ -41,7 +41,7 @@ type cli struct {
 	Config    configCommand    `cmd:"" group:"prepare" help:"Show the settings in force, without secrets, and all that is wrong with them."`
 	Migrate   migrateCommand   `cmd:"" group:"prepare" help:"Make or update the tables of the ledger."`
 	Recover   recoverCommand   `cmd:"" group:"prepare" help:"Rebuild a lost ledger from the table and from Blip."`
-	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table."`
+	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table, or on the ledger."`
 	Demo      demoCommand      `cmd:"" group:"try" help:"Show everything at work: no setting, no account, no network."`
 	Simulator simulatorCommand `cmd:"" group:"try" help:"Run a pretend Blip."`
 	Version   versionCommand   `cmd:"" group:"try" help:"Say which Pombo this is."`
@@ -117,7 +117,7 @@ func (s *shell) leaveTrace(l config.Log, e *config.Error) {
 		return
 	}
 	for _, p := range e.Problems {
-		logger.Error("not started: the configuration has a problem", "problem", p.String(), "todo", p.Fix)
+		logger.Error("not started: the configuration has a problem", "problem", p.String(), "todo", p.Hint)
 	}
 	_ = file.Close()
 }

@@ -17,7 +17,7 @@ func selectNothing() (restore func()) {
 	}
 	var before uint32
 	if windows.GetConsoleMode(in, &before) != nil {
-		return func() {} // it is no console
+		return func() {} // it is not a console
 	}
 	// Without the second bit the first is not looked at.
 	mode := before&^windows.ENABLE_QUICK_EDIT_MODE | windows.ENABLE_EXTENDED_FLAGS
@@ -36,8 +36,8 @@ func unasked() error {
 		return nil
 	}
 	e := &config.Error{Problems: []config.Problem{{
-		What: "Windows' service manager has started Pombo, which does not answer it and would be ended in the middle of its work",
-		Fix:  "take the service away (sc delete) and make a task in the Task Scheduler, as docs/operations.md has it",
+		Message: "Windows' service manager has started Pombo, which does not answer it and would be ended in the middle of its work",
+		Hint:    "take the service away (sc delete) and make a task in the Task Scheduler, as docs/operations.md has it",
 	}}}
 	// Nobody reads the error stream of a service.
 	if log, err := eventlog.Open("Pombo"); err == nil {

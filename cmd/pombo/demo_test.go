@@ -27,7 +27,7 @@ func TestDemoRows(t *testing.T) {
 			number, err := phone.Parse(r.phone)
 			if err != nil {
 				if !r.fails {
-					t.Errorf("%q is no phone: %v", r.phone, err)
+					t.Errorf("%q is not a phone: %v", r.phone, err)
 				}
 				special++
 				continue

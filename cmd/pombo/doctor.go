@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/doctor"
 )
 
 type doctorCommand struct {
@@ -16,7 +16,7 @@ type doctorCommand struct {
 func (doctorCommand) Help() string {
 	return `It looks at the settings, the company's table with its index, its plan, its clock and its password's last day, the ledger with its rights, Blip with its key and its template, the address of the API and the log, and says of each what to do when something is wrong. It sends nothing and changes nothing, so it may run beside pombo serve. Each check has five seconds.
 
-It ends with 0 when nothing failed (warnings are no failure), with 1 when something did, and with 78 when the settings themselves are wrong: then nothing else can be looked at.
+It ends with 0 when nothing failed (warnings are not failures), with 1 when something did, and with 78 when the settings themselves are wrong: then nothing else can be looked at.
 
 Examples:
 
@@ -32,27 +32,27 @@ type diagnosis struct {
 }
 
 type shownFinding struct {
-	Part   string     `json:"part"`
-	Check  string     `json:"check"`
-	Result app.Result `json:"result"`
-	What   string     `json:"what"`
-	Hint   string     `json:"hint,omitempty"`
-	TookMS int64      `json:"took_ms"`
+	Part    string        `json:"part"`
+	Check   string        `json:"check"`
+	Result  doctor.Result `json:"result"`
+	Message string        `json:"message"`
+	Hint    string        `json:"hint,omitempty"`
+	TookMS  int64         `json:"took_ms"`
 }
 
 func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 	settings, warnings, err := config.Load(s.envFile, s.environ, config.NeedAll)
-	found := append(readSettings(warnings, err), app.DiagnoseSettings(ctx, s.envFile)...)
+	found := append(readSettings(warnings, err), doctor.DiagnoseSettings(ctx, s.envFile)...)
 	if err == nil {
-		found = append(found, app.Diagnose(ctx, settings, selfURL(settings.API.Addr))...)
+		found = append(found, doctor.Diagnose(ctx, settings, selfURL(settings.API.Addr))...)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err() // what was cut short says nothing
 	}
 	d := diagnosis{OK: true, Findings: []shownFinding{}}
 	for _, f := range found {
-		d.OK = d.OK && f.Result != app.Fail
-		d.Findings = append(d.Findings, shownFinding{f.Part, f.Check, f.Result, f.What, f.Hint, f.Took.Milliseconds()})
+		d.OK = d.OK && f.Result != doctor.Fail
+		d.Findings = append(d.Findings, shownFinding{f.Part, f.Check, f.Result, f.Message, f.Hint, f.Took.Milliseconds()})
 	}
 	if c.JSON {
 		if err := s.printJSON(d); err != nil {
@@ -71,23 +71,23 @@ func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 }
 
 // readSettings makes findings of what reading the settings has brought.
-func readSettings(warnings []config.Warning, err error) []app.Finding {
-	finding := func(r app.Result, what, todo string) app.Finding {
-		return app.Finding{Part: "configuration", Check: "settings", Result: r, What: what, Hint: todo}
+func readSettings(warnings []config.Warning, err error) []doctor.Finding {
+	finding := func(r doctor.Result, what, todo string) doctor.Finding {
+		return doctor.Finding{Part: "configuration", Check: "settings", Result: r, Message: what, Hint: todo}
 	}
-	var found []app.Finding
+	var found []doctor.Finding
 	if e, ok := errors.AsType[*config.Error](err); ok {
 		for _, p := range e.Problems {
-			found = append(found, finding(app.Fail, p.String(), p.Fix))
+			found = append(found, finding(doctor.Fail, p.String(), p.Hint))
 		}
 	} else if err != nil {
-		found = append(found, finding(app.Fail, err.Error(), "correct the settings"))
+		found = append(found, finding(doctor.Fail, err.Error(), "correct the settings"))
 	}
 	for _, w := range warnings {
-		found = append(found, finding(app.Warn, w.String(), "correct it, or take it away"))
+		found = append(found, finding(doctor.Warn, w.String(), "correct it, or take it away"))
 	}
 	if len(found) == 0 {
-		found = append(found, finding(app.OK, "all that are needed are there (pombo config shows them)", ""))
+		found = append(found, finding(doctor.OK, "all that are needed are there (pombo config shows them)", ""))
 	}
 	return found
 }
@@ -95,16 +95,16 @@ func readSettings(warnings []config.Warning, err error) []app.Finding {
 // printDiagnosis writes a line for each finding, and under it what to do.
 func (s *shell) printDiagnosis(d diagnosis) {
 	const columns = "%-8s %-13s %-11s %s\n"
-	count := map[app.Result]int{}
+	count := map[doctor.Result]int{}
 	for _, f := range d.Findings {
 		count[f.Result]++
-		s.printf(columns, f.Result, f.Part, f.Check, oneLine(f.What))
+		s.printf(columns, f.Result, f.Part, f.Check, oneLine(f.Message))
 		if f.Hint != "" {
 			s.printf(columns, "", "", "", "to do: "+oneLine(f.Hint))
 		}
 	}
 	s.printf("\n")
-	for _, r := range []app.Result{app.OK, app.Warn, app.Fail, app.Skipped} {
+	for _, r := range []doctor.Result{doctor.OK, doctor.Warn, doctor.Fail, doctor.Skipped} {
 		s.printf("%-8s %d\n", r, count[r])
 	}
 }

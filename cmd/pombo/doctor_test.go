@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pombo/internal/app"
 	"pombo/internal/blipsim"
+	"pombo/internal/doctor"
 )
 
 // TestDoctorJSON holds what --json prints to its form: other people's scripts
@@ -46,39 +46,39 @@ func TestDoctorJSON(t *testing.T) {
 	}
 	type line struct {
 		Part, Check string
-		Result      app.Result
+		Result      doctor.Result
 	}
 	var lines []line
 	for _, f := range got.Findings {
 		lines = append(lines, line{f.Part, f.Check, f.Result})
-		if f.What == "" {
+		if f.Message == "" {
 			t.Errorf("%s %s says nothing", f.Part, f.Check)
 		}
-		if wanted := f.Result == app.Fail || f.Result == app.Warn; wanted != (f.Hint != "") {
+		if wanted := f.Result == doctor.Fail || f.Result == doctor.Warn; wanted != (f.Hint != "") {
 			t.Errorf("%s %s is %s and says to do %q", f.Part, f.Check, f.Result, f.Hint)
 		}
 	}
 	want := []line{
-		{"configuration", "settings", app.OK},
-		{"configuration", "time zone", app.OK},
-		{"source", "table", app.OK},
-		{"source", "status codes", app.Warn},
-		{"source", "pending", app.OK},
-		{"source", "index", app.OK},
-		{"source", "plan", app.OK},
-		{"ledger", "rights", app.OK},
-		{"ledger", "schema", app.OK},
-		{"ledger", "disk", app.OK},
-		{"blip", "name", app.OK},
-		{"blip", "network", app.OK},
-		{"blip", "clock", app.OK},
-		{"blip", "key", app.OK},
-		{"blip", "template", app.Fail},
-		{"blip", "values", app.OK},
-		{"api", "address", app.OK},
-		{"api", "access", app.OK},
-		{"job", "API_URL", app.Warn},
-		{"log", "LOG_FILE", app.OK},
+		{"configuration", "settings", doctor.OK},
+		{"configuration", "time zone", doctor.OK},
+		{"source", "table", doctor.OK},
+		{"source", "status codes", doctor.Warn},
+		{"source", "pending", doctor.OK},
+		{"source", "index", doctor.OK},
+		{"source", "plan", doctor.OK},
+		{"ledger", "rights", doctor.OK},
+		{"ledger", "schema", doctor.OK},
+		{"ledger", "disk", doctor.OK},
+		{"blip", "name", doctor.OK},
+		{"blip", "network", doctor.OK},
+		{"blip", "clock", doctor.OK},
+		{"blip", "key", doctor.OK},
+		{"blip", "template", doctor.Fail},
+		{"blip", "values", doctor.OK},
+		{"api", "address", doctor.OK},
+		{"api", "access", doctor.OK},
+		{"job", "API_URL", doctor.Warn},
+		{"log", "LOG_FILE", doctor.OK},
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

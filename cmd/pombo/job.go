@@ -6,8 +6,8 @@ import (
 	"log/slog"
 
 	"pombo/internal/api"
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/job"
 	"pombo/internal/telemetry"
 )
 
@@ -16,7 +16,7 @@ type jobCommand struct {
 }
 
 func (jobCommand) Help() string {
-	return `Each call asks whether the API is ready, has it send what is pending, and reports how the run ended, as one line of JSON on the standard output. When the API is away the call is given up with an error, and the next comes on the schedule. Messages that failed are no failure of the job: see pombo list.
+	return `Each call asks whether the API is ready, has it send what is pending, and reports how the run ended, as one line of JSON on the standard output. When the API is away the call is given up with an error, and the next comes on the schedule. Messages that failed are not failure of the job: see pombo list.
 
 Examples:
 
@@ -45,6 +45,6 @@ func (c jobCommand) Run(ctx context.Context, s *shell) error {
 	return nil
 }
 
-func newJob(client *api.Client, c config.Job, log *slog.Logger) *app.Job {
-	return app.NewJob(app.JobOptions{Client: client, Interval: c.Interval, Timeout: c.Timeout, Logger: log})
+func newJob(client *api.Client, c config.Job, log *slog.Logger) *job.Job {
+	return job.New(job.Options{Client: client, Interval: c.Interval, Timeout: c.Timeout, Logger: log})
 }

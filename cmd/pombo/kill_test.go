@@ -13,8 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
+	"pombo/internal/ledger"
+	"pombo/test/postgrestest"
 )
 
 // TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
@@ -87,6 +91,60 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	if c := sim.Counts(); c.Messages != rows || c.Doubled != 0 {
 		t.Errorf("%d messages, %d of them doubled; want %d and none", c.Messages, c.Doubled, rows)
 	}
+}
+
+// TestKillsOfTwoOnOneLedger kills one of two servers every two seconds while they
+// deliver 20,000 rows, 73 times, and starts it again. Doubts must not arise faster than
+// they are resolved.
+func TestKillsOfTwoOnOneLedger(t *testing.T) {
+	nightly(t)
+	const rows, kills, every = 20_000, 73, 2 * time.Second
+	const uncertainWait = 5 * time.Second // as startReplicas sets it
+	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)
+	if _, _, err := ledger.Migrate(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	look, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = look.Close(context.Background()) })
+	uncertain := func() (n int) {
+		t.Helper()
+		if err := look.QueryRow(t.Context(), `SELECT count(*) FROM notification WHERE state = 'uncertain'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	// So slow that the last kill still finds some on their way.
+	d := deliver(t, 2, rows, database, "BLIP_MESSAGES_PER_SECOND=125")
+	d.sent(t, 100)
+	most := 0
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for i := range kills {
+		<-tick.C
+		killed := d.replicas[i%2]
+		killed.kill(t)
+		killed.begin(t)
+		most = max(most, uncertain())
+	}
+	last, sent := time.Now(), d.sim.Counts().Messages
+	if sent == rows {
+		t.Fatal("all had gone before the last kill: the test shows less than it says")
+	}
+	still := uncertain()
+	if err := waitFor(uncertainWait+time.Minute, func() (bool, error) {
+		n := uncertain()
+		most = max(most, n)
+		return n == 0 && time.Since(last) > 30*time.Second+uncertainWait, fmt.Errorf("%d are uncertain", n) // the lease of the last one is over
+	}); err != nil {
+		d.fail(t, err)
+	}
+	t.Logf("%d messages at the last kill, %d uncertain; none %s later; never more than %d", sent, still, time.Since(last).Round(time.Second), most)
+	d.settled(t)
+	t.Logf("all was done %s after the last kill", time.Since(last).Round(time.Second))
+	d.eachOnce(t, database)
 }
 
 // subprocess is pombo serve in a process of its own, which can be killed.

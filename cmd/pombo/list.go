@@ -38,7 +38,7 @@ type stateFlag pombo.State
 func (f *stateFlag) UnmarshalText(text []byte) error {
 	state := pombo.State(strings.ToLower(string(text)))
 	if !state.Valid() {
-		return fmt.Errorf("%q is no state: use %s", text, stateNames())
+		return fmt.Errorf("%q is not a state: use %s", text, stateNames())
 	}
 	*f = stateFlag(state)
 	return nil
@@ -68,7 +68,7 @@ func (f *sinceFlag) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no time: write 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00", s)
+	return fmt.Errorf("%q is not a time: write 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00", s)
 }
 
 func (c listCommand) Run(ctx context.Context, s *shell) error {

@@ -59,7 +59,7 @@ func (c recoverCommand) Run(ctx context.Context, s *shell) error {
 			shown.Rows, shown.Known, shown.Recovered, shown.Untraced)
 	}
 	if err != nil {
-		return hinted{fmt.Errorf("not all rows were looked at: %w", err), "when the cause is mended, run pombo recover again before pombo serve"}
+		return hinted{fmt.Errorf("not all rows were looked at: %w", err), "when the cause is fixed, run pombo recover again before pombo serve"}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2 // wrong use of the command line; the Go runtime's for a crash, too
-	// exitConfig is EX_CONFIG of sysexits.h: starting again would not mend it. It
+	// exitConfig is EX_CONFIG of sysexits.h: starting again would not fix it. It
 	// is not 2, because a crash must be started again.
 	exitConfig = 78
 )

@@ -126,7 +126,7 @@ func selfURL(addr string) string {
 	if err != nil {
 		return "http://" + addr
 	}
-	// 0.0.0.0 and :: are no addresses to call.
+	// 0.0.0.0 and :: are not addresses to call.
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}

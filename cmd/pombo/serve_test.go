@@ -9,7 +9,7 @@ import (
 )
 
 // TestStoppedWhileTheLedgerIsAway: a service that waits for its database can be
-// stopped, and that is no failure.
+// stopped, and that is not a failure.
 func TestStoppedWhileTheLedgerIsAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

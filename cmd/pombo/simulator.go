@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"pombo/internal/blipsim"
+	"pombo/internal/loopback"
 )
 
 // simulatorCommand has a flag for every knob of blipsim.Options and Faults, by
@@ -179,8 +179,7 @@ func checkLoopback(addr string) error {
 	if err != nil {
 		return wrongUse(fmt.Errorf("--addr is %q", addr), "write host:port, such as 127.0.0.1:5100")
 	}
-	ip, err := netip.ParseAddr(host)
-	if host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
+	if loopback.Host(host) {
 		return nil
 	}
 	return wrongUse(fmt.Errorf("--addr is %q, which other machines could reach and take for Blip", addr), "write 127.0.0.1 and the port")

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"pombo"
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/test/oracletest"
 )
@@ -61,7 +61,7 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := source.Open(t.Context(), app.SourceOptions(c.Source))
+	table, err := source.Open(t.Context(), setup.Source(c.Source))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +94,11 @@ func TestSQLIsWhatRuns(t *testing.T) {
 	if answers[0].Result != pombo.SettleDone || answers[1].Result != pombo.SettleGone {
 		t.Errorf("answers = %+v", answers)
 	}
-	for _, a := range table.Aspects() {
-		_, err := table.Examine(t.Context(), a)
+	for _, a := range table.Diagnostics() {
+		_, err := table.Inspect(t.Context(), a)
 		must(err)
 	}
-	missing := app.SourceOptions(c.Source)
+	missing := setup.Source(c.Source)
 	missing.Mapping.Table = "AVISSO"
 	lost, err := source.Open(t.Context(), missing)
 	must(err)

@@ -70,9 +70,9 @@ func (c templatesListCommand) Run(ctx context.Context, s *shell) error {
 }
 
 // details joins what is wrong with a template.
-func details(misfits []api.TemplateIssue) string {
+func details(issues []api.TemplateIssue) string {
 	var all []string
-	for _, m := range misfits {
+	for _, m := range issues {
 		all = append(all, m.Detail)
 	}
 	return strings.Join(all, "; ")

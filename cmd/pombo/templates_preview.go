@@ -9,8 +9,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"pombo"
-	"pombo/internal/app"
 	"pombo/internal/config"
+	"pombo/internal/preview"
 )
 
 type templatesPreviewCommand struct {
@@ -44,7 +44,7 @@ type shownPreview struct {
 	Body     string        `json:"body"`
 	Footer   string        `json:"footer,omitempty"`
 	Buttons  []shownButton `json:"buttons,omitempty"`
-	Issues   []shownMisfit `json:"issues,omitempty"`
+	Issues   []shownIssue  `json:"issues,omitempty"`
 }
 
 type shownHeader struct {
@@ -58,7 +58,7 @@ type shownButton struct {
 	Does string `json:"does,omitempty"`
 }
 
-type shownMisfit struct {
+type shownIssue struct {
 	Reason pombo.Reason `json:"reason"`
 	Detail string       `json:"detail"`
 	Hint   string       `json:"hint"`
@@ -77,7 +77,7 @@ func (c templatesPreviewCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	p, err := app.NewPreview(ctx, settings, app.PreviewOptions{Template: c.Name, Row: c.Row, Params: params})
+	p, err := preview.New(ctx, settings, preview.Options{Template: c.Name, Row: c.Row, Params: params})
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (c templatesPreviewCommand) params() ([]pombo.Param, error) {
 	return params, nil
 }
 
-func showPreview(p app.Preview) shownPreview {
+func showPreview(p preview.Preview) shownPreview {
 	t := p.Template
 	shown := shownPreview{
 		OK: len(p.Issues) == 0, Template: t.Name, Language: t.Language, Status: t.Status, Category: t.Category,
@@ -127,7 +127,7 @@ func showPreview(p app.Preview) shownPreview {
 		shown.Buttons = append(shown.Buttons, shownButton{b.Kind, b.Text, p.Buttons[i].Reveal()})
 	}
 	for _, m := range p.Issues {
-		shown.Issues = append(shown.Issues, shownMisfit{m.Reason, m.Message, m.Hint})
+		shown.Issues = append(shown.Issues, shownIssue{m.Reason, m.Message, m.Hint})
 	}
 	return shown
 }

@@ -235,7 +235,7 @@ func (o *object) end(known ...string) {
 		if !plainName.MatchString(name) {
 			name = "body"
 		}
-		o.refuse(name, "is no member of it; there are "+strings.Join(known, ", "))
+		o.refuse(name, "is not a member of it; there are "+strings.Join(known, ", "))
 	}
 }
 

@@ -89,7 +89,7 @@ func TestAddRefuses(t *testing.T) {
 		{"phone is none", `{"phone":"Maria das Dores"}`, []FieldError{{"phone", ""}}},
 		{"all at once", `{"phone":"1","params":[1,{"slot":"Maria das Dores","value":"x"},{"slot":"body"},null,"a\u0000"],"template":5,"priority":10,"send_after":"now","expires":"2020-01-01T00:00:00Z","telephone":"x","5531988880042":1}`,
 			[]FieldError{{"phone", ""}, {"params[0]", "must be text or"}, {"params[1]", "slot must be"}, {"params[2]", "must be text or"}, {"params[3]", "must be text or"}, {"params[4]", "NUL"},
-				{"template", "name"}, {"priority", "0 to 9"}, {"send_after", "2026-11-23T"}, {"expires", "over already"}, {"body", "no member"}, {"telephone", "there are phone"}}},
+				{"template", "name"}, {"priority", "0 to 9"}, {"send_after", "2026-11-23T"}, {"expires", "over already"}, {"body", "not a member"}, {"telephone", "there are phone"}}},
 		{"fraction", `{"phone":"31988880042","priority":1.5}`, []FieldError{{"priority", "whole number"}}},
 		{"unknown in param", `{"phone":"31988880042","params":[{"value":"x","plaec":"header"}]}`, []FieldError{{"params[0]", "must be text or"}}},
 		{"order of times", `{"phone":"31988880042","send_after":"2026-12-02T00:00:00Z","expires":"2026-12-01T00:00:00Z"}`, []FieldError{{"expires", "before send_after"}}},

@@ -3,7 +3,7 @@
 // sides of each answer are the same Go type.
 //
 // The routes stand in one table (routes.go), openapi.yaml describes them, and a
-// test holds the one against the other. A handler reads its request, asks what
+// test compares the one with the other. A handler reads its request, asks what
 // Options gave it and returns an error or writes an answer; what an error means
 // in HTTP is decided in one place (problem.go), as problem+json of RFC 9457 with
 // a hint that says what to do. What the caller sent is not repeated in a

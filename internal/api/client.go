@@ -243,7 +243,7 @@ func (c *Client) Resume(ctx context.Context) error {
 	return c.do(ctx, call{method: "DELETE", path: "/api/v1/pause"}, nil)
 }
 
-// ReleaseResends sends again what was set back to pending with many others;
+// ReleaseResends sends again the rows that were set back to pending with many others;
 // SettleResends has its status written again instead. Both return how many rows
 // there were.
 func (c *Client) ReleaseResends(ctx context.Context) (int, error) { return c.resends(ctx, "release") }
@@ -399,7 +399,7 @@ func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 	}
 	request, err := http.NewRequestWithContext(ctx, in.method, address, body)
 	if err != nil || request.URL.Host == "" || request.URL.Scheme != "http" && request.URL.Scheme != "https" {
-		return nil, &Unreachable{URL: c.address(), Err: errors.New("this is no address such as http://127.0.0.1:5000")}
+		return nil, &Unreachable{URL: c.address(), Err: errors.New("this is not an address such as http://127.0.0.1:5000")}
 	}
 	maps.Copy(request.Header, in.header)
 	request.Header.Set("Accept", "application/json, application/problem+json")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whatever is asked of whichever route, the answer is no mistake of the server's,
+// Whatever is asked of whichever route, the answer is not a mistake of the server's,
 // has the headers that every answer has, and a problem repeats nothing of what was
 // asked.
 func FuzzRequest(f *testing.F) {

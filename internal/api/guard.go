@@ -10,12 +10,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
+
+	"pombo/internal/loopback"
 
 	"pombo"
 )
@@ -44,26 +45,16 @@ func HTTPServer(h http.Handler) *http.Server {
 
 // CheckAddr reports whether it is safe to listen on addr ("host:port"). Without
 // a token only this machine may reach it: the host must be a loopback address
-// or "localhost". The error says how to mend it.
+// or "localhost". The error says how to fix it.
 func CheckAddr(addr, token string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("API_ADDR is %q: write host:port, for example 127.0.0.1:5000", addr)
 	}
-	if token != "" || isLoopback(host) {
+	if token != "" || loopback.Host(host) {
 		return nil
 	}
 	return fmt.Errorf("API_ADDR is %q, which other machines can reach, and API_TOKEN is empty: set API_TOKEN to a long random text, or API_ADDR to 127.0.0.1:5000", addr)
-}
-
-// isLoopback reports whether host can only be this machine. No name is looked
-// up: what a name means today it need not mean tomorrow.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // ServeHTTP lets a request through to its route, or says why not.
@@ -96,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // without the token does not learn which routes exist.
 func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 	rt := s.routes[pattern]
-	if !rt.outside && s.o.Token == "" && r.Host != "" && !isLoopback(hostOnly(r.Host)) { // every browser sends a Host
+	if !rt.outside && s.o.Token == "" && r.Host != "" && !loopback.Host(r.Host) { // every browser sends a Host
 		return refuse(http.StatusMisdirectedRequest, "without a token only this machine may ask, by its address",
 			"ask http://127.0.0.1 or http://localhost, or set API_TOKEN")
 	}
@@ -210,7 +201,7 @@ func (s *Server) mustWriteSoon(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.writeTime))
 }
 
-// fail writes the error as a problem. What is no fault of the caller's is logged
+// fail writes the error as a problem. What is not a fault of the caller's is logged
 // with its cause, once, here.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, pattern string, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
@@ -294,10 +285,3 @@ type discard struct {
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
-
-func hostOnly(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	return strings.Trim(hostport, "[]")
-}

@@ -24,14 +24,14 @@ type Check struct {
 type Readiness struct {
 	Ready   bool          `json:"ready"` // every check is OK
 	Checks  []CheckResult `json:"checks"`
-	Pause   *Pause        `json:"pause,omitempty"`   // a pause is no lack of readiness
+	Pause   *Pause        `json:"pause,omitempty"`   // a pause is not a lack of readiness
 	Backlog *Backlog      `json:"backlog,omitempty"` // absent when the ledger does not answer
-	// Troubles is what is not as it should be, the worst first. They are no lack of
+	// Troubles is what is not as it should be, the worst first. They are not a lack of
 	// readiness: the checks say what that is.
 	Alerts []Alert `json:"alerts,omitempty"`
 }
 
-// Trouble is one thing that is not as it should be, in words for people.
+// Alert is one thing that needs attention, in words for people.
 type Alert struct {
 	Name    string    `json:"name"`            // a word of a closed list
 	Since   time.Time `json:"since,omitzero"`  // absent = it is not known

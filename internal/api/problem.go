@@ -137,7 +137,7 @@ func writeJSONAs(w http.ResponseWriter, status int, contentType string, v any) e
 }
 
 // writeBody writes a whole answer. A caller that is no longer there to read it
-// is no error of ours.
+// is not an error of ours.
 func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) error {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)

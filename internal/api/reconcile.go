@@ -24,7 +24,7 @@ type Reconciliation struct {
 	Discrepancies []Discrepancy                 `json:"discrepancies"`     // at most the first thousand
 }
 
-// Finding is one disagreement.
+// Discrepancy is one disagreement between the source, the ledger and Blip.
 type Discrepancy struct {
 	Kind       pombo.DiscrepancyKind `json:"kind"`
 	ID         pombo.MessageID       `json:"id"`

@@ -47,7 +47,7 @@ func (s *Server) table() []route {
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
 		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, summary: "resume"},
-		{method: "POST", path: api + "/resends/release", handle: s.releaseResends, summary: "send again what was set back to pending with many others"},
+		{method: "POST", path: api + "/resends/release", handle: s.releaseResends, summary: "send again the rows that were set back to pending with many others"},
 		{method: "POST", path: api + "/resends/settle", handle: s.settleResends, summary: "do not send it again; write its status again"},
 		{method: "GET", path: api + "/optouts", handle: s.getOptOuts, summary: "who gets no more messages: limit, cursor"},
 		{method: "POST", path: api + "/optouts", handle: s.postOptOut, summary: "send this phone no more messages"},

@@ -109,7 +109,7 @@ func TestRefusals(t *testing.T) {
 		{"pause for ever", "PUT", "/api/v1/pause", `{"until":"9999-12-31T23:59:59-03:00"}`, nil, 422, "100 years"},
 		{"pause in the past", "PUT", "/api/v1/pause", `{"until":"2020-01-01T00:00:00Z"}`, nil, 422, "over already"},
 		{"forget nobody", "POST", "/api/v1/forget", `{"erase":true}`, nil, 422, "phone: is missing"},
-		{"forget what is no phone", "POST", "/api/v1/forget", `{"phone":"Maria"}`, nil, 422, "phone:"},
+		{"forget what is not a phone", "POST", "/api/v1/forget", `{"phone":"Maria"}`, nil, 422, "phone:"},
 		{"forget with a typo", "POST", "/api/v1/forget", `{"phone":"+5531988880042","eraze":true}`, nil, 422, "there are phone, erase"},
 		{"pause with a typo", "PUT", "/api/v1/pause", `{"untill":"2030-01-01T00:00:00Z"}`, nil, 422, "there are until, detail"},
 		{"no phone to opt out", "POST", "/api/v1/optouts", `{}`, nil, 422, `"field":"phone"`},
@@ -322,11 +322,11 @@ func TestListTellsWhatItLeavesOut(t *testing.T) {
 // What is to be done about a template stands where what is to be done in general does.
 func TestPreciseAdvice(t *testing.T) {
 	w := newWorld(t)
-	misfit := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
-	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, misfit.Reason, misfit.Detail()
+	issue := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
+	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, issue.Reason, issue.Detail()
 	n := decode[Story](t, w.ask("GET", "/api/v1/notifications/"+string(testID), "")).Notification
-	if n.Detail != misfit.Message || n.Hint != misfit.Hint {
-		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Hint, misfit.Message, misfit.Hint)
+	if n.Detail != issue.Message || n.Hint != issue.Hint {
+		t.Errorf("detail %q, to do %q; want %q and %q", n.Detail, n.Hint, issue.Message, issue.Hint)
 	}
 }
 

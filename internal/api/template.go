@@ -22,12 +22,12 @@ type Template struct {
 	Footer           string           `json:"footer,omitempty"`
 	Buttons          []TemplateButton `json:"buttons,omitempty"`
 	Updated          time.Time        `json:"updated,omitzero"`
-	// Misfits is what keeps the rows of the source from going with it; they are
+	// Issues is what prevents sending the rows of the source with it; they are
 	// held then. Empty when they go.
 	Issues []TemplateIssue `json:"issues,omitempty"`
 }
 
-// TemplateMisfit is one thing that keeps rows from going with a template.
+// TemplateIssue is one thing that prevents sending with a template.
 type TemplateIssue struct {
 	Reason pombo.Reason `json:"reason"`
 	Detail string       `json:"detail"`

@@ -17,7 +17,7 @@ type Webhook interface {
 	// Admits reports whether the secret of the path is the right one.
 	Admits(kind, secret string) bool
 	// Take records a body; when it returns nil, that is durable. The error is
-	// pombo.ErrNotJSON when the body is no JSON and pombo.ErrTooMany when it has too
+	// pombo.ErrNotJSON when the body is not JSON and pombo.ErrTooMany when it has too
 	// many envelopes; any other has Blip post it again.
 	Take(ctx context.Context, kind string, body []byte) error
 	// Busy counts a body that was not read to its end, because too many others were
@@ -104,7 +104,7 @@ func (s *Server) webhook(kind string) func(http.ResponseWriter, *http.Request) e
 		}
 		switch err := s.o.Webhook.Take(r.Context(), kind, body); {
 		case errors.Is(err, pombo.ErrNotJSON):
-			return refuse(http.StatusBadRequest, "the body is no JSON", "post a LIME envelope, as Blip does; see docs/receipts.md")
+			return refuse(http.StatusBadRequest, "the body is not JSON", "post a LIME envelope, as Blip does; see docs/receipts.md")
 		case errors.Is(err, pombo.ErrTooMany):
 			return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d envelopes", pombo.MaxEnvelopes),
 				"post fewer in one body; Blip posts one")

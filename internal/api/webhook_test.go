@@ -63,7 +63,7 @@ func TestWebhook(t *testing.T) {
 		{name: "from outside, through a tunnel, without API_TOKEN", target: "/blip/notifications/" + webhookSecret, body: body, host: "pombo.example.com", want: 200, took: true},
 		{name: "another secret", target: "/blip/notifications/a-secret-of-sixteen-or-less", body: body, token: token, want: 404, contains: "no such address"},
 		{name: "no secret", target: "/blip/notifications/", body: body, token: token, want: 401},
-		{name: "no JSON", target: "/blip/notifications/" + webhookSecret, body: "Maria", token: token, err: fmt.Errorf("take: %w", pombo.ErrNotJSON), want: 400, contains: "no JSON", took: true},
+		{name: "not JSON", target: "/blip/notifications/" + webhookSecret, body: "Maria", token: token, err: fmt.Errorf("take: %w", pombo.ErrNotJSON), want: 400, contains: "not JSON", took: true},
 		{name: "too many envelopes", target: "/blip/notifications/" + webhookSecret, body: "{}", token: token, err: fmt.Errorf("take: %w", pombo.ErrTooMany), want: 413, contains: "more than 5000 envelopes", took: true},
 		{name: "the ledger is away", target: "/blip/messages/" + webhookSecret, body: body, token: token, err: errors.New("the disk is full"), want: 503, took: true},
 		{name: "an error that means something else elsewhere", target: "/blip/messages/" + webhookSecret, body: body, token: token, err: pombo.ErrNotFound, want: 503, took: true},

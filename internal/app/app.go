@@ -13,12 +13,10 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -35,10 +33,12 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/dispatch"
 	"pombo/internal/health"
+	"pombo/internal/intake"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
 	"pombo/internal/receipts"
 	"pombo/internal/reconcile"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/telemetry"
 )
@@ -89,7 +89,7 @@ var (
 	_ dispatch.Blip   = (*blip.Client)(nil)
 	_ api.Webhook     = (*receipts.Webhook)(nil)
 	_ api.Ledger      = desk{}
-	_ api.Runs        = (*dispatch.Engine)(nil)
+	_ api.Runs        = (*intake.Runs)(nil)
 
 	_ reconcile.Statuses = (*source.Table)(nil)
 	_ reconcile.Reviewer = (*ledger.DB)(nil)
@@ -114,13 +114,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
 		return a, err
 	}
-	table, err := OpenSource(ctx, SourceOptions(c.Source))
+	table, err := setup.OpenSource(ctx, setup.Source(c.Source))
 	if err != nil {
 		return a, err
 	}
 	a.onStop("source", func(context.Context) error { return table.Close() })
 
-	client, err := blip.New(blipOptions(c, o.Registry))
+	client, err := blip.New(setup.Blip(c, o.Registry))
 	if err != nil {
 		return a, err
 	}
@@ -135,7 +135,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Source:    c.Source.Name,
 		Exclusive: true,
 		Pending:   c.Source.Pending,
-		Codes:     codes(c.Source),
+		Codes:     setup.Codes(c.Source),
 		FirstPoll: schedule[0],
 		Lease:     lease,
 		Timeout:   c.Ledger.Timeout,
@@ -162,7 +162,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Owner:               owner(),
 		Template:            c.Blip.Template,
 		Language:            c.Blip.Language,
-		Places:              places(c.Source),
+		Places:              setup.Slots(c.Source),
 		Workers:             c.Dispatch.Workers,
 		MessagesPerSecond:   c.Blip.MessagesPerSecond,
 		CommandsPerSecond:   c.Blip.CommandsPerSecond,
@@ -183,8 +183,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	recorder, err = receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: a.engine.HoldTemplate, PauseBot: a.engine.HoldBot,
-		Failed: a.engine.MessageFailed, Delivered: a.engine.MessageDelivered,
+		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: a.engine.Suspensions.Suspend, PauseBot: a.engine.Throttle.Pauser.Extend,
+		Failed: a.engine.Throttle.Breaker.Failed, Delivered: a.engine.Throttle.Breaker.Delivered,
 		Moved:  func() { a.engine.ReceiptCame(); a.engine.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
 	})
@@ -193,15 +193,15 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
-		Ask: client.Receipts, Acquire: a.engine.LeaveCommand, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: a.engine.Duty("reconcile"),
+		Ask: client.Receipts, Acquire: a.engine.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: a.engine.Leadership("reconcile"),
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err
 	}
 	polls := receipts.PollerOptions{
-		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: a.engine.LeaveCommand,
-		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: a.engine.Duty("receipts"), Schedule: schedule, Sparse: few,
+		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: a.engine.Throttle.Rates.AcquireQuestion,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: a.engine.Leadership("receipts"), Schedule: schedule, Sparse: few,
 	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
@@ -217,17 +217,17 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := witness{a.ledger, a.engine}
+	known := healthReader{a.ledger, a.engine}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
-		Runs:      a.engine,
+		Runs:      a.engine.Runs,
 		Ledger:    desk{a.ledger, a.engine},
-		Add:       a.engine.Add,
+		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
-			return t.Check(c.Blip.Language, places(c.Source))
+			return t.Check(c.Blip.Language, setup.Slots(c.Source))
 		},
 		Checks: []api.Check{
 			{Name: "source", Run: table.Check},
@@ -267,86 +267,12 @@ func owner() string {
 	return host + ":" + strconv.Itoa(os.Getpid()) + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
 }
 
-// OpenSource opens the company's table. It connects to nothing yet, so what fails
-// is a setting: the error is a *config.Error.
-func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
-	table, err := source.Open(ctx, o)
-	if err == nil {
-		return table, nil
-	}
-	all := []error{err}
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		all = several.Unwrap()
-	}
-	wrong := &config.Error{}
-	for _, err := range all {
-		p := config.Problem{What: err.Error(), Fix: "correct the settings of the table"}
-		if e, ok := errors.AsType[*source.Error](err); ok && e.Hint != "" {
-			p.What, p.Fix = e.Op+": "+e.Err.Error(), e.Hint
-		}
-		wrong.Problems = append(wrong.Problems, p)
-	}
-	return nil, wrong
-}
-
-// SourceOptions turns the settings of the table into those of package source.
-func SourceOptions(c config.Source) source.Options {
-	params := make([]source.Column, len(c.Params))
-	for i, p := range c.Params {
-		params[i] = source.Column{Place: p.Place, Name: p.Name}
-	}
-	return source.Options{
-		URL: c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
-		Mapping: source.Mapping{
-			Table: c.Table, ID: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
-			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
-			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
-			Where: c.Where, Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(codes(c)))), Zone: c.Zone,
-		},
-	}
-}
-
-func blipOptions(c config.Config, r prometheus.Registerer) blip.Options {
-	return blip.Options{
-		Key: c.Blip.Key.Reveal(), URL: c.Blip.URL,
-		Template: c.Blip.Template, Namespace: c.Blip.Namespace, Language: c.Blip.Language,
-		Timeout:     c.Blip.Timeout,
-		MasterState: c.Blip.MasterState, FlowID: c.Blip.FlowID, StateID: c.Blip.StateID,
-		Connections: c.Dispatch.Workers,
-		Registerer:  r,
-	}
-}
-
 func policies(words map[string]string) map[string]dispatch.Policy {
 	m := make(map[string]dispatch.Policy, len(words))
 	for template, word := range words {
 		m[template] = dispatch.Policy(word)
 	}
 	return m
-}
-
-// codes are the status codes to be written back, by state. What is not set
-// leaves the row as it is.
-func codes(c config.Source) map[pombo.State]string {
-	m := map[pombo.State]string{}
-	for state, code := range map[pombo.State]string{
-		pombo.Accepted: c.Sent, pombo.Failed: c.Failed, pombo.Delivered: c.Delivered, pombo.Read: c.Read,
-		pombo.Expired: cmp.Or(c.Expired, c.Failed), pombo.Suppressed: cmp.Or(c.Suppressed, c.Failed),
-	} {
-		if code != "" {
-			m[state] = code
-		}
-	}
-	return m
-}
-
-// places are those that DB_COL_PARAMS gives values for.
-func places(c config.Source) []pombo.Slot {
-	list := make([]pombo.Slot, len(c.Params))
-	for i, p := range c.Params {
-		list[i] = p.Place
-	}
-	return list
 }
 
 // desk is the ledger as people use it: what they change by hand the loops are
@@ -358,7 +284,7 @@ type desk struct {
 
 // Facts says what is known about why something goes, or does not.
 func (d desk) Facts(ctx context.Context) (health.Snapshot, error) {
-	return witness{d.DB, d.engine}.facts(ctx)
+	return healthReader{d.DB, d.engine}.snapshot(ctx)
 }
 
 func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
@@ -383,10 +309,13 @@ func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Fo
 	return d.DB.Forget(ctx, n, really)
 }
 
-func (d desk) Pause(ctx context.Context, p pombo.Pause) error { return d.engine.Pause(ctx, p) }
-func (d desk) Resume(ctx context.Context) error               { return d.engine.Resume(ctx) }
-func (d desk) Paused(ctx context.Context) (pombo.Pause, bool, error) {
-	return d.engine.Paused(ctx)
+func (d desk) Pause(ctx context.Context, p pombo.Pause) error {
+	return d.engine.Throttle.Pauser.Pause(ctx, p)
+}
+func (d desk) Resume(ctx context.Context) error { return d.engine.Throttle.Pauser.Resume(ctx) }
+func (d desk) Paused(context.Context) (pombo.Pause, bool, error) {
+	p, paused := d.engine.Throttle.Pauser.Current()
+	return p, paused, nil
 }
 
 // Start starts the loops and serves. It returns when requests are answered.
@@ -402,7 +331,7 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
-	a.loops.Go(func() { a.keep(loops) })
+	a.loops.Go(func() { a.retain(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
+	"pombo/internal/disk"
 	"pombo/internal/health"
 	"pombo/internal/source"
 )
@@ -16,7 +17,7 @@ import (
 // backlog shows the open work and why it is open when somebody looks. Counting
 // at each scrape costs less than keeping gauges right over restarts.
 type backlog struct {
-	witness witness
+	witness healthReader
 	table   *source.Table
 	folder  string // of a ledger that is a file; "" = it is none
 
@@ -31,7 +32,7 @@ type gauge struct {
 	of   func(health.Snapshot) float64
 }
 
-func newBacklog(w witness, table *source.Table, ledgerURL string) *backlog {
+func newBacklog(w healthReader, table *source.Table, ledgerURL string) *backlog {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
@@ -125,13 +126,13 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.MustNewConstMetric(b.statements, prometheus.CounterValue, float64(b.table.Executed()))
 	c <- prometheus.MustNewConstMetric(b.panics, prometheus.CounterValue, float64(b.table.DriverPanics()))
 	if b.folder != "" {
-		if free, err := freeBytes(b.folder); err == nil {
+		if free, err := disk.FreeBytes(b.folder); err == nil {
 			send(b.free, float64(free))
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	f, err := b.witness.facts(ctx)
+	f, err := b.witness.snapshot(ctx)
 	send(b.ledgerUp, oneIf(err == nil))
 	if err != nil {
 		return

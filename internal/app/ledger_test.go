@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"pombo"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo/internal/api"
@@ -99,7 +101,7 @@ func TestALedgerThatStaysAwayEndsTheStart(t *testing.T) {
 	}
 }
 
-// TestALedgerThatRefusesIsNotWaitedFor: what somebody has to mend is told at once.
+// TestALedgerThatRefusesIsNotWaitedFor: what somebody has to fix is told at once.
 func TestALedgerThatRefusesIsNotWaitedFor(t *testing.T) {
 	o, server := awayLedger(t)
 	if err := server.Restart(); err != nil {
@@ -109,7 +111,7 @@ func TestALedgerThatRefusesIsNotWaitedFor(t *testing.T) {
 		"wrong password": server.DSNAs(postgrestest.User, "wrong", "test_1"),
 		"no such schema": server.DSN("postgres"),
 	} {
-		o.Config.Ledger.URL = config.Secret(url)
+		o.Config.Ledger.URL = pombo.Private(url)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if _, err := app.New(ctx, o); err == nil || errors.Is(err, ledger.ErrAway) || ctx.Err() != nil {

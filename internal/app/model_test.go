@@ -196,7 +196,7 @@ func (w *model) generation(id pombo.MessageID) int {
 			return g
 		}
 	}
-	w.failf("%s is no id of the row", id)
+	w.failf("%s is not an id of the row", id)
 	return 0
 }
 
@@ -594,13 +594,13 @@ func (p *process) resolve(ctx context.Context) {
 
 func (p *process) settle(ctx context.Context) {
 	// That its own time was over is no fault: it is done again.
-	if _, err := p.engine.Settle(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.engine.Settler.Settle(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		p.w.failf("settle: %v", err)
 	}
 }
 
 func (p *process) takeIn(ctx context.Context) {
-	if _, err := p.engine.TakeIn(ctx); err != nil {
+	if _, err := p.engine.Intake.TakeIn(ctx); err != nil {
 		p.w.failf("take in: %v", err)
 	}
 }

@@ -108,7 +108,7 @@ func TestDatabaseAwayForAWhile(t *testing.T) {
 	}
 }
 
-// What somebody must mend is what /readyz says, with what to do.
+// What somebody must fix is what /readyz says, with what to do.
 func TestReadinessNamesTheSourcesFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		plant func(*oracletest.Double, *oracletest.Table)

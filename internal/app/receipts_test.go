@@ -180,7 +180,7 @@ func TestTenThousandReceiptsByWebhook(t *testing.T) {
 	for range all / 5 { // repeats
 		posts = append(posts, bag.bodies[chance.IntN(all)])
 	}
-	for i := range 500 { // somebody else's, and what is no receipt
+	for i := range 500 { // somebody else's, and what is not a receipt
 		posts = append(posts, fmt.Appendf(nil, `{"event":"received","id":"0f8fad5b-d9cb-469f-a165-%012d"}`, i),
 			[]byte(`{"id":"wamid.1","from":"5511900000001@wa.gw.msging.net","type":"text/plain","content":"Oi"}`))
 	}

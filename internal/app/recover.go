@@ -12,6 +12,7 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/ledger"
 	"pombo/internal/reconcile"
+	"pombo/internal/setup"
 )
 
 // Recover rebuilds a lost ledger from the table and from what Blip still tells;
@@ -19,18 +20,18 @@ import (
 // Recover refuses. It asks Blip at the rate of BLIP_COMMANDS_PER_SECOND.
 // progress is called after every page of rows.
 func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recovery)) (r reconcile.Recovery, err error) {
-	table, err := OpenSource(ctx, SourceOptions(c.Source))
+	table, err := setup.OpenSource(ctx, setup.Source(c.Source))
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, table.Close()) }()
-	client, err := blip.New(blipOptions(c, nil))
+	client, err := blip.New(setup.Blip(c, nil))
 	if err != nil {
 		return r, err
 	}
 	defer client.Close()
 	db, err := ledger.Open(ctx, ledger.Options{
-		URL: c.Ledger.URL.Reveal(), Source: c.Source.Name, Exclusive: true, Pending: c.Source.Pending, Codes: codes(c.Source), Lease: lease, Timeout: c.Ledger.Timeout,
+		URL: c.Ledger.URL.Reveal(), Source: c.Source.Name, Exclusive: true, Pending: c.Source.Pending, Codes: setup.Codes(c.Source), Lease: lease, Timeout: c.Ledger.Timeout,
 	})
 	if err != nil {
 		return r, err

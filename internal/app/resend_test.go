@@ -21,6 +21,7 @@ import (
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
 	"pombo/internal/reconcile"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 )
 
@@ -55,8 +56,8 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 		for _, code := range codes {
 			written = append(written, code)
 		}
-		s.table, err = source.Open(t.Context(), source.Options{URL: "sqlite:" + path, Mapping: source.Mapping{
-			Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Column{{Place: pombo.Body, Name: "NM_CONTATO"}},
+		s.table, err = source.Open(t.Context(), source.Options{Drivers: setup.Drivers, URL: "sqlite:" + path, Mapping: source.Mapping{
+			Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}},
 			Pending: "1", Codes: written, Zone: time.UTC,
 		}})
 		s.must(err)
@@ -118,7 +119,7 @@ func (s *street) wantCodes(want ...int) {
 // takeIn is one pass over the table; all that it brings is sent and settled then.
 func (s *street) takeIn(want int) {
 	s.Helper()
-	got, err := s.engine.TakeIn(s.Context())
+	got, err := s.engine.Intake.TakeIn(s.Context())
 	s.must(err)
 	if got != want {
 		s.Fatalf("taken in %d, want %d", got, want)
@@ -218,13 +219,13 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 		s.fails(pombo.ResendBackoff, s.id(1, 2))
 		s.fails(pombo.ResendNever, s.id(2, 2))
 		s.wantCodes(2, 3, 9)
-		s.must(s.engine.Pause(s.Context(), pombo.Pause{By: "operator"}))
+		s.must(s.engine.Throttle.Pauser.Pause(s.Context(), pombo.Pause{By: "operator"}))
 		s.must(s.engine.Retry(s.Context(), s.id(2, 2)))
 		time.Sleep(2 * time.Minute)
 		if got := s.findings(); len(got) != 0 {
 			t.Errorf("findings = %v, want none", got)
 		}
-		s.must(s.engine.Resume(s.Context()))
+		s.must(s.engine.Throttle.Pauser.Resume(s.Context()))
 		time.Sleep(time.Hour)
 		s.stands(s.id(1, 3), pombo.Accepted, pombo.NoReason)
 		s.stands(s.id(2, 3), pombo.Accepted, pombo.NoReason)
@@ -241,10 +242,10 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 func TestARowIsChangedAndSetBack(t *testing.T) {
 	onTheStreet(t, 3, nil, func(s *street) {
 		s.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none' WHERE ID = 3`)
-		s.must(s.engine.Pause(s.Context(), pombo.Pause{By: "operator"}))
+		s.must(s.engine.Throttle.Pauser.Pause(s.Context(), pombo.Pause{By: "operator"}))
 		s.takeIn(3)
 		s.exec(`UPDATE NOTIFICACAO SET CD_STATUS = 9 WHERE ID < 3`)
-		s.must(s.engine.Resume(s.Context()))
+		s.must(s.engine.Throttle.Pauser.Resume(s.Context()))
 		time.Sleep(10 * time.Second)
 		s.stands(s.id(1, 1), pombo.Accepted, pombo.NoReason)
 		s.wantCodes(9, 9, 1)
@@ -280,10 +281,10 @@ func TestCodesOfWhatWasNotSent(t *testing.T) {
 			map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3", pombo.Expired: "6", pombo.Suppressed: "7"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, codes(test.c)); diff != "" {
+			if diff := cmp.Diff(test.want, setup.Codes(test.c)); diff != "" {
 				t.Errorf("codes (-want +got):\n%s", diff)
 			}
-			if list := SourceOptions(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
+			if list := setup.Source(test.c).Mapping.Codes; len(list) != len(slices.Compact(slices.Clone(list))) {
 				t.Errorf("codes to be written = %q, want each once", list)
 			}
 		})

@@ -4,15 +4,15 @@ import (
 	_ "embed"
 	"encoding/json"
 	"html/template"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"pombo/internal/loopback"
 )
 
 //go:embed page.html
@@ -36,7 +36,7 @@ const pageMessages = 100
 // need no key, and a page of another site whose name resolves to this machine could
 // otherwise read the messages.
 func (s *Server) serveOwn(w http.ResponseWriter, r *http.Request) {
-	if r.Host != "" && !isLoopback(r.Host) { // every browser sends a Host
+	if r.Host != "" && !loopback.Host(r.Host) { // every browser sends a Host
 		http.Error(w, "ask http://127.0.0.1 or http://localhost", http.StatusMisdirectedRequest)
 		return
 	}
@@ -68,20 +68,6 @@ func (s *Server) serveOwn(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	serve(w, r)
-}
-
-// isLoopback reports whether the Host of a request can only be this machine. It resolves
-// no names: the answer could change.
-func isLoopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 func serveStyle(w http.ResponseWriter, _ *http.Request) {

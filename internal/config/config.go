@@ -13,7 +13,7 @@
 //   - a name that looks like one of ours and is none comes back as a [Warning];
 //   - a value in .env is what stands between its quotes, or it is refused: nothing
 //     is expanded, cut or unescaped behind the reader's back (envfile.go);
-//   - a secret is a [Secret], which does not print itself, and no message here ever
+//   - a secret is a [pombo.Private], which does not print itself, and no message here ever
 //     quotes one.
 //
 // Nothing here connects to anything. Whether a table exists or a key is valid
@@ -69,11 +69,11 @@ type Config struct {
 
 // Blip says how to reach Blip and what to send.
 type Blip struct {
-	Key               Secret // without the leading "Key "
-	URL               string // scheme and host, without a path
-	Template          string // "" = every row names its own
-	Namespace         string // may be empty
-	Language          string // as "pt_BR"
+	Key               pombo.Private // without the leading "Key "
+	URL               string        // scheme and host, without a path
+	Template          string        // "" = every row names its own
+	Namespace         string        // may be empty
+	Language          string        // as "pt_BR"
 	Timeout           time.Duration
 	MessagesPerSecond float64 // 0 = no limit
 	CommandsPerSecond float64 // 0 = no limit
@@ -89,9 +89,9 @@ type Source struct {
 	// from: another name makes every row look new.
 	Name string
 
-	URL      Secret // oracle://…, postgres://… or sqlite:path
+	URL      pombo.Private // oracle://…, postgres://… or sqlite:path
 	User     string
-	Password Secret
+	Password pombo.Private
 	DSN      string // host:1521/service, a descriptor or a TNS alias
 
 	Table                      string // perhaps with a schema; parts may be "quoted"
@@ -116,7 +116,7 @@ type Column struct {
 
 // Ledger says where Pombo keeps its queue and history.
 type Ledger struct {
-	URL       Secret        // sqlite:path or postgres://…
+	URL       pombo.Private // sqlite:path or postgres://…
 	Timeout   time.Duration // for an answer of PostgreSQL
 	Retention time.Duration // of what is finished; 0 = for ever
 	// ReconcileAt is when table, ledger and Blip are compared: the time since
@@ -129,9 +129,9 @@ const Never time.Duration = -1
 
 // API says where the HTTP server listens.
 type API struct {
-	Addr          string // host:port
-	Token         Secret // never empty when Addr is beyond loopback
-	WebhookSecret Secret // "" = Blip cannot post here
+	Addr          string        // host:port
+	Token         pombo.Private // never empty when Addr is beyond loopback
+	WebhookSecret pombo.Private // "" = Blip cannot post here
 	OptOutWords   []string
 }
 

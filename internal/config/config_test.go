@@ -43,7 +43,7 @@ func problems(t *testing.T, err error) []Problem {
 		t.Fatal("an *Error without problems")
 	}
 	for _, p := range e.Problems {
-		if p.What == "" || p.Fix == "" {
+		if p.Message == "" || p.Hint == "" {
 			t.Errorf("problem without words or fix: %+v", p)
 		}
 	}
@@ -70,7 +70,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Blip: Blip{
-			Key: Secret(goodKey), URL: "https://http.msging.net", Template: "exam_ready", Language: "pt_BR",
+			Key: pombo.Private(goodKey), URL: "https://http.msging.net", Template: "exam_ready", Language: "pt_BR",
 			Timeout: 20 * time.Second, MessagesPerSecond: 45, CommandsPerSecond: 180,
 		},
 		Source: Source{
@@ -110,7 +110,7 @@ func TestEverythingSet(t *testing.T) {
 	}
 	equal(t, got, Config{
 		Blip: Blip{
-			Key: Secret(goodKey), URL: "https://mycompany.http.msging.net", Template: "t", Namespace: "n", Language: "en_US",
+			Key: pombo.Private(goodKey), URL: "https://mycompany.http.msging.net", Template: "t", Namespace: "n", Language: "en_US",
 			Timeout: time.Second, MessagesPerSecond: 2.5, CommandsPerSecond: 3, MasterState: "m", FlowID: "f", StateID: "s",
 		},
 		Source: Source{
@@ -140,7 +140,7 @@ func equal(t *testing.T, got, want Config) {
 	t.Helper()
 	// Secrets print themselves redacted even to cmp, so they are compared as text.
 	diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}),
-		cmp.Comparer(func(a, b Secret) bool { return a == b }),
+		cmp.Comparer(func(a, b pombo.Private) bool { return a == b }),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }))
 	if diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -237,12 +237,12 @@ func TestRefused(t *testing.T) {
 		{[]string{"KEYBLIP=abc\u200bdef"}, "KEYBLIP", "invisible"},
 		{[]string{"RETENTION=6d"}, "RETENTION", "too short"},
 		{[]string{"RETENTION=167h"}, "RETENTION", "too short"},
-		{[]string{"RETENTION=-9d"}, "RETENTION", "no number of days"},
-		{[]string{"RETENTION=90"}, "RETENTION", "no number of days"},
-		{[]string{"RETENTION=d"}, "RETENTION", "no number of days"},
-		{[]string{"RETENTION=99999d"}, "RETENTION", "no number of days"},
-		{[]string{"RECONCILE_AT=24:00"}, "RECONCILE_AT", "no time of the day"},
-		{[]string{"RECONCILE_AT=never"}, "RECONCILE_AT", "no time of the day"},
+		{[]string{"RETENTION=-9d"}, "RETENTION", "not a number of days"},
+		{[]string{"RETENTION=90"}, "RETENTION", "not a number of days"},
+		{[]string{"RETENTION=d"}, "RETENTION", "not a number of days"},
+		{[]string{"RETENTION=99999d"}, "RETENTION", "not a number of days"},
+		{[]string{"RECONCILE_AT=24:00"}, "RECONCILE_AT", "not a time of the day"},
+		{[]string{"RECONCILE_AT=never"}, "RECONCILE_AT", "not a time of the day"},
 		{[]string{"BLIP_URL=https://x.example", "BLIP_CONTRACT=y"}, "BLIP_CONTRACT", "both set"},
 		{[]string{"BLIP_CONTRACT=y.http.msging.net"}, "BLIP_CONTRACT", "only what stands before"},
 		{[]string{"BLIP_CONTRACT=-y"}, "BLIP_CONTRACT", "host name"},
@@ -251,8 +251,8 @@ func TestRefused(t *testing.T) {
 		{[]string{"BLIP_URL=https://x.example/messages"}, "BLIP_URL", "path"},
 		{[]string{"BLIP_URL=https://x.example?y"}, "BLIP_URL", "?"},
 		{[]string{"BLIP_URL=https://u:p@x.example"}, "BLIP_URL", "user or a password"},
-		{[]string{"BLIP_URL=http.msging.net"}, "BLIP_URL", "no http address"},
-		{[]string{"BLIP_URL=https:///x"}, "BLIP_URL", "no http address"},
+		{[]string{"BLIP_URL=http.msging.net"}, "BLIP_URL", "not an http address"},
+		{[]string{"BLIP_URL=https:///x"}, "BLIP_URL", "not an http address"},
 		{[]string{"TEMPLATE_NAME="}, "TEMPLATE_NAME", "DB_COL_TEMPLATE"},
 		{[]string{"TEMPLATE_NAME=exam ready"}, "TEMPLATE_NAME", "blank"},
 		{[]string{"TEMPLATE_NAME=Exam-Ready"}, "TEMPLATE_NAME", "lower-case letters"},
@@ -262,16 +262,16 @@ func TestRefused(t *testing.T) {
 		{[]string{"TEMPLATE_LANGUAGE=pt-br"}, "TEMPLATE_LANGUAGE", "write pt_BR"},
 		{[]string{"BLIP_TIMEOUT=20"}, "BLIP_TIMEOUT", "write 20s"},
 		{[]string{"JOB_INTERVAL=300"}, "JOB_INTERVAL", "write 300s or 5m"},
-		{[]string{"JOB_INTERVAL=5 min"}, "JOB_INTERVAL", "no time span"},
+		{[]string{"JOB_INTERVAL=5 min"}, "JOB_INTERVAL", "not a time span"},
 		{[]string{"JOB_INTERVAL=0"}, "JOB_INTERVAL", "from 1s"},
 		{[]string{"POLL_INTERVAL=-1s"}, "POLL_INTERVAL", "out of range"},
 		{[]string{"BLIP_TIMEOUT=6m"}, "BLIP_TIMEOUT", "from 1s to 5m"},
 		{[]string{"UNCERTAIN_WAIT=19s"}, "UNCERTAIN_WAIT", "shorter than BLIP_TIMEOUT (20s)"},
 		{[]string{"UNCERTAIN_WAIT=25h"}, "UNCERTAIN_WAIT", "to 24h"},
 		{[]string{"BLIP_MESSAGES_PER_SECOND=4,5"}, "BLIP_MESSAGES_PER_SECOND", "with a point"},
-		{[]string{"BLIP_COMMANDS_PER_SECOND=-1"}, "BLIP_COMMANDS_PER_SECOND", "no rate"},
-		{[]string{"BLIP_COMMANDS_PER_SECOND=NaN"}, "BLIP_COMMANDS_PER_SECOND", "no rate"},
-		{[]string{"BLIP_COMMANDS_PER_SECOND=Inf"}, "BLIP_COMMANDS_PER_SECOND", "no rate"},
+		{[]string{"BLIP_COMMANDS_PER_SECOND=-1"}, "BLIP_COMMANDS_PER_SECOND", "not a rate"},
+		{[]string{"BLIP_COMMANDS_PER_SECOND=NaN"}, "BLIP_COMMANDS_PER_SECOND", "not a rate"},
+		{[]string{"BLIP_COMMANDS_PER_SECOND=Inf"}, "BLIP_COMMANDS_PER_SECOND", "not a rate"},
 		{[]string{"BLIP_STATE_ID=s"}, "BLIP_STATE_ID", "BLIP_FLOW_ID is not"},
 		{[]string{"BLIP_FLOW_ID=f"}, "BLIP_FLOW_ID", "BLIP_STATE_ID is not"},
 		{[]string{"DB_URL="}, "DB_DSN", "which database"},
@@ -285,8 +285,8 @@ func TestRefused(t *testing.T) {
 		{[]string{"DB_URL=", "DB_DSN=ldap://oid:389/X", "DB_USER=u", "DB_PASSWORD=p"}, "DB_DSN", "LDAP directory"},
 		{[]string{"DB_URL=", "DB_HOST=db", "DB_USER=u", "DB_PASSWORD=p"}, "DB_SERVICE_NAME", "nor is DB_SID"},
 		{[]string{"DB_URL=", "DB_HOST=db", "DB_SERVICE_NAME=X", "DB_SID=Y", "DB_USER=u", "DB_PASSWORD=p"}, "DB_SID", "both set"},
-		{[]string{"DB_URL=", "DB_HOST=db", "DB_PORT=tcp://x", "DB_SID=Y", "DB_USER=u", "DB_PASSWORD=p"}, "DB_PORT", "no number of a port"},
-		{[]string{"DB_URL=", "DB_HOST=u/p@db", "DB_SID=Y", "DB_USER=u", "DB_PASSWORD=p"}, "DB_HOST", "no name or address"},
+		{[]string{"DB_URL=", "DB_HOST=db", "DB_PORT=tcp://x", "DB_SID=Y", "DB_USER=u", "DB_PASSWORD=p"}, "DB_PORT", "not a number of a port"},
+		{[]string{"DB_URL=", "DB_HOST=u/p@db", "DB_SID=Y", "DB_USER=u", "DB_PASSWORD=p"}, "DB_HOST", "not a name or address"},
 		{[]string{"DB_URL=", "DB_HOST=db", "DB_SID=Y", "DB_USER=u"}, "DB_PASSWORD", "DB_HOST needs it"},
 		{[]string{"DB_URL=", "DB_DSN=oracle://db/X", "DB_USER=u", "DB_PASSWORD=p"}, "DB_DSN", "DB_URL instead"},
 		{[]string{"DB_URL=mysql://u:p@h/d"}, "DB_URL", "oracle://"},
@@ -302,20 +302,20 @@ func TestRefused(t *testing.T) {
 		{[]string{"LEDGER_URL=sqlite::memory:"}, "LEDGER_URL", "in memory"},
 		{[]string{"LEDGER_URL=sqlite:company.db"}, "LEDGER_URL", "company's own database"},
 		{[]string{"LEDGER_URL=sqlite:./data/../company.db"}, "LEDGER_URL", "company's own database"},
-		{[]string{"DB_TABLE=NOTIFICACAO; DROP TABLE X"}, "DB_TABLE", "no name"},
+		{[]string{"DB_TABLE=NOTIFICACAO; DROP TABLE X"}, "DB_TABLE", "not a name"},
 		{[]string{"DB_TABLE=A.B.C"}, "DB_TABLE", "at most schema.table"},
-		{[]string{"DB_TABLE=A..C"}, "DB_TABLE", "no name"},
-		{[]string{"DB_TABLE=A."}, "DB_TABLE", "no name"},
-		{[]string{"DB_TABLE=1A"}, "DB_TABLE", "no name"},
+		{[]string{"DB_TABLE=A..C"}, "DB_TABLE", "not a name"},
+		{[]string{"DB_TABLE=A."}, "DB_TABLE", "not a name"},
+		{[]string{"DB_TABLE=1A"}, "DB_TABLE", "not a name"},
 		{[]string{"DB_TABLE=A@LINK"}, "DB_TABLE", "synonym"},
-		{[]string{`DB_TABLE="A`}, "DB_TABLE", "no name"},
-		{[]string{`DB_TABLE=""`}, "DB_TABLE", "no name"},
-		{[]string{`DB_TABLE="A"B`}, "DB_TABLE", "no name"},
-		{[]string{"DB_TABLE=" + long}, "DB_TABLE", "no name"},
+		{[]string{`DB_TABLE="A`}, "DB_TABLE", "not a name"},
+		{[]string{`DB_TABLE=""`}, "DB_TABLE", "not a name"},
+		{[]string{`DB_TABLE="A"B`}, "DB_TABLE", "not a name"},
+		{[]string{"DB_TABLE=" + long}, "DB_TABLE", "not a name"},
 		{[]string{"DB_COL_ID=T.ID"}, "DB_COL_ID", "the column alone"},
 		{[]string{"DB_COL_PARAMS=A,,B"}, "DB_COL_PARAMS", "empty entry"},
 		{[]string{"DB_COL_PARAMS=heder:A"}, "DB_COL_PARAMS", "header-image"},
-		{[]string{"DB_COL_PARAMS=header:"}, "DB_COL_PARAMS", "no name"},
+		{[]string{"DB_COL_PARAMS=header:"}, "DB_COL_PARAMS", "not a name"},
 		{[]string{"DB_COL_PARAMS=header:A,header-image:B"}, "DB_COL_PARAMS", "only one header"},
 		{[]string{"DB_COL_PARAMS=button1:A,button1-payload:B"}, "DB_COL_PARAMS", "only one button 1"},
 		{[]string{"DB_COL_SENT_AT=nr_telefone"}, "DB_COL_SENT_AT", "same column as DB_COL_PHONE"},
@@ -339,13 +339,13 @@ func TestRefused(t *testing.T) {
 		{[]string{"API_TOKEN=ação-comprida-demais"}, "API_TOKEN", "accent"},
 		{[]string{"WEBHOOK_SECRET=fifteen-letters"}, "WEBHOOK_SECRET", "only 15 characters"},
 		{[]string{"WEBHOOK_SECRET=a-secret/with-a-slash"}, "WEBHOOK_SECRET", "cannot stand in an address"},
-		{[]string{"OPT_OUT_WORDS=SAIR,!"}, "OPT_OUT_WORDS", "no word"},
+		{[]string{"OPT_OUT_WORDS=SAIR,!"}, "OPT_OUT_WORDS", "not a word"},
 		{[]string{"OPT_OUT_WORDS=,,"}, "OPT_OUT_WORDS", "no word"},
 		{[]string{"API_ADDR=0.0.0.0:5000", "API_TOKEN=x"}, "API_TOKEN", "only 1 characters"},
 		{[]string{"STATUS_PENDING=" + strings.Repeat("1", 5000)}, "STATUS_PENDING", "has 5000 characters"},
 		{[]string{"BLIP_MESSAGES_PER_SECOND=1e-300"}, "BLIP_MESSAGES_PER_SECOND", "less than one an hour"},
 		{[]string{"API_URL=http://x/send_notification"}, "API_URL", "the job adds it"},
-		{[]string{"API_URL=127.0.0.1:5000"}, "API_URL", "no http address"},
+		{[]string{"API_URL=127.0.0.1:5000"}, "API_URL", "not an http address"},
 		{[]string{"WORKERS=0"}, "WORKERS", "from 1 to 4096"},
 		{[]string{"WORKERS=4097"}, "WORKERS", "from 1 to 4096"},
 		{[]string{"WORKERS=many"}, "WORKERS", `"many"`},
@@ -353,7 +353,7 @@ func TestRefused(t *testing.T) {
 		{[]string{"UNCERTAIN_TEMPLATES=otp:hodl"}, "UNCERTAIN_TEMPLATES", "did you mean hold?"},
 		{[]string{"UNCERTAIN_TEMPLATES=otp:ask a person"}, "UNCERTAIN_TEMPLATES", "write check, hold or resend"},
 		{[]string{"UNCERTAIN_TEMPLATES=otp"}, "UNCERTAIN_TEMPLATES", "otp:hold"},
-		{[]string{"UNCERTAIN_TEMPLATES=otp:hold,"}, "UNCERTAIN_TEMPLATES", "no template"},
+		{[]string{"UNCERTAIN_TEMPLATES=otp:hold,"}, "UNCERTAIN_TEMPLATES", "not a template"},
 		{[]string{"UNCERTAIN_TEMPLATES=otp:hold,otp:check"}, "UNCERTAIN_TEMPLATES", "twice"},
 		{[]string{"QUIET_HOURS=21h-8h"}, "QUIET_HOURS", "such as 21:00-08:00"},
 		{[]string{"QUIET_HOURS=00:00-24:00"}, "QUIET_HOURS", "no minute"},
@@ -375,7 +375,7 @@ func TestRefused(t *testing.T) {
 			if got[0].Name != c.name {
 				t.Errorf("name = %q, want %q", got[0].Name, c.name)
 			}
-			if said := got[0].What + " → " + got[0].Fix; !strings.Contains(said, c.says) {
+			if said := got[0].Message + " → " + got[0].Hint; !strings.Contains(said, c.says) {
 				t.Errorf("said %q, want %q in it", said, c.says)
 			}
 		})
@@ -385,7 +385,7 @@ func TestRefused(t *testing.T) {
 func TestNumberWithoutUnit(t *testing.T) {
 	for number, want := range map[string]string{"45": "write 45s", "90": "write 90s", "60": "write 60s or 1m", "300": "write 300s or 5m"} {
 		_, _, err := Load("", []string{"JOB_INTERVAL=" + number}, NeedJob)
-		if ps := problems(t, err); len(ps) != 1 || ps[0].Fix != want {
+		if ps := problems(t, err); len(ps) != 1 || ps[0].Hint != want {
 			t.Errorf("%s: err = %v, want the fix %q", number, err, want)
 		}
 	}
@@ -483,11 +483,11 @@ func TestFileMissing(t *testing.T) {
 		t.Errorf("default file: err = %v, warnings = %v", err, warnings)
 	}
 	_, _, err := Load(DefaultFile, nil, NeedBlip)
-	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Fix, "there is no .env in ") {
+	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Hint, "there is no .env in ") {
 		t.Errorf("err = %v, want it to say that there is no .env", err)
 	}
 	_, _, err = Load("other.env", good(), NeedAll)
-	if ps := problems(t, err); len(ps) != 1 || ps[0].Where != "other.env" || !strings.Contains(ps[0].What, "does not exist") {
+	if ps := problems(t, err); len(ps) != 1 || ps[0].Where != "other.env" || !strings.Contains(ps[0].Message, "does not exist") {
 		t.Errorf("err = %v, want other.env missing", err)
 	}
 	if err := os.WriteFile(".env.txt", nil, 0o600); err != nil {
@@ -501,7 +501,7 @@ func TestFileMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = Load("folder", good(), NeedAll)
-	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].What, "cannot be read") {
+	if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Message, "cannot be read") {
 		t.Errorf("err = %v, want a folder refused", err)
 	}
 }
@@ -531,14 +531,14 @@ func TestSecretFiles(t *testing.T) {
 			switch {
 			case c.says == "" && (err != nil || cfg.Source.Password.Reveal() != secret):
 				t.Errorf("err = %v, password = %q", err, cfg.Source.Password.Reveal())
-			case c.says != "" && (len(ps) != 1 || ps[0].Name != "DB_PASSWORD_FILE" || !strings.Contains(ps[0].What, c.says)):
+			case c.says != "" && (len(ps) != 1 || ps[0].Name != "DB_PASSWORD_FILE" || !strings.Contains(ps[0].Message, c.says)):
 				t.Errorf("err = %v, want one problem of DB_PASSWORD_FILE with %q", err, c.says)
 			case err != nil && strings.Contains(err.Error(), secret):
 				t.Errorf("the secret is in the error: %v", err)
 			}
 		})
 	}
-	if got := openProblem(fs.ErrPermission).What; !strings.Contains(got, "user that runs Pombo") {
+	if got := openProblem(fs.ErrPermission).Message; !strings.Contains(got, "user that runs Pombo") {
 		t.Errorf("no permission: %q", got)
 	}
 }
@@ -563,7 +563,7 @@ func TestUnknownNames(t *testing.T) {
 		{"TEMPLATE_NAME_FILE=x", "", "only secrets can come from a file"},
 		{"FLASK_ENV=x\nSECRET_KEY=y", "", ""},
 		{"", "BLIP_TIMOUT=5s", "did you mean BLIP_TIMEOUT?"},
-		{"", "BLIP_COLOUR=blue", "no variable of Pombo"},
+		{"", "BLIP_COLOUR=blue", "not a variable of Pombo"},
 		{"", "KEYBLP=x", "did you mean KEYBLIP?"},
 		{"", "DB_COL_STATU=x", "did you mean DB_COL_STATUS?"},
 		{"", "DB_PORT_1521_TCP=tcp://10.0.0.1", ""},

@@ -21,8 +21,8 @@ func TestDocuments(t *testing.T) {
 		path  string
 		write func(io.Writer) error
 	}{
-		{"../../docs/configuration.md", WriteReference},
-		{"../../.env.example", WriteExample},
+		{"../../docs/configuration.md", writeReference},
+		{"../../.env.example", writeExampleFile},
 	} {
 		t.Run(filepath.Base(d.path), func(t *testing.T) {
 			var b bytes.Buffer
@@ -68,7 +68,7 @@ func TestTable(t *testing.T) {
 					continue
 				}
 				if p := v.set(&Config{}, s); p != nil {
-					t.Errorf("%s=%s: %s", v.name, s, p.What)
+					t.Errorf("%s=%s: %s", v.name, s, p.Message)
 				}
 			}
 		}

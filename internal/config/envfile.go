@@ -53,7 +53,7 @@ func decode(content []byte) (string, *Problem) {
 // that the forms which people know (export, quotes, comments) are those.
 //
 // godotenv also expands $NAME and unescapes: "pa$$WORD" would become another
-// password without a word. So each value is held against what is written; if
+// password without a word. So each value is compared with what is written; if
 // the two differ, the assignment is marked as altered.
 func parseEnvFile(text string) (assignments []assignment, bad []badLine) {
 	for line := 1; text != ""; {

@@ -70,7 +70,7 @@ func TestQuoting(t *testing.T) {
 				// A line that is nothing leaves the password unset as well.
 				ps := problems(t, err)
 				first := ps[0]
-				if !strings.Contains(first.What+" → "+first.Fix, c.says) {
+				if !strings.Contains(first.Message+" → "+first.Hint, c.says) {
 					t.Errorf("problem = %v, want %q in it", err, c.says)
 				}
 				wantLine := " line 3"
@@ -93,7 +93,7 @@ func TestEncodings(t *testing.T) {
 		{strings.Repeat("#\n", maxFile), "too long"},
 	} {
 		_, _, err := Load(write(t, ".env", c.content), good(), NeedAll)
-		if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].What, c.says) {
+		if ps := problems(t, err); len(ps) != 1 || !strings.Contains(ps[0].Message, c.says) {
 			t.Errorf("%.10q: err = %v, want %q", c.content, err, c.says)
 		}
 	}

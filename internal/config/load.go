@@ -90,7 +90,7 @@ func (l *loader) readEnvFile() {
 			return
 		}
 		l.unread = true
-		l.problems = append(l.problems, Problem{Where: l.file, What: p.What, Fix: p.Fix})
+		l.problems = append(l.problems, Problem{Where: l.file, Message: p.Message, Hint: p.Hint})
 		return
 	}
 	l.take(text)
@@ -101,7 +101,7 @@ func (l *loader) take(text string) {
 	assignments, bad := parseEnvFile(text)
 	for _, b := range bad {
 		l.unread = true // what it sets nobody knows
-		l.problems = append(l.problems, Problem{Where: l.line(b.line), What: b.what, Fix: b.fix})
+		l.problems = append(l.problems, Problem{Where: l.line(b.line), Message: b.what, Hint: b.fix})
 	}
 	for _, a := range assignments {
 		v, _, position := lookup(a.name)
@@ -164,7 +164,7 @@ func (l *loader) readSecretFiles() {
 			if p != nil {
 				// The path is not shown: who writes the secret itself behind NAME_FILE
 				// would find it in the log.
-				l.report(name, trouble("names a file that "+p.What, p.Fix))
+				l.report(name, trouble("names a file that "+p.Message, p.Hint))
 				// The secret counts as given, so that it is not reported as missing too.
 				l.given[v.name] = given{where: at.where, problem: &Problem{}}
 				continue
@@ -221,7 +221,7 @@ func (l *loader) fill() Config {
 			switch {
 			case from.problem != nil:
 				s.from = from.where
-				if from.problem.What != "" { // else it has been reported where it was found
+				if from.problem.Message != "" { // else it has been reported where it was found
 					l.report(v.name, from.problem)
 				}
 			case set:
@@ -289,14 +289,14 @@ func (l *loader) unknown(name, where string, inFile bool) {
 	near := distance <= allowed && (inFile || name == upper)
 	// Oracle's own programs find ORACLE_SID in the environment.
 	if right := otherNames[upper]; right != "" && (inFile || name == upper && name != "ORACLE_SID") {
-		l.warnings = append(l.warnings, Warning{name, where, "is no variable of Pombo and does nothing; write " + right})
+		l.warnings = append(l.warnings, Warning{name, where, "is not a variable of Pombo and does nothing; write " + right})
 		return
 	}
 	ours := near || hasPrefix(upper, ownPrefixes) || inFile && hasPrefix(upper, commonPrefixes)
 	if !ours {
 		return
 	}
-	what := "is no variable of Pombo and does nothing"
+	what := "is not a variable of Pombo and does nothing"
 	if near {
 		what += "; did you mean " + nearest + "?"
 	} else if _, _, position := lookup(strings.TrimSuffix(upper, fileSuffix)); position >= 0 {

@@ -40,7 +40,7 @@ func column(field func(*Config) *string) setter {
 // identifier splits a name at its dots and returns the parts without their
 // quotes. It checks only the shape: the database knows the rest.
 func identifier(s string, most int) ([]string, *Problem) {
-	wrong := trouble(quote(s)+" is no name of a table or a column",
+	wrong := trouble(quote(s)+" is not a name of a table or a column",
 		`use letters, digits, _ $ and #, beginning with a letter; a name with anything else goes into double quotes, and those into single quotes: '"Nome do Contato"'`)
 	var parts []string
 	for rest := s; ; {

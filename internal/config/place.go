@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+
+	"pombo"
 )
 
 // place is where the process was started. A service and a task of Windows that
@@ -11,7 +13,7 @@ import (
 // settings would be a second one: whatever is pending goes out again.
 type place struct {
 	folder     string
-	systemRoot string // C:\Windows; "" = this is no Windows
+	systemRoot string // C:\Windows; "" = this is not Windows
 }
 
 // here is the place of this process.
@@ -64,7 +66,7 @@ func (l *loader) checkPlace(c *Config) {
 }
 
 // sqlitePath is the path of an SQLite file; "" = it is another database.
-func sqlitePath(url Secret) string {
+func sqlitePath(url pombo.Private) string {
 	scheme, path, _ := strings.Cut(url.Reveal(), ":")
 	if !strings.EqualFold(scheme, "sqlite") {
 		return ""

@@ -28,8 +28,8 @@ func TestNothingLiesInTheWindowsFolder(t *testing.T) {
 		if err != nil {
 			for _, p := range problems(t, err) {
 				refused = append(refused, p.Name)
-				if !strings.Contains(p.What, test.at.folder) || !strings.Contains(p.Fix, "Start in") {
-					t.Errorf("%s: %s %s", test.name, p, p.Fix)
+				if !strings.Contains(p.Message, test.at.folder) || !strings.Contains(p.Hint, "Start in") {
+					t.Errorf("%s: %s %s", test.name, p, p.Hint)
 				}
 			}
 		}

@@ -9,6 +9,9 @@ import (
 	"text/tabwriter"
 )
 
+// redacted stands for a secret that is set.
+const redacted = "[secret]"
+
 // setting is one line of Print.
 type setting struct {
 	group, name string

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"pombo"
+
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestSecretDoesNotPrint(t *testing.T) {
-	s := struct{ Key Secret }{"s3cr3t"}
+	s := struct{ Key pombo.Private }{"s3cr3t"}
 	js, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +80,7 @@ func FuzzShowURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, user, middle, host, rest string) {
 		for _, part := range []string{user, middle, host, rest} {
 			if strings.Contains(part, first) || strings.Contains(part, last) {
-				t.Skip("that is no password")
+				t.Skip("that is not a password")
 			}
 		}
 		address := "postgres://" + user + ":" + first + middle + last + "@" + host + rest
@@ -86,7 +88,7 @@ func FuzzShowURL(f *testing.F) {
 			t.Fatalf("%q is shown as %q", address, shown)
 		}
 		var c Config
-		if databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "postgres")(&c, address) != nil {
+		if databaseURL(func(c *Config) *pombo.Private { return &c.Source.URL }, "postgres")(&c, address) != nil {
 			return
 		}
 		driver, err := pgconn.ParseConfig(c.Source.URL.Reveal())

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Error is all that is wrong with the configuration, so that it can be mended
+// Error is all that is wrong with the configuration, so that it can be fixed
 // in one go. It is safe to print: it quotes no secret.
 type Error struct {
 	Problems []Problem // never empty
@@ -14,10 +14,10 @@ type Error struct {
 
 // Problem is one thing that is wrong, and what to do about it.
 type Problem struct {
-	Name  string // the variable; "" when it is the file itself
-	Where string // "environment", ".env line 3", "default"; "" when it is set nowhere
-	What  string // continues a sentence that starts with the name
-	Fix   string // what to do, as a command to the reader
+	Name    string // the variable; "" when it is the file itself
+	Where   string // "environment", ".env line 3", "default"; "" when it is set nowhere
+	Message string // continues a sentence that starts with the name
+	Hint    string // what to do, as a command to the reader
 }
 
 // Error lists the problems, two lines each.
@@ -29,7 +29,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, "the configuration has %d problems:", len(e.Problems))
 	}
 	for _, p := range e.Problems {
-		fmt.Fprintf(&b, "\n  %s\n      %s", p, p.Fix)
+		fmt.Fprintf(&b, "\n  %s\n      %s", p, p.Hint)
 	}
 	return b.String()
 }
@@ -51,7 +51,7 @@ func (c Config) LogAnyway(e *Error) Log {
 }
 
 // String returns the problem without its fix.
-func (p Problem) String() string { return sentence(p.Name, p.Where, p.What) }
+func (p Problem) String() string { return sentence(p.Name, p.Where, p.Message) }
 
 // Warning is something that is probably not what the writer meant. The program
 // can go on; a person should see it. It is safe to print.
@@ -80,9 +80,9 @@ func sentence(name, where, what string) string {
 
 // trouble is a Problem of which only the variable's reader knows the words; who
 // calls it adds the name and the place.
-func trouble(what, fix string) *Problem { return &Problem{What: what, Fix: fix} }
+func trouble(what, fix string) *Problem { return &Problem{Message: what, Hint: fix} }
 
-// quote shows a value that is no secret, cut to what helps to recognise it.
+// quote shows a value that is not a secret, cut to what helps to recognise it.
 func quote(s string) string {
 	const most = 40
 	if r := []rune(s); len(r) > most {

@@ -110,7 +110,7 @@ var groups = []group{
 			{ //nolint:gosec // a pattern, not a password
 				name: "DB_URL", secret: true, example: "sqlite:data/company.db", show: showURL,
 				doc: "Database: `oracle://user:password@host:1521/service`, `postgres://user:password@host/database` or `sqlite:path`. Characters such as `@ / # ? %` in the password are written percent-encoded (`@` is `%40`).",
-				set: databaseURL(func(c *Config) *Secret { return &c.Source.URL }, "oracle", "postgres", "postgresql", "sqlite"),
+				set: databaseURL(func(c *Config) *pombo.Private { return &c.Source.URL }, "oracle", "postgres", "postgresql", "sqlite"),
 			},
 			{
 				name: "DB_DSN", starter: true, example: "dbserver:1521/ORCLPDB1", show: showDSN,
@@ -145,7 +145,7 @@ var groups = []group{
 			{
 				name: "DB_PASSWORD", secret: true, starter: true, example: "'between single quotes'",
 				doc: "Password for DB_DSN or DB_HOST, as it is: nothing is percent-encoded here.",
-				set: func(c *Config, s string) *Problem { c.Source.Password = Secret(s); return nil },
+				set: func(c *Config, s string) *Problem { c.Source.Password = pombo.Private(s); return nil },
 			},
 			{
 				name: "DB_TABLE", standard: "NOTIFICACAO",
@@ -262,7 +262,7 @@ var groups = []group{
 			{
 				name: "LEDGER_URL", standard: "sqlite:data/pombo.db", secret: true, show: showURL,
 				doc: "Where the ledger is: `sqlite:path` on a disk of this machine, or `postgres://user:password@host/database` when more than one machine shares it.",
-				set: databaseURL(func(c *Config) *Secret { return &c.Ledger.URL }, "sqlite", "postgres", "postgresql"),
+				set: databaseURL(func(c *Config) *pombo.Private { return &c.Ledger.URL }, "sqlite", "postgres", "postgresql"),
 			},
 			{
 				name: "LEDGER_TIMEOUT", standard: "15s",
@@ -337,7 +337,7 @@ var groups = []group{
 		variables: []variable{
 			{
 				name: "WORKERS", standard: "64",
-				doc: "Most messages in hand at the same time, 1 to 4096.",
+				doc: "Most messages in flight at the same time, 1 to 4096.",
 				set: whole(func(c *Config) *int { return &c.Dispatch.Workers }, 1, 4096),
 			},
 			{

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"pombo/internal/loopback"
 )
 
 // checkTogether checks what no variable can know alone.
@@ -23,7 +25,7 @@ func (l *loader) checkTogether(c *Config) {
 	if sameFile(c.Source.URL.Reveal(), c.Ledger.URL.Reveal()) {
 		l.report("LEDGER_URL", trouble("names the company's own database, that of DB_URL: Pombo puts nothing of its own into it", "name another file, such as sqlite:data/pombo.db"))
 	}
-	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && !l.isSet("API_TOKEN") {
+	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback.Host(host) && !l.isSet("API_TOKEN") {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
 	}
@@ -32,7 +34,7 @@ func (l *loader) checkTogether(c *Config) {
 	}
 	if n := len(c.API.Token.Reveal()); n > 0 && n < leastSecret {
 		short := fmt.Sprintf("has only %d characters: it can be guessed", n)
-		if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback(host) && l.need&NeedAPI != 0 {
+		if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback.Host(host) && l.need&NeedAPI != 0 {
 			l.report("API_TOKEN", trouble(short+", and API_ADDR lets other machines in", fmt.Sprintf("write a random word of at least %d characters", leastSecret)))
 		} else {
 			l.warn("API_TOKEN", short)
@@ -90,7 +92,7 @@ func (l *loader) checkBlip(c *Config) {
 	}
 }
 
-// checkDatabase sees to it that the database is named in one way.
+// checkDatabase makes sure that the database is named in one way.
 func (l *loader) checkDatabase(c *Config) {
 	byURL, byDSN := l.isSet("DB_URL"), l.isSet("DB_DSN")
 	byParts := !byURL && !byDSN && l.isSet("DB_HOST")
@@ -132,9 +134,9 @@ func (l *loader) assemble(c *Config) {
 	_, err := strconv.ParseUint(port, 10, 16)
 	switch {
 	case strings.ContainsAny(host, " \t@/()?"):
-		l.report("DB_HOST", trouble("is no name or address of a host", "write the name alone, such as dbserver"))
+		l.report("DB_HOST", trouble("is not a name or address of a host", "write the name alone, such as dbserver"))
 	case err != nil:
-		l.report("DB_PORT", trouble("is no number of a port", "write 1521, or what lsnrctl status shows"))
+		l.report("DB_PORT", trouble("is not a number of a port", "write 1521, or what lsnrctl status shows"))
 	case service != "" && sid != "":
 		l.report("DB_SID", trouble("and DB_SERVICE_NAME ("+l.given["DB_SERVICE_NAME"].where+") are both set", "take DB_SID away"))
 	case service != "":
@@ -188,7 +190,7 @@ func (l *loader) checkColumns(c *Config) {
 	}
 }
 
-// checkCodes sees to it that a status code means one thing.
+// checkCodes makes sure that a status code means one thing.
 func (l *loader) checkCodes(c *Config) {
 	s := &c.Source
 	codes := []struct{ name, code string }{

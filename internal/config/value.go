@@ -6,13 +6,14 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"pombo/internal/loopback"
 
 	"github.com/agnivade/levenshtein"
 
@@ -47,7 +48,7 @@ func code(field func(*Config) *string) setter {
 	read := text(field)
 	return func(c *Config, s string) *Problem {
 		if n := len([]rune(strings.TrimSpace(s))); n > longestCode {
-			return trouble(fmt.Sprintf("has %d characters, which is no status code", n), fmt.Sprintf("write the code as it stands in DB_COL_STATUS, at most %d characters", longestCode))
+			return trouble(fmt.Sprintf("has %d characters, which is not a status code", n), fmt.Sprintf("write the code as it stands in DB_COL_STATUS, at most %d characters", longestCode))
 		}
 		return read(c, s)
 	}
@@ -69,7 +70,7 @@ func word(field func(*Config) *string) setter {
 func templateName(c *Config, s string) *Problem {
 	p := word(func(c *Config) *string { return &c.Blip.Template })(c, s)
 	if p == nil && c.Blip.Template != "" && !pombo.ValidTemplateName(c.Blip.Template) {
-		return trouble("is no name that WhatsApp allows", "write it as the Blip portal shows it: lower-case letters without accents, digits and _")
+		return trouble("is not a name that WhatsApp allows", "write it as the Blip portal shows it: lower-case letters without accents, digits and _")
 	}
 	return p
 }
@@ -108,7 +109,7 @@ func holidays(c *Config, path string) *Problem {
 	path = strings.TrimSpace(path)
 	content, p := readText(path)
 	if p != nil {
-		return trouble("names the file "+quote(path)+", which "+p.What, p.Fix)
+		return trouble("names the file "+quote(path)+", which "+p.Message, p.Hint)
 	}
 	return parsed(func(c *Config) *[]pombo.Day { return &c.Dispatch.Quiet.Holidays }, pombo.ParseHolidays,
 		"write it as 2026-12-25, or as 12-25 for every year, with its name behind it")(c, content)
@@ -139,7 +140,7 @@ func policies(c *Config, s string) *Problem {
 		name, policy = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(policy))
 		switch _, twice := list[name]; {
 		case name == "" || policy == "" || strings.ContainsFunc(name, unicode.IsSpace):
-			return trouble(quote(strings.TrimSpace(part))+" is no template with its policy", write)
+			return trouble(quote(strings.TrimSpace(part))+" is not a template with its policy", write)
 		case twice:
 			return trouble("has the template "+quote(name)+" twice", "take one of the two away")
 		case !slices.Contains(uncertain, policy):
@@ -172,7 +173,7 @@ func duration(field func(*Config) *time.Duration, least, most time.Duration) set
 				}
 				return trouble(quote(s)+" has no unit", fix)
 			}
-			return trouble(quote(s)+" is no time span", "write a number with its unit, such as 30s, 5m or 1h30m")
+			return trouble(quote(s)+" is not a time span", "write a number with its unit, such as 30s, 5m or 1h30m")
 		}
 		if d < least || d > most {
 			return trouble(quote(s)+" is out of range", fmt.Sprintf("write a time span from %s to %s", span(least), span(most)))
@@ -199,7 +200,7 @@ func retention(c *Config, s string) *Problem {
 	}
 	switch {
 	case err != nil:
-		return trouble(quote(s)+" is no number of days", write)
+		return trouble(quote(s)+" is not a number of days", write)
 	case d < 0 || d > 0 && d < leastRetention*day:
 		return trouble(quote(s)+" is too short: a message of which Blip still tells, or that still waits for a retry, must be known",
 			fmt.Sprintf("write at least %dd, or 0 to keep everything", leastRetention))
@@ -216,7 +217,7 @@ func reconcileAt(c *Config, s string) *Problem {
 	}
 	t, err := time.Parse("15:04", s)
 	if err != nil {
-		return trouble(quote(s)+" is no time of the day", "write it as 03:30, or - for never")
+		return trouble(quote(s)+" is not a time of the day", "write it as 03:30, or - for never")
 	}
 	c.Ledger.ReconcileAt = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 	return nil
@@ -242,7 +243,7 @@ func rate(field func(*Config) *float64) setter {
 		s = strings.TrimSpace(s)
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
-			return trouble(quote(s)+" is no rate", "write a number such as 45 or 0.5, with a point and without a unit; 0 = no limit")
+			return trouble(quote(s)+" is not a rate", "write a number such as 45 or 0.5, with a point and without a unit; 0 = no limit")
 		}
 		if n > 0 && n < leastRate {
 			return trouble(quote(s)+" is less than one an hour", "write at least 0.0003, or 0 for no limit; pombo pause holds all sending")
@@ -288,14 +289,14 @@ func key(c *Config, s string) *Problem {
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return trouble("contains an invisible character or a letter with an accent", again)
 	}
-	c.Blip.Key = Secret(s)
+	c.Blip.Key = pombo.Private(s)
 	return nil
 }
 
 // looksLikeKey reports whether the key is what keys are seen to be: base64 of
 // "identifier:access key". Blip does not promise it, so it is worth a warning
 // and no more.
-func looksLikeKey(key Secret) bool {
+func looksLikeKey(key pombo.Private) bool {
 	b, err := base64.StdEncoding.DecodeString(key.Reveal())
 	if err != nil {
 		b, err = base64.RawStdEncoding.DecodeString(key.Reveal())
@@ -313,7 +314,7 @@ func blipURL(c *Config, s string) *Problem {
 		return p
 	case strings.TrimRight(u.Path, "/") != "":
 		return trouble("has a path behind the host", write)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
 		return trouble("is plain http to another machine: the key would travel in clear", "write https://")
 	}
 	c.Blip.URL = u.Scheme + "://" + u.Host
@@ -356,22 +357,13 @@ func baseURL(s, write string) (*url.URL, *Problem) {
 	u, err := url.Parse(strings.TrimSpace(s))
 	switch {
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, trouble("is no http address", write)
+		return nil, trouble("is not an http address", write)
 	case u.User != nil:
 		return nil, trouble("has a user or a password in it", write)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, trouble("has a ? or a # in it", write)
 	}
 	return u, nil
-}
-
-// loopback reports whether the host is this machine.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // listen is the address of the server.
@@ -382,7 +374,7 @@ func listen(c *Config, s string) *Problem {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return trouble(quote(s)+" is no address to listen on", "write host:port, such as 127.0.0.1:5000")
+		return trouble(quote(s)+" is not an address to listen on", "write host:port, such as 127.0.0.1:5000")
 	}
 	c.API.Addr = s
 	return nil
@@ -394,7 +386,7 @@ func token(c *Config, s string) *Problem {
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return trouble("contains a blank, a letter with an accent or an invisible character", "write one long word of letters and digits")
 	}
-	c.API.Token = Secret(s)
+	c.API.Token = pombo.Private(s)
 	return nil
 }
 
@@ -415,7 +407,7 @@ func webhookSecret(c *Config, s string) *Problem {
 		return trouble(fmt.Sprintf("has only %d characters: it could be guessed, and whoever guesses it could say that messages were read", len(s)),
 			fmt.Sprintf("write a random word of at least %d characters", leastSecret))
 	}
-	c.API.WebhookSecret = Secret(s)
+	c.API.WebhookSecret = pombo.Private(s)
 	return nil
 }
 
@@ -431,7 +423,7 @@ func optOutWords(c *Config, s string) *Problem {
 			continue
 		}
 		if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-			return trouble(quote(word)+" is no word", write)
+			return trouble(quote(word)+" is not a word", write)
 		}
 		c.API.OptOutWords = append(c.API.OptOutWords, word)
 	}
@@ -442,7 +434,7 @@ func optOutWords(c *Config, s string) *Problem {
 }
 
 // databaseURL is the address of a database of one of the schemes.
-func databaseURL(field func(*Config) *Secret, schemes ...string) setter {
+func databaseURL(field func(*Config) *pombo.Private, schemes ...string) setter {
 	return func(c *Config, s string) *Problem {
 		s = strings.TrimSpace(s)
 		scheme, rest, found := strings.Cut(s, ":")
@@ -455,13 +447,13 @@ func databaseURL(field func(*Config) *Secret, schemes ...string) setter {
 			if slices.Contains(schemes, "oracle") {
 				fix += "; host:1521/service alone belongs into DB_DSN"
 			}
-			return trouble("is no address of a database that Pombo knows", fix)
+			return trouble("is not an address of a database that Pombo knows", fix)
 		case scheme == "sqlite" && (strings.HasPrefix(rest, "//") || strings.TrimSpace(rest) == ""):
 			return trouble("names no file as Pombo reads it", "write sqlite: and the path, such as sqlite:data/pombo.db or sqlite:C:/pombo/pombo.db, without //")
 		case scheme != "sqlite" && !splits(s):
 			return trouble("cannot be read as user, password, host and database", "write "+scheme+"://user:password@host:port/database, with @ / # ? % in the password percent-encoded (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)")
 		}
-		*field(c) = Secret(s)
+		*field(c) = pombo.Private(s)
 		return nil
 	}
 }
@@ -544,7 +536,7 @@ func zone(c *Config, s string) *Problem {
 	}
 	z, err := time.LoadLocation(s)
 	if err != nil {
-		return trouble(quote(s)+" is no time zone", write)
+		return trouble(quote(s)+" is not a time zone", write)
 	}
 	c.Source.Zone = z
 	return nil
@@ -564,7 +556,7 @@ func language(c *Config, s string) *Problem {
 	if l, r, found := strings.Cut(strings.ReplaceAll(s, "-", "_"), "_"); found && len(l) == 2 && len(r) == 2 {
 		fix = "write " + strings.ToLower(l) + "_" + strings.ToUpper(r)
 	}
-	return trouble(quote(s)+" is no language of a template", fix)
+	return trouble(quote(s)+" is not a language of a template", fix)
 }
 
 func only(s string, allowed func(rune) bool) bool {

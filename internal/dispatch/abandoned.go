@@ -117,8 +117,8 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	}
 	if requeued+uncertain > 0 {
 		e.log.Warn("gave back what the ledger had in the hands of this process and nobody worked on", "requeued", requeued, "uncertain", uncertain)
-		e.queued.set()
-		e.doubts.set()
+		e.queued.Set()
+		e.doubts.Set()
 	}
 	return nil
 }

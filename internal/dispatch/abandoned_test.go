@@ -74,7 +74,7 @@ func TestWhatIsBeingClaimedStaysInHand(t *testing.T) {
 			return nil
 		}}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,5 +109,25 @@ func TestALedgerThatIsAwayIsAskedOften(t *testing.T) {
 			}
 			ledger.breakMethod(method, nil)
 		}
+	})
+}
+
+// A ledger that has lost something may not know what a worker has in hand: the worker
+// goes on with other things.
+func TestTheOutcomeOfWhatTheLedgerLostIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, blip := newMemory(), &pretend{}
+		ledger.breakMethod("Finish", pombo.ErrNotFound)
+		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := ledger.called("Finish"); blip.posts(n.MessageID) != 1 || got != 1 {
+			t.Errorf("%d posts, %d tries to record, want one of each", blip.posts(n.MessageID), got)
+		}
+		ledger.breakMethod("Finish", nil)
 	})
 }

@@ -42,19 +42,19 @@ func TestTheSameFailureInARowPauses(t *testing.T) {
 			}
 			return nil
 		})
-		if _, _, err := e.StartRun(t.Context()); err != nil {
+		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		p, paused, err := e.Paused(t.Context())
-		if err != nil || !paused || !p.Until.IsZero() || p.By != "pombo" || p.Reason != pombo.Unexplained || !strings.Contains(p.Detail, "139999") {
-			t.Fatalf("pause = %+v, %v, %v, want one by pombo, unexplained, with the code, until resumed", p, paused, err)
+		p, paused := e.Throttle.Pauser.Current()
+		if !paused || !p.Until.IsZero() || p.By != "pombo" || p.Reason != pombo.Unexplained || !strings.Contains(p.Detail, "139999") {
+			t.Fatalf("pause = %+v, %v, want one by pombo, unexplained, with the code, until resumed", p, paused)
 		}
 		if n := len(blip.sent); n < 5 || n > 5+1 { // one more may have been on its way
 			t.Errorf("%d messages were spent, want 5 and what was in flight", n)
 		}
 		refused = false
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -80,7 +80,7 @@ func TestOtherFailuresDoNotPause(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, blip, e := refusing(t, refuse)
 				runToEnd(t, e)
-				if _, paused, _ := e.Paused(t.Context()); paused || len(blip.sent) != 100 {
+				if paused := e.Throttle.Pauser.Paused(); paused || len(blip.sent) != 100 {
 					t.Errorf("paused = %v after %d messages, want none of 100", paused, len(blip.sent))
 				}
 			})
@@ -92,11 +92,11 @@ func TestOtherFailuresDoNotPause(t *testing.T) {
 func TestCountryRestrictionPausesEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, blip, e := refusing(t, func(int) error { return unknown(130497) })
-		if _, _, err := e.StartRun(t.Context()); err != nil {
+		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if _, paused, _ := e.Paused(t.Context()); !paused || len(blip.sent) > 3+1 {
+		if paused := e.Throttle.Pauser.Paused(); !paused || len(blip.sent) > 3+1 {
 			t.Errorf("paused = %v after %d messages, want a pause after 3", paused, len(blip.sent))
 		}
 	})
@@ -108,17 +108,17 @@ func TestFailedReceiptsInARowPause(t *testing.T) {
 		_, _, e := refusing(t, func(int) error { return nil })
 		failed := pombo.Failure{MessageID: "a", Reason: pombo.Unexplained, Code: 139999}
 		for range 4 {
-			e.MessageFailed(t.Context(), failed)
+			e.Throttle.Breaker.Failed(t.Context(), failed)
 		}
-		e.MessageDelivered(t.Context(), "b")
+		e.Throttle.Breaker.Delivered(t.Context(), "b")
 		for range 4 {
-			e.MessageFailed(t.Context(), failed)
+			e.Throttle.Breaker.Failed(t.Context(), failed)
 		}
-		if _, paused, _ := e.Paused(t.Context()); paused {
+		if paused := e.Throttle.Pauser.Paused(); paused {
 			t.Fatal("paused although a message was delivered in between")
 		}
-		e.MessageFailed(t.Context(), failed)
-		if _, paused, _ := e.Paused(t.Context()); !paused {
+		e.Throttle.Breaker.Failed(t.Context(), failed)
+		if paused := e.Throttle.Pauser.Paused(); !paused {
 			t.Error("not paused after five in a row")
 		}
 	})

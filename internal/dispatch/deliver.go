@@ -7,12 +7,14 @@ import (
 
 	"pombo"
 	"pombo/internal/phone"
+	"pombo/internal/template"
+	"pombo/internal/throttle"
+	"pombo/internal/wait"
 )
 
 // deliverLedger is the ledger as delivery sees it.
 type deliverLedger interface {
 	permissionLedger
-	holdLedger
 	// Claim takes due notifications for this owner; NextDue says when the
 	// next one will be due, zero when none waits.
 	Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error)
@@ -36,22 +38,22 @@ type deliverLedger interface {
 func (e *Engine) Deliver(n pombo.Notification) {
 	start := time.Now()
 	o := e.tryDeliver(&n)
-	e.lines.leave(&n)
+	e.Throttle.Recipients.Leave(&n)
 	e.metrics.finished(o)
-	e.progress.ended(o)
+	e.health.AttemptEnded(o)
 	e.finish(o)
 	e.counted(&n, o)
 	e.logAttempt(&n, o, time.Since(start))
 	if o.Parked {
-		e.recheckHeld(&n)
+		e.catalog.Recheck(e.catalog.Resolve(n.Template), n.Params)
 	}
 	switch o.To {
 	case pombo.Queued:
-		e.queued.set()
+		e.queued.Set()
 	case pombo.Uncertain:
-		e.doubts.set()
+		e.doubts.Set()
 	default:
-		e.due.set()
+		e.due.Set()
 	}
 }
 
@@ -59,8 +61,8 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	ctx := e.claiming
 	held := pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: n.Owner, Attempt: n.Attempt}
 
-	if paused, _ := e.pace.state(); paused { // since it was claimed
-		return e.notSent(ctx, held, n, errPaused)
+	if e.Throttle.Pauser.Paused() { // since it was claimed
+		return e.notSent(ctx, held, n, throttle.ErrPaused)
 	}
 	number := n.Phone
 	if number.IsZero() {
@@ -69,11 +71,11 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 			return fail(held, pombo.InvalidPhone, err.Error())
 		}
 	}
-	template := e.catalog.nameOf(n)
-	if o, is := e.optedOut(held, template, number, n.Identity); is {
+	name := e.catalog.Resolve(n.Template)
+	if o, is := e.optedOut(held, name, number, n.Identity); is {
 		return o
 	}
-	if o, is := e.stoppedTemplate(held, template); is {
+	if o, is := e.suspended(held, name); is {
 		return o
 	}
 	if o, ok := e.checkTemplate(held, n); !ok {
@@ -82,7 +84,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 	if o, ok := checkValues(held, n.Params); !ok {
 		return o
 	}
-	if until, where := e.calendar.free(number, template); !until.IsZero() {
+	if until, where := e.calendar.Free(number, name); !until.IsZero() {
 		return hushed(held, until, where)
 	}
 	if o, ok := e.stillWanted(ctx, held, n); !ok {
@@ -98,7 +100,7 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		if err != nil {
 			return e.notSent(ctx, held, n, err)
 		}
-		if o, is := e.optedOut(held, template, number, identity); is {
+		if o, is := e.optedOut(held, name, number, identity); is {
 			return o
 		}
 	}
@@ -108,27 +110,27 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 		}
 	}
 
-	if err := e.lines.wait(ctx, n); err != nil {
+	if err := e.Throttle.Recipients.Wait(ctx, n); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
-	if err := e.gate.enter(ctx, n); err != nil {
+	if err := e.Throttle.Gate.Acquire(ctx, n); err != nil {
 		return e.notSent(ctx, held, n, err)
 	}
-	if err := e.flight.enter(ctx); err != nil {
-		e.gate.leave()
+	if err := e.Throttle.Concurrency.Acquire(ctx); err != nil {
+		e.Throttle.Gate.Release()
 		return e.notSent(ctx, held, n, err)
 	}
-	term := e.lease.current() // before begin: what was interrupted earlier, begin refuses
+	term := e.lease.Term() // before begin: what was interrupted earlier, begin refuses
 	sending, begun := e.begin(ctx, held, n, number, identity)
 	if !begun {
-		e.flight.leave()
+		e.Throttle.Concurrency.Release()
 		return sending
 	}
-	err := e.send(e.working, term, pombo.Message{MessageID: n.MessageID, To: identity, Template: template, Params: n.Params})
+	err := e.send(e.working, term, pombo.Message{MessageID: n.MessageID, To: identity, Template: name, Params: n.Params})
 	if errors.Is(err, errNotLeft) {
-		e.flight.leave()
+		e.Throttle.Concurrency.Release()
 	} else {
-		e.flight.landed(err)
+		e.Throttle.Concurrency.Observe(err)
 	}
 	if err != nil {
 		return e.notAccepted(e.working, sending, n, err)
@@ -140,14 +142,14 @@ func (e *Engine) tryDeliver(n *pombo.Notification) pombo.Outcome {
 // begin waits for leave to send, writes "sending" and returns what is held from
 // then on; or the outcome of what may not go now. It leaves the gate.
 func (e *Engine) begin(ctx context.Context, held pombo.Outcome, n *pombo.Notification, number phone.Number, identity string) (o pombo.Outcome, begun bool) {
-	free, err := e.recipient(ctx, number)
+	free, err := e.Throttle.Recipients.Reserve(ctx, number)
 	if err != nil || !free.IsZero() {
-		e.gate.leave()
+		e.Throttle.Gate.Release()
 		return paired(held, free, err), false
 	}
-	e.lines.leave(n) // the next one for this person finds the place taken
-	err = e.pace.message(ctx)
-	e.gate.leave()
+	e.Throttle.Recipients.Leave(n) // the next one for this person finds the place taken
+	err = e.Throttle.Rates.AcquireMessage(ctx)
+	e.Throttle.Gate.Release()
 	if err != nil {
 		return e.notSent(ctx, held, n, err), false
 	}
@@ -176,7 +178,7 @@ func (e *Engine) call(ctx context.Context, f func() error) error {
 
 // command makes the one command of f, at the pace of commands.
 func (e *Engine) command(ctx context.Context, f func() error) error {
-	if err := e.pace.command(ctx); err != nil {
+	if err := e.Throttle.Rates.AcquireCommand(ctx); err != nil {
 		return err
 	}
 	return e.call(ctx, f)
@@ -188,10 +190,10 @@ func (e *Engine) command(ctx context.Context, f func() error) error {
 func (e *Engine) send(ctx context.Context, term int, m pombo.Message) error {
 	begun := false
 	err := e.call(ctx, func() error {
-		if paused, _ := e.pace.state(); paused {
-			return errPaused
+		if e.Throttle.Pauser.Paused() {
+			return throttle.ErrPaused
 		}
-		if !e.lease.holds(term) {
+		if !e.lease.Valid(term) {
 			return errLeaseOver
 		}
 		begun = true
@@ -208,8 +210,6 @@ var (
 	errNotLeft = errors.New("not sent")
 	// errLeaseOver: another process may have taken the notification over.
 	errLeaseOver = errors.New("the lease was over")
-	// errStopping: the engine is being stopped.
-	errStopping = errors.New("the program is stopping")
 )
 
 // asError makes sure that there is a decision: an error without one comes from
@@ -236,8 +236,8 @@ func release(o pombo.Outcome, r pombo.Reason, until time.Time) pombo.Outcome {
 // reached Blip.
 func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notification, err error) pombo.Outcome {
 	switch {
-	case errors.Is(err, errPaused):
-		pause, _ := e.pace.current()
+	case errors.Is(err, throttle.ErrPaused):
+		pause, _ := e.Throttle.Pauser.Current()
 		o.Detail = "sending is paused"
 		return release(o, pause.Reason, time.Time{})
 	case errors.Is(err, errLeaseOver):
@@ -247,9 +247,7 @@ func (e *Engine) notSent(ctx context.Context, o pombo.Outcome, n *pombo.Notifica
 	}
 	failure := asError(err)
 	o.Reason, o.Detail, o.Code = failure.Reason, failure.Detail, failure.Code
-	if failure.Pause > 0 {
-		e.pauseFor(ctx, failure)
-	}
+	e.Throttle.Pauser.PauseFor(ctx, failure)
 	switch {
 	case !failure.Retry:
 		o.To = pombo.Failed
@@ -271,7 +269,7 @@ func (e *Engine) notBegun(o pombo.Outcome, err error) pombo.Outcome {
 		return o
 	}
 	if e.claiming.Err() == nil {
-		e.progress.went(recording, err)
+		e.health.LedgerAnswered(err)
 		e.log.Error("begin not recorded; nothing was sent", "error", err, "often", pombo.Often("begin"))
 	}
 	back := release(o, pombo.Interrupted, time.Now().Add(time.Second))
@@ -291,9 +289,7 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 	}
 	failure := asError(err)
 	if failure.Delivery == pombo.MaybeSent {
-		if failure.Pause > 0 {
-			e.pauseFor(ctx, failure)
-		}
+		e.Throttle.Pauser.PauseFor(ctx, failure)
 		o.To, o.Reason, o.Detail = pombo.Uncertain, failure.Reason, failure.Detail
 		if e.policyOf(n) == Check {
 			o.NotBefore = time.Now().Add(firstCheck)
@@ -301,7 +297,7 @@ func (e *Engine) notAccepted(ctx context.Context, o pombo.Outcome, n *pombo.Noti
 		return o
 	}
 	if templateReasons[failure.Reason] && failure.Delivery == pombo.NotSent {
-		m, until := e.catalog.refuse(e.catalog.nameOf(n), failure)
+		m, until := e.catalog.Refused(e.catalog.Resolve(n.Template), failure)
 		return e.hold(o, n, m, until)
 	}
 	return e.notSent(context.WithoutCancel(ctx), o, n, err)
@@ -320,25 +316,114 @@ func (e *Engine) finish(o pombo.Outcome) {
 		o.From = pombo.Uncertain
 		err = e.record(o)
 	}
-	if errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+	if final(err) {
 		e.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
 	}
 }
 
+// final reports whether the ledger will never write an outcome. A ledger that has lost
+// something may not even know the notification.
+func final(err error) bool {
+	return errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) || errors.Is(err, pombo.ErrNotFound)
+}
+
 // record has the ledger write an outcome, again and again until it has, or says
-// that it never will: pombo.ErrLost or pombo.ErrMove. Any other error means that
-// the process ends first.
+// that it never will: see final. Any other error means that the process ends first.
 func (e *Engine) record(o pombo.Outcome) error {
-	trouble := backoff{first: 50 * time.Millisecond, most: 5 * time.Second}
+	backoff := wait.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
 	for {
 		err := e.o.Ledger.Finish(e.recording, o)
-		if err == nil || errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) {
+		if err == nil || final(err) {
 			return err
 		}
-		e.progress.went(recording, err)
+		e.health.LedgerAnswered(err)
 		e.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err, "often", pombo.Often("outcome"))
-		if sleep(e.recording, trouble.next()) != nil {
+		if wait.For(e.recording, backoff.Next()) != nil {
 			return err
 		}
+	}
+}
+
+// paired is the outcome of a row whose person just got a message, or of one for
+// whom the ledger could not say.
+func paired(held pombo.Outcome, free time.Time, err error) pombo.Outcome {
+	if err != nil {
+		return release(held, pombo.Interrupted, time.Now().Add(time.Second))
+	}
+	return release(held, pombo.PairRate, free)
+}
+
+// templateReasons are those that say that the template does not send now,
+// whatever the row has in it.
+var templateReasons = map[pombo.Reason]bool{
+	pombo.TemplateMissing: true, pombo.TemplateNotApproved: true, pombo.TemplatePaused: true, pombo.TemplateDisabled: true,
+	pombo.TemplateUnusable: true,
+}
+
+// hold keeps a row in the ledger, out of the way of the others, for the sake of
+// its template. It goes when the template is right; it is not a try. until is
+// when to look again, zero = whenever something is learned.
+func (e *Engine) hold(o pombo.Outcome, n *pombo.Notification, m pombo.TemplateIssue, until time.Time) pombo.Outcome {
+	e.catalog.Parked(e.catalog.Resolve(n.Template), m)
+	if until.IsZero() {
+		until = time.Now().Add(template.MostParked)
+	}
+	if !n.Expires.IsZero() && n.Expires.Before(until) {
+		until = n.Expires // the claim then ends it
+	}
+	o = release(o, m.Reason, until)
+	o.Detail, o.Parked = m.Detail(), true
+	return o
+}
+
+// suspended puts the row back when its template is suspended.
+func (e *Engine) suspended(o pombo.Outcome, name string) (back pombo.Outcome, is bool) {
+	reason, until, is := e.Suspensions.Suspended(name)
+	if !is {
+		return o, false
+	}
+	o.Detail = "template " + name + " is suspended after a failed message"
+	return release(o, reason, until), true
+}
+
+// checkTemplate holds the row against its template. ok is false when it cannot be
+// sent now; o says what becomes of it. A row that was taken in under another
+// DB_COL_PARAMS is read again, so that a mended setting frees what waited for it.
+func (e *Engine) checkTemplate(held pombo.Outcome, n *pombo.Notification) (o pombo.Outcome, ok bool) {
+	m, until := e.catalog.Check(e.catalog.Resolve(n.Template), n.Params)
+	if m.Reason == pombo.NoReason {
+		return held, true
+	}
+	ofValues := until.IsZero() && m.FixableByValues()
+	switch {
+	case ofValues && n.Key.Source == pombo.SourceHTTP:
+		return fail(held, m.Reason, m.Detail()), false // whoever sent it gave the places too
+	case ofValues && e.remapped(n):
+		row, err := e.o.Source.Row(e.claiming, n.Key.RowKey)
+		switch {
+		case err == nil && template.Fills(row.Params, e.o.Places):
+			n.Params = row.Params
+			return e.checkTemplate(held, n)
+		case err != nil && !errors.Is(err, pombo.ErrNotFound):
+			until = time.Now().Add(5 * time.Minute) // the source is away
+		}
+	}
+	return e.hold(held, n, m, until), false
+}
+
+// remapped reports whether the row of a notification would give its values for
+// other places today.
+func (e *Engine) remapped(n *pombo.Notification) bool {
+	return n.Key.Source == e.o.SourceName && !template.Fills(n.Params, e.o.Places)
+}
+
+// counted takes note of what Blip answered to a POST.
+func (e *Engine) counted(n *pombo.Notification, o pombo.Outcome) {
+	switch {
+	case o.From != pombo.Sending:
+	case o.To == pombo.Accepted:
+		e.Throttle.Breaker.Accepted(e.recording, n.MessageID)
+	case o.To == pombo.Failed:
+		e.Throttle.Breaker.Failed(e.recording, pombo.Failure{MessageID: n.MessageID, Reason: o.Reason, Code: o.Code, Refused: true})
 	}
 }

@@ -39,7 +39,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
+	"pombo/internal/health"
+	"pombo/internal/intake"
+	"pombo/internal/leader"
 	"pombo/internal/phone"
+	"pombo/internal/quiet"
+	"pombo/internal/settle"
+	"pombo/internal/template"
+	"pombo/internal/throttle"
+	"pombo/internal/wait"
 )
 
 // Source is the company's table.
@@ -59,16 +67,22 @@ type Source interface {
 
 // Ledger is the durable queue. Its parts stand beside the code that uses them.
 type Ledger interface {
-	intakeLedger
+	intake.Ledger
+	intake.RunLedger
+	settle.Ledger
 	deliverLedger
 	uncertainLedger
-	settleLedger
-	runLedger
-	pauseLedger
 	operatorLedger
-	breakerLedger
-	shareLedger
-	leaseLedger
+	throttle.Ledger
+	leader.Ledger
+	leader.LeaseLedger
+	template.ParkingLedger
+	// Shared reports whether other processes work on the same ledger.
+	Shared() bool
+	// Reclaim frees what dead owners had claimed.
+	Reclaim(ctx context.Context) (requeued, uncertain int, err error)
+	// ClaimedBy lists what this owner has claimed or is sending.
+	ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error)
 }
 
 // Blip is the way to WhatsApp. Every error is a *pombo.Error.
@@ -101,7 +115,7 @@ func (p Policy) valid() bool { return p == Check || p == Hold || p == Resend }
 // Options is what an Engine is made of.
 type Options struct {
 	SourceName string // part of every id: see pombo.Key
-	Source     Source // nil = no table: only what comes over HTTP
+	Source     Source
 	Pending    string // the status code of pending rows
 	Ledger     Ledger
 	Blip       Blip
@@ -139,37 +153,34 @@ type Options struct {
 
 // Engine runs the loops. Make it with New, run it between Start and Stop.
 type Engine struct {
-	o        Options
-	log      *slog.Logger
-	metrics  *metrics
-	pace     *pace
-	catalog  *catalog
-	calendar *calendar
+	o       Options
+	log     *slog.Logger
+	metrics *metrics
+	// Intake, Runs and Settler are the roads between the table and the ledger.
+	Intake  *intake.Intake
+	Runs    *intake.Runs
+	Settler *settle.Settler
+	// Throttle and Suspensions hold messages back.
+	Throttle    *throttle.Throttle
+	Suspensions *throttle.Suspensions
+
+	catalog  *template.Catalog
+	parking  *template.Parking
+	calendar *quiet.Calendar
+	lease    *leader.Lease
+	health   *health.Tracker
 	wanted   *wanted
-	stopped  stopped
-	progress *progress
 
 	before int64 // what was taken in until the start has waited, nobody knows how long
 
-	rates []*shares // that run between Start and Stop
-	lease lease
-
-	lines  *lines                  // by person, until it has its place
-	gate   *gate                   // before leave to send; nil without a rate
 	slots  chan struct{}           // calls to Blip under way
-	flight *flight                 // messages between leave and answer
 	hands  chan struct{}           // notifications in hand
 	inHand *inHand                 // which they are
 	work   chan pombo.Notification // from the claim loop to the workers
-	queued signal                  // something may be claimable
-	due    signal                  // something may be to settle
-	idle   signal                  // nothing is in hand
-	doubts signal                  // something is uncertain
-	intake chan int64              // runs that want rows taken in
-
-	pausing sync.Mutex // the ledger's pause and ours change together
-	mu      sync.Mutex
-	waiting map[int64]chan struct{} // closed when the run has ended
+	queued wait.Signal             // something may be claimable
+	due    wait.Signal             // something may be to settle
+	idle   wait.Signal             // nothing is in hand
+	doubts wait.Signal             // something is uncertain
 
 	claiming      context.Context // ends first: nothing begins any more
 	stopClaims    context.CancelFunc
@@ -179,7 +190,7 @@ type Engine struct {
 	stopRecording context.CancelFunc
 	loops         sync.WaitGroup // everything but the workers
 	workers       sync.WaitGroup
-	beat          sync.WaitGroup // the heartbeat: it ends last
+	beat          sync.WaitGroup // the renewal of the lease: it ends last
 }
 
 // New checks the options. It starts nothing.
@@ -191,8 +202,8 @@ func New(o Options) (*Engine, error) {
 		return nil, errors.New("dispatch needs a Blip client")
 	case o.Owner == "":
 		return nil, errors.New("dispatch needs an owner name")
-	case o.Source != nil && o.SourceName == "":
-		return nil, errors.New("dispatch needs a name for its source")
+	case o.Source == nil || o.SourceName == "":
+		return nil, errors.New("dispatch needs a source and its name")
 	}
 	if o.Uncertain == "" {
 		o.Uncertain = Check
@@ -222,44 +233,56 @@ func New(o Options) (*Engine, error) {
 		inFlight = hands
 	}
 	e := &Engine{
-		o:       o,
-		log:     o.Logger,
-		metrics: newMetrics(o.Registerer),
-		slots:   make(chan struct{}, o.Workers),
-		hands:   make(chan struct{}, hands),
-		inHand:  newInHand(),
-		work:    make(chan pombo.Notification, hands),
-		queued:  newSignal(),
-		due:     newSignal(),
-		doubts:  newSignal(),
-		idle:    newSignal(),
-		intake:  make(chan int64, 1),
-		waiting: map[int64]chan struct{}{},
-
-		calendar: newCalendar(o.Quiet, o.Zone),
-		lines:    newLines(),
-		gate:     newGate(o.MessagesPerSecond),
+		o:        o,
+		log:      o.Logger,
+		metrics:  newMetrics(o.Registerer),
+		slots:    make(chan struct{}, o.Workers),
+		hands:    make(chan struct{}, hands),
+		inHand:   newInHand(),
+		work:     make(chan pombo.Notification, hands),
+		queued:   wait.NewSignal(),
+		due:      wait.NewSignal(),
+		doubts:   wait.NewSignal(),
+		idle:     wait.NewSignal(),
+		calendar: quiet.New(o.Quiet, o.Zone),
+		lease:    leader.NewLease(o.Ledger, o.Owner, o.Lease, o.Logger),
+		health:   health.NewTracker(o.MessagesPerSecond, o.CallTime),
 	}
-	e.flight = newFlight(inFlight, e.metrics.flight, e.log)
-	e.pace = newPace(e.turns("messages", o.MessagesPerSecond), e.turns("commands", o.CommandsPerSecond))
-	e.lease.length = o.Lease
+	e.Throttle = throttle.New(throttle.Options{
+		Ledger: o.Ledger, Shared: o.Ledger.Shared(), MessagesPerSecond: o.MessagesPerSecond, CommandsPerSecond: o.CommandsPerSecond,
+		Callers: hands, InFlight: inFlight, FailuresBeforePause: o.FailuresBeforePause, Logger: o.Logger, Registerer: o.Registerer,
+	})
+	e.catalog = template.New(template.Options{
+		Default: o.Template, Language: o.Language, Slots: o.Places, List: e.listTemplates, Logger: o.Logger, Registerer: o.Registerer,
+	})
+	e.Suspensions = throttle.NewSuspensions(e.catalog, o.Logger)
+	e.parking = &template.Parking{Ledger: o.Ledger, Catalog: e.catalog, Freed: e.queued.Set, Logger: o.Logger}
+	e.Intake = intake.New(intake.Options{
+		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Ledger: o.Ledger, Leadership: e.leadership, Health: e.health,
+		PollInterval: o.PollInterval, HighWater: o.HighWater, Queued: e.queued, Uncertain: e.doubts, Logger: o.Logger, Registerer: o.Registerer,
+	})
+	e.Runs = intake.NewRuns(intake.RunsOptions{
+		Ledger: o.Ledger, Shared: o.Ledger.Shared(), Intake: e.Intake, Idle: e.idle, Due: e.due, Logger: o.Logger,
+	})
+	e.Settler = settle.New(settle.Options{
+		Source: o.Source, Ledger: o.Ledger, Leadership: e.leadership("settle"), Health: e.health, Due: e.due, Logger: o.Logger, Registerer: o.Registerer,
+	})
 	e.wanted = newWanted(o.Source, hands, e.log)
-	e.progress = newProgress(o.MessagesPerSecond, o.CallTime)
-	e.catalog = newCatalog(&e.o, e.listTemplates, e.metrics.ready)
 	e.claiming, e.stopClaims = context.WithCancel(context.Background())
 	e.working, e.stopWork = context.WithCancel(context.Background())
 	e.recording, e.stopRecording = context.WithCancel(context.Background())
 	return e, nil
 }
 
-// turns is the rate of one kind of call, shared where the ledger is.
-func (e *Engine) turns(name string, perSecond float64) turns {
-	if perSecond <= 0 || !e.o.Ledger.Shared() {
-		return ownTurns(perSecond)
+// listTemplates asks Blip, at the rate of commands.
+func (e *Engine) listTemplates(ctx context.Context) ([]pombo.Template, error) {
+	if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
+		return nil, err
 	}
-	s := sharedTurns(e.o.Ledger, name, perSecond, cap(e.hands), e.log)
-	e.rates = append(e.rates, s)
-	return s
+	if err := e.Throttle.Rates.AcquireCommand(ctx); err != nil {
+		return nil, err
+	}
+	return e.o.Blip.Templates(ctx)
 }
 
 func orDefault[T comparable](v, d T) T {
@@ -279,49 +302,38 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.reclaim(ctx); err != nil {
 		return err
 	}
-	if err := e.readPause(ctx); err != nil {
+	if err := e.Throttle.Load(ctx); err != nil {
 		return err
 	}
 	if err := e.o.Ledger.LoadOptOuts(ctx); err != nil {
-		return err
-	}
-	if err := e.o.Ledger.LoadFailures(ctx); err != nil {
 		return err
 	}
 	var err error
 	if e.before, err = e.o.Ledger.Newest(ctx); err != nil {
 		return err
 	}
-	run, underWay, err := e.runUnderWay(ctx)
-	if err != nil {
+	if err := e.Runs.Load(ctx); err != nil {
 		return err
 	}
 	for range cap(e.hands) {
 		e.workers.Go(e.worker)
 	}
-	e.beat.Go(func() { e.heartbeat(e.working) })
-	for _, s := range e.rates {
-		e.loop(s.run)
+	e.beat.Go(func() { e.lease.Run(e.working, e.afterRenewal) })
+	for _, loop := range e.Throttle.Loops() {
+		e.loop(loop)
 	}
 	if e.o.Ledger.Shared() {
-		e.loop(e.pauseLoop)
+		e.loop(e.Throttle.Pauser.Run)
 	}
 	e.loop(e.claimLoop)
 	e.loop(e.uncertainLoop)
-	e.loop(e.catalog.run)
+	e.loop(e.catalog.Run)
 	e.loop(e.optOutLoop)
 	e.loop(e.expireLoop)
-	e.loop(e.holdLoop)
-	if e.o.Source != nil {
-		e.loop(e.intakeLoop)
-		e.loop(e.settleLoop)
-	}
-	if underWay {
-		e.watch(run.ID)
-		if !e.o.Ledger.Shared() { // else it is another process's, or Reclaim has ended it
-			e.intake <- run.ID
-		}
-	}
+	e.loop(e.parking.Run)
+	e.loop(e.Intake.Run)
+	e.loop(e.Runs.Run)
+	e.loop(e.Settler.Run)
 	return nil
 }
 
@@ -358,15 +370,15 @@ func (e *Engine) Stop(ctx context.Context) error {
 // have sent.
 func (e *Engine) claimLoop(ctx context.Context) {
 	defer close(e.work)
-	trouble := backoff{first: 100 * time.Millisecond, most: ledgerAway}
+	backoff := wait.Backoff{First: 100 * time.Millisecond, Most: ledgerAway}
 	select {
-	case <-e.catalog.looked: // what Blip says of the templates, before the first row goes
+	case <-e.catalog.Listed(): // what Blip says of the templates, before the first row goes
 	case <-ctx.Done():
 		return
 	}
 	busy := false // the last claim got all that it asked for
 	for {
-		if err := e.pace.waitResumed(ctx); err != nil {
+		if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 			return
 		}
 		free, err := e.takeHands(ctx, busy)
@@ -381,20 +393,20 @@ func (e *Engine) claimLoop(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				e.progress.went(recording, err)
+				e.health.LedgerAnswered(err)
 				e.log.Error("claim failed", "error", err, "often", pombo.Often("claim"))
 			}
-			if sleep(ctx, trouble.next()) != nil {
+			if wait.For(ctx, backoff.Next()) != nil {
 				return
 			}
 			continue
 		}
-		trouble.reset()
-		e.progress.went(recording, nil)
+		backoff.Reset()
+		e.health.LedgerAnswered(nil)
 		busy = len(batch) == free
-		e.progress.claimed(len(batch))
+		e.health.Claimed(len(batch))
 		for i := range batch {
-			e.lines.join(&batch[i]) // all of them before the first goes
+			e.Throttle.Recipients.Join(&batch[i]) // all of them before the first goes
 		}
 		for _, n := range batch {
 			e.work <- n // never blocks: it holds as many as there are hands
@@ -410,7 +422,7 @@ func (e *Engine) claimLoop(ctx context.Context) {
 // same for one as for a hundred.
 func (e *Engine) takeHands(ctx context.Context, busy bool) (n int, err error) {
 	if free := cap(e.hands) - len(e.hands); busy && free < cap(e.hands)/8 {
-		if err := sleep(ctx, gatherHands); err != nil {
+		if err := wait.For(ctx, gatherHands); err != nil {
 			return 0, err
 		}
 	}
@@ -440,74 +452,77 @@ const gatherHands = 2 * time.Millisecond
 const idle = time.Second
 
 func (e *Engine) waitQueued(ctx context.Context) error {
-	wait := idle
+	most := idle
 	if next, err := e.o.Ledger.NextDue(ctx); err == nil && !next.IsZero() {
-		wait = min(wait, max(time.Until(next), time.Millisecond))
+		most = min(most, max(time.Until(next), time.Millisecond))
 	}
-	return e.queued.wait(ctx, wait)
+	_, err := e.queued.Wait(ctx, most)
+	return err
 }
 
 func (e *Engine) worker() {
 	for n := range e.work {
 		e.Deliver(n)
 		e.inHand.let(n.Seq)
-		e.progress.released()
+		e.health.Released()
 		<-e.hands
 		if len(e.hands) == 0 {
-			e.idle.set()
+			e.idle.Set()
 		}
 	}
 }
 
-// heartbeat renews the lease, gives back what nobody works on, frees what dead
-// owners had in hand and learns of pauses that another process wrote. It outlives
-// claiming: as long as a worker is at work its rows are in hand. A renewal that failed
-// is soon tried again: without a lease nothing is sent.
-func (e *Engine) heartbeat(ctx context.Context) {
-	for wait := e.o.Lease / 3; sleep(ctx, wait) == nil; {
-		err := e.Renew(ctx)
-		if wait = e.o.Lease / 3; err != nil {
-			wait = min(wait, ledgerAway)
+// afterRenewal gives back what nobody here works on, frees what dead owners had
+// claimed and reads the pauses that other processes wrote. err is that of the renewal.
+func (e *Engine) afterRenewal(ctx context.Context, err error) {
+	// In a pause nobody else learns whether the ledger can be written again.
+	if ctx.Err() == nil && (err != nil || e.Throttle.Pauser.Paused()) {
+		e.health.LedgerAnswered(err)
+	}
+	if err == nil {
+		if err := e.giveBack(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("what is in hand not compared", "error", err)
 		}
-		// In a pause nobody else learns whether the ledger is written again.
-		if paused, _ := e.pace.state(); ctx.Err() == nil && (err != nil || paused) {
-			e.progress.went(recording, err)
-		}
-		if err != nil && ctx.Err() == nil {
-			e.log.Error("lease not renewed: another process may take over what this one has in hand", "error", err, "often", pombo.Often("lease"))
-		}
-		if err == nil {
-			err = e.giveBack(ctx)
-			if err != nil && ctx.Err() == nil {
-				e.log.Error("what is in hand not compared", "error", err)
-			}
-		}
-		if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("reclaim failed", "error", err, "often", pombo.Often("reclaim"))
-		}
-		if err := e.readPause(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
-		}
-		if e.o.Source != nil {
-			continue
-		}
-		// There is no table to be read to its end: what comes again over HTTP does so soon.
-		if err := e.o.Ledger.TakenIn(ctx, time.Now().Add(-e.o.UncertainWait)); err != nil && ctx.Err() == nil {
-			e.log.Error("the end of a loss is not recorded", "error", err)
-		}
+	}
+	if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
+		e.log.Error("reclaim failed", "error", err, "often", pombo.Often("reclaim"))
+	}
+	if err := e.Throttle.Pauser.Reload(ctx); err != nil && ctx.Err() == nil {
+		e.log.Error("pause not read", "error", err, "often", pombo.Often("pause"))
 	}
 }
 
-// Renew keeps what this process has in hand for the length of a lease from now. A
-// claim renews as well, in the ledger; only what is renewed here counts for leave to
-// send.
-func (e *Engine) Renew(ctx context.Context) error {
-	asked := time.Now()
-	if err := e.o.Ledger.Renew(ctx, e.o.Owner); err != nil {
-		return err
-	}
-	e.lease.renew(asked)
-	return nil
+// Renew keeps what this process has claimed for the length of a lease from now.
+func (e *Engine) Renew(ctx context.Context) error { return e.lease.Renew(ctx) }
+
+// leadership is that of a job that one of the processes on the ledger does for all.
+func (e *Engine) leadership(job string) *leader.Leadership {
+	return leader.Of(e.o.Ledger, job, e.o.Owner, e.log)
+}
+
+// Leadership returns a function for a loop outside of this package. It reports whether
+// this process leads the job at present; one goroutine may call it.
+func (e *Engine) Leadership(job string) func(context.Context) (bool, error) {
+	return e.leadership(job).TryAcquire
+}
+
+// ReceiptCame records that Blip has said what became of a message.
+func (e *Engine) ReceiptCame() { e.health.ReceiptCame() }
+
+// Progress returns what this process remembers of its own work.
+func (e *Engine) Progress() health.Progress {
+	p := e.health.Progress()
+	p.Resumed = e.Throttle.Pauser.ResumedAt()
+	p.Recategorized = e.catalog.Recategorized()
+	return p
+}
+
+// Moved tells the loops that somebody else has moved notifications on: an operator by
+// hand, or a receipt.
+func (e *Engine) Moved() {
+	e.queued.Set()
+	e.due.Set()
+	e.doubts.Set()
 }
 
 func (e *Engine) reclaim(ctx context.Context) error {
@@ -517,8 +532,8 @@ func (e *Engine) reclaim(ctx context.Context) error {
 	}
 	if requeued+uncertain > 0 {
 		e.log.Warn("freed what a dead process had in hand", "requeued", requeued, "uncertain", uncertain)
-		e.queued.set()
-		e.doubts.set()
+		e.queued.Set()
+		e.doubts.Set()
 	}
 	return nil
 }

@@ -53,11 +53,11 @@ func TestRunDeliversEveryPendingRowOnce(t *testing.T) {
 
 func runToEnd(t *testing.T, e *dispatch.Engine) pombo.Run {
 	t.Helper()
-	run, _, err := e.StartRun(t.Context())
+	run, _, err := e.Runs.StartRun(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err = e.WaitRun(t.Context(), run.ID)
+	run, err = e.Runs.WaitRun(t.Context(), run.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,17 +69,17 @@ func TestSecondCallJoinsTheRun(t *testing.T) {
 		release := make(chan struct{})
 		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
 		e := engine(t, dispatch.Options{Source: newTable(row("1", "31988880001", "Maria")), Ledger: newMemory(), Blip: blip})
-		first, joined, err := e.StartRun(t.Context())
+		first, joined, err := e.Runs.StartRun(t.Context())
 		if err != nil || joined {
 			t.Fatalf("first call: joined %v, error %v", joined, err)
 		}
 		synctest.Wait()
-		second, joined, err := e.StartRun(t.Context())
+		second, joined, err := e.Runs.StartRun(t.Context())
 		if err != nil || !joined || second.ID != first.ID {
 			t.Errorf("second call: run %d, joined %v, error %v, want run %d joined", second.ID, joined, err, first.ID)
 		}
 		close(release)
-		run, err := e.WaitRun(t.Context(), second.ID)
+		run, err := e.Runs.WaitRun(t.Context(), second.ID)
 		if err != nil || run.Finished.IsZero() || run.Accepted != 1 {
 			t.Errorf("run = %+v, error %v, want it finished with 1 accepted", run, err)
 		}
@@ -115,7 +115,7 @@ func TestWhatFollowsAFailedPost(t *testing.T) {
 				ledger := newMemory()
 				blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { return test.err }}
 				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Uncertain: test.policy})
-				if _, _, err := e.Add(t.Context(), row("a", "31988880001", "Maria")); err != nil {
+				if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria")); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(test.wait)
@@ -161,7 +161,7 @@ func TestTraceEndsTheDoubt(t *testing.T) {
 					},
 				}
 				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-				_, _, err := e.Add(t.Context(), row("a", "31988880001", "Maria"))
+				_, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -185,7 +185,7 @@ func TestNoAnswerAboutTheTraceHolds(t *testing.T) {
 			onReceipts: func(pombo.MessageID) ([]pombo.Receipt, error) { return nil, busy },
 		}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "Maria"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func TestOutcomeIsRecordedHoweverLongTheLedgerIsAway(t *testing.T) {
 		ledger.breakMethod("Finish", errAway)
 		blip := &pretend{}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "Maria"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestNothingLeavesBeforeBeginIsDurable(t *testing.T) {
 		ledger.breakMethod("Begin", errAway)
 		blip := &pretend{}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "Maria"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "Maria"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,22 +284,22 @@ func TestSourceAwaySendingGoesOn(t *testing.T) {
 		gate := make(chan struct{})
 		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-gate; return nil }}
 		e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip})
-		run, _, err := e.StartRun(t.Context())
+		run, _, err := e.Runs.StartRun(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		source.goAway(errAway)
 		close(gate)
-		run, err = e.WaitRun(t.Context(), run.ID)
+		run, err = e.Runs.WaitRun(t.Context(), run.ID)
 		if err != nil || run.Accepted != 2 {
 			t.Errorf("accepted %d, error %v, want 2 with the source away", run.Accepted, err)
 		}
-		run, _, err = e.StartRun(t.Context())
+		run, _, err = e.Runs.StartRun(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if run, err = e.WaitRun(t.Context(), run.ID); err != nil || run.Error == "" {
+		if run, err = e.Runs.WaitRun(t.Context(), run.ID); err != nil || run.Error == "" {
 			t.Errorf("run = %+v, error %v, want it finished and saying that the source is away", run, err)
 		}
 		time.Sleep(time.Hour)
@@ -333,7 +333,7 @@ func TestPaceKeepsTheRateAndUsesIt(t *testing.T) {
 			return nil
 		}
 		for i := range rows {
-			if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -356,7 +356,7 @@ func TestCommandsKeepTheirRate(t *testing.T) {
 		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip, CommandsPerSecond: 5})
 		const rows = 10
 		for i := range rows {
-			if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -386,7 +386,7 @@ func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 		}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
 		for _, key := range []string{"a", "b", "c"} {
-			if _, _, err := e.Add(t.Context(), row(key, "31988880001", "x")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row(key, "31988880001", "x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -406,21 +406,21 @@ func TestOnePersonGetsOneMessageInSixSeconds(t *testing.T) {
 func TestPauseByHandHoldsOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
-		first, err := dispatch.New(dispatch.Options{Ledger: ledger, Blip: blip, Owner: "first"})
+		first, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "first"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := first.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := first.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := first.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := first.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +429,7 @@ func TestPauseByHandHoldsOverARestart(t *testing.T) {
 		if blip.posts(n.MessageID) != 0 {
 			t.Error("sent although paused")
 		}
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -444,14 +444,14 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newMemory()
 		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { time.Sleep(5 * time.Second); return nil }}
-		e, err := dispatch.New(dispatch.Options{Ledger: ledger, Blip: blip, Owner: "test"})
+		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := e.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := e.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
+		if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -470,7 +470,7 @@ func TestSoftStopLetsTheCallEnd(t *testing.T) {
 func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
-		e, err := dispatch.New(dispatch.Options{Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
+		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test", MessagesPerSecond: 0.01})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -478,7 +478,7 @@ func TestStopPutsBackWhatHasNotBegun(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 10 {
-			if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("3198888000%d", i), "x")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("3198888000%d", i), "x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -501,14 +501,14 @@ func TestHardStopLeavesTheCallUncertain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newMemory()
 		blip := &pretend{onSend: func(ctx context.Context, _ pombo.Message, _ int) error { <-ctx.Done(); return cut }}
-		e, err := dispatch.New(dispatch.Options{Ledger: ledger, Blip: blip, Owner: "test"})
+		e, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: ledger, Blip: blip, Owner: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := e.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := e.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
+		if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -553,7 +553,7 @@ func TestValuesAreCheckedBeforeBlipIsAsked(t *testing.T) {
 				blip := &pretend{templates: templates, onIdentity: func() error { asked = true; return nil }}
 				e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Template: test.template, Language: "pt_BR"})
 				synctest.Wait() // the templates are listed
-				if _, _, err := e.Add(t.Context(), row("a", "31988880001", test.values...)); err != nil {
+				if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", test.values...)); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()

@@ -727,9 +727,10 @@ func engine(t *testing.T, o dispatch.Options) *dispatch.Engine {
 	if o.Owner == "" {
 		o.Owner = "test"
 	}
-	if o.Source != nil {
-		o.SourceName, o.Pending = "notificacao", "1"
+	if o.Source == nil {
+		o.Source = newTable()
 	}
+	o.SourceName, o.Pending = "notificacao", "1"
 	e, err := dispatch.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func TestABlipInTroubleGetsFewMessages(t *testing.T) {
 		}}
 		ledger := newMemory()
 		e := engine(t, dispatch.Options{Source: newTable(rows...), Ledger: ledger, Blip: blip, Uncertain: dispatch.Hold, Workers: 64, MessagesPerSecond: 45})
-		if _, _, err := e.StartRun(t.Context()); err != nil {
+		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)

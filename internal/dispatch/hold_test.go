@@ -82,7 +82,7 @@ func TestAWrongTemplateHoldsItsRowsAndNoOthers(t *testing.T) {
 						t.Errorf("row %d moved %d times in five hours, want it taken up once", i, moves-1)
 					}
 				}
-				if got := strings.Count(log.String(), "are held"); got != 1 {
+				if got := strings.Count(log.String(), "are parked"); got != 1 {
 					t.Errorf("the log says %d times that rows are held, want once:\n%s", got, log)
 				}
 
@@ -131,7 +131,7 @@ func TestATemplateThatBlipRefusesIsHeld(t *testing.T) {
 			if i%2 == 0 {
 				r.Template = "outro"
 			}
-			if _, _, err := e.Add(t.Context(), r); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,7 +220,7 @@ func TestReceiptsThatBlameATemplate(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for range 100 {
-			e.HoldTemplate("", pombo.TemplatePaused, time.Now().Add(time.Hour))
+			e.Suspensions.Suspend("", pombo.TemplatePaused, time.Now().Add(time.Hour))
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
@@ -254,7 +254,7 @@ func TestNothingGoesBeforeTheTemplatesWereAskedFor(t *testing.T) {
 			blip := &pretend{onTemplates: func() { <-release }}
 			blip.templatesErr = map[bool]error{true: &pombo.Error{Reason: pombo.CommandFailed}}[fails]
 			e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: blip})
-			n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+			n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 			if err != nil {
 				t.Fatal(err)
 			}

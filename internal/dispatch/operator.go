@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"pombo"
+	"pombo/internal/intake"
 )
 
 // operatorLedger is the ledger as a person's decisions see it.
@@ -25,14 +26,14 @@ func (e *Engine) Retry(ctx context.Context, id pombo.MessageID) error {
 	if err != nil {
 		return err
 	}
-	if e.o.Source != nil && n.Key.Source == e.o.SourceName {
+	if n.Key.Source == e.o.SourceName {
 		row, err := e.o.Source.Row(ctx, n.Key.RowKey)
 		switch {
 		case errors.Is(err, pombo.ErrNotFound):
 		case err != nil:
 			return fmt.Errorf("read the row again: %w", err)
 		default:
-			prepare(&row)
+			intake.ParsePhone(&row)
 			if err := e.o.Ledger.Correct(ctx, id, row); err != nil {
 				return err
 			}

@@ -39,7 +39,7 @@ func TestPriorityIsServed(t *testing.T) {
 					e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, MessagesPerSecond: rate, CommandsPerSecond: 180})
 					begun := time.Now()
 					for i := range rows {
-						if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
+						if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -47,7 +47,7 @@ func TestPriorityIsServed(t *testing.T) {
 						time.Sleep(2 * time.Second)
 						urgent := row("urgent"+strconv.Itoa(i), fmt.Sprintf("31977770%03d", i), "x")
 						urgent.Priority = 9
-						n, _, err := e.Add(t.Context(), urgent)
+						n, _, err := e.Intake.Add(t.Context(), urgent)
 						if err != nil {
 							t.Fatal(err)
 						}

@@ -2,12 +2,11 @@ package dispatch
 
 import (
 	"context"
-	"slices"
-	"sync"
 	"time"
 
 	"pombo"
 	"pombo/internal/phone"
+	"pombo/internal/wait"
 )
 
 // permissionLedger is the ledger as the questions see it whether a message may
@@ -26,8 +25,8 @@ const listen = 2 * time.Second
 
 // optOutLoop keeps the list of opt-outs fresh, and what is known of failures in a row.
 func (e *Engine) optOutLoop(ctx context.Context) {
-	for sleep(ctx, listen) == nil {
-		if err := e.o.Ledger.LoadFailures(ctx); err != nil && ctx.Err() == nil {
+	for wait.For(ctx, listen) == nil {
+		if err := e.Throttle.Breaker.Reload(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("failures in a row not read", "error", err)
 		}
 		if err := e.o.Ledger.LoadOptOuts(ctx); err != nil && ctx.Err() == nil {
@@ -39,7 +38,7 @@ func (e *Engine) optOutLoop(ctx context.Context) {
 // expireLoop ends late rows soon after their time, whether or not anybody would
 // have claimed them: at night, in a pause, behind a long queue.
 func (e *Engine) expireLoop(ctx context.Context) {
-	for sleep(ctx, idle) == nil {
+	for wait.For(ctx, idle) == nil {
 		n, err := e.o.Ledger.Expire(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("late notifications not ended; it is tried again", "error", err, "often", pombo.Often("late"))
@@ -47,59 +46,9 @@ func (e *Engine) expireLoop(ctx context.Context) {
 		if n > 0 {
 			e.metrics.expired(n)
 			e.log.Info("expired before they could be sent", "notifications", n)
-			e.due.set()
+			e.due.Set()
 		}
 	}
-}
-
-// calendar is the quiet time with the zones in which people live.
-type calendar struct {
-	quiet pombo.Quiet
-	home  *time.Location // of numbers whose zone is not known
-
-	mu    sync.Mutex
-	zones map[string]*time.Location // by name, as far as they were needed
-}
-
-func newCalendar(quiet pombo.Quiet, home *time.Location) *calendar {
-	if home == nil {
-		home = time.UTC
-	}
-	return &calendar{quiet: quiet, home: home, zones: map[string]*time.Location{}}
-}
-
-// free returns when a message of the template may go to n, and where it is that
-// time that counts; the zero time when it may go now.
-func (c *calendar) free(n phone.Number, template string) (time.Time, *time.Location) {
-	if c.quiet.Never() || slices.Contains(c.quiet.Exempt, template) {
-		return time.Time{}, nil
-	}
-	now, zones := time.Now(), c.zonesOf(n)
-	if free := c.quiet.Free(now, zones...); free.After(now) {
-		return free, zones[0]
-	}
-	return time.Time{}, nil
-}
-
-// zonesOf returns the zones in which n may be, at least one.
-func (c *calendar) zonesOf(n phone.Number) []*time.Location {
-	var list []*time.Location
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, name := range n.Zones() {
-		z, ok := c.zones[name]
-		if !ok {
-			z, _ = time.LoadLocation(name) // nil when the machine does not know it
-			c.zones[name] = z
-		}
-		if z != nil {
-			list = append(list, z)
-		}
-	}
-	if len(list) == 0 {
-		list = append(list, c.home)
-	}
-	return list
 }
 
 // hushed puts the row back until the end of the quiet time. All go back to the
@@ -119,7 +68,7 @@ func (e *Engine) optedOut(held pombo.Outcome, template string, number phone.Numb
 	case "":
 		return held, false
 	case pombo.OptOutMarketing:
-		category, known := e.catalog.category(template)
+		category, known := e.catalog.Category(template)
 		if !known {
 			held.Detail = "the person opted out of marketing, and the category of template " + template + " is not known yet"
 			return release(held, pombo.CommandFailed, time.Now().Add(categoryWait)), true

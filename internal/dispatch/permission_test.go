@@ -68,7 +68,7 @@ func TestOptedOutOfMarketing(t *testing.T) {
 		exam := row("4", "31988880001", "Maria")
 		exam.Template = "exame"
 		e := engine(t, onTable(newTable(append(rows, exam)...), ledger, blip))
-		if _, _, err := e.StartRun(t.Context()); err != nil {
+		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
@@ -152,7 +152,7 @@ func TestZoneOfTheTableForNumbersWithoutOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newMemory()
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}, Quiet: night, Zone: time.FixedZone("noon", 12*3600)})
-		if _, _, err := e.Add(t.Context(), row("a", "+18005551234", "Maria")); err != nil {
+		if _, _, err := e.Intake.Add(t.Context(), row("a", "+18005551234", "Maria")); err != nil {
 			t.Fatal(err)
 		}
 		passes(time.Second)
@@ -168,7 +168,7 @@ func TestTooLateWhileItWaitsForItsTurn(t *testing.T) {
 		for i := range 3 {
 			r := row(strconv.Itoa(i), "3198888000"+strconv.Itoa(i), "Maria")
 			r.Expires = time.Now().Add(15 * time.Second)
-			if _, _, err := e.Add(t.Context(), r); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -219,7 +219,7 @@ func TestRowTakenBackWhileItWaited(t *testing.T) {
 
 func runNow(t *testing.T, e *dispatch.Engine) {
 	t.Helper()
-	if _, _, err := e.StartRun(t.Context()); err != nil {
+	if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()
@@ -300,7 +300,7 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 				source := newTable(later(row("1", "31988880001", "Maria"), time.Hour), later(row("2", "31988880002", "José"), time.Hour))
 				ledger, blip := newMemory(), &pretend{}
 				e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: blip, Workers: 1})
-				if _, _, err := e.Add(t.Context(), later(row("a", "31988880003", "Ana"), time.Hour)); err != nil {
+				if _, _, err := e.Intake.Add(t.Context(), later(row("a", "31988880003", "Ana"), time.Hour)); err != nil {
 					t.Fatal(err)
 				}
 				runNow(t, e)
@@ -315,7 +315,7 @@ func TestSourceAwayPutOffRowsWait(t *testing.T) {
 				}
 				mustStand(t, ledger, "1", pombo.Queued, pombo.SourceAway)
 				mustStand(t, ledger, "a", pombo.Accepted, pombo.NoReason)
-				if _, _, err := e.Add(t.Context(), row("b", "31988880004", "João")); err != nil {
+				if _, _, err := e.Intake.Add(t.Context(), row("b", "31988880004", "João")); err != nil {
 					t.Fatal(err)
 				}
 				passes(10 * time.Second)
@@ -349,7 +349,7 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 		}
 		blip := &pretend{}
 		e := engine(t, dispatch.Options{Source: source, Ledger: newMemory(), Blip: blip, Workers: 1})
-		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		passes(2 * time.Second)
@@ -358,7 +358,7 @@ func TestSourceThatHangsIsLeftAlone(t *testing.T) {
 		source.mu.Lock()
 		source.hangs = true
 		source.mu.Unlock()
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		passes(10 * time.Second)
@@ -378,7 +378,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"))
 				ledger := newMemory()
 				e := engine(t, dispatch.Options{Source: source, Ledger: ledger, Blip: &pretend{}})
-				if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+				if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 					t.Fatal(err)
 				}
 				passes(2 * time.Second) // the claim under way has got nothing
@@ -388,7 +388,7 @@ func TestRowsAreReadAgainAfterAPause(t *testing.T) {
 				if away {
 					source.goAway(errAway)
 				}
-				if err := e.Resume(t.Context()); err != nil {
+				if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				passes(3 * time.Second)
@@ -412,7 +412,7 @@ func TestPolicyOfATemplate(t *testing.T) {
 		for i, template := range []string{"otp", "", "other"} {
 			r := row(template, "3198888000"+strconv.Itoa(i), "Maria")
 			r.Template = template
-			if _, _, err := e.Add(t.Context(), r); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -421,7 +421,7 @@ func TestPolicyOfATemplate(t *testing.T) {
 		mustStand(t, ledger, "", pombo.Queued, pombo.ResentByPolicy)
 		mustStand(t, ledger, "other", pombo.Uncertain, pombo.NoAnswer)
 	})
-	_, err := dispatch.New(dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, Owner: "me", UncertainTemplates: map[string]dispatch.Policy{"otp": "wait"}})
+	_, err := dispatch.New(dispatch.Options{SourceName: "notificacao", Source: newTable(), Pending: "1", Ledger: newMemory(), Blip: &pretend{}, Owner: "me", UncertainTemplates: map[string]dispatch.Policy{"otp": "wait"}})
 	if err == nil {
 		t.Error("a policy that there is not was taken")
 	}

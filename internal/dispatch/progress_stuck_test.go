@@ -62,7 +62,7 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 		}
 		e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, Source: source, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 60 {
-			_, err := e.TakeIn(t.Context())
+			_, err := e.Intake.TakeIn(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "at least 1000 rows pending in the table cannot be taken in") {
 				t.Fatalf("error = %v", err)
 			}
@@ -71,7 +71,7 @@ func TestRowsThatCannotBeTakenInDoNotFillTheLog(t *testing.T) {
 		if n := strings.Count(log.String(), "row not taken in"); n != pombo.MostRowProblems {
 			t.Errorf("rows were named %d times in 60 passes, want %d: each once", n, pombo.MostRowProblems)
 		}
-		if n := strings.Count(log.String(), "often=\"left out\""); n != 60 {
+		if n := strings.Count(log.String(), "often=\"rejected rows\""); n != 60 {
 			t.Errorf("%d passes said how many, as what the log sums up; want 60", n)
 		}
 	})
@@ -90,7 +90,7 @@ func TestNothingMovesForAMinute(t *testing.T) {
 			t.Error("stuck while there is nothing to do")
 		}
 		for _, r := range []pombo.Row{row("a", "31988880001", "x"), row("b", "31988880002", "x")} {
-			if _, _, err := e.Add(t.Context(), r); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -25,7 +25,7 @@ func TestProgressOfSending(t *testing.T) {
 		}}})
 		add := func(key, phone string) {
 			t.Helper()
-			if _, _, err := e.Add(t.Context(), row(key, phone, "Maria")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row(key, phone, "Maria")); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -72,7 +72,7 @@ func TestProgressOfSending(t *testing.T) {
 		}
 
 		// Nobody claims in a pause; the heartbeat tells all the same.
-		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		ledger.breakMethod("Renew", errors.New("disk full"))
@@ -97,18 +97,18 @@ func TestProgressKnowsTheEndOfAPause(t *testing.T) {
 			t.Errorf("resumed = %v, want zero", got)
 		}
 		until := time.Now().Add(65 * time.Second) // between two heartbeats
-		if err := e.Pause(t.Context(), pombo.Pause{Until: until, By: "operator"}); err != nil {
+		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{Until: until, By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(66 * time.Second)
 		if got := e.Progress().Resumed; !got.Equal(until) {
 			t.Errorf("resumed = %v after a pause that ended by itself, want %v", got, until)
 		}
-		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got := e.Progress().Resumed; !got.Equal(time.Now()) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 // schedule is the wait before each further try of one notification: about nine
@@ -33,7 +34,7 @@ func again(o pombo.Outcome, tries int) pombo.Outcome {
 		return o
 	}
 	o.To = pombo.Queued
-	o.NotBefore = time.Now().Add(jitter(schedule[tries]))
+	o.NotBefore = time.Now().Add(wait.Jitter(schedule[tries]))
 	return o
 }
 

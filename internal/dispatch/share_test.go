@@ -41,7 +41,7 @@ func TestReplicasKeepTheRateOfOne(t *testing.T) {
 		engines := replicas(t, 3, ledger, dispatch.Options{Blip: blip, MessagesPerSecond: 30})
 		start := time.Now()
 		for i := range rows {
-			if _, _, err := engines[i%3].Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
+			if _, _, err := engines[i%3].Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -64,20 +64,20 @@ func TestOneReplicaTakesInAndAnotherFollows(t *testing.T) {
 		release := make(chan struct{})
 		blip := &pretend{onSend: func(context.Context, pombo.Message, int) error { <-release; return nil }}
 		engines := replicas(t, 2, ledger, dispatch.Options{Source: source, Blip: blip})
-		first, _, err := engines[0].StartRun(t.Context())
+		first, _, err := engines[0].Runs.StartRun(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		pages := 0
 		source.onPage = func() { pages++ }
-		second, joined, err := engines[1].StartRun(t.Context())
+		second, joined, err := engines[1].Runs.StartRun(t.Context())
 		if err != nil || !joined || second.ID != first.ID {
 			t.Fatalf("run %d, joined %v, error %v; want run %d joined", second.ID, joined, err, first.ID)
 		}
 		synctest.Wait()
 		close(release)
-		run, err := engines[1].WaitRun(t.Context(), second.ID)
+		run, err := engines[1].Runs.WaitRun(t.Context(), second.ID)
 		if err != nil || run.Accepted != 2 || pages != 0 {
 			t.Errorf("accepted %d, error %v, %d pages read again; want 2 and none", run.Accepted, err, pages)
 		}
@@ -102,12 +102,12 @@ func TestAPauseOfOneHoldsForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		engines := replicas(t, 2, ledger, dispatch.Options{Blip: blip})
-		if err := engines[0].Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := engines[0].Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if _, paused, _ := engines[1].Paused(t.Context()); !paused {
+		if paused := engines[1].Throttle.Pauser.Paused(); !paused {
 			t.Error("the other replica goes on sending")
 		}
 	})
@@ -126,7 +126,7 @@ func TestReplicasKeepTheGapOfAPerson(t *testing.T) {
 		}}
 		engines := replicas(t, 2, ledger, dispatch.Options{Blip: blip})
 		for i, e := range engines {
-			if _, _, err := e.Add(t.Context(), row(strconv.Itoa(i), "31988880001", "x")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), "31988880001", "x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -144,7 +144,7 @@ func TestNoShareWhileTheLedgerIsAway(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		ledger.breakMethod("Quota", errAway)
 		engines := replicas(t, 1, ledger, dispatch.Options{Blip: blip, MessagesPerSecond: 10})
-		n, _, err := engines[0].Add(t.Context(), row("a", "31988880001", "x"))
+		n, _, err := engines[0].Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,15 +255,15 @@ func TestWhatWasBegunBeforeTheLeaseWasOverIsNotSent(t *testing.T) {
 			// One call at a time. Both are claimed at once, so that both have begun when the
 			// first is sent.
 			e := replicas(t, 1, ledger, dispatch.Options{Blip: blip, Workers: 1, Lease: lease})[0]
-			if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+			if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 				t.Fatal(err)
 			}
 			for i, key := range []string{"one", "other"} {
-				if _, _, err := e.Add(t.Context(), row(key, "3198888000"+strconv.Itoa(i), "Maria")); err != nil {
+				if _, _, err := e.Intake.Add(t.Context(), row(key, "3198888000"+strconv.Itoa(i), "Maria")); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := e.Resume(t.Context()); err != nil {
+			if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(5 * time.Second)

@@ -33,7 +33,7 @@ func TestWhoWasThoughtDeadSendsNothing(t *testing.T) {
 			ledger, blip := &slowBegin{newMemory(), test.takes}, &pretend{}
 			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, Lease: 30 * time.Second})
 			ledger.breakMethod("Renew", errAway)
-			n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+			n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestALateAnswerEndsTheDoubt(t *testing.T) {
 				return test.err
 			}}
 			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip})
-			if _, _, err := e.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
+			if _, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x")); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -105,7 +105,7 @@ func TestABeginWhoseAnswerIsLostIsFreed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := &lostBegin{memory: newMemory()}, &pretend{}
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, UncertainWait: 10 * time.Second})
-		n, _, err := e.Add(t.Context(), row("a", "31988880001", "x"))
+		n, _, err := e.Intake.Add(t.Context(), row("a", "31988880001", "x"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,10 +21,10 @@ func TestAStoppedTemplateKeepsOnlyItsOwnBack(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{}
 		e := engine(t, dispatch.Options{Source: newTable(mine, other), Ledger: ledger, Blip: blip, Template: "exame"})
 		until := time.Now().Add(time.Hour)
-		e.HoldTemplate("", pombo.TemplatePaused, until)
-		e.HoldTemplate("exame", pombo.TemplatePaused, until.Add(-time.Minute)) // shortens nothing
+		e.Suspensions.Suspend("", pombo.TemplatePaused, until)
+		e.Suspensions.Suspend("exame", pombo.TemplatePaused, until.Add(-time.Minute)) // shortens nothing
 
-		if _, _, err := e.StartRun(t.Context()); err != nil {
+		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -48,8 +48,8 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newMemory(), &pretend{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}
 		e := engine(t, onTable(newTable(row("1", "31988880001", "Maria")), ledger, blip))
-		e.HoldTemplate("um", pombo.TemplateDisabled, time.Now().Add(time.Hour))
-		if _, _, err := e.StartRun(t.Context()); err != nil {
+		e.Suspensions.Suspend("um", pombo.TemplateDisabled, time.Now().Add(time.Hour))
+		if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3*time.Hour + 30*time.Second) // Blip lists nothing
@@ -77,11 +77,11 @@ func TestDisabledTemplateStopsUntilItIsApproved(t *testing.T) {
 		e := engine(t, onTable(table, ledger, blip))
 		for i, length := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 			begin := time.Now()
-			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(time.Hour))
-			e.HoldTemplate("um", pombo.TemplateDisabled, begin.Add(61*time.Minute)) // was on its way
+			e.Suspensions.Suspend("um", pombo.TemplateDisabled, begin.Add(time.Hour))
+			e.Suspensions.Suspend("um", pombo.TemplateDisabled, begin.Add(61*time.Minute)) // was on its way
 			key := strconv.Itoa(i)
 			table.set(key, "1")
-			if _, _, err := e.StartRun(t.Context()); err != nil {
+			if _, _, err := e.Runs.StartRun(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
@@ -135,11 +135,11 @@ func TestReceiptsAreAskedForDuringAPauseByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for by, want := range map[string]bool{"operator": true, "blip": false} {
 			e := engine(t, dispatch.Options{Ledger: newMemory(), Blip: &pretend{}, CommandsPerSecond: 10})
-			if err := e.HoldBot(t.Context(), pombo.Pause{By: by, Until: time.Now().Add(time.Hour)}); err != nil {
+			if err := e.Throttle.Pauser.Extend(t.Context(), pombo.Pause{By: by, Until: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {
-				if err := e.LeaveCommand(t.Context()); (err == nil) != want {
+				if err := e.Throttle.Rates.AcquireQuestion(t.Context()); (err == nil) != want {
 					t.Errorf("leave in a pause by %s: %v, want %t", by, err, want)
 				}
 			}
@@ -151,23 +151,23 @@ func TestHoldBotShortensNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newMemory()
 		e := engine(t, dispatch.Options{Ledger: ledger, Blip: &pretend{}})
-		if err := e.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
+		if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.HoldBot(t.Context(), pombo.Pause{By: "blip", Until: time.Now().Add(time.Hour)}); err != nil {
+		if err := e.Throttle.Pauser.Extend(t.Context(), pombo.Pause{By: "blip", Until: time.Now().Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
-		if p, ok, _ := e.Paused(t.Context()); !ok || p.By != "operator" {
+		if p, ok := e.Throttle.Pauser.Current(); !ok || p.By != "operator" {
 			t.Errorf("pause = %+v, want the operator's", p)
 		}
 		ledger.breakMethod("Pause", errAway)
-		if err := e.Resume(t.Context()); err != nil {
+		if err := e.Throttle.Pauser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.HoldBot(t.Context(), pombo.Pause{By: "blip", Until: time.Now().Add(time.Hour)}); !errors.Is(err, errAway) {
+		if err := e.Throttle.Pauser.Extend(t.Context(), pombo.Pause{By: "blip", Until: time.Now().Add(time.Hour)}); !errors.Is(err, errAway) {
 			t.Errorf("error = %v, want that the ledger is away", err)
 		}
-		if _, ok, _ := e.Paused(t.Context()); !ok {
+		if ok := e.Throttle.Pauser.Paused(); !ok {
 			t.Error("no pause in this process because the ledger is away")
 		}
 	})

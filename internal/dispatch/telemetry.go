@@ -12,45 +12,23 @@ import (
 
 // metrics of the package. All label values come from closed lists.
 type metrics struct {
-	taken        prometheus.Counter
-	outcomes     *prometheus.CounterVec // by state
-	reasons      *prometheus.CounterVec // by reason, of all that was not accepted
-	settled      *prometheus.CounterVec // by result
-	settleErrors prometheus.Counter
-	intakeErrors prometheus.Counter
-	flight       prometheus.Gauge
-	ready        prometheus.Gauge // the configured template
+	outcomes *prometheus.CounterVec // by state
+	reasons  *prometheus.CounterVec // by reason, of all that was not accepted
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
-		taken: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pombo_taken_in_total", Help: "Notifications taken in."}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pombo_outcomes_total", Help: "Ends of a try to deliver, by the state it led to."}, []string{"state"}),
 		reasons: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pombo_outcome_reasons_total", Help: "Ends of a try to deliver that Blip did not accept, by reason."}, []string{"reason"}),
-		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pombo_settled_total", Help: "Results written back to the source, by what became of it."}, []string{"result"}),
-		settleErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
-		intakeErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pombo_intake_errors_total", Help: "Passes over the table that ended before they had seen every pending row."}),
-		flight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pombo_in_flight_limit", Help: "Messages that may be between leave and Blip's answer at once; fewer while Blip is in trouble."}),
-		ready: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pombo_template_ready", Help: "1 while the configured template sends what the rows give, as far as Blip has told; else its rows are held."}),
 	}
-	m.ready.Set(1)
 	for _, s := range []pombo.State{pombo.Accepted, pombo.Queued, pombo.Failed, pombo.Uncertain, pombo.Dispatched, pombo.Delivered, pombo.Read,
 		pombo.Cancelled, pombo.Expired, pombo.Suppressed} {
 		m.outcomes.WithLabelValues(string(s))
 	}
-	for _, s := range []pombo.SettleResult{pombo.SettleDone, pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused, pombo.SettleLater} {
-		m.settled.WithLabelValues(s.String())
-	}
 	if r != nil {
-		r.MustRegister(m.taken, m.outcomes, m.reasons, m.settled, m.settleErrors, m.intakeErrors, m.flight, m.ready)
+		r.MustRegister(m.outcomes, m.reasons)
 	}
 	return m
 }

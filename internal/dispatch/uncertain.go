@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/throttle"
+	"pombo/internal/wait"
 )
 
 // uncertainLedger is the ledger as the checks see it.
@@ -52,7 +54,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 	for range cap(free) {
 		free <- struct{}{}
 	}
-	trouble := backoff{first: time.Second, most: time.Minute}
+	backoff := wait.Backoff{First: time.Second, Most: time.Minute}
 	for {
 		behind, err := e.checkSome(ctx, &under, free)
 		switch {
@@ -60,13 +62,13 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 			return
 		case err != nil:
 			e.log.Error("uncertain notifications not read", "error", err)
-			err = sleep(ctx, trouble.next())
+			err = wait.For(ctx, backoff.Next())
 		case behind:
-			trouble.reset()
-			err = sleep(ctx, gatherChecks)
+			backoff.Reset()
+			err = wait.For(ctx, gatherChecks)
 		default:
-			trouble.reset()
-			err = e.doubts.wait(ctx, idle)
+			backoff.Reset()
+			_, err = e.doubts.Wait(ctx, idle)
 		}
 		if err != nil {
 			return
@@ -76,7 +78,7 @@ func (e *Engine) uncertainLoop(ctx context.Context) {
 
 // checkSome begins as many checks as are free. behind says that more are due.
 func (e *Engine) checkSome(ctx context.Context, under *sync.WaitGroup, free chan struct{}) (behind bool, err error) {
-	if err := e.pace.waitResumed(ctx); err != nil {
+	if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 		return false, err
 	}
 	if some, err := e.o.Ledger.Uncertain(ctx, 1); err != nil || len(some) == 0 {
@@ -122,7 +124,7 @@ func takeAll(c <-chan struct{}) (n int) {
 // policyOf returns what to do in doubt about a notification: what is set for
 // its template, else what is set for all.
 func (e *Engine) policyOf(n *pombo.Notification) Policy {
-	if p, ok := e.o.UncertainTemplates[e.catalog.nameOf(n)]; ok {
+	if p, ok := e.o.UncertainTemplates[e.catalog.Resolve(n.Template)]; ok {
 		return p
 	}
 	return e.o.Uncertain
@@ -198,11 +200,11 @@ func (e *Engine) check(ctx context.Context, n pombo.Notification, o pombo.Outcom
 // askFor asks Blip what it has about an id, at the pace of commands. asked is false
 // when sending was paused.
 func (e *Engine) askFor(ctx context.Context, id pombo.MessageID) (receipts []pombo.Receipt, asked bool, err error) {
-	if err := e.pace.waitResumed(ctx); err != nil {
+	if err := e.Throttle.Pauser.WaitResumed(ctx); err != nil {
 		return nil, false, err
 	}
-	if err := e.pace.command(ctx); err != nil {
-		if errors.Is(err, errPaused) {
+	if err := e.Throttle.Rates.AcquireCommand(ctx); err != nil {
+		if errors.Is(err, throttle.ErrPaused) {
 			err = nil
 		}
 		return nil, false, err
@@ -217,11 +219,9 @@ func (e *Engine) notAsked(ctx context.Context, n pombo.Notification, o pombo.Out
 		return ctx.Err()
 	}
 	failure := asError(err)
-	if failure.Pause > 0 {
-		e.pauseFor(ctx, failure)
-	}
+	e.Throttle.Pauser.PauseFor(ctx, failure)
 	o.Reason, o.Detail = n.Reason, "Blip could not be asked: "+failure.Error()
-	o.NotBefore = time.Now().Add(jitter(min(max(waited, firstCheck), 5*time.Minute)))
+	o.NotBefore = time.Now().Add(wait.Jitter(min(max(waited, firstCheck), 5*time.Minute)))
 	return e.o.Ledger.Postpone(ctx, o)
 }
 
@@ -237,7 +237,7 @@ func (e *Engine) traced(ctx context.Context, n pombo.Notification, furthest pomb
 	}
 	e.log.Info("doubt ended", "id", n.MessageID, "row", n.Key.RowKey, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", furthest.Detail)
 	e.metrics.finished(o)
-	e.due.set()
+	e.due.Set()
 	return nil
 }
 
@@ -253,9 +253,9 @@ func (e *Engine) doubtEnded(n pombo.Notification, o pombo.Outcome, err error) er
 	e.log.Info("doubt ended", "id", n.MessageID, "row", n.Key.RowKey, "attempt", n.Attempt, "state", o.To, "reason", o.Reason, "detail", o.Detail)
 	e.metrics.finished(o)
 	if o.To == pombo.Queued {
-		e.queued.set()
+		e.queued.Set()
 	} else {
-		e.due.set()
+		e.due.Set()
 	}
 	return nil
 }

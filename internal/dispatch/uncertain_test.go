@@ -50,7 +50,7 @@ func TestDoubtsAreResolvedFasterThanTheyArise(t *testing.T) {
 			}}
 			begun := time.Now()
 			e := engine(t, dispatch.Options{Ledger: ledger, Blip: blip, CommandsPerSecond: perSecond, UncertainWait: 2 * time.Minute})
-			if err := e.Pause(t.Context(), pombo.Pause{By: "operator", Until: time.Now()}); err != nil {
+			if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator", Until: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(3 * time.Minute)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 // A row that has waited may have been taken back meanwhile: the exam was moved,
@@ -64,9 +65,7 @@ type questions struct {
 
 func newWanted(source Source, hands int, log *slog.Logger) *wanted {
 	w := &wanted{log: log, most: max(1, hands*3/4), turn: make(chan struct{}, 1)}
-	if source != nil {
-		w.statuses = source.Statuses
-	}
+	w.statuses = source.Statuses
 	return w
 }
 
@@ -83,7 +82,7 @@ type status struct {
 func (e *Engine) stillWanted(ctx context.Context, held pombo.Outcome, n *pombo.Notification) (o pombo.Outcome, ok bool) {
 	must := n.Attempt > 0 || n.NotBefore.Sub(n.Created) >= putOff
 	switch {
-	case e.o.Source == nil || n.Key.Source != e.o.SourceName:
+	case n.Key.Source != e.o.SourceName:
 		return held, true // it has no row that could be read
 	case !must && n.Seq > e.before && time.Since(n.Created) < stoodLong:
 		return held, true
@@ -136,7 +135,7 @@ func (w *wanted) ask(ctx context.Context, row string) (status, error) {
 // lead waits for others to join and asks for all. When ctx ends, which it does for
 // all of them, nobody is answered.
 func (w *wanted) lead(ctx context.Context, q *questions) {
-	_ = wait(ctx, q.full, askGather)
+	_ = wait.Until(ctx, q.full, askGather)
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
@@ -166,6 +165,6 @@ func (w *wanted) lead(ctx context.Context, q *questions) {
 		}
 	}
 	// Those that depend on it come back the later, the longer it has been away.
-	q.later = jitter(min(max(now.Sub(w.away), 30*time.Second), 10*time.Minute))
+	q.later = wait.Jitter(min(max(now.Sub(w.away), 30*time.Second), 10*time.Minute))
 	close(q.done)
 }

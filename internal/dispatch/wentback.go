@@ -75,7 +75,7 @@ func (e *Engine) lookUp(ctx context.Context, batch []pombo.Notification) (l afte
 
 // hasRow reports whether a notification has a row that could be read.
 func (e *Engine) hasRow(n *pombo.Notification) bool {
-	return e.o.Source != nil && n.Key.Source == e.o.SourceName
+	return n.Key.Source == e.o.SourceName
 }
 
 // settleLoss ends the doubt about what may have been sent by what the ledger lost,

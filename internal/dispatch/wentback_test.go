@@ -120,7 +120,7 @@ func TestWhatWasQueuedBeforeTheStartIsLookedUp(t *testing.T) {
 		if want := []pombo.State{pombo.Accepted, pombo.Cancelled, pombo.Accepted}; !slices.Equal(states, want) || source.asked != 1 {
 			t.Errorf("%s after %d questions to the source, want %s after 1", states, source.asked, want)
 		}
-		if _, err := e.TakeIn(t.Context()); err != nil {
+		if _, err := e.Intake.TakeIn(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if source.asked != 1 {

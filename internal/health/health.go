@@ -208,7 +208,7 @@ func (f Snapshot) Alerts() []Alert {
 			"it is not known of %s whether the message arrived, for %s", rowsOf(n), ago(b.UncertainSince))
 	}
 	if long(b.DueSince, longUnsettled) {
-		add("settle_behind", b.DueSince, b.Due, "see to the database: the account must be able to write the mapped columns",
+		add("settle_behind", b.DueSince, b.Due, "check the database: the account must be able to write the mapped columns",
 			"the results of %s are not yet in the table, for %s", rowsOf(b.Due), ago(b.DueSince))
 	}
 	if long(p.Intake, shortFailure) {

@@ -2,10 +2,11 @@ package health
 
 import (
 	"maps"
-	"pombo"
 	"strings"
 	"testing"
 	"time"
+
+	"pombo"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.FixedZone("", -3*3600))

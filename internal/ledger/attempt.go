@@ -9,12 +9,6 @@ import (
 	"pombo"
 )
 
-// (IS NOT DISTINCT FROM and not =: a planner that knows the index of the owners
-// would go by that one, from all that is in hands.)
-const beginStatement = `
-	UPDATE notification SET state = 'sending', attempt = attempt + 1, history = history || ?1
-	WHERE seq = ?2 AND state = 'claimed' AND owner IS NOT DISTINCT FROM ?3 AND attempt = ?4`
-
 // Begin says that the next thing to happen is the POST: the claimed notification
 // becomes Sending, durably before Begin returns, and the number of the attempt
 // is returned. After an error the POST must not be made; pombo.ErrLost says that
@@ -28,7 +22,7 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 			db.identities.keep(phone, identity, now)
 		}
 	}
-	w := newWrite(onePart(beginStatement, [][]any{{event(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
+	w := newWrite(onePart(sqlBegin, [][]any{{event(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return 0, fmt.Errorf("begin: %w", err)
 	}
@@ -37,21 +31,6 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 	}
 	return attempt, nil
 }
-
-const finishStatement = `
-	UPDATE notification SET state = ?1, owner = NULL, lane = CASE WHEN ?12 = -2 THEN priority ELSE ?12 END, not_before = ?2, tries = tries + ?3,
-		settle_at = CASE WHEN settle IS NULL AND ?4 <> '' AND coalesce(settled, '') <> ?4 THEN ?5 ELSE settle_at END,
-		poll_at = ?6, history = history || ?7
-	WHERE seq = ?8 AND state = ?9 AND owner IS NOT DISTINCT FROM ?10 AND attempt = ?11`
-
-// takenBack is why nothing is settled for a row that its owner took back. Set
-// back to pending, it is a new generation, as after a settlement.
-const takenBack = "taken_back"
-
-const takenBackStatement = `
-	UPDATE notification SET state = 'cancelled', owner = NULL, lane = ?1, not_before = NULL, settle_at = NULL,
-		settle = '` + takenBack + `', history = history || ?2
-	WHERE seq = ?3 AND state = 'claimed' AND owner IS NOT DISTINCT FROM ?4 AND attempt = ?5`
 
 // Finish makes an outcome durable. It changes nothing and returns pombo.ErrMove
 // when the state machine does not allow the move, and pombo.ErrLost when the
@@ -93,17 +72,17 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 		pollAt = db.firstPoll(now)
 	}
 	told := event(now, o.To, o.Attempt, o.Reason, o.Detail)
-	lane := laneOf(o.To)
+	class := classOf(o.To)
 	if o.Parked && o.To == pombo.Queued {
-		lane = laneHeld
+		class = classParked
 	}
 	hit := make([]bool, 1)
-	p := part{finishStatement, [][]any{{
+	p := part{sqlFinish, [][]any{{
 		string(o.To), notBefore, counted, codeOf(db.o.Codes, o.To), now, pollAt,
-		told, o.Seq, string(o.From), owner, o.Attempt, lane,
+		told, o.Seq, string(o.From), owner, o.Attempt, class,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
-		p = part{takenBackStatement, [][]any{{laneCancelled, told, o.Seq, owner, o.Attempt}}, hit}
+		p = part{sqlWithdraw, [][]any{{told, o.Seq, owner, o.Attempt}}, hit}
 	}
 	w := newWrite(p)
 	if err := db.submit(ctx, db.urgent, w); err != nil {
@@ -119,7 +98,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 func (db *DB) whyNot(ctx context.Context, o pombo.Outcome) error {
 	var state pombo.State
 	var attempt int
-	err := db.get(ctx, `SELECT state, attempt FROM notification WHERE seq = ?1`, []any{o.Seq}, &state, &attempt)
+	err := db.get(ctx, sqlStateOf, []any{o.Seq}, &state, &attempt)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("finish: %w", pombo.ErrNotFound)
@@ -139,11 +118,6 @@ func (db *DB) firstPoll(now int64) any {
 	return now + db.o.FirstPoll.Milliseconds()
 }
 
-const postponeStatement = `
-	UPDATE notification SET not_before = ?1,
-		history = CASE WHEN substr(history, length(history) - length(?2) + 1) = ?2 THEN history ELSE history || ?3 END
-	WHERE seq = ?4 AND state = 'uncertain' AND attempt = ?5`
-
 // Postpone says when an uncertain notification is looked at next, and why it
 // waits; o.To is not read. Its state and the time of its change stay. The history
 // tells each reason once, not each look. pombo.ErrLost when it is no longer
@@ -155,7 +129,7 @@ func (db *DB) Postpone(ctx context.Context, o pombo.Outcome) error {
 		notBefore = db.theirs(o.NotBefore)
 	}
 	hit := make([]bool, 1)
-	w := newWrite(part{postponeStatement, [][]any{{
+	w := newWrite(part{sqlPostpone, [][]any{{
 		notBefore, told(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), event(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
 	}}, hit})
 	if err := db.submit(ctx, db.urgent, w); err != nil {

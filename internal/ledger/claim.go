@@ -12,29 +12,6 @@ import (
 	"pombo"
 )
 
-// The claim is one statement: it takes the due rows of the highest priority,
-// then of the earliest time, then of the lowest number, and returns them. How the
-// rows are picked (and locked) is the dialect's text; the head and the tail are
-// the same everywhere.
-//
-//	?1 now  ?2 owner  ?3 limit  ?4 look-ups before this are too old
-const (
-	claimHead = `
-	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL, history = history || '[' || ?1 || ',"claimed",' || attempt || ']'`
-	claimTail = `
-	RETURNING seq, attempt, tries, priority, not_before, expires_at, ` + settledLast + `, run, created, generation, phone, source, row_key, message,
-		(SELECT name FROM identity WHERE identity.phone = notification.phone AND asked > ?4)`
-)
-
-const expireStatement = `
-	UPDATE notification SET state = 'expired', owner = NULL, lane = ?1, not_before = NULL,
-		settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN ?3 ELSE settle_at END, history = history || ?4
-	WHERE seq = ?5`
-
-// lapseStatement is for what nobody has in hands: another one may just have
-// claimed it.
-const lapseStatement = expireStatement + ` AND state = 'queued'`
-
 // maxExpired is how many rows one claim puts aside because their time is over.
 const maxExpired = 2000
 
@@ -54,7 +31,7 @@ func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notif
 		var late []pombo.Notification
 		for len(claimed) < limit && len(late) < maxExpired {
 			want, got := limit-len(claimed), 0
-			rows, err := tx.query(db.dialect.claim(), now, owner, want, now-identityAge.Milliseconds())
+			rows, err := tx.query(sqlClaim, now, owner, want, now-identityAge.Milliseconds())
 			if err != nil {
 				return err
 			}
@@ -107,11 +84,11 @@ func (db *DB) expire(tx *txn, late []pombo.Notification, now int64) error {
 	for i, n := range late {
 		rows[i] = db.expireArgs(n.Seq, n.Attempt, now)
 	}
-	return tx.dialect.each(tx, expireStatement, rows, make([]bool, len(rows)))
+	return tx.dialect.each(tx, sqlExpire, rows, make([]bool, len(rows)))
 }
 
 func (db *DB) expireArgs(seq int64, attempt int, now int64) []any {
-	return []any{laneExpired, codeOf(db.o.Codes, pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
+	return []any{codeOf(db.o.Codes, pombo.Expired), now, event(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
 }
 
 // Expire ends what waits in the queue although its time is over, and returns how
@@ -122,21 +99,20 @@ func (db *DB) Expire(ctx context.Context) (expired int, err error) {
 	for {
 		now := db.now()
 		var late [][]any
-		err := db.due(ctx, `SELECT seq, attempt FROM notification WHERE expires_at <= ?1 AND lane <= 9 ORDER BY expires_at LIMIT ?2`,
-			[]any{now, maxExpired}, func(rows *sql.Rows) error {
-				var seq int64
-				var attempt int
-				err := rows.Scan(&seq, &attempt)
-				late = append(late, db.expireArgs(seq, attempt, now))
-				return err
-			})
+		err := db.due(ctx, sqlLate, []any{now, maxExpired}, func(rows *sql.Rows) error {
+			var seq int64
+			var attempt int
+			err := rows.Scan(&seq, &attempt)
+			late = append(late, db.expireArgs(seq, attempt, now))
+			return err
+		})
 		if err != nil {
 			return expired, fmt.Errorf("look for what is too late: %w", err)
 		}
 		if len(late) == 0 {
 			return expired, nil
 		}
-		hit, err := db.each(ctx, lapseStatement, late)
+		hit, err := db.each(ctx, sqlLapse, late)
 		for _, changed := range hit {
 			if changed {
 				expired++
@@ -174,13 +150,11 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 	return n, nil
 }
 
-const uncertainStatement = `SELECT` + columns + `FROM notification WHERE lane = 10 AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?2`
-
 // Uncertain returns uncertain notifications that are due for a check, the
 // longest due first. Updated is by the clock of this machine, so that it can be
 // told how long each has waited.
 func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := db.list(ctx, uncertainStatement, limit)
+	list, err := db.list(ctx, sqlUncertain, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the uncertain: %w", err)
 	}
@@ -190,11 +164,6 @@ func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, e
 	return list, nil
 }
 
-// takeUncertainStatement has the dialect's words in it by which what another
-// process is just taking is passed over.
-const takeUncertainStatement = `UPDATE notification SET not_before = ?3 WHERE seq IN (
-	SELECT seq FROM notification WHERE lane = 10 AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?2 + 0 /*skip locked*/) RETURNING` + columns
-
 // TakeUncertain is Uncertain for who checks them: each is due again after d only,
 // so that processes that share the ledger do not check the same ones, and that one
 // whose process dies over it is checked by another.
@@ -203,7 +172,7 @@ func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]
 	err := db.do(ctx, func(tx *txn) error {
 		list = list[:0]
 		now := db.now()
-		rows, err := tx.query(takeUncertainStatement, now, limit, now+d.Milliseconds())
+		rows, err := tx.query(sqlTakeUncertain, now, limit, now+d.Milliseconds())
 		if err != nil {
 			return err
 		}
@@ -221,9 +190,9 @@ func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]
 }
 
 // list reads up to limit notifications that are due by now.
-func (db *DB) list(ctx context.Context, statement string, limit int) ([]pombo.Notification, error) {
+func (db *DB) list(ctx context.Context, name statement, limit int) ([]pombo.Notification, error) {
 	var list []pombo.Notification
-	err := db.due(ctx, statement, []any{db.now(), limit}, func(rows *sql.Rows) error {
+	err := db.due(ctx, name, []any{db.now(), limit}, func(rows *sql.Rows) error {
 		n, err := scan(rows)
 		list = append(list, n)
 		return err

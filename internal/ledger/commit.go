@@ -35,7 +35,7 @@ type write struct {
 // part is one statement and the rows of parameters that it is run for. The
 // writer merges the parts of all that is waiting, statement by statement.
 type part struct {
-	statement string
+	statement statement
 	rows      [][]any
 	hit       []bool // set by the writer: which rows changed something
 }
@@ -65,12 +65,12 @@ func (db *DB) do(ctx context.Context, f func(*txn) error) error {
 // each runs the statement for the rows, in chunks that let workers pass, and
 // returns which of them changed something. Rows of chunks that came before an
 // error have been changed.
-func (db *DB) each(ctx context.Context, statement string, rows [][]any) (hit []bool, err error) {
+func (db *DB) each(ctx context.Context, name statement, rows [][]any) (hit []bool, err error) {
 	hit = make([]bool, len(rows))
 	var writes []*write
 	for lo := 0; lo < len(rows); lo += chunk {
 		hi := min(lo+chunk, len(rows))
-		w := newWrite(part{statement, rows[lo:hi], hit[lo:hi]})
+		w := newWrite(part{name, rows[lo:hi], hit[lo:hi]})
 		writes = append(writes, w)
 	}
 	sent := 0
@@ -285,7 +285,7 @@ func (tx *txn) functions(group []*write) error {
 
 // batch is a statement with the rows of everybody in a group who wants it run.
 type batch struct {
-	statement string
+	statement statement
 	rows      [][]any
 	hit       []bool
 
@@ -337,11 +337,11 @@ func (b *batch) share() {
 }
 
 // query runs a reading statement.
-func (db *DB) query(ctx context.Context, statement string, args []any) (*sql.Rows, error) {
+func (db *DB) query(ctx context.Context, name statement, args []any) (*sql.Rows, error) {
 	if !db.dialect.prepares() {
-		return db.read.QueryContext(ctx, db.dialect.text(statement), args...)
+		return db.read.QueryContext(ctx, db.dialect.text(name), args...)
 	}
-	s, err := db.prepared(ctx, statement)
+	s, err := db.prepared(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -350,15 +350,15 @@ func (db *DB) query(ctx context.Context, statement string, args []any) (*sql.Row
 
 // prepared returns the statement prepared for the readers. It lives as long as
 // the ledger.
-func (db *DB) prepared(ctx context.Context, statement string) (*sql.Stmt, error) {
-	if s, ok := db.reads.Load(statement); ok {
+func (db *DB) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
+	if s, ok := db.reads.Load(name); ok {
 		return s.(*sql.Stmt), nil
 	}
-	s, err := db.read.PrepareContext(ctx, db.dialect.text(statement))
+	s, err := db.read.PrepareContext(ctx, db.dialect.text(name))
 	if err != nil {
 		return nil, err
 	}
-	if other, loaded := db.reads.LoadOrStore(statement, s); loaded {
+	if other, loaded := db.reads.LoadOrStore(name, s); loaded {
 		_ = s.Close()
 		return other.(*sql.Stmt), nil
 	}
@@ -366,9 +366,9 @@ func (db *DB) prepared(ctx context.Context, statement string) (*sql.Stmt, error)
 }
 
 // get reads one row into dest; sql.ErrNoRows when there is none.
-func (db *DB) get(ctx context.Context, statement string, args []any, dest ...any) error {
+func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) error {
 	found := false
-	err := db.all(ctx, statement, args, func(rows *sql.Rows) error {
+	err := db.all(ctx, name, args, func(rows *sql.Rows) error {
 		if found {
 			return nil
 		}
@@ -382,10 +382,10 @@ func (db *DB) get(ctx context.Context, statement string, args []any, dest ...any
 }
 
 // all reads the rows of a query and calls scan for each.
-func (db *DB) all(ctx context.Context, statement string, args []any, scan func(*sql.Rows) error) error {
+func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
 	ctx, done := db.dialect.patient(ctx)
 	defer done()
-	rows, err := db.query(ctx, statement, args)
+	rows, err := db.query(ctx, name, args)
 	if err != nil {
 		return db.dialect.explain(err)
 	}
@@ -395,10 +395,10 @@ func (db *DB) all(ctx context.Context, statement string, args []any, scan func(*
 // due reads the first rows of a list that changes with every message, and calls
 // scan for each. The list is read by its index and in its order, whatever the
 // planner thinks of it: see postgresLimits.
-func (db *DB) due(ctx context.Context, statement string, args []any, scan func(*sql.Rows) error) (err error) {
-	limits := db.dialect.limits()
+func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) (err error) {
+	limits, within := db.dialect.limits()
 	if limits == "" {
-		return db.all(ctx, statement, args, scan)
+		return db.all(ctx, name, args, scan)
 	}
 	ctx, done := db.dialect.patient(ctx)
 	defer done()
@@ -411,10 +411,10 @@ func (db *DB) due(ctx context.Context, statement string, args []any, scan func(*
 			err = db.dialect.explain(e)
 		}
 	}()
-	if _, err := tx.ExecContext(ctx, limits); err != nil {
+	if _, err := tx.ExecContext(ctx, db.dialect.text(limits), within); err != nil {
 		return db.dialect.explain(err)
 	}
-	rows, err := tx.QueryContext(ctx, db.dialect.text(statement), args...)
+	rows, err := tx.QueryContext(ctx, db.dialect.text(name), args...)
 	if err != nil {
 		return db.dialect.explain(err)
 	}

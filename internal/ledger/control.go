@@ -9,21 +9,6 @@ import (
 	"pombo"
 )
 
-const (
-	// An operator who retries wants it sent although its time is over.
-	retryStatement = `
-	UPDATE notification SET state = 'queued', lane = priority, not_before = ?1, tries = 0, settle_at = NULL, poll_at = NULL,
-		expires_at = CASE WHEN expires_at <= ?1 THEN NULL ELSE expires_at END,
-		settle = CASE WHEN settle = 'none' THEN settle END, history = history || ?2
-	WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
-	correctStatement = `UPDATE notification SET message = ?1, phone = ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
-	hastenStatement  = `UPDATE notification SET lane = priority, not_before = ?1, history = history || ?2 WHERE seq = ?3 AND state = ?4 AND attempt = ?5`
-	cancelStatement  = `
-	UPDATE notification SET state = 'cancelled', lane = ?7, not_before = NULL,
-		settle_at = CASE WHEN settle IS NULL AND ?1 <> '' AND coalesce(settled, '') <> ?1 THEN ?2 ELSE settle_at END, history = history || ?3
-	WHERE seq = ?4 AND state = ?5 AND attempt = ?6`
-)
-
 // Retry has a notification sent again because a person says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
 // waits in the queue may go at once. Its result will be written to the source
@@ -40,9 +25,9 @@ func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 		args := []any{now, told, at.seq, string(at.state), at.attempt}
 		switch {
 		case at.state == pombo.Queued:
-			return &part{statement: hastenStatement, rows: [][]any{args}}
+			return &part{statement: sqlHasten, rows: [][]any{args}}
 		case !at.erased && at.state != pombo.Claimed && at.state != pombo.Sending && at.state.CanBecome(pombo.Queued):
-			return &part{statement: retryStatement, rows: [][]any{args}}
+			return &part{statement: sqlRetry, rows: [][]any{args}}
 		}
 		return nil
 	})
@@ -62,7 +47,7 @@ func (db *DB) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) er
 		if inHands || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
 			return nil
 		}
-		return &part{statement: correctStatement, rows: [][]any{{text, digits(row.Phone), at.seq, string(at.state), at.attempt}}}
+		return &part{statement: sqlCorrect, rows: [][]any{{text, digits(row.Phone), at.seq, string(at.state), at.attempt}}}
 	})
 }
 
@@ -73,9 +58,9 @@ func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
 			return nil
 		}
-		return &part{statement: cancelStatement, rows: [][]any{{
+		return &part{statement: sqlCancel, rows: [][]any{{
 			codeOf(db.o.Codes, pombo.Cancelled), now, event(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
-			at.seq, string(at.state), at.attempt, laneCancelled,
+			at.seq, string(at.state), at.attempt,
 		}}}
 	})
 }
@@ -110,11 +95,7 @@ func (db *DB) move(ctx context.Context, verb string, id pombo.MessageID, decide 
 // pause that Blip asks for never shortens the one there is.
 func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(`INSERT INTO pause (one, until, reason, detail, by) VALUES (1, ?1, ?2, ?3, ?4)
-			ON CONFLICT (one) DO UPDATE SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, by = excluded.by
-			WHERE excluded.by = 'operator'
-				OR pause.until IS NOT NULL AND (pause.until <= ?5 OR excluded.until IS NULL OR pause.until < excluded.until)`,
-			db.theirs(p.Until), string(p.Reason), p.Detail, p.By, db.now())
+		return tx.exec(sqlPause, db.theirs(p.Until), string(p.Reason), p.Detail, p.By, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -125,10 +106,10 @@ func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
 // Resume ends the pause, if there is one, and with it the count of failures in a row.
 func (db *DB) Resume(ctx context.Context) error {
 	err := db.do(ctx, func(tx *txn) error {
-		if err := tx.exec(`DELETE FROM failure_streak`); err != nil {
+		if err := tx.exec(sqlClearFailures); err != nil {
 			return err
 		}
-		return tx.exec(`DELETE FROM pause`)
+		return tx.exec(sqlResume)
 	})
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
@@ -140,7 +121,7 @@ func (db *DB) Resume(ctx context.Context) error {
 func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	var p pombo.Pause
 	var until sql.NullInt64
-	err := db.get(ctx, `SELECT until, reason, detail, by FROM pause WHERE until IS NULL OR until > ?1`, []any{db.now()},
+	err := db.get(ctx, sqlPaused, []any{db.now()},
 		&until, &p.Reason, &p.Detail, &p.By)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

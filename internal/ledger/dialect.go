@@ -28,7 +28,7 @@ type dialect interface {
 	transact(tx *txn, group []*write) error
 	// each runs a statement for every row of parameters, in order, and sets in
 	// hit which of them changed something.
-	each(tx *txn, statement string, rows [][]any, hit []bool) error
+	each(tx *txn, name statement, rows [][]any, hit []bool) error
 	// explain turns an error of the driver into a sentence that says what to do.
 	explain(err error) error
 	// alone reports whether the writes of a failed transaction may fare better
@@ -41,16 +41,13 @@ type dialect interface {
 	close() error
 }
 
-// statements are the texts that differ.
+// statements are the SQL of a database.
 type statements interface {
-	// text rewrites a statement for the database.
-	text(statement string) string
-	// claim is the statement that takes due notifications; claim.go lists its
-	// parameters and columns.
-	claim() string
-	// limits is what a transaction begins with that is to read a list by its
-	// index; "" where nothing need be said.
-	limits() string
+	// text returns a statement's text.
+	text(name statement) string
+	// limits is what a transaction begins with that is to read a list by its index, and its
+	// argument; "" where there is nothing to say.
+	limits() (name statement, argument string)
 }
 
 // character is what the rest of the package must know of a database.
@@ -79,8 +76,8 @@ type txn struct {
 	conn    *sql.Conn
 	dialect dialect
 	refuse  func(error) // answers what waits for the writer
-	stmts   map[string]*sql.Stmt
-	bare    map[string]driver.Stmt // the same for the driver itself: see direct
+	stmts   map[statement]*sql.Stmt
+	bare    map[statement]driver.Stmt // the same for the driver itself: see direct
 }
 
 // close ends the statements and gives the connection back.
@@ -103,41 +100,41 @@ func (tx *txn) close() {
 // direct returns the driver's own statement, prepared once. Only the writer may
 // use it, within its transaction; the connection is its own, so that nobody
 // else is on it.
-func (tx *txn) direct(statement string) (stmt driver.StmtExecContext, err error) {
-	s, ok := tx.bare[statement]
+func (tx *txn) direct(name statement) (stmt driver.StmtExecContext, err error) {
+	s, ok := tx.bare[name]
 	if !ok {
 		err = tx.conn.Raw(func(c any) error {
-			s, err = c.(driver.ConnPrepareContext).PrepareContext(tx.ctx, tx.dialect.text(statement))
+			s, err = c.(driver.ConnPrepareContext).PrepareContext(tx.ctx, tx.dialect.text(name))
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		tx.bare[statement] = s
+		tx.bare[name] = s
 	}
 	return s.(driver.StmtExecContext), nil
 }
 
-func (tx *txn) stmt(statement string) (*sql.Stmt, error) {
-	if s, ok := tx.stmts[statement]; ok {
+func (tx *txn) stmt(name statement) (*sql.Stmt, error) {
+	if s, ok := tx.stmts[name]; ok {
 		return s, nil
 	}
-	s, err := tx.conn.PrepareContext(tx.ctx, tx.dialect.text(statement))
+	s, err := tx.conn.PrepareContext(tx.ctx, tx.dialect.text(name))
 	if err != nil {
 		return nil, err
 	}
-	tx.stmts[statement] = s
+	tx.stmts[name] = s
 	return s, nil
 }
 
-func (tx *txn) exec(statement string, args ...any) error {
-	_, err := tx.change(statement, args...)
+func (tx *txn) exec(name statement, args ...any) error {
+	_, err := tx.change(name, args...)
 	return err
 }
 
 // change runs a statement and returns how many rows it changed.
-func (tx *txn) change(statement string, args ...any) (int, error) {
-	r, err := tx.run(statement, args)
+func (tx *txn) change(name statement, args ...any) (int, error) {
+	r, err := tx.run(name, args)
 	if err != nil {
 		return 0, err
 	}
@@ -145,34 +142,34 @@ func (tx *txn) change(statement string, args ...any) (int, error) {
 	return int(n), err
 }
 
-func (tx *txn) run(statement string, args []any) (sql.Result, error) {
+func (tx *txn) run(name statement, args []any) (sql.Result, error) {
 	if !tx.dialect.prepares() {
-		return tx.conn.ExecContext(tx.ctx, tx.dialect.text(statement), args...)
+		return tx.conn.ExecContext(tx.ctx, tx.dialect.text(name), args...)
 	}
-	s, err := tx.stmt(statement)
+	s, err := tx.stmt(name)
 	if err != nil {
 		return nil, err
 	}
 	return s.ExecContext(tx.ctx, args...)
 }
 
-func (tx *txn) query(statement string, args ...any) (*sql.Rows, error) {
+func (tx *txn) query(name statement, args ...any) (*sql.Rows, error) {
 	if !tx.dialect.prepares() {
-		return tx.conn.QueryContext(tx.ctx, tx.dialect.text(statement), args...)
+		return tx.conn.QueryContext(tx.ctx, tx.dialect.text(name), args...)
 	}
-	s, err := tx.stmt(statement)
+	s, err := tx.stmt(name)
 	if err != nil {
 		return nil, err
 	}
 	return s.QueryContext(tx.ctx, args...)
 }
 
-func (tx *txn) queryRow(statement string, args ...any) *sql.Row {
+func (tx *txn) queryRow(name statement, args ...any) *sql.Row {
 	if tx.dialect.prepares() {
-		if s, err := tx.stmt(statement); err == nil {
+		if s, err := tx.stmt(name); err == nil {
 			return s.QueryRowContext(tx.ctx, args...)
 		}
 	}
 	// What could not be prepared fails again where the caller scans.
-	return tx.conn.QueryRowContext(tx.ctx, tx.dialect.text(statement), args...)
+	return tx.conn.QueryRowContext(tx.ctx, tx.dialect.text(name), args...)
 }

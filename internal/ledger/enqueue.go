@@ -14,11 +14,6 @@ import (
 // than 0 has 0.
 const maxPriority = 9
 
-const enqueueStatement = `
-	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
-	VALUES (` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `)
-	ON CONFLICT (row_key, source, generation) DO NOTHING`
-
 // Enqueue takes in rows of the source, for the run (0 = none), and returns how
 // many were new. A row that is known already stays as it is. Of those, finished
 // names the ones whose latest generation has ended: seen pending after its code was
@@ -38,7 +33,7 @@ func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pomb
 		}
 		list = append(list, args)
 	}
-	hit, err := db.each(ctx, enqueueStatement, list)
+	hit, err := db.each(ctx, sqlEnqueue, list)
 	for i := range rows {
 		if hit[i] {
 			added++
@@ -82,41 +77,17 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 	}, nil
 }
 
-// hasEnded holds for a generation that has ended and for which nothing is about to
-// be written.
-const hasEnded = ` settle_at IS NULL AND state NOT IN ('queued', 'claimed', 'sending', 'uncertain') `
-
-// isSettled holds for one that has ended after its row was seen not to be pending:
-// its code once stood there, perhaps written by the generation that it continues, or
-// a code of its owner's. Whoever sees it pending after that knows that somebody has
-// set it back. (A later code may have diverged, just because of that.)
-//
-// Not so where the row was gone, which a view may hide for an hour, or where the
-// database refuses the change: the row may have been pending all the time, and each
-// pass would send it once more.
-const isSettled = ` (settled IS NOT NULL OR coalesce(settle, '') IN ('` + takenBack + `', 'diverged')
-	OR generation > 1 AND coalesce(` + settledBefore + `, '') <> '') AND ` + hasEnded
-
-const latestStatement = `SELECT generation, ` + hasEnded + `, ` + isSettled + ` FROM notification WHERE row_key = ?1 AND source = ?2
-	ORDER BY generation DESC LIMIT 1`
-
 // latest returns the newest generation of a row, and whether it has ended.
 func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Latest, ended bool, err error) {
 	latest.RowKey = row
 	var settled bool
-	err = db.get(ctx, latestStatement, []any{row, source}, &latest.Generation, &ended, &settled)
+	err = db.get(ctx, sqlLatest, []any{row, source}, &latest.Generation, &ended, &settled)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("row %s is neither new nor known", row)
 	}
 	latest.Untouched = !settled
 	return latest, ended, err
 }
-
-const enqueueAgainStatement = `
-	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, expires_at, settle, run, created, generation, id, phone, source, row_key, message, history)
-	SELECT ` + takenState + `, ` + takenAttempt + `, 0, ?1, ` + takenLane + `, ?2, ?3, ?4, ?5, ?6, generation + 1, ?7, ?8, ?9, ?10, ?11, ` + takenHistory + `
-	FROM notification WHERE row_key = ?10 AND source = ?9 AND generation = ?13 AND ` + isSettled + `
-	ON CONFLICT (row_key, source, generation) DO NOTHING`
 
 // EnqueueAgain takes in a further generation of the rows that latest names,
 // where that generation is still the latest and settled. It returns how many
@@ -144,7 +115,7 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 	err = db.do(ctx, func(tx *txn) (err error) {
 		added = 0
 		hit := make([]bool, len(list))
-		if err := tx.dialect.each(tx, enqueueAgainStatement, list, hit); err != nil {
+		if err := tx.dialect.each(tx, sqlEnqueueAgain, list, hit); err != nil {
 			return err
 		}
 		for _, isNew := range hit {
@@ -169,11 +140,11 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 // a table. A message that is known already is returned as it stands, with added
 // false. Nothing is ever settled for it.
 func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.Notification, added bool, err error) {
-	args, err := db.enqueueArgs(source, 0, &row, "none", 1, db.now())
+	args, err := db.enqueueArgs(source, 0, &row, settleNone, 1, db.now())
 	if err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
-	w := newWrite(part{enqueueStatement, [][]any{args}, make([]bool, 1)})
+	w := newWrite(part{sqlEnqueue, [][]any{args}, make([]bool, 1)})
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
@@ -181,35 +152,22 @@ func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.No
 	return n, w.parts[0].hit[0], err
 }
 
-// inQueue is a range with two ends, as is that of settle_at: of such a one a
-// planner without statistics believes that it is small, and goes by the index.
-const inQueue = `lane BETWEEN 0 AND 9`
-
-// While the ledger may have lost something, what is in doubt counts too: that is
-// what is taken in then.
-const queuedStatement = `SELECT sum((SELECT count(*) FROM notification WHERE lane = column1 AND not_before <= ?1))
-		+ CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN (SELECT count(*) FROM notification WHERE lane = 10 AND not_before <= ?1 + 600000) ELSE 0 END
-	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
-
 // Queued returns how many notifications wait in the queue for nothing but their
 // turn; those that may go later only are not counted. It reads an index that
 // holds nothing else: some 20 ns for each.
 func (db *DB) Queued(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, queuedStatement, []any{db.now()}, &n)
+	err = db.get(ctx, sqlQueued, []any{db.now()}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count the queue: %w", err)
 	}
 	return n, nil
 }
 
-const nextDueStatement = `SELECT min((SELECT min(not_before) FROM notification WHERE lane = column1))
-	FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS priorities`
-
 // NextDue returns when the next queued notification may be claimed, which may be
 // in the past; the zero time when none waits. Held ones do not count.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
-	err := db.get(ctx, nextDueStatement, nil, &at)
+	err := db.get(ctx, sqlNextDue, nil, &at)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
 	}

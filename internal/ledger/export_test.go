@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"testing"
@@ -58,4 +59,18 @@ func MakeOlder(ctx context.Context, path string, version int64, key pombo.Key) (
 	_, err = db.ExecContext(ctx, `INSERT INTO notification (state, attempt, tries, priority, lane, not_before, created, generation, id, source, row_key, message, history)
 		VALUES ('queued', 0, 0, 0, 0, 1, 1, ?, ?, ?, ?, ?, ?)`, key.Generation, word(key.MessageID()), key.Source, key.RowKey, text, event(1, pombo.Queued, 0, pombo.NoReason, ""))
 	return err
+}
+
+// rawExec runs a test's own SQL in the writer's transaction.
+func (tx *txn) rawExec(text string) error {
+	_, err := tx.conn.ExecContext(tx.ctx, text)
+	return err
+}
+
+// rawRow runs a test's own query in the writer's transaction.
+func (tx *txn) rawRow(text string) *sql.Row { return tx.conn.QueryRowContext(tx.ctx, text) }
+
+// rawGet runs a test's own query.
+func (db *DB) rawGet(ctx context.Context, text string, dest ...any) error {
+	return db.read.QueryRowContext(ctx, text).Scan(dest...)
 }

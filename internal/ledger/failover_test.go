@@ -117,6 +117,35 @@ func TestOldPrimary(t *testing.T) {
 	}
 }
 
+// TestUnfencedPrimary: an asynchronous standby takes over while the old primary goes
+// on as before, so that no answer is missed. Who works with it moves to the new one
+// within ten seconds all the same, and asks about what waits.
+func TestUnfencedPrimary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it starts two servers")
+	}
+	primary := postgrestest.Start(t, postgrestest.Options{})
+	_, _, err := Migrate(t.Context(), primary.DSN("postgres"))
+	must(t, err)
+	standby := primary.Standby(t, false)
+	address := strings.Replace(primary.DSN("postgres"), primary.Address(), primary.Address()+","+standby.Address(), 1) + "&target_session_attrs=read-write"
+	db := openPostgres(t, address, 0, nil)
+	mustEnqueue(t, db, testRows(0, 3)...)
+	must(t, db.Check(t.Context()))
+	mustNotice(t, db, false) // from here on no connection is made anew
+	must(t, standby.Promote(t.Context()))
+	promoted := time.Now()
+	for noticed := (time.Time{}); noticed.IsZero(); <-time.After(50 * time.Millisecond) {
+		if time.Since(promoted) > 10*time.Second {
+			t.Fatal("after ten seconds the old primary is still written to")
+		}
+		must(t, db.Check(t.Context()))
+		noticed, _, err = db.WentBack(t.Context())
+		must(t, err)
+	}
+	standsAs(t, openPostgres(t, standby.DSN("postgres"), 0, nil), map[pombo.State]int{pombo.Uncertain: 3})
+}
+
 // TestClusterThatGoesBack: a cluster can make an old primary its leader again, and
 // what was committed since is lost. It is followed when nothing is left of the latest
 // one, and what waits is asked about.
@@ -195,7 +224,7 @@ func TestUnconfirmedCommit(t *testing.T) {
 	waiting := func() int {
 		t.Helper()
 		var n int
-		must(t, db.get(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`, nil, &n))
+		must(t, db.rawGet(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`, &n))
 		return n
 	}
 	waitFor("nobody")

@@ -28,14 +28,13 @@ func (db *DB) CountFailure(ctx context.Context, f pombo.Failure) (people int, er
 		if f.Refused {
 			refused = 1
 		}
-		if err := tx.exec(`DELETE FROM failure_streak WHERE reason <> ?1 OR code <> ?2 OR refused <> ?3`, string(f.Reason), f.Code, refused); err != nil {
+		if err := tx.exec(sqlOtherFailures, string(f.Reason), f.Code, refused); err != nil {
 			return err
 		}
-		if err := tx.exec(`INSERT INTO failure_streak (phone, seq, reason, code, refused) SELECT phone, seq, ?1, ?2, ?3 FROM notification WHERE seq = ?4 AND phone IS NOT NULL
-			ON CONFLICT (phone) DO NOTHING`, string(f.Reason), f.Code, refused, at.seq); err != nil {
+		if err := tx.exec(sqlCountFailure, string(f.Reason), f.Code, refused, at.seq); err != nil {
 			return err
 		}
-		return tx.queryRow(`SELECT count(*) FROM failure_streak`).Scan(&people)
+		return tx.queryRow(sqlFailures).Scan(&people)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count a failure: %w", err)
@@ -64,10 +63,10 @@ func (db *DB) EndFailures(ctx context.Context, id pombo.MessageID, accepted bool
 	}
 	var left int
 	err = db.do(ctx, func(tx *txn) error {
-		if err := tx.exec(`DELETE FROM failure_streak WHERE refused >= ?1 AND EXISTS (SELECT 1 FROM failure_streak AS earlier WHERE earlier.seq < ?2)`, refused, at.seq); err != nil {
+		if err := tx.exec(sqlEndFailures, refused, at.seq); err != nil {
 			return err
 		}
-		return tx.queryRow(`SELECT count(*) FROM failure_streak`).Scan(&left)
+		return tx.queryRow(sqlFailures).Scan(&left)
 	})
 	if err != nil {
 		return fmt.Errorf("end a streak of failures: %w", err)
@@ -80,7 +79,7 @@ func (db *DB) EndFailures(ctx context.Context, id pombo.MessageID, accepted bool
 // ended it. It is called every few seconds.
 func (db *DB) LoadFailures(ctx context.Context) error {
 	var people int64
-	if err := db.get(ctx, `SELECT count(*) FROM failure_streak`, nil, &people); err != nil {
+	if err := db.get(ctx, sqlFailures, nil, &people); err != nil {
 		return fmt.Errorf("look for failures in a row: %w", err)
 	}
 	db.streak.Store(people)

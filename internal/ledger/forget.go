@@ -10,8 +10,6 @@ import (
 	"pombo/internal/phone"
 )
 
-const toPhoneStatement = blocks + `SELECT seq, state, attempt, source, row_key, generation FROM ` + inBlocks + `phone = ?1`
-
 // Forget erases a person: phone, message and template of every notification to
 // the phone, and what Blip calls it. Notifications that wait are cancelled
 // first; one that is being sent at this moment stays as it is and is counted in
@@ -70,7 +68,7 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 		}
 		erase = append(erase, []any{note(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
 	}
-	f.Erased, err = db.changed(ctx, eraseStatement, erase)
+	f.Erased, err = db.changed(ctx, sqlErase, erase)
 	// What has moved on in between counts as in hands.
 	f.InFlight += len(erase) - f.Erased
 	if err != nil {
@@ -94,16 +92,16 @@ func (db *DB) forgetLookUp(ctx context.Context, to any) error {
 	w := newWrite()
 	w.run = func(tx *txn) error {
 		if db.Shared() {
-			if err := tx.exec(`DELETE FROM recipient WHERE phone = ?1`, to); err != nil {
+			if err := tx.exec(sqlForgetRecipient, to); err != nil {
 				return err
 			}
 		}
-		for _, statement := range []string{`DELETE FROM business_user WHERE phone = ?1`, `DELETE FROM failure_streak WHERE phone = ?1`} {
-			if err := tx.exec(statement, to); err != nil {
+		for _, name := range []statement{sqlForgetBSUID, sqlForgetFailure} {
+			if err := tx.exec(name, to); err != nil {
 				return err
 			}
 		}
-		return tx.exec(`DELETE FROM identity WHERE phone = ?1`, to)
+		return tx.exec(sqlForgetIdentity, to)
 	}
 	// Behind the look-ups that were handed over before.
 	return db.submit(ctx, db.bulk, w)
@@ -116,7 +114,7 @@ type addressed struct {
 }
 
 func (db *DB) toPhone(ctx context.Context, to any) (list []addressed, err error) {
-	err = db.all(ctx, toPhoneStatement, []any{to}, func(rows *sql.Rows) error {
+	err = db.all(ctx, sqlToPhone, []any{to}, func(rows *sql.Rows) error {
 		var a addressed
 		var key pombo.Key
 		if err := rows.Scan(&a.seq, &a.state, &a.attempt, &key.Source, &key.RowKey, &key.Generation); err != nil {

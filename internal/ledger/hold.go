@@ -12,10 +12,6 @@ import (
 // maxReleased is how many one transaction puts back: some milliseconds.
 const maxReleased = 500
 
-const releaseStatement = `
-	UPDATE notification SET lane = priority, not_before = ?1
-	WHERE seq IN (SELECT seq FROM notification WHERE lane = -1 AND not_before <= ?2 ORDER BY not_before, seq LIMIT 500)`
-
 // ReleaseParked puts back into the queue what is held: those whose NotBefore has
 // come or, with all, every one. It returns how many there were. Their state and
 // their history stay as they are; the claim that follows tells.
@@ -28,7 +24,7 @@ func (db *DB) ReleaseParked(ctx context.Context, all bool) (released int, err er
 	for {
 		n := 0
 		err := db.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(releaseStatement, now, until)
+			n, err = tx.change(sqlReleaseParked, now, until)
 			return err
 		})
 		if err != nil {

@@ -16,10 +16,6 @@ const identityAge = 7 * 24 * time.Hour
 // manyIdentities is how many look-ups are kept back before they are written.
 const manyIdentities = 4096
 
-const identityStatement = `
-	INSERT INTO identity (phone, name, asked) VALUES (?1, ?2, ?3)
-	ON CONFLICT (phone) DO UPDATE SET name = excluded.name, asked = excluded.asked`
-
 // identities keeps back what Blip has called phones, so that it can be written
 // many at a time and in the order of the phones. Phones come in no order: written
 // one by one, each costs a page of the disk, which is more than all the rest of
@@ -108,13 +104,13 @@ func (db *DB) saveIdentities(atLeast int) {
 	c.mu.Unlock()
 	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[0].(int64), b[0].(int64)) })
 	for part := range slices.Chunk(rows, chunk) {
-		w := newWrite(onePart(identityStatement, part))
+		w := newWrite(onePart(sqlRememberIdentity, part))
 		if db.hand(context.Background(), db.bulk, w) != nil {
 			return // closed
 		}
 	}
 }
 
-func onePart(statement string, rows [][]any) part {
-	return part{statement, rows, make([]bool, len(rows))}
+func onePart(name statement, rows [][]any) part {
+	return part{name, rows, make([]bool, len(rows))}
 }

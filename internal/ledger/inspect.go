@@ -58,15 +58,6 @@ type Rights struct {
 	Lacks   string // the rights on them that a running process needs and it has not: "UPDATE on run, …"
 }
 
-const rightsQuery = `SELECT current_user, coalesce(current_schema(), ''), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-	(SELECT count(*) = 2 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-		WHERE n.nspname = current_schema() AND c.relname IN ('notification', 'pombo_schema')),
-	(SELECT coalesce(string_agg(DISTINCT w.word || ' on ' || quote_ident(c.relname), ', '), '')
-		FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace, (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS w (word)
-		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
-			AND (SELECT count(*) FROM pg_catalog.pg_class AS l WHERE l.relnamespace = n.oid AND l.relname IN ('notification', 'pombo_schema')) = 2
-			AND (w.word = 'SELECT' OR c.relname <> 'pombo_schema') AND NOT has_table_privilege(c.oid, w.word))`
-
 // InspectRights asks what the account of a ledger in PostgreSQL may do, without
 // changing anything. ErrAway says that nobody could be asked.
 func InspectRights(ctx context.Context, url string) (r Rights, err error) {
@@ -78,7 +69,7 @@ func InspectRights(ctx context.Context, url string) (r Rights, err error) {
 	if err := db.PingContext(ctx); err != nil {
 		return r, fmt.Errorf("%w: %w", ErrAway, err)
 	}
-	err = db.QueryRowContext(ctx, rightsQuery).Scan(&r.Account, &r.Schema, &r.MayMake, &r.Made, &r.Lacks)
+	err = db.QueryRowContext(ctx, postgresCatalogue().text(sqlRights)).Scan(&r.Account, &r.Schema, &r.MayMake, &r.Made, &r.Lacks)
 	return r, err
 }
 

@@ -8,15 +8,11 @@ import (
 	"pombo"
 )
 
-// renewStatement gives the owner ?1 a lease of ?3 milliseconds.
-const renewStatement = `INSERT INTO owner (name, until) VALUES (?1, /*clock*/?2 + ?3)
-	ON CONFLICT (name) DO UPDATE SET until = excluded.until RETURNING until`
-
 // renew also finds out what the database's clock says, where that one counts.
 func (db *DB) renew(tx *txn, owner string) error {
 	lease := db.o.Lease.Milliseconds()
 	var until int64
-	if err := tx.queryRow(renewStatement, owner, db.clock(), lease).Scan(&until); err != nil {
+	if err := tx.queryRow(sqlRenew, owner, db.clock(), lease).Scan(&until); err != nil {
 		return err
 	}
 	db.setClock(until - lease)
@@ -54,12 +50,10 @@ func (db *DB) Renew(ctx context.Context, owner string) error {
 	return nil
 }
 
-const inHandStatement = `SELECT` + columns + `FROM notification WHERE owner = ?1 ORDER BY seq`
-
-// InHand lists what the owner has claimed or is sending, as the ledger knows it.
+// ClaimedBy lists what the owner has claimed or is sending, as the ledger knows it.
 func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
 	var list []pombo.Notification
-	err := db.due(ctx, inHandStatement, []any{owner}, func(rows *sql.Rows) error {
+	err := db.due(ctx, sqlClaimedBy, []any{owner}, func(rows *sql.Rows) error {
 		n, err := scan(rows)
 		list = append(list, n)
 		return err
@@ -83,21 +77,16 @@ func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) 
 		if !db.dialect.steady(db.o.Lease) {
 			return nil
 		}
-		const dead = ` owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > /*clock*/?2) `
 		now, clock := db.now(), db.clock()
-		requeued, err = tx.change(`
-			UPDATE notification SET state = 'queued', owner = NULL, lane = priority, not_before = ?1, history = history || '[' || CAST(?1 AS BIGINT) || ',"queued",' || attempt || ',"`+string(pombo.LeaseOver)+`"]'
-			WHERE state = 'claimed' AND`+dead, now, clock)
+		requeued, err = tx.change(sqlReclaimClaimed, now, clock)
 		if err != nil {
 			return err
 		}
-		uncertain, err = tx.change(`
-			UPDATE notification SET state = 'uncertain', owner = NULL, lane = 10, not_before = ?1, history = history || '[' || CAST(?1 AS BIGINT) || ',"uncertain",' || attempt || ',"`+string(pombo.Interrupted)+`"]'
-			WHERE state = 'sending' AND`+dead, now, clock)
+		uncertain, err = tx.change(sqlReclaimSending, now, clock)
 		if err != nil {
 			return err
 		}
-		if err := tx.exec(`DELETE FROM owner WHERE until <= /*clock*/?1`, clock); err != nil || !db.Shared() {
+		if err := tx.exec(sqlEndLeases, clock); err != nil || !db.Shared() {
 			return err
 		}
 		return db.orphans(tx)

@@ -107,7 +107,7 @@ type DB struct {
 
 	write *sql.DB // one connection, the first writer's
 	read  *sql.DB
-	reads sync.Map // SQL text → *sql.Stmt
+	reads sync.Map // statement → *sql.Stmt
 
 	urgent chan *write   // what workers wait for
 	bulk   chan *write   // pages of intake, settled marks, receipts
@@ -192,23 +192,22 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		waiting:  map[int64]int64{},
 	}
 	db.contentWith = contentWith(o.Codes)
-	switch scheme, path, _ := strings.Cut(o.URL, ":"); scheme {
-	case "sqlite":
-		db.dialect = &sqlite{path: path, exclusive: o.Exclusive, claimText: sqliteClaim()}
-	case "postgres", "postgresql":
-		db.byDatabase = noClock
-		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: o.Logger, quit: db.quit, arrays: map[string]string{}}
-	default:
-		// The URL itself may hold a password.
-		return nil, errors.New("open the ledger: its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
+	database, err := databaseOf(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	var err error
+	if database == inSQLite {
+		db.dialect = &sqlite{path: strings.TrimPrefix(o.URL, "sqlite:"), exclusive: o.Exclusive}
+	} else {
+		db.byDatabase = noClock
+		db.dialect = &postgres{url: o.URL, timeout: o.Timeout, name: db.name, tell: db.tellWentBack, clock: db.clock, log: o.Logger, quit: db.quit}
+	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	if db.byDatabase {
 		var now int64
-		if err := db.get(ctx, `SELECT /*clock*/?1`, []any{nil}, &now); err != nil {
+		if err := db.get(ctx, sqlClock, []any{nil}, &now); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.closePools())
 		}
 		db.setClock(now)
@@ -238,7 +237,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // start begins a writer for the queues.
 func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
 	wr := &writer{db: db, urgent: urgent, bulk: bulk}
-	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[string]*sql.Stmt{}, bare: map[string]driver.Stmt{}}
+	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, bare: map[statement]driver.Stmt{}}
 	db.writers.Go(wr.run)
 }
 
@@ -248,11 +247,10 @@ func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
 // run that was still taking in takes in no more.
 func (db *DB) inherit(ctx context.Context) error {
 	return db.do(ctx, func(tx *txn) error {
-		if err := tx.exec(`DELETE FROM owner`); err != nil {
+		if err := tx.exec(sqlTakeOverLeases); err != nil {
 			return err
 		}
-		return tx.exec(`UPDATE run SET taking = 0, error = ?1, last_seq = (SELECT max(seq) FROM notification)
-			WHERE finished IS NULL AND taking = 1`, pombo.Interrupted.Message())
+		return tx.exec(sqlTakeOverRuns, pombo.Interrupted.Message())
 	})
 }
 
@@ -291,7 +289,7 @@ func (db *DB) Check(ctx context.Context) error {
 		return errReplaced
 	}
 	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(`INSERT INTO pulse (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = excluded.at`, db.now())
+		return tx.exec(sqlCheck, db.now())
 	})
 	if err != nil {
 		return fmt.Errorf("write to the ledger: %w", err)

@@ -24,32 +24,11 @@ import (
 // has been read once from end to end so does each row that is taken in, because it
 // may be one of those that were lost. The checks of the uncertain do the rest.
 
-// lostStatement counts one attempt more for what has not begun: the one that the
-// lost part of the ledger may have made. So a worker that has it in hands cannot
-// begin it, and what Blip tells of it is taken for news of it.
-const lostStatement = `
-	UPDATE notification SET state = 'uncertain', owner = NULL, lane = 10, not_before = ?1,
-		attempt = CASE state WHEN 'sending' THEN attempt ELSE attempt + 1 END,
-		history = history || '[' || CAST(?1 AS BIGINT) || ',"uncertain",' || CASE state WHEN 'sending' THEN attempt ELSE attempt + 1 END || ',"` + string(pombo.LedgerWentBack) + `"]'
-	WHERE lane BETWEEN -3 AND 9 OR owner IS NOT NULL`
-
-const noticedStatement = `UPDATE lineage SET noticed = ?1, alive = ?2, taking = 1, count = ?3, server = ?4, safe = ?5`
-
-// While something may be lost, a row that is taken in is in doubt: these are its
-// state, attempt, lane and the end of its history. (The statement decides, and not
-// who calls it: what is carried out again after a failover finds another ledger.)
-const (
-	takenState   = `CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN 'uncertain' ELSE 'queued' END`
-	takenAttempt = `(SELECT taking FROM lineage WHERE one = 1)`
-	takenLane    = `CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN 10 ELSE ?1 END`
-	takenHistory = `?12 || CASE (SELECT taking FROM lineage WHERE one = 1) WHEN 1 THEN '[' || CAST(?6 AS BIGINT) || ',"uncertain",1,"` + string(pombo.LedgerWentBack) + `"]' ELSE '' END`
-)
-
 // WentBack returns when it was last noticed that the ledger has lost something,
 // and when what it lost was last written; zero = never.
 func (db *DB) WentBack(ctx context.Context) (noticed, alive time.Time, err error) {
 	var at, last sql.NullInt64
-	if err := db.get(ctx, `SELECT noticed, alive FROM lineage WHERE one = 1`, nil, &at, &last); err != nil {
+	if err := db.get(ctx, sqlWentBack, nil, &at, &last); err != nil {
 		return noticed, alive, fmt.Errorf("look whether the ledger went back: %w", err)
 	}
 	return db.ours(moment(at)), db.ours(moment(last)), nil
@@ -59,10 +38,10 @@ func (db *DB) WentBack(ctx context.Context) (noticed, alive time.Time, err error
 // the ledger lost something before that, none of it is left in the table.
 func (db *DB) TakenIn(ctx context.Context, since time.Time) error {
 	var open bool
-	err := db.get(ctx, `SELECT taking = 1 AND noticed <= ?1 FROM lineage WHERE one = 1`, []any{db.theirs(since)}, &open)
+	err := db.get(ctx, sqlInDoubt, []any{db.theirs(since)}, &open)
 	if err == nil && open {
 		err = db.do(ctx, func(tx *txn) error {
-			return tx.exec(`UPDATE lineage SET taking = 0 WHERE noticed <= ?1`, db.theirs(since))
+			return tx.exec(sqlTakenIn, db.theirs(since))
 		})
 	}
 	if err != nil {
@@ -74,16 +53,11 @@ func (db *DB) TakenIn(ctx context.Context, since time.Time) error {
 // Newest returns the number of what was taken in last; 0 = nothing was.
 func (db *DB) Newest(ctx context.Context) (int64, error) {
 	var last sql.NullInt64
-	if err := db.get(ctx, `SELECT max(seq) FROM notification`, nil, &last); err != nil {
+	if err := db.get(ctx, sqlNewest, nil, &last); err != nil {
 		return 0, fmt.Errorf("look for the newest: %w", err)
 	}
 	return last.Int64, nil
 }
-
-const endDoubtStatement = `
-	UPDATE notification SET state = ?1, lane = ?2, not_before = NULL, settle = ?3, settled = coalesce(?4, settled), settle_at = NULL,
-		poll_at = ?5, history = history || ?6
-	WHERE seq = ?7 AND state = 'uncertain' AND attempt = ?8`
 
 // EndDoubt ends the doubt about a notification by what its row says: a code that
 // only Pombo writes, which the lost part of the ledger wrote then, or another one
@@ -91,7 +65,7 @@ const endDoubtStatement = `
 // pombo.ErrLost.
 func (db *DB) EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.Withdrawn}
-	var settle, settled, pollAt any = takenBack, nil, nil
+	var settle, settled, pollAt any = settleWithdrawn, nil, nil
 	switch wrote, is := db.wrote(code); {
 	case gone:
 		o.Detail = "the row is no longer there"
@@ -116,13 +90,13 @@ func (db *DB) Overtaken(ctx context.Context, n pombo.Notification, trace pombo.R
 	if trace.State != "" {
 		o.To, o.Reason, o.Detail = trace.State, pombo.TraceFound, "an earlier message of this row"
 	}
-	return o, db.endDoubt(ctx, o, "none", nil, nil)
+	return o, db.endDoubt(ctx, o, settleNone, nil, nil)
 }
 
 func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, pollAt any) error {
 	hit := make([]bool, 1)
-	w := newWrite(part{endDoubtStatement, [][]any{{
-		string(o.To), laneOf(o.To), settle, settled, pollAt, event(db.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
+	w := newWrite(part{sqlEndDoubt, [][]any{{
+		string(o.To), classOf(o.To), settle, settled, pollAt, event(db.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
 	}}, hit})
 	if err := db.submit(ctx, db.urgent, w); err != nil {
 		return fmt.Errorf("end a doubt: %w", err)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ func kept(t *testing.T, db *DB) {
 	t.Helper()
 	var before int64
 	must(t, db.do(t.Context(), func(tx *txn) error {
-		return tx.queryRow(`UPDATE lineage SET count = count RETURNING count`).Scan(&before)
+		return tx.rawRow(`UPDATE lineage SET count = count RETURNING count`).Scan(&before)
 	}))
 	for begun := time.Now(); time.Since(begun) < 20*time.Second; <-time.After(20 * time.Millisecond) {
 		m, err := db.keeping.file.readMark()
@@ -227,7 +228,7 @@ func TestMarkIsNeverAhead(t *testing.T) {
 	must(t, err)
 	var count int64
 	db = openSQLite(t, "sqlite:"+db.keeping.file.path)
-	must(t, db.get(t.Context(), `SELECT count FROM lineage`, nil, &count))
+	must(t, db.rawGet(t.Context(), `SELECT count FROM lineage`, &count))
 	if after.Count < before.Count || after.Count >= count {
 		t.Errorf("mark %d, then %d; the ledger opened again has %d", before.Count, after.Count, count)
 	}
@@ -251,7 +252,7 @@ func TestMarkIsQuietWhileNothingIsWritten(t *testing.T) {
 		if after := count(); after != before {
 			t.Errorf("the mark went from %d to %d while nothing was written", before, after)
 		}
-		must(t, db.do(t.Context(), func(tx *txn) error { return tx.exec(`UPDATE lineage SET count = count`) }))
+		must(t, db.do(t.Context(), func(tx *txn) error { return tx.rawExec(`UPDATE lineage SET count = count`) }))
 		if after := count(); after != before+1 {
 			t.Errorf("the mark went from %d to %d after one write, want one more", before, after)
 		}
@@ -311,4 +312,55 @@ func TestServerThatWentBack(t *testing.T) {
 			standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 4, pombo.Queued: 1})
 		})
 	}
+}
+
+// TestStandbyThatNeedNotHaveAll: that no standby has to have every commit any more is
+// noted soon, and not only with the next connection, which may lead to that standby.
+func TestStandbyThatNeedNotHaveAll(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(10, 1)...) // by the other writer
+	must(t, db.Check(t.Context()))
+	if _, err := db.read.ExecContext(t.Context(), `UPDATE lineage SET safe = 1`); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		mustEnqueue(t, db, testRows(want, 1)...)
+		must(t, db.Check(t.Context()))
+		var safe int
+		must(t, db.rawGet(t.Context(), `SELECT safe FROM lineage`, &safe))
+		if safe != want {
+			t.Errorf("safe = %d, want %d", safe, want)
+		}
+		for _, p := range []*postgres{db.dialect.(*postgres), db.dialect.(*postgres).other} {
+			p.greetedAt = p.greetedAt.Add(-greetOwnAgain)
+		}
+	}
+	mustNotice(t, db, false)
+}
+
+// TestNumbersOfWhatWasLost: what a process still has in its hands of what the ledger
+// has lost is not recorded for a row that was taken in since.
+func TestNumbersOfWhatWasLost(t *testing.T) {
+	db := openPostgres(t, postgresURL(t), 0, nil)
+	mustEnqueue(t, db, testRows(0, 1)...)
+	n := mustClaim(t, db, "w", 1)[0]
+	attempt, err := db.Begin(t.Context(), n, "")
+	must(t, err)
+	for _, s := range []string{
+		`DELETE FROM notification`, `UPDATE writer SET number = number - 1`, `ALTER TABLE notification ALTER COLUMN seq RESTART`,
+	} {
+		if _, err := db.read.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustEnqueue(t, db, testRows(1, 1)...)
+	for _, from := range []pombo.State{pombo.Sending, pombo.Uncertain} {
+		o := accepted(n, attempt)
+		o.From = from
+		if err := db.Finish(t.Context(), o); !errors.Is(err, pombo.ErrNotFound) {
+			t.Errorf("from %s: %v, want that it is not there", from, err)
+		}
+	}
+	must(t, db.Settled(t.Context(), []pombo.Settled{{Settlement: pombo.Settlement{Seq: n.Seq, Code: "2"}, Result: pombo.SettleDone}}))
+	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 1})
 }

@@ -90,7 +90,7 @@ func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
 	}
 	var id string
 	var count int64
-	if err := db.get(ctx, `SELECT id, count FROM lineage`, nil, &id, &count); err != nil {
+	if err := db.get(ctx, sqlMark, nil, &id, &count); err != nil {
 		return err
 	}
 	why := ""
@@ -113,10 +113,10 @@ func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
 			alive = m.At.UnixMilli()
 		}
 		err := db.do(ctx, func(tx *txn) (err error) {
-			if rows, err = tx.change(lostStatement, now); err != nil {
+			if rows, err = tx.change(sqlLose, now); err != nil {
 				return err
 			}
-			return tx.exec(noticedStatement, now, alive, max(count, m.Count)+1, "", 0)
+			return tx.exec(sqlNoteLoss, now, alive, max(count, m.Count)+1, "", 0)
 		})
 		if err != nil {
 			return err
@@ -152,14 +152,14 @@ func (k *keeper) write(ctx context.Context) {
 	m := mark{At: time.UnixMilli(k.db.now()).UTC()}
 	changed, seen := false, int64(0)
 	err := k.db.do(ctx, func(tx *txn) error {
-		if err := tx.queryRow(`SELECT total_changes()`).Scan(&seen); err != nil {
+		if err := tx.queryRow(sqlChanges).Scan(&seen); err != nil {
 			return err
 		}
 		if changed = seen != k.seen; !changed {
 			return nil
 		}
 		seen++ // the next statement's
-		return tx.queryRow(`UPDATE lineage SET count = count + 1 RETURNING id, count`).Scan(&m.Ledger, &m.Count)
+		return tx.queryRow(sqlCountMark).Scan(&m.Ledger, &m.Count)
 	})
 	if err != nil || !changed {
 		return // the error is told to whoever writes

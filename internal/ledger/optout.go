@@ -41,7 +41,7 @@ func (db *DB) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
 // process may have changed the list. What this DB changes it knows at once.
 func (db *DB) LoadOptOuts(ctx context.Context) error {
 	var version int64
-	err := db.get(ctx, `SELECT version FROM optout_version`, nil, &version)
+	err := db.get(ctx, sqlOptoutVersion, nil, &version)
 	if err != nil {
 		return fmt.Errorf("look for opt-outs: %w", err)
 	}
@@ -54,7 +54,7 @@ func (db *DB) LoadOptOuts(ctx context.Context) error {
 	// A change between the two reads is found by the next call: the version is
 	// that of before.
 	phones, identities, bsuids := map[int64]pombo.OptOutScope{}, map[string]pombo.OptOutScope{}, map[string]pombo.OptOut{}
-	err = db.all(ctx, `SELECT phone, identity, bsuid, scope, at, by FROM optout`, nil, func(rows *sql.Rows) error {
+	err = db.all(ctx, sqlOptouts, nil, func(rows *sql.Rows) error {
 		var (
 			o               pombo.OptOut
 			to              sql.NullInt64
@@ -107,41 +107,38 @@ func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 	}
 	if to == nil && bsuid != nil {
 		var known int64
-		switch err := db.get(ctx, `SELECT phone FROM business_user WHERE bsuid = ?1`, []any{bsuid}, &known); {
+		switch err := db.get(ctx, sqlPhoneOfBSUID, []any{bsuid}, &known); {
 		case err == nil:
 			to = known
 		case !errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("opt out: look for the phone: %w", err)
 		}
 	}
-	const insert = `INSERT INTO optout (phone, identity, bsuid, scope, at, by) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING`
 	return db.changeOptOuts(ctx, "opt out", func(tx *txn) (bool, error) {
 		total := int64(0)
 		if scope == pombo.OptOutAll {
-			n, err := tx.change(`UPDATE optout SET scope = 'all', at = ?1, by = ?2 WHERE scope <> 'all' AND (phone = ?3 OR identity = ?4)`, at, o.By, to, text(identity))
+			n, err := tx.change(sqlWidenOptout, at, o.By, to, text(identity))
 			if total += int64(n); err != nil {
 				return false, err
 			}
 		}
 		if bsuid != nil {
-			n, err := tx.change(`UPDATE optout SET bsuid = ?1 WHERE bsuid IS NULL AND (phone = ?2 OR identity = ?3)`, bsuid, to, text(identity))
+			n, err := tx.change(sqlAddBSUID, bsuid, to, text(identity))
 			if total += int64(n); err != nil {
 				return false, err
 			}
 		}
 		if to == nil || identity == "" {
-			n, err := tx.change(insert, to, text(identity), bsuid, string(scope), at, o.By)
+			n, err := tx.change(sqlOptOut, to, text(identity), bsuid, string(scope), at, o.By)
 			return total+int64(n) > 0, err
 		}
-		n, err := tx.change(`UPDATE optout SET phone = coalesce(phone, ?1), identity = coalesce(identity, ?2)
-			WHERE phone = ?1 AND identity IS NULL AND NOT EXISTS (SELECT 1 FROM optout WHERE identity = ?2)
-				OR identity = ?2 AND phone IS NULL AND NOT EXISTS (SELECT 1 FROM optout WHERE phone = ?1)`, to, identity)
+		n, err := tx.change(sqlCompleteOptout, to, identity)
 		if err != nil || n > 0 {
 			return true, err
 		}
 		// Both, or else the one of them that is not there yet.
 		for _, row := range [][]any{{to, identity}, {to, nil}, {nil, identity}} {
-			n, err := tx.change(insert, row[0], row[1], bsuid, string(scope), at, o.By)
+			n, err := tx.change(sqlOptOut, row[0], row[1], bsuid, string(scope), at, o.By)
 			if total += int64(n); err != nil {
 				return false, err
 			}
@@ -155,7 +152,7 @@ func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 // the outcome repeats it; the insert is idempotent.
 func (db *DB) optOutRecipient(ctx context.Context, seq int64) error {
 	var to sql.NullInt64
-	if err := db.get(ctx, `SELECT phone FROM notification WHERE seq = ?1`, []any{seq}, &to); err != nil {
+	if err := db.get(ctx, sqlPhoneOf, []any{seq}, &to); err != nil {
 		return fmt.Errorf("look for who opted out: %w", err)
 	}
 	if n := number(to); !n.IsZero() {
@@ -183,8 +180,7 @@ func (db *DB) learn(ctx context.Context, bsuid string, seq int64) error {
 	}
 	w := newWrite()
 	w.run = func(tx *txn) error {
-		return tx.exec(`INSERT INTO business_user (bsuid, phone, seen) SELECT ?1, phone, ?2 FROM notification WHERE seq = ?3 AND phone IS NOT NULL
-			ON CONFLICT (bsuid) DO UPDATE SET phone = excluded.phone, seen = excluded.seen`, bsuid, db.now(), seq)
+		return tx.exec(sqlRememberBSUID, bsuid, db.now(), seq)
 	}
 	if err := db.submit(ctx, db.bulk, w); err != nil {
 		return fmt.Errorf("keep a business user: %w", err)
@@ -194,7 +190,7 @@ func (db *DB) learn(ctx context.Context, bsuid string, seq int64) error {
 	db.optouts.mu.RUnlock()
 	if out {
 		var to sql.NullInt64
-		if err := db.get(ctx, `SELECT phone FROM notification WHERE seq = ?1`, []any{seq}, &to); err != nil {
+		if err := db.get(ctx, sqlPhoneOf, []any{seq}, &to); err != nil {
 			return fmt.Errorf("look for who opted out: %w", err)
 		}
 		if o.Phone = number(to); !o.Phone.IsZero() && db.OptedOut(o.Phone, "").Wider(o.Scope) != db.OptedOut(o.Phone, "") {
@@ -225,12 +221,12 @@ func (db *DB) OptIn(ctx context.Context, n phone.Number) (removed bool, err erro
 	}
 	kept := db.identities.of(to)
 	err = db.changeOptOuts(ctx, "opt in", func(tx *txn) (bool, error) {
-		changed, err := tx.change(`DELETE FROM optout WHERE phone = ?1 OR identity IN (SELECT name FROM identity WHERE phone = ?1)`, to)
+		changed, err := tx.change(sqlOptIn, to)
 		if err != nil {
 			return false, err
 		}
 		for _, identity := range kept {
-			n, err := tx.change(`DELETE FROM optout WHERE identity = ?1`, identity)
+			n, err := tx.change(sqlOptInIdentity, identity)
 			if err != nil {
 				return false, err
 			}
@@ -249,13 +245,13 @@ func (db *DB) changeOptOuts(ctx context.Context, verb string, change func(*txn) 
 	err := db.do(ctx, func(tx *txn) (err error) {
 		// One process at a time: two that add the other half of one person would
 		// each find the list without it.
-		if err = tx.exec(`UPDATE optout_version SET version = version`); err != nil {
+		if err = tx.exec(sqlLockOptouts); err != nil {
 			return err
 		}
 		if changed, err = change(tx); err != nil || !changed {
 			return err
 		}
-		return tx.exec(`UPDATE optout_version SET version = version + 1`)
+		return tx.exec(sqlCountOptouts)
 	})
 	if err == nil && changed {
 		err = db.LoadOptOuts(ctx)
@@ -284,7 +280,7 @@ func (db *DB) OptOuts(ctx context.Context, after string, limit int) (list []pomb
 		}
 	}
 	var last int64
-	err = db.all(ctx, `SELECT seq, phone, identity, bsuid, scope, at, by FROM optout WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2`, []any{before, limit + 1},
+	err = db.all(ctx, sqlOptoutPage, []any{before, limit + 1},
 		func(rows *sql.Rows) error {
 			var (
 				o        pombo.OptOut

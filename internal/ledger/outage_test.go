@@ -218,7 +218,7 @@ func allSentOnce(t *testing.T, db *DB, sent map[pombo.MessageID]int, rows int) {
 		}
 	}
 	var got int
-	must(t, db.get(t.Context(), `SELECT count(*) FROM notification WHERE state = 'accepted'`, nil, &got))
+	must(t, db.rawGet(t.Context(), `SELECT count(*) FROM notification WHERE state = 'accepted'`, &got))
 	if got != rows {
 		t.Errorf("accepted %d, want %d: an answer was wrong", got, rows)
 	}

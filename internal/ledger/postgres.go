@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,10 +39,9 @@ type postgres struct {
 	other *postgres // the second writer's; nil in that one
 
 	write  *sql.DB
-	arrays map[string]string // statement → its text for a batch; the writer's alone
-	away   bool              // the writer's last try found no database; its alone, as the next two
-	back   time.Time         // since when it has answered again; zero = always
-	number int64             // of the writer's last transaction; the writer's alone
+	away   bool      // the writer's last try found no database; its alone, as the next two
+	back   time.Time // since when it has answered again; zero = always
+	number int64     // of the writer's last transaction; the writer's alone
 
 	// The connection on which the writer last looked whether the ledger had lost
 	// something, and when; and when it last wrote: see postgres_lineage.go.
@@ -71,8 +71,9 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 		p.servers.close()
 		return nil, nil, errors.Join(p.explain(err), other.Close(), read.Close(), write.Close())
 	}
+	p.servers.patrol()
 	p.write = write
-	p.other = &postgres{servers: p.servers, name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other, arrays: map[string]string{}}
+	p.other = &postgres{servers: p.servers, name: p.name + "-2", tell: p.tell, clock: p.clock, quit: p.quit, write: other}
 	return write, read, nil
 }
 
@@ -91,7 +92,7 @@ func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	var have int64
-	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+postgresVersions+` WHERE is_applied`).Scan(&have)
+	err = db.QueryRowContext(ctx, p.text(sqlSchemaVersion)).Scan(&have)
 	switch {
 	case sqlstate(err) == undefinedTable || err == nil && have == 0:
 		return errors.New("this database has no ledger yet; run pombo migrate, as an account that may create tables")
@@ -103,7 +104,7 @@ func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("the ledger has the schema of an older pombo (%d, this program needs %d); run pombo migrate", have, want)
 	}
 	var synchronous string
-	if err := db.QueryRowContext(ctx, `SELECT current_setting('synchronous_commit')`).Scan(&synchronous); err != nil {
+	if err := db.QueryRowContext(ctx, p.text(sqlSynchronousCommit)).Scan(&synchronous); err != nil {
 		return err
 	}
 	if synchronous == "off" {
@@ -116,7 +117,7 @@ func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
 // postgresSchema looks whether the session has a schema for the tables.
 func postgresSchema(ctx context.Context, db *sql.DB) error {
 	var schema sql.NullString
-	if err := db.QueryRowContext(ctx, `SELECT current_schema()`).Scan(&schema); err != nil {
+	if err := db.QueryRowContext(ctx, postgresCatalogue().text(sqlSchema)).Scan(&schema); err != nil {
 		return err
 	}
 	if !schema.Valid {
@@ -157,40 +158,14 @@ func (p *postgres) close() error {
 // been there.
 func (p *postgres) scrub(context.Context, *sql.DB) error { return nil }
 
-// databaseClock is the database's clock as the ledger keeps times.
-const databaseClock = `CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)`
+func (p *postgres) text(name statement) string { return postgresCatalogue().text(name) }
 
-// postgresText has what is written otherwise here. Indexes over all ids and
-// phones need no blocks: the server has memory for them.
-var postgresText = strings.NewReplacer(
-	blocks, "",
-	inBlocks, "notification WHERE ",
-	"/*skip locked*/", "FOR UPDATE SKIP LOCKED",
-	"/*clock*/?1", "coalesce(CAST($1 AS bigint), "+databaseClock+")",
-	"/*clock*/?2", "coalesce(CAST($2 AS bigint), "+databaseClock+")",
-	"/*clock*/?3", "coalesce(CAST($3 AS bigint), "+databaseClock+")",
-	"/*clock*/?5", "coalesce(CAST($5 AS bigint), "+databaseClock+")",
-	"?", "$",
-)
-
-func (p *postgres) text(statement string) string { return postgresText.Replace(statement) }
-
-// claim looks into the priorities one by one, the highest first, and no further
-// than the limit needs; see sqliteClaim. It locks what it takes and passes over
-// what others have locked.
-func (p *postgres) claim() string  { return postgresClaim }
-func (p *postgres) limits() string { return limitsWithin(p.servers.bound) }
-
-const postgresClaim = `
-	UPDATE notification SET state = 'claimed', owner = ?2, lane = NULL,
-		history = history || '[' || CAST(?1 AS bigint) || ',"claimed",' || attempt || ']'
-	WHERE seq = ANY (ARRAY (
-		SELECT due.seq FROM (VALUES (9), (8), (7), (6), (5), (4), (3), (2), (1), (0)) AS priority (lane)
-		CROSS JOIN LATERAL (
-			SELECT n.seq FROM notification AS n WHERE n.lane = priority.lane AND n.not_before <= ?1
-			ORDER BY n.not_before, n.seq LIMIT ?3 FOR UPDATE SKIP LOCKED
-		) AS due LIMIT ?3
-	))` + claimTail
+// limits has the server end a statement a little before its answer is given up here: the
+// server says why.
+func (p *postgres) limits() (name statement, ms string) {
+	bound := p.servers.bound
+	return sqlLimits, strconv.FormatInt((bound - bound/10).Milliseconds(), 10)
+}
 
 // Conditions that PostgreSQL names (errcodes.txt of its sources).
 const (

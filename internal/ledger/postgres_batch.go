@@ -2,102 +2,46 @@ package ledger
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// A batch on PostgreSQL is one statement over arrays, one array for each
-// parameter: UPDATE … FROM unnest($1, $2, …) AS j instead of an UPDATE for each
-// row. Row by row, each would be parsed and planned anew.
+// A batch on PostgreSQL is one statement over arrays, one array for each parameter:
+// UPDATE … FROM unnest($1, $2, …) instead of an UPDATE for each row. Row by row, each would be
+// parsed and planned anew. It returns the positions, from 1, of the rows that changed
+// something.
 
-// shape says what the arrays of a statement have in them, and which parameters
-// name the row that it changes.
-type shape struct {
-	types string   // a letter for each parameter: i bigint, t text, b boolean
-	key   []int    // its parameters, one or two
-	names []string // its columns, in an INSERT
-}
-
-// shapes has every statement that batches are made of.
-var shapes = map[string]shape{
-	beginStatement:        {"titi", []int{2}, nil},
-	finishStatement:       {"tiitiitittii", []int{8}, nil},
-	postponeStatement:     {"ittii", []int{4}, nil},
-	retryStatement:        {"ititi", []int{3}, nil},
-	hastenStatement:       {"ititi", []int{3}, nil},
-	correctStatement:      {"tiiti", []int{3}, nil},
-	cancelStatement:       {"tititii", []int{4}, nil},
-	expireStatement:       {"ititi", []int{5}, nil},
-	lapseStatement:        {"ititi", []int{5}, nil},
-	takenBackStatement:    {"ititi", []int{3}, nil},
-	settledStatement:      {"ttii", []int{4}, nil},
-	settleLaterStatement:  {"ii", []int{2}, nil},
-	parkStatement:         {"titi", []int{4}, nil},
-	nothingOwedStatement:  {"it", []int{1}, nil},
-	applyStatement:        {"ttibititii", []int{7}, nil},
-	polledStatement:       {"ii", []int{2}, nil},
-	resendStatement:       {"iiiitiib", []int{4}, []string{"id"}},
-	replacedStatement:     {"tii", []int{2}, nil},
-	enqueueStatement:      {"iiitiiiitttt", []int{9, 10}, []string{"source", "row_key"}},
-	enqueueAgainStatement: {"iiitiiiitttti", []int{9, 10}, []string{"source", "row_key"}},
-	identityStatement:     {"iti", []int{1}, []string{"phone"}},
-	recipientStatement:    {"iii", []int{1}, []string{"phone"}},
-	endDoubtStatement:     {"tittitii", []int{7}, nil},
-	eraseStatement:        {"titi", []int{2}, nil},
-	removeStatement:       {"iti", []int{1}, nil},
-}
-
-// arrayText writes a statement so that it takes arrays and returns the positions,
-// from 1, of the rows that changed something.
-func arrayText(statement string, s shape) (string, error) {
-	text := postgresText.Replace(statement)
-	var arrays, columns []string
-	for i := len(s.types); i >= 1; i-- { // $12 before $1
-		n := strconv.Itoa(i)
-		text = strings.ReplaceAll(text, "$"+n, "j.p"+n)
-	}
-	for i := range s.types {
-		kind := map[byte]string{'i': "bigint", 't': "text", 'b': "boolean"}[s.types[i]]
-		arrays = append(arrays, fmt.Sprintf("CAST($%d AS %s[])", i+1, kind))
-		columns = append(columns, fmt.Sprintf("p%d", i+1))
-	}
-	j := "unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS j (" + strings.Join(columns, ", ") + ", n)"
-
-	if s.names == nil && strings.HasPrefix(strings.TrimSpace(text), "DELETE ") {
-		head, condition, ok := strings.Cut(text, "WHERE ")
-		if !ok {
-			return "", errors.New("the statement has no WHERE")
-		}
-		return head + "USING " + j + " WHERE " + condition + " RETURNING j.n", nil
-	}
-	if s.names == nil {
-		at := strings.LastIndex(text, "WHERE ")
-		if at < 0 {
-			return "", errors.New("the statement has no WHERE")
-		}
-		return text[:at] + "FROM " + j + " " + text[at:] + " RETURNING j.n", nil
-	}
-	// Numbers are given in the order of the page: the SELECT is sorted first.
-	head, conflict, ok := strings.Cut(text, "ON CONFLICT")
-	if !ok {
-		return "", errors.New("the statement has no ON CONFLICT")
-	}
-	if into, values, ok := strings.Cut(head, "VALUES ("); ok {
-		head = into + "SELECT " + strings.TrimSuffix(strings.TrimSpace(values), ")") + " FROM j"
-	} else {
-		head = strings.Replace(head, "FROM notification WHERE", "FROM j JOIN notification ON", 1)
-	}
-	var same []string
-	for i, name := range s.names {
-		same = append(same, fmt.Sprintf("changed.%s = j.p%d", name, s.key[i]))
-	}
-	return "WITH j AS MATERIALIZED (SELECT * FROM " + j + "),\nchanged AS (" + head + " ORDER BY j.n ON CONFLICT" + conflict +
-		" RETURNING " + strings.Join(s.names, ", ") + ")\nSELECT j.n FROM changed JOIN j ON " + strings.Join(same, " AND "), nil
+// batchKeys has every statement that batches are made of, and says which parameters name
+// the row of the table that it changes, one or two.
+var batchKeys = map[statement][]int{
+	sqlBegin:            {2},
+	sqlFinish:           {8},
+	sqlPostpone:         {4},
+	sqlRetry:            {3},
+	sqlHasten:           {3},
+	sqlCorrect:          {3},
+	sqlCancel:           {4},
+	sqlExpire:           {4},
+	sqlLapse:            {4},
+	sqlWithdraw:         {2},
+	sqlSettled:          {4},
+	sqlSettleLater:      {2},
+	sqlSettleNever:      {4},
+	sqlNothingOwed:      {1},
+	sqlApply:            {7},
+	sqlPolled:           {2},
+	sqlResend:           {4},
+	sqlReplaced:         {2},
+	sqlEnqueue:          {9, 10},
+	sqlEnqueueAgain:     {9, 10},
+	sqlRememberIdentity: {1},
+	sqlAcquireRecipient: {1},
+	sqlEndDoubt:         {7},
+	sqlErase:            {2},
+	sqlRemove:           {1},
 }
 
 // step is one statement of a message: rows of a batch that change different
@@ -120,23 +64,16 @@ func (p *postgres) queue(b *pgx.Batch, list []batch) ([]step, error) {
 	return steps, nil
 }
 
-func (p *postgres) queueOne(b *pgx.Batch, statement string, rows [][]any, hit []bool) ([]step, error) {
-	s, ok := shapes[statement]
+func (p *postgres) queueOne(b *pgx.Batch, name statement, rows [][]any, hit []bool) ([]step, error) {
+	key, ok := batchKeys[name]
 	if !ok {
-		return nil, fmt.Errorf("no shape for the batch %s", statement)
+		return nil, fmt.Errorf("the statement %s takes no batch", name)
 	}
-	text, ok := p.arrays[statement]
-	if !ok {
-		var err error
-		if text, err = arrayText(statement, s); err != nil {
-			return nil, fmt.Errorf("%w: %s", err, statement)
-		}
-		p.arrays[statement] = text
-	}
+	text := p.text(name)
 	clear(hit)
 	var steps []step
-	for _, index := range waves(rows, s) {
-		args := make([]any, len(s.types))
+	for _, index := range waves(rows, key) {
+		args := make([]any, len(rows[0]))
 		for column := range args {
 			a, err := array(rows, index, column)
 			if err != nil {
@@ -153,33 +90,33 @@ func (p *postgres) queueOne(b *pgx.Batch, statement string, rows [][]any, hit []
 // waves parts the rows so that no two of a wave name the same row of the table:
 // what one statement does to a row, it does once. A row comes in a later wave than
 // those before it that name the same.
-func waves(rows [][]any, s shape) [][]int {
+func waves(rows [][]any, key []int) [][]int {
 	seen := make(map[[2]any]int, len(rows))
 	var list [][]int
 	for i, row := range rows {
-		var key [2]any
-		for k, parameter := range s.key {
-			key[k] = row[parameter-1]
+		var of [2]any
+		for k, parameter := range key {
+			of[k] = row[parameter-1]
 		}
-		wave := seen[key]
-		seen[key]++
+		wave := seen[of]
+		seen[of]++
 		if wave == len(list) {
 			list = append(list, make([]int, 0, len(rows)-i))
 		}
 		list[wave] = append(list[wave], i)
 	}
-	if len(s.key) == 1 {
+	if len(key) == 1 {
 		// Two processes that change the same rows lock them in the same order.
 		// Rows that are taken in keep theirs: it is that of their numbers.
 		for _, index := range list {
-			slices.SortFunc(index, func(a, b int) int { return cmp.Compare(keyOf(rows[a], s), keyOf(rows[b], s)) })
+			slices.SortFunc(index, func(a, b int) int { return cmp.Compare(keyOf(rows[a], key), keyOf(rows[b], key)) })
 		}
 	}
 	return list
 }
 
-func keyOf(row []any, s shape) int64 {
-	n, _ := row[s.key[0]-1].(int64) // it always is
+func keyOf(row []any, key []int) int64 {
+	n, _ := row[key[0]-1].(int64) // it always is
 	return n
 }
 
@@ -216,10 +153,10 @@ func array(rows [][]any, index []int, column int) (string, error) {
 }
 
 // each carries out a batch within a transaction that is under way.
-func (p *postgres) each(tx *txn, statement string, rows [][]any, hit []bool) error {
+func (p *postgres) each(tx *txn, name statement, rows [][]any, hit []bool) error {
 	return raw(tx.conn, func(c *pgx.Conn) error {
 		b := &pgx.Batch{}
-		steps, err := p.queueOne(b, statement, rows, hit)
+		steps, err := p.queueOne(b, name, rows, hit)
 		if err != nil || len(steps) == 0 {
 			return err
 		}

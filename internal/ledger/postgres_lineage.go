@@ -10,7 +10,8 @@ import (
 )
 
 // How a ledger on PostgreSQL notices that it has lost something. Two signs, and
-// each writer looks for them on every new connection, before it writes anything:
+// each writer looks for them on every new connection, before it writes anything, and
+// every minute:
 //
 // Its own last transaction is not there. Each writer counts its transactions in a
 // row of its own (postgres_write.go) and remembers the number, so this is certain.
@@ -27,26 +28,26 @@ import (
 // What nobody can tell: a backup that was put back into the same server while all
 // processes were stopped.
 
-// greetAgain is how long a session that a pooler may lead elsewhere is trusted.
-const greetAgain = 2 * time.Second
-
+// How long a session is trusted. One that a pooler may lead elsewhere: not long. One of
+// the server's own stays on it, but whether a standby has to have every commit may be
+// changed under it.
 const (
-	serverQuery = `SELECT (SELECT CAST(system_identifier AS text) FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
-		CAST(current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS integer)`
-	notedQuery   = `SELECT server, safe FROM lineage`
-	noteServer   = `UPDATE lineage SET server = $1, safe = $2 WHERE server = $3`
-	behindQuery  = `SELECT coalesce((SELECT number FROM writer WHERE name = $1), 0)`
-	handledQuery = `SELECT count, server, safe, coalesce(/*clock*/?1 - noticed <= CAST(?2 AS bigint), false), /*clock*/?1 FROM lineage FOR UPDATE`
+	greetAgain    = 2 * time.Second
+	greetOwnAgain = time.Minute
 )
 
 // greet looks for the signs, where the session may be a new one.
 func (p *postgres) greet(ctx context.Context, c *pgx.Conn) error {
-	if p.greeted == c && (p.own || time.Since(p.greetedAt) < greetAgain) {
+	trusted := greetAgain
+	if p.own {
+		trusted = greetOwnAgain
+	}
+	if p.greeted == c && time.Since(p.greetedAt) < trusted {
 		return nil
 	}
 	if p.number > 0 {
 		var number int64
-		if err := c.QueryRow(ctx, behindQuery, p.name).Scan(&number); err != nil {
+		if err := c.QueryRow(ctx, p.text(sqlLastTransaction), p.name).Scan(&number); err != nil {
 			return err
 		}
 		if number < p.number {
@@ -84,7 +85,7 @@ func (p *postgres) lostOurs(ctx context.Context, c *pgx.Conn) error {
 func (p *postgres) greetServer(ctx context.Context, c *pgx.Conn) error {
 	var server string
 	var safe int
-	err := c.QueryRow(ctx, serverQuery).Scan(&server, &safe)
+	err := c.QueryRow(ctx, p.text(sqlServer)).Scan(&server, &safe)
 	if _, refused := errors.AsType[*pgconn.PgError](err); refused && !lost(err) {
 		return nil
 	}
@@ -93,14 +94,14 @@ func (p *postgres) greetServer(ctx context.Context, c *pgx.Conn) error {
 	}
 	var noted string
 	var wasSafe int
-	if err := c.QueryRow(ctx, notedQuery).Scan(&noted, &wasSafe); err != nil {
+	if err := c.QueryRow(ctx, p.text(sqlNotedServer)).Scan(&noted, &wasSafe); err != nil {
 		return err
 	}
 	switch {
 	case noted == server && wasSafe == safe:
 		return nil
 	case noted == "" || noted == server || wasSafe == 1:
-		_, err := c.Exec(ctx, noteServer, server, safe, noted)
+		_, err := c.Exec(ctx, p.text(sqlNoteServer), server, safe, noted)
 		return err
 	}
 	return p.wentBack(ctx, c, "the server is another one, or was put back to an earlier time, and no standby had to have every commit", server, safe)
@@ -122,7 +123,7 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	var noted string
 	var wasSafe int
 	var handled bool
-	if err := tx.QueryRow(ctx, p.text(handledQuery), p.clock(), time.Since(p.wrote).Milliseconds()).Scan(&count, &noted, &wasSafe, &handled, &now); err != nil {
+	if err := tx.QueryRow(ctx, p.text(sqlNoticed), p.clock(), time.Since(p.wrote).Milliseconds()).Scan(&count, &noted, &wasSafe, &handled, &now); err != nil {
 		return err
 	}
 	if server == "" {
@@ -133,11 +134,14 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	if handled {
 		return tx.Rollback(ctx)
 	}
-	marked, err := tx.Exec(ctx, p.text(lostStatement), now)
+	if _, err := tx.Exec(ctx, p.text(sqlSkipNumbers)); err != nil {
+		return err
+	}
+	marked, err := tx.Exec(ctx, p.text(sqlLose), now)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, p.text(noticedStatement), now, now, count+1, server, safe); err != nil {
+	if _, err := tx.Exec(ctx, p.text(sqlNoteLoss), now, now, count+1, server, safe); err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {

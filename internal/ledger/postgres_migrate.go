@@ -53,7 +53,7 @@ func migrate(ctx context.Context, url string, before, after *int64) (err error) 
 		return err
 	}
 	defer func() { _ = lock.Rollback() }()
-	if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, postgresLock); err != nil {
+	if _, err := lock.ExecContext(ctx, p.text(sqlMigrationLock), postgresLock); err != nil {
 		return err
 	}
 	if err := postgresSchema(ctx, db); err != nil {
@@ -81,19 +81,11 @@ func migrate(ctx context.Context, url string, before, after *int64) (err error) 
 	return nil
 }
 
-// strangersQuery names the schema and a table in it that neither is a ledger's, nor belongs
-// to an extension, where there is no ledger yet.
-const strangersQuery = `SELECT n.nspname, min(c.relname) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-	WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
-		AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class AS l WHERE l.relnamespace = n.oid AND l.relname = '` + postgresVersions + `')
-		AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-	GROUP BY n.nspname`
-
 // postgresOwn refuses a first ledger in a schema that has tables of another program:
 // ours would lie between them, and some have names that are no rarity.
 func postgresOwn(ctx context.Context, db *sql.DB) error {
 	var schema, table string
-	switch err := db.QueryRowContext(ctx, strangersQuery).Scan(&schema, &table); {
+	switch err := db.QueryRowContext(ctx, postgresCatalogue().text(sqlStrangers)).Scan(&schema, &table); {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	case err != nil:

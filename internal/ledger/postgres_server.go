@@ -64,6 +64,10 @@ const (
 	// is followed. A cluster can go back to one on its own, and what was committed
 	// since is lost then: see postgres_lineage.go.
 	postgresGoBack = time.Minute
+	// postgresPatrol is how often the servers are asked though all is well. It is well
+	// below UNCERTAIN_WAIT: a process that has moved to the new primary asks Blip only when
+	// those that stayed with the old one have stopped.
+	postgresPatrol = 5 * time.Second
 	// overdue is when other servers are asked while an answer is waited for, and how
 	// long it takes until they are asked again.
 	overdue = 2 * time.Second
@@ -257,14 +261,9 @@ func (s *servers) ask(ctx context.Context, host int) answer {
 // placeOf asks a server where it stands. Any account may ask this of PostgreSQL;
 // what speaks its protocol may not know all of it, and is then asked for less.
 func placeOf(ctx context.Context, conn *pgconn.PgConn) (at place, err error) {
-	const (
-		readOnly = `SELECT current_setting('transaction_read_only')`
-		timeline = readOnly + `, CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_walfile_name(pg_current_wal_lsn()) END`
-		system   = timeline + `, (SELECT CAST(system_identifier AS text) FROM pg_control_system())`
-	)
-	for _, query := range []string{system, timeline, readOnly} {
+	for _, name := range []statement{sqlPlace, sqlPlaceWithoutCluster, sqlPlaceWithoutTimeline} {
 		var results []*pgconn.Result
-		results, err = conn.Exec(ctx, query).ReadAll()
+		results, err = conn.Exec(ctx, postgresCatalogue().text(name)).ReadAll()
 		if err != nil {
 			if lost(err) || conn.IsClosed() {
 				return at, err
@@ -384,13 +383,7 @@ func (s *servers) look() {
 	s.mu.Unlock()
 	defer s.looks.Done()
 	for {
-		ctx, cancel := context.WithTimeout(s.quit, min(overdue, s.all.ConnectTimeout))
-		var asked sync.WaitGroup
-		for i := range s.hosts {
-			asked.Go(func() { s.ask(ctx, i) }) // note does the rest
-		}
-		asked.Wait()
-		cancel()
+		s.askAll()
 		select {
 		case <-time.After(overdue):
 		case <-s.quit.Done():
@@ -403,6 +396,39 @@ func (s *servers) look() {
 		}
 		s.mu.Unlock()
 	}
+}
+
+// patrol asks the servers every few seconds, until close. A primary that waits for no
+// standby and that nobody has fenced goes on as before when another one has taken over.
+// A process that misses no answer would stay with it for good, while one that connects
+// anew is led to the other, and both would send the same.
+func (s *servers) patrol() {
+	if len(s.hosts) == 1 {
+		return
+	}
+	s.looks.Go(func() {
+		tick := time.NewTicker(postgresPatrol)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.askAll()
+			case <-s.quit.Done():
+				return
+			}
+		}
+	})
+}
+
+// askAll asks all servers where they stand; note does the rest.
+func (s *servers) askAll() {
+	ctx, cancel := context.WithTimeout(s.quit, min(overdue, s.all.ConnectTimeout))
+	defer cancel()
+	var asked sync.WaitGroup
+	for i := range s.hosts {
+		asked.Go(func() { s.ask(ctx, i) })
+	}
+	asked.Wait()
 }
 
 // link is the network connection of a session.
@@ -429,12 +455,15 @@ func (s *servers) dial(ctx context.Context, network, address string) (net.Conn, 
 	return &link{Conn: conn, servers: s}, nil
 }
 
-// Close ends the connection.
+// Close ends the connection, unless that was done when another server took over.
 func (l *link) Close() error {
 	l.servers.mu.Lock()
 	delete(l.servers.links, l)
 	l.servers.mu.Unlock()
-	return l.Conn.Close()
+	if err := l.Conn.Close(); !l.ended.Load() {
+		return err
+	}
+	return nil
 }
 
 // linkOf returns the network connection of a session; nil when it is not ours.

@@ -153,7 +153,9 @@ func TestArrays(t *testing.T) {
 	a, err := array(rows, index, 0)
 	must(t, err)
 	var got []any
-	must(t, db.all(t.Context(), `SELECT unnest(CAST(?1 AS text[]))`, []any{a}, func(rows *sql.Rows) error {
+	list, err := db.read.QueryContext(t.Context(), `SELECT unnest(CAST($1 AS text[]))`, a)
+	must(t, err)
+	must(t, db.collect(list, func(rows *sql.Rows) error {
 		var s sql.NullString
 		err := rows.Scan(&s)
 		if s.Valid {
@@ -173,13 +175,13 @@ func TestArrays(t *testing.T) {
 func TestWaves(t *testing.T) {
 	rows := [][]any{{int64(5), "a"}, {int64(4), "a"}, {int64(5), "a"}, {int64(5), "a"}, {int64(3), "a"}}
 	for name, test := range map[string]struct {
-		shape shape
-		want  string
+		key  []int
+		want string
 	}{
-		"in the order of the key": {shape{"it", []int{1}, nil}, "[[4 1 0] [2] [3]]"},
-		"as given":                {shape{"it", []int{1, 2}, []string{"row_key", "source"}}, "[[0 1 4] [2] [3]]"},
+		"in the order of the key": {[]int{1}, "[[4 1 0] [2] [3]]"},
+		"as given":                {[]int{1, 2}, "[[0 1 4] [2] [3]]"},
 	} {
-		if got := fmt.Sprint(waves(rows, test.shape)); got != test.want {
+		if got := fmt.Sprint(waves(rows, test.key)); got != test.want {
 			t.Errorf("%s: waves = %s, want %s", name, got, test.want)
 		}
 	}
@@ -205,7 +207,7 @@ func TestSchemasOnPostgreSQL(t *testing.T) {
 	db := openPostgres(t, address, 0, nil)
 	version := func(statement string) {
 		t.Helper()
-		must(t, db.do(t.Context(), func(tx *txn) error { return tx.exec(statement) }))
+		must(t, db.do(t.Context(), func(tx *txn) error { return tx.rawExec(statement) }))
 	}
 	version(`UPDATE pombo_schema SET version_id = version_id + 9000 WHERE version_id > 0`)
 	_, err = Open(t.Context(), Options{URL: address})
@@ -257,11 +259,11 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
-			tx.exec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
+			tx.rawExec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
 				SELECT CASE WHEN n % 100 = 0 THEN 'queued' ELSE 'accepted' END, 1, 1, n % 10, CASE WHEN n % 100 = 0 THEN n / 100 % 10 END, n,
 					CASE WHEN n % 100 = 1 THEN n END, CASE WHEN n % 10 = 2 THEN n END, 1, n, 1, n * 7919, n % 5000, 'T', 'row-' || n, '["","",""]', '[1,"queued",0]'
 				FROM generate_series(1, 50000) AS s (n)`),
-			tx.exec(`ANALYZE notification`))
+			tx.rawExec(`ANALYZE notification`))
 	}))
 	tx, err := db.read.BeginTx(t.Context(), nil)
 	must(t, err)
@@ -280,42 +282,38 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 		must(t, rows.Err())
 		return b.String()
 	}
-	batched := func(statement string, rows ...[]any) (string, []any) {
-		s := shapes[statement]
-		text, err := arrayText(statement, s)
-		must(t, err)
+	batched := func(name statement, row []any) (string, []any) {
+		key := batchKeys[name]
 		var many [][]any
 		var index []int
 		for i := range 500 {
-			row := slices.Clone(rows[0])
-			if s.names == nil {
-				row[s.key[0]-1] = int64(i + 1)
-			}
+			row := slices.Clone(row)
+			row[key[0]-1] = int64(i + 1)
 			many, index = append(many, row), append(index, i)
 		}
 		var args []any
-		for column := range rows[0] {
+		for column := range row {
 			a, err := array(many, index, column)
 			must(t, err)
 			args = append(args, a)
 		}
-		return text, args
+		return db.dialect.text(name), args
 	}
-	begin, beginArgs := batched(beginStatement, []any{"[]", int64(1), "me", 0})
-	finish, finishArgs := batched(finishStatement, []any{"accepted", nil, 1, "2", int64(1), int64(1), "[]", int64(1), "sending", "me", 1, nil})
+	begin, beginArgs := batched(sqlBegin, []any{"[]", int64(1), "me", 0})
+	finish, finishArgs := batched(sqlFinish, []any{"accepted", nil, 1, "2", int64(1), int64(1), "[]", int64(1), "sending", "me", 1, nil})
 	for name, test := range map[string]struct {
 		want string
 		text string
 		args []any
 	}{
-		"claim":     {"Index Scan using notification_lane", db.dialect.text(postgresClaim), []any{int64(25000), "me", 20, int64(0)}},
-		"uncertain": {"notification_lane", db.dialect.text(uncertainStatement), []any{int64(9), 10}},
-		"unsettled": {"Index Scan using notification_settle", db.dialect.text(unsettledStatement), []any{int64(90000), "", 100}},
-		"polls":     {"Index Scan using notification_poll", db.dialect.text(pollDueStatement), []any{int64(90000), 100}},
-		"held":      {"notification_lane", db.dialect.text(releaseStatement), []any{int64(9), int64(9)}},
-		"due":       {"notification_lane", db.dialect.text(nextDueStatement), nil},
-		"an id":     {"notification_id", db.dialect.text(standingStatement), []any{int64(7919)}},
-		"a key":     {"notification_key", db.dialect.text(latestStatement), []any{"row-1", "T"}},
+		"claim":     {"Index Scan using notification_lane", db.dialect.text(sqlClaim), []any{int64(25000), "me", 20, int64(0)}},
+		"uncertain": {"notification_lane", db.dialect.text(sqlUncertain), []any{int64(9), 10}},
+		"unsettled": {"Index Scan using notification_settle", db.dialect.text(sqlUnsettled), []any{int64(90000), "", 100}},
+		"polls":     {"Index Scan using notification_poll", db.dialect.text(sqlPollDue), []any{int64(90000), 100}},
+		"held":      {"notification_lane", db.dialect.text(sqlReleaseParked), []any{int64(9), int64(9)}},
+		"due":       {"notification_lane", db.dialect.text(sqlNextDue), nil},
+		"an id":     {"notification_id", db.dialect.text(sqlStanding), []any{int64(7919)}},
+		"a key":     {"notification_key", db.dialect.text(sqlLatest), []any{"row-1", "T"}},
 		"begin":     {"notification_pkey", begin, beginArgs},
 		"finish":    {"notification_pkey", finish, finishArgs},
 	} {
@@ -343,7 +341,7 @@ func TestPreparedStatements(t *testing.T) {
 	kept := func() (n int) {
 		t.Helper()
 		must(t, db.do(t.Context(), func(tx *txn) error {
-			return tx.queryRow(`SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%notification%'`).Scan(&n)
+			return tx.rawRow(`SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%notification%'`).Scan(&n)
 		}))
 		return n
 	}
@@ -352,7 +350,7 @@ func TestPreparedStatements(t *testing.T) {
 	if n := kept(); n == 0 {
 		t.Error("the claim is not prepared")
 	}
-	must(t, db.do(t.Context(), func(tx *txn) error { return tx.exec(`DEALLOCATE ALL`) }))
+	must(t, db.do(t.Context(), func(tx *txn) error { return tx.rawExec(`DEALLOCATE ALL`) }))
 	_, err := db.Begin(t.Context(), one, "")
 	must(t, err)
 	mustClaim(t, db, "me", 1)
@@ -368,23 +366,24 @@ func TestPlansBeforeStatistics(t *testing.T) {
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
-			tx.exec(`ALTER TABLE notification SET (autovacuum_enabled = false)`),
-			tx.exec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
+			tx.rawExec(`ALTER TABLE notification SET (autovacuum_enabled = false)`),
+			tx.rawExec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
 				SELECT CASE WHEN n > 10000 THEN 'queued' ELSE 'accepted' END, 1, 1, 0, CASE WHEN n > 10000 THEN 0 END, n,
 					CASE WHEN n <= 10000 THEN n END, CASE WHEN n <= 10000 THEN n END, 1, n, 1, n * 7919, n, 'T', 'row-' || n, '["","",""]', '[1,"queued",0]'
 				FROM generate_series(1, 15000) AS s (n)`))
 	}))
-	plan := func(limits, text string, args ...any) string {
+	plan := func(bounded bool, text string, args ...any) string {
 		t.Helper()
 		tx, err := db.read.BeginTx(t.Context(), nil)
 		must(t, err)
 		defer func() { must(t, tx.Rollback()) }()
-		if limits != "" {
-			_, err := tx.ExecContext(t.Context(), limits)
+		if bounded {
+			limits, within := db.dialect.limits()
+			_, err := tx.ExecContext(t.Context(), db.dialect.text(limits), within)
 			must(t, err)
 		}
 		var lines []string
-		rows, err := tx.QueryContext(t.Context(), `EXPLAIN `+db.dialect.text(text), args...)
+		rows, err := tx.QueryContext(t.Context(), `EXPLAIN `+text, args...)
 		must(t, err)
 		defer rows.Close()
 		for rows.Next() {
@@ -396,19 +395,20 @@ func TestPlansBeforeStatistics(t *testing.T) {
 		return strings.Join(lines, "\n")
 	}
 	for name, test := range map[string]struct {
-		limits, text, want string
-		args               []any
+		bounded    bool
+		text, want string
+		args       []any
 	}{
-		"unsettled": {db.dialect.limits(), unsettledStatement, "Index Scan using notification_settle", []any{int64(9500), "T", 500}},
-		"queued":    {"", queuedStatement, "notification_lane", []any{int64(9500)}},
-		"queue":     {"", `SELECT count(*) FROM notification WHERE ` + inQueue, "notification_lane", nil},
-		"polls":     {db.dialect.limits(), pollDueStatement, "Index Scan using notification_poll", []any{int64(100), 100}},
+		"unsettled": {true, db.dialect.text(sqlUnsettled), "Index Scan using notification_settle", []any{int64(9500), "T", 500}},
+		"queued":    {false, db.dialect.text(sqlQueued), "notification_lane", []any{int64(9500)}},
+		"queue":     {false, `SELECT count(*) FROM notification WHERE lane BETWEEN 0 AND 9`, "notification_lane", nil},
+		"polls":     {true, db.dialect.text(sqlPollDue), "Index Scan using notification_poll", []any{int64(100), 100}},
 	} {
-		if got := plan(test.limits, test.text, test.args...); !strings.Contains(got, test.want) || strings.Contains(got, "Seq Scan") {
+		if got := plan(test.bounded, test.text, test.args...); !strings.Contains(got, test.want) || strings.Contains(got, "Seq Scan") {
 			t.Errorf("%s:\n%s\nwant %s, and nothing read as a whole", name, got, test.want)
 		}
 	}
-	if got := plan(db.dialect.limits(), `DELETE FROM owner WHERE until <= 1`); strings.Contains(got, "JIT") {
+	if got := plan(true, `DELETE FROM owner WHERE until <= 1`); strings.Contains(got, "JIT") {
 		t.Errorf("the lease's statement would be compiled:\n%s", got)
 	}
 }

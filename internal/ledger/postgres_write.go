@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,36 +32,6 @@ import (
 // it will fail there. What was not committed is then carried out again. The
 // callers wait, and learn nothing of it.
 
-// postgresLimits has the server end what takes too long or was left behind by
-// us, after which nobody waits for its locks. And it keeps the planner to the
-// indexes and their order: how many rows are queued or claimed is never what it
-// was when the statistics were taken, and a claim that sorts the whole queue, for
-// one, takes ten times as long. Nor do they count the entries of an index whose rows
-// have moved on: a walk along the index drops those on its way, whereas a bitmap has
-// each of them looked up in the table, every time. A scan of a table of three rows
-// then looks so dear that the server would compile it first, which takes a hundred
-// times as long as the scan (jit, from PostgreSQL 11 on). All ends with the transaction.
-const postgresLimits = `SELECT set_config('statement_timeout', '{ms}', true), set_config('idle_in_transaction_session_timeout', '{ms}', true),
-	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`
-
-// limitsWithin has the server end a statement a little before its answer is given
-// up here: the server says why.
-func limitsWithin(bound time.Duration) string {
-	return strings.ReplaceAll(postgresLimits, "{ms}", strconv.FormatInt((bound-bound/10).Milliseconds(), 10))
-}
-
-// countStatement fails (number may not be NULL) if the row has not the number before
-// ?2, or is not there although it should be.
-const countStatement = `INSERT INTO writer (name, number, seen)
-	VALUES (?1, CASE WHEN CAST(?2 AS bigint) = 1 OR EXISTS (SELECT 1 FROM writer WHERE name = ?1) THEN CAST(?2 AS bigint) END, /*clock*/?3)
-	ON CONFLICT (name) DO UPDATE SET number = CASE writer.number WHEN excluded.number - 1 THEN excluded.number END, seen = excluded.seen`
-
-// lookStatement returns ?2 if that transaction was committed; else it prevents it
-// and returns a higher number. It may be repeated.
-const lookStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, CAST(?2 AS bigint) + 1, /*clock*/?3)
-	ON CONFLICT (name) DO UPDATE SET number = greatest(writer.number, CASE writer.number WHEN CAST(?2 AS bigint) THEN writer.number ELSE excluded.number END)
-	RETURNING number`
-
 // A statement is parsed and planned anew each time it comes, which takes as long
 // as carrying it out for some thirty rows. So the writer's connection keeps its
 // statements prepared where it leads to one session of the server and no other:
@@ -75,12 +43,12 @@ const lookStatement = `INSERT INTO writer (name, number, seen) VALUES (?1, CAST(
 func (p *postgres) prepare(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error {
 	if p.session != c {
 		var pid uint32
-		if err := c.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+		if err := c.QueryRow(ctx, p.text(sqlBackend)).Scan(&pid); err != nil {
 			return err
 		}
 		p.session, p.own = c, !p.pooled && pid == c.PgConn().PID()
 		if p.own {
-			claim := p.text(p.claim())
+			claim := p.text(sqlClaim)
 			if _, err := c.Prepare(ctx, claim, claim); err != nil {
 				return err
 			}
@@ -185,9 +153,10 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 	list := batches(group)
 	err = raw(conn, func(c *pgx.Conn) error {
 		b := &pgx.Batch{}
-		b.Queue(`BEGIN ISOLATION LEVEL READ COMMITTED`)
-		b.Queue(p.limits())
-		b.Queue(p.text(countStatement), p.name, number, p.clock())
+		limits, within := p.limits()
+		b.Queue(p.text(sqlBeginTransaction))
+		b.Queue(p.text(limits), within)
+		b.Queue(p.text(sqlCountTransaction), p.name, number, p.clock())
 		steps, err := p.queue(b, list)
 		if err != nil {
 			return err
@@ -210,7 +179,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		return err
 	}
 	err = raw(conn, func(c *pgx.Conn) error {
-		done, err := c.Exec(ctx, `COMMIT`)
+		done, err := c.Exec(ctx, p.text(sqlCommit))
 		if err == nil && done.String() != "COMMIT" {
 			// So it answers when a statement had failed and somebody went on.
 			err = errors.New("the transaction was rolled back because of an earlier error")
@@ -240,7 +209,7 @@ func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) err
 	}
 	err := raw(conn, func(c *pgx.Conn) error {
 		var number int64
-		if err := c.QueryRow(ctx, behindQuery, p.name).Scan(&number); err != nil {
+		if err := c.QueryRow(ctx, p.text(sqlLastTransaction), p.name).Scan(&number); err != nil {
 			return err
 		}
 		if number < p.number {
@@ -299,7 +268,7 @@ func (p *postgres) lookOnce(number int64) (found int64, err error) {
 		if err := p.greet(ctx, c); err != nil {
 			return err
 		}
-		if err := c.QueryRow(ctx, p.text(lookStatement), p.name, number, p.clock()).Scan(&found); err != nil {
+		if err := c.QueryRow(ctx, p.text(sqlLook), p.name, number, p.clock()).Scan(&found); err != nil {
 			return err
 		}
 		if unsure(c) {
@@ -316,7 +285,7 @@ func rollback(ctx context.Context, conn *sql.Conn) bool {
 		if c.IsClosed() || c.PgConn().TxStatus() == 'I' {
 			return nil
 		}
-		_, err := c.Exec(ctx, `ROLLBACK`)
+		_, err := c.Exec(ctx, postgresCatalogue().text(sqlRollback))
 		return err
 	}) == nil && raw(conn, func(c *pgx.Conn) error {
 		if c.IsClosed() {

@@ -10,21 +10,6 @@ import (
 	"pombo"
 )
 
-// blocks finds every block of ids and phones, the newest first (see the schema).
-const blocks = `WITH RECURSIVE block (b) AS (
-		SELECT (SELECT max(seq) FROM notification) >> 12
-		UNION ALL SELECT b - 1 FROM block WHERE b > (SELECT min(seq) FROM notification) >> 12
-	) `
-
-// inBlocks joins them.
-const inBlocks = `block CROSS JOIN notification WHERE (seq >> 12) = b AND `
-
-const applyStatement = `
-	UPDATE notification SET state = ?1, owner = NULL, lane = ?10, not_before = NULL,
-		settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN coalesce(settle_at, ?3) ELSE settle_at END,
-		poll_at = CASE WHEN ?4 THEN NULL ELSE coalesce(poll_at, ?5) END, history = history || ?6
-	WHERE seq = ?7 AND state = ?8 AND attempt = ?9`
-
 // standing is where a notification stands, as far as a receipt has to know.
 type standing struct {
 	seq     int64
@@ -149,7 +134,7 @@ func (db *DB) applyPlain(ctx context.Context, changes []change, results []pombo.
 	for i := range changes {
 		rows[i] = changes[i].args
 	}
-	hit, err := db.each(ctx, applyStatement, rows)
+	hit, err := db.each(ctx, sqlApply, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +167,7 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 					return err
 				}
 			}
-			if err := tx.dialect.each(tx, applyStatement, [][]any{c.args}, hit); err != nil {
+			if err := tx.dialect.each(tx, sqlApply, [][]any{c.args}, hit); err != nil {
 				return err
 			}
 			if !hit[0] {
@@ -218,7 +203,7 @@ func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	over := r.State == pombo.Read || r.State == pombo.Failed
 	return []any{
 		string(r.State), codeOf(db.o.Codes, r.State), now, over, first,
-		event(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, laneOf(r.State),
+		event(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
 	}
 }
 
@@ -234,15 +219,13 @@ func detailOf(r *pombo.Receipt) string {
 	return "code " + code + ": " + r.Detail
 }
 
-const standingStatement = blocks + `SELECT seq, state, attempt, message = '', resends, source, row_key, generation FROM ` + inBlocks + `id = ?1`
-
 // standing returns where the notification stands; nil when there is none.
 func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
 	if _, err := pombo.ParseMessageID(string(id)); err != nil {
 		return nil, nil //nolint:nilerr,nilnil // what is no id is no id of ours
 	}
 	var found *standing
-	err := db.all(ctx, standingStatement, []any{word(id)}, func(rows *sql.Rows) error {
+	err := db.all(ctx, sqlStanding, []any{word(id)}, func(rows *sql.Rows) error {
 		var s standing
 		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation); err != nil {
 			return err
@@ -256,19 +239,15 @@ func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, erro
 	return found, err
 }
 
-const pollDueStatement = `SELECT` + columns + `FROM notification WHERE poll_at <= ?1 ORDER BY poll_at, seq LIMIT ?2`
-
 // PollDue returns sent notifications for which Blip is to be asked for receipts,
 // the longest due first.
 func (db *DB) PollDue(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := db.list(ctx, pollDueStatement, limit)
+	list, err := db.list(ctx, sqlPollDue, limit)
 	if err != nil {
 		return nil, fmt.Errorf("look for receipts to ask for: %w", err)
 	}
 	return list, nil
 }
-
-const polledStatement = `UPDATE notification SET poll_at = ?1 WHERE seq = ?2 AND poll_at IS NOT NULL`
 
 // Polled says when Blip is asked next about notifications; the zero time ends
 // the asking. One whose asking has ended meanwhile stays so.
@@ -280,7 +259,7 @@ func (db *DB) Polled(ctx context.Context, polls []pombo.NextPoll) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if _, err := db.each(ctx, polledStatement, rows); err != nil {
+	if _, err := db.each(ctx, sqlPolled, rows); err != nil {
 		return fmt.Errorf("record the next polls: %w", err)
 	}
 	return nil

@@ -256,10 +256,8 @@ func readString(h string) (s, rest string, ok bool) {
 	return "", "", false
 }
 
-// columns are those that scan reads, in its order.
-const columns = ` seq, state, attempt, tries, priority, not_before, expires_at, owner, settled, run, created, generation, phone, source, row_key, message, history `
-
-// scan reads a notification without its identity.
+// scan reads a notification without its identity. The columns are in the order in which the
+// statements name them: see sqlNotification.
 func scan(rows *sql.Rows) (pombo.Notification, error) {
 	n, _, err := scanHistory(rows)
 	return n, err

@@ -16,7 +16,7 @@ import (
 // that stands in the place of a lost one.
 func (db *DB) Empty(ctx context.Context) (bool, error) {
 	var some bool
-	err := db.get(ctx, `SELECT EXISTS (SELECT 1 FROM notification) OR EXISTS (SELECT 1 FROM run)`, nil, &some)
+	err := db.get(ctx, sqlUsed, nil, &some)
 	if err != nil {
 		return false, fmt.Errorf("look into the ledger: %w", err)
 	}
@@ -26,7 +26,7 @@ func (db *DB) Empty(ctx context.Context) (bool, error) {
 // Owners returns how many processes have a lease that is not over: that work on
 // the ledger, or did so moments ago.
 func (db *DB) Owners(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, `SELECT count(*) FROM owner AS o WHERE o.until > /*clock*/?1`, []any{db.clock()}, &n)
+	err = db.get(ctx, sqlOwners, []any{db.clock()}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("look for other processes: %w", err)
 	}
@@ -36,7 +36,7 @@ func (db *DB) Owners(ctx context.Context) (n int, err error) {
 // Knows reports whether there is a notification of a row.
 func (db *DB) Knows(ctx context.Context, source, row string) (bool, error) {
 	var one int
-	err := db.get(ctx, `SELECT 1 FROM notification WHERE row_key = ?1 AND source = ?2 LIMIT 1`, []any{row, source}, &one)
+	err := db.get(ctx, sqlKnows, []any{row, source}, &one)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
@@ -45,11 +45,6 @@ func (db *DB) Knows(ctx context.Context, source, row string) (bool, error) {
 	}
 	return true, nil
 }
-
-const recoverStatement = `
-	INSERT INTO notification (state, attempt, tries, priority, lane, settle_at, settle, poll_at, created, generation, id, phone, source, row_key, message, history)
-	VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-	ON CONFLICT (row_key, source, generation) DO NOTHING`
 
 // Recover puts back what a lost ledger knew of a row, from what Blip told of the
 // message of each of its generations. The last one was sent and stands where the
@@ -74,20 +69,20 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 		if last {
 			settleAt = now
 		} else {
-			settle = "none"
+			settle = settleNone
 		}
 		if state.Sent() && state != pombo.Read {
 			pollAt = db.firstPoll(now)
 		}
 		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: i + 1}.MessageID()
 		list = append(list, []any{
-			string(state), attempt, min(max(row.Priority, 0), maxPriority), laneOf(state), settleAt, settle, pollAt, now, i + 1,
+			string(state), attempt, min(max(row.Priority, 0), maxPriority), classOf(state), settleAt, settle, pollAt, now, i + 1,
 			word(id), digits(row.Phone), source, row.RowKey, text, history,
 		})
 	}
 	err = db.do(ctx, func(tx *txn) error {
 		for _, args := range list {
-			if err := tx.exec(recoverStatement, args...); err != nil {
+			if err := tx.exec(sqlRecover, args...); err != nil {
 				return err
 			}
 		}

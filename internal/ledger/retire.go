@@ -36,19 +36,6 @@ const (
 	retireShare = 9
 )
 
-const (
-	eraseStatement = `UPDATE notification SET message = '', phone = NULL, history = history || ?1 WHERE seq = ?2 AND state = ?3 AND attempt = ?4`
-
-	// The newest one stays: SQLite would give its number again.
-	removeStatement = `DELETE FROM notification WHERE seq = ?1 AND state = ?2 AND attempt = ?3
-		AND message = '' AND settle_at IS NULL AND generation = 1 AND seq < (SELECT max(seq) FROM notification)
-		AND NOT EXISTS (SELECT 1 FROM notification AS later
-			WHERE later.row_key = notification.row_key AND later.source = notification.source AND later.generation > 1)`
-
-	retireStatement = `SELECT seq, state, attempt, settle_at IS NOT NULL, settle, settled, message = '', history FROM notification
-		WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`
-)
-
 // Retire takes out of the ledger what has been finished for longer than the age,
 // and the runs and look-ups of that time, the oldest first. A notification that
 // is open, or whose result is still owed to the source, stays whole whatever its
@@ -106,7 +93,7 @@ func rest(ctx context.Context, begun time.Time) error {
 func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *pombo.Retired) (at int64, seen int, err error) {
 	now := db.now()
 	var erase, remove [][]any
-	err = db.all(ctx, retireStatement, []any{last, until, retireBatch}, func(rows *sql.Rows) error {
+	err = db.all(ctx, sqlRetire, []any{last, until, retireBatch}, func(rows *sql.Rows) error {
 		var (
 			state           pombo.State
 			attempt         int
@@ -132,7 +119,7 @@ func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *p
 		case !retired:
 			erase = append(erase, []any{note(now, state, attempt, pombo.KeptLongEnough, ""), at, string(state), attempt})
 		case now-st.retired.UnixMilli() < shellAge.Milliseconds():
-		case settle.String == "none" || !settle.Valid && settled.String != "":
+		case settle.String == settleNone || !settle.Valid && settled.String != "":
 			remove = append(remove, []any{at, string(state), attempt})
 		}
 		return nil
@@ -140,22 +127,22 @@ func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *p
 	if err != nil {
 		return at, seen, err
 	}
-	n, err := db.changed(ctx, eraseStatement, erase)
+	n, err := db.changed(ctx, sqlErase, erase)
 	done.Erased += n
 	if err != nil {
 		return at, seen, err
 	}
-	n, err = db.changed(ctx, removeStatement, remove)
+	n, err = db.changed(ctx, sqlRemove, remove)
 	done.Removed += n
 	return at, seen, err
 }
 
 // changed runs a statement for the rows and counts those that changed something.
-func (db *DB) changed(ctx context.Context, statement string, rows [][]any) (n int, err error) {
+func (db *DB) changed(ctx context.Context, name statement, rows [][]any) (n int, err error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	hit, err := db.each(ctx, statement, rows)
+	hit, err := db.each(ctx, name, rows)
 	for _, ok := range hit {
 		if ok {
 			n++
@@ -170,8 +157,7 @@ func (db *DB) retireRuns(ctx context.Context, before int64, done *pombo.Retired)
 	for {
 		begun, n := time.Now(), 0
 		err := db.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(`DELETE FROM run WHERE id IN (SELECT id FROM run WHERE finished < ?1
-				AND id < (SELECT max(id) FROM run) ORDER BY id LIMIT ?2)`, before, retireBatch)
+			n, err = tx.change(sqlRemoveRuns, before, retireBatch)
 			return err
 		})
 		done.Runs += n
@@ -190,7 +176,7 @@ func (db *DB) retireBusinessUsers(ctx context.Context, before int64, done *pombo
 	for {
 		begun, n := time.Now(), 0
 		err := db.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(`DELETE FROM business_user WHERE bsuid IN (SELECT bsuid FROM business_user WHERE seen < ?1 ORDER BY seen LIMIT ?2)`, before, retireBatch)
+			n, err = tx.change(sqlRemoveBSUIDs, before, retireBatch)
 			return err
 		})
 		done.Identities += n
@@ -209,14 +195,13 @@ func (db *DB) retireIdentities(ctx context.Context, done *pombo.Retired) error {
 	for last := int64(0); ; {
 		begun := time.Now()
 		var next sql.NullInt64
-		err := db.get(ctx, `SELECT max(phone) FROM (SELECT phone FROM identity WHERE phone > ?1 ORDER BY phone LIMIT ?2) AS few`,
-			[]any{last, retireBatch}, &next)
+		err := db.get(ctx, sqlSomeIdentities, []any{last, retireBatch}, &next)
 		if err != nil || !next.Valid {
 			return err
 		}
 		n := 0
 		err = db.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(`DELETE FROM identity WHERE phone > ?1 AND phone <= ?2 AND asked < ?3`, last, next.Int64, before)
+			n, err = tx.change(sqlRemoveIdentities, last, next.Int64, before)
 			return err
 		})
 		if err != nil {

@@ -11,23 +11,6 @@ import (
 	"pombo"
 )
 
-// reviewColumns are those that scanReview reads, in its order.
-const reviewColumns = `SELECT seq, state, attempt, generation, source, row_key, created, ` + settledLast + `, settle, settle_at IS NOT NULL,
-	NOT EXISTS (SELECT 1 FROM notification AS later WHERE later.row_key = notification.row_key AND later.source = notification.source
-		AND later.generation > notification.generation),
-	history FROM notification `
-
-const (
-	// The older ones are found by the small indexes of the loops.
-	reviewOpenStatement = reviewColumns + `WHERE seq > ?1 AND seq < ?2 AND seq IN (
-			SELECT seq FROM notification WHERE lane <= 10
-			UNION ALL SELECT seq FROM notification WHERE owner IS NOT NULL
-			UNION ALL SELECT seq FROM notification WHERE settle_at IS NOT NULL)
-		ORDER BY seq LIMIT ?3`
-	reviewStatement    = reviewColumns + `WHERE seq > ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3`
-	reviewOneStatement = reviewColumns + `WHERE seq = ?1`
-)
-
 // Review returns, in the order of their numbers and from behind one of them, the
 // notifications that were taken in since a time, and of the older ones those
 // that are open or whose result is owed to the source. Fewer than limit means
@@ -43,10 +26,10 @@ func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit in
 		return nil, fmt.Errorf("review: %w", err)
 	}
 	if after < from {
-		err = db.all(ctx, reviewOpenStatement, []any{after, from, limit}, add)
+		err = db.all(ctx, sqlReviewOpen, []any{after, from, limit}, add)
 	}
 	if err == nil && len(list) < limit {
-		err = db.all(ctx, reviewStatement, []any{after, from, limit - len(list)}, add)
+		err = db.all(ctx, sqlReview, []any{after, from, limit - len(list)}, add)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("review: %w", err)
@@ -58,7 +41,7 @@ func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit in
 // none.
 func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err error) {
 	found := false
-	err = db.all(ctx, reviewOneStatement, []any{seq}, func(rows *sql.Rows) (err error) {
+	err = db.all(ctx, sqlReviewOne, []any{seq}, func(rows *sql.Rows) (err error) {
 		found = true
 		r, err = db.scanReview(rows)
 		return err
@@ -100,7 +83,7 @@ func (db *DB) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) er
 	text, err := json.Marshal(r)
 	if err == nil {
 		err = db.do(ctx, func(tx *txn) error {
-			return tx.exec(`INSERT INTO reconciliation (one, result) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET result = excluded.result`, string(text))
+			return tx.exec(sqlSaveReconciliation, string(text))
 		})
 	}
 	if err != nil {
@@ -113,7 +96,7 @@ func (db *DB) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) er
 // when there is none.
 func (db *DB) LastReconciliation(ctx context.Context) (r pombo.Reconciliation, err error) {
 	var text string
-	err = db.get(ctx, `SELECT result FROM reconciliation`, nil, &text)
+	err = db.get(ctx, sqlLastReconciliation, nil, &text)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = pombo.ErrNotFound

@@ -17,16 +17,13 @@ func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err err
 		var started int64
 		underWay := func() error {
 			run, joined = pombo.Run{Taking: true}, true
-			return tx.queryRow(`SELECT id, started, taking, error FROM run WHERE finished IS NULL ORDER BY id DESC LIMIT 1`).
-				Scan(&run.ID, &started, &run.Taking, &run.Error)
+			return tx.queryRow(sqlRunUnderWay).Scan(&run.ID, &started, &run.Taking, &run.Error)
 		}
 		err := underWay()
 		if errors.Is(err, sql.ErrNoRows) {
 			joined, started = false, db.now()
 			db.engaged.Store(true)
-			err = tx.queryRow(`INSERT INTO run (started, taking, error, first_seq, taker)
-				VALUES (?1, 1, '', coalesce((SELECT max(seq) FROM notification), 0) + 1, ?2)
-				ON CONFLICT DO NOTHING RETURNING id`, started, db.name).Scan(&run.ID)
+			err = tx.queryRow(sqlStartRun, started, db.name).Scan(&run.ID)
 			if errors.Is(err, sql.ErrNoRows) { // another process was quicker
 				err = underWay()
 			}
@@ -45,8 +42,7 @@ func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err err
 func (db *DB) RunTaken(ctx context.Context, id int64, why string) error {
 	changed := 0
 	err := db.do(ctx, func(tx *txn) (err error) {
-		changed, err = tx.change(`UPDATE run SET taking = 0, error = ?1, last_seq = coalesce((SELECT max(seq) FROM notification), 0)
-			WHERE id = ?2 AND finished IS NULL`, why, id)
+		changed, err = tx.change(sqlRunTaken, why, id)
 		return err
 	})
 	if err == nil && changed == 0 {
@@ -62,12 +58,6 @@ func (db *DB) RunTaken(ctx context.Context, id int64, why string) error {
 // "send after") is not waited for. A row that was put back until some time, for
 // its template or its person's sake, is not waited for at all.
 const soon = 10 * time.Minute
-
-// untried holds for a row of a run whose first try has not ended.
-const untried = ` (tries = 0 AND (attempt = 0 AND state IN ('queued', 'claimed') OR attempt = 1 AND state = 'sending')) `
-
-// putBack holds for a queued row that a worker has had in hands.
-const putBack = ` history LIKE '%,"claimed",%' `
 
 // EndRun ends the run if it has taken in and no row of it waits for the end of
 // its first try; ended says whether it has ended, now or before. Rows that wait
@@ -87,9 +77,7 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 	db.mu.Unlock()
 	now := db.now()
 	var seq int64
-	err = db.get(ctx, `SELECT seq FROM notification WHERE seq BETWEEN ?1 AND ?2 AND run = ?3 AND `+untried+`
-		AND (state <> 'queued' OR not_before <= ?4 OR not_before <= ?5 AND NOT `+putBack+`) ORDER BY seq LIMIT 1`,
-		[]any{from, last, id, now, now + soon.Milliseconds()}, &seq)
+	err = db.get(ctx, sqlRunWaiting, []any{from, last, id, now, now + soon.Milliseconds()}, &seq)
 	switch {
 	case err == nil:
 		db.mu.Lock()
@@ -108,7 +96,7 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 	}
 	changed := 0
 	err = db.do(ctx, func(tx *txn) (err error) {
-		changed, err = tx.change(`UPDATE run SET finished = ?1, tally = ?2 WHERE id = ?3 AND finished IS NULL AND taking = 0`, now, string(text), id)
+		changed, err = tx.change(sqlFinishRun, now, string(text), id)
 		return err
 	})
 	if err != nil {
@@ -124,8 +112,6 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 	run.Finished = time.UnixMilli(now).UTC()
 	return run, true, nil
 }
-
-const runColumns = `SELECT id, started, finished, taking, error, first_seq, last_seq, tally FROM run `
 
 func scanRun(scan func(...any) error) (run pombo.Run, first, last int64, err error) {
 	var started int64
@@ -148,7 +134,7 @@ func scanRun(scan func(...any) error) (run pombo.Run, first, last int64, err err
 // run reads a run without counting its rows.
 func (db *DB) run(ctx context.Context, id int64) (run pombo.Run, first, last int64, err error) {
 	found := false
-	err = db.all(ctx, runColumns+`WHERE id = ?1`, []any{id}, func(rows *sql.Rows) (err error) {
+	err = db.all(ctx, sqlRun, []any{id}, func(rows *sql.Rows) (err error) {
 		found = true
 		run, first, last, err = scanRun(rows.Scan)
 		return err
@@ -179,7 +165,7 @@ func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 	var runs []pombo.Run
 	type bounds struct{ first, last int64 }
 	var rows []bounds
-	err := db.all(ctx, runColumns+`ORDER BY id DESC LIMIT ?1`, []any{limit}, func(r *sql.Rows) error {
+	err := db.all(ctx, sqlRuns, []any{limit}, func(r *sql.Rows) error {
 		run, first, last, err := scanRun(r.Scan)
 		runs, rows = append(runs, run), append(rows, bounds{first, last})
 		return err
@@ -200,18 +186,7 @@ func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 // tally counts the rows of a run. A message that WhatsApp refused after Blip had
 // taken it was accepted: its history says so.
 func (db *DB) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
-	const open = ` state IN ('queued', 'claimed', 'sending') `
-	const waiting = untried + ` AND NOT (state = 'queued' AND ` + putBack + `) `
-	const hadIt = ` history LIKE '%,"accepted",%' `
-	err = db.get(ctx, `SELECT count(*),
-			count(*) FILTER (WHERE `+open+` AND `+waiting+`),
-			count(*) FILTER (WHERE `+open+` AND NOT (`+waiting+`)),
-			count(*) FILTER (WHERE state IN ('accepted', 'dispatched', 'delivered', 'read') OR state = 'failed' AND `+hadIt+`),
-			count(*) FILTER (WHERE state = 'failed' AND NOT `+hadIt+`),
-			count(*) FILTER (WHERE state = 'uncertain'),
-			count(*) FILTER (WHERE state IN ('cancelled', 'expired', 'suppressed'))
-		FROM notification WHERE seq BETWEEN ?1 AND ?2 AND run = ?3`,
-		[]any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
+	err = db.get(ctx, sqlTally, []any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
 	if err != nil {
 		return t, fmt.Errorf("count the rows of run %d: %w", id, err)
 	}

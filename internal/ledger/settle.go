@@ -36,12 +36,6 @@ func codeOf(codes map[pombo.State]string, s pombo.State) string {
 	}
 }
 
-const unsettledStatement = `
-	SELECT seq, state, settled, source, row_key, generation, history, CASE WHEN settled IS NULL AND generation > 1 THEN ` + settledBefore + ` END
-	FROM notification WHERE settle_at BETWEEN 0 AND ?1 AND (?2 = '' OR source = ?2) ORDER BY settle_at, seq LIMIT ?3`
-
-const nothingOwedStatement = `UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2`
-
 // Unsettled returns up to limit results that are due to be written back to the
 // source, the oldest first. Asked again before Settled, it returns them again.
 //
@@ -51,7 +45,7 @@ const nothingOwedStatement = `UPDATE notification SET settle_at = NULL WHERE seq
 func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	var due []pombo.Settlement
 	var nothing [][]any
-	err := db.due(ctx, unsettledStatement, []any{db.now(), db.o.Source, limit}, func(rows *sql.Rows) error {
+	err := db.due(ctx, sqlUnsettled, []any{db.now(), db.o.Source, limit}, func(rows *sql.Rows) error {
 		var (
 			s       pombo.Settlement
 			key     pombo.Key
@@ -88,25 +82,13 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 		return nil
 	})
 	if err == nil && len(nothing) > 0 {
-		_, err = db.each(ctx, nothingOwedStatement, nothing)
+		_, err = db.each(ctx, sqlNothingOwed, nothing)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for results to settle: %w", err)
 	}
 	return due, nil
 }
-
-const (
-	// A notification that has moved on, to a state with another code, stays due;
-	// not one that a new generation has replaced meanwhile.
-	settledStatement = `
-	UPDATE notification SET settled = ?1, settle_at = CASE WHEN settle IS NOT NULL OR replace(?2, ',' || state || ',', '') <> ?2 THEN NULL ELSE ?3 END
-	WHERE seq = ?4`
-	settleLaterStatement = `UPDATE notification SET settle_at = ?1 WHERE seq = ?2 AND settle_at IS NOT NULL`
-	parkStatement        = `
-	UPDATE notification SET settle = ?1, settle_at = NULL, history = history || '[' || ?2 || ',"' || state || '",' || attempt || ',"",' || ?3 || ',true]'
-	WHERE seq = ?4 AND settle_at IS NOT NULL`
-)
 
 // left begins the sentence in the history about a row that was left alone.
 var left = map[pombo.SettleResult]string{
@@ -121,7 +103,7 @@ var left = map[pombo.SettleResult]string{
 // why.
 func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
 	now := db.now()
-	var done, later, parked [][]any
+	var done, later, never [][]any
 	for i := range results {
 		r := &results[i]
 		switch r.Result {
@@ -138,13 +120,13 @@ func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
 			if err != nil {
 				return fmt.Errorf("record what was settled: %w", err)
 			}
-			parked = append(parked, []any{r.Result.String(), now, string(quoted), r.Seq})
+			never = append(never, []any{r.Result.String(), now, string(quoted), r.Seq})
 		}
 	}
 	for _, b := range []struct {
-		statement string
+		statement statement
 		rows      [][]any
-	}{{settledStatement, done}, {settleLaterStatement, later}, {parkStatement, parked}} {
+	}{{sqlSettled, done}, {sqlSettleLater, later}, {sqlSettleNever, never}} {
 		if len(b.rows) == 0 {
 			continue
 		}

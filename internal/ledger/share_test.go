@@ -299,7 +299,7 @@ func TestRecipient(t *testing.T) {
 	clock.pass(10 * time.Minute)
 	must(t, first.Renew(t.Context(), "first"))
 	var left int
-	must(t, first.get(t.Context(), `SELECT count(*) FROM recipient`, nil, &left))
+	must(t, first.rawGet(t.Context(), `SELECT count(*) FROM recipient`, &left))
 	if left != 0 {
 		t.Errorf("%d recipients are remembered for ever", left)
 	}

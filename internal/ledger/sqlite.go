@@ -34,7 +34,6 @@ type sqlite struct {
 	write     *sql.DB
 	lock      *flock.Flock
 	file      *os.File // locked too; nil = by another process, or not exclusively
-	claimText string
 
 	found   os.FileInfo                 // the file that was opened
 	wal     atomic.Pointer[os.FileInfo] // its log, as the first check found it
@@ -180,7 +179,8 @@ func (s *sqlite) migrate(ctx context.Context, db *sql.DB, locked bool) error {
 	return err
 }
 
-func (s *sqlite) text(statement string) string { return statement }
+func (s *sqlite) text(name statement) string  { return sqliteCatalogue().text(name) }
+func (s *sqlite) limits() (statement, string) { return "", "" }
 
 func (s *sqlite) second() dialect           { return nil }
 func (s *sqlite) shared() bool              { return false }
@@ -200,13 +200,13 @@ func (s *sqlite) transact(tx *txn, group []*write) (err error) {
 			return err
 		}
 	}
-	if err := tx.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := tx.exec(sqlBeginTransaction); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			// SQLite may have rolled back by itself, and then says so.
-			_ = tx.exec("ROLLBACK")
+			_ = tx.exec(sqlRollback)
 		}
 	}()
 	for _, b := range batches(group) {
@@ -218,34 +218,15 @@ func (s *sqlite) transact(tx *txn, group []*write) (err error) {
 	if err := tx.functions(group); err != nil {
 		return err
 	}
-	return tx.exec("COMMIT")
-}
-
-func (s *sqlite) claim() string  { return s.claimText }
-func (s *sqlite) limits() string { return "" }
-
-// sqliteClaim looks into the ten priorities one by one, because within one the index
-// has the due rows together, before all that wait for a later time: however many
-// are in back-off, they are not looked at.
-//
-// "+ 0" because SQLite plans a statement anew whenever a bound limit changes,
-// which costs twenty times what the claim does.
-func sqliteClaim() string {
-	lanes := make([]string, 0, maxPriority+1)
-	for p := maxPriority; p >= 0; p-- {
-		lanes = append(lanes, `SELECT * FROM (SELECT seq, lane, not_before FROM notification
-			WHERE lane = `+strconv.Itoa(p)+` AND not_before <= ?1 ORDER BY not_before, seq LIMIT ?3 + 0)`)
-	}
-	return claimHead + ` WHERE seq IN (SELECT seq FROM (` + strings.Join(lanes, " UNION ALL ") + `)
-		ORDER BY lane DESC, not_before, seq LIMIT ?3 + 0)` + claimTail
+	return tx.exec(sqlCommit)
 }
 
 // each runs the prepared statement row by row. Measured, this takes half the
 // time of one statement over a JSON array: there is no network to save. It talks
 // to the driver itself, because database/sql takes its locks and copies the
 // parameters anew for each row.
-func (s *sqlite) each(tx *txn, statement string, rows [][]any, hit []bool) error {
-	stmt, err := tx.direct(statement)
+func (s *sqlite) each(tx *txn, name statement, rows [][]any, hit []bool) error {
+	stmt, err := tx.direct(name)
 	if err != nil {
 		return err
 	}

@@ -217,10 +217,10 @@ func TestFullDisk(t *testing.T) {
 func TestOneBadWrite(t *testing.T) {
 	db := openSQLite(t, sqliteURL(t))
 	ctx := t.Context()
-	good := newWrite(part{enqueueStatement, [][]any{mustArgs(t, db, "good")}, make([]bool, 1)})
+	good := newWrite(part{sqlEnqueue, [][]any{mustArgs(t, db, "good")}, make([]bool, 1)})
 	args := mustArgs(t, db, "bad")
 	args[5] = nil // created may not be NULL
-	bad := newWrite(part{enqueueStatement, [][]any{args}, make([]bool, 1)})
+	bad := newWrite(part{sqlEnqueue, [][]any{args}, make([]bool, 1)})
 	failed := newWrite()
 	failed.run = func(*txn) error { return errors.New("refused") }
 
@@ -347,9 +347,10 @@ func TestPlans(t *testing.T) {
 	if _, _, err := db.Enqueue(t.Context(), "T", 0, testRows(0, 100)); err != nil {
 		t.Fatal(err)
 	}
-	plan := func(statement string) string {
+	plan := func(name statement) string {
 		t.Helper()
-		rows, err := db.read.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+db.dialect.text(statement), make([]any, 5)[:parameters(statement)]...)
+		statement := db.dialect.text(name)
+		rows, err := db.read.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+statement, make([]any, 10)[:parameters(statement)]...)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, statement)
 		}
@@ -368,21 +369,24 @@ func TestPlans(t *testing.T) {
 		}
 		return b.String()
 	}
-	for name, test := range map[string]struct{ statement, want string }{
-		"claim":     {db.dialect.claim(), "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
-		"uncertain": {uncertainStatement, "USING INDEX notification_lane (lane=? AND not_before<?)"},
-		"unsettled": {unsettledStatement, "USING INDEX notification_settle (settle_at>? AND settle_at<?)"},
-		"polls":     {pollDueStatement, "USING INDEX notification_poll (poll_at<?)"},
-		"held":      {releaseStatement, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
-		"due":       {nextDueStatement, "USING COVERING INDEX notification_lane (lane=?)"},
-		"reclaim":   {`UPDATE notification SET state = 'queued' WHERE state = 'claimed' AND owner IS NOT NULL AND owner NOT IN (SELECT name FROM owner AS o WHERE o.until > ?1)`, "USING INDEX notification_in_hands"},
-		"an id":     {standingStatement, "USING INDEX notification_id (<expr>=? AND id=?)"},
-		"a phone":   {blocks + `SELECT seq FROM ` + inBlocks + `phone = ?1`, "USING COVERING INDEX notification_phone (<expr>=? AND phone=?)"},
-		"a key":     {latestStatement, "USING INDEX notification_key (row_key=? AND source=?)"},
-		"failed":    {`SELECT seq FROM notification WHERE seq < ?1 AND state = ?2 AND lane = ?3 AND not_before IS NULL ORDER BY seq DESC LIMIT ?4`, "USING INDEX notification_lane (lane=? AND not_before=? AND rowid<?)"},
-		"diverged":  {`SELECT count(*) FROM notification WHERE settle = 'diverged'`, "USING COVERING INDEX notification_parked"},
-		"backlog":   {queuedStatement, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
-		"queue":     {`SELECT count(*) FROM notification WHERE ` + inQueue, "USING COVERING INDEX notification_lane (lane>? AND lane<?)"},
+	for name, test := range map[string]struct {
+		statement statement
+		want      string
+	}{
+		"claim":     {sqlClaim, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
+		"uncertain": {sqlUncertain, "USING INDEX notification_lane (lane=? AND not_before<?)"},
+		"unsettled": {sqlUnsettled, "USING INDEX notification_settle (settle_at>? AND settle_at<?)"},
+		"polls":     {sqlPollDue, "USING INDEX notification_poll (poll_at<?)"},
+		"held":      {sqlReleaseParked, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
+		"due":       {sqlNextDue, "USING COVERING INDEX notification_lane (lane=?)"},
+		"reclaim":   {sqlReclaimClaimed, "USING INDEX notification_in_hands"},
+		"an id":     {sqlStanding, "USING INDEX notification_id (<expr>=? AND id=?)"},
+		"a phone":   {sqlToPhone, "USING INDEX notification_phone (<expr>=? AND phone=?)"},
+		"a key":     {sqlLatest, "USING INDEX notification_key (row_key=? AND source=?)"},
+		"failed":    {sqlListEnded, "notification_lane (lane=? AND not_before=? AND rowid>? AND rowid<?)"},
+		"diverged":  {sqlBacklog, "USING COVERING INDEX notification_parked"},
+		"backlog":   {sqlQueued, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
+		"queue":     {sqlBacklog, "USING COVERING INDEX notification_lane (lane>? AND lane<?)"},
 	} {
 		got := plan(test.statement)
 		if !strings.Contains(got, test.want) {

@@ -17,116 +17,110 @@ type Statement struct {
 	Text    string
 }
 
-// SQL lists every statement that the table can run, with what each is for. It
-// does not need the database; but see Learn.
-func (t *Table) SQL() []Statement { return t.d.statements() }
+// SQL lists every statement that the table can run, with what each is for. It does
+// not need the database; but see Introspect.
+func (t *Table) SQL() []Statement { return t.dialect.List() }
 
-// Learn reads from the database what the texts of SQL depend on, if they do: in
-// Oracle, the types of the columns. Without it, or when it fails, the purpose of such
-// a statement says that it is as for the sample table of Advice.
-func (t *Table) Learn(ctx context.Context) error {
-	if t.d.learned() {
+// Introspect reads from the database what the texts of SQL depend on, if they do: in
+// Oracle, the types of the columns. Before, or when it fails, the purpose of such a
+// statement says that it is written for the sample table of Advice.
+func (t *Table) Introspect(ctx context.Context) error {
+	if t.dialect.Final() {
 		return nil
 	}
 	_, err := t.layout(ctx)
 	return err
 }
 
-// Advice lists what a DBA may want to run beforehand: rights, an index, a sample
-// table. Pombo runs none of it.
-func (t *Table) Advice() []Statement { return t.d.advice() }
+// Advice lists what a DBA may want to run first: rights, an index, a sample table.
+// Pombo runs none of it.
+func (t *Table) Advice() []Statement { return t.dialect.Advice() }
 
-// Check asks the database whether everything is as the work needs it: the way
-// there, the table, its columns and their types, the right to read and the right
-// to write. It changes nothing. The error joins everything that it found, each
-// an *Error with what to do.
+// Check asks the database whether everything is as the work needs it: the connection,
+// the table, its columns and their types, the right to read and the right to write. It
+// changes nothing. The error joins everything that it found, each a *TableError with a
+// hint.
 func (t *Table) Check(ctx context.Context) error {
-	t.mu.Lock()
-	t.known = nil // see the table as it is now
-	t.mu.Unlock()
+	t.forgetLayout() // see the table as it is now
 	l, err := t.layout(ctx)
 	if err != nil {
 		return err
 	}
 	var problems []error
-	if err := t.slow.free(); err != nil {
+	if err := t.slow.allowed(); err != nil {
 		problems = append(problems, err)
 	} else {
-		_, err := t.each(ctx, "read pending rows of "+t.m.Table, t.d.page(l, nil, 1), func([]any) {})
-		if err := t.slow.went(ctx, t, l, err); err != nil {
+		_, err := t.query(ctx, "read pending rows of "+t.mapping.Table, t.dialect.Page(l, nil, 1), func([]any) {})
+		if err := t.slow.record(ctx, t, l, err); err != nil {
 			problems = append(problems, err)
 		}
 	}
-	if _, err := t.exec(ctx, change{query: t.d.probe()}); err != nil {
-		problems = append(problems, t.fail(ctx, "write to "+t.m.Table, err))
+	if _, err := t.exec(ctx, Update{Query: t.dialect.Probe()}); err != nil {
+		problems = append(problems, t.fail(ctx, "write to "+t.mapping.Table, err))
 	}
 	return errors.Join(problems...)
 }
 
-// learn reads the table's columns and holds the mapping against them.
-func (t *Table) learn(ctx context.Context) (layout, error) {
-	columns, err := t.d.columns(ctx, t)
+// introspect reads the table's columns and compares the mapping with them.
+func (t *Table) introspect(ctx context.Context) (Layout, error) {
+	columns, err := t.dialect.Columns(ctx, t.query)
 	if err != nil {
-		return layout{}, err
+		return Layout{}, err
 	}
-	l := layout{columns: columns}
-	if err := t.verifyColumns(columns); err != nil {
-		return layout{}, err
+	l := Layout{Columns: columns, Matches: t.dialect.Matches}
+	if err := t.mapping.compareColumns(l); err != nil {
+		return Layout{}, err
 	}
-	status := t.column(columns, t.m.status)
-	if l.kinds, err = t.d.kinds(ctx, t, t.column(columns, t.m.id), status); err != nil {
-		return layout{}, err
+	if l.Kinds, err = t.dialect.Kinds(ctx, t.query, l); err != nil {
+		return Layout{}, err
 	}
-	return l, t.verifyCodes(l.kinds, status)
+	return l, t.mapping.compareCodes(l)
 }
 
-// column finds a column that verifyColumns has seen.
-func (t *Table) column(columns []column, n name) column {
-	return columns[slices.IndexFunc(columns, func(c column) bool { return t.d.matches(n, c.name) })]
-}
-
-func (t *Table) verifyColumns(columns []column) error {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
+// compareColumns reports every mapped column that is missing or cannot serve.
+func (m *ParsedMapping) compareColumns(l Layout) error {
+	names := make([]string, len(l.Columns))
+	for i, c := range l.Columns {
+		names[i] = c.Name
 	}
 	var problems []error
-	for _, v := range t.m.mapped() {
-		i := slices.IndexFunc(columns, func(c column) bool { return t.d.matches(v.name, c.name) })
+	for _, mapped := range m.Mapped() {
+		c, found := l.Column(mapped.Name)
 		switch {
-		case i < 0:
-			problems = append(problems, t.wrong(v.role, "there is no column "+v.text, nearest(v.text, names)))
-		case columns[i].computed && slices.Contains(t.m.writes, v):
-			problems = append(problems, t.wrong(v.role, v.text+" is computed by the database and cannot be written", "map another column"))
-		case columns[i].required && v.role == forError:
-			problems = append(problems, t.wrong(v.role, v.text+" is NOT NULL, but is to be empty where nothing went wrong", "let the column be NULL"))
+		case !found:
+			problems = append(problems, m.Problem(mapped.Role, "there is no column "+mapped.Text, Nearest(mapped.Text, names)))
+		case c.Computed && slices.Contains(m.Writes, mapped):
+			problems = append(problems, m.Problem(mapped.Role, mapped.Text+" is computed by the database and cannot be written", "map another column"))
+		case c.NotNull && mapped.Role == RoleError:
+			problems = append(problems, m.Problem(mapped.Role, mapped.Text+" is NOT NULL, but has to be empty where nothing went wrong", "let the column be NULL"))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// verifyCodes finds a code that can never be in the status column.
-func (t *Table) verifyCodes(k kinds, status column) error {
-	if k.status != whole {
+// compareCodes reports every code that the status column can never hold.
+func (m *ParsedMapping) compareCodes(l Layout) error {
+	if l.Status != KindWhole {
 		return nil
 	}
+	status, _ := l.Column(m.StatusName)
 	var problems []error
-	for _, code := range append([]string{t.m.Pending}, t.m.Codes...) {
+	for _, code := range append([]string{m.Pending}, m.Codes...) {
 		if _, err := strconv.ParseFloat(code, 64); err != nil {
-			problems = append(problems, t.wrong(forStatus, fmt.Sprintf("%s holds numbers (%s) and the code %q is none", status.name, status.declared, code),
+			problems = append(problems, m.Problem(RoleStatus, fmt.Sprintf("%s holds numbers (%s) and the code %q is not a number", status.Name, status.Declared, code),
 				"correct the STATUS_ settings or map another column"))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// wrong is a fault of the mapping, or of the table that it is held against.
-func (t *Table) wrong(r role, what, todo string) error {
-	return &Error{Op: "check " + t.m.Table, Permanent: true, Err: errors.New(what), Hint: todo + " (" + string(r) + ")"}
+// Problem is a fault of the mapping, or of the table that it is compared with.
+func (m *ParsedMapping) Problem(r Role, message, hint string) error {
+	return &TableError{Op: "check " + m.Table, Permanent: true, Err: errors.New(message), Hint: hint + " (" + string(r) + ")"}
 }
 
-// nearest says which of the names was probably meant, and which there are.
-func nearest(wanted string, names []string) string {
+// Nearest says which of the names was probably meant, or which there are.
+func Nearest(wanted string, names []string) string {
 	if len(names) == 0 {
 		return "there is none to choose from"
 	}

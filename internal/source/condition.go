@@ -8,17 +8,17 @@ import (
 	"unicode"
 )
 
-// A condition is given by the company's DBA and goes into the text of the page query,
-// so it must be one condition and nothing else, in every database: no way out of its
-// brackets, no second statement, no comment that swallows what follows, no bind of its
-// own, and nothing that makes the rest a text.
+// The company's DBA writes the condition, and it goes into the text of the page query.
+// So it must be one condition and nothing else, in every database: it cannot leave its
+// brackets, start a second statement, comment out what follows, bind anything, or turn
+// the rest into a string.
 
-// notInCondition are words that no condition on one row has: they begin or end other
+// notInCondition are words that no condition on one row needs: they begin or end other
 // parts of a statement, or read other tables.
 var notInCondition = strings.Fields("SELECT FROM WHERE ORDER GROUP HAVING UNION MINUS INTERSECT EXCEPT LIMIT OFFSET FETCH FOR WINDOW RETURNING INTO " +
 	"INSERT UPDATE DELETE MERGE SET VALUES WITH CREATE DROP ALTER GRANT BEGIN DECLARE EXEC EXECUTE CALL COPY JOIN CONNECT START ROWNUM")
 
-// parseCondition holds a condition against these rules and returns it on one line.
+// parseCondition checks a condition against these rules and returns it on one line.
 func parseCondition(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	const most = 1000
@@ -70,8 +70,8 @@ func parseCondition(s string) (string, error) {
 	return strings.Join(strings.Fields(out.String()), " "), nil
 }
 
-// inWord reports whether a byte is part of a name or a number. What is not ASCII is a
-// letter.
+// inWord reports whether a byte is part of a name or a number. Bytes beyond ASCII count
+// as letters.
 func inWord(c byte) bool {
 	return c == '_' || c == '#' || c == '$' || c >= 0x80 || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }

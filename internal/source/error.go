@@ -4,22 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
-// Error is a failure to do something with the company's table. Ask for it with
-// errors.As. It holds no value of any row.
-type Error struct {
+// TableError says why something with the company's table failed. It holds no value of
+// any row.
+type TableError struct {
 	Op  string // what was tried
 	Err error  // what the database said; never nil
-	// Permanent says that a person must mend something. Trying again does no
+	// Permanent says that a person has to correct something. Trying again does no
 	// harm, but there is no hurry. Otherwise the database is away or busy and
-	// will come back by itself.
+	// recovers by itself.
 	Permanent bool
 	Hint      string // what to do; may be ""
 }
 
 // Error returns what was tried, what came of it and what to do, in one line.
-func (e *Error) Error() string {
+func (e *TableError) Error() string {
 	s := e.Op + ": " + e.Err.Error()
 	if e.Hint != "" {
 		s += "; " + e.Hint
@@ -28,29 +29,37 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns what the database said.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *TableError) Unwrap() error { return e.Err }
 
-// fail makes an Error of what the driver returned. ctx is the caller's, without
+// LockedError says that a change was given up because it took too long or, with a Wait
+// of 0, that it was not tried. Nothing was changed.
+type LockedError struct{ Wait time.Duration }
+
+func (e *LockedError) Error() string {
+	if e.Wait == 0 {
+		return "somebody holds a lock on the row"
+	}
+	return fmt.Sprintf("the row was not to be had within %s: somebody seems to hold a lock on it", e.Wait)
+}
+
+// fail makes a *TableError of what the driver returned. ctx is the caller's, without
 // our own time limit.
 func (t *Table) fail(ctx context.Context, op string, err error) error {
-	if already, ok := errors.AsType[*Error](err); ok {
+	if already, ok := errors.AsType[*TableError](err); ok {
 		return already
 	}
 	if cause := ctx.Err(); cause != nil {
-		return &Error{Op: op, Err: cause}
+		return &TableError{Op: op, Err: cause}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Op: op, Err: fmt.Errorf("no answer within %s: %w", t.timeout, err), Hint: "see whether the table lacks an index (pombo sql suggests one) or somebody holds a lock on it"}
+		return &TableError{Op: op, Err: fmt.Errorf("no answer within %s: %w", t.timeout, err), Hint: "see whether the table lacks an index (pombo sql suggests one) or somebody holds a lock on it"}
 	}
-	v := t.d.explain(err)
-	if v.class == person {
-		// Whoever mends it may change the table.
-		t.mu.Lock()
-		t.known = nil
-		t.mu.Unlock()
+	e := t.dialect.Explain(err)
+	if e.Class == Permanent {
+		t.forgetLayout() // correcting it may change the table
 	}
-	if v.class == refused {
-		err = errors.New(v.detail) // the driver's text may quote a trigger
+	if e.Class == Refused {
+		err = errors.New(e.Detail) // the driver's text may quote a trigger
 	}
-	return &Error{Op: op, Err: err, Permanent: v.class == person || v.class == refused, Hint: v.hint}
+	return &TableError{Op: op, Err: err, Permanent: e.Class == Permanent || e.Class == Refused, Hint: e.Hint}
 }

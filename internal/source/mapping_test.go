@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -8,17 +9,25 @@ import (
 	"pombo"
 )
 
+// simple is a mapping that nothing is wrong with.
+func simple() Mapping {
+	return Mapping{
+		Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Pending: "1",
+		Params: []Param{{pombo.Body, "NM_CONTATO"}, {pombo.Body, "DS_MENSAGEM"}},
+	}
+}
+
 func TestParseName(t *testing.T) {
 	for _, c := range []struct {
 		in   string
-		want name
+		want Name
 	}{
-		{"CD_STATUS", name{text: "CD_STATUS"}},
-		{" Nr_Fone$1# ", name{text: "Nr_Fone$1#"}},
-		{"situação", name{text: "situação"}},
-		{`"Nº do pedido"`, name{text: "Nº do pedido", exact: true}},
-		{`"a;b--"`, name{text: "a;b--", exact: true}},
-		{strings.Repeat("x", 128), name{text: strings.Repeat("x", 128)}},
+		{"CD_STATUS", Name{Text: "CD_STATUS"}},
+		{" Nr_Fone$1# ", Name{Text: "Nr_Fone$1#"}},
+		{"situação", Name{Text: "situação"}},
+		{`"Nº do pedido"`, Name{Text: "Nº do pedido", Exact: true}},
+		{`"a;b--"`, Name{Text: "a;b--", Exact: true}},
+		{strings.Repeat("x", 128), Name{Text: strings.Repeat("x", 128)}},
 	} {
 		if got, err := parseName(c.in); err != nil || got != c.want {
 			t.Errorf("parseName(%q) = %+v, %v; want %+v", c.in, got, err, c.want)
@@ -42,7 +51,7 @@ func TestParseTable(t *testing.T) {
 		}
 		var got []string
 		for _, p := range parts {
-			got = append(got, p.text)
+			got = append(got, p.Text)
 		}
 		if strings.Join(got, "|") != want {
 			t.Errorf("parseTable(%q) = %q, want %s", in, got, want)
@@ -65,20 +74,27 @@ func FuzzParseName(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if q := quoted(n.text); strings.Count(q, `"`) != 2 || strings.ContainsAny(q, "\x00\n\r") || len(n.text) == 0 {
+		if q := Quote(n.Text); strings.Count(q, `"`) != 2 || strings.ContainsAny(q, "\x00\n\r") || len(n.Text) == 0 {
 			t.Errorf("parseName(%q) lets %s through", s, q)
 		}
-		if !n.exact && strings.ContainsAny(n.text, " ;'-.,()[]`*/=?:@") {
-			t.Errorf("parseName(%q) lets %q through without quotes", s, n.text)
+		if !n.Exact && strings.ContainsAny(n.Text, " ;'-.,()[]`*/=?:@") {
+			t.Errorf("parseName(%q) lets %q through without quotes", s, n.Text)
 		}
 	})
 }
 
-// All that is wrong with a mapping is told at once.
+// A mapping reports all its problems at once.
 func TestMappingProblems(t *testing.T) {
-	m := Mapping{Table: "T;", ID: "", Phone: "FONE", Status: "ST", Params: []Column{{pombo.Body, "A B"}}, SentAt: "1"}
-	_, err := newMapping(m)
-	wantError(t, err, true, "DB_TABLE", "DB_COL_ID", "DB_COL_PARAMS", "DB_COL_SENT_AT", "STATUS_PENDING")
+	m := Mapping{Table: "T;", RowKey: "", Phone: "FONE", Status: "ST", Params: []Param{{pombo.Body, "A B"}}, SentAt: "1"}
+	_, err := ParseMapping(m)
+	for _, want := range []string{"DB_TABLE", "DB_COL_ID", "DB_COL_PARAMS", "DB_COL_SENT_AT", "STATUS_PENDING"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("error = %v, want it to say %s", err, want)
+		}
+	}
+	if e, ok := errors.AsType[*TableError](err); !ok || !e.Permanent {
+		t.Errorf("error = %v, want a permanent *TableError", err)
+	}
 	if strings.Contains(err.Error(), "DB_COL_PHONE") {
 		t.Errorf("error = %v, want nothing about the phone", err)
 	}
@@ -94,33 +110,15 @@ func TestMappingOverlaps(t *testing.T) {
 	} {
 		m := simple()
 		mod(&m)
-		if _, err := newMapping(m); err == nil || !strings.Contains(err.Error(), "overwritten") {
+		if _, err := ParseMapping(m); err == nil || !strings.Contains(err.Error(), "overwritten") {
 			t.Errorf("%s: error = %v, want one about overwriting", what, err)
 		}
 	}
 	m := simple()
-	m.Params = append(m.Params, Column{pombo.HeaderText, "NM_CONTATO"}, Column{pombo.Body, "NR_TELEFONE"})
-	if _, err := newMapping(m); err != nil {
+	m.Params = append(m.Params, Param{pombo.HeaderText, "NM_CONTATO"}, Param{pombo.Body, "NR_TELEFONE"})
+	if _, err := ParseMapping(m); err != nil {
 		t.Errorf("a column read twice: %v", err)
 	}
-}
-
-func TestOpenRefuses(t *testing.T) {
-	for url, want := range map[string]string{
-		"":                          "DB_URL",
-		"sqlite:":                   "no file is named",
-		"mysql://u:s3nha@host/base": `unknown kind of database "mysql"`,
-	} {
-		_, err := Open(t.Context(), Options{URL: url, Mapping: simple()})
-		wantError(t, err, true, want)
-		if strings.Contains(err.Error(), "s3nha") {
-			t.Errorf("the error holds the password: %v", err)
-		}
-	}
-	m := simple()
-	m.Table = "ERP.NOTIFICACAO"
-	_, err := Open(t.Context(), Options{URL: "sqlite:x.db", Mapping: m})
-	wantError(t, err, true, "no schema ERP")
 }
 
 func TestSameCode(t *testing.T) {
@@ -131,7 +129,7 @@ func TestSameCode(t *testing.T) {
 		{"1", "1", true}, {"1", "1.0", true}, {"1 ", "1", true}, {"01", "1", true}, {"P", "P  ", true},
 		{"1", "2", false}, {"P", "p", false}, {"", "0", false}, {"", "", true}, {"1", " 1", false},
 	} {
-		if got := sameCode(c.a, c.b); got != c.want {
+		if got := SameCode(c.a, c.b); got != c.want {
 			t.Errorf("sameCode(%q, %q) = %t, want %t", c.a, c.b, got, c.want)
 		}
 	}
@@ -195,17 +193,17 @@ func TestPriority(t *testing.T) {
 
 func TestKeysRoundTrip(t *testing.T) {
 	for in, want := range map[string]bool{"0": true, "-5": true, "9223372036854775807": true, "007": false, "+1": false, "1.0": false, "": false, "-0": false, "9223372036854775808": false} {
-		if _, ok := wholeKey(in); ok != want {
+		if _, ok := ParseWholeKey(in); ok != want {
 			t.Errorf("wholeKey(%q) = %t, want %t", in, ok, want)
 		}
 	}
 	const id = "0a1b2c3d-0000-4000-8000-00000000abcd"
-	b, ok := uuidKey(id)
-	if !ok || uuidText(b) != id {
+	b, ok := ParseUUIDKey(id)
+	if !ok || FormatUUID(b) != id {
 		t.Errorf("uuidKey(%q) = %x, %t", id, b, ok)
 	}
 	for _, in := range []string{strings.ToUpper(id), "fwd:" + id, id + "0", ""} {
-		if _, ok := uuidKey(in); ok {
+		if _, ok := ParseUUIDKey(in); ok {
 			t.Errorf("uuidKey(%q) is taken", in)
 		}
 	}

@@ -10,17 +10,17 @@ import (
 )
 
 // Settle writes results back: each row gets its code if it still has the status
-// expected of it. It returns one answer for each settlement, in the same order.
-// The error is not nil only when nothing is known of any of them; every answer is
-// SettleLater then. When some are known, the detail of the others has the error.
-// The same batch may be given again: a row that already has its code is done.
+// expected of it. It returns one answer for each settlement, in the same order. The
+// error is not nil only when nothing is known of any of them; every answer is then
+// SettleLater. When some are known, the detail of the others carries the error. The
+// same batch may be passed again: a row that already has its code is done.
 //
 // A row that somebody else has locked is SettleLater, with a detail, and stops no
-// other one, except in SQLite, which locks whole files. It alone is no error; a
-// batch of several in which no row is free is one.
+// other, except in SQLite, which locks whole files. That alone is no error, but a batch
+// of several rows of which none is free is one.
 func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
-	op := "write statuses to " + t.m.Table
-	s := settling{t: t, op: op, batch: slices.Clone(batch), answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2), held: map[int]bool{}}
+	op := "write statuses to " + t.mapping.Table
+	s := settling{table: t, op: op, batch: slices.Clone(batch), answers: make([]pombo.Settled, len(batch)), end: time.Now().Add(t.timeout / 2), locked: map[int]bool{}}
 	for i, b := range batch {
 		s.answers[i].Settlement = b
 	}
@@ -33,23 +33,23 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 	}
 	due := make([]int, 0, len(batch))
 	for i, b := range batch {
-		if _, ok := t.d.keyArg(s.layout, b.RowKey); ok {
+		if _, ok := t.dialect.KeyArg(s.layout, b.RowKey); ok {
 			due = append(due, i)
 		} else {
 			s.answer(i, pombo.SettleGone, "the key column cannot hold this key")
 		}
 	}
-	// Two rounds: a row that is still as expected after the first one lost a race
-	// or stood twice in the batch. After the second, something in the database
-	// undoes the change without a word.
+	// Two rounds: a row that is still as expected after the first one lost a race or
+	// appears twice in the batch. After the second, something in the database silently
+	// undoes the change.
 	for round := 0; round < 2 && len(due) > 0 && err == nil; round++ {
-		if due, err = s.write(ctx, due, t.patience()); err == nil {
+		if due, err = s.write(ctx, due, t.lockWait()); err == nil {
 			due, err = s.verify(ctx, due)
 		}
 	}
 	known := func(a pombo.Settled) bool { return a.Result != pombo.SettleLater }
-	if err == nil && s.locked != nil && len(batch) > 1 && !slices.ContainsFunc(s.answers, known) {
-		return s.answers, s.locked
+	if err == nil && s.lockErr != nil && len(batch) > 1 && !slices.ContainsFunc(s.answers, known) {
+		return s.answers, s.lockErr
 	}
 	if err == nil {
 		for _, i := range due {
@@ -68,45 +68,44 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 	return s.answers, nil
 }
 
-// settling is one call of Settle.
+// settling is one call of Settle. Rows are indexes of the batch.
 type settling struct {
-	t       *Table
+	table   *Table
 	op      string
-	layout  layout
+	layout  Layout
 	batch   []pombo.Settlement
 	answers []pombo.Settled
-	end     time.Time    // when no more locked rows are looked for
-	held    map[int]bool // rows that somebody else had locked, if they were there
-	locked  error        // of the last one
+	end     time.Time    // when the search for locked rows stops
+	locked  map[int]bool // rows that somebody else had locked, or that are gone
+	lockErr error        // of the last locked row
 }
 
-// patience is how long a batch waits for a row that somebody else has locked.
-func (t *Table) patience() time.Duration { return min(t.timeout/6, 5*time.Second) }
+// lockWait is how long a batch waits for a row that somebody else has locked.
+func (t *Table) lockWait() time.Duration { return min(t.timeout/6, 5*time.Second) }
 
-// haste is how long a part of it waits, when the locked row is looked for: some ten
-// times, if it is one of 500.
-func (t *Table) haste() time.Duration { return max(t.patience()/10, 100*time.Millisecond) }
+// lockProbe is how long a part of the batch waits while the locked row is searched for:
+// about ten times, if one row of 500 is locked.
+func (t *Table) lockProbe() time.Duration { return max(t.lockWait()/10, 100*time.Millisecond) }
 
 func (s *settling) answer(i int, result pombo.SettleResult, detail string) {
 	s.answers[i].Result, s.answers[i].Detail = result, detail
 }
 
-// write updates the rows in one statement and returns those of which it is not
-// known that they were changed. When a row's own change is refused, or somebody has
-// the row locked, which undoes the whole statement, it looks for that row by halves,
-// so that one row in 500 costs about 20 statements and not 500, or twice that where
-// each is told first which rows are free.
+// write updates the rows in one statement and returns those that may not have changed.
+// When the change of a row is refused, or somebody has a row locked, the whole statement
+// is undone. It then searches for that row by halves, so that one row in 500 costs about
+// 20 statements and not 500; twice that where a probe for locks precedes each.
 func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (open []int, err error) {
 	batch := make([]pombo.Settlement, len(due))
 	for k, i := range due {
 		batch[k] = s.batch[i]
 	}
-	c := s.t.d.settle(s.layout, batch, wait)
-	n, err := s.t.exec(ctx, c)
+	u := s.table.dialect.Settle(s.layout, batch, wait)
+	n, err := s.table.exec(ctx, u)
 	if err == nil {
 		var free []int
 		for k, i := range due {
-			if s.held[i] = c.lock != nil && slices.Contains(c.lock.held, k); s.held[i] {
+			if s.locked[i] = u.Locks != nil && slices.Contains(u.Locks.Held, k); s.locked[i] {
 				open = append(open, i)
 			} else {
 				free = append(free, i)
@@ -120,20 +119,20 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 		}
 		return open, nil
 	}
-	v := s.t.d.explain(err)
+	e := s.table.dialect.Explain(err)
 	switch {
-	case v.class == busy && (len(due) == 1 || time.Now().After(s.end)):
-		s.locked = s.t.fail(ctx, s.op, err)
+	case e.Class == Locked && (len(due) == 1 || time.Now().After(s.end)):
+		s.lockErr = s.table.fail(ctx, s.op, err)
 		for _, i := range due {
-			s.answer(i, pombo.SettleLater, s.locked.Error())
+			s.answer(i, pombo.SettleLater, s.lockErr.Error())
 		}
 		return nil, nil
-	case v.class == busy:
-		wait = s.t.haste()
-	case v.class != refused:
-		return due, s.t.fail(ctx, s.op, err)
+	case e.Class == Locked:
+		wait = s.table.lockProbe()
+	case e.Class != Refused:
+		return due, s.table.fail(ctx, s.op, err)
 	case len(due) == 1:
-		s.answer(due[0], pombo.SettleRefused, v.detail)
+		s.answer(due[0], pombo.SettleRefused, e.Detail)
 		return nil, nil
 	}
 	half := len(due) / 2
@@ -145,9 +144,9 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 	return append(slices.Clip(left), right...), err
 }
 
-// verify looks up the rows and returns those that are still as they were
-// expected, and so should have been changed.
-func (s *settling) verify(ctx context.Context, due []int) (still []int, err error) {
+// verify looks the rows up and returns those that are still as they were expected, and
+// so should have been changed.
+func (s *settling) verify(ctx context.Context, due []int) (unchanged []int, err error) {
 	if len(due) == 0 {
 		return nil, nil
 	}
@@ -155,7 +154,7 @@ func (s *settling) verify(ctx context.Context, due []int) (still []int, err erro
 	for k, i := range due {
 		keys[k] = s.answers[i].RowKey
 	}
-	found, err := s.t.Statuses(ctx, keys)
+	found, err := s.table.Statuses(ctx, keys)
 	if err != nil {
 		return due, err
 	}
@@ -165,19 +164,19 @@ func (s *settling) verify(ctx context.Context, due []int) (still []int, err erro
 		switch {
 		case !there:
 			s.answer(i, pombo.SettleGone, "the row is no longer there")
-		case sameCode(code, a.Code):
+		case SameCode(code, a.Code):
 			s.answer(i, pombo.SettleDone, "")
-		case slices.ContainsFunc(a.Unsure, func(c string) bool { return sameCode(code, c) }):
+		case slices.ContainsFunc(a.Unsure, func(c string) bool { return SameCode(code, c) }):
 			a.Expected, a.Unsure = code, nil
-			still = append(still, i)
-		case sameCode(code, a.Expected) && s.held[i]:
-			s.locked = s.t.fail(ctx, s.op, &busyError{})
-			s.answer(i, pombo.SettleLater, s.locked.Error())
-		case sameCode(code, a.Expected):
-			still = append(still, i)
+			unchanged = append(unchanged, i)
+		case SameCode(code, a.Expected) && s.locked[i]:
+			s.lockErr = s.table.fail(ctx, s.op, &LockedError{})
+			s.answer(i, pombo.SettleLater, s.lockErr.Error())
+		case SameCode(code, a.Expected):
+			unchanged = append(unchanged, i)
 		default:
 			s.answer(i, pombo.SettleDiverged, fmt.Sprintf("the status is %.20q, not %q", code, a.Expected))
 		}
 	}
-	return still, nil
+	return unchanged, nil
 }

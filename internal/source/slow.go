@@ -8,38 +8,38 @@ import (
 	"time"
 )
 
-// slowPages keeps a page that took too long from being asked for again at every poll.
-// Without an index each page may walk the whole table, be cancelled, and walk it again,
-// for ever, while it takes nothing in and costs the company's database its disks.
+// slowPages delays the next page after one that took too long. Without an index each
+// poll could walk the whole table, be cancelled and walk it again, for ever, taking
+// nothing in while it keeps the company's disks busy.
 type slowPages struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	wait  time.Duration // that comes after the next one
-	until time.Time     // before then nothing is asked
-	told  *Error        // by the last one
+	delay time.Duration // after the last slow page
+	until time.Time     // no page before then
+	last  *TableError   // of the last slow page
 }
 
-// longestWait is the most that pages are left alone.
-const longestWait = time.Hour
+// maxPageDelay is the longest delay.
+const maxPageDelay = time.Hour
 
-// free returns why no page is to be asked for now; nil = it may be.
-func (s *slowPages) free() error {
+// allowed returns why no page may be read now; nil = it may.
+func (s *slowPages) allowed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.told == nil || !s.now().Before(s.until) {
+	if s.last == nil || !s.now().Before(s.until) {
 		return nil
 	}
-	return &Error{Op: s.told.Op, Err: fmt.Errorf("%w, and is not asked again before %s", s.told.Err, s.until.Format("15:04:05")), Permanent: s.told.Permanent, Hint: s.told.Hint}
+	return &TableError{Op: s.last.Op, Err: fmt.Errorf("%w, and is not asked again before %s", s.last.Err, s.until.Format("15:04:05")), Permanent: s.last.Permanent, Hint: s.last.Hint}
 }
 
-// went notes how a page went, and returns its error with what is to be done.
-func (s *slowPages) went(ctx context.Context, t *Table, l layout, err error) error {
-	e, ok := errors.AsType[*Error](err)
+// record notes how a page ended, and returns its error with a hint.
+func (s *slowPages) record(ctx context.Context, t *Table, l Layout, err error) error {
+	e, ok := errors.AsType[*TableError](err)
 	switch {
 	case err == nil:
 		s.mu.Lock()
-		s.wait, s.told = 0, nil
+		s.delay, s.last = 0, nil
 		s.mu.Unlock()
 		return nil
 	case !ok || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
@@ -47,16 +47,16 @@ func (s *slowPages) went(ctx context.Context, t *Table, l layout, err error) err
 	}
 	slow := *e
 	// Asking for the indexes is quick, and tells a slow table from a silent database.
-	looked, cancel := context.WithTimeout(ctx, t.timeout/2)
+	limited, cancel := context.WithTimeout(ctx, t.timeout/2)
 	defer cancel()
-	if r, failed := t.d.examine(looked, t, l, Index); failed == nil {
-		if slow.Hint = "see whether somebody holds a lock on the table, and whether its statistics are fresh (pombo sql has how to gather them): " + r.What; r.Hint != "" {
-			slow.Hint = r.What + "; " + r.Hint
+	if found, failed := t.dialect.Inspect(limited, t.query, l, DiagnosticIndex); failed == nil {
+		if slow.Hint = "see whether somebody holds a lock on the table, and whether its statistics are fresh (pombo sql has how to gather them): " + found.Message; found.Hint != "" {
+			slow.Hint = found.Message + "; " + found.Hint
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wait = min(max(2*s.wait, t.timeout), longestWait)
-	s.until, s.told = s.now().Add(s.wait), &slow
+	s.delay = min(max(2*s.delay, t.timeout), maxPageDelay)
+	s.until, s.last = s.now().Add(s.delay), &slow
 	return &slow
 }

@@ -185,3 +185,29 @@ func TestStandby(t *testing.T) {
 	want(t, primary.DSN("postgres"), `SELECT count(*) FROM t`, "1")
 	want(t, standby.DSN("postgres"), `SELECT count(*) FROM t`, "2")
 }
+
+// TestDetach: a standby that was cut off lacks what is committed from then on.
+func TestDetach(t *testing.T) {
+	primary := Start(t, Options{})
+	standby := primary.Standby(t, false)
+	if err := primary.Exec(t.Context(), "postgres", `CREATE TABLE t (n int)`, `INSERT INTO t VALUES (1)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := standby.until(t.Context(), `SELECT count(*) FROM pg_class WHERE relname = 't'`, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := standby.until(t.Context(), `SELECT count(*) FROM t`, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := standby.Detach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := primary.Exec(t.Context(), "postgres", `INSERT INTO t VALUES (2)`); err != nil {
+		t.Fatal(err)
+	}
+	primary.Kill()
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, standby.DSN("postgres"), `SELECT count(*) FROM t`, "1")
+}

@@ -68,8 +68,9 @@ func (s *Server) standby(ctx context.Context) (*Server, error) {
 			return err
 		}
 		standby.settings = append(standby.settings, s.settings...)
-		standby.settings = append(standby.settings,
-			fmt.Sprintf("primary_conninfo=host=127.0.0.1 port=%d user=%s password='%s' application_name=standby", s.port, User, Password))
+		if err := standby.follow(s.port); err != nil {
+			return err
+		}
 		if standby.port, err = freePort(); err != nil {
 			return err
 		}
@@ -79,6 +80,25 @@ func (s *Server) standby(ctx context.Context) (*Server, error) {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	return standby, nil
+}
+
+// follow writes down whom the standby follows, in the file that ALTER SYSTEM changes.
+func (s *Server) follow(port int) error {
+	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "primary_conninfo = 'host=127.0.0.1 port=%d user=%s password=''%s'' application_name=standby'\n", port, User, Password)
+	return errors.Join(err, f.Close())
+}
+
+// Detach cuts an asynchronous standby off from the server that it follows, for good:
+// what is committed there from now on it never gets.
+func (s *Server) Detach(ctx context.Context) error {
+	if err := s.Exec(ctx, "postgres", `ALTER SYSTEM SET primary_conninfo = ''`, `SELECT pg_reload_conf()`); err != nil {
+		return err
+	}
+	return s.until(ctx, `SELECT count(*) FROM pg_stat_wal_receiver`, "0")
 }
 
 // Promote makes a standby a server of its own, which takes writes when Promote

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,8 +60,8 @@ func (s Schema) Mapping() source.Mapping {
 // DT_EXPIRA (text), CD_MENSAGEM, DT_ENVIADA and DS_ERRO.
 func Mapping() source.Mapping {
 	return source.Mapping{
-		Table: "NOTIFICACAO", ID: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
-		Params:   []source.Column{{Place: pombo.Body, Name: "NM_CONTATO"}, {Place: pombo.HeaderText, Name: "DS_MENSAGEM"}},
+		Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
+		Params:   []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}, {Slot: pombo.HeaderText, Name: "DS_MENSAGEM"}},
 		Template: "CD_TEMPLATE", Priority: "NR_PRIORIDADE", SendAfter: "DT_ENVIO", Expires: "DT_EXPIRA",
 		MessageID: "CD_MENSAGEM", SentAt: "DT_ENVIADA", Error: "DS_ERRO",
 		Pending: "1", Codes: []string{"2", "3"},
@@ -104,33 +102,6 @@ type Written struct{ Status, MessageID, SentAt, Error string }
 
 // Open makes a fresh table for one test and opens it.
 type Open func(t *testing.T, s Schema) (*source.Table, Owner)
-
-// Hold holds what a table sends against what it says that it sends. trace has the
-// text of each statement given to the function until the test ends; ran collects
-// the purposes of those that ran. It closes the table.
-func Hold(t *testing.T, table *source.Table, trace func(t *testing.T, table *source.Table, f func(text string)), ran *sync.Map) {
-	t.Helper()
-	listed := map[string]string{}
-	for _, s := range table.SQL() {
-		listed[s.Text] = s.Purpose
-	}
-	var sent atomic.Int64
-	trace(t, table, func(text string) {
-		sent.Add(1)
-		if listed[text] == "" {
-			t.Errorf("SQL does not list %q", text)
-		}
-		ran.Store(listed[text], true)
-	})
-	t.Cleanup(func() {
-		if got, want := table.Executed(), sent.Load(); got != want {
-			t.Errorf("Executed = %d, want %d", got, want)
-		}
-		if err := table.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-}
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
@@ -357,8 +328,8 @@ func check(b *bench) {
 
 func examine(b *bench) {
 	b.fill(1, 2)
-	for _, a := range b.Aspects() {
-		if r, err := b.Examine(b.Context(), a); err != nil || r.What == "" || strings.Contains(r.What+r.Hint, "Maria") {
+	for _, a := range b.Diagnostics() {
+		if r, err := b.Inspect(b.Context(), a); err != nil || r.Message == "" || strings.Contains(r.Message+r.Hint, "Maria") {
 			b.Errorf("Examine(%s) = %+v, %v", a, r, err)
 		}
 	}

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"pombo"
+	"pombo/internal/dispatch"
+	"pombo/internal/health"
+	"pombo/internal/ledger"
+)
+
+// witness gathers what the parts know about why something goes, or does not.
+// pombo.Facts judges it; metrics and GET /readyz only repeat that.
+type healthReader struct {
+	ledger *ledger.DB
+	engine *dispatch.Engine
+}
+
+// facts costs a few statements on the ledger and none on the source.
+func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
+	b, err := w.ledger.Backlog(ctx)
+	if err != nil {
+		return health.Snapshot{}, err
+	}
+	p, paused := w.engine.Throttle.Pauser.Current()
+	if !paused {
+		p = pombo.Pause{} // its time is over
+	}
+	return health.Snapshot{Now: time.Now(), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
+}
+
+// check is the check of readiness that is called sending: it fails when rows are
+// due or in flight, nothing goes and nothing explains it but a ledger that cannot be
+// written. What else explains it (a pause, a quiet time, Blip) is not a fault of this
+// process, or has a check of its own.
+func (w healthReader) check(ctx context.Context) error {
+	f, err := w.snapshot(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // the check of the ledger says so
+	}
+	return stuck(f)
+}
+
+func stuck(f health.Snapshot) error {
+	if !f.Stalled() {
+		return nil
+	}
+	for _, t := range f.Alerts() {
+		if t.Name == "ledger" || t.Name == "nothing_sent" {
+			return errors.New(t.Message + "; " + t.Hint)
+		}
+	}
+	return errors.New("rows are due and no try ends; " + pombo.WaitUnexplained.Hint())
+}

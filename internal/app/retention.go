@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	firstKeep = time.Minute // after the start, which has other things to do
+	keepEvery = 6 * time.Hour
+	keepAgain = 5 * time.Minute // after an error
+)
+
+// keep takes out of the ledger what has been there for RETENTION, until ctx ends.
+// Where processes share the ledger each of them does: they find less to do.
+func (a *App) retain(ctx context.Context) {
+	age := a.settings.Ledger.Retention
+	if age == 0 {
+		return
+	}
+	next := time.NewTimer(firstKeep)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
+		wait := keepEvery
+		done, err := a.ledger.Retire(ctx, age)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.log.Error("not all that is old has left the ledger; it is tried again", "error", err)
+			wait = keepAgain
+		case done.Erased > 0 || done.Removed > 0:
+			a.log.Info("old notifications left the ledger", "erased", done.Erased, "removed", done.Removed, "runs", done.Runs, "identities", done.Identities)
+		}
+		next.Reset(wait)
+	}
+}

@@ -1,0 +1,61 @@
+package doctor
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pombo/internal/config"
+	"pombo/test/postgrestest"
+)
+
+// The sample tables in deploy/sql are all that the source needs, with an account
+// that has the rights named there and no others.
+func TestSampleTableSQLite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), script(t, "sqlite.sql")); err != nil {
+		t.Fatal(err)
+	}
+	checkSource(t, "DB_URL=sqlite:"+path)
+}
+
+func TestSampleTablePostgres(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	if err := server.Exec(t.Context(), "postgres", script(t, "postgres.sql"), "ALTER ROLE whatsapp PASSWORD 'planted'"); err != nil {
+		t.Fatal(err)
+	}
+	found := checkSource(t, "DB_URL="+server.DSNAs("whatsapp", "planted", "postgres"))
+	if found[0].Check != "network" {
+		t.Errorf("first finding = %+v, want the network", found[0])
+	}
+}
+
+func script(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "sql", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func checkSource(t *testing.T, environ ...string) []Finding {
+	t.Helper()
+	c, warnings, err := config.Load("", append(environ, "STATUS_FAILED=3"), config.NeedSource)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	found := diagnoseSource(t.Context(), c, running{})
+	for _, f := range found {
+		if f.Result != OK {
+			t.Errorf("finding = %+v, want it to be ok", f)
+		}
+	}
+	return found
+}

@@ -1,0 +1,42 @@
+-- What is owed to the company's table: settle_at says from when on.
+
+-- name: unsettled
+-- Settlement: results that may be due to be written back, the oldest first.
+SELECT seq, state, settled, source, row_key, generation, history,
+    CASE WHEN settled IS NULL AND generation > 1 THEN (SELECT coalesce(before.settled, '') FROM notification AS before
+        WHERE before.row_key = notification.row_key AND before.source = notification.source
+            AND before.generation = notification.generation - 1 AND before.settle = '{SettleResent}') END
+FROM notification WHERE settle_at BETWEEN 0 AND $1 AND ($2 = '' OR source = $2) ORDER BY settle_at, seq LIMIT $3;
+
+-- name: nothing_owed
+-- Settlement: the row has the code already, or keeps the one it has.
+UPDATE notification AS n SET settle_at = NULL
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) WITH ORDINALITY AS batch (seq, state, nth)
+WHERE n.seq = batch.seq AND n.state = batch.state
+RETURNING batch.nth;
+
+-- name: settled
+-- Settlement: a code was written. content has the states that are content with it: what has
+-- moved on to another stays due, unless a new generation has replaced it.
+UPDATE notification AS n SET settled = batch.code,
+    settle_at = CASE WHEN n.settle IS NOT NULL OR replace(batch.content, ',' || n.state || ',', '') <> batch.content THEN NULL ELSE batch.now END
+FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]))
+    WITH ORDINALITY AS batch (code, content, now, seq, nth)
+WHERE n.seq = batch.seq
+RETURNING batch.nth;
+
+-- name: settle_later
+-- Settlement: the table could not take it; it is tried again later.
+UPDATE notification AS n SET settle_at = batch.settle_at
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) WITH ORDINALITY AS batch (settle_at, seq, nth)
+WHERE n.seq = batch.seq AND n.settle_at IS NOT NULL
+RETURNING batch.nth;
+
+-- name: settle_never
+-- Settlement: the row diverged, is gone, or refuses the change; the history says so.
+UPDATE notification AS n SET settle = batch.settle, settle_at = NULL,
+    history = n.history || '[' || batch.now || ',"' || n.state || '",' || n.attempt || ',"",' || batch.detail || ',true]'
+FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($4 AS bigint[]))
+    WITH ORDINALITY AS batch (settle, now, detail, seq, nth)
+WHERE n.seq = batch.seq AND n.settle_at IS NOT NULL
+RETURNING batch.nth;

@@ -1,0 +1,398 @@
+package ledger
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"pombo"
+)
+
+// The SQL is in files, one for each subject and database, where a DBA can read it. Each
+// statement there has a name, by which it is run, and a comment that says what it is for.
+// A file that both databases have has the same statements in both.
+
+//go:embed sqlite/*.sql postgres/*.sql
+var sqlFiles embed.FS
+
+// statement is the name of a statement.
+type statement string
+
+// Every statement, by the file that it is in.
+const (
+	// In queue.sql.
+	sqlEnqueue       statement = "enqueue"
+	sqlLatest        statement = "latest"
+	sqlEnqueueAgain  statement = "enqueue_again"
+	sqlQueued        statement = "queued"
+	sqlNextDue       statement = "next_due"
+	sqlClaim         statement = "claim"
+	sqlExpire        statement = "expire"
+	sqlLate          statement = "late"
+	sqlLapse         statement = "lapse"
+	sqlBegin         statement = "begin"
+	sqlFinish        statement = "finish"
+	sqlWithdraw      statement = "withdraw"
+	sqlStateOf       statement = "state_of"
+	sqlReleaseParked statement = "release_parked"
+	sqlUncertain     statement = "uncertain"
+	sqlTakeUncertain statement = "take_uncertain"
+	sqlPostpone      statement = "postpone"
+	sqlRetry         statement = "retry"
+	sqlHasten        statement = "hasten"
+	sqlCorrect       statement = "correct"
+	sqlCancel        statement = "cancel"
+
+	// In settle.sql.
+	sqlUnsettled   statement = "unsettled"
+	sqlNothingOwed statement = "nothing_owed"
+	sqlSettled     statement = "settled"
+	sqlSettleLater statement = "settle_later"
+	sqlSettleNever statement = "settle_never"
+
+	// In receipts.sql.
+	sqlStanding         statement = "standing"
+	sqlApply            statement = "apply"
+	sqlResend           statement = "resend"
+	sqlReplaced         statement = "replaced"
+	sqlUndoResend       statement = "undo_resend"
+	sqlSettlesAgain     statement = "settles_again"
+	sqlHistoryOf        statement = "history_of"
+	sqlPollDue          statement = "poll_due"
+	sqlPolled           statement = "polled"
+	sqlRememberIdentity statement = "remember_identity"
+	sqlOtherFailures    statement = "other_failures"
+	sqlCountFailure     statement = "count_failure"
+	sqlEndFailures      statement = "end_failures"
+	sqlFailures         statement = "failures"
+	sqlClearFailures    statement = "clear_failures"
+
+	// In guard.sql.
+	sqlGuard          statement = "guard"
+	sqlGuardAllowed   statement = "guard_allowed"
+	sqlForgetSetBack  statement = "forget_set_back"
+	sqlSetBack        statement = "set_back"
+	sqlCountSetBack   statement = "count_set_back"
+	sqlGuardSince     statement = "guard_since"
+	sqlStopResends    statement = "stop_resends"
+	sqlReleaseResends statement = "release_resends"
+	sqlClearSetBack   statement = "clear_set_back"
+	sqlGuardAllow     statement = "guard_allow"
+	sqlSettleResends  statement = "settle_resends"
+	sqlDropResends    statement = "drop_resends"
+	sqlCancelResends  statement = "cancel_resends"
+
+	// In runs.sql.
+	sqlRunUnderWay statement = "run_under_way"
+	sqlStartRun    statement = "start_run"
+	sqlRunTaken    statement = "run_taken"
+	sqlRunWaiting  statement = "run_waiting"
+	sqlFinishRun   statement = "finish_run"
+	sqlRun         statement = "run"
+	sqlRuns        statement = "runs"
+	sqlTally       statement = "tally"
+
+	// In optouts.sql.
+	sqlOptoutVersion  statement = "optout_version"
+	sqlOptouts        statement = "optouts"
+	sqlOptoutPage     statement = "optout_page"
+	sqlLockOptouts    statement = "lock_optouts"
+	sqlCountOptouts   statement = "count_optouts"
+	sqlPhoneOfBSUID   statement = "phone_of_bsuid"
+	sqlWidenOptout    statement = "widen_optout"
+	sqlAddBSUID       statement = "add_bsuid"
+	sqlCompleteOptout statement = "complete_optout"
+	sqlOptOut         statement = "opt_out"
+	sqlOptIn          statement = "opt_in"
+	sqlOptInIdentity  statement = "opt_in_identity"
+	sqlPhoneOf        statement = "phone_of"
+	sqlRememberBSUID  statement = "remember_bsuid"
+
+	// In retention.sql.
+	sqlRetire           statement = "retire"
+	sqlErase            statement = "erase"
+	sqlRemove           statement = "remove"
+	sqlRemoveRuns       statement = "remove_runs"
+	sqlRemoveBSUIDs     statement = "remove_bsuids"
+	sqlSomeIdentities   statement = "some_identities"
+	sqlRemoveIdentities statement = "remove_identities"
+	sqlToPhone          statement = "to_phone"
+	sqlForgetBSUID      statement = "forget_bsuid"
+	sqlForgetFailure    statement = "forget_failure"
+	sqlForgetIdentity   statement = "forget_identity"
+
+	// In leases.sql.
+	sqlRenew          statement = "renew"
+	sqlOwners         statement = "owners"
+	sqlClaimedBy      statement = "claimed_by"
+	sqlReclaimClaimed statement = "reclaim_claimed"
+	sqlReclaimSending statement = "reclaim_sending"
+	sqlEndLeases      statement = "end_leases"
+	sqlCheck          statement = "check"
+	sqlPause          statement = "pause"
+	sqlResume         statement = "resume"
+	sqlPaused         statement = "paused"
+
+	// In lineage.sql.
+	sqlLose     statement = "lose"
+	sqlNoteLoss statement = "note_loss"
+	sqlWentBack statement = "went_back"
+	sqlInDoubt  statement = "in_doubt"
+	sqlTakenIn  statement = "taken_in"
+	sqlNewest   statement = "newest"
+	sqlEndDoubt statement = "end_doubt"
+	sqlUsed     statement = "used"
+	sqlKnows    statement = "knows"
+	sqlRecover  statement = "recover"
+
+	// In history.sql.
+	sqlNotification       statement = "notification"
+	sqlListNewest         statement = "list_newest"
+	sqlListPart           statement = "list_part"
+	sqlListPartByText     statement = "list_part_by_text"
+	sqlListByKey          statement = "list_by_key"
+	sqlListByPrefix       statement = "list_by_prefix"
+	sqlListByID           statement = "list_by_id"
+	sqlListByPhone        statement = "list_by_phone"
+	sqlListInFlight       statement = "list_in_flight"
+	sqlListWaiting        statement = "list_waiting"
+	sqlListEnded          statement = "list_ended"
+	sqlPart               statement = "part"
+	sqlCountKey           statement = "count_key"
+	sqlCountPrefix        statement = "count_prefix"
+	sqlCountWaiting       statement = "count_waiting"
+	sqlCreatedFrom        statement = "created_from"
+	sqlBacklog            statement = "backlog"
+	sqlCreatedOf          statement = "created_of"
+	sqlSampleLater        statement = "sample_later"
+	sqlSampleUncertain    statement = "sample_uncertain"
+	sqlSampleOwed         statement = "sample_owed"
+	sqlReviewOpen         statement = "review_open"
+	sqlReview             statement = "review"
+	sqlReviewOne          statement = "review_one"
+	sqlSaveReconciliation statement = "save_reconciliation"
+	sqlLastReconciliation statement = "last_reconciliation"
+
+	// In file.sql, for SQLite alone.
+	sqlTakeOverLeases statement = "take_over_leases"
+	sqlTakeOverRuns   statement = "take_over_runs"
+	sqlMark           statement = "mark"
+	sqlChanges        statement = "changes"
+	sqlCountMark      statement = "count_mark"
+
+	// In shared.sql, for PostgreSQL alone.
+	sqlClock             statement = "clock"
+	sqlAcquireLeadership statement = "acquire_leadership"
+	sqlReleaseLeadership statement = "release_leadership"
+	sqlAcquireQuota      statement = "acquire_quota"
+	sqlAcquireRecipient  statement = "acquire_recipient"
+	sqlRecipientWait     statement = "recipient_wait"
+	sqlPruneRecipients   statement = "prune_recipients"
+	sqlPruneWriters      statement = "prune_writers"
+	sqlEndOrphanRuns     statement = "end_orphan_runs"
+	sqlEndOwnRuns        statement = "end_own_runs"
+	sqlEndLease          statement = "end_lease"
+	sqlEndLeadership     statement = "end_leadership"
+	sqlForgetRecipient   statement = "forget_recipient"
+
+	// In connection.sql, for PostgreSQL alone.
+	sqlBeginTransaction     statement = "begin_transaction"
+	sqlLimits               statement = "limits"
+	sqlCountTransaction     statement = "count_transaction"
+	sqlCommit               statement = "commit"
+	sqlRollback             statement = "rollback"
+	sqlLook                 statement = "look"
+	sqlBackend              statement = "backend"
+	sqlLastTransaction      statement = "last_transaction"
+	sqlServer               statement = "server"
+	sqlNotedServer          statement = "noted_server"
+	sqlNoteServer           statement = "note_server"
+	sqlNoticed              statement = "noticed"
+	sqlSkipNumbers          statement = "skip_numbers"
+	sqlPlace                statement = "place"
+	sqlPlaceWithoutCluster  statement = "place_without_cluster"
+	sqlPlaceWithoutTimeline statement = "place_without_timeline"
+	sqlSchema               statement = "schema"
+	sqlSchemaVersion        statement = "schema_version"
+	sqlSynchronousCommit    statement = "synchronous_commit"
+	sqlRights               statement = "rights"
+	sqlMigrationLock        statement = "migration_lock"
+	sqlStrangers            statement = "strangers"
+)
+
+// sqlConstants are the {names} in the files.
+var sqlConstants = map[string]string{
+	"Queued":     string(pombo.Queued),
+	"Claimed":    string(pombo.Claimed),
+	"Sending":    string(pombo.Sending),
+	"Uncertain":  string(pombo.Uncertain),
+	"Accepted":   string(pombo.Accepted),
+	"Dispatched": string(pombo.Dispatched),
+	"Delivered":  string(pombo.Delivered),
+	"Read":       string(pombo.Read),
+	"Failed":     string(pombo.Failed),
+	"Cancelled":  string(pombo.Cancelled),
+	"Expired":    string(pombo.Expired),
+	"Suppressed": string(pombo.Suppressed),
+
+	"ClassGuarded":    strconv.Itoa(classGuarded),
+	"ClassOfPriority": strconv.Itoa(classOfPriority),
+	"ClassParked":     strconv.Itoa(classParked),
+	"ClassLowest":     "0",
+	"ClassHighest":    strconv.Itoa(maxPriority),
+	"ClassUncertain":  strconv.Itoa(classUncertain),
+	"ClassCancelled":  strconv.Itoa(classCancelled),
+	"ClassExpired":    strconv.Itoa(classExpired),
+
+	"LeaseOver":         string(pombo.LeaseOver),
+	"Interrupted":       string(pombo.Interrupted),
+	"LedgerWentBack":    string(pombo.LedgerWentBack),
+	"SetBackToPending":  string(pombo.SetBackToPending),
+	"ResendGuard":       string(pombo.ResendGuard),
+	"RetriedByOperator": string(pombo.RetriedByOperator),
+	"CancelledByHand":   string(pombo.CancelledByHand),
+
+	"SettleNone":      settleNone,
+	"SettleResent":    settleResent,
+	"SettleWithdrawn": settleWithdrawn,
+
+	"MaxReleased":   strconv.Itoa(maxReleased),
+	"GuardFar":      "CAST(" + strconv.FormatInt(guardFar, 10) + " AS bigint)",
+	"BlipRemembers": strconv.FormatInt(blipRemembers.Milliseconds(), 10),
+	"SchemaTable":   postgresVersions,
+	"DatabaseClock": "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)",
+}
+
+// Statement is a statement of the ledger, as it is run.
+type Statement struct {
+	Name    string
+	Purpose string
+	Text    string
+}
+
+// Statements returns every statement that is run on the ledger with this address, for a
+// DBA. It connects to nothing.
+func Statements(url string) ([]Statement, error) {
+	folder, err := databaseOf(url)
+	if err != nil {
+		return nil, err
+	}
+	return readStatements(folder)
+}
+
+// The databases that a ledger can be in, as the folders of their SQL are called.
+const (
+	inSQLite   = "sqlite"
+	inPostgres = "postgres"
+)
+
+var errAddress = errors.New("its address has to begin with sqlite: or postgres: (LEDGER_URL, for instance sqlite:data/pombo.db)")
+
+// databaseOf returns the database that an address leads to. The address itself, which may
+// have a password in it, is not in the error.
+func databaseOf(url string) (string, error) {
+	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
+	case "sqlite":
+		return inSQLite, nil
+	case "postgres", "postgresql":
+		return inPostgres, nil
+	}
+	return "", errAddress
+}
+
+// catalogue has the text of each statement in one database.
+type catalogue map[statement]string
+
+// text returns a statement's text. That there is one for each, in each database that runs it, is
+// tested.
+func (c catalogue) text(s statement) string {
+	text, ok := c[s]
+	if !ok {
+		panic("ledger: no statement is called " + string(s))
+	}
+	return text
+}
+
+var (
+	sqliteCatalogue   = sync.OnceValue(func() catalogue { return newCatalogue(inSQLite) })
+	postgresCatalogue = sync.OnceValue(func() catalogue { return newCatalogue(inPostgres) })
+)
+
+func newCatalogue(folder string) catalogue {
+	list, err := readStatements(folder)
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	c := make(catalogue, len(list))
+	for _, s := range list {
+		c[statement(s.Name)] = s.Text
+	}
+	return c
+}
+
+func readStatements(folder string) (list []Statement, err error) {
+	files, err := fs.Glob(sqlFiles, folder+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		text, err := fs.ReadFile(sqlFiles, file)
+		if err != nil {
+			return nil, err
+		}
+		some, err := parseStatements(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		list = append(list, some...)
+	}
+	return list, nil
+}
+
+const nameLine = "-- name: "
+
+// parseStatements reads a file of statements. Each begins with a line that names it, and with
+// comments that say what it is for; it ends where the next one begins.
+func parseStatements(file string) (list []Statement, err error) {
+	file = strings.ReplaceAll(file, "\r\n", "\n")
+	_, file, _ = strings.Cut(file, "\n"+nameLine)
+	for part := range strings.SplitSeq(file, "\n"+nameLine) {
+		name, text, _ := strings.Cut(part, "\n")
+		s := Statement{Name: name}
+		for {
+			comment, rest, _ := strings.Cut(text, "\n")
+			line, isComment := strings.CutPrefix(comment, "--")
+			if !isComment {
+				break
+			}
+			s.Purpose, text = strings.TrimSpace(s.Purpose+" "+strings.TrimSpace(line)), rest
+		}
+		if s.Purpose, err = withConstants(s.Purpose); err != nil {
+			return nil, err
+		}
+		if s.Text, err = withConstants(strings.TrimSuffix(strings.TrimSpace(text), ";")); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+var constantName = regexp.MustCompile(`\{\w+\}`)
+
+func withConstants(text string) (string, error) {
+	var err error
+	text = constantName.ReplaceAllStringFunc(text, func(name string) string {
+		value, ok := sqlConstants[name[1:len(name)-1]]
+		if !ok {
+			err = fmt.Errorf("no constant is called %s", name)
+		}
+		return value
+	})
+	return text, err
+}

@@ -1,0 +1,94 @@
+// Package setup turns the settings into the options of the rooms that need them, so
+// that serve, doctor and the commands open the same table and the same Blip.
+package setup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pombo"
+	"pombo/internal/blip"
+	"pombo/internal/config"
+	"pombo/internal/source"
+)
+
+// OpenSource opens the company's table. It does not connect yet, so what fails is a
+// setting: the error is a *config.Error.
+func OpenSource(ctx context.Context, o source.Options) (*source.Table, error) {
+	table, err := source.Open(ctx, o)
+	if err == nil {
+		return table, nil
+	}
+	all := []error{err}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		all = several.Unwrap()
+	}
+	wrong := &config.Error{}
+	for _, err := range all {
+		p := config.Problem{Message: err.Error(), Hint: "correct the settings of the table"}
+		if e, ok := errors.AsType[*source.TableError](err); ok && e.Hint != "" {
+			p.Message, p.Hint = e.Op+": "+e.Err.Error(), e.Hint
+		}
+		wrong.Problems = append(wrong.Problems, p)
+	}
+	return nil, wrong
+}
+
+// Source turns the settings of the table into the options of package source.
+func Source(c config.Source) source.Options {
+	params := make([]source.Param, len(c.Params))
+	for i, p := range c.Params {
+		params[i] = source.Param{Slot: p.Place, Name: p.Name}
+	}
+	return source.Options{
+		Drivers: Drivers,
+		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
+		Mapping: source.Mapping{
+			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
+			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
+			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
+			Where: c.Where, Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(Codes(c)))), Zone: c.Zone,
+		},
+	}
+}
+
+// Blip turns the settings of the bot into the options of its client; r may be nil.
+func Blip(c config.Config, r prometheus.Registerer) blip.Options {
+	return blip.Options{
+		Key: c.Blip.Key.Reveal(), URL: c.Blip.URL,
+		Template: c.Blip.Template, Namespace: c.Blip.Namespace, Language: c.Blip.Language,
+		Timeout:     c.Blip.Timeout,
+		MasterState: c.Blip.MasterState, FlowID: c.Blip.FlowID, StateID: c.Blip.StateID,
+		Connections: c.Dispatch.Workers,
+		Registerer:  r,
+	}
+}
+
+// Codes returns the status codes to write back, by state. A state without a code
+// leaves the row as it is.
+func Codes(c config.Source) map[pombo.State]string {
+	m := map[pombo.State]string{}
+	for state, code := range map[pombo.State]string{
+		pombo.Accepted: c.Sent, pombo.Failed: c.Failed, pombo.Delivered: c.Delivered, pombo.Read: c.Read,
+		pombo.Expired: cmp.Or(c.Expired, c.Failed), pombo.Suppressed: cmp.Or(c.Suppressed, c.Failed),
+	} {
+		if code != "" {
+			m[state] = code
+		}
+	}
+	return m
+}
+
+// Slots returns the slots of the template that DB_COL_PARAMS fills.
+func Slots(c config.Source) []pombo.Slot {
+	list := make([]pombo.Slot, len(c.Params))
+	for i, p := range c.Params {
+		list[i] = p.Place
+	}
+	return list
+}
