@@ -71,7 +71,7 @@ func Mapping() source.Mapping {
 
 // Row is a row as the owner inserts it. A nil value is NULL.
 type Row struct {
-	RowKey                                             string
+	RowKey                                          string
 	Phone, Name, Text, Template, SendAfter, Expires any
 	Priority                                        any
 	Status                                          string
