@@ -215,7 +215,7 @@ func receipts(f *fixture) {
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.apply(pombo.Receipt{MessageID: id, State: pombo.Failed, Reason: pombo.Undeliverable, Code: 131026, Detail: "Message undeliverable"})
 	n := f.stands(id, pombo.Failed, pombo.Undeliverable)
-	if want := "code 131026: Message undeliverable; not sent again by itself"; n.Detail != want {
+	if want := "code 131026: Message undeliverable; not sent again automatically"; n.Detail != want {
 		f.Errorf("detail = %q, want %q", n.Detail, want)
 	}
 }
