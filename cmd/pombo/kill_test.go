@@ -17,8 +17,8 @@ import (
 
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
-	"pombo/test/nightly"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 

@@ -646,7 +646,7 @@ func (l modelLedger) Finish(ctx context.Context, o pombo.Outcome) error {
 // record is how a check ends that has found a trace.
 func (l modelLedger) record(ctx context.Context, receipts []pombo.Receipt) error {
 	l.p.stop("record " + string(receipts[0].State))
-	_, err := l.DB.Apply(ctx, receipts)
+	_, err := l.Apply(ctx, receipts)
 	l.p.tell("recorded ", err)
 	return err
 }
