@@ -49,8 +49,8 @@ type Ledger interface {
 	notificationLedger
 	pauseLedger
 	optOutLedger
-	// Facts is what is known about why something goes, or does not.
-	Facts(ctx context.Context) (health.Snapshot, error)
+	// Health explains why messages go, or why they do not.
+	Health(ctx context.Context) (health.Snapshot, error)
 	// Forget erases what the ledger has of a person, or only counts it.
 	Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error)
 	// LastReconciliation is the result saved last; pombo.ErrNotFound when none is.

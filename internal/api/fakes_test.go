@@ -155,7 +155,7 @@ func (m *memory) OptOuts(_ context.Context, after string, limit int) ([]pombo.Op
 	return m.out[:min(limit, len(m.out))], "c2", m.err
 }
 
-func (m *memory) Facts(ctx context.Context) (health.Snapshot, error) {
+func (m *memory) Health(ctx context.Context) (health.Snapshot, error) {
 	p, paused, _ := m.Paused(ctx)
 	return health.Snapshot{
 		Now: today.Add(12 * time.Minute), Pause: p, Paused: paused,

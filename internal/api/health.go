@@ -124,7 +124,7 @@ func (s *Server) addLedger(r *http.Request, ready *Readiness) {
 	if p, err := s.pause(r.WithContext(ctx)); err == nil {
 		ready.Pause = &p
 	}
-	f, err := s.o.Ledger.Facts(ctx)
+	f, err := s.o.Ledger.Health(ctx)
 	if err != nil {
 		return
 	}

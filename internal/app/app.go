@@ -88,7 +88,7 @@ var (
 	_ dispatch.Source = (*source.Table)(nil)
 	_ dispatch.Blip   = (*blip.Client)(nil)
 	_ api.Webhook     = (*receipts.Webhook)(nil)
-	_ api.Ledger      = desk{}
+	_ api.Ledger      = operator{}
 	_ api.Runs        = (*intake.Runs)(nil)
 
 	_ reconcile.Statuses = (*source.Table)(nil)
@@ -220,7 +220,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    desk{a.ledger, a.engine},
+		Ledger:    operator{a.ledger, a.engine},
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
@@ -281,46 +281,50 @@ func rooms(db *ledger.DB) dispatch.Ledger {
 	}
 }
 
-// desk is the ledger as people use it: what they change by hand the loops are
-// told of, and a pause holds at once.
-type desk struct {
+// operator is the ledger as the API uses it. Every change made by hand wakes the roads,
+// and a pause applies at once.
+type operator struct {
 	*ledger.DB
 	engine *dispatch.Engine
 }
 
-// Facts says what is known about why something goes, or does not.
-func (d desk) Facts(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{d.DB, d.engine.Controls}.snapshot(ctx)
+// Health explains why messages go, or why they do not.
+func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
+	return healthReader{o.DB, o.engine.Controls}.snapshot(ctx)
 }
 
-func (d desk) Retry(ctx context.Context, id pombo.MessageID) error { return d.engine.Retry(ctx, id) }
+func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
+	return o.engine.Retry(ctx, id)
+}
 
 // ReleaseResends and SettleResends end the wait of what the guard holds.
-func (d desk) ReleaseResends(ctx context.Context) (int, error) {
-	defer d.engine.Signals.Moved()
-	return d.DB.ReleaseResends(ctx)
+func (o operator) ReleaseResends(ctx context.Context) (int, error) {
+	defer o.engine.Signals.Moved()
+	return o.DB.ReleaseResends(ctx)
 }
 
-func (d desk) SettleResends(ctx context.Context) (int, error) {
-	defer d.engine.Signals.Moved()
-	return d.DB.SettleResends(ctx)
+func (o operator) SettleResends(ctx context.Context) (int, error) {
+	defer o.engine.Signals.Moved()
+	return o.DB.SettleResends(ctx)
 }
 
-func (d desk) Cancel(ctx context.Context, id pombo.MessageID) error { return d.engine.Cancel(ctx, id) }
+func (o operator) Cancel(ctx context.Context, id pombo.MessageID) error {
+	return o.engine.Cancel(ctx, id)
+}
 
-func (d desk) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+func (o operator) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
 	if really {
-		defer d.engine.Signals.Moved() // what waited is cancelled
+		defer o.engine.Signals.Moved() // what waited is cancelled
 	}
-	return d.DB.Forget(ctx, n, really)
+	return o.DB.Forget(ctx, n, really)
 }
 
-func (d desk) Pause(ctx context.Context, p pombo.Pause) error {
-	return d.engine.Throttle.Pauser.Pause(ctx, p)
+func (o operator) Pause(ctx context.Context, p pombo.Pause) error {
+	return o.engine.Throttle.Pauser.Pause(ctx, p)
 }
-func (d desk) Resume(ctx context.Context) error { return d.engine.Throttle.Pauser.Resume(ctx) }
-func (d desk) Paused(context.Context) (pombo.Pause, bool, error) {
-	p, paused := d.engine.Throttle.Pauser.Current()
+func (o operator) Resume(ctx context.Context) error { return o.engine.Throttle.Pauser.Resume(ctx) }
+func (o operator) Paused(context.Context) (pombo.Pause, bool, error) {
+	p, paused := o.engine.Throttle.Pauser.Current()
 	return p, paused, nil
 }
 
