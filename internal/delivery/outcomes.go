@@ -169,17 +169,11 @@ func (d *Deliverer) notAccepted(ctx context.Context, v *delivery, err error) *po
 			o.NotBefore = time.Now().Add(firstCheck)
 		}
 		return &o
-	case templateReasons[failure.Reason] && failure.Delivery == pombo.NotSent:
+	case failure.Reason.Class() == pombo.ClassTemplate && failure.Delivery == pombo.NotSent:
 		issue, until := d.opts.Templates.Refused(v.template, failure)
 		return d.parked(v, issue, until)
 	}
 	return d.notSent(context.WithoutCancel(ctx), v, err)
-}
-
-// templateReasons mean that the template does not send now, whatever the row gives.
-var templateReasons = map[pombo.Reason]bool{
-	pombo.TemplateMissing: true, pombo.TemplateNotApproved: true, pombo.TemplatePaused: true, pombo.TemplateDisabled: true,
-	pombo.TemplateUnusable: true,
 }
 
 // asError makes sure that there is a decision: an error without one comes from a

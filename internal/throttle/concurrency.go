@@ -132,12 +132,5 @@ func (c *Concurrency) set(limit int) {
 // message was.
 func inTrouble(err error) bool {
 	e, ok := errors.AsType[*pombo.Error](err)
-	if !ok {
-		return false
-	}
-	switch e.Reason {
-	case pombo.BlipUnreachable, pombo.BlipUnavailable, pombo.NoAnswer, pombo.GatewayTimeout:
-		return true
-	}
-	return false
+	return ok && e.Reason.Class() == pombo.ClassLink
 }
