@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pombo/internal/ledger"
+	"pombo/internal/wait"
 )
 
 const (
@@ -20,11 +21,11 @@ const (
 )
 
 // openLedger opens the ledger. While its database is away it says so in the log
-// and tries again until the wait is over: a supervisor then sees that the program
+// and tries again until the limit is over (0 = ledgerWait): a supervisor then sees that the program
 // has ended, and starts it again or tells somebody.
-func openLedger(ctx context.Context, o ledger.Options, wait time.Duration, log *slog.Logger) (*ledger.DB, error) {
-	if wait == 0 {
-		wait = ledgerWait
+func openLedger(ctx context.Context, o ledger.Options, limit time.Duration, log *slog.Logger) (*ledger.DB, error) {
+	if limit == 0 {
+		limit = ledgerWait
 	}
 	for begun := time.Now(); ; {
 		db, err := ledger.Open(ctx, o)
@@ -33,16 +34,11 @@ func openLedger(ctx context.Context, o ledger.Options, wait time.Duration, log *
 			return db, err
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("stopped while the ledger's database was away: %w", ctx.Err())
-		case time.Since(begun) >= wait:
+		case time.Since(begun) >= limit:
 			return nil, fmt.Errorf("given up after %s: %w: check LEDGER_URL, or start the database and then pombo", waited, err)
 		default:
 			log.Warn("the ledger's database is away; nothing is served before it is back; trying again", "waited", waited, "error", err)
 		}
-		timer := time.NewTimer(min(ledgerRetry, wait))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		_ = wait.For(ctx, min(ledgerRetry, limit)) // the next try tells that ctx has ended
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pombo/internal/api"
+	"pombo/internal/wait"
 )
 
 // Client is the API as the job sees it.
@@ -72,12 +73,8 @@ func (j *Job) Run(ctx context.Context) error {
 			j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the call took longer than the interval", slog.Int64("ticks_skipped", skipped),
 				slog.Time("next_tick", next), slog.String("hint", "raise JOB_INTERVAL if this repeats"))
 		}
-		timer := time.NewTimer(next.Sub(j.o.Now()))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if wait.For(ctx, next.Sub(j.o.Now())) != nil {
 			return nil
-		case <-timer.C:
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 // pollLedger is the ledger as the poller sees it.
@@ -104,20 +105,15 @@ func NewPoller(opts PollerOptions) (*Poller, error) {
 // Run polls until ctx ends.
 func (p *Poller) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait, err := p.round(ctx)
+		pause, err := p.round(ctx)
 		if err != nil {
-			wait = idle
+			pause = idle
 			if ctx.Err() == nil {
 				p.opts.Recorder.opts.Logger.Error("receipts not asked for; polling continues", "error", err, "often", pombo.Often("receipts"))
 			}
 		}
-		if wait > 0 {
-			t := time.NewTimer(wait)
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				t.Stop()
-			}
+		if pause > 0 {
+			_ = wait.For(ctx, pause)
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"pombo"
+	"pombo/internal/wait"
 )
 
 const (
@@ -131,12 +132,8 @@ const retryAfter = 15 * time.Minute
 // clocks of a zone, until ctx ends.
 func (r *Reconciler) Daily(ctx context.Context, at time.Duration, zone *time.Location) {
 	for next := nextDay(time.Now(), at, zone); ; {
-		t := time.NewTimer(time.Until(next))
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if wait.For(ctx, time.Until(next)) != nil {
 			return
-		case <-t.C:
 		}
 		err := r.ifLeader(ctx)
 		if ctx.Err() != nil {
@@ -240,7 +237,7 @@ func (p *pass) compare(ctx context.Context) error {
 			return nil
 		}
 		last = page[len(page)-1].Seq
-		if err := sleep(ctx, restFactor*time.Since(begun)); err != nil {
+		if err := wait.For(ctx, restFactor*time.Since(begun)); err != nil {
 			return err
 		}
 	}
@@ -412,15 +409,4 @@ func (p *pass) verify(ctx context.Context, n pombo.Review, receipts []pombo.Rece
 		p.report(pombo.SentAtBlip, now)
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

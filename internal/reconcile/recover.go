@@ -10,6 +10,7 @@ import (
 
 	"pombo"
 	"pombo/internal/phone"
+	"pombo/internal/wait"
 )
 
 const (
@@ -164,7 +165,7 @@ func askWithRetries(ctx context.Context, id pombo.MessageID, acquire func(contex
 		if !known || !failure.Retry || try == len(waits) {
 			return nil, err
 		}
-		if err := sleep(ctx, max(waits[try], failure.Pause)); err != nil {
+		if err := wait.For(ctx, max(waits[try], failure.Pause)); err != nil {
 			return nil, err
 		}
 	}
