@@ -122,6 +122,7 @@ func TestOldPrimary(t *testing.T) {
 // on as before, so that no answer is missed. Who works with it moves to the new one
 // within ten seconds all the same, and asks about what waits.
 func TestUnfencedPrimary(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers")
 	}
@@ -151,6 +152,7 @@ func TestUnfencedPrimary(t *testing.T) {
 // what was committed since is lost. It is followed when nothing is left of the latest
 // one, and what waits is asked about.
 func TestClusterThatGoesBack(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 3)...)
 	n := mustClaim(t, db, "w", 1)[0]
@@ -213,6 +215,7 @@ func TestNoAnswer(t *testing.T) {
 // reported by the server as done, though a standby that takes over knows nothing of
 // it. It is not reported as done here before a standby has it.
 func TestUnconfirmedCommit(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.DSN("postgres")
 	_, _, err := Migrate(t.Context(), address)

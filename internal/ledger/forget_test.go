@@ -102,6 +102,7 @@ func inFiles(t *testing.T, url string, texts ...string) (found []string) {
 // TestForgettingWaitsForNoReader: whoever reads for long keeps the log from being
 // emptied, which must be told, and keeps nobody from writing.
 func TestForgettingWaitsForNoReader(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	url := sqliteURL(t)
 	db := openSQLite(t, url)
 	row := testRows(1, 1)[0]

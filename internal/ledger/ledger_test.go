@@ -9,6 +9,7 @@ import (
 )
 
 func TestLedgerOnSQLite(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	ledgertest.Run(t, func(t *testing.T) string {
 		t.Helper()
 		return "sqlite:" + filepath.Join(t.TempDir(), "data", "pombo.db")
@@ -16,6 +17,7 @@ func TestLedgerOnSQLite(t *testing.T) {
 }
 
 func TestLedgerOnPostgreSQL(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	ledger.Postgres.Server(t)
 	ledgertest.Run(t, func(t *testing.T) string {
 		t.Helper()

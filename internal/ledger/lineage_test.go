@@ -80,6 +80,7 @@ func kept(t *testing.T, db *DB) {
 // A message that failed may have been sent again in the part that was lost, under the
 // id that it gets now.
 func TestResendAfterALossIsAsked(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, lost := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "pombo.db")
 		db := openSQLite(t, "sqlite:"+path)
@@ -116,6 +117,7 @@ func TestResendAfterALossIsAsked(t *testing.T) {
 // TestFileThatWentBack: whatever was done to the file, and that a new installation
 // and an ordinary restart are none of it.
 func TestFileThatWentBack(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, test := range []struct {
 		name string
 		// work is done to the file, given a copy that is older than what it has now.
@@ -261,6 +263,7 @@ func TestMarkIsQuietWhileNothingIsWritten(t *testing.T) {
 
 // TestServerThatWentBack: the three signs, and what is none.
 func TestServerThatWentBack(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, test := range []struct {
 		name    string
 		do      []string

@@ -25,6 +25,7 @@ import (
 // TestServerAway: while the server is away everybody is told so, and afterwards
 // all goes on by itself.
 func TestServerAway(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
 	_, _, err := Migrate(t.Context(), address)
@@ -387,6 +388,7 @@ func (c *cutter) cut(b []byte) (how int, asked chan struct{}) {
 // TestCutOverCommit: whatever becomes of a connection over COMMIT, the answer is
 // the truth.
 func TestCutOverCommit(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	rows := nightly.Or(1000, 400)
 	server := Postgres.Server(t)
 	address := postgresURL(t)

@@ -44,7 +44,7 @@ func TestLedgerBehindPgBouncer(t *testing.T) {
 		t.Errorf("a setting that the pooler refuses: %v, want what to do instead", err)
 	}
 	byDay := regexp.MustCompile(`/(eight|cancel_against|a_lease|what_an_owner|a_restart|processes|pauses|a_run)`)
-	ledgertest.Run(t, func(t *testing.T) string {
+	ledgertest.RunInTurn(t, func(t *testing.T) string {
 		t.Helper()
 		if !byDay.MatchString(t.Name()) {
 			nightly.Only(t)

@@ -137,7 +137,7 @@ func TestBadAddresses(t *testing.T) {
 		"with a secret":  {"oracle://scott:tiger@db", "has to begin with sqlite:"},
 		"no path":        {"sqlite:", "names no file"},
 		"a folder":       {"sqlite:" + dir, "is a folder"},
-		"a letter":       {"sqlite:" + text, "no ledger"},
+		"a letter":       {"sqlite:" + text, "not a ledger"},
 		"under a letter": {"sqlite:" + filepath.Join(text, "pombo.db"), "create its folder"},
 	} {
 		_, err := Open(t.Context(), Options{URL: test.url, Exclusive: true})

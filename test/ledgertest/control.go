@@ -22,7 +22,7 @@ func (f *fixture) endRun(id int64) (pombo.Run, bool) {
 }
 
 // run: one row for each way in which a row can end.
-func run(f *fixture) {
+func aRun(f *fixture) {
 	started := f.clock.Now()
 	r, joined, err := f.db.StartRun(f.Context())
 	f.must(err)

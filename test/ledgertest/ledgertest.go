@@ -18,8 +18,20 @@ import (
 	"pombo/internal/phone"
 )
 
-// Run runs the suite. empty returns the URL of a new, empty ledger each time.
+// Run runs the suite, several cases at a time. empty returns the URL of a new, empty
+// ledger each time.
 func Run(t *testing.T, empty func(t *testing.T) string) {
+	t.Helper()
+	run(t, empty, true)
+}
+
+// RunInTurn runs the suite case by case, for a database that has few connections.
+func RunInTurn(t *testing.T, empty func(t *testing.T) string) {
+	t.Helper()
+	run(t, empty, false)
+}
+
+func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 	t.Helper()
 	for _, test := range []struct {
 		name string
@@ -61,7 +73,7 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"a failed message retried by hand", resendByHand},
 		{"polls", polls},
 		{"a row is corrected before it is retried", correct},
-		{"a run", run},
+		{"a run", aRun},
 		{"a run does not wait for what was put back", runPutBack},
 		{"a run is joined and survives a restart", runRestart},
 		{"a run does not wait for tomorrow", runLater},
@@ -96,6 +108,9 @@ func Run(t *testing.T, empty func(t *testing.T) string) {
 		{"close", closing},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if parallel {
+				t.Parallel()
+			}
 			f := &fixture{T: t, url: empty(t), clock: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}}
 			f.open()
 			t.Cleanup(f.close)
