@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -100,6 +101,9 @@ func unitStartsAgain(t *testing.T, code int) bool {
 // A reader that goes away costs nothing but what it would have read, and the end
 // of the terminal is an orderly stop.
 func TestTheTerminalGoesAway(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("skipped: these tests run under nohup, and pombo respects it")
+	}
 	folder := t.TempDir()
 	table := filepath.Join(folder, "table.db")
 	if err := makeTable(table, 50); err != nil {

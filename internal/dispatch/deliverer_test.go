@@ -12,6 +12,7 @@ import (
 
 // Each way a POST can end has its consequences.
 func TestDeliverer_FailedPost(t *testing.T) {
+	t.Parallel() // days pass in it
 	for _, test := range []struct {
 		name   string
 		err    error

@@ -274,6 +274,7 @@ func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error
 // faults are over, every row has ended, in the ledger and in the table, and Blip
 // has taken each that it did not refuse exactly once.
 func TestPromisesUnderFaults(t *testing.T) {
+	t.Parallel() // days pass in it
 	seeds := uint64(200)
 	if testing.Short() {
 		seeds = 20

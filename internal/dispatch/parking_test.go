@@ -35,6 +35,7 @@ func onTable(source *fakeTable, ledger *fakeLedger, blip *fakeBlip) options {
 // The rows of a wrong template are parked. That costs nothing while it lasts, keeps no
 // other rows back, and ends by itself.
 func TestParking_WrongTemplate(t *testing.T) {
+	t.Parallel() // days pass in it
 	right := templateOf("um", "APPROVED", "Olá {{1}}")
 	for _, test := range []struct {
 		name   string
@@ -101,6 +102,7 @@ func TestParking_WrongTemplate(t *testing.T) {
 // A template that Blip refuses although its list has nothing against it: its
 // rows wait, longer each time, instead of being spent one by one.
 func TestParking_TemplateThatBlipRefuses(t *testing.T) {
+	t.Parallel() // days pass in it
 	synctest.Test(t, func(t *testing.T) {
 		ledger, lists := newFakeLedger(), 0
 		blip := &fakeBlip{}
