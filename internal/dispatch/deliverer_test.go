@@ -36,6 +36,7 @@ func TestDeliverer_FailedPost(t *testing.T) {
 		{"too fast for Blip for a day", tooFast, "", 24*time.Hour + time.Minute, pombo.Queued, pombo.RateLimited, 721},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ledger := newFakeLedger()
 				blip := &fakeBlip{onSend: func(context.Context, pombo.Message, int) error { return test.err }}

@@ -51,6 +51,7 @@ func TestParking_WrongTemplate(t *testing.T) {
 		{"with a picture", []pombo.Template{{Name: "um", Language: "pt_BR", Status: "APPROVED", Header: "IMAGE", Body: "{{1}}"}}, pombo.TemplateMismatch},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				other := templateOf("outro", "APPROVED", "Oi {{1}}")
 				var rows []pombo.Row

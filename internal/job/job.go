@@ -74,7 +74,7 @@ func (j *Job) Run(ctx context.Context) error {
 				slog.Time("next_tick", next), slog.String("hint", "raise JOB_INTERVAL if this repeats"))
 		}
 		if wait.For(ctx, next.Sub(j.o.Now())) != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is how a job ends
 		}
 	}
 }

@@ -147,6 +147,7 @@ func TestFileThatWentBack(t *testing.T) {
 		}, true, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "pombo.db")
 			db := openSQLite(t, "sqlite:"+path)
 			mustNotice(t, db, false)
@@ -279,6 +280,7 @@ func TestServerThatWentBack(t *testing.T) {
 		{"another timeline, where a standby had all", []string{`UPDATE lineage SET server = 'other', safe = 1`}, true, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			address := postgresURL(t)
 			db := openPostgres(t, address, 0, nil)
 			mustEnqueue(t, db, testRows(0, 3)...)
