@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,8 +38,9 @@ func mustStand(t *testing.T, ledger *fakeLedger, row string, want pombo.State, w
 
 func TestDeliverer_OptedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledger, commands := newFakeLedger(), 0
-		blip := &fakeBlip{onIdentity: func() error { commands++; return nil }}
+		ledger := newFakeLedger()
+		var commands atomic.Int64
+		blip := &fakeBlip{onIdentity: func() error { commands.Add(1); return nil }}
 		ledger.optOut("+5531988880001", pombo.OptOutAll)
 		ledger.optOut("5531988880002@wa.gw.msging.net", pombo.OptOutAll)
 		source := newTable(row("1", "31988880001", "Maria"), row("2", "31988880002", "José"), row("3", "31988880003", "Ana"))
@@ -47,8 +49,8 @@ func TestDeliverer_OptedOut(t *testing.T) {
 		mustStand(t, ledger, "1", pombo.Suppressed, pombo.OptedOut)
 		mustStand(t, ledger, "2", pombo.Suppressed, pombo.OptedOut)
 		mustStand(t, ledger, "3", pombo.Accepted, pombo.NoReason)
-		if commands != 2 || len(blip.sent) != 1 {
-			t.Errorf("%d look-ups and %d posts, want 2 (not of whom the phone has opted out) and 1", commands, len(blip.sent))
+		if commands.Load() != 2 || len(blip.sent) != 1 {
+			t.Errorf("%d look-ups and %d posts, want 2 (not of whom the phone has opted out) and 1", commands.Load(), len(blip.sent))
 		}
 	})
 }
