@@ -199,6 +199,8 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		"BLIP_TIMEOUT=" + blipTimeout.String(), "BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
 		"UNCERTAIN=check", "UNCERTAIN_WAIT=" + uncertainWait.String(),
 		"DB_URL=sqlite:" + source, "STATUS_FAILED=" + statusFailed, "LEDGER_URL=" + ledger,
+		// What is delivered is seen late here, between kills, so the breaker would pause the bot for ever.
+		"FAILURES_BEFORE_PAUSE=0",
 		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
 		"WEBHOOK_SECRET=" + webhookSecret,
 	}
