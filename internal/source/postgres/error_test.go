@@ -124,14 +124,14 @@ func TestPostgresUnreachable(t *testing.T) {
 		{"no such user", server.DSNAs("ninguem", password, "postgres"), true, []string{"28P01"}},
 		{"no such database", server.DSN("nao_ha"), true, []string{"no such database (SQLSTATE 3D000)", "DB_URL"}},
 		{"nobody listens", "postgres://u:" + password + "@127.0.0.1:1/d?sslmode=disable", false, []string{"connect as u to d", "127.0.0.1:1", "refused", "tried again by itself"}},
-		{"nobody answers", "postgres://u:" + password + "@" + silent.Addr().String() + "/d?sslmode=disable", false, []string{"no connection to " + silent.Addr().String() + " within 300ms", "see whether the database runs"}},
+		{"nobody answers", "postgres://u:" + password + "@" + silent.Addr().String() + "/d?sslmode=disable", false, []string{"no connection to " + silent.Addr().String() + " within 2s", "see whether the database runs"}},
 		{"no such host", "postgres://u:" + password + "@nao-ha.invalid/d?sslmode=disable", false, []string{"nao-ha.invalid", "host"}},
 		{"no TLS", strings.Replace(server.DSN("postgres"), "disable", "require", 1), true, []string{"TLS", "sslmode"}},
 		{"no right to log in", server.DSNAs("pg_monitor", password, "postgres"), true, []string{"SQLSTATE 28"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			quick := sourcetest.With(Driver, func(d *dialect) source.Dialect {
-				d.config.ConnectTimeout = 300 * time.Millisecond
+				d.config.ConnectTimeout = 2 * time.Second
 				return d
 			})
 			table := openWith(t, source.Options{URL: c.dsn, Mapping: sourcetest.Defaults(), Timeout: time.Minute}, quick)
