@@ -13,13 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
-	"pombo/internal/ledger"
 	"pombo/test/nightly"
-	"pombo/test/postgrestest"
 )
 
 // TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
@@ -101,15 +97,7 @@ func TestKillsOfTwoOnOneLedger(t *testing.T) {
 	nightly.Only(t)
 	const rows, kills, every = 20_000, 73, 2 * time.Second
 	const uncertainWait = 5 * time.Second // as startReplicas sets it
-	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)
-	if _, _, err := ledger.Migrate(t.Context(), database); err != nil {
-		t.Fatal(err)
-	}
-	look, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = look.Close(context.Background()) })
+	database, look := sharedLedger(t)
 	uncertain := func() (n int) {
 		t.Helper()
 		if err := look.QueryRow(t.Context(), `SELECT count(*) FROM notification WHERE state = 'uncertain'`).Scan(&n); err != nil {

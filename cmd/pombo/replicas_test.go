@@ -27,15 +27,7 @@ import (
 func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	t.Parallel() // it waits for leases half of the time
 	rows := nightly.Or(20_000, 4_000)
-	database := postgrestest.Start(t, postgrestest.Options{}).Database(t)
-	if _, _, err := ledger.Migrate(t.Context(), database); err != nil {
-		t.Fatal(err)
-	}
-	look, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = look.Close(context.Background()) })
+	database, look := sharedLedger(t)
 	d := deliver(t, 3, rows, database)
 	d.sent(t, rows/4)
 	var killed *replica
@@ -75,6 +67,22 @@ func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 
 	d.settled(t)
 	d.eachOnce(t, database)
+}
+
+// sharedLedger returns the URL of a migrated ledger in a PostgreSQL of its own, and a
+// connection to look into it.
+func sharedLedger(t *testing.T) (url string, look *pgx.Conn) {
+	t.Helper()
+	url = postgrestest.Start(t, postgrestest.Options{}).Database(t)
+	if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	look, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = look.Close(context.Background()) })
+	return url, look
 }
 
 // delivery is servers that deliver the rows of a table over one ledger.
