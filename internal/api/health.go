@@ -20,13 +20,13 @@ type Check struct {
 }
 
 // Readiness is the answer of GET /readyz. Without the token, Detail and Hint of
-// the checks, Pause, Backlog and Troubles are left out.
+// the checks, Pause, Backlog and Alerts are left out.
 type Readiness struct {
 	Ready   bool          `json:"ready"` // every check is OK
 	Checks  []CheckResult `json:"checks"`
 	Pause   *Pause        `json:"pause,omitempty"`   // a pause is not a lack of readiness
 	Backlog *Backlog      `json:"backlog,omitempty"` // absent when the ledger does not answer
-	// Troubles is what is not as it should be, the worst first. They are not a lack of
+	// Alerts lists what needs attention, the worst first. They are not a lack of
 	// readiness: the checks say what that is.
 	Alerts []Alert `json:"alerts,omitempty"`
 }

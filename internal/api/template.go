@@ -23,7 +23,7 @@ type Template struct {
 	Buttons          []TemplateButton `json:"buttons,omitempty"`
 	Updated          time.Time        `json:"updated,omitzero"`
 	// Issues is what prevents sending the rows of the source with it; they are
-	// held then. Empty when they go.
+	// parked then. Empty when they go.
 	Issues []TemplateIssue `json:"issues,omitempty"`
 }
 

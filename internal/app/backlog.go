@@ -17,9 +17,9 @@ import (
 // backlog shows the open work and why it is open when somebody looks. Counting
 // at each scrape costs less than keeping gauges right over restarts.
 type backlog struct {
-	witness healthReader
-	table   *source.Table
-	folder  string // of a ledger that is a file; "" = it is none
+	health healthReader
+	table  *source.Table
+	folder string // of a ledger that is a file; "" = it is none
 
 	statements, panics, ledgerUp, free *prometheus.Desc
 	open, waiting                      *prometheus.Desc
@@ -37,7 +37,7 @@ func newBacklog(w healthReader, table *source.Table, ledgerURL string) *backlog 
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	b := &backlog{
-		witness: w, table: table,
+		health: w, table: table,
 		statements: desc("pombo_source_statements_total", "Statements sent to the source."),
 		panics:     desc("pombo_source_driver_panics_total", "Panics of the source's driver, each of which ended a connection."),
 		ledgerUp:   desc("pombo_ledger_up", "1 when the ledger answered this scrape; when it is 0, what only the ledger knows is missing."),
@@ -132,7 +132,7 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	f, err := b.witness.snapshot(ctx)
+	f, err := b.health.snapshot(ctx)
 	send(b.ledgerUp, oneIf(err == nil))
 	if err != nil {
 		return

@@ -74,8 +74,8 @@ type recheck struct {
 	mu    sync.Mutex
 	batch *recheckBatch // that others may still join; nil = none
 
-	// While the source is away it is not asked for each row again. Whoever has the
-	// turn owns these.
+	// While the source is away it is not asked for each row again. The caller that has
+	// the turn owns these.
 	away, askAgain time.Time
 }
 

@@ -70,7 +70,7 @@ const (
 	// firstCheck is soon: Blip's first trace comes within moments.
 	firstCheck = 5 * time.Second
 	// checkTime is how long a check may take until another process makes it too. What
-	// follows is a compare-and-set: whoever comes second changes nothing.
+	// follows is a compare-and-set: the second caller changes nothing.
 	checkTime = 30 * time.Second
 	// collectChecks lets some of the checks under way end before more are taken: taking
 	// one costs the ledger as much as taking ten.

@@ -6,10 +6,11 @@
 //	   └─────settle──────┘  └────Resolver─────┘
 //
 // NewControls makes what the roads share, New makes the roads, Start and Stop run
-// them. There is no logic of the roads in here.
+// them. The logic of the roads is in their rooms.
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,22 +113,14 @@ func (o Options) withDefaults() (Options, error) {
 	case o.Source == nil || o.SourceName == "":
 		return o, errors.New("dispatch needs a source and its name")
 	}
-	o.Workers = orDefault(o.Workers, 64)
-	o.UncertainWait = orDefault(o.UncertainWait, 2*time.Minute)
-	o.Lease = orDefault(o.Lease, 30*time.Second)
-	o.HighWater = orDefault(o.HighWater, max(5000, 8*o.Workers))
+	o.Workers = cmp.Or(o.Workers, 64)
+	o.UncertainWait = cmp.Or(o.UncertainWait, 2*time.Minute)
+	o.Lease = cmp.Or(o.Lease, 30*time.Second)
+	o.HighWater = cmp.Or(o.HighWater, max(5000, 8*o.Workers))
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, o.Uncertain.Validate()
-}
-
-func orDefault[T comparable](v, d T) T {
-	var zero T
-	if v == zero {
-		return d
-	}
-	return v
 }
 
 // Controls is what the roads share with each other and with receipts: what holds

@@ -56,12 +56,12 @@ func TestNothingDueIsNotStuck(t *testing.T) {
 		t.Error("stuck, want not: no row is due")
 	}
 	if !waiting(func(f *Snapshot) { f.Backlog.Ready, f.Progress.InFlight = 0, 1 }).Stuck() {
-		t.Error("not stuck, though a notification has been in hand for an hour")
+		t.Error("not stuck, though a notification has been in flight for an hour")
 	}
 }
 
-// A ledger that cannot be written explains that nothing goes, and is no reason to
-// be called ready.
+// A ledger that cannot be written explains that nothing goes, but the process is not
+// ready.
 func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
 	for since, want := range map[time.Duration]bool{30 * time.Second: false, time.Minute: true} {
 		f := waiting(func(f *Snapshot) { f.Progress.Ledger = noon.Add(-since) })

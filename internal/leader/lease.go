@@ -21,7 +21,7 @@ type LeaseLedger interface {
 // A process may be stopped at any instant and go on much later: by SIGSTOP, by a
 // machine that sleeps, by a virtual one that is moved. What it had begun then belongs
 // to another process, which has asked Blip, found no trace and sent it again. So
-// whoever is about to POST asks here, and what was begun in a term that has been
+// every POST asks here first, and what was begun in a term that has been
 // interrupted is not sent.
 type Lease struct {
 	ledger LeaseLedger

@@ -115,7 +115,7 @@ func Text(v any) string {
 }
 
 // priority parses 0 to 9. It clamps what is out of range and takes text that is not a
-// number for 0: a wrong priority is no reason not to send.
+// number for 0: a wrong priority does not stop a message.
 func priority(s string) int {
 	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || !(f > 0) { // NaN too

@@ -23,7 +23,7 @@ const (
 	// parkedAge is the same while notifications are parked: they should go soon after
 	// their template is right again.
 	parkedAge = time.Minute
-	// listInterval is the least time between two lists, whoever asks for one.
+	// listInterval is the least time between two lists, for all callers together.
 	listInterval = 15 * time.Second
 	// recategorizedFor is how long a change of category is reported: long enough to
 	// be read, and Blip lists it for ever.
