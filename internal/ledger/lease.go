@@ -3,13 +3,19 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"time"
 
 	"pombo"
 )
 
+// Leases says which of the processes that share a ledger are alive, and which of them does
+// what is enough done once.
+type Leases struct{ *store }
+
 // renew also finds out what the database's clock says, where that one counts.
-func (db *DB) renew(tx *txn, owner string) error {
+func (db *store) renew(tx *txn, owner string) error {
 	lease := db.opts.Lease.Milliseconds()
 	var until int64
 	if err := tx.queryRow(sqlRenew, owner, db.clock(), lease).Scan(&until); err != nil {
@@ -21,11 +27,11 @@ func (db *DB) renew(tx *txn, owner string) error {
 }
 
 // renewed notes a renewal that has been committed.
-func (db *DB) renewed(owner string) { db.leases.Store(owner, db.now()) }
+func (db *store) renewed(owner string) { db.leases.Store(owner, db.now()) }
 
 // fresh reports whether the owner's lease was renewed a moment ago, so that a
 // busy claim need not do it again.
-func (db *DB) fresh(owner string) bool {
+func (db *store) fresh(owner string) bool {
 	at, ok := db.leases.Load(owner)
 	if !ok {
 		return false
@@ -35,33 +41,19 @@ func (db *DB) fresh(owner string) bool {
 }
 
 // Renew extends the owner's lease: it ends the length of a lease from now.
-func (db *DB) Renew(ctx context.Context, owner string) error {
-	db.saveIdentities(1)
-	err := db.do(ctx, func(tx *txn) error {
-		if err := db.renew(tx, owner); err != nil || !db.Shared() {
+func (l *Leases) Renew(ctx context.Context, owner string) error {
+	l.saveIdentities(1)
+	err := l.do(ctx, func(tx *txn) error {
+		if err := l.renew(tx, owner); err != nil || !l.shared() {
 			return err
 		}
-		return db.prune(tx)
+		return l.prune(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
 	}
-	db.renewed(owner)
+	l.renewed(owner)
 	return nil
-}
-
-// ClaimedBy lists what the owner has claimed or is sending, as the ledger knows it.
-func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
-	var list []pombo.Notification
-	err := db.due(ctx, sqlClaimedBy, []any{owner}, func(rows *sql.Rows) error {
-		n, err := scan(rows)
-		list = append(list, n)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list what is claimed: %w", err)
-	}
-	return list, nil
 }
 
 // Reclaim takes notifications from owners without a valid lease: what was only claimed goes back
@@ -70,13 +62,13 @@ func (db *DB) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification
 // that was merely slow finds out when it finishes: pombo.ErrLost. A run whose process died
 // while it took in takes in no more. After the database was away, nothing is reclaimed for the
 // length of a lease, because no owner could renew.
-func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
-	err = db.do(ctx, func(tx *txn) (err error) {
+func (l *Leases) Reclaim(ctx context.Context) (requeued, uncertain int, err error) {
+	err = l.do(ctx, func(tx *txn) (err error) {
 		requeued, uncertain = 0, 0
-		if !db.dialect.stableFor(db.opts.Lease) {
+		if !l.dialect.stableFor(l.opts.Lease) {
 			return nil
 		}
-		now, clock := db.now(), db.clock()
+		now, clock := l.now(), l.clock()
 		requeued, err = tx.change(sqlReclaimClaimed, now, clock)
 		if err != nil {
 			return err
@@ -85,13 +77,96 @@ func (db *DB) Reclaim(ctx context.Context) (requeued, uncertain int, err error) 
 		if err != nil {
 			return err
 		}
-		if err := tx.exec(sqlEndLeases, clock); err != nil || !db.Shared() {
+		if err := tx.exec(sqlEndLeases, clock); err != nil || !l.shared() {
 			return err
 		}
-		return db.orphans(tx)
+		return l.orphans(tx)
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("reclaim: %w", err)
 	}
 	return requeued, uncertain, nil
+}
+
+// Owners returns how many processes have a lease that is not over: that work on
+// the ledger, or did so moments ago.
+func (l *Leases) Owners(ctx context.Context) (n int, err error) {
+	err = l.get(ctx, sqlOwners, []any{l.clock()}, &n)
+	if err != nil {
+		return 0, fmt.Errorf("look for other processes: %w", err)
+	}
+	return n, nil
+}
+
+// AcquireLeadership makes the owner the leader of a job for the time d from now, and reports whether
+// it leads: not if another one does at present. The leader asks again well before d is over.
+// A job that one process at a time does for all of them saves the source and Blip the others'
+// calls; correctness must not depend on it.
+func (l *Leases) AcquireLeadership(ctx context.Context, job, owner string, d time.Duration) (bool, error) {
+	if !l.shared() {
+		return true, nil
+	}
+	var one int
+	err := l.get(ctx, sqlAcquireLeadership, []any{job, owner, l.clock(), d.Milliseconds()}, &one)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("lead %s: %w", job, err)
+	}
+	return true, nil
+}
+
+// ReleaseLeadership gives a job up, if the owner leads it, so that another one can lead at
+// once.
+func (l *Leases) ReleaseLeadership(ctx context.Context, job, owner string) error {
+	if !l.shared() {
+		return nil
+	}
+	err := l.do(ctx, func(tx *txn) error {
+		return tx.exec(sqlReleaseLeadership, job, owner)
+	})
+	if err != nil {
+		return fmt.Errorf("release %s: %w", job, err)
+	}
+	return nil
+}
+
+// prune takes away what is long over.
+func (db *store) prune(tx *txn) error {
+	const hour = 60 * 60 * 1000
+	if err := tx.exec(sqlPruneRecipients, db.clock()); err != nil {
+		return err
+	}
+	return tx.exec(sqlPruneWriters, db.clock(), 24*hour)
+}
+
+// orphans ends the intake of runs whose writer has written nothing for the time
+// of a lease.
+func (db *store) orphans(tx *txn) error {
+	return tx.exec(sqlEndOrphanRuns, pombo.Interrupted.Message(), db.clock(), db.opts.Lease.Milliseconds())
+}
+
+// releaseOnClose hands over the last write of a store that is being closed: its leases and
+// leaderships are over, so that others need not wait for their end.
+func (db *store) releaseOnClose() {
+	if !db.dirty.Load() {
+		return
+	}
+	w := newWrite()
+	w.run = func(tx *txn) error {
+		if err := tx.exec(sqlEndOwnRuns, pombo.Interrupted.Message(), db.name); err != nil {
+			return err
+		}
+		var err error
+		db.leases.Range(func(owner, _ any) bool {
+			if err = tx.exec(sqlEndLease, owner); err == nil {
+				err = tx.exec(sqlEndLeadership, owner)
+			}
+			return err == nil
+		})
+		return err
+	}
+	// If it fails, they end by themselves.
+	_ = db.hand(context.Background(), db.bulk, w)
 }
