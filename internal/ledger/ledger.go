@@ -20,7 +20,7 @@
 //
 // On PostgreSQL, where the server does the work, there are two: one for what
 // workers wait for and one for the rest. Several processes share a ledger there,
-// each with such a pair. What they have to agree on is in share.go.
+// each with such a pair. What they have to agree on is in leases.go and throttle.go.
 //
 // A write is a statement and the rows that it is run for. The SQL is in files, one set for
 // each database (statements.go); how a batch is run is the dialect's (dialect.go). Decisions are in
