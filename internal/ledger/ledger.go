@@ -263,10 +263,7 @@ func (db *DB) Close() error {
 		<-db.idle
 		err = db.closePools()
 	})
-	if err != nil {
-		return fmt.Errorf("close the ledger: %w", err)
-	}
-	return nil
+	return wrap(err, "close the ledger")
 }
 
 func (db *store) closePools() error {
@@ -280,10 +277,7 @@ func (db *DB) Check(ctx context.Context) error {
 	if db.replaced.Load() {
 		return errReplaced
 	}
-	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlCheck, db.now())
-	})
-	if err != nil {
+	if _, err := db.change(ctx, sqlCheck, db.now()); err != nil {
 		return fmt.Errorf("write to the ledger: %w", err)
 	}
 	if err := db.dialect.intact(); err != nil {
