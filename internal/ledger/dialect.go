@@ -141,6 +141,14 @@ func (tx *txn) change(name statement, args ...any) (int, error) {
 	return int(n), err
 }
 
+// one runs a statement that batches are made of for one row, and reports whether that changed
+// something.
+func (tx *txn) one(name statement, args ...any) (changed bool, err error) {
+	hit := make([]bool, 1)
+	err = tx.dialect.each(tx, name, [][]any{args}, hit)
+	return hit[0], err
+}
+
 func (tx *txn) run(name statement, args []any) (sql.Result, error) {
 	if !tx.dialect.prepares() {
 		return tx.conn.ExecContext(tx.ctx, tx.dialect.text(name), args...)

@@ -84,7 +84,7 @@ func (p *postgres) second() dialect { return p.other }
 
 // ready looks whether the schema is the one that this program knows.
 func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
-	want, err := postgresVersion()
+	want, err := newest(postgresMigrations, "migration/postgres")
 	if err != nil {
 		return err
 	}

@@ -121,12 +121,3 @@ func postgresGoose(db *sql.DB) (*goose.Provider, error) {
 	}
 	return goose.NewProvider(goose.DialectPostgres, db, scripts, goose.WithDisableGlobalRegistry(true), goose.WithTableName(postgresVersions))
 }
-
-// postgresVersion is the version of the schema that this program knows.
-func postgresVersion() (int64, error) {
-	scripts, err := fs.ReadDir(postgresMigrations, "migration/postgres")
-	if err != nil {
-		return 0, err
-	}
-	return goose.NumericComponent(scripts[len(scripts)-1].Name())
-}
