@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -40,6 +41,10 @@ type part struct {
 	hit       []bool // set by the writer: which rows changed something
 }
 
+func onePart(name statement, rows [][]any) part {
+	return part{name, rows, make([]bool, len(rows))}
+}
+
 // The turn of a write: taken by the writer or given up by the caller, never both.
 const (
 	waits int32 = iota
@@ -56,22 +61,38 @@ func (w *write) size() int {
 }
 
 // do carries out f in a transaction of the writer.
-func (db *DB) do(ctx context.Context, f func(*txn) error) error {
+func (db *store) do(ctx context.Context, f func(*txn) error) error {
 	w := newWrite()
 	w.run = f
 	return db.submit(ctx, db.urgent, w)
 }
 
+// change runs a statement in a transaction of its own and returns how many rows it changed.
+func (db *store) change(ctx context.Context, name statement, args ...any) (n int, err error) {
+	err = db.do(ctx, func(tx *txn) (err error) {
+		n, err = tx.change(name, args...)
+		return err
+	})
+	return n, err
+}
+
+// one runs a statement that batches are made of for one row, together with what others
+// wait for, and reports whether that changed something.
+func (db *store) one(ctx context.Context, name statement, args ...any) (changed bool, err error) {
+	w := newWrite(onePart(name, [][]any{args}))
+	err = db.submit(ctx, db.urgent, w)
+	return w.parts[0].hit[0], err
+}
+
 // each runs the statement for the rows, in chunks that let workers pass, and
 // returns which of them changed something. Rows of chunks that came before an
 // error have been changed.
-func (db *DB) each(ctx context.Context, name statement, rows [][]any) (hit []bool, err error) {
+func (db *store) each(ctx context.Context, name statement, rows [][]any) (hit []bool, err error) {
 	hit = make([]bool, len(rows))
 	var writes []*write
 	for lo := 0; lo < len(rows); lo += chunk {
 		hi := min(lo+chunk, len(rows))
-		w := newWrite(part{name, rows[lo:hi], hit[lo:hi]})
-		writes = append(writes, w)
+		writes = append(writes, newWrite(part{name, rows[lo:hi], hit[lo:hi]}))
 	}
 	sent := 0
 	for _, w := range writes {
@@ -88,19 +109,33 @@ func (db *DB) each(ctx context.Context, name statement, rows [][]any) (hit []boo
 	return hit, err
 }
 
+// changed runs a statement for the rows and counts those that changed something.
+func (db *store) changed(ctx context.Context, name statement, rows [][]any) (n int, err error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	hit, err := db.each(ctx, name, rows)
+	for _, ok := range hit {
+		if ok {
+			n++
+		}
+	}
+	return n, err
+}
+
 func newWrite(parts ...part) *write {
 	return &write{parts: parts, done: make(chan error, 1)}
 }
 
 // submit hands a write over and waits for its answer.
-func (db *DB) submit(ctx context.Context, queue chan<- *write, w *write) error {
+func (db *store) submit(ctx context.Context, queue chan<- *write, w *write) error {
 	if err := db.hand(ctx, queue, w); err != nil {
 		return err
 	}
 	return db.wait(ctx, w)
 }
 
-func (db *DB) hand(ctx context.Context, queue chan<- *write, w *write) error {
+func (db *store) hand(ctx context.Context, queue chan<- *write, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,7 +154,7 @@ func (db *DB) hand(ctx context.Context, queue chan<- *write, w *write) error {
 	}
 }
 
-func (db *DB) wait(ctx context.Context, w *write) error {
+func (db *store) wait(ctx context.Context, w *write) error {
 	select {
 	case err := <-w.done:
 		return err
@@ -145,7 +180,7 @@ func (db *DB) wait(ctx context.Context, w *write) error {
 
 // writer carries out writes, one transaction after another. It owns tx.
 type writer struct {
-	db           *DB
+	db           *store
 	tx           *txn
 	urgent, bulk <-chan *write // nil = another writer's
 }
@@ -336,8 +371,16 @@ func (b *batch) share() {
 	}
 }
 
+// wrap says what was tried when err is not nil.
+func wrap(err error, tried string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", tried, err)
+}
+
 // query runs a reading statement.
-func (db *DB) query(ctx context.Context, name statement, args []any) (*sql.Rows, error) {
+func (db *store) query(ctx context.Context, name statement, args []any) (*sql.Rows, error) {
 	if !db.dialect.prepares() {
 		return db.read.QueryContext(ctx, db.dialect.text(name), args...)
 	}
@@ -350,7 +393,7 @@ func (db *DB) query(ctx context.Context, name statement, args []any) (*sql.Rows,
 
 // prepared returns the statement prepared for the readers. It lives as long as
 // the ledger.
-func (db *DB) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
+func (db *store) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
 	if s, ok := db.reads.Load(name); ok {
 		return s.(*sql.Stmt), nil
 	}
@@ -366,14 +409,19 @@ func (db *DB) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
 }
 
 // get reads one row into dest; sql.ErrNoRows when there is none.
-func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) error {
+func (db *store) get(ctx context.Context, name statement, args []any, dest ...any) error {
+	return db.first(ctx, name, args, func(rows *sql.Rows) error { return rows.Scan(dest...) })
+}
+
+// first calls scan for the first row; sql.ErrNoRows when there is none.
+func (db *store) first(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
 	found := false
 	err := db.all(ctx, name, args, func(rows *sql.Rows) error {
 		if found {
 			return nil
 		}
 		found = true
-		return rows.Scan(dest...)
+		return scan(rows)
 	})
 	if err == nil && !found {
 		err = sql.ErrNoRows
@@ -381,8 +429,14 @@ func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) 
 	return err
 }
 
+// exists reports whether a query has a row.
+func (db *store) exists(ctx context.Context, name statement, args ...any) (found bool, err error) {
+	err = db.all(ctx, name, args, func(*sql.Rows) error { found = true; return nil })
+	return found, err
+}
+
 // all reads the rows of a query and calls scan for each.
-func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
+func (db *store) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
 	ctx, done := db.dialect.withTimeout(ctx)
 	defer done()
 	rows, err := db.query(ctx, name, args)
@@ -395,7 +449,7 @@ func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sq
 // due reads the first rows of a list that changes with every message, and calls
 // scan for each. The list is read by its index and in its order, whatever the
 // planner thinks of it: see postgresLimits.
-func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) (err error) {
+func (db *store) due(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) (err error) {
 	limits, within := db.dialect.limits()
 	if limits == "" {
 		return db.all(ctx, name, args, scan)
@@ -425,7 +479,7 @@ func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sq
 var errEnough = errors.New("no more rows are wanted")
 
 // collect calls scan for every row and closes rows.
-func (db *DB) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
+func (db *store) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		switch err := scan(rows); {
@@ -439,4 +493,11 @@ func (db *DB) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
 		return db.dialect.explain(err)
 	}
 	return nil
+}
+
+// start begins a writer for the queues.
+func (db *store) start(d dialect, urgent, bulk <-chan *write) {
+	wr := &writer{db: db, urgent: urgent, bulk: bulk}
+	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, driverStmts: map[statement]driver.Stmt{}}
+	db.writers.Go(wr.run)
 }

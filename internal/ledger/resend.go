@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"pombo"
@@ -16,24 +15,23 @@ import (
 
 // resend queues the next generation of a failed notification and reports whether
 // it did.
-func (db *DB) resend(tx *txn, at *standing, how *resend, now int64) (queued bool, err error) {
+func (db *store) resend(tx *txn, at *standing, how *resend, now int64) (queued bool, err error) {
 	next := at.key
 	next.Generation++
-	hit := make([]bool, 1)
-	err = tx.dialect.each(tx, sqlResend, [][]any{{
+	queued, err = tx.one(sqlResend,
 		how.at, now, how.count, idNumber(next.MessageID()), encodeEvent(now, pombo.Queued, 0, how.reason, "the message before was "+string(at.key.MessageID())),
-		at.seq, at.attempt, how.byHand,
-	}}, hit)
-	if err != nil || !hit[0] {
+		at.seq, at.attempt, how.byHand)
+	if err != nil || !queued {
 		return false, err
 	}
 	replaced := encodeNote(now, pombo.Failed, at.attempt, pombo.NoReason, "sent again as "+string(next.MessageID()))
-	return true, tx.dialect.each(tx, sqlReplaced, [][]any{{replaced, at.seq, at.attempt}}, hit)
+	_, err = tx.one(sqlReplaced, replaced, at.seq, at.attempt)
+	return true, err
 }
 
-// takeBack ends the resend of a message that has reached a handset after all, if
+// undoResend ends the resend of a message that has reached a handset after all, if
 // it has not left yet. The message settles by itself again.
-func (db *DB) undoResend(tx *txn, at *standing, now int64) error {
+func (rc *Receipts) undoResend(tx *txn, at *standing, now int64) error {
 	n, err := tx.change(sqlUndoResend, at.key.RowKey, at.key.Source, at.key.Generation+1)
 	if err != nil || n == 0 {
 		return err
@@ -43,8 +41,8 @@ func (db *DB) undoResend(tx *txn, at *standing, now int64) error {
 
 // resendByHand sends a failed notification again that Blip had taken, because a
 // person says so. It reports whether the notification is such a one.
-func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, err error) {
-	at, err := db.standing(ctx, id)
+func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, err error) {
+	at, err := o.standing(ctx, id)
 	if err != nil {
 		return false, fmt.Errorf("retry: %w", err)
 	}
@@ -52,23 +50,16 @@ func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, er
 		return false, nil
 	}
 	var st summary
-	err = db.all(ctx, sqlHistoryOf, []any{at.seq}, func(rows *sql.Rows) (err error) {
-		var history sql.RawBytes
-		if err = rows.Scan(&history); err == nil {
-			st, err = summarize(history)
-		}
-		return err
-	})
-	if err != nil {
+	if err = o.summaries(ctx, sqlHistoryOf, []any{at.seq}, func(s summary) { st = s }); err != nil {
 		return false, fmt.Errorf("retry: %w", err)
 	}
 	if !st.accepted {
 		return false, nil
 	}
 	queued := false
-	err = db.do(ctx, func(tx *txn) (err error) {
-		now := db.now()
-		queued, err = db.resend(tx, at, resendByHand(now), now)
+	err = o.do(ctx, func(tx *txn) (err error) {
+		now := o.now()
+		queued, err = o.resend(tx, at, resendByHand(now), now)
 		return err
 	})
 	switch {

@@ -76,7 +76,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 			if write != nil {
 				_ = write.Close()
 			}
-			_ = s.release()
+			_ = s.close()
 			write, read = nil, nil
 		}
 	}()
@@ -92,7 +92,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 		}
 		tighten(s.path)
 		if !s.exclusive {
-			// Before SQLite opens the file: see release.
+			// Before SQLite opens the file: see close.
 			if err := s.letGo(); err != nil {
 				return nil, nil, err
 			}
@@ -252,29 +252,25 @@ func (s *sqlite) each(tx *txn, name statement, rows [][]any, hit []bool) error {
 	return nil
 }
 
+// sqliteHints are the errors that an operator can correct.
+var sqliteHints = map[int]string{
+	code.SQLITE_FULL:     "the disk of the ledger is full; make room, and it goes on by itself",
+	code.SQLITE_READONLY: "the ledger may not be written; give this user the right to write the file and its folder",
+	code.SQLITE_NOTADB:   "this file is not a ledger; name another one in LEDGER_URL",
+	code.SQLITE_CANTOPEN: "the ledger cannot be opened; give this user the right to read and write the file and its folder",
+	code.SQLITE_BUSY:     "another program holds the ledger; close what has it open (a database browser, a backup)",
+	code.SQLITE_IOERR:    "the disk of the ledger reports an error; see the system's log",
+	code.SQLITE_CORRUPT:  "the ledger is damaged; stop pombo, keep the file, and restore it from a backup or start a new one",
+}
+
 // explain says what to do about the errors that an operator can correct.
 func (s *sqlite) explain(err error) error {
 	var e *modernc.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	var what string
-	switch e.Code() & 0xff {
-	case code.SQLITE_FULL:
-		what = "the disk of the ledger is full; make room, and it goes on by itself"
-	case code.SQLITE_READONLY:
-		what = "the ledger may not be written; give this user the right to write the file and its folder"
-	case code.SQLITE_NOTADB:
-		what = "this file is not a ledger; name another one in LEDGER_URL"
-	case code.SQLITE_CANTOPEN:
-		what = "the ledger cannot be opened; give this user the right to read and write the file and its folder"
-	case code.SQLITE_BUSY:
-		what = "another program holds the ledger; close what has it open (a database browser, a backup)"
-	case code.SQLITE_IOERR:
-		what = "the disk of the ledger reports an error; see the system's log"
-	case code.SQLITE_CORRUPT:
-		what = "the ledger is damaged; stop pombo, keep the file, and restore it from a backup or start a new one"
-	default:
+	what, ok := sqliteHints[e.Code()&0xff]
+	if !ok {
 		return err
 	}
 	err = fmt.Errorf("%s (%s): %w", what, s.path, err)
@@ -358,5 +354,3 @@ func (s *sqlite) purge(ctx context.Context, read *sql.DB) (err error) {
 	}
 	return errors.New("the write-ahead log beside the ledger, which may still hold what was erased, is in use and could not be emptied; close what else has the ledger open (a database browser, a backup), then do the same again")
 }
-
-func (s *sqlite) close() error { return s.release() }

@@ -26,8 +26,7 @@ func roundTrip(f *fixture) {
 		{Slot: pombo.Body, Value: "linha\n\"dois\"\t\x00 😀 [\"a\",1]"},
 		{Slot: "button0", Value: ""},
 	}
-	run, _, err := f.db.StartRun(f.Context())
-	f.must(err)
+	run := f.startRun()
 	id := f.enqueue(run.ID, row)[0]
 	want := pombo.Notification{
 		Seq: 1, MessageID: id, Key: pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1},
@@ -35,10 +34,8 @@ func roundTrip(f *fixture) {
 		SendAfter: row.SendAfter, Expires: row.Expires, Run: run.ID,
 		State: pombo.Queued, NotBefore: row.SendAfter, Created: f.clock.Now(), Updated: f.clock.Now(),
 	}
-	if diff := cmp.Diff(want, f.get(id)); diff != "" {
-		f.Errorf("queued (-want +got):\n%s", diff)
-	}
-	next, err := f.db.NextDue(f.Context())
+	f.same("queued", want, f.get(id))
+	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.Equal(row.SendAfter) {
 		f.Errorf("next due = %v, want %v", next, row.SendAfter)
@@ -49,10 +46,8 @@ func roundTrip(f *fixture) {
 	f.pass(time.Minute)
 	want.State, want.Owner = pombo.Claimed, me
 	want.Updated = time.Time{} // a claim does not read the history
-	if diff := cmp.Diff(want, f.claimOne(me)); diff != "" {
-		f.Errorf("claimed (-want +got):\n%s", diff)
-	}
-	next, err = f.db.NextDue(f.Context())
+	f.same("claimed", want, f.claimOne(me))
+	next, err = f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.IsZero() {
 		f.Errorf("next due = %v, want none", next)
@@ -66,7 +61,7 @@ func roundTrip(f *fixture) {
 	if n := f.claimOne(me); !n.Phone.IsZero() || n.Recipient != "abc" || n.Priority != 0 {
 		f.Errorf("phone zero %v, priority %d; want true and 0", n.Phone.IsZero(), n.Priority)
 	}
-	if _, _, err := f.db.Enqueue(f.Context(), source, 0, nil); err != nil {
+	if _, _, err := f.db.Intake.Enqueue(f.Context(), source, 0, nil); err != nil {
 		f.Errorf("enqueue nothing: %v", err)
 	}
 }
@@ -83,7 +78,7 @@ func enqueueRace(f *fixture) {
 		wg.Go(func() {
 			for from := 0; from < rows; from += step {
 				at := (from + g*step) % rows
-				added, _, err := f.db.Enqueue(f.Context(), source, 0, all[at:min(at+page, rows)])
+				added, _, err := f.db.Intake.Enqueue(f.Context(), source, 0, all[at:min(at+page, rows)])
 				if err != nil {
 					f.Error(err)
 					return
@@ -95,7 +90,7 @@ func enqueueRace(f *fixture) {
 		})
 	}
 	wg.Wait()
-	queued, err := f.db.Queued(f.Context())
+	queued, err := f.db.Intake.Queued(f.Context())
 	f.must(err)
 	if total != rows || queued != rows {
 		f.Errorf("added %d, queued %d, want %d", total, queued, rows)
@@ -113,7 +108,7 @@ func claimRace(f *fixture) {
 		owner := "owner-" + strconv.Itoa(g)
 		wg.Go(func() {
 			for {
-				list, err := f.db.Claim(f.Context(), owner, 7)
+				list, err := f.db.Queue.Claim(f.Context(), owner, 7)
 				if err != nil {
 					f.Error(err)
 				}
@@ -144,14 +139,14 @@ func cancelRace(f *fixture) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for _, id := range ids {
-			if f.db.Cancel(f.Context(), id) == nil {
+			if f.db.Operator.Cancel(f.Context(), id) == nil {
 				cancelled++
 			}
 		}
 	})
 	wg.Go(func() {
 		for misses := 0; misses < 3; {
-			list, err := f.db.Claim(f.Context(), me, 3)
+			list, err := f.db.Queue.Claim(f.Context(), me, 3)
 			if err != nil {
 				f.Error(err)
 				return
@@ -174,11 +169,7 @@ func resend(f *fixture) {
 	ids := f.enqueue(0, rows...)
 	seen := func() []pombo.Latest {
 		f.Helper()
-		added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
-		f.must(err)
-		if added != 0 {
-			f.Fatalf("added %d, want 0", added)
-		}
+		finished := f.known(rows)
 		return setBack(finished)
 	}
 	if got := seen(); len(got) != 0 {
@@ -190,23 +181,20 @@ func resend(f *fixture) {
 	if got := seen(); len(got) != 0 {
 		f.Fatalf("finished = %v before the code was written: a page read just before would send it twice", got)
 	}
-	due, err := f.db.Unsettled(f.Context(), 10)
-	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{
+	due := f.unsettled()
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleDone},
 		{Settlement: due[1], Result: pombo.SettleRefused},
 	}))
 	want := []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 1}}
-	if diff := cmp.Diff(want, seen()); diff != "" {
-		f.Fatalf("finished (-want +got):\n%s", diff)
-	}
+	f.same("finished", want, seen())
 	// Eight take it in again at once; one does.
 	var mu sync.Mutex
 	total := 0
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, want)
+			added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, want)
 			if err != nil {
 				f.Error(err)
 			}
@@ -233,31 +221,23 @@ func resend(f *fixture) {
 	// it waits until that has found out.
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Failed, pombo.NotOnWhatsApp) // the third row
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Accepted, pombo.NoReason)
-	due, err = f.db.Unsettled(f.Context(), 10)
-	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{
+	due = f.unsettled()
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleGone}, {Settlement: due[1], Result: pombo.SettleDone},
 	}))
 	f.receipt(second.MessageID(), pombo.Delivered)
 	if got := seen(); len(got) != 0 {
 		f.Errorf("finished = %v while a code is due", got)
 	}
-	due, err = f.db.Unsettled(f.Context(), 10)
-	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
+	due = f.unsettled()
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
 	want = []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 2}}
-	if diff := cmp.Diff(want, seen()); diff != "" {
-		f.Errorf("finished (-want +got):\n%s", diff)
-	}
+	f.same("finished", want, seen())
 
 	// One that is not settled, or not the latest, is not taken in again.
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, []pombo.Latest{
+	f.takenAgain(0, rows, []pombo.Latest{
 		{RowKey: rows[0].RowKey, Generation: 1}, {RowKey: rows[1].RowKey, Generation: 1}, {RowKey: rows[2].RowKey, Generation: 1},
 	})
-	f.must(err)
-	if added != 0 {
-		f.Errorf("taken in again %d, want none", added)
-	}
 }
 
 // setBack are those that somebody has set back to pending.
@@ -273,34 +253,25 @@ func resendParked(f *fixture) {
 	for _, n := range f.claim(me, 4) {
 		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 	}
-	due, err := f.db.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	var settled []pombo.Settled
 	for i, result := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		settled = append(settled, pombo.Settled{Settlement: due[i], Result: result})
 	}
-	f.must(f.db.Settled(f.Context(), settled))
+	f.must(f.db.Settlements.Settled(f.Context(), settled))
 	seen := func(want ...pombo.Latest) []pombo.Latest {
 		f.Helper()
-		added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
-		f.must(err)
-		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
-			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
-		}
+		finished := f.known(rows)
+		f.same("finished", want, finished)
 		return finished
 	}
 	diverged, gone := pombo.Latest{RowKey: rows[0].RowKey, Generation: 1}, pombo.Latest{RowKey: rows[1].RowKey, Generation: 1, Untouched: true}
 	refused := pombo.Latest{RowKey: rows[2].RowKey, Generation: 1, Untouched: true}
 	finished := seen(diverged, gone, refused)
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, finished)
-	f.must(err)
-	if added != 1 {
-		f.Errorf("taken in again %d, want the one whose owner had changed it", added)
-	}
+	f.takenAgain(1, rows, finished)
 	seen(gone, refused)
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err = f.db.Unsettled(f.Context(), 10)
-	f.must(err)
+	due = f.unsettled()
 	if len(due) != 2 || due[1].RowKey != rows[0].RowKey || due[1].Expected != "1" {
 		f.Errorf("due = %+v, want the fourth row and then the first, from pending", due)
 	}
@@ -320,8 +291,7 @@ func resendEnded(f *fixture) {
 	}
 	end()
 	f.nothingDue()
-	_, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
-	f.must(err)
+	finished := f.known(rows)
 	if len(finished) != 2 || len(setBack(finished)) != 0 {
 		f.Errorf("finished = %v, want two that were left", finished)
 	}
@@ -332,14 +302,12 @@ func resendEnded(f *fixture) {
 	rows = f.newRows(2)
 	rows[0].Expires = f.clock.Now().Add(time.Minute)
 	end()
-	due, err := f.db.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Error == "" || due[1].Error == "" {
 		f.Fatalf("due = %+v, want the codes 6 and 7 and why", due)
 	}
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
-	_, finished, err = f.db.Enqueue(f.Context(), source, 0, rows)
-	f.must(err)
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
+	finished = f.known(rows)
 	if len(setBack(finished)) != 2 {
 		f.Errorf("finished = %v, want two that were set back", finished)
 	}
@@ -368,10 +336,8 @@ func order(f *fixture) {
 	for _, n := range append(f.claim(me, 4), f.claim(me, 100)...) {
 		got = append(got, n.MessageID)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		f.Errorf("claimed (-want +got):\n%s", diff)
-	}
-	next, err := f.db.NextDue(f.Context())
+	f.same("claimed", want, got)
+	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.Equal(late[0].SendAfter) {
 		f.Errorf("next due = %v, want %v", next, late[0].SendAfter)
@@ -390,7 +356,7 @@ func expiry(f *fixture) {
 	}
 	f.stands(ids[0], pombo.Expired, pombo.ExpiredRow)
 	// An operator may still want it.
-	f.must(f.db.Retry(f.Context(), ids[0]))
+	f.must(f.db.Operator.Retry(f.Context(), ids[0]))
 	if n := f.claimOne(me); n.MessageID != ids[0] {
 		f.Errorf("claimed %s, want the one that was retried", n.MessageID)
 	}
@@ -435,22 +401,18 @@ func identities(f *fixture) {
 
 func add(f *fixture) {
 	row := f.newRows(1)[0]
-	first, added, err := f.db.Add(f.Context(), "api", row)
+	first, added, err := f.db.Intake.Add(f.Context(), "api", row)
 	f.must(err)
 	if !added || first.State != pombo.Queued || first.Key != (pombo.Key{Source: "api", RowKey: row.RowKey, Generation: 1}) {
 		f.Fatalf("added %v: %+v", added, first)
 	}
 	row.Template = "another"
-	second, added, err := f.db.Add(f.Context(), "api", row)
+	second, added, err := f.db.Intake.Add(f.Context(), "api", row)
 	f.must(err)
 	if diff := cmp.Diff(first, second); added || diff != "" {
 		f.Errorf("added again %v (-first +second):\n%s", added, diff)
 	}
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.receipt(first.MessageID, pombo.Read)
-	due, err := f.db.Unsettled(f.Context(), 10)
-	f.must(err)
-	if len(due) != 0 {
-		f.Errorf("due = %v for a message that has no row", due)
-	}
+	f.nothingDue()
 }
