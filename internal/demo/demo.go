@@ -1,50 +1,96 @@
-package main
+// Package demo shows Pombo at work without any setting: a sample table, a pretend
+// Blip, the ledger, the API and the job, in one process and in one folder that is
+// removed at the end.
+//
+// The server is the real one, with a configuration read by the same checks as every
+// other. Only the table, whose rows are the kinds that every table has, and Blip are
+// made up.
+package demo
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
+	"text/tabwriter"
 	"time"
 
 	"pombo"
 	"pombo/internal/api"
-	"pombo/internal/app"
 	"pombo/internal/blipsim"
 	"pombo/internal/config"
+	"pombo/internal/job"
 )
 
-type demoCommand struct {
-	Once bool `help:"End by itself when every row has reached its end."`
-	Rows int  `default:"40" placeholder:"N" help:"How many rows the sample table has (${default})."`
+// Options say what the demo shows, and lend it what the command line has.
+type Options struct {
+	Rows int       // how many rows the sample table has
+	Once bool      // end when every row has reached its end, instead of with ctx
+	Out  io.Writer // progress and results; a terminal gets bars
+
+	// Serve runs the server until during returns or fails. It calls during with the
+	// server's URL when requests are answered.
+	Serve func(ctx context.Context, c config.Config, receipts []time.Duration, during During) error
 }
 
-func (demoCommand) Help() string {
-	return `A sample table, a pretend Blip, the ledger, the API and the job, in this one process and in a folder that is removed at the end. Among the rows are those that every table has: a bad phone, a landline, a number without WhatsApp, an empty text, a template that does not fit, and messages whose answer is slow, cut off or an error. It reads no .env and no environment, and nothing leaves this machine.
+// During is what happens while a server runs. Its ctx ends when the server has to stop.
+type During func(ctx context.Context, url string, log *slog.Logger) error
 
-Without --once it goes on after the last row, so that the pages can be visited; Ctrl+C ends it.
+// Key has the form of a key of Blip. It opens nothing.
+const Key = "cG9tYm9kZW1vOm5vdC1hLXNlY3JldA=="
 
-Examples:
+// Run shows the demo. Its error is ctx's if that ended before the rows did; after any
+// other the folder is kept, and the error names it.
+func Run(ctx context.Context, opts Options) (err error) {
+	folder, err := os.MkdirTemp("", "pombo-demo-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the demo: %w", err)
+	}
+	defer func() {
+		if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+			err = fmt.Errorf("%w (what the demo has written is in %s)", err, folder)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(folder))
+	}()
 
-    pombo demo
-    pombo demo --once
-    pombo demo --rows 2000`
+	d := &demo{opts: opts, rows: sampleRows(opts.Rows), folder: folder}
+	if d.table, err = createTable(ctx, d.path("table.db"), d.rows); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.table.close()) }()
+	d.sim, err = blipsim.Listen(ctx, "127.0.0.1:0", blipsim.Options{
+		Scripts: scripts(), Latency: 5 * time.Millisecond,
+		DispatchedAfter: 150 * time.Millisecond, ReceivedAfter: 700 * time.Millisecond,
+		ConsumedAfter: 2500 * time.Millisecond, FailedAfter: 700 * time.Millisecond,
+	})
+	if err != nil {
+		return err
+	}
+	defer d.sim.Stop()
+	if d.settings, err = d.config(freeAddr(ctx)); err != nil {
+		return err
+	}
+	if err := opts.Serve(ctx, d.settings, receiptSchedule(opts.Rows), d.during); err != nil {
+		return err
+	}
+	return d.unwritten
 }
 
-// demoKey has the form of a key of Blip. It opens nothing.
-const demoKey = "cG9tYm9kZW1vOm5vdC1hLXNlY3JldA=="
-
-// demoReceipts are the ages at which the demo asks what became of a message; the
-// usual ones take three days. With many rows the first question comes when there
-// is something to tell.
-func demoReceipts(rows int) []time.Duration {
+// receiptSchedule has the ages at which the demo asks what became of a message; the
+// usual ones take three days. With many rows the first question comes when there is
+// something to tell.
+func receiptSchedule(rows int) []time.Duration {
 	first := 300 * time.Millisecond
 	if rows > 500 {
 		first = 900 * time.Millisecond
@@ -55,74 +101,44 @@ func demoReceipts(rows int) []time.Duration {
 	}
 }
 
-func (c demoCommand) Run(ctx context.Context, s *shell) (err error) {
-	const most = 100_000
-	if c.Rows < 1 || c.Rows > most {
-		return wrongUse(fmt.Errorf("--rows is %d: it must be from 1 to %d", c.Rows, most), "the usual number is 40")
-	}
-	folder, err := os.MkdirTemp("", "pombo-demo-")
-	if err != nil {
-		return fmt.Errorf("make a folder for the demo: %w", err)
-	}
-	defer func() {
-		if err != nil && !errors.Is(err, errInterrupted) {
-			s.sayf("pombo: what the demo has written is in %s", folder)
-			return
-		}
-		err = errors.Join(err, os.RemoveAll(folder))
-	}()
-
-	d := &demo{shell: s, once: c.Once, rows: demoRows(c.Rows), folder: folder}
-	if d.table, err = createDemoTable(ctx, d.path("table.db"), d.rows); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.table.close()) }()
-	d.sim, err = startSimulator(ctx, "127.0.0.1:0", blipsim.Options{
-		Scripts: demoScripts(), Latency: 5 * time.Millisecond,
-		DispatchedAfter: 150 * time.Millisecond, ReceivedAfter: 700 * time.Millisecond,
-		ConsumedAfter: 2500 * time.Millisecond, FailedAfter: 700 * time.Millisecond,
-	})
-	if err != nil {
-		return err
-	}
-	defer d.sim.stop()
-	if d.settings, err = d.config(freeAddr(ctx)); err != nil {
-		return err
-	}
-	return s.serve(ctx, d.settings, serving{quiet: true, receipts: demoReceipts(c.Rows), during: d.run})
-}
+// usualAddr is where pombo looks for the API when nothing is set.
+const usualAddr = "127.0.0.1:5000"
 
 // freeAddr is the usual address of the API, or any if that is taken.
 func freeAddr(ctx context.Context) string {
-	const usual = "127.0.0.1:5000"
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", usual)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", usualAddr)
 	if err != nil {
 		return "127.0.0.1:0"
 	}
 	_ = l.Close() // it was only to see
-	return usual
+	return usualAddr
 }
 
 // demo is one demo while it runs.
 type demo struct {
-	*shell
-
-	once     bool
-	rows     []sample
-	folder   string
-	table    *demoTable
-	sim      *simulator
-	settings config.Config
+	opts      Options
+	rows      []sample
+	folder    string
+	table     *table
+	sim       *blipsim.Listener
+	settings  config.Config
+	unwritten error // why a result could not be written
 }
 
 func (d *demo) path(name string) string { return filepath.Join(d.folder, name) }
+
+func (d *demo) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(d.opts.Out, format, args...); err != nil && d.unwritten == nil {
+		d.unwritten = fmt.Errorf("write the results: %w", err)
+	}
+}
 
 // config makes the demo's configuration the way that all are made, so that the
 // same checks apply.
 func (d *demo) config(addr string) (config.Config, error) {
 	c, _, err := config.Load("", []string{
-		"KEYBLIP=" + demoKey,
-		"BLIP_URL=" + d.sim.url,
+		"KEYBLIP=" + Key,
+		"BLIP_URL=" + d.sim.URL,
 		"TEMPLATE_NAME=notificacao",
 		"BLIP_TIMEOUT=2s",
 		"BLIP_MESSAGES_PER_SECOND=0",
@@ -144,19 +160,19 @@ func (d *demo) config(addr string) (config.Config, error) {
 	return c, err
 }
 
-// run is the demo itself: the job calls, the table is watched, and at the end
-// the story is told.
-func (d *demo) run(ctx context.Context, a *app.App, log *slog.Logger) error {
-	address := selfURL(a.Addr())
-	client := api.NewClient(address, "", nil)
+// during is the demo itself: the job calls, the table is watched, and at the end
+// the outcomes are counted.
+func (d *demo) during(ctx context.Context, url string, log *slog.Logger) error {
+	client := api.NewClient(url, "", nil)
 	d.printf("%d rows wait in a sample table. Status codes: %d pending, %d sent, %d failed, %d delivered, %d read.\n\n",
 		len(d.rows), codePending, codeSent, codeFailed, codeDelivered, codeRead)
 
 	jobCtx, stopJob := context.WithCancel(ctx)
 	jobEnded := make(chan struct{})
+	caller := job.New(job.Options{Client: client, Interval: d.settings.Job.Interval, Timeout: d.settings.Job.Timeout, Logger: log})
 	go func() { // waited for below
 		defer close(jobEnded)
-		_ = newJob(client, d.settings.Job, log).Run(jobCtx) // it is nil
+		_ = caller.Run(jobCtx) // it is nil
 	}()
 	defer func() { stopJob(); <-jobEnded }()
 
@@ -167,15 +183,25 @@ func (d *demo) run(ctx context.Context, a *app.App, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	d.printf("\n%s\n", byOutcome(list))
-	if d.once {
-		d.printf("Without --once the demo goes on, so that its pages can be visited.\n")
+	d.printf("\n")
+	d.printOutcomes(list)
+	if d.opts.Once {
+		d.printf("\nWithout --once the demo goes on, so that its pages can be visited.\n")
 		return nil
 	}
-	d.whereNext(address, list)
+	d.printNextSteps(url, list)
 	<-ctx.Done()
 	return nil
 }
+
+// lateError says that rows have not reached an end.
+type lateError struct{ rows, open int }
+
+func (e lateError) Error() string {
+	return fmt.Sprintf("%d of %d rows have not reached an end in time", e.open, e.rows)
+}
+
+func (lateError) Hint() string { return "see notificacao.log in the folder of the demo" }
 
 // watch shows the progress until every row has reached its end.
 func (d *demo) watch(ctx context.Context, client *api.Client) error {
@@ -185,7 +211,7 @@ func (d *demo) watch(ctx context.Context, client *api.Client) error {
 			failing++
 		}
 	}
-	m := newMeter(d.stdout, len(d.rows)-failing, failing)
+	m := newMeter(d.opts.Out, len(d.rows)-failing, failing)
 	defer m.close()
 	// The slowest kind of row takes about ten seconds; a thousand rows more
 	// take some of their own.
@@ -196,7 +222,7 @@ func (d *demo) watch(ctx context.Context, client *api.Client) error {
 		t, err := d.tally(ctx, client)
 		switch {
 		case ctx.Err() != nil:
-			return errInterrupted
+			return ctx.Err()
 		case err != nil:
 			return err
 		}
@@ -207,12 +233,9 @@ func (d *demo) watch(ctx context.Context, client *api.Client) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errInterrupted
+			return ctx.Err()
 		case <-limit:
-			return hinted{
-				err:  fmt.Errorf("%d of %d rows have not reached an end in time", t.pending+t.sent, len(d.rows)),
-				hint: "see notificacao.log in the folder of the demo",
-			}
+			return lateError{rows: len(d.rows), open: t.pending + t.sent}
 		}
 	}
 }
@@ -249,8 +272,8 @@ func listAll(ctx context.Context, client *api.Client) ([]api.Notification, error
 	}
 }
 
-// byOutcome counts the notifications by state and reason.
-func byOutcome(list []api.Notification) grid {
+// printOutcomes prints how many notifications have each state and reason.
+func (d *demo) printOutcomes(list []api.Notification) {
 	type outcome struct {
 		state   pombo.State
 		reason  pombo.Reason
@@ -269,23 +292,21 @@ func byOutcome(list []api.Notification) grid {
 		counts[outcome{n.State, n.Reason, meaning}]++
 	}
 	order := pombo.States()
-	outcomes := make([]outcome, 0, len(counts))
-	for o := range counts {
-		outcomes = append(outcomes, o)
-	}
-	slices.SortFunc(outcomes, func(a, b outcome) int {
+	outcomes := slices.SortedFunc(maps.Keys(counts), func(a, b outcome) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.state), slices.Index(order, b.state)), cmp.Compare(a.reason, b.reason))
 	})
-	g := newGrid("state", "reason", "rows", "meaning")
+	columns := tabwriter.NewWriter(d.opts.Out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(columns, "STATE\tREASON\tROWS\tMEANING") // an error shows in the next printf, too
 	for _, o := range outcomes {
-		g.add(string(o.state), string(o.reason), strconv.Itoa(counts[o]), o.meaning)
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%d\t%s\n", o.state, o.reason, counts[o], o.meaning)
 	}
-	return g
+	_ = columns.Flush()
 }
 
-// whereNext says what can be looked at while the demo goes on.
-func (d *demo) whereNext(address string, list []api.Notification) {
-	d.printf(`Where to look next, while this runs (Ctrl+C ends it and removes its folder):
+// printNextSteps says what can be looked at while the demo goes on.
+func (d *demo) printNextSteps(url string, list []api.Notification) {
+	d.printf(`
+Where to look next, while this runs (Ctrl+C ends it and removes its folder):
 
   what the pretend Blip took   %[1]s/
   readiness, and what waits    %[2]s/readyz
@@ -293,12 +314,12 @@ func (d *demo) whereNext(address string, list []api.Notification) {
   metrics                      %[2]s/metrics
   the log                      %[3]s
   the table                    %[4]s
-`, d.sim.url, address, d.path("notificacao.log"), d.path("table.db"))
+`, d.sim.URL, url, d.path("notificacao.log"), d.path("table.db"))
 	command := "pombo"
-	if address != "http://127.0.0.1:5000" { // which pombo asks when nothing is set
-		command = "API_URL=" + address + " pombo"
+	if url != "http://"+usualAddr {
+		command = "API_URL=" + url + " pombo"
 		if runtime.GOOS == "windows" {
-			command = "set API_URL=" + address + "&& pombo"
+			command = "set API_URL=" + url + "&& pombo"
 		}
 	}
 	d.printf("  every notification           %s list\n", command)

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -7,17 +7,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"pombo/internal/phone"
 )
 
-// TestDemoRows: what the sample says of itself must be true, or the demo would
+// TestSampleRows_WhatTheySay: what the sample says of itself must be true, or the demo would
 // wait for what never comes.
-func TestDemoRows(t *testing.T) {
-	scripted := demoScripts()
+func TestSampleRows_WhatTheySay(t *testing.T) {
+	scripted := scripts()
 	for _, n := range []int{1, 5, 40, 2000, 10000} {
-		rows := demoRows(n)
+		rows := sampleRows(n)
 		if len(rows) != n {
 			t.Fatalf("rows = %d, want %d", len(rows), n)
 		}
@@ -48,17 +46,9 @@ func TestDemoRows(t *testing.T) {
 	}
 }
 
-func TestDemoLeavesNothingBehind(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--once", "--rows=3"}, nil, nil, &stdout, &stderr); code != exitDone {
-		t.Errorf("exit code = %d, want 0\n%s%s", code, &stdout, &stderr)
-	}
-}
-
-// TestMeterLines: a pipe gets no more than two lines a second, and the last one
+// TestMeter_Lines: a pipe gets no more than two lines a second, and the last one
 // in any case.
-func TestMeterLines(t *testing.T) {
+func TestMeter_Lines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		m := newMeter(&out, 100, 0)
