@@ -51,7 +51,7 @@ func TestResolver_LedgerWentBack(t *testing.T) {
 					source.away = errAway
 				}
 				key := pombo.Key{Source: "notificacao", RowKey: "a", Generation: 1}
-				n := ledger.insert(key, 0, row("a", "31988880001", "Maria"))
+				n := ledger.insert(key, 0, parsed(row("a", "31988880001", "Maria")))
 				ledger.move(n, pombo.Uncertain)
 				n.Attempt, n.Reason = 1, pombo.LedgerWentBack
 				if test.begun {
@@ -106,7 +106,7 @@ func TestRecheck_QueuedBeforeTheStart(t *testing.T) {
 		}
 		source, ledger := newTable(rows...), newFakeLedger()
 		for _, r := range rows {
-			ledger.insert(pombo.Key{Source: "notificacao", RowKey: r.RowKey, Generation: 1}, 0, r)
+			ledger.insert(pombo.Key{Source: "notificacao", RowKey: r.RowKey, Generation: 1}, 0, parsed(r))
 		}
 		source.status["2"] = "9"
 		blip := &fakeBlip{}
