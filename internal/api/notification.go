@@ -107,7 +107,7 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 		Cursor: q.text("cursor"),
 	}
 	if f.State != "" && !f.State.Valid() {
-		q.refuse("state", "must be one of "+stateNames())
+		q.refuse("state", "must be one of "+pombo.StateNames())
 	}
 	if text := q.text("phone"); text != "" {
 		n, err := phone.Parse(text)
@@ -128,14 +128,6 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 		list.Notifications[i] = notificationOf(n)
 	}
 	return writeJSON(w, http.StatusOK, list)
-}
-
-func stateNames() string {
-	names := make([]string, 0, len(pombo.States()))
-	for _, s := range pombo.States() {
-		names = append(names, string(s))
-	}
-	return strings.Join(names, ", ")
 }
 
 func (s *Server) getNotification(w http.ResponseWriter, r *http.Request) error {
