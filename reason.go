@@ -63,13 +63,13 @@ const (
 	Unexplained     Reason = "unexplained"
 
 	// Pombo and its operators.
-	Interrupted       Reason = "interrupted"      // the process died or was stopped during the attempt
-	LeaseOver         Reason = "lease_over"       // the worker that had claimed it went silent
-	TriesExhausted    Reason = "tries_exhausted"  // the schedule has no further try
-	TraceFound        Reason = "trace_found"      // Blip knows the id
-	NoTrace           Reason = "no_trace"         // Blip does not know the id
-	HeldForPerson     Reason = "held_for_person"  // the policy is to ask an operator
-	ResentByPolicy    Reason = "resent_by_policy" // the policy is to resend: rather twice than never
+	Interrupted       Reason = "interrupted"       // the process died or was stopped during the attempt
+	LeaseOver         Reason = "lease_over"        // the worker that had claimed it went silent
+	TriesExhausted    Reason = "tries_exhausted"   // the schedule has no further try
+	TraceFound        Reason = "trace_found"       // Blip knows the id
+	NoTrace           Reason = "no_trace"          // Blip does not know the id
+	AwaitingOperator  Reason = "awaiting_operator" // the policy is to ask an operator
+	ResentByPolicy    Reason = "resent_by_policy"  // the policy is to resend: rather twice than never
 	RetriedByOperator Reason = "retried_by_operator"
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
@@ -169,7 +169,7 @@ var reasons = map[Reason]struct {
 	KeptLongEnough:   {ClassPombo, WaitRetry, "its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
 	ResentByItself:   {ClassPombo, WaitRetry, "WhatsApp refused the previous message for now", "nothing: it is sent again automatically"},
 
-	HeldForPerson:     {ClassOperator, WaitRetry, "it is not known whether it arrived, and the policy is to ask an operator", "decide with retry or cancel"},
+	AwaitingOperator:  {ClassOperator, WaitRetry, "it is not known whether it arrived, and the policy is to ask an operator", "decide with retry or cancel"},
 	RetriedByOperator: {ClassOperator, WaitRetry, "an operator retried it", "nothing"},
 	CancelledByHand:   {ClassOperator, WaitRetry, "an operator cancelled it", "nothing"},
 	ResendGuard:       {ClassOperator, WaitResends, "many rows were set back to pending within a minute, as when the table's database was restored", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},

@@ -56,7 +56,7 @@ func newParser(c *cli, stdout, stderr io.Writer, ended func(int)) (*kong.Kong, e
 		kong.Description(about),
 		kong.Writers(stdout, stderr),
 		kong.Exit(ended),
-		kong.Vars{"states": stateNames(), "sendTime": sendTime.String()},
+		kong.Vars{"states": pombo.StateNames(), "sendTime": sendTime.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "run", Title: "Run it:"},

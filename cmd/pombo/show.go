@@ -35,11 +35,7 @@ func (c showCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.printJSON(story)
-	}
-	s.tell(story)
-	return nil
+	return s.show(c.JSON, story, func() { s.tell(story) })
 }
 
 // tell prints the whole story of a notification.

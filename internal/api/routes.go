@@ -41,8 +41,8 @@ func (s *Server) table() []route {
 		{method: "GET", path: api + "/notifications", handle: s.getNotifications, summary: "search: state, phone, q, run, since, limit, cursor"},
 		{method: "POST", path: api + "/notifications", handle: s.postNotification, summary: "send one message without the table"},
 		{method: "GET", path: api + "/notifications/{id}", handle: s.getNotification, summary: "one notification and its whole story"},
-		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.retryNotification, summary: "send it again"},
-		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.cancelNotification, summary: "do not send it"},
+		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.decide("retried", s.o.Ledger.Retry), summary: "send it again"},
+		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.decide("cancelled", s.o.Ledger.Cancel), summary: "do not send it"},
 
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
 		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},

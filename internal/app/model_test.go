@@ -272,7 +272,7 @@ func (w *model) atEnd() {
 			w.failf("P1: the row was never taken in")
 		}
 		return
-	case n.State == pombo.Uncertain && w.x.policy == delivery.AskOperator && n.Reason == pombo.HeldForPerson:
+	case n.State == pombo.Uncertain && w.x.policy == delivery.AskOperator && n.Reason == pombo.AwaitingOperator:
 		return // open, and seen to be
 	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
 	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):

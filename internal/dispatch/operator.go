@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"pombo"
-	"pombo/internal/intake"
 )
 
 // OperatorLedger is the ledger as a person's decisions use it.
@@ -33,7 +32,7 @@ func (e *Engine) Retry(ctx context.Context, id pombo.MessageID) error {
 		case err != nil:
 			return fmt.Errorf("read the row again: %w", err)
 		default:
-			intake.ParsePhone(&row)
+			row.ParsePhone()
 			if err := e.ledger.Operator.Correct(ctx, id, row); err != nil {
 				return err
 			}

@@ -17,7 +17,6 @@ import (
 	"pombo"
 	"pombo/internal/health"
 	"pombo/internal/leader"
-	"pombo/internal/phone"
 	"pombo/internal/wait"
 )
 
@@ -297,7 +296,7 @@ func (in *Intake) waitForRoom(ctx context.Context, leadership *leader.Leadership
 // they are finished here.
 func (in *Intake) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added, left int, err error) {
 	for i := range rows {
-		ParsePhone(&rows[i])
+		rows[i].ParsePhone()
 	}
 	added, finished, err := in.opts.Ledger.Enqueue(ctx, in.opts.SourceName, run, rows)
 	known := len(finished)
@@ -341,19 +340,10 @@ func (in *Intake) enqueueAgain(ctx context.Context, run int64, rows []pombo.Row,
 	return in.opts.Ledger.EnqueueAgain(ctx, in.opts.SourceName, run, back, latest)
 }
 
-// ParsePhone parses the row's phone once, so that a person can be searched for and
-// the identity cache be asked. A recipient that is not a phone stays as it is:
-// delivery ends the row with the reason.
-func ParsePhone(r *pombo.Row) {
-	if n, err := phone.Parse(r.Recipient.Reveal()); err == nil {
-		r.Phone = n
-	}
-}
-
 // Add takes in one message that came over HTTP. row.RowKey makes it unique: the same
 // key again returns what is there, with added false.
 func (in *Intake) Add(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error) {
-	ParsePhone(&row)
+	row.ParsePhone()
 	n, added, err = in.opts.Ledger.Add(ctx, pombo.SourceHTTP, row)
 	if added {
 		in.taken.Inc()
