@@ -103,7 +103,7 @@ func (r *Recorder) pass(client net.Conn) {
 			defer func() { _ = to.(*net.TCPConn).CloseWrite() }() // the other side may have more to say
 			in := bufio.NewReader(from)
 			for {
-				b, err := readWhole(in, t.isWide())
+				b, err := readWhole(in, t.isWide)
 				if err != nil {
 					return
 				}
@@ -116,25 +116,6 @@ func (r *Recorder) pass(client net.Conn) {
 	pump(server, client, true)
 	both.Wait()
 	t.flush()
-}
-
-// readWhole reads a packet with its head.
-func readWhole(in io.Reader, wide func() bool) ([]byte, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil {
-		return nil, err
-	}
-	length := int(binary.BigEndian.Uint16(head[:]))
-	if wide() {
-		length = int(binary.BigEndian.Uint32(head[:]))
-	}
-	if length < len(head) || length > maxPacket {
-		return nil, fmt.Errorf("a packet of %d bytes", length)
-	}
-	b := make([]byte, length)
-	copy(b, head[:])
-	_, err := io.ReadFull(in, b[len(head):])
-	return b, err
 }
 
 // take records one connection. It keeps the packets of one side until the other side
@@ -150,12 +131,10 @@ type take struct {
 	kept    [][]byte
 }
 
-func (t *take) isWide() func() bool {
-	return func() bool {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.wide
-	}
+func (t *take) isWide() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wide
 }
 
 func (t *take) add(server bool, b []byte) {
@@ -273,20 +252,5 @@ func blankClient(packets [][]byte) {
 func blank(b []byte) {
 	for i := range b {
 		b[i] = '0'
-	}
-}
-
-// ReadCassette reads what a Recorder wrote.
-func ReadCassette(in io.Reader) ([]Recorded, error) {
-	var all []Recorded
-	for d := json.NewDecoder(in); ; {
-		var p Recorded
-		switch err := d.Decode(&p); {
-		case errors.Is(err, io.EOF):
-			return all, nil
-		case err != nil:
-			return nil, fmt.Errorf("read a cassette: %w", err)
-		}
-		all = append(all, p)
 	}
 }

@@ -35,6 +35,7 @@
 package oracletest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -107,16 +108,16 @@ type Double struct {
 	cancel context.CancelFunc
 	served sync.WaitGroup // the acceptor and the sessions
 
-	nextID atomic.Int64
+	nextID   atomic.Int64
+	refusal  atomic.Int64           // see Refuse
+	native   atomic.Int64           // see RefuseNative
+	redirect atomic.Pointer[string] // see Redirect
+	resends  atomic.Int64           // see Resend
+	deaf     atomic.Bool            // see Deafen
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is down
 	sessions map[*session]bool
-	refusal  int // see Refuse
-	deaf     bool
-	redirect string // see Redirect
-	resend   int    // see Resend
-	native   int    // see RefuseNative
 	account  AccountStatus
 	wrong    int // failed logins in a row
 	faults   []*Fault
@@ -129,20 +130,12 @@ func Start(o Options) (*Double, error) {
 	if !ok {
 		return nil, fmt.Errorf("start the double: there is no version %d", o.Version)
 	}
-	if o.Charset == 0 {
-		o.Charset = AL32UTF8
-	}
-	if !o.Charset.known() {
+	if o.Charset = cmp.Or(o.Charset, AL32UTF8); !o.Charset.known() {
 		return nil, fmt.Errorf("start the double: %s is not supported", o.Charset)
 	}
-	for field, value := range map[*string]string{&o.Service: "ERP", &o.SID: "ERP1", &o.User: "POMBO", &o.Password: "s3nha"} {
-		if *field == "" {
-			*field = value
-		}
-	}
-	if o.Verifier == 0 {
-		o.Verifier = r.verifier
-	}
+	o.Service, o.SID = cmp.Or(o.Service, "ERP"), cmp.Or(o.SID, "ERP1")
+	o.User, o.Password = cmp.Or(o.User, "POMBO"), cmp.Or(o.Password, "s3nha")
+	o.Verifier = cmp.Or(o.Verifier, r.verifier)
 	if o.Verifier == Verifier12c && !r.pbkdf2 {
 		return nil, fmt.Errorf("start the double: version %d is too old for verifier %d", o.Version, o.Verifier)
 	}
@@ -223,77 +216,25 @@ func (d *Double) accept(l net.Listener) {
 
 // Refuse makes every new connection fail with this ORA code until Refuse(0):
 // 12500 to 12599 come from the listener, as 12528 does, others from the login,
-// as 1033 does while the database is not open yet. Sessions go on.
-func (d *Double) Refuse(code int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.refusal = code
-}
+// as 1033 does while the database is not open yet. Open sessions go on.
+func (d *Double) Refuse(code int) { d.refusal.Store(int64(code)) }
 
 // RefuseNative makes the negotiation of encryption fail with this ORA code until
-// RefuseNative(0). There is such a negotiation from version 19 on.
-func (d *Double) RefuseNative(code int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.native = code
-}
-
-func (d *Double) nativeRefusal() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.native
-}
+// RefuseNative(0). Version 19 and later negotiate it.
+func (d *Double) RefuseNative(code int) { d.native.Store(int64(code)) }
 
 // Redirect sends the next connection to another address, once.
-func (d *Double) Redirect(to string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.redirect = to
-}
+func (d *Double) Redirect(to string) { d.redirect.Store(&to) }
 
-// Resend makes the listener ask for the first packet again, so many times per
+// Resend makes the listener ask for the first packet again, this many times per
 // connection, as it does when it hands a connection to a process of its own. With TCPS
-// that process wants a handshake of its own before.
-func (d *Double) Resend(times int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.resend = times
-}
-
-func (d *Double) resends() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.resend
-}
-
-func (d *Double) redirected() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	to := d.redirect
-	d.redirect = ""
-	return to
-}
+// that process starts with a handshake of its own.
+func (d *Double) Resend(times int) { d.resends.Store(int64(times)) }
 
 // Deafen makes the sessions read nothing while they work on a call, like a server that
 // waits for a row lock: it notices neither a cancel nor the end of the connection before
 // the wait is over.
-func (d *Double) Deafen(deaf bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.deaf = deaf
-}
-
-func (d *Double) isDeaf() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.deaf
-}
-
-func (d *Double) refused() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.refusal
-}
+func (d *Double) Deafen(deaf bool) { d.deaf.Store(deaf) }
 
 // KillSessions does what ALTER SYSTEM KILL SESSION does, to all sessions: open
 // transactions are rolled back, and the next call gets ORA-00028.

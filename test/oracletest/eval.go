@@ -12,8 +12,16 @@ type scope struct {
 	alias   string
 }
 
-// resolve finds the columns of an expression and returns its type.
+// tableScope is the scope of a table, which its own name means where it has no alias.
+func tableScope(columns []column, n tableName, alias string) *scope {
+	return &scope{columns: columns, alias: cmp.Or(alias, n.name)}
+}
+
+// resolve finds the columns of an expression and its type. nil is no expression.
 func (sc *scope) resolve(n *node) error {
+	if n == nil {
+		return nil
+	}
 	for _, a := range n.args {
 		if err := sc.resolve(a); err != nil {
 			return err

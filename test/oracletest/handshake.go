@@ -51,7 +51,7 @@ func (s *session) connect() error {
 	if err != nil {
 		return err
 	}
-	for range s.d.resends() {
+	for range s.d.resends.Load() {
 		if err := s.resend(); err != nil {
 			return err
 		}
@@ -70,8 +70,8 @@ func (s *session) connect() error {
 	case kind != (Kind{}):
 		return errCut
 	}
-	if code := s.d.refused(); code >= 12500 && code < 12600 {
-		return s.refuse(code)
+	if code := s.d.refusal.Load(); code >= 12500 && code < 12600 {
+		return s.refuse(int(code))
 	}
 	wanted, err := parsePairs(v.descriptor)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *session) connect() error {
 	if wanted.name != "DESCRIPTION" { // a list of them is for the client to take apart
 		return s.refuse(12504)
 	}
-	if to := s.d.redirected(); to != "" {
-		return s.redirect(to)
+	if to := s.d.redirect.Swap(nil); to != nil {
+		return s.redirect(*to)
 	}
 	sid, bySID := wanted.find("SID")
 	service, byService := wanted.find("SERVICE_NAME")
