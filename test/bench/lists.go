@@ -20,8 +20,8 @@ import (
 	"pombo/internal/ledger"
 )
 
-// The lists are measured on a ledger of ten million notifications, written past
-// the engine: the tables are Pombo's own, and so is each list.
+// The lists are measured on a ledger of ten million notifications. They are written straight
+// into the tables; the tables and the lists are Pombo's own.
 
 const (
 	listBudget = 100 * time.Millisecond
@@ -58,7 +58,7 @@ func storeOf(postgres bool) string {
 
 // printLists prints how long each list takes, warm.
 func printLists(ctx context.Context, url string, n int, store string) (err error) {
-	// Not exclusively, which would take what is in flight from its owner.
+	// Not exclusively: that would take what is in flight from its owner.
 	db, err := ledger.Open(ctx, ledger.Options{URL: url})
 	if err != nil {
 		return err
@@ -100,8 +100,8 @@ type namedFilter struct {
 	filter pombo.Filter
 }
 
-// listsOf names the filters that people and programs use, and those that find
-// nothing or little, which is what makes a list slow.
+// listsOf names the filters that people and programs use, and those that find nothing or
+// little, which are the slow ones.
 func listsOf(n int) []namedFilter {
 	middle := n / 2
 	id := string(listKey(middle).MessageID())
@@ -123,7 +123,7 @@ func listsOf(n int) []namedFilter {
 		namedFilter{"phone of nobody", pombo.Filter{Phone: "+5511900000000"}},
 		namedFilter{"phone and state", pombo.Filter{Phone: number, State: pombo.Read}},
 		namedFilter{"q: row key", pombo.Filter{Text: listKey(middle).RowKey}},
-		namedFilter{"q: row key that there is not", pombo.Filter{Text: "no such row"}},
+		namedFilter{"q: row key that does not exist", pombo.Filter{Text: "no such row"}},
 		namedFilter{"q: start of 1,000 row keys", pombo.Filter{Text: listKey(middle).RowKey[:6]}},
 		namedFilter{"q: start of 1,000 row keys, and state", pombo.Filter{Text: listKey(middle).RowKey[:6], State: pombo.Failed}},
 		namedFilter{"q: start of all row keys", pombo.Filter{Text: "K"}},
@@ -158,9 +158,9 @@ var listColumns = []string{
 	"run", "created", "generation", "id", "phone", "source", "row_key", "message", "history",
 }
 
-// listRow is notification i of n: nearly all were read, one of a hundred failed, some
-// ended otherwise, the newest are under way. Not one is dispatched, so that
-// looking for one finds nothing.
+// listRow is notification i of n: nearly all were read, one in a hundred failed, some ended
+// otherwise, and the newest are open. None is dispatched, so that a search for that finds
+// nothing.
 func listRow(n, i int) []any {
 	state := pombo.Read
 	var lane, notBefore, owner, settle, poll, run any
@@ -258,7 +258,7 @@ func fillSQLite(ctx context.Context, path string, n int) (err error) {
 	return nil
 }
 
-// insertSQLite adds the rows from one to another, many with each statement.
+// insertSQLite adds the rows from … to, many with each statement.
 func insertSQLite(ctx context.Context, db *sql.DB, n, from, to int) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {

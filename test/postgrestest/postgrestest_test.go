@@ -1,7 +1,6 @@
 package postgrestest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -19,16 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // ask returns the one value of a query.
 func ask(t *testing.T, dsn, query string) (string, error) {
 	t.Helper()
-	conn, err := pgconn.Connect(t.Context(), dsn)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(context.Background())
-	r := conn.ExecParams(t.Context(), query, nil, nil, nil, nil).Read()
-	if r.Err != nil || len(r.Rows) == 0 {
-		return "", errors.Join(errors.New("no row"), r.Err)
-	}
-	return string(r.Rows[0][0]), nil
+	return askOne(t.Context(), dsn, query)
 }
 
 func want(t *testing.T, dsn, query, want string) {

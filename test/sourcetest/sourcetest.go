@@ -285,6 +285,14 @@ func (b *bench) to(n int, expected, code string) pombo.Settlement {
 	return pombo.Settlement{Seq: int64(n), RowKey: b.key(n), Expected: expected, Code: code}
 }
 
+// sent settles rows from first to last as sent.
+func (b *bench) sent(first, last int) (batch []pombo.Settlement) {
+	for n := first; n <= last; n++ {
+		batch = append(batch, b.to(n, "1", "2"))
+	}
+	return batch
+}
+
 func injection(b *bench) {
 	const evil = `'; DROP TABLE NOTIFICACAO; --"]}`
 	b.fill(1, 3)
