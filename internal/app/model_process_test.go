@@ -16,16 +16,15 @@ import (
 	"pombo/internal/phone"
 )
 
-// process is one Pombo. It stops before each of its calls until the explorer has
-// it go on.
+// process is one Pombo. It stops before each of its calls until the explorer resumes it.
 type process struct {
 	w      *model
 	owner  string
 	engine *dispatch.Engine
 
-	at      string   // the call before which it stands; "" = it has nothing to do
+	at      string   // the call that it is about to make; "" = it is within no step
 	about   int      // the generation that its question to Blip is about
-	told    []string // what its calls have told since the step began
+	told    []string // what its calls have returned since the step began
 	answer  chan string
 	arrived chan struct{}
 }
@@ -49,8 +48,8 @@ func (w *model) start() *process {
 	return p
 }
 
-// step begins a step of the road and returns when it stands before its first
-// call, or is over.
+// step begins a step of the road and returns when the process is about to make its first call,
+// or the step is over.
 func (p *process) step(name string, f func(context.Context)) {
 	p.told = []string{name}
 	go func() {
@@ -60,8 +59,8 @@ func (p *process) step(name string, f func(context.Context)) {
 	<-p.arrived
 }
 
-// stop stands before a call and returns how it goes. A process that dies here
-// does nothing ever after.
+// stop stops before a call and returns how the call ends. A process that dies here never
+// continues.
 func (p *process) stop(call string) string {
 	p.at = call
 	p.arrived <- struct{}{}
@@ -72,13 +71,13 @@ func (p *process) stop(call string) string {
 	return a
 }
 
-// resume lets the process make its call and returns when it stands before the next.
+// resume lets the process make its call and returns when it is about to make the next one.
 func (p *process) resume(answer string) {
 	p.answer <- answer
 	<-p.arrived
 }
 
-// tell keeps what a call has told.
+// tell records what a call has returned.
 func (p *process) tell(args ...any) { p.told = append(p.told, fmt.Sprint(args...)) }
 
 func (p *process) deliver(ctx context.Context) {
@@ -105,7 +104,7 @@ func (p *process) resolve(ctx context.Context) {
 }
 
 func (p *process) settle(ctx context.Context) {
-	// That its own time was over is no fault: it is done again.
+	// Running out of its own time is not an error: it settles again.
 	if _, err := p.engine.Settler.Settle(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		p.w.failf("settle: %v", err)
 	}
@@ -147,7 +146,7 @@ func (l modelLedger) Finish(ctx context.Context, o pombo.Outcome) error {
 	return err
 }
 
-// record is how a check ends that has found a trace.
+// record applies the receipt of a check that has found a trace.
 func (l modelLedger) record(ctx context.Context, receipts []pombo.Receipt) error {
 	l.p.stop("record " + string(receipts[0].State))
 	_, err := l.Apply(ctx, receipts)
@@ -269,7 +268,7 @@ func (b modelBlip) Receipts(_ context.Context, id pombo.MessageID) ([]pombo.Rece
 	}
 }
 
-// The answers of Blip, and what else can come of a call.
+// The answers of Blip, and how else a call can end.
 const (
 	goes     = "goes"
 	dies     = "dies"

@@ -31,14 +31,14 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 //
 //	P1  the row ends, and its end is written to the table; what was refused for now
 //	    is sent again, unless the owner has changed the row
-//	P2  Blip takes each generation once; a second time only if Blip, asked, said
-//	    that it had no trace of the first: the one window that is documented
+//	P2  Blip accepts each generation once; a second time only if Blip was asked and
+//	    had no trace of the first: the one window that is documented
 //
-// It is a search in depth. A path is the list of the choices made; to try another
-// choice the path is walked anew, with a new row in the same ledger. A place that
-// was met before, with everything that the future depends on the same, is not
-// walked on from. What the processes know is what their calls have told them
-// since their step began, so those answers stand for it.
+// It is a depth-first search. A path is the list of the choices made; to try another
+// choice it walks the path again, with a new row in the same ledger. It does not
+// continue from a place that it has met before: one where everything that the future
+// depends on is the same. What the processes know is what their calls have returned
+// since their step began, so the place includes those answers.
 func TestEveryInterleaving(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: it takes a quarter of a minute by day and a whole one at night")
@@ -48,8 +48,8 @@ func TestEveryInterleaving(t *testing.T) {
 		policy delivery.Policy
 		may    budget
 	}{
-		// All at once would take hours. By day there is one pass over the table, and no
-		// trouble beside a refusal.
+		// Everything together would take hours. By day there is one pass over the table,
+		// and no trouble besides a refusal.
 		{"check", delivery.Check, budget{lates: 1, passes: nightly.Or(2, 1)}},
 		{"hold", delivery.AskOperator, budget{lates: 1, passes: nightly.Or(2, 1)}},
 		{"refused by WhatsApp", delivery.Check, budget{fails: 1, passes: 1, untroubled: !nightly.On()}},
@@ -71,11 +71,11 @@ func TestEveryInterleaving(t *testing.T) {
 				if err := db.Close(); err != nil {
 					t.Error(err)
 				}
-				t.Logf("%d interleavings with %d places and %d steps; Blip took a message twice in %d, each time after it had been asked and had no trace; "+
-					"%d ended with a message that was sent again, %d with a row that its owner had taken back",
-					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.takenBack)
+				t.Logf("%d interleavings with %d places and %d steps; Blip accepted a message twice in %d, each time after it was asked and had no trace; "+
+					"%d ended with a message that was sent again, %d with a row that its owner had withdrawn",
+					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.withdrawn)
 				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != delivery.Check) ||
-					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.takenBack == 0 != (test.may.changes*test.may.fails == 0) {
+					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.withdrawn == 0 != (test.may.changes*test.may.fails == 0) {
 					t.Error("the model has lost its choices")
 				}
 			})
@@ -83,8 +83,8 @@ func TestEveryInterleaving(t *testing.T) {
 	}
 }
 
-// fastFolder is in memory where there is such a place: nobody here pulls the plug,
-// so the disk need not be waited for.
+// fastFolder is in memory where the system has such a place: this test does not cut the
+// power, so it need not wait for the disk.
 func fastFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("/dev/shm", "pombo-model") //nolint:usetesting // its folders are on the disk
@@ -98,8 +98,7 @@ func fastFolder(t *testing.T) string {
 const (
 	modelSource = "notificacao"
 	modelLease  = 30 * time.Second
-	// gap is more than what must lie between two messages to one person, so that
-	// a resend is not put off for that.
+	// gap is longer than the recipient interval, so that a resend is not deferred for it.
 	gap = 7 * time.Second
 )
 
@@ -111,11 +110,11 @@ type explorer struct {
 	may    budget
 	seen   map[string]bool
 
-	paths, steps, windows, resends, takenBack int
+	paths, steps, windows, resends, withdrawn int
 }
 
-// explore walks the path whose choices are all the first, then again and again
-// the one that differs from the last in its last choice that has another.
+// explore walks the path of first choices, then each time the path that differs from the
+// last one in its last choice that has an alternative.
 func (x *explorer) explore() {
 	var path []int
 	for !x.t.Failed() {
@@ -248,18 +247,18 @@ func (w *model) failf(format string, args ...any) {
 	w.x.t.Errorf("%s\nafter:\n  %s", fmt.Sprintf(format, args...), strings.Join(w.story, "\n  "))
 }
 
-// promises looks at what must hold at every moment.
+// promises checks what must hold at every moment.
 func (w *model) promises() bool {
 	for g := range w.taken {
 		if w.taken[g] > 1+w.late[g] {
-			w.failf("P2: Blip took generation %d %d times and said %d times that it had no trace of it", g, w.taken[g], w.late[g])
+			w.failf("P2: Blip accepted generation %d %d times and had no trace of it %d times", g, w.taken[g], w.late[g])
 			return false
 		}
 	}
 	return true
 }
 
-// atEnd looks at what must hold when nothing more will happen.
+// atEnd checks what must hold when nothing more can happen.
 func (w *model) atEnd() {
 	n, taken, late := w.n, w.taken[w.latest], w.late[w.latest]
 	byOwner := w.status == ownersCode
@@ -275,9 +274,9 @@ func (w *model) atEnd() {
 	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
 	case n.State == pombo.Failed && byOwner && w.fails == 0: // WhatsApp refused it; its owner had changed the row before
 	case n.State == pombo.Cancelled && n.Reason == pombo.Withdrawn && byOwner && (taken == 0 || late > 0):
-		w.x.takenBack++
+		w.x.withdrawn++
 	default:
-		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip took it %d times", n.State, n.Reason, n.Detail, w.status, taken)
+		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip accepted it %d times", n.State, n.Reason, n.Detail, w.status, taken)
 	}
 	if w.latest > 1 && n.State.Sent() {
 		w.x.resends++
@@ -373,12 +372,12 @@ func (w *model) choices() (list []choice) {
 		if i < 0 {
 			list = append(list, choice{"the lease of the dead one ends", func() { w.leaseEnds("") }})
 		} else if w.troubles > 0 && w.processes[i].at != "send" {
-			// (Between its last look at the lease and the first byte nobody can hold a
-			// process against a stall; that instant is left out.)
+			// (Nothing protects a process that stalls between its last check of the lease
+			// and the first byte; that instant is left out.)
 			list = append(list, choice{fmt.Sprintf("%c stalls until its lease is over", 'A'+i), func() { w.troubles--; w.leaseEnds(n.Owner) }})
 		}
 	case known && n.State.Open() && !due && time.Until(n.NotBefore) < 24*time.Hour && (time.Until(n.NotBefore) < time.Minute || w.atRest()):
-		// (No call takes minutes: all have an end before that.)
+		// (No call takes minutes.)
 		list = append(list, choice{"time passes", func() {
 			time.Sleep(time.Until(n.NotBefore) + gap)
 			w.renew("")
@@ -400,7 +399,7 @@ func (w *model) choices() (list []choice) {
 	return list
 }
 
-// atRest reports whether nobody is within a step.
+// atRest reports whether no process is within a step.
 func (w *model) atRest() bool {
 	return !slices.ContainsFunc(w.processes, func(p *process) bool { return p.at != "" })
 }
@@ -408,7 +407,7 @@ func (w *model) atRest() bool {
 // ownersCode is what the owner of the row writes into it.
 const ownersCode = "9"
 
-// refuse is a failed receipt, of a kind that passes.
+// refuse applies a failed receipt with a reason that passes.
 func (w *model) refuse() {
 	w.fails--
 	_, err := w.x.db.Apply(w.ctx, []pombo.Receipt{{
@@ -419,8 +418,8 @@ func (w *model) refuse() {
 	}
 }
 
-// leaseEnds lets time pass until a lease is over. Everybody but the one who
-// stalls renews his, and one of them frees what the other had.
+// leaseEnds lets time pass until a lease is over. Every process but the stalled one renews its
+// lease, and one of them reclaims what the other had.
 func (w *model) leaseEnds(stalls string) {
 	for range 4 {
 		time.Sleep(modelLease / 3)
@@ -431,7 +430,7 @@ func (w *model) leaseEnds(stalls string) {
 	}
 }
 
-// renew is everybody's heartbeat, but that of the one who stalls.
+// renew renews the lease of every process but the stalled one.
 func (w *model) renew(stalls string) {
 	for _, p := range w.processes {
 		if p.owner == stalls {
@@ -443,7 +442,7 @@ func (w *model) renew(stalls string) {
 	}
 }
 
-// end leaves nothing in the ledger that the next path could meet.
+// end leaves nothing open in the ledger that the next path could claim.
 func (w *model) end() {
 	for _, p := range w.processes {
 		if p.at != "" {

@@ -26,8 +26,8 @@ type Recorded struct {
 }
 
 // Recorder stands in front of a server and writes a cassette of the traffic. It blanks what
-// AUTH carries before writing it (session keys, the password, verifiers) and who connects
-// (program, computer and user of the client). Statements, binds and rows are written as
+// AUTH carries (session keys, the password, verifiers) and what identifies the client
+// (program, computer and user). Statements, binds and rows are written as
 // they are, so it is for test databases only.
 type Recorder struct {
 	target   string
@@ -58,7 +58,7 @@ func Record(address, target string, out io.Writer) (*Recorder, error) {
 // Addr is where the recorder listens.
 func (r *Recorder) Addr() string { return r.listener.Addr().String() }
 
-// goodbye is how long a connection may take to end by itself.
+// goodbye is how long Close waits for connections to end by themselves.
 const goodbye = 2 * time.Second
 
 // Close ends all connections, writes what is left of them, and returns the first error of
@@ -176,7 +176,7 @@ func (t *take) write() {
 var authPlain = []string{"AUTH_VERSION_NO", "AUTH_VERSION_STRING", "AUTH_VERSION_SQL", "AUTH_VERSION_STATUS", "AUTH_PBKDF2_VGEN_COUNT", "AUTH_PBKDF2_SDER_COUNT", "AUTH_MAX_OPEN_CURSORS"}
 
 // blankAuth overwrites the values of AUTH in the packets of one side. Their lengths
-// stay. Where a value is not told from what follows, all that follows is overwritten.
+// stay. Where a value cannot be told from what follows, all that follows is overwritten.
 func blankAuth(packets [][]byte) {
 	const head = 10 // of a data packet, with its flags
 	var content []byte
@@ -225,7 +225,7 @@ func blankAuth(packets [][]byte) {
 	}
 }
 
-// clientID is how the data of a connect tell who connects: a program with its path, a
+// clientID matches what identifies a client in its connect data: a program with its path, a
 // computer and a user.
 var clientID = regexp.MustCompile(`(?i)\(CID=(?:\([A-Z_]+=[^()]*\))*`)
 

@@ -31,7 +31,7 @@ func (sc *scope) resolve(n *node) error {
 	case "column":
 		return sc.column(n)
 	case "bind", "null":
-		n.typ = anyText // as far as it matters; a bind says itself what it is
+		n.typ = anyText // a bound value brings its own type
 	case "number":
 		if _, err := parseNumber(n.name); err != nil {
 			return at(Errorf(1722, "invalid number"), n.pos)
@@ -169,7 +169,7 @@ func (e *env) word(name string) value {
 	}
 }
 
-// zone is the zone of the database and its server. Brazil has no summer time.
+// zone is the time zone of the database and its server. Brazil has no daylight saving time.
 var zone = time.FixedZone("-03:00", -3*60*60)
 
 // wall returns a moment as a column without a zone stores it.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wish is the first message of a client.
+// wish is what a client asks for in its first message.
 type wish struct {
 	version, unit int
 	descriptor    string
@@ -173,7 +173,7 @@ func (s *session) accept(version, unit int) error {
 	return nil
 }
 
-// protocol tells the client the database's character set and what the server supports.
+// protocol sends the database's character set and what the server supports.
 func (s *session) protocol() error {
 	abilities := make([]byte, 45)
 	copy(abilities, []byte{6, 1, 0, 0, 0x0a, 1, 0, s.d.release.fields, 1, 1, 1, 1, 1, 1, 0, 0x29, 0x91, 3, 7, 3, 0, 1, 0, 0x4b, 0, 0, 4, 1})

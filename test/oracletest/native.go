@@ -155,7 +155,7 @@ type nativeKeys struct {
 }
 
 func newNativeKeys() (*nativeKeys, error) {
-	// The prime of group 1 of RFC 2409; that it is short matters to nobody here.
+	// The prime of group 1 of RFC 2409; here it does not matter that it is short.
 	prime, _ := new(big.Int).SetString("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A3620FFFFFFFFFFFFFFFF", 16)
 	secret, err := rand.Int(rand.Reader, prime)
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 )
 
 // What a marker says, in its third byte. Clients cancel with a break or an
-// interrupt; a reset says that whatever was under way is forgotten.
+// interrupt; a reset says that the call is abandoned.
 const (
 	markerBreak = 1
 	markerReset = 2

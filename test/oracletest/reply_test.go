@@ -296,7 +296,7 @@ func (h *heard) parameters(r *reader) {
 		r.skip(r.count(1000))
 		pairs(r, r.count(1000))
 		r.skip(r.count(maxPacket))
-		// The rows of each execution, for who asked for them: a length stands where
+		// The rows of each execution, if the client asked for them: a length stands where
 		// another message would have its number.
 		if len(r.b) > 0 && r.b[0] < messageResult {
 			r.ints(r.count(maxExecutions))

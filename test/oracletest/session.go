@@ -283,7 +283,7 @@ var (
 
 // call is one round trip: the faults, the work, the answer. do may be nil. An
 // error of do goes to the client; call returns one only when the session cannot
-// go on.
+// continue.
 func (s *session) call(c Call, do func(*work) error, answer func(*writer)) error {
 	kind := s.d.strike(c)
 	switch {

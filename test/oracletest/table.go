@@ -209,7 +209,7 @@ func (t *Table) RevokeUpdate(columns ...string) {
 	}
 }
 
-// hidden reports that the account has no right at all. By store.mu.
+// hidden reports whether the account has no rights at all. The caller holds store.mu.
 func (t *Table) hidden() bool { return t.noSelect && len(t.noUpdate) == len(t.columns) }
 
 // ReadOnly makes the table behave as a view that cannot be updated.

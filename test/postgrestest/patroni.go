@@ -19,7 +19,7 @@ import (
 )
 
 // Cluster is a PostgreSQL that fails over by itself, as Patroni keeps it: a primary,
-// standbys, of which one has every commit, and an etcd that knows who leads.
+// standbys, one of which has every commit, and an etcd that knows the leader.
 type Cluster struct {
 	folder string
 	nodes  []string   // host:port
@@ -249,7 +249,7 @@ func (c *Cluster) postmaster(node int) *process {
 }
 
 // Freeze stops the server of a node and its sessions where they stand; Patroni goes
-// on. The function that it returns has them go on.
+// on. goOn resumes them.
 func (c *Cluster) Freeze(node string) (goOn func(), err error) {
 	for i, n := range c.nodes {
 		if p := c.postmaster(i); n == node && p != nil {

@@ -295,7 +295,7 @@ func (s *Server) Database(tb testing.TB, clauses ...string) string {
 	name := fmt.Sprintf("test_%d", s.names.Add(1))
 	options := strings.Join(clauses, " ")
 	if !strings.Contains(options, "TEMPLATE") {
-		options = "TEMPLATE template0 " + options // nobody can be connected to it, which would be in the way
+		options = "TEMPLATE template0 " + options // nobody can be connected to it, which would block the copy
 	}
 	if err := s.Exec(tb.Context(), "postgres", "CREATE DATABASE "+name+" "+options); err != nil {
 		tb.Fatal(err)

@@ -1,6 +1,6 @@
 // Package sourcetest is the conformance suite of source databases: what every kind of
 // database must do as the company's table. Run plays the program; an Owner, one for each
-// database, plays the company, which fills the table and meddles with it.
+// database, plays the company, which fills the table and changes it meanwhile.
 package sourcetest
 
 import (
