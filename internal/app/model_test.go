@@ -24,10 +24,10 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 
 // TestEveryInterleaving is a model checker with the program as its model: two
 // processes (the real dispatch.Engine) work on one row through the real ledger,
-// and every order of their calls is tried, with every outcome of a POST, a crash
-// or a stall of one process at every call, a Blip whose trace comes late or who
-// cannot be asked, a WhatsApp that refuses for now what Blip has taken, and an owner
-// who changes the row. After each step and at each end the promises are looked at:
+// and the test tries every order of their calls, with every outcome of a POST, a crash
+// or a stall of one process at every call, a Blip whose trace comes late or that
+// cannot be asked, a WhatsApp that refuses for now what Blip has accepted, and an
+// owner who changes the row. After each step and at each end it checks the promises:
 //
 //	P1  the row ends, and its end is written to the table; what was refused for now
 //	    is sent again, unless the owner has changed the row

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -231,15 +232,11 @@ func fillSQLite(ctx context.Context, path string, n int) (err error) {
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	made, err := texts(ctx, db, `SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'notification' AND sql IS NOT NULL`)
+	made, err := sqliteIndexes(ctx, db)
 	if err != nil {
 		return err
 	}
-	names, err := texts(ctx, db, `SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'notification' AND sql IS NOT NULL`)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
+	for name := range made {
 		if _, err := db.ExecContext(ctx, "DROP INDEX "+name); err != nil {
 			return err
 		}
@@ -250,7 +247,7 @@ func fillSQLite(ctx context.Context, path string, n int) (err error) {
 			return err
 		}
 	}
-	for _, statement := range append(made, listRun, "PRAGMA wal_checkpoint(TRUNCATE)") {
+	for _, statement := range append(slices.Collect(maps.Values(made)), listRun, "PRAGMA wal_checkpoint(TRUNCATE)") {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return err
 		}
@@ -293,20 +290,22 @@ func insertSQLite(ctx context.Context, db *sql.DB, n, from, to int) error {
 	return tx.Commit()
 }
 
-func texts(ctx context.Context, db *sql.DB, query string) (list []string, err error) {
-	rows, err := db.QueryContext(ctx, query)
+// sqliteIndexes returns the definitions of the notifications' indexes by name.
+func sqliteIndexes(ctx context.Context, db *sql.DB) (map[string]string, error) {
+	rows, err := db.QueryContext(ctx, `SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'notification' AND sql IS NOT NULL`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+	made := map[string]string{}
 	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
+		var name, definition string
+		if err := rows.Scan(&name, &definition); err != nil {
 			return nil, err
 		}
-		list = append(list, text)
+		made[name] = definition
 	}
-	return list, rows.Err()
+	return made, rows.Err()
 }
 
 func fillPostgres(ctx context.Context, url string, n int) error {

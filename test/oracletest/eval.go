@@ -69,22 +69,9 @@ func (sc *scope) column(n *node) error {
 			return nil
 		}
 	}
-	if n.qualifier == "" { // words that look like columns
-		n.n = -1
-		switch n.name {
-		case "ROWNUM":
-			n.typ = anyNumber
-			return nil
-		case "SYSDATE":
-			n.typ = anyDate
-			return nil
-		case "SYSTIMESTAMP":
-			n.typ = dataType{code: typeTimestampTZ, scale: 6}
-			return nil
-		case "USER", "DBTIMEZONE":
-			n.typ = anyText
-			return nil
-		}
+	if p, ok := pseudoColumns[n.name]; ok && n.qualifier == "" {
+		n.n, n.typ = -1, p.typ
+		return nil
 	}
 	name := `"` + n.name + `"`
 	if n.qualifier != "" {
@@ -126,7 +113,7 @@ func (e *env) eval(n *node) (value, error) {
 		if n.n >= 0 {
 			return e.row[n.n], nil
 		}
-		return e.word(n.name), nil
+		return pseudoColumns[n.name].value(e), nil
 	case "||":
 		var joined strings.Builder
 		for _, a := range n.args {
@@ -153,21 +140,19 @@ func (e *env) eval(n *node) (value, error) {
 	return value{}, at(Errorf(936, "missing expression"), n.pos)
 }
 
-func (e *env) word(name string) value {
-	now := e.s.d.o.Now().In(zone)
-	switch name {
-	case "ROWNUM":
-		return intValue(e.rownum)
-	case "SYSDATE":
-		return value{kind: moment, at: wall(now).Truncate(time.Second)}
-	case "SYSTIMESTAMP":
-		return value{kind: moment, at: now}
-	case "USER":
-		return textValue(e.s.d.store.user)
-	default: // DBTIMEZONE
-		return textValue("-03:00")
-	}
+// pseudoColumns are words that look like columns.
+var pseudoColumns = map[string]struct {
+	typ   dataType
+	value func(*env) value
+}{
+	"ROWNUM":       {anyNumber, func(e *env) value { return intValue(e.rownum) }},
+	"SYSDATE":      {anyDate, func(e *env) value { return value{kind: moment, at: wall(e.now()).Truncate(time.Second)} }},
+	"SYSTIMESTAMP": {dataType{code: typeTimestampTZ, scale: 6}, func(e *env) value { return value{kind: moment, at: e.now()} }},
+	"USER":         {anyText, func(e *env) value { return textValue(e.s.d.store.user) }},
+	"DBTIMEZONE":   {anyText, func(*env) value { return textValue(zone.String()) }},
 }
+
+func (e *env) now() time.Time { return e.s.d.o.Now().In(zone) }
 
 // zone is the time zone of the database and its server. Brazil has no daylight saving time.
 var zone = time.FixedZone("-03:00", -3*60*60)
