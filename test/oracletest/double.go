@@ -8,9 +8,9 @@
 // statements with binds, array binds and fetches in several round trips, transactions with
 // row locks, errors as a server sends them (after break and reset markers), cancelling, and
 // the character sets of Brazilian databases. A test plays the company: it declares tables in
-// Go with Oracle's types and fills them. CheckSQL checks every statement, and the
-// double refuses one that it does not know with an error that names it: it knows what a
-// program that reads and updates one table needs, and no more.
+// Go with Oracle's types and fills them. CheckSQL checks every statement, and the double
+// refuses one that it does not know with an error that names it: it knows what a program
+// that reads and updates one table needs, and no more.
 //
 // What it does not prove. It is written from what clients send and expect and from
 // documentation, not from a server. It has no optimiser, so it says nothing about plans and

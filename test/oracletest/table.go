@@ -170,7 +170,7 @@ func (d *Double) Synonym(name, table string) {
 	d.store.synonyms[d.store.user+"."+name] = table
 }
 
-// set changes how the table behaves.
+// set makes a change under the store's lock.
 func (t *Table) set(change func()) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
