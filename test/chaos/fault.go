@@ -19,8 +19,8 @@ type fault struct {
 	do     func(ctx context.Context, t *trial, s *server) error
 }
 
-// moment is when a kill falls. It returns when the process has been signalled
-// or when the moment did not come.
+// moment is when a kill hits. wait returns when the process has been signalled, or when the
+// moment does not come.
 type moment struct {
 	name string
 	wait func(ctx context.Context, t *trial, s *server) error
@@ -87,7 +87,7 @@ func came(ctx context.Context, hit <-chan struct{}) error {
 	case <-hit:
 		return nil
 	case <-time.After(await):
-		return nil // a pause, perhaps: the kill falls into it
+		return nil // a pause, perhaps: the kill hits during it
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -283,7 +283,7 @@ func (t *trial) away(take func(*server) (giveBack func() error, err error), most
 // taken all of them over and ended them. Then it wakes the process, which believes that
 // they are still its own.
 func freezePastLease(ctx context.Context, t *trial, s *server) error {
-	t.freezing.Wait() // one at a time: somebody has to go on
+	t.freezing.Wait() // one at a time: another process has to continue
 	// With slow answers most of what it has in flight has begun and waits for its call: the
 	// worst moment.
 	t.blip.latency.Store(int64(blipTimeout / 2))
@@ -369,7 +369,7 @@ func (t *trial) plan() []fault {
 	if t.pg == nil {
 		return plan
 	}
-	// Freezing past the lease takes most of a minute, in which the others go on.
+	// Freezing past the lease takes most of a minute, in which the others continue.
 	var with []fault
 	for i, f := range plan {
 		if i%250 == 8 {

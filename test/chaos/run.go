@@ -242,7 +242,7 @@ func (t *trial) target(f fault) *server {
 }
 
 // patience is how long a fault waits for its share of the messages. When Blip cannot be
-// reached the bot pauses for ten seconds: kills fall into the pause too.
+// reached the bot pauses for ten seconds: some kills hit during the pause.
 const patience = 3 * time.Second
 
 func (t *trial) reach(ctx context.Context, goal int) error {
@@ -339,7 +339,7 @@ func (t *trial) verdict(ctx context.Context) (r result, err error) {
 		r.doubled = append(r.doubled, finding{"?", "", n, id})
 	}
 	for _, f := range slices.Concat(r.lost[:min(len(r.lost), 10)], r.doubled[:min(len(r.doubled), 10)]) {
-		t.o.say("%s, seed %d: row %s has code %q and %d messages\n%s", t.o.ledger, t.o.seed, f.row, f.status, f.messages, t.servers[0].story(ctx, f.id))
+		t.o.say("%s, seed %d: row %s has code %q and %d messages\n%s", t.o.ledger, t.o.seed, f.row, f.status, f.messages, t.servers[0].history(ctx, f.id))
 	}
 	return r, nil
 }

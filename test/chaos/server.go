@@ -142,8 +142,8 @@ func (s *server) pid() int {
 	return s.cmd.Process.Pid
 }
 
-// story asks the process, which must be up, for the history of a notification.
-func (s *server) story(ctx context.Context, id string) string {
+// history asks the process, which must be up, for the history of a notification.
+func (s *server) history(ctx context.Context, id string) string {
 	c := exec.CommandContext(ctx, s.binary, "show", "--env-file", os.DevNull, id)
 	c.Env = append(os.Environ(), s.environ...)
 	out, err := c.CombinedOutput()

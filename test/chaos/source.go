@@ -54,7 +54,7 @@ func makeSource(ctx context.Context, path string, rows int) (*source, error) {
 
 func (s *source) close() error { return s.db.Close() }
 
-// pending counts the rows that have no end code yet.
+// pending counts the rows that have no final code yet.
 func (s *source) pending(ctx context.Context) (n int, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 1`).Scan(&n)
 	return n, err
@@ -130,7 +130,7 @@ func committed(ctx context.Context, db *sql.DB, most time.Duration) error {
 	return nil
 }
 
-// lastPending returns the key of the last row without an end code; "" when there is none.
+// lastPending returns the key of the last row without a final code, "" if there is none.
 func (s *source) lastPending(ctx context.Context) (string, error) {
 	var key sql.NullString
 	err := s.db.QueryRowContext(ctx, `SELECT CAST(max(ID) AS TEXT) FROM NOTIFICACAO WHERE CD_STATUS = 1`).Scan(&key)
