@@ -42,6 +42,7 @@ import (
 	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/telemetry"
+	"pombo/internal/words"
 )
 
 // Options is what an App is made of.
@@ -163,6 +164,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		CommandsPerSecond:   c.Blip.CommandsPerSecond,
 		CallTime:            c.Blip.Timeout,
 		PollInterval:        c.Dispatch.PollInterval,
+		JobInterval:         c.Job.Interval,
+		Words:               words.In(c.Language),
 		Uncertain:           policies(c.Dispatch.Uncertain, c.Dispatch.UncertainTemplates),
 		UncertainWait:       c.Dispatch.UncertainWait,
 		Quiet:               c.Dispatch.Quiet,
@@ -236,6 +239,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
 		Webhook: webhook,
 		Token:   c.API.Token.Reveal(),
+		Words:   words.In(c.Language),
 		Logger:  o.Logger,
 		Version: o.Version,
 	})

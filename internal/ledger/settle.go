@@ -47,8 +47,8 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 		if st.accepted {
 			s.SentAt = st.begun
 		}
-		if !state.Sent() && st.reason != pombo.NoReason {
-			s.Error = st.reason.Message() + " (" + string(st.reason) + ")"
+		if !state.Sent() {
+			s.Reason = st.reason
 		}
 		due = append(due, s)
 		return nil
