@@ -218,12 +218,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, controls}
+	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    operator{a.ledger, a.engine},
+		Ledger:    operator{a.ledger, a.engine, c.Source.Zone},
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
@@ -290,11 +290,12 @@ func rooms(db *ledger.DB) dispatch.Ledger {
 type operator struct {
 	*ledger.DB
 	engine *dispatch.Engine
+	zone   *time.Location
 }
 
 // Health explains why messages go, or why they do not.
 func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{o.DB, o.engine.Controls}.snapshot(ctx)
+	return healthReader{o.DB, o.engine.Controls, o.zone}.snapshot(ctx)
 }
 
 func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {

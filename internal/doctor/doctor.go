@@ -213,12 +213,11 @@ func readiness(r api.Readiness, w *words.Words) (found []Finding) {
 			found = append(found, bad(strings.TrimSuffix("the running pombo cannot use its "+c.Name+": "+c.Detail, ": "), todo)...)
 		}
 	}
-	if h := r.Headline; h != nil && h.Level != health.OK {
-		todo := "see pombo status"
-		if h.Name == health.HeadlinePaused {
-			todo = w.WaitHint(pombo.WaitPaused)
-		}
-		found = append(found, doubt(h.Text, todo)...)
+	switch {
+	case r.Pause != nil && r.Pause.Paused: // without the operator's note, which may be about a person
+		found = append(found, doubt(w.Wait(pombo.WaitPaused)+because(w.Reason(r.Pause.Reason)), w.WaitHint(pombo.WaitPaused))...)
+	case r.Headline != nil && r.Headline.Level != health.OK:
+		found = append(found, doubt(r.Headline.Text, "see pombo status")...)
 	}
 	if r.Backlog != nil && r.Backlog.Diverged > 0 {
 		found = append(found, doubt(fmt.Sprintf("%d rows keep a status that somebody else wrote while Pombo was sending them", r.Backlog.Diverged),

@@ -45,7 +45,8 @@ func HeadlineNames() []HeadlineName {
 }
 
 // Headline is the one sentence that says whether messages go, and if not, why. It
-// contains no phone, name, text or secret.
+// contains no phone, name, text or secret, unless whoever paused has written one into
+// the note.
 type Headline struct {
 	Name  HeadlineName
 	Level Level
