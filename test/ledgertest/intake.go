@@ -235,6 +235,9 @@ func resend(f *fixture) {
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Accepted, pombo.NoReason)
 	due, err = f.db.Unsettled(f.Context(), 10)
 	f.must(err)
+	if due[0].Reason != pombo.NotOnWhatsApp || due[1].Reason != pombo.NoReason {
+		f.Errorf("due = %+v, want the reason of the one that failed and none", due)
+	}
 	f.must(f.db.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleGone}, {Settlement: due[1], Result: pombo.SettleDone},
 	}))
@@ -334,7 +337,7 @@ func resendEnded(f *fixture) {
 	end()
 	due, err := f.db.Unsettled(f.Context(), 10)
 	f.must(err)
-	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Error == "" || due[1].Error == "" {
+	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Reason != pombo.ExpiredRow || due[1].Reason != pombo.OptedOut {
 		f.Fatalf("due = %+v, want the codes 6 and 7 and why", due)
 	}
 	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
