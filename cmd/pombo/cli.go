@@ -17,6 +17,7 @@ import (
 	"pombo/internal/api"
 	"pombo/internal/config"
 	"pombo/internal/telemetry"
+	"pombo/internal/words"
 )
 
 // cli is the command line as kong reads it.
@@ -28,6 +29,7 @@ type cli struct {
 	Job       jobCommand       `cmd:"" group:"run" help:"Call a running API every JOB_INTERVAL."`
 	Send      sendCommand      `cmd:"" group:"use" help:"Send one message without the table."`
 	List      listCommand      `cmd:"" group:"use" help:"List notifications, newest first."`
+	Status    statusCommand    `cmd:"" group:"use" help:"Say in one sentence whether messages go, and what needs attention."`
 	Show      showCommand      `cmd:"" group:"use" help:"Tell the whole story of one notification."`
 	Retry     retryCommand     `cmd:"" group:"use" help:"Have notifications sent again."`
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
@@ -81,12 +83,15 @@ type shell struct {
 	stdout  io.Writer // results
 	stderr  io.Writer // what is said about the work
 	unsaid  error     // why a result could not be written
+
+	language words.Language // of the settings, once they are loaded
 }
 
 // load reads the parts of the configuration that a command needs. Warnings go to
 // the error stream. The error is a *config.Error with everything that is wrong.
 func (s *shell) load(need config.Need) (config.Config, error) {
 	c, warnings, err := config.Load(s.envFile, s.environ, need)
+	s.language = c.Language
 	for _, w := range warnings {
 		s.sayf("pombo: warning: %s", w)
 	}

@@ -31,6 +31,7 @@ import (
 	"pombo"
 	"pombo/internal/health"
 	"pombo/internal/phone"
+	"pombo/internal/words"
 )
 
 // Runs starts passes over the pending rows and waits for them.
@@ -106,6 +107,7 @@ type Options struct {
 	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
 
 	Token   string           // API_TOKEN; "" = no token is asked for
+	Words   *words.Words     // in which GET /readyz speaks; nil = English
 	Logger  *slog.Logger     // nil = no log
 	Now     func() time.Time // nil = time.Now
 	Version string           // of the program, for GET /
@@ -152,6 +154,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Words == nil {
+		o.Words = words.In(words.English)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

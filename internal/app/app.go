@@ -42,6 +42,7 @@ import (
 	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/telemetry"
+	"pombo/internal/words"
 )
 
 // Options is what an App is made of.
@@ -163,6 +164,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		CommandsPerSecond:   c.Blip.CommandsPerSecond,
 		CallTime:            c.Blip.Timeout,
 		PollInterval:        c.Dispatch.PollInterval,
+		JobInterval:         c.Job.Interval,
+		Words:               words.In(c.Language),
 		Uncertain:           policies(c.Dispatch.Uncertain, c.Dispatch.UncertainTemplates),
 		UncertainWait:       c.Dispatch.UncertainWait,
 		Quiet:               c.Dispatch.Quiet,
@@ -215,12 +218,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, controls}
+	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    newOperator(a.ledger, a.engine),
+		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
@@ -236,6 +239,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
 		Webhook: webhook,
 		Token:   c.API.Token.Reveal(),
+		Words:   words.In(c.Language),
 		Logger:  o.Logger,
 		Version: o.Version,
 	})
@@ -282,15 +286,16 @@ type operator struct {
 	*ledger.Reconciliation
 	db     *ledger.DB
 	engine *dispatch.Engine
+	zone   *time.Location
 }
 
-func newOperator(db *ledger.DB, engine *dispatch.Engine) operator {
-	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine}
+func newOperator(db *ledger.DB, engine *dispatch.Engine, zone *time.Location) operator {
+	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine, zone}
 }
 
 // Health explains why messages go, or why they do not.
 func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{o.db, o.engine.Controls}.snapshot(ctx)
+	return healthReader{o.db, o.engine.Controls, o.zone}.snapshot(ctx)
 }
 
 func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/words"
 )
 
 // DefaultFile is where the variables are looked for when nobody says otherwise.
@@ -59,6 +60,7 @@ type Config struct {
 	Job      Job
 	Dispatch Dispatch
 	Log      Log
+	Language words.Language // of what people read: that of the locale unless it is set
 
 	// settings is what Print shows. The texts are already redacted: fmt cannot
 	// ask the values of an unexported field to hide themselves.

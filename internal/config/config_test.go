@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"pombo"
+	"pombo/internal/words"
 )
 
 // goodKey has the form of a key; it opens nothing.
@@ -79,6 +80,7 @@ func TestLoad_Defaults(t *testing.T) {
 		Job:      Job{URL: "http://127.0.0.1:5000", Interval: 5 * time.Minute, Timeout: 10 * time.Minute},
 		Dispatch: Dispatch{Workers: 64, Uncertain: "check", UncertainWait: 2 * time.Minute, ResendsBeforePause: 20, FailuresBeforePause: 20},
 		Log:      Log{File: "logs/notificacao.log", Format: "text", Level: slog.LevelInfo},
+		Language: words.FromLocale(func(string) string { return "" }),
 	}
 	equal(t, got, want)
 }
@@ -98,7 +100,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"JOB_INTERVAL=4s", "JOB_TIMEOUT=5s", "WORKERS=6", "POLL_INTERVAL=7s", "UNCERTAIN=resend", "UNCERTAIN_WAIT=8s",
 		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "FAILURES_BEFORE_PAUSE=11", "RESENDS_BEFORE_PAUSE=9", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
 		"HOLIDAYS_FILE=testdata/holidays.txt",
-		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error",
+		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error", "LANGUAGE=pt-BR",
 	}, NeedAll)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("err = %v, warnings = %v", err, warnings)
@@ -127,7 +129,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 				Exempt:   []string{"otp", "aviso"},
 			},
 		},
-		Log: Log{File: "x.log", Format: "json", Level: slog.LevelError},
+		Log:      Log{File: "x.log", Format: "json", Level: slog.LevelError},
+		Language: words.Portuguese,
 	})
 }
 

@@ -246,6 +246,7 @@ func (in *Intake) takeIn(ctx context.Context, run int64, leadership *leader.Lead
 		}
 		if n > 0 {
 			in.taken.Add(float64(n))
+			in.opts.Health.TookIn(n)
 			in.opts.Queued.Set()
 			in.opts.Uncertain.Set()
 		}
@@ -347,6 +348,7 @@ func (in *Intake) Add(ctx context.Context, row pombo.Row) (n pombo.Notification,
 	n, added, err = in.opts.Ledger.Add(ctx, pombo.SourceHTTP, row)
 	if added {
 		in.taken.Inc()
+		in.opts.Health.TookIn(1)
 		in.opts.Queued.Set()
 	}
 	return n, added, err
