@@ -47,6 +47,9 @@ type Notice struct {
 	Links              []Link
 }
 
+// Headline is the one sentence about sending: Level is ok, warn or bad.
+type Headline struct{ Level, Text string }
+
 // Figure is a number with its word, and where the list behind it is. Tone is warn,
 // bad or "".
 type Figure struct{ Word, Number, Href, Tone string }

@@ -11,51 +11,42 @@
   $$("[data-keys],[data-copy]").forEach((e) => (e.hidden = false));
   $$(".nojs").forEach((e) => (e.hidden = true));
 
-  // Live parts. An element with data-live (empty, or the address to ask) and an id
-  // is replaced by the element with this id in the answer. data-every is the least
-  // number of seconds between two answers.
-  const parts = $$("[data-live][id]");
-  const urls = [...new Set(parts.map((e) => e.dataset.live || location.href))];
-  const tags = {}, last = {};
+  // Live parts. What an element with data-live="NAME" has in it is asked for anew at
+  // the address of the page. data-every is the least number of seconds in between.
+  const parts = $$("[data-live]");
+  const title = document.title;
+  const last = new Map();
   let since = new Date();
 
+  // Nothing is taken away from under somebody who is using it.
   const busy = (e) => {
     const s = getSelection();
-    return e.contains(document.activeElement) || (!s.isCollapsed && s.containsNode(e, true));
+    return document.hidden || $("dialog[open]") || e.contains(document.activeElement) || (!s.isCollapsed && s.containsNode(e, true));
   };
 
-  const swap = (e, fresh) => {
+  function mark() {
+    const text = $("[data-title]")?.dataset.title;
+    document.title = text ? text + " – " + title : title;
+  }
+  mark();
+
+  async function refresh(e) {
+    const known = last.get(e) || { at: 0 };
+    if (busy(e) || Date.now() - known.at < (e.dataset.every || 0) * 1000) return;
+    const headers = { "Desk-Part": e.dataset.live };
+    if (known.tag) headers["If-None-Match"] = known.tag;
+    const answer = await fetch(location.href, { headers, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(30000) });
+    if (answer.status === 401 || answer.type === "opaqueredirect") return location.reload();
+    if (answer.status !== 304 && !answer.ok) throw answer.status;
+    const text = answer.status !== 304 && (await answer.text());
+    // Time has passed since the question: somebody may be reading here by now.
+    if (busy(e)) return;
+    last.set(e, { at: Date.now(), tag: answer.headers.get("ETag") || known.tag });
+    if (!text) return;
     const open = $$("details", e).map((d) => d.open);
-    if (e.className !== fresh.className) e.className = fresh.className;
-    e.replaceChildren(...fresh.childNodes);
+    e.replaceChildren(...parse(text).body.childNodes);
     $$("details", e).forEach((d, i) => (d.open = open[i] ?? d.open));
-  };
-
-  async function refresh(url) {
-    const all = parts.filter((e) => (e.dataset.live || location.href) === url);
-    const due = all.filter((e) => Date.now() - (last[e.id] || 0) >= (e.dataset.every || 0) * 1000 && !busy(e));
-    if (!due.length) return;
-    const headers = tags[url] ? { "If-None-Match": tags[url] } : {};
-    const answer = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(30000) });
-    if (answer.status === 401 || answer.redirected) return location.reload();
-    if (answer.status === 304) return;
-    if (!answer.ok && answer.status !== 503) throw answer.status;
-    const doc = parse(await answer.text());
-    let whole = due.length === all.length;
-    for (const e of due) {
-      const fresh = doc.getElementById(e.id);
-      if (!fresh) continue;
-      // Time has passed since the question: somebody may be reading here by now.
-      if (busy(e) || $("dialog[open]")) {
-        whole = false;
-        continue;
-      }
-      last[e.id] = Date.now();
-      if (fresh.innerHTML !== e.innerHTML || fresh.className !== e.className) swap(e, fresh);
-    }
-    // The tag stands for what is shown; only then may the server say "unchanged".
-    tags[url] = whole && answer.headers.get("ETag");
-    if (url === location.href && doc.title) document.title = doc.title;
+    mark();
   }
 
   const stale = $("#stale");
@@ -77,10 +68,10 @@
   let waiting;
   async function round() {
     let took = 0;
-    if (!document.hidden && !$("dialog[open]")) {
+    if (!document.hidden) {
       const start = performance.now();
       try {
-        for (const url of urls) await refresh(url);
+        for (const e of parts) await refresh(e);
         news(true);
       } catch {
         news(false);
@@ -94,20 +85,9 @@
     addEventListener("online", () => (clearTimeout(waiting), (waiting = setTimeout(round, 100))));
   }
 
-  // Keys. They can be switched off, and are off where somebody writes.
-  const dialog = $("#keys"), on = $("#keys-on");
-  const store = (v) => {
-    try {
-      return v === undefined ? localStorage.getItem("keys") : localStorage.setItem("keys", v);
-    } catch {
-      return null;
-    }
-  };
-  if (on) {
-    on.checked = store() !== "off";
-    on.addEventListener("change", () => store(on.checked ? "on" : "off"));
-  }
-  const help = () => dialog && !dialog.open && dialog.showModal();
+  // Keys, unless the visitor has switched them off; never where somebody writes.
+  const dialog = $("#keys");
+  const help = () => dialog.showModal();
   $("[data-keys]")?.addEventListener("click", help);
 
   function row(step) {
@@ -121,7 +101,7 @@
   addEventListener("keydown", (e) => {
     const menu = e.target.closest?.("details.more[open]");
     if (e.key === "Escape" && menu) return (menu.open = false), $("summary", menu).focus();
-    if (e.ctrlKey || e.altKey || e.metaKey || !on?.checked || dialog.open) return;
+    if (e.ctrlKey || e.altKey || e.metaKey || !dialog || dialog.open) return;
     if (e.target.closest?.("input,select,textarea,[contenteditable]")) return;
     if (keys[e.key]) e.preventDefault(), keys[e.key]();
   });
