@@ -129,6 +129,15 @@ type Chart struct {
 	AsTable string // opens the table
 }
 
+// Bubble is a message as its recipient sees it. Media is the word for what its header
+// shows, which is named and never loaded.
+type Bubble struct {
+	Message any // of template.Draw
+	Media   string
+	At      string // when it arrived
+	Note    string // what is not sure about it, below
+}
+
 // looks has icon and tone of each state, by its word in the ledger.
 var looks = map[string][2]string{
 	"queued":     {"clock", "warn"},
