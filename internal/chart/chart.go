@@ -73,7 +73,7 @@ func clean(v float64) float64 {
 // The plot of the charts with axes, in the units of the drawing.
 const (
 	width, height = 640.0, 260.0
-	left, right   = 62.0, 8.0
+	left, right   = 70.0, 8.0
 	top, bottom   = 14.0, 30.0
 	plotWidth     = width - left - right
 	plotHeight    = height - top - bottom
