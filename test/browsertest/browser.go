@@ -69,7 +69,7 @@ func browser(t testing.TB) context.Context {
 	if shared.ctx != nil {
 		return shared.ctx
 	}
-	profile, err := os.MkdirTemp("", "browsertest")
+	profile, err := os.MkdirTemp("", "browsertest") //nolint:usetesting // the browser outlives the test that starts it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func browser(t testing.TB) context.Context {
 		stop()
 		t.Fatalf("start %s: %v", path, err)
 	}
-	shared.ctx, shared.stop = ctx, stop
+	shared.ctx, shared.stop = ctx, stop //nolint:fatcontext // the browser outlives the test that starts it
 	return ctx
 }
 
@@ -113,7 +113,7 @@ func axeSource(t testing.TB) string {
 		}
 		file = found[len(found)-1]
 	}
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // whoever runs the tests says where it is
 	if err != nil {
 		t.Fatal(err)
 	}

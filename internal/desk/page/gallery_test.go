@@ -124,6 +124,7 @@ func TestGallery(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}
+	t.Parallel()
 	address := server(t)
 	for _, lang := range []string{"pt-BR", "en"} {
 		for _, dark := range []bool{false, true} {
