@@ -41,9 +41,10 @@ func (s *Server) showMe(w http.ResponseWriter, r *http.Request, status int, wron
 	for _, grant := range me.Grants.Names() {
 		v.Grants = append(v.Grants, say.Text("grant."+grant))
 	}
-	v.Languages = []choice{{Value: "", Text: say.Text("language.browser"), Chosen: me.Language == ""}}
-	for _, lang := range []words.Language{words.Portuguese, words.English} {
-		v.Languages = append(v.Languages, choice{Value: string(lang), Text: say.Text("language." + string(lang)), Chosen: me.Language == string(lang)})
+	v.Languages = []choice{
+		{Value: "", Text: say.Text("language.browser"), Chosen: me.Language == ""},
+		{Value: string(words.Portuguese), Text: say.Text("language.portuguese"), Chosen: me.Language == string(words.Portuguese)},
+		{Value: string(words.English), Text: say.Text("language.english"), Chosen: me.Language == string(words.English)},
 	}
 	var err error
 	if v.Sessions, err = s.sessionsOf(r, me.Name); err != nil {
@@ -60,7 +61,7 @@ func (s *Server) postMe(w http.ResponseWriter, r *http.Request) error {
 	}
 	after := me.User
 	after.Language = ""
-	if lang, ok := words.Parse(r.PostForm.Get("language")); ok {
+	if lang, err := words.Parse(r.PostForm.Get("language")); err == nil {
 		after.Language = string(lang)
 	}
 	after.KeysOff = r.PostForm.Get("keys_off") != ""

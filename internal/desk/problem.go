@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"pombo"
 )
 
 // refusal is an error that knows its page: the key of a sentence, which has a second one
-// with ".hint" behind it that says what to do.
+// under "error_hint." that says what to do.
 type refusal struct {
 	status int
 	key    string
@@ -58,5 +59,5 @@ func (s *Server) renderError(w http.ResponseWriter, r *http.Request, ref *refusa
 		w.Header().Set("Retry-After", "5")
 	}
 	say := wordsOf(r)
-	return s.renderStatus(w, r, ref.status, "error", errorView{Status: ref.status, Sentence: say.Text(ref.key), Hint: say.Text(ref.key + ".hint")})
+	return s.renderStatus(w, r, ref.status, "error", errorView{Status: ref.status, Sentence: say.Text(ref.key), Hint: say.Text("error_hint." + strings.TrimPrefix(ref.key, "error."))})
 }

@@ -17,7 +17,7 @@ import (
 	"pombo/internal/words"
 )
 
-//go:embed page static
+//go:embed page/*.tmpl static
 var files embed.FS
 
 // pages are the parsed templates, by the name of the file without .tmpl.
@@ -26,7 +26,7 @@ type pages map[string]*template.Template
 // parsePages parses each page together with the layout. A page defines "title" and
 // "main", and may define parts: see render.
 func (s *Server) parsePages() (pages, error) {
-	base, err := template.New("layout.tmpl").Funcs(template.FuncMap{"static": s.static.address}).ParseFS(files, "page/layout.tmpl")
+	base, err := template.New("layout.tmpl").Funcs(template.FuncMap{"static": s.static.address}).ParseFS(files, "page/layout.tmpl", "page/parts.tmpl", "page/password.tmpl")
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,14 @@ func (s *Server) parsePages() (pages, error) {
 	}
 	out := pages{}
 	for _, name := range names {
-		if name == "page/layout.tmpl" {
-			continue
+		if base.Lookup(path.Base(name)) != nil {
+			continue // of all pages
 		}
-		t, err := template.Must(base.Clone()).ParseFS(files, name)
+		t, err := base.Clone()
 		if err != nil {
+			return nil, err
+		}
+		if t, err = t.ParseFS(files, name); err != nil {
 			return nil, err
 		}
 		for _, must := range []string{"title", "main"} {

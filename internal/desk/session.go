@@ -81,7 +81,7 @@ func visitorOf(r *http.Request) *Visitor { return requestOf(r).visitor }
 // languageOf is the visitor's choice, or what the browser asks for.
 func languageOf(r *http.Request) words.Language {
 	if q := requestOf(r); q.visitor != nil && q.visitor.Language != "" {
-		if lang, ok := words.Parse(q.visitor.Language); ok {
+		if lang, err := words.Parse(q.visitor.Language); err == nil {
 			return lang
 		}
 	}
