@@ -1,6 +1,10 @@
 package pombo
 
-import "cmp"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Reason says why a notification is where it is. The list is closed: a reason
 // is a metric label, a filter and a line in the help, so a new one is a constant
@@ -175,6 +179,9 @@ var reasons = map[Reason]struct {
 	ResendGuard:       {ClassOperator, WaitResends, "many rows were set back to pending within a minute, as when the table's database was restored", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},
 	ForgottenOnDemand: {ClassOperator, WaitRetry, "phone and message were erased on demand (pombo forget)", "nothing"},
 }
+
+// Reasons lists every reason but NoReason, in alphabetical order.
+func Reasons() []Reason { return slices.Sorted(maps.Keys(reasons)) }
 
 // Message says what the reason means, lower case and without a full stop.
 // It is empty for NoReason and for an unknown word.
