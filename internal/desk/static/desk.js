@@ -43,8 +43,11 @@
     if (busy(e)) return;
     last.set(e, { at: Date.now(), tag: answer.headers.get("ETag") || known.tag });
     if (!text) return;
+    const fresh = parse(text).body;
+    // What is as it was is not read out again.
+    if (fresh.innerHTML.trim() === e.innerHTML.trim()) return;
     const open = $$("details", e).map((d) => d.open);
-    e.replaceChildren(...parse(text).body.childNodes);
+    e.replaceChildren(...fresh.childNodes);
     $$("details", e).forEach((d, i) => (d.open = open[i] ?? d.open));
     mark();
   }
