@@ -47,8 +47,8 @@ type Page struct {
 	bytes   float64
 }
 
-// wait is how long anything in the browser may take.
-const wait = 45 * time.Second
+// wait is how long anything in the browser may take, on a machine that is busy.
+const wait = 2 * time.Minute
 
 // Open opens an address and waits until it has loaded. The tab closes with the test.
 func Open(t testing.TB, address string, o Options) *Page {
