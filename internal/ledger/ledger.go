@@ -118,6 +118,9 @@ type DB struct {
 
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
+
+	Desk  *Desk  // accounts and sessions of the operator's desk
+	Trail *Trail // what people did
 }
 
 // newDB gives each subject the store, and the subjects that it works with.
@@ -133,6 +136,8 @@ func newDB(s *store) *DB {
 		Throttle:       &Throttle{store: s},
 		Leases:         &Leases{s},
 		Reconciliation: &Reconciliation{s},
+		Desk:           &Desk{s},
+		Trail:          &Trail{s},
 	}
 	db.Intake = &Intake{s, db.History}
 	db.Queue = &Queue{s, db.OptOuts}

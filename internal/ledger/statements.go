@@ -181,6 +181,26 @@ const (
 	sqlSaveReconciliation statement = "save_reconciliation"
 	sqlLastReconciliation statement = "last_reconciliation"
 
+	// In desk.sql.
+	sqlDeskUser           statement = "desk_user"
+	sqlDeskUsers          statement = "desk_users"
+	sqlAddDeskUser        statement = "add_desk_user"
+	sqlChangeDeskUser     statement = "change_desk_user"
+	sqlSeeDeskUser        statement = "see_desk_user"
+	sqlDeskSession        statement = "desk_session"
+	sqlDeskSessions       statement = "desk_sessions"
+	sqlSaveDeskSession    statement = "save_desk_session"
+	sqlDeleteDeskSession  statement = "delete_desk_session"
+	sqlUseOnce            statement = "use_once"
+	sqlRemoveDeskSessions statement = "remove_desk_sessions"
+	sqlRemoveUsed         statement = "remove_used"
+
+	// In trail.sql.
+	sqlWriteAudit  statement = "write_audit"
+	sqlAudit       statement = "audit"
+	sqlAuditAbout  statement = "audit_about"
+	sqlRemoveAudit statement = "remove_audit"
+
 	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"

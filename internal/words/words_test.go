@@ -88,7 +88,7 @@ func TestTextsHaveBothLanguagesAndTheSamePlaceholders(t *testing.T) {
 }
 
 // notYet are the subjects of which the desk's pages do not use every key.
-var notYet = []string{"menu.", "button."}
+var notYet = []string{"menu.", "button.", "error_hint.", "role.", "grant.", "kind.", "via.", "result.", "act."} // those of the second half are put together with a word of a closed list
 
 // TestKeysInTheCode reads every file of the program: each key that it names exists,
 // and each key is named somewhere.
@@ -99,7 +99,7 @@ func TestKeysInTheCode(t *testing.T) {
 		subjects[regexp.QuoteMeta(subject)] = true
 	}
 	ours := regexp.MustCompile(`"((?:` + strings.Join(slices.Sorted(maps.Keys(subjects)), "|") + `)\.[a-z_.]*[a-z_])"`)
-	asked := regexp.MustCompile(`(?:\.Text\(|\.T |\bT\(|\bPhrase\{(?:Key: )?)"([a-z_.]+)"`)
+	asked := regexp.MustCompile(`(?:\.Text\(|\.T |\bT\(|\bPhrase\{(?:Key: )?)"([a-z_.]*[a-z_])"`)
 	used := map[string]bool{}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
@@ -120,6 +120,9 @@ func TestKeysInTheCode(t *testing.T) {
 			return nil
 		}
 		for _, m := range slices.Concat(ours.FindAllStringSubmatch(text, -1), asked.FindAllStringSubmatch(text, -1)) {
+			if strings.HasSuffix(m[1], ".tmpl") {
+				continue // the name of a file
+			}
 			used[m[1]] = true
 			if _, ok := texts[m[1]]; !ok {
 				t.Errorf("%s: there is no text %q", path, m[1])
