@@ -33,7 +33,7 @@ const (
 	HeadlineNobodyCalls HeadlineName = "nobody_calls"
 	HeadlineIdle        HeadlineName = "idle"
 	HeadlineSending     HeadlineName = "sending"
-	HeadlineTemplate    HeadlineName = "template" // all that waits waits for a template
+	HeadlineTemplate    HeadlineName = "template" // all of the queue waits for a template
 	HeadlineQuiet       HeadlineName = "quiet"    // or for the end of a quiet time
 	HeadlineWaiting     HeadlineName = "waiting"  // or for something else
 )
