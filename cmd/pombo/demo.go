@@ -19,6 +19,7 @@ import (
 	"pombo/internal/app"
 	"pombo/internal/blipsim"
 	"pombo/internal/config"
+	"pombo/internal/desk"
 )
 
 type demoCommand struct {
@@ -137,6 +138,7 @@ func (d *demo) config(addr string) (config.Config, error) {
 		"STATUS_READ=" + strconv.Itoa(codeRead),
 		"LEDGER_URL=sqlite:" + d.path("ledger.db"),
 		"API_ADDR=" + addr,
+		"DESK_ADDR=127.0.0.1:0",
 		"JOB_INTERVAL=5s",
 		"UNCERTAIN_WAIT=4s",
 		"LOG_FILE=" + d.path("notificacao.log"),
@@ -149,6 +151,13 @@ func (d *demo) config(addr string) (config.Config, error) {
 func (d *demo) run(ctx context.Context, a *app.App, log *slog.Logger) error {
 	address := selfURL(a.Addr())
 	client := api.NewClient(address, "", nil)
+	if at := a.DeskAddr(); at != "" {
+		key, err := app.AuditKey(d.settings)
+		if err != nil {
+			return err
+		}
+		d.printf("The operator's desk, by a link that is good once, for five minutes:\n\n  %s%s\n\n", selfURL(at), desk.NewLink(key, machineAccount(), time.Now()))
+	}
 	d.printf("%d rows wait in a sample table. Status codes: %d pending, %d sent, %d failed, %d delivered, %d read.\n\n",
 		len(d.rows), codePending, codeSent, codeFailed, codeDelivered, codeRead)
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 )
 
 // Client asks a running server. It is safe for use by several goroutines. The
@@ -28,6 +29,15 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
+
+	account string // of the machine, for the audit trail; "" = it is no command line
+}
+
+// As has the client say in the audit trail that the command line asks, for an account of
+// the machine.
+func (c *Client) As(account string) *Client {
+	c.account = account
+	return c
 }
 
 // Error is a problem that the server answered with. errors.Is finds
@@ -408,6 +418,10 @@ func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.account != "" {
+		request.Header.Set(viaHeader, string(audit.ViaCLI))
+		request.Header.Set(accountHeader, account(c.account))
 	}
 	return request, nil
 }

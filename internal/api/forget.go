@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"pombo"
+	"pombo/internal/audit"
 	"pombo/internal/phone"
 )
 
@@ -42,6 +43,10 @@ func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	body.end("phone", "erase")
 	if err := body.err(); err != nil {
 		return err
+	}
+	s.concern(w, n)
+	if !really {
+		lineOf(w).Act = audit.Search // it is only counted
 	}
 	f, err := s.o.Ledger.Forget(r.Context(), n, really)
 	if err != nil {

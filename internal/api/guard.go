@@ -16,9 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"pombo/internal/loopback"
-
 	"pombo"
+	"pombo/internal/audit"
+	"pombo/internal/loopback"
 )
 
 // Limits of a request.
@@ -187,7 +187,9 @@ func (s *Server) serve(rt route) http.Handler {
 			defer cancel()
 			r = r.WithContext(ctx)
 		}
-		if err := rt.handle(w, r); err != nil {
+		err := rt.handle(w, r)
+		s.record(w, r, rt, err)
+		if err != nil {
 			s.fail(w, r, rt.pattern(), err)
 		}
 	})
@@ -241,6 +243,7 @@ type answer struct {
 	http.ResponseWriter
 	instance string
 	status   int
+	line     audit.Entry // of the audit trail, as far as the handler knows it
 }
 
 func (a *answer) WriteHeader(status int) {
