@@ -33,11 +33,12 @@ type Client struct {
 	account string // of the machine, for the audit trail; "" = it is no command line
 }
 
-// As has the client say in the audit trail that the command line asks, for an account of
-// the machine.
+// As returns a client that says in the audit trail that the command line asks, for an
+// account of the machine.
 func (c *Client) As(account string) *Client {
-	c.account = account
-	return c
+	other := *c
+	other.account = account
+	return &other
 }
 
 // Error is a problem that the server answered with. errors.Is finds

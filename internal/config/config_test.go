@@ -130,7 +130,7 @@ func TestEverythingSet(t *testing.T) {
 			ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16")},
 			AuditKey:  "0123456789abcdef0123456789abcdef", AuditRetention: 200 * 24 * time.Hour,
 		},
-		Job:    Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
+		Job: Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
 		Dispatch: Dispatch{
 			Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second, ResendsBeforePause: 9, FailuresBeforePause: 11,
 			UncertainTemplates: map[string]string{"otp": "hold", "Aviso": "check"},
