@@ -36,6 +36,7 @@ type cli struct {
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
 	Optout    optoutCommand    `cmd:"" group:"use" help:"Tell Pombo who gets no more messages."`
+	Desk      deskCommand      `cmd:"" group:"use" help:"Open the operator's desk, and keep its accounts."`
 	Reconcile reconcileCommand `cmd:"" group:"use" help:"Compare table, ledger and Blip, and tell what does not agree."`
 	Forget    forgetCommand    `cmd:"" group:"use" help:"Erase a person from the ledger."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip, or draw a message."`
@@ -206,5 +207,5 @@ func (s *shell) patientClient(limit time.Duration) (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: limit}), nil
+	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: limit}).As(machineAccount()), nil
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"pombo/internal/app"
 	"pombo/internal/config"
 	"pombo/internal/demo"
+	"pombo/internal/desk"
 )
 
 type demoCommand struct {
@@ -34,7 +37,13 @@ func (c demoCommand) Run(ctx context.Context, s *shell) error {
 	return demo.Run(ctx, demo.Options{
 		Rows: c.Rows, Once: c.Once, Out: s.stdout,
 		Serve: func(ctx context.Context, settings config.Config, receipts []time.Duration, during demo.During) error {
-			return s.serve(ctx, settings, serving{quiet: true, receipts: receipts, during: during})
+			return s.serve(ctx, settings, serving{quiet: true, receipts: receipts, during: func(ctx context.Context, url, deskURL string, log *slog.Logger) error {
+				key, err := app.AuditKey(settings)
+				if err != nil {
+					return err
+				}
+				return during(ctx, url, deskURL+desk.NewLink(key, machineAccount(), time.Now()), log)
+			}})
 		},
 	})
 }

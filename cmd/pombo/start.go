@@ -35,7 +35,7 @@ func (startCommand) Run(ctx context.Context, s *shell) error {
 	defer s.queued("json", c.Log.Format)()
 	return s.serve(ctx, c, serving{
 		console: s.stderr,
-		during: func(ctx context.Context, url string, _ *slog.Logger) error {
+		during: func(ctx context.Context, url, _ string, _ *slog.Logger) error {
 			client := api.NewClient(url, c.API.Token.Reveal(), nil)
 			waitReady(ctx, client)
 			return newJob(client, c.Job, telemetry.JobLogger(s.stdout, c.Log.Level)).Run(ctx)

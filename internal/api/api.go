@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 	"pombo/internal/health"
 	"pombo/internal/phone"
 	"pombo/internal/words"
@@ -87,8 +88,8 @@ type optOutLedger interface {
 	OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) // latest first
 }
 
-// Options is what a Server is made of. All but CheckTemplate, Webhook, Token,
-// Logger, Now and Version must be set.
+// Options is what a Server is made of. All but CheckTemplate, Webhook, Trail,
+// Key, Token, Logger, Now and Version must be set.
 type Options struct {
 	Runs   Runs
 	Ledger Ledger
@@ -105,6 +106,9 @@ type Options struct {
 	Checks    []Check      // what GET /readyz asks
 	Metrics   http.Handler // serves GET /metrics
 	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
+
+	Trail audit.Trail // gets a line for each change; nil = none is kept
+	Key   audit.Key   // hashes people in it; zero = lines say of nobody whom they are about
 
 	Token   string           // API_TOKEN; "" = no token is asked for
 	Words   *words.Words     // in which GET /readyz speaks; nil = English

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 )
 
 // Client asks a running server. It is safe for use by several goroutines. The
@@ -29,6 +30,16 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
+
+	account string // of the machine, for the audit trail; "" = it is no command line
+}
+
+// As returns a client that says in the audit trail that the command line asks, for an
+// account of the machine.
+func (c *Client) As(account string) *Client {
+	other := *c
+	other.account = account
+	return &other
 }
 
 // Error is a problem that the server answered with. errors.Is finds
@@ -385,6 +396,10 @@ func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.account != "" {
+		request.Header.Set(viaHeader, string(audit.ViaCLI))
+		request.Header.Set(accountHeader, account(c.account))
 	}
 	return request, nil
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"net/http"
+
+	"pombo/internal/audit"
 )
 
 // Forgotten says what the ledger had of a person, and what was erased of it.
@@ -26,6 +28,10 @@ func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	body.end("phone", "erase")
 	if err := body.err(); err != nil {
 		return err
+	}
+	s.concern(w, n)
+	if !really {
+		lineOf(w).Act = audit.Search // it is only counted
 	}
 	f, err := s.o.Ledger.Forget(r.Context(), n, really)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"pombo"
+	"pombo/internal/audit"
 	"pombo/internal/loopback"
 )
 
@@ -187,7 +188,9 @@ func (s *Server) serve(rt route) http.Handler {
 			defer cancel()
 			r = r.WithContext(ctx)
 		}
-		if err := rt.handle(w, r); err != nil {
+		err := rt.handle(w, r)
+		s.record(w, r, rt, err)
+		if err != nil {
 			s.fail(w, r, rt.pattern(), err)
 		}
 	})
@@ -242,6 +245,7 @@ type answer struct {
 	http.ResponseWriter
 	instance string
 	status   int
+	line     audit.Entry // of the audit trail, as far as the handler knows it
 }
 
 func (a *answer) WriteHeader(status int) {

@@ -61,6 +61,8 @@ func (s *Server) postOptOut(w http.ResponseWriter, r *http.Request) error {
 	if err := body.err(); err != nil {
 		return err
 	}
+	s.concern(w, n)
+	lineOf(w).Detail = string(scope)
 	if err := s.o.Ledger.OptOut(r.Context(), pombo.OptOut{Phone: n, Scope: scope, At: s.o.Now(), By: "operator"}); err != nil {
 		return err
 	}
@@ -78,6 +80,7 @@ func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
 	if err := body.err(); err != nil {
 		return err
 	}
+	s.concern(w, n)
 	removed, err := s.o.Ledger.OptIn(r.Context(), n)
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@
 // serves, Stop ends everything in reverse order, Addr tells where it listens.
 // It is the one place where the parts meet, so the wiring reads top to bottom:
 //
-//	source and ledger, Blip, the engine between them, receipts, then the API
+//	source and ledger, Blip, the engine between them, receipts, then the API and the desk
 //
 // A part that is away when the process starts (the company's database, Blip)
 // does not keep it from starting: GET /readyz says so, and the loops go on by
@@ -32,6 +32,7 @@ import (
 	"pombo/internal/blip"
 	"pombo/internal/config"
 	"pombo/internal/delivery"
+	"pombo/internal/desk"
 	"pombo/internal/dispatch"
 	"pombo/internal/health"
 	"pombo/internal/intake"
@@ -72,6 +73,9 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
+
+	desk         *desk.Server // nil = there is none
+	deskListener net.Listener // nil = its address could not be bound at the start
 
 	loops     sync.WaitGroup
 	failed    chan error
@@ -148,6 +152,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
+	key, err := AuditKey(c)
+	if err != nil && c.Desk.Addr != "" {
+		return a, err
+	}
+	if err := a.openDesk(o, key); err != nil {
+		return a, err
+	}
 
 	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName:          c.Source.Name,
@@ -236,6 +247,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			{Name: "blip", Run: client.Check},
 			{Name: "sending", Run: known.check},
 		},
+		Trail:   a.ledger.Trail,
+		Key:     key,
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
 		Webhook: webhook,
 		Token:   c.API.Token.Reveal(),
@@ -347,6 +360,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
+	a.loops.Go(func() { a.retainTrail(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}
@@ -367,6 +381,7 @@ func (a *App) Start(ctx context.Context) error {
 		<-served
 		return err
 	})
+	a.startDesk(ctx)
 	a.log.Info("serving", "address", a.Addr())
 	return nil
 }

@@ -58,7 +58,7 @@ func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) 
 	w.env = append([]string{
 		"KEYBLIP=dGVzdDpzZWNyZXQ=", "BLIP_URL=" + server.URL, "TEMPLATE_NAME=notificacao",
 		"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
-		"DB_URL=sqlite:" + path, "LEDGER_URL=sqlite:" + filepath.Join(w.dir, "pombo.db"), "API_ADDR=127.0.0.1:0",
+		"DB_URL=sqlite:" + path, "LEDGER_URL=sqlite:" + filepath.Join(w.dir, "pombo.db"), "API_ADDR=127.0.0.1:0", "DESK_ADDR=-",
 	}, env...)
 	return w
 }

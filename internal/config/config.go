@@ -46,8 +46,9 @@ const (
 	NeedJob
 	NeedDispatch
 	NeedLog
+	NeedDesk
 
-	NeedAll = NeedBlip | NeedSource | NeedLedger | NeedAPI | NeedJob | NeedDispatch | NeedLog
+	NeedAll = NeedBlip | NeedSource | NeedLedger | NeedAPI | NeedJob | NeedDispatch | NeedLog | NeedDesk
 )
 
 // Config is the whole configuration. Only the parts that were asked of Load
@@ -57,6 +58,7 @@ type Config struct {
 	Source   Source
 	Ledger   Ledger
 	API      API
+	Desk     Desk
 	Job      Job
 	Dispatch Dispatch
 	Log      Log

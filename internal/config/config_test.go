@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,6 +78,7 @@ func TestLoad_Defaults(t *testing.T) {
 		},
 		Ledger:   Ledger{URL: "sqlite:data/pombo.db", Timeout: 15 * time.Second, Retention: 90 * 24 * time.Hour, ReconcileAt: 3*time.Hour + 30*time.Minute},
 		API:      API{Addr: "127.0.0.1:5000", OptOutWords: []string{"SAIR", "PARAR", "STOP"}},
+		Desk:     Desk{Addr: "127.0.0.1:5001", AuditRetention: 5 * 365 * 24 * time.Hour},
 		Job:      Job{URL: "http://127.0.0.1:5000", Interval: 5 * time.Minute, Timeout: 10 * time.Minute},
 		Dispatch: Dispatch{Workers: 64, Uncertain: "check", UncertainWait: 2 * time.Minute, ResendsBeforePause: 20, FailuresBeforePause: 20},
 		Log:      Log{File: "logs/notificacao.log", Format: "text", Level: slog.LevelInfo},
@@ -100,6 +102,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"JOB_INTERVAL=4s", "JOB_TIMEOUT=5s", "WORKERS=6", "POLL_INTERVAL=7s", "UNCERTAIN=resend", "UNCERTAIN_WAIT=8s",
 		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "FAILURES_BEFORE_PAUSE=11", "RESENDS_BEFORE_PAUSE=9", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
 		"HOLIDAYS_FILE=testdata/holidays.txt",
+		"DESK_ADDR=0.0.0.0:2", "DESK_HOSTS=a, b", "DESK_TLS_CERT=c.pem", "DESK_TLS_KEY=k.pem", "DESK_PROXY_FROM=10.0.0.5, 10.1.2.3/16", "DESK_PROXY_HEADER=X-User", "DESK_PLAIN_HTTP=Yes",
+		"AUDIT_KEY=0123456789abcdef0123456789abcdef", "AUDIT_RETENTION=200d",
 		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error", "LANGUAGE=pt-BR",
 	}, NeedAll)
 	if err != nil || len(warnings) > 0 {
@@ -118,7 +122,12 @@ func TestLoad_EverythingSet(t *testing.T) {
 		},
 		Ledger: Ledger{URL: "postgres://l", Timeout: 9 * time.Second, Retention: 30 * 24 * time.Hour, ReconcileAt: Never},
 		API:    API{Addr: "127.0.0.1:1", Token: "0123456789abcdef", WebhookSecret: "fedcba9876543210", OptOutWords: []string{"NO MORE", "CANCELAR"}},
-		Job:    Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
+		Desk: Desk{
+			Addr: "0.0.0.0:2", Hosts: []string{"a", "b"}, TLSCert: "c.pem", TLSKey: "k.pem", ProxyHeader: "X-User", PlainHTTP: true,
+			ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16")},
+			AuditKey:  "0123456789abcdef0123456789abcdef", AuditRetention: 200 * 24 * time.Hour,
+		},
+		Job: Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
 		Dispatch: Dispatch{
 			Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second, ResendsBeforePause: 9, FailuresBeforePause: 11,
 			UncertainTemplates: map[string]string{"otp": "hold", "Aviso": "check"},
@@ -138,7 +147,7 @@ func equal(t *testing.T, got, want Config) {
 	t.Helper()
 	// Secrets print themselves redacted even to cmp, so they are compared as text.
 	diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}),
-		cmp.Comparer(func(a, b pombo.Private) bool { return a == b }),
+		cmp.Comparer(func(a, b pombo.Private) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }))
 	if diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

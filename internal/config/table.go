@@ -308,6 +308,7 @@ var groups = []group{
 			},
 		},
 	},
+	deskGroup,
 	{
 		title: "The job",
 		need:  NeedJob,
@@ -435,7 +436,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT", "DESK_", "AUDIT_"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

@@ -39,12 +39,12 @@ type Options struct {
 	Out  io.Writer // progress and results; a terminal gets bars
 
 	// Serve runs the server until during returns or fails. It calls during with the
-	// server's URL when requests are answered.
+	// server's URL, and a link into its desk that is good once, when requests are answered.
 	Serve func(ctx context.Context, c config.Config, receipts []time.Duration, during During) error
 }
 
 // During is what happens while a server runs. Its ctx ends when the server has to stop.
-type During func(ctx context.Context, url string, log *slog.Logger) error
+type During func(ctx context.Context, url, desk string, log *slog.Logger) error
 
 // Key has the form of a key of Blip. It opens nothing.
 const Key = "cG9tYm9kZW1vOm5vdC1hLXNlY3JldA=="
@@ -153,6 +153,7 @@ func (d *demo) config(addr string) (config.Config, error) {
 		"STATUS_READ=" + strconv.Itoa(codeRead),
 		"LEDGER_URL=sqlite:" + d.path("ledger.db"),
 		"API_ADDR=" + addr,
+		"DESK_ADDR=127.0.0.1:0",
 		"JOB_INTERVAL=5s",
 		"UNCERTAIN_WAIT=4s",
 		"LOG_FILE=" + d.path("notificacao.log"),
@@ -162,8 +163,9 @@ func (d *demo) config(addr string) (config.Config, error) {
 
 // during is the demo itself: the job calls, the table is watched, and at the end
 // the outcomes are counted.
-func (d *demo) during(ctx context.Context, url string, log *slog.Logger) error {
+func (d *demo) during(ctx context.Context, url, desk string, log *slog.Logger) error {
 	client := api.NewClient(url, "", nil)
+	d.printf("The operator's desk, by a link that is good once, for five minutes:\n\n  %s\n\n", desk)
 	d.printf("%d rows wait in a sample table. Status codes: %d pending, %d sent, %d failed, %d delivered, %d read.\n\n",
 		len(d.rows), codePending, codeSent, codeFailed, codeDelivered, codeRead)
 

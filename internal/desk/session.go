@@ -94,12 +94,8 @@ func wordsOf(r *http.Request) *words.Words { return words.In(languageOf(r)) }
 // newSessions prepares scs. Only Load, Commit and what is between them is used of it:
 // which cookie it is depends on the request, and when it is saved on what has changed.
 func (s *Server) newSessions() *scs.SessionManager {
-	m := scs.New()
-	m.Store = store{s.o.Sessions}
-	m.Codec = codec{}
-	m.IdleTimeout, m.Lifetime = sessionIdle, sessionLife
-	m.HashTokenInStore = true
-	return m
+	// Not by scs.New, which starts a goroutine for a store in memory that nobody can stop.
+	return &scs.SessionManager{IdleTimeout: sessionIdle, Lifetime: sessionLife, Store: store{s.o.Sessions}, Codec: codec{}, HashTokenInStore: true}
 }
 
 // loadSession finds out who asks. What changes of the session is saved with the first

@@ -67,7 +67,7 @@ var reasons = map[pombo.Reason]inPT{
 	pombo.KeptLongEnough:   {"acabou o tempo de guarda (RETENTION): telefone e texto foram apagados", "nada"},
 	pombo.ResentByItself:   {"o WhatsApp recusou a mensagem anterior por ora", "nada: é enviada de novo sozinha"},
 
-	pombo.AwaitingOperator:     {"não se sabe se chegou, e a regra é esperar por uma pessoa", "decida: pombo retry ou pombo cancel"},
+	pombo.AwaitingOperator:  {"não se sabe se chegou, e a regra é esperar por uma pessoa", "decida: pombo retry ou pombo cancel"},
 	pombo.RetriedByOperator: {"uma pessoa mandou reenviar", "nada"},
 	pombo.CancelledByHand:   {"uma pessoa cancelou", "nada"},
 	pombo.ResendGuard:       {"muitas linhas voltaram a pendentes em um minuto, como quando o banco da tabela é restaurado", "pombo resume --resends para enviar de novo, pombo cancel --resends para gravar de novo a situação delas"},

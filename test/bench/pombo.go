@@ -109,7 +109,7 @@ func (b *bench) startPombo(ctx context.Context, s scenario, simulator *process, 
 			"KEYBLIP=" + key, "BLIP_URL=" + simulator.url, "TEMPLATE_NAME=" + template,
 			"BLIP_MESSAGES_PER_SECOND=" + strconv.Itoa(s.rate), "BLIP_COMMANDS_PER_SECOND=0",
 			"DB_URL=" + table.url(), "LEDGER_URL=" + ledger,
-			"API_ADDR=" + addr, "WORKERS=" + strconv.Itoa(s.workers), "LOG_FILE=" + filepath.Join(dir, name+".log"),
+			"API_ADDR=" + addr, "DESK_ADDR=-", "WORKERS=" + strconv.Itoa(s.workers), "LOG_FILE=" + filepath.Join(dir, name+".log"),
 		}, "serve", "--env-file", os.DevNull)
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ func (b *bench) measureTrickle(ctx context.Context, t trickle) (err error) {
 	pombo, err := b.start(ctx, "pombo", addr, "/readyz", []string{
 		"KEYBLIP=" + key, "BLIP_URL=" + simulator.url, "TEMPLATE_NAME=" + template, "POLL_INTERVAL=1s",
 		"DB_URL=" + company.url(), "LEDGER_URL=sqlite:" + filepath.Join(dir, "pombo.db"),
-		"API_ADDR=" + addr, "LOG_FILE=" + filepath.Join(dir, "pombo.log"),
+		"API_ADDR=" + addr, "DESK_ADDR=-", "LOG_FILE=" + filepath.Join(dir, "pombo.log"),
 	}, "serve", "--env-file", os.DevNull)
 	if err != nil {
 		return err

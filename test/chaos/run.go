@@ -200,7 +200,7 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		"DB_URL=sqlite:" + source, "STATUS_FAILED=" + statusFailed, "LEDGER_URL=" + ledger,
 		// Deliveries are seen late here, between kills, so the breaker would pause the bot for ever.
 		"FAILURES_BEFORE_PAUSE=0",
-		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
+		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "DESK_ADDR=-", "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
 		"WEBHOOK_SECRET=" + webhookSecret,
 	}
 	t.servers = append(t.servers, s)

@@ -106,6 +106,9 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"a person is forgotten", forget},
 		{"a lost ledger is rebuilt", recoverRows},
 		{"what a comparison reads", review},
+		{"accounts of the desk", deskUsers},
+		{"sessions of the desk", deskSessions},
+		{"the audit trail", auditTrail},
 		{"a context that ends", contexts},
 		{"close", closing},
 	} {
