@@ -47,8 +47,8 @@ const (
 	SignIn      Act = "sign_in"
 	SignOut     Act = "sign_out"
 	EndSession  Act = "end_session"
-	SetPassword Act = "set_password" //nolint:gosec // a word for an act
-	LinkMade    Act = "link"         // an invitation, or a link of pombo desk
+	SetPassword Act = "set_password"
+	LinkMade    Act = "link" // an invitation, or a link of pombo desk
 	UserAdd     Act = "user_add"
 	UserChange  Act = "user_change"
 	Search      Act = "search"

@@ -65,9 +65,9 @@ func (s *Server) samePassword(ctx context.Context, known, password pombo.Private
 		return false, err
 	}
 	defer func() { <-s.hashing }()
-	text, real := known.Reveal(), true
+	text, usable := known.Reveal(), true
 	if text == "" {
-		text, real = s.standin, false
+		text, usable = s.standin, false
 	}
 	h, err := parseHash(text)
 	if err != nil {
@@ -75,10 +75,10 @@ func (s *Server) samePassword(ctx context.Context, known, password pombo.Private
 	}
 	given := password.Reveal()
 	if len(given) > maxPassword {
-		given, real = "", false
+		given, usable = "", false
 	}
 	sum := argon2.IDKey([]byte(given), h.salt, h.time, h.memory, h.lanes, uint32(len(h.sum)))
-	return subtle.ConstantTimeCompare(sum, h.sum) == 1 && real, nil
+	return subtle.ConstantTimeCompare(sum, h.sum) == 1 && usable, nil
 }
 
 func (s *Server) takeHashing(ctx context.Context) error {
@@ -162,7 +162,7 @@ const keyboard = "qwertyuiop-asdfghjklç-zxcvbnm"
 // lists, in Brazil and elsewhere, without the digits behind them.
 var commonWords = []string{
 	"senha", "password", "passw0rd", "admin", "administrador", "administrator", "mudar", "trocar", "acesso", "entrar", "login", "welcome", "bemvindo", "letmein",
-	"hospital", "clinica", "saude", "brasil", "brazil", "flamengo", "corinthians", "palmeiras", "saopaulo", "gremio", "vasco", "cruzeiro", "atletico", "internacional",
+	"hospital", "clinica", "saude", "brasil", "brazil", "flamengo", "corinthians", "palmeiras", "saopaulo", "gremio", "vasco", "cruzeiro", "atletico",
 	"santos", "jesus", "cristo", "deus", "deusefiel", "familia", "amor", "teamo", "iloveyou", "eusou", "gabriel", "rafael", "maria", "jose", "joao", "lucas", "felipe",
 	"princesa", "sunshine", "princess", "dragon", "monkey", "football", "baseball", "superman", "batman", "master", "shadow", "michael", "mudar123", "teste", "test",
 	"whatsapp", "blip", "qwerty", "segredo", "secret", "changeme", "default", "temp", "usuario", "user", "empresa", "company", "verao", "inverno", "summer", "winter",

@@ -215,7 +215,7 @@ func (s *Server) cookieName(r *http.Request) string {
 func (s *Server) saveSession(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 5*time.Second)
 	defer cancel()
-	c := &http.Cookie{Name: s.cookieName(r), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.secure(r)}
+	c := &http.Cookie{Name: s.cookieName(r), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.secure(r)} //nolint:gosec // without TLS a browser would not send one that is Secure
 	switch s.sessions.Status(ctx) {
 	case scs.Unmodified:
 		return
