@@ -156,9 +156,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil && c.Desk.Addr != "" {
 		return a, err
 	}
-	if err := a.openDesk(o, key); err != nil {
-		return a, err
-	}
 
 	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName:          c.Source.Name,
@@ -203,6 +200,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return err
 	}
 	a.engine = dispatch.New(controls, record)
+	if err := a.openDesk(o, key, table); err != nil {
+		return a, err
+	}
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
