@@ -133,6 +133,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
 		Source:    c.Source.Name,
+		Template:  c.Blip.Template,
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),

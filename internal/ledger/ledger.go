@@ -69,6 +69,9 @@ type Options struct {
 	// Source is the name of the source whose rows can be settled; results of rows
 	// of another one, from before its name was changed, wait. "" = any.
 	Source string
+	// Template is what rows that name no template are sent with: lists and counts by
+	// template need it.
+	Template string
 	// Pending is the status code of the source that means "to be sent".
 	Pending string
 	// Codes are the status codes that are written back to the source, by state.

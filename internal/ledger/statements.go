@@ -178,6 +178,18 @@ const (
 	sqlSaveReconciliation statement = "save_reconciliation"
 	sqlLastReconciliation statement = "last_reconciliation"
 
+	// In templates.sql.
+	sqlTemplateLatest   statement = "template_latest"
+	sqlTemplateNew      statement = "template_new"
+	sqlTemplateSeen     statement = "template_seen"
+	sqlTemplateAt       statement = "template_at"
+	sqlTemplateVersions statement = "template_versions"
+	sqlHoldTemplate     statement = "hold_template"
+	sqlReleaseTemplate  statement = "release_template"
+	sqlHeldTemplates    statement = "held_templates"
+	sqlReachWaiting     statement = "reach_waiting"
+	sqlReachArrived     statement = "reach_arrived"
+
 	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"
