@@ -277,7 +277,7 @@ func policies(usual string, ofTemplates map[string]string) delivery.Policies {
 // rooms is the ledger as each of the rooms sees it.
 func rooms(db *ledger.DB) dispatch.Ledger {
 	return dispatch.Ledger{
-		Shared: db.Shared(), Throttle: db, Leadership: db, Lease: db, Reclaim: db, Parking: db, Intake: db, Runs: db, Settle: db,
+		Shared: db.Shared(), Throttle: db, Leadership: db, Lease: db, Reclaim: db, Parking: db, Holds: db, Templates: db, Intake: db, Runs: db, Settle: db,
 		Delivery: db, Uncertain: db, Expiry: db, OptOuts: db, Operator: db,
 	}
 }
