@@ -28,17 +28,20 @@ const (
 	reachSpan = 24 * time.Hour
 )
 
+// Templates is what is known of templates.
+type Templates struct{ *store }
+
 // SaveTemplates records what is new in Blip's list of templates. It reads the newest
 // version of each and writes only what has changed since, so it may be called for every
 // list.
-func (db *DB) SaveTemplates(ctx context.Context, list []pombo.Template) error {
+func (t *Templates) SaveTemplates(ctx context.Context, list []pombo.Template) error {
 	type name struct{ name, language string }
 	type version struct {
 		hash        string
 		first, last int64
 	}
 	latest := map[name]version{}
-	err := db.all(ctx, sqlTemplateLatest, nil, func(rows *sql.Rows) error {
+	err := t.all(ctx, sqlTemplateLatest, nil, func(rows *sql.Rows) error {
 		var n name
 		var v version
 		err := rows.Scan(&n.name, &n.language, &v.hash, &v.first, &v.last)
@@ -48,24 +51,24 @@ func (db *DB) SaveTemplates(ctx context.Context, list []pombo.Template) error {
 	if err != nil {
 		return fmt.Errorf("read template versions: %w", err)
 	}
-	now := db.now()
+	now := t.now()
 	var add, seen [][]any
-	for _, t := range list {
-		hash, body, err := templateHash(t)
+	for _, one := range list {
+		hash, body, err := templateHash(one)
 		if err != nil {
-			return fmt.Errorf("template %s: %w", t.Name, err)
+			return fmt.Errorf("template %s: %w", one.Name, err)
 		}
-		switch v, known := latest[name{t.Name, t.Language}]; {
+		switch v, known := latest[name{one.Name, one.Language}]; {
 		case !known || v.hash != hash:
-			add = append(add, []any{t.Name, t.Language, now, hash, body})
+			add = append(add, []any{one.Name, one.Language, now, hash, body})
 		case now-v.last >= seenInterval.Milliseconds():
-			seen = append(seen, []any{now, t.Name, t.Language, v.first})
+			seen = append(seen, []any{now, one.Name, one.Language, v.first})
 		}
 	}
 	if len(add)+len(seen) == 0 {
 		return nil
 	}
-	err = db.do(ctx, func(tx *txn) error {
+	err = t.do(ctx, func(tx *txn) error {
 		for _, args := range add {
 			if err := tx.exec(sqlTemplateNew, args...); err != nil {
 				return err
@@ -102,8 +105,8 @@ func templateHash(t pombo.Template) (hash, body string, err error) {
 
 // TemplateAt returns the version of a template that was in force at a time; language "" =
 // any. known is false when none had been seen by then.
-func (db *DB) TemplateAt(ctx context.Context, name, language string, at time.Time) (t pombo.Template, known bool, err error) {
-	all, err := db.versions(ctx, sqlTemplateAt, name, language, db.toLedgerTime(at))
+func (t *Templates) TemplateAt(ctx context.Context, name, language string, at time.Time) (version pombo.Template, known bool, err error) {
+	all, err := t.versions(ctx, sqlTemplateAt, name, language, t.toLedgerTime(at))
 	if err != nil || len(all) == 0 {
 		return pombo.Template{}, false, err
 	}
@@ -112,12 +115,12 @@ func (db *DB) TemplateAt(ctx context.Context, name, language string, at time.Tim
 
 // TemplateVersions returns the newest versions of a template, at most a hundred, the newest
 // first; language "" = any.
-func (db *DB) TemplateVersions(ctx context.Context, name, language string) ([]pombo.TemplateVersion, error) {
-	return db.versions(ctx, sqlTemplateVersions, name, language, mostVersions)
+func (t *Templates) TemplateVersions(ctx context.Context, name, language string) ([]pombo.TemplateVersion, error) {
+	return t.versions(ctx, sqlTemplateVersions, name, language, mostVersions)
 }
 
-func (db *DB) versions(ctx context.Context, by statement, args ...any) (list []pombo.TemplateVersion, err error) {
-	err = db.all(ctx, by, args, func(rows *sql.Rows) error {
+func (t *Templates) versions(ctx context.Context, by statement, args ...any) (list []pombo.TemplateVersion, err error) {
+	err = t.all(ctx, by, args, func(rows *sql.Rows) error {
 		var v pombo.TemplateVersion
 		var body []byte
 		var first, last int64
@@ -136,12 +139,12 @@ func (db *DB) versions(ctx context.Context, by statement, args ...any) (list []p
 
 // HoldTemplate holds a template, or replaces the hold there is: h.Template must not be
 // empty. h.At is set by the ledger.
-func (db *DB) HoldTemplate(ctx context.Context, h pombo.TemplateHold) error {
+func (t *Templates) HoldTemplate(ctx context.Context, h pombo.TemplateHold) error {
 	if h.Template == "" {
 		return errors.New("hold a template: it has no name")
 	}
-	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlHoldTemplate, h.Template, h.Who, h.Note, db.now(), db.toLedgerTime(h.Until))
+	err := t.do(ctx, func(tx *txn) error {
+		return tx.exec(sqlHoldTemplate, h.Template, h.Who, h.Note, t.now(), t.toLedgerTime(h.Until))
 	})
 	if err != nil {
 		return fmt.Errorf("hold a template: %w", err)
@@ -150,10 +153,10 @@ func (db *DB) HoldTemplate(ctx context.Context, h pombo.TemplateHold) error {
 }
 
 // ReleaseTemplate ends the hold of a template and reports whether there was one.
-func (db *DB) ReleaseTemplate(ctx context.Context, name string) (released bool, err error) {
+func (t *Templates) ReleaseTemplate(ctx context.Context, name string) (released bool, err error) {
 	n := 0
-	err = db.do(ctx, func(tx *txn) (err error) {
-		n, err = tx.change(sqlReleaseTemplate, name, db.now())
+	err = t.do(ctx, func(tx *txn) (err error) {
+		n, err = tx.change(sqlReleaseTemplate, name, t.now())
 		return err
 	})
 	if err != nil {
@@ -164,15 +167,15 @@ func (db *DB) ReleaseTemplate(ctx context.Context, name string) (released bool, 
 
 // HeldTemplates returns the templates that an operator holds, in the order of their names.
 // A hold whose time is over does not count.
-func (db *DB) HeldTemplates(ctx context.Context) (list []pombo.TemplateHold, err error) {
-	err = db.all(ctx, sqlHeldTemplates, []any{db.now()}, func(rows *sql.Rows) error {
+func (t *Templates) HeldTemplates(ctx context.Context) (list []pombo.TemplateHold, err error) {
+	err = t.all(ctx, sqlHeldTemplates, []any{t.now()}, func(rows *sql.Rows) error {
 		var h pombo.TemplateHold
 		var at int64
 		var until sql.NullInt64
 		if err := rows.Scan(&h.Template, &h.Who, &h.Note, &at, &until); err != nil {
 			return err
 		}
-		h.At, h.Until = db.toLocalTime(time.UnixMilli(at).UTC()), db.toLocalTime(moment(until))
+		h.At, h.Until = t.toLocalTime(time.UnixMilli(at).UTC()), t.toLocalTime(moment(until))
 		list = append(list, h)
 		return nil
 	})
@@ -185,13 +188,13 @@ func (db *DB) HeldTemplates(ctx context.Context) (list []pombo.TemplateHold, err
 // TemplateReach counts what holding a template until a time comes to; zero = without end,
 // and then everything with an expiry expires. It reads at most 20,000 of what waits and
 // 20,000 of what came last.
-func (db *DB) TemplateReach(ctx context.Context, template string, until time.Time) (reach pombo.TemplateReach, err error) {
+func (t *Templates) TemplateReach(ctx context.Context, template string, until time.Time) (reach pombo.TemplateReach, err error) {
 	end := int64(endOfTime)
 	if !until.IsZero() {
-		end = until.UnixMilli() + db.clockOffset.Load()
+		end = until.UnixMilli() + t.clockOffset.Load()
 	}
 	waiting := 0
-	err = db.due(ctx, sqlReachWaiting, []any{reachLimit + 1}, func(rows *sql.Rows) error {
+	err = t.due(ctx, sqlReachWaiting, []any{reachLimit + 1}, func(rows *sql.Rows) error {
 		var message sql.RawBytes
 		var expires sql.NullInt64
 		if err := rows.Scan(&message, &expires); err != nil {
@@ -201,7 +204,7 @@ func (db *DB) TemplateReach(ctx context.Context, template string, until time.Tim
 			reach.Partial = true
 			return errEnough
 		}
-		if db.templateOf(message) != template {
+		if t.templateOf(message) != template {
 			return nil
 		}
 		reach.Waiting++
@@ -213,10 +216,10 @@ func (db *DB) TemplateReach(ctx context.Context, template string, until time.Tim
 	if err != nil {
 		return reach, fmt.Errorf("count what waits for a template: %w", err)
 	}
-	now := db.now()
+	now := t.now()
 	from, looked := now-reachSpan.Milliseconds(), 0
 	reach.Within = reachSpan
-	err = db.due(ctx, sqlReachArrived, []any{reachLimit}, func(rows *sql.Rows) error {
+	err = t.due(ctx, sqlReachArrived, []any{reachLimit}, func(rows *sql.Rows) error {
 		var created int64
 		var message sql.RawBytes
 		if err := rows.Scan(&created, &message); err != nil {
@@ -228,7 +231,7 @@ func (db *DB) TemplateReach(ctx context.Context, template string, until time.Tim
 		if looked++; looked == reachLimit {
 			reach.Within = time.Duration(max(now-created, 1)) * time.Millisecond
 		}
-		if db.templateOf(message) == template {
+		if t.templateOf(message) == template {
 			reach.Arrived++
 		}
 		return nil
@@ -241,7 +244,7 @@ func (db *DB) TemplateReach(ctx context.Context, template string, until time.Tim
 
 // templateOf returns the template that a stored message is sent with; "" when that cannot
 // be read, or is erased.
-func (db *DB) templateOf(message []byte) string {
+func (db *store) templateOf(message []byte) string {
 	rest, ok := strings.CutPrefix(string(message), "[")
 	if !ok {
 		return ""
@@ -257,7 +260,7 @@ func (db *DB) templateOf(message []byte) string {
 }
 
 // resolve returns the template that a row which names this one is sent with.
-func (db *DB) resolve(template string) string {
+func (db *store) resolve(template string) string {
 	if template == "" {
 		return db.opts.Template
 	}

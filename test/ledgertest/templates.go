@@ -31,7 +31,7 @@ func listsByReason(f *fixture) {
 	all := func(filter pombo.Filter) (got []int) {
 		f.Helper()
 		for range 100 {
-			page, err := f.db.List(f.Context(), filter)
+			page, err := f.db.History.List(f.Context(), filter)
 			f.must(err)
 			for _, n := range page.Notifications {
 				for i, id := range failed {
@@ -72,12 +72,12 @@ func listsByReason(f *fixture) {
 			f.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	page, err := f.db.List(f.Context(), pombo.Filter{State: pombo.Failed, Limit: 4})
+	page, err := f.db.History.List(f.Context(), pombo.Filter{State: pombo.Failed, Limit: 4})
 	f.must(err)
 	if got, want := page.LookedTo, taken[8]; !got.Equal(want) {
 		f.Errorf("looked to %v, want %v", got, want)
 	}
-	if _, err := f.db.List(f.Context(), pombo.Filter{Reason: "because"}); err == nil {
+	if _, err := f.db.History.List(f.Context(), pombo.Filter{Reason: "because"}); err == nil {
 		f.Error("a reason that there is not is listed")
 	}
 }
@@ -93,13 +93,13 @@ func listBounded(f *fixture) {
 	}
 	for _, state := range []pombo.State{"", pombo.Queued, pombo.Delivered} {
 		filter := pombo.Filter{State: state, Template: "nobody"}
-		page, err := f.db.List(f.Context(), filter)
+		page, err := f.db.History.List(f.Context(), filter)
 		f.must(err)
 		if len(page.Notifications) != 0 || page.Next == "" || !page.LookedTo.Equal(f.clock.Now().Add(-7*time.Second)) {
 			f.Fatalf("state %q: %d found, next %q, looked to %v at %v", state, len(page.Notifications), page.Next, page.LookedTo, f.clock.Now())
 		}
 		filter.Cursor = page.Next
-		page, err = f.db.List(f.Context(), filter)
+		page, err = f.db.History.List(f.Context(), filter)
 		f.must(err)
 		if len(page.Notifications) != 0 || page.Next != "" {
 			f.Errorf("state %q, the rest: %d found, next %q", state, len(page.Notifications), page.Next)
@@ -113,24 +113,24 @@ func templateVersions(f *fixture) {
 	begin := f.clock.Now()
 	at := func(when time.Time, want string) {
 		f.Helper()
-		got, known, err := f.db.TemplateAt(f.Context(), "exame", "pt_BR", when)
+		got, known, err := f.db.Templates.TemplateAt(f.Context(), "exame", "pt_BR", when)
 		f.must(err)
 		if known != (want != "") || got.Body != want {
 			f.Errorf("at %v: %q, known %v; want %q", when.Sub(begin), got.Body, known, want)
 		}
 	}
 	at(begin, "")
-	f.must(f.db.SaveTemplates(f.Context(), []pombo.Template{old, other}))
+	f.must(f.db.Templates.SaveTemplates(f.Context(), []pombo.Template{old, other}))
 	paused := old
 	paused.Status, paused.Updated = "PAUSED", begin
 	f.pass(30 * time.Minute)
-	f.must(f.db.SaveTemplates(f.Context(), []pombo.Template{paused, other})) // looks the same
+	f.must(f.db.Templates.SaveTemplates(f.Context(), []pombo.Template{paused, other})) // looks the same
 	changed := old
 	changed.Body = "Bom dia, {{1}}!"
 	f.pass(30 * time.Minute)
-	f.must(f.db.SaveTemplates(f.Context(), []pombo.Template{changed, other}))
+	f.must(f.db.Templates.SaveTemplates(f.Context(), []pombo.Template{changed, other}))
 	f.pass(time.Hour)
-	f.must(f.db.SaveTemplates(f.Context(), []pombo.Template{old, other})) // and back again
+	f.must(f.db.Templates.SaveTemplates(f.Context(), []pombo.Template{old, other})) // and back again
 	f.close()
 	f.open()
 	at(begin.Add(-time.Second), "")
@@ -139,12 +139,12 @@ func templateVersions(f *fixture) {
 	at(begin.Add(time.Hour), changed.Body)
 	at(begin.Add(119*time.Minute), changed.Body)
 	at(begin.Add(100*time.Hour), old.Body)
-	got, known, err := f.db.TemplateAt(f.Context(), "exame", "", begin.Add(time.Minute))
+	got, known, err := f.db.Templates.TemplateAt(f.Context(), "exame", "", begin.Add(time.Minute))
 	f.must(err)
 	if diff := cmp.Diff(old, got); !known || diff != "" {
 		f.Errorf("the first version, known %v (-want +got):\n%s", known, diff)
 	}
-	versions, err := f.db.TemplateVersions(f.Context(), "exame", "pt_BR")
+	versions, err := f.db.Templates.TemplateVersions(f.Context(), "exame", "pt_BR")
 	f.must(err)
 	var seen []string
 	for _, v := range versions {
@@ -153,7 +153,7 @@ func templateVersions(f *fixture) {
 	if diff := cmp.Diff([]string{"Olá, {{1}}! 2h0m0s", "Bom dia, {{1}}! 1h0m0s", "Olá, {{1}}! 0s"}, seen); diff != "" {
 		f.Errorf("versions (-want +got):\n%s", diff)
 	}
-	versions, err = f.db.TemplateVersions(f.Context(), "fatura", "pt_BR")
+	versions, err = f.db.Templates.TemplateVersions(f.Context(), "fatura", "pt_BR")
 	f.must(err)
 	if len(versions) != 1 || !versions[0].LastSeen.Equal(begin.Add(2*time.Hour)) {
 		f.Errorf("versions of a template that stays: %+v", versions)
@@ -163,7 +163,7 @@ func templateVersions(f *fixture) {
 func templateHolds(f *fixture) {
 	held := func(want ...pombo.TemplateHold) {
 		f.Helper()
-		got, err := f.db.HeldTemplates(f.Context())
+		got, err := f.db.Templates.HeldTemplates(f.Context())
 		f.must(err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			f.Fatalf("held (-want +got):\n%s", diff)
@@ -173,27 +173,27 @@ func templateHolds(f *fixture) {
 	begin := f.clock.Now()
 	exame := pombo.TemplateHold{Template: "exame", Who: "ana", Note: "texto errado", At: begin}
 	fatura := pombo.TemplateHold{Template: "fatura", At: begin, Until: begin.Add(time.Hour)}
-	f.must(f.db.HoldTemplate(f.Context(), exame))
-	f.must(f.db.HoldTemplate(f.Context(), fatura))
+	f.must(f.db.Templates.HoldTemplate(f.Context(), exame))
+	f.must(f.db.Templates.HoldTemplate(f.Context(), fatura))
 	held(exame, fatura)
 	f.close()
 	f.open()
 	held(exame, fatura)
 	f.pass(time.Minute)
 	exame.At, exame.Note = f.clock.Now(), "chamado 1234"
-	f.must(f.db.HoldTemplate(f.Context(), exame))
+	f.must(f.db.Templates.HoldTemplate(f.Context(), exame))
 	held(exame, fatura)
 	f.pass(time.Hour)
 	held(exame)
 	for name, want := range map[string]bool{"fatura": false, "nobody": false, "exame": true} {
-		released, err := f.db.ReleaseTemplate(f.Context(), name)
+		released, err := f.db.Templates.ReleaseTemplate(f.Context(), name)
 		f.must(err)
 		if released != want {
 			f.Errorf("%s released: %v, want %v", name, released, want)
 		}
 	}
 	held()
-	if err := f.db.HoldTemplate(f.Context(), pombo.TemplateHold{}); err == nil || !strings.Contains(err.Error(), "name") {
+	if err := f.db.Templates.HoldTemplate(f.Context(), pombo.TemplateHold{}); err == nil || !strings.Contains(err.Error(), "name") {
 		f.Errorf("a hold of no template: %v", err)
 	}
 }
@@ -206,10 +206,10 @@ func templateReach(f *fixture) {
 		rows[i].Expires = now.Add(time.Duration(i+1) * time.Hour)
 	}
 	ids := f.enqueue(0, rows...)
-	f.must(f.db.Cancel(f.Context(), ids[1]))
+	f.must(f.db.Operator.Cancel(f.Context(), ids[1]))
 	reach := func(template string, until time.Time) pombo.TemplateReach {
 		f.Helper()
-		r, err := f.db.TemplateReach(f.Context(), template, until)
+		r, err := f.db.Templates.TemplateReach(f.Context(), template, until)
 		f.must(err)
 		return r
 	}
