@@ -224,6 +224,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger:    newOperator(a.ledger, a.engine),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
+		Holds:     holds{controls.Holds, a.ledger.Templates},
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))

@@ -9,6 +9,7 @@ import (
 
 	"pombo/internal/dispatch"
 	"pombo/internal/ledger"
+	"pombo/internal/throttle"
 	"pombo/internal/wait"
 )
 
@@ -75,6 +76,11 @@ type (
 	operatorLedger struct {
 		*ledger.History
 		*ledger.Operator
+	}
+	// holds takes effect at once in this process, and shows what the ledger has.
+	holds struct {
+		*throttle.Holds
+		*ledger.Templates
 	}
 	recordLedger struct {
 		*ledger.Receipts
