@@ -21,12 +21,12 @@ func (q *Queue) Begin(ctx context.Context, n pombo.Notification, identity string
 			q.identities.keep(phone, identity, now)
 		}
 	}
-	w := newWrite(onePart(sqlBegin, [][]any{{encodeEvent(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
-	if err := q.submit(ctx, q.urgent, w); err != nil {
-		return 0, fmt.Errorf("begin: %w", err)
+	begun, err := q.one(ctx, sqlBegin, encodeEvent(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt)
+	if err == nil && !begun {
+		err = pombo.ErrLost
 	}
-	if !w.parts[0].hit[0] {
-		return 0, fmt.Errorf("begin: %w", pombo.ErrLost)
+	if err != nil {
+		return 0, fmt.Errorf("begin: %w", err)
 	}
 	return attempt, nil
 }
@@ -57,10 +57,6 @@ func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.From != pombo.Uncertain { // which has no owner
 		owner = o.Owner
 	}
-	counted := 0
-	if o.Counted {
-		counted = 1
-	}
 	moved := encodeEvent(now, o.To, o.Attempt, o.Reason, o.Detail)
 	class := classOf(o.To)
 	if o.Parked && o.To == pombo.Queued {
@@ -68,7 +64,7 @@ func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	}
 	hit := make([]bool, 1)
 	p := part{sqlFinish, [][]any{{
-		string(o.To), notBefore, counted, q.policy.codeOf(o.To), now, q.policy.firstPoll(o.To, now),
+		string(o.To), notBefore, oneIf(o.Counted), q.policy.codeOf(o.To), now, q.policy.firstPoll(o.To, now),
 		moved, o.Seq, string(o.From), owner, o.Attempt, class,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {

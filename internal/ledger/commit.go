@@ -41,6 +41,10 @@ type part struct {
 	hit       []bool // set by the writer: which rows changed something
 }
 
+func onePart(name statement, rows [][]any) part {
+	return part{name, rows, make([]bool, len(rows))}
+}
+
 // The turn of a write: taken by the writer or given up by the caller, never both.
 const (
 	waits int32 = iota
@@ -63,6 +67,23 @@ func (db *store) do(ctx context.Context, f func(*txn) error) error {
 	return db.submit(ctx, db.urgent, w)
 }
 
+// change runs a statement in a transaction of its own and returns how many rows it changed.
+func (db *store) change(ctx context.Context, name statement, args ...any) (n int, err error) {
+	err = db.do(ctx, func(tx *txn) (err error) {
+		n, err = tx.change(name, args...)
+		return err
+	})
+	return n, err
+}
+
+// one runs a statement that batches are made of for one row, together with what others
+// wait for, and reports whether that changed something.
+func (db *store) one(ctx context.Context, name statement, args ...any) (changed bool, err error) {
+	w := newWrite(onePart(name, [][]any{args}))
+	err = db.submit(ctx, db.urgent, w)
+	return w.parts[0].hit[0], err
+}
+
 // each runs the statement for the rows, in chunks that let workers pass, and
 // returns which of them changed something. Rows of chunks that came before an
 // error have been changed.
@@ -71,8 +92,7 @@ func (db *store) each(ctx context.Context, name statement, rows [][]any) (hit []
 	var writes []*write
 	for lo := 0; lo < len(rows); lo += chunk {
 		hi := min(lo+chunk, len(rows))
-		w := newWrite(part{name, rows[lo:hi], hit[lo:hi]})
-		writes = append(writes, w)
+		writes = append(writes, newWrite(part{name, rows[lo:hi], hit[lo:hi]}))
 	}
 	sent := 0
 	for _, w := range writes {
@@ -87,6 +107,20 @@ func (db *store) each(ctx context.Context, name statement, rows [][]any) (hit []
 		}
 	}
 	return hit, err
+}
+
+// changed runs a statement for the rows and counts those that changed something.
+func (db *store) changed(ctx context.Context, name statement, rows [][]any) (n int, err error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	hit, err := db.each(ctx, name, rows)
+	for _, ok := range hit {
+		if ok {
+			n++
+		}
+	}
+	return n, err
 }
 
 func newWrite(parts ...part) *write {
@@ -335,6 +369,14 @@ func (b *batch) share() {
 	for _, p := range b.parts {
 		at += copy(p.hit, b.hit[at:])
 	}
+}
+
+// wrap says what was tried when err is not nil.
+func wrap(err error, tried string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", tried, err)
 }
 
 // query runs a reading statement.

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"fmt"
 )
 
 // A row that is finished and pending again was set back on purpose, and is sent
@@ -65,10 +64,7 @@ func (o *Operator) ReleaseResends(ctx context.Context) (released int, err error)
 		}
 		return tx.exec(sqlGuardAllow, now+guardMinute)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("release what was set back: %w", err)
-	}
-	return released, nil
+	return released, wrap(err, "release what was set back")
 }
 
 // SettleResends ends what the guard has stopped, because an operator wants none of it sent again:
@@ -92,8 +88,5 @@ func (o *Operator) SettleResends(ctx context.Context) (ended int, err error) {
 		ended += cancelled
 		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("end what was set back: %w", err)
-	}
-	return ended, nil
+	return ended, wrap(err, "end what was set back")
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -37,10 +38,7 @@ func (h *History) Notification(ctx context.Context, id pombo.MessageID) (pombo.N
 		}
 		return err
 	})
-	if err != nil {
-		return n, nil, fmt.Errorf("read a notification: %w", err)
-	}
-	return n, events, nil
+	return n, events, wrap(err, "read a notification")
 }
 
 // Limits of a list.
@@ -58,6 +56,20 @@ const (
 	mostWaiting = 100_000
 )
 
+// pageOf returns the limit of a page and the number before which it begins.
+func pageOf(limit int, cursor string) (most int, before int64, err error) {
+	if limit < 0 || limit > mostLimit {
+		return 0, 0, fmt.Errorf("a limit of %d is not between 1 and %d", limit, mostLimit)
+	}
+	before = endOfTime
+	if cursor != "" {
+		if before, err = strconv.ParseInt(cursor, 36, 64); err != nil || before <= 0 {
+			return 0, 0, pombo.ErrCursor
+		}
+	}
+	return cmp.Or(limit, usualLimit), before, nil
+}
+
 // List returns the notifications that the filter selects, the newest first, and
 // the cursor of those that follow, "" when there are none. What is taken in
 // meanwhile does not shift the pages.
@@ -66,14 +78,11 @@ const (
 // of the ledger at a time. So a page can have fewer than the limit, or none, and
 // a cursor all the same. What cannot be read is left out, counted and logged.
 func (h *History) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err error) {
-	limit := f.Limit
-	switch {
-	case limit == 0:
-		limit = usualLimit
-	case limit < 0 || limit > mostLimit:
-		return page, fmt.Errorf("a limit of %d is not between 1 and %d", limit, mostLimit)
+	limit, before, err := pageOf(f.Limit, f.Cursor)
+	if err != nil {
+		return page, err
 	}
-	s, err := h.selection(ctx, f)
+	s, err := h.selection(ctx, f, before)
 	if err != nil {
 		return page, err
 	}
@@ -185,15 +194,8 @@ func (s *selection) walkAtMost(n int) {
 	}
 }
 
-func (h *History) selection(ctx context.Context, f pombo.Filter) (*selection, error) {
-	s := &selection{by: sqlListNewest, before: endOfTime, from: 1}
-	if f.Cursor != "" {
-		seq, err := strconv.ParseInt(f.Cursor, 36, 64)
-		if err != nil || seq <= 0 {
-			return nil, pombo.ErrCursor
-		}
-		s.before = seq
-	}
+func (h *History) selection(ctx context.Context, f pombo.Filter, before int64) (*selection, error) {
+	s := &selection{by: sqlListNewest, before: before, from: 1}
 	if !f.Reason.Valid() {
 		return nil, fmt.Errorf("%q is not a reason", f.Reason)
 	}
@@ -311,10 +313,7 @@ func (h *History) byState(ctx context.Context, s *selection, state pombo.State) 
 // count counts what an index yields, at most as many as the last argument says.
 func (h *History) count(ctx context.Context, name statement, args ...any) (n int, err error) {
 	err = h.due(ctx, name, args, func(rows *sql.Rows) error { return rows.Scan(&n) })
-	if err != nil {
-		return 0, fmt.Errorf("list notifications: %w", err)
-	}
-	return n, nil
+	return n, wrap(err, "list notifications")
 }
 
 // idRange returns the range of the ids that start with the text; ok is false when

@@ -110,7 +110,3 @@ func (db *store) saveIdentities(atLeast int) {
 		}
 	}
 }
-
-func onePart(name statement, rows [][]any) part {
-	return part{name, rows, make([]bool, len(rows))}
-}

@@ -53,10 +53,7 @@ func (in *Intake) Enqueue(ctx context.Context, source string, run int64, rows []
 			finished = append(finished, latest)
 		}
 	}
-	if err != nil {
-		return added, nil, fmt.Errorf("enqueue: %w", err)
-	}
-	return added, finished, nil
+	return added, finished, wrap(err, "enqueue")
 }
 
 func (in *Intake) enqueueArgs(source string, run int64, r *pombo.Row, settle any, generation int, now int64) ([]any, error) {
@@ -150,12 +147,11 @@ func (in *Intake) Add(ctx context.Context, source string, row pombo.Row) (n pomb
 	if err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
-	w := newWrite(part{sqlEnqueue, [][]any{args}, make([]bool, 1)})
-	if err := in.submit(ctx, in.urgent, w); err != nil {
+	if added, err = in.one(ctx, sqlEnqueue, args...); err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
 	n, _, err = in.history.Notification(ctx, pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1}.MessageID())
-	return n, w.parts[0].hit[0], err
+	return n, added, err
 }
 
 // Queued returns how many notifications wait in the queue for nothing but their
@@ -163,10 +159,7 @@ func (in *Intake) Add(ctx context.Context, source string, row pombo.Row) (n pomb
 // holds nothing else: some 20 ns for each.
 func (in *Intake) Queued(ctx context.Context) (n int, err error) {
 	err = in.get(ctx, sqlQueued, []any{in.now()}, &n)
-	if err != nil {
-		return 0, fmt.Errorf("count the queue: %w", err)
-	}
-	return n, nil
+	return n, wrap(err, "count the queue")
 }
 
 // TakenIn says that every row that was pending at some time has been taken in: if
@@ -175,12 +168,7 @@ func (in *Intake) TakenIn(ctx context.Context, since time.Time) error {
 	var open bool
 	err := in.get(ctx, sqlInDoubt, []any{in.toLedgerTime(since)}, &open)
 	if err == nil && open {
-		err = in.do(ctx, func(tx *txn) error {
-			return tx.exec(sqlTakenIn, in.toLedgerTime(since))
-		})
+		_, err = in.change(ctx, sqlTakenIn, in.toLedgerTime(since))
 	}
-	if err != nil {
-		return fmt.Errorf("record that all was taken in: %w", err)
-	}
-	return nil
+	return wrap(err, "record that all was taken in")
 }

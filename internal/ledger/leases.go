@@ -82,20 +82,14 @@ func (l *Leases) Reclaim(ctx context.Context) (requeued, uncertain int, err erro
 		}
 		return l.orphans(tx)
 	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("reclaim: %w", err)
-	}
-	return requeued, uncertain, nil
+	return requeued, uncertain, wrap(err, "reclaim")
 }
 
 // Owners returns how many processes have a lease that is not over: that work on
 // the ledger, or did so moments ago.
 func (l *Leases) Owners(ctx context.Context) (n int, err error) {
 	err = l.get(ctx, sqlOwners, []any{l.clock()}, &n)
-	if err != nil {
-		return 0, fmt.Errorf("look for other processes: %w", err)
-	}
-	return n, nil
+	return n, wrap(err, "look for other processes")
 }
 
 // AcquireLeadership makes the owner the leader of a job for the time d from now, and reports whether
@@ -123,13 +117,8 @@ func (l *Leases) ReleaseLeadership(ctx context.Context, job, owner string) error
 	if !l.shared() {
 		return nil
 	}
-	err := l.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlReleaseLeadership, job, owner)
-	})
-	if err != nil {
-		return fmt.Errorf("release %s: %w", job, err)
-	}
-	return nil
+	_, err := l.change(ctx, sqlReleaseLeadership, job, owner)
+	return wrap(err, "release "+job)
 }
 
 // prune takes away what is long over.

@@ -22,8 +22,8 @@
 // workers wait for and one for the rest. Several processes share a ledger there,
 // each with such a pair. What they have to agree on is in leases.go and throttle.go.
 //
-// A write is a statement and the rows that it is run for. The SQL is in files, one set for
-// each database (statements.go); how a batch is run is the dialect's (dialect.go). Decisions are in
+// A write is a statement and the rows that it is run for. The SQL is in files
+// (statements.go); how a batch is run is the dialect's (dialect.go). Decisions are in
 // policy.go, once, or in the conditions of the statements, never in the dialect.
 //
 // The history is a column of the notification and not a table beside it: each
@@ -33,8 +33,9 @@
 //
 // Each subject (DB has their list) is a type in a file of its own: a struct with the store in
 // it and the methods that its callers need. A new one takes that file, a field of DB, a .sql file
-// of the same name in sqlite and in postgres with its statements named in statements.go, and a
-// migration in migration/sqlite and migration/postgres. statements_test.go finds what is missing.
+// of its name in both (and, where the databases differ, in sqlite and in postgres) whose statements
+// are named in statements.go, and a migration in migration/sqlite and migration/postgres.
+// statements_test.go finds what is missing.
 //
 // # How it fails
 //
@@ -267,10 +268,7 @@ func (db *DB) Close() error {
 		<-db.idle
 		err = db.closePools()
 	})
-	if err != nil {
-		return fmt.Errorf("close the ledger: %w", err)
-	}
-	return nil
+	return wrap(err, "close the ledger")
 }
 
 func (db *store) closePools() error {
@@ -284,10 +282,7 @@ func (db *DB) Check(ctx context.Context) error {
 	if db.replaced.Load() {
 		return errReplaced
 	}
-	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlCheck, db.now())
-	})
-	if err != nil {
+	if _, err := db.change(ctx, sqlCheck, db.now()); err != nil {
 		return fmt.Errorf("write to the ledger: %w", err)
 	}
 	if err := db.dialect.intact(); err != nil {

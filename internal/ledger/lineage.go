@@ -72,17 +72,12 @@ func (u *Doubts) Overtaken(ctx context.Context, n pombo.Notification, trace pomb
 }
 
 func (u *Doubts) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, pollAt any) error {
-	hit := make([]bool, 1)
-	w := newWrite(part{sqlEndDoubt, [][]any{{
-		string(o.To), classOf(o.To), settle, settled, pollAt, encodeEvent(u.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
-	}}, hit})
-	if err := u.submit(ctx, u.urgent, w); err != nil {
-		return fmt.Errorf("end a doubt: %w", err)
+	ended, err := u.one(ctx, sqlEndDoubt,
+		string(o.To), classOf(o.To), settle, settled, pollAt, encodeEvent(u.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt)
+	if err == nil && !ended {
+		err = pombo.ErrLost
 	}
-	if !hit[0] {
-		return fmt.Errorf("end a doubt: %w", pombo.ErrLost)
-	}
-	return nil
+	return wrap(err, "end a doubt")
 }
 
 // logWentBack logs the loss, however it was noticed.
@@ -95,7 +90,7 @@ func (db *store) logWentBack(rows int64, why string) {
 // longest due first. Updated is by the clock of this machine, so that the caller can compute how
 // long each has waited.
 func (u *Doubts) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := u.list(ctx, sqlUncertain, limit)
+	list, err := u.list(ctx, sqlUncertain, u.now(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the uncertain: %w", err)
 	}
@@ -124,10 +119,7 @@ func (u *Doubts) TakeUncertain(ctx context.Context, limit int, d time.Duration) 
 			return err
 		})
 	})
-	if err != nil {
-		return nil, fmt.Errorf("take the uncertain: %w", err)
-	}
-	return list, nil
+	return list, wrap(err, "take the uncertain")
 }
 
 // Postpone sets when an uncertain notification is checked next, and records why it waits; o.To
@@ -140,15 +132,10 @@ func (u *Doubts) Postpone(ctx context.Context, o pombo.Outcome) error {
 	if !o.NotBefore.IsZero() {
 		notBefore = u.toLedgerTime(o.NotBefore)
 	}
-	hit := make([]bool, 1)
-	w := newWrite(part{sqlPostpone, [][]any{{
-		notBefore, encodeChange(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), encodeEvent(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
-	}}, hit})
-	if err := u.submit(ctx, u.urgent, w); err != nil {
-		return fmt.Errorf("postpone: %w", err)
+	postponed, err := u.one(ctx, sqlPostpone,
+		notBefore, encodeChange(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), encodeEvent(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt)
+	if err == nil && !postponed {
+		err = pombo.ErrLost
 	}
-	if !hit[0] {
-		return fmt.Errorf("postpone: %w", pombo.ErrLost)
-	}
-	return nil
+	return wrap(err, "postpone")
 }

@@ -48,7 +48,9 @@ func checkPlans(t *testing.T, db *DB, explain func(statement string, args []any)
 	t.Helper()
 	seen := map[string]bool{}
 	for _, f := range combinations() {
-		s, err := db.History.selection(t.Context(), f)
+		_, before, err := pageOf(f.Limit, f.Cursor)
+		must(t, err)
+		s, err := db.History.selection(t.Context(), f, before)
 		if err != nil {
 			t.Fatalf("%+v: %v", f, err)
 		}

@@ -21,16 +21,16 @@ func (o *Operator) Retry(ctx context.Context, id pombo.MessageID) error {
 	if is, err := o.resendByHand(ctx, id); is || err != nil {
 		return err
 	}
-	return o.move(ctx, "retry", id, func(at *standing, now int64) *part {
+	return o.move(ctx, "retry", id, func(at *standing, now int64) (statement, []any) {
 		moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
 		args := []any{now, moved, at.seq, string(at.state), at.attempt}
 		switch {
 		case at.state == pombo.Queued:
-			return &part{statement: sqlHasten, rows: [][]any{args}}
+			return sqlHasten, args
 		case !at.erased && at.state != pombo.Claimed && at.state != pombo.Sending && at.state.CanBecome(pombo.Queued):
-			return &part{statement: sqlRetry, rows: [][]any{args}}
+			return sqlRetry, args
 		}
-		return nil
+		return "", nil
 	})
 }
 
@@ -43,51 +43,43 @@ func (o *Operator) Correct(ctx context.Context, id pombo.MessageID, row pombo.Ro
 	if err != nil {
 		return fmt.Errorf("correct: %w", err)
 	}
-	return o.move(ctx, "correct", id, func(at *standing, _ int64) *part {
+	return o.move(ctx, "correct", id, func(at *standing, _ int64) (statement, []any) {
 		inFlight := at.state == pombo.Claimed || at.state == pombo.Sending
 		if inFlight || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
-			return nil
+			return "", nil
 		}
-		return &part{statement: sqlCorrect, rows: [][]any{{text, digits(row.Phone), at.seq, string(at.state), at.attempt}}}
+		return sqlCorrect, []any{text, digits(row.Phone), at.seq, string(at.state), at.attempt}
 	})
 }
 
 // Cancel ends a notification that waits in the queue or is uncertain. Else
 // pombo.ErrMove, or pombo.ErrNotFound.
 func (o *Operator) Cancel(ctx context.Context, id pombo.MessageID) error {
-	return o.move(ctx, "cancel", id, func(at *standing, now int64) *part {
+	return o.move(ctx, "cancel", id, func(at *standing, now int64) (statement, []any) {
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
-			return nil
+			return "", nil
 		}
-		return &part{statement: sqlCancel, rows: [][]any{{
+		return sqlCancel, []any{
 			o.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
 			at.seq, string(at.state), at.attempt,
-		}}}
+		}
 	})
 }
 
-// move looks where a notification stands, lets decide say what to change, nil
+// move looks where a notification stands, lets decide say what to change, ""
 // for "not allowed", and changes it if it still stands there; else it looks again.
-func (o *Operator) move(ctx context.Context, verb string, id pombo.MessageID, decide func(*standing, int64) *part) error {
+func (o *Operator) move(ctx context.Context, verb string, id pombo.MessageID, decide func(*standing, int64) (statement, []any)) error {
 	for {
-		at, err := o.standing(ctx, id)
+		at, err := o.known(ctx, id)
 		if err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
+			return wrap(err, verb)
 		}
-		if at == nil {
-			return fmt.Errorf("%s: %w", verb, pombo.ErrNotFound)
-		}
-		p := decide(at, o.now())
-		if p == nil {
+		name, args := decide(at, o.now())
+		if name == "" {
 			return fmt.Errorf("%s: it is %s: %w", verb, at.state, pombo.ErrMove)
 		}
-		p.hit = make([]bool, 1)
-		w := newWrite(*p)
-		if err := o.submit(ctx, o.urgent, w); err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
-		}
-		if p.hit[0] {
-			return nil
+		if moved, err := o.one(ctx, name, args...); moved || err != nil {
+			return wrap(err, verb)
 		}
 	}
 }

@@ -286,28 +286,16 @@ func (l *OptOutList) changeOptOuts(ctx context.Context, verb string, change func
 	if err == nil && changed {
 		err = l.LoadOptOuts(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
-	}
-	return nil
+	return wrap(err, verb)
 }
 
 // OptOuts lists those who get no more messages, the latest first, and the cursor
 // of those that follow, "" when there are none. after is the cursor of the list
 // before, "" for the first; limit is 1 to 1000, or 0 for 50.
 func (l *OptOutList) OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) {
-	switch {
-	case limit == 0:
-		limit = usualLimit
-	case limit < 0 || limit > mostLimit:
-		return nil, "", fmt.Errorf("a limit of %d is not between 1 and %d", limit, mostLimit)
-	}
-	before := int64(endOfTime)
-	if after != "" {
-		before, err = strconv.ParseInt(after, 36, 64)
-		if err != nil || before <= 0 {
-			return nil, "", pombo.ErrCursor
-		}
+	limit, before, err := pageOf(limit, after)
+	if err != nil {
+		return nil, "", err
 	}
 	var last int64
 	err = l.all(ctx, sqlOptoutPage, []any{before, limit + 1},
@@ -331,8 +319,5 @@ func (l *OptOutList) OptOuts(ctx context.Context, after string, limit int) (list
 			list = append(list, o)
 			return nil
 		})
-	if err != nil {
-		return nil, "", fmt.Errorf("list opt-outs: %w", err)
-	}
-	return list, next, nil
+	return list, next, wrap(err, "list opt-outs")
 }

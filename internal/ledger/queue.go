@@ -117,12 +117,8 @@ func (q *Queue) Expire(ctx context.Context) (expired int, err error) {
 		if len(late) == 0 {
 			return expired, nil
 		}
-		hit, err := q.each(ctx, sqlLapse, late)
-		for _, changed := range hit {
-			if changed {
-				expired++
-			}
-		}
+		n, err := q.changed(ctx, sqlLapse, late)
+		expired += n
 		if err != nil {
 			return expired, fmt.Errorf("end what is too late: %w", err)
 		}
@@ -157,16 +153,8 @@ func (q *Queue) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, e
 
 // ClaimedBy lists what the owner has claimed or is sending, as the ledger knows it.
 func (q *Queue) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
-	var list []pombo.Notification
-	err := q.due(ctx, sqlClaimedBy, []any{owner}, func(rows *sql.Rows) error {
-		n, err := scan(rows)
-		list = append(list, n)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list what is claimed: %w", err)
-	}
-	return list, nil
+	list, err := q.list(ctx, sqlClaimedBy, owner)
+	return list, wrap(err, "list what is claimed")
 }
 
 // NextDue returns when the next queued notification may be claimed, which may be
@@ -174,10 +162,7 @@ func (q *Queue) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notificati
 func (q *Queue) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := q.get(ctx, sqlNextDue, nil, &at)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
-	}
-	return q.toLocalTime(moment(at)), nil
+	return q.toLocalTime(moment(at)), wrap(err, "look for the next one due")
 }
 
 // Newest returns the number of what was taken in last; 0 = nothing was.
@@ -206,11 +191,7 @@ func (q *Queue) ReleaseParked(ctx context.Context, all bool) (released int, err 
 		until = endOfTime
 	}
 	for {
-		n := 0
-		err := q.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(sqlReleaseParked, now, until)
-			return err
-		})
+		n, err := q.change(ctx, sqlReleaseParked, now, until)
 		if err != nil {
 			return released, fmt.Errorf("release parked notifications: %w", err)
 		}

@@ -254,14 +254,20 @@ func (db *store) standing(ctx context.Context, id pombo.MessageID) (*standing, e
 	return found, err
 }
 
+// known returns where the notification stands; pombo.ErrNotFound when there is none.
+func (db *store) known(ctx context.Context, id pombo.MessageID) (*standing, error) {
+	at, err := db.standing(ctx, id)
+	if err == nil && at == nil {
+		err = pombo.ErrNotFound
+	}
+	return at, err
+}
+
 // PollDue returns sent notifications for which Blip is to be asked for receipts,
 // the longest due first.
 func (rc *Receipts) PollDue(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := rc.list(ctx, sqlPollDue, limit)
-	if err != nil {
-		return nil, fmt.Errorf("look for receipts to ask for: %w", err)
-	}
-	return list, nil
+	list, err := rc.list(ctx, sqlPollDue, rc.now(), limit)
+	return list, wrap(err, "look for receipts to ask for")
 }
 
 // Polled says when Blip is asked next about notifications; the zero time ends

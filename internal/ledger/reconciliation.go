@@ -35,10 +35,7 @@ func (rc *Reconciliation) Review(ctx context.Context, since time.Time, after int
 	if err == nil && len(list) < limit {
 		err = rc.all(ctx, sqlReview, []any{after, from, limit - len(list)}, add)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("review: %w", err)
-	}
-	return list, nil
+	return list, wrap(err, "review")
 }
 
 // Reviewed returns one notification as it is now; pombo.ErrNotFound when there is
@@ -53,10 +50,7 @@ func (rc *Reconciliation) Reviewed(ctx context.Context, seq int64) (r pombo.Revi
 	if err == nil && !found {
 		err = pombo.ErrNotFound
 	}
-	if err != nil {
-		return r, fmt.Errorf("review: %w", err)
-	}
-	return r, nil
+	return r, wrap(err, "review")
 }
 
 func (rc *Reconciliation) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
@@ -86,14 +80,9 @@ func (rc *Reconciliation) scanReview(rows *sql.Rows) (r pombo.Review, err error)
 func (rc *Reconciliation) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) error {
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = rc.do(ctx, func(tx *txn) error {
-			return tx.exec(sqlSaveReconciliation, string(text))
-		})
+		_, err = rc.change(ctx, sqlSaveReconciliation, string(text))
 	}
-	if err != nil {
-		return fmt.Errorf("save the reconciliation: %w", err)
-	}
-	return nil
+	return wrap(err, "save the reconciliation")
 }
 
 // LastReconciliation returns the result that was saved last; pombo.ErrNotFound
@@ -107,8 +96,5 @@ func (rc *Reconciliation) LastReconciliation(ctx context.Context) (r pombo.Recon
 	case err == nil:
 		err = json.Unmarshal([]byte(text), &r)
 	}
-	if err != nil {
-		return r, fmt.Errorf("read the last reconciliation: %w", err)
-	}
-	return r, nil
+	return r, wrap(err, "read the last reconciliation")
 }

@@ -17,10 +17,7 @@ import (
 func (rc *Reconciliation) Empty(ctx context.Context) (bool, error) {
 	var some bool
 	err := rc.get(ctx, sqlUsed, nil, &some)
-	if err != nil {
-		return false, fmt.Errorf("look into the ledger: %w", err)
-	}
-	return !some, nil
+	return !some, wrap(err, "look into the ledger")
 }
 
 // Knows reports whether there is a notification of a row.
@@ -78,10 +75,7 @@ func (rc *Reconciliation) Recover(ctx context.Context, source string, row pombo.
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("recover a row: %w", err)
-	}
-	return nil
+	return wrap(err, "recover a row")
 }
 
 // historyOf makes a history of receipts, and returns the state it ends in. A message of which

@@ -72,13 +72,15 @@ func (r *Retention) Retire(ctx context.Context, age time.Duration) (done pombo.R
 			return done, err
 		}
 	}
-	if err := r.retireRuns(ctx, before, &done); err != nil {
+	// Not the newest run, whose number would be given again.
+	if err := r.remove(ctx, sqlRemoveRuns, before, &done.Runs); err != nil {
 		return done, fmt.Errorf("retire runs: %w", err)
 	}
 	if err := r.retireIdentities(ctx, &done); err != nil {
 		return done, fmt.Errorf("retire look-ups: %w", err)
 	}
-	if err := r.retireBusinessUsers(ctx, before, &done); err != nil {
+	// The BSUIDs of people who have not been written to for as long.
+	if err := r.remove(ctx, sqlRemoveBSUIDs, before, &done.Identities); err != nil {
 		return done, fmt.Errorf("retire business users: %w", err)
 	}
 	return done, nil
@@ -144,50 +146,14 @@ func (r *Retention) retireSome(ctx context.Context, last, until, before int64, d
 	return at, seen, err
 }
 
-// changed runs a statement for the rows and counts those that changed something.
-func (r *Retention) changed(ctx context.Context, name statement, rows [][]any) (n int, err error) {
-	if len(rows) == 0 {
-		return 0, nil
-	}
-	hit, err := r.each(ctx, name, rows)
-	for _, ok := range hit {
-		if ok {
-			n++
-		}
-	}
-	return n, err
-}
-
-// retireRuns removes runs that ended long ago, but for the newest one, whose
-// number would be given again.
-func (r *Retention) retireRuns(ctx context.Context, before int64, done *pombo.Retired) error {
+// remove runs a statement that removes what ended before a time, some at a time, until nothing
+// is left to it. It counts them in n.
+func (r *Retention) remove(ctx context.Context, name statement, before int64, n *int) error {
 	for {
-		begun, n := time.Now(), 0
-		err := r.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(sqlRemoveRuns, before, retireBatch)
-			return err
-		})
-		done.Runs += n
-		if err != nil || n < retireBatch {
-			return err
-		}
-		if err := rest(ctx, begun); err != nil {
-			return err
-		}
-	}
-}
-
-// retireBusinessUsers removes the BSUIDs of people who have not been written to for
-// as long.
-func (r *Retention) retireBusinessUsers(ctx context.Context, before int64, done *pombo.Retired) error {
-	for {
-		begun, n := time.Now(), 0
-		err := r.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(sqlRemoveBSUIDs, before, retireBatch)
-			return err
-		})
-		done.Identities += n
-		if err != nil || n < retireBatch {
+		begun := time.Now()
+		removed, err := r.change(ctx, name, before, retireBatch)
+		*n += removed
+		if err != nil || removed < retireBatch {
 			return err
 		}
 		if err := rest(ctx, begun); err != nil {
@@ -206,11 +172,7 @@ func (r *Retention) retireIdentities(ctx context.Context, done *pombo.Retired) e
 		if err != nil || !next.Valid {
 			return err
 		}
-		n := 0
-		err = r.do(ctx, func(tx *txn) (err error) {
-			n, err = tx.change(sqlRemoveIdentities, last, next.Int64, before)
-			return err
-		})
+		n, err := r.change(ctx, sqlRemoveIdentities, last, next.Int64, before)
 		if err != nil {
 			return err
 		}

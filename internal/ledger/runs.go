@@ -40,27 +40,17 @@ func (l *RunLog) StartRun(ctx context.Context) (run pombo.Run, joined bool, err 
 		run.Started = time.UnixMilli(started).UTC()
 		return err
 	})
-	if err != nil {
-		return pombo.Run{}, false, fmt.Errorf("start a run: %w", err)
-	}
-	return run, joined, nil
+	return run, joined, wrap(err, "start a run")
 }
 
 // RunTaken says that the run has taken in what there was; why is not empty when
 // it stopped early.
 func (l *RunLog) RunTaken(ctx context.Context, id int64, why string) error {
-	changed := 0
-	err := l.do(ctx, func(tx *txn) (err error) {
-		changed, err = tx.change(sqlRunTaken, why, id)
-		return err
-	})
+	changed, err := l.change(ctx, sqlRunTaken, why, id)
 	if err == nil && changed == 0 {
 		err = pombo.ErrNotFound
 	}
-	if err != nil {
-		return fmt.Errorf("record that run %d has taken in: %w", id, err)
-	}
-	return nil
+	return wrap(err, fmt.Sprintf("record that run %d has taken in", id))
 }
 
 // soon is how far ahead a run looks: a row that may not go before then (its own
@@ -103,11 +93,7 @@ func (l *RunLog) EndRun(ctx context.Context, id int64) (run pombo.Run, ended boo
 	if err != nil {
 		return run, false, fmt.Errorf("end run %d: %w", id, err)
 	}
-	changed := 0
-	err = l.do(ctx, func(tx *txn) (err error) {
-		changed, err = tx.change(sqlFinishRun, now, string(text), id)
-		return err
-	})
+	changed, err := l.change(ctx, sqlFinishRun, now, string(text), id)
 	if err != nil {
 		return run, false, fmt.Errorf("end run %d: %w", id, err)
 	}
@@ -151,10 +137,7 @@ func (db *store) run(ctx context.Context, id int64) (run pombo.Run, first, last 
 	if err == nil && !found {
 		err = pombo.ErrNotFound
 	}
-	if err != nil {
-		return run, 0, 0, fmt.Errorf("read run %d: %w", id, err)
-	}
-	return run, first, last, nil
+	return run, first, last, wrap(err, fmt.Sprintf("read run %d", id))
 }
 
 // Run returns a run with its tally; pombo.ErrNotFound when there is none. While
@@ -196,8 +179,5 @@ func (l *RunLog) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 // taken it was accepted: its history says so.
 func (l *RunLog) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
 	err = l.get(ctx, sqlTally, []any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
-	if err != nil {
-		return t, fmt.Errorf("count the rows of run %d: %w", id, err)
-	}
-	return t, nil
+	return t, wrap(err, fmt.Sprintf("count the rows of run %d", id))
 }

@@ -59,10 +59,7 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 	if err == nil && len(nothing) > 0 {
 		_, err = sm.each(ctx, sqlNothingOwed, nothing)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look for results to settle: %w", err)
-	}
-	return due, nil
+	return due, wrap(err, "look for results to settle")
 }
 
 // left begins the sentence in the history about a row that was left alone.

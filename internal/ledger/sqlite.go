@@ -252,29 +252,25 @@ func (s *sqlite) each(tx *txn, name statement, rows [][]any, hit []bool) error {
 	return nil
 }
 
+// sqliteHints are the errors that an operator can correct.
+var sqliteHints = map[int]string{
+	code.SQLITE_FULL:     "the disk of the ledger is full; make room, and it goes on by itself",
+	code.SQLITE_READONLY: "the ledger may not be written; give this user the right to write the file and its folder",
+	code.SQLITE_NOTADB:   "this file is not a ledger; name another one in LEDGER_URL",
+	code.SQLITE_CANTOPEN: "the ledger cannot be opened; give this user the right to read and write the file and its folder",
+	code.SQLITE_BUSY:     "another program holds the ledger; close what has it open (a database browser, a backup)",
+	code.SQLITE_IOERR:    "the disk of the ledger reports an error; see the system's log",
+	code.SQLITE_CORRUPT:  "the ledger is damaged; stop pombo, keep the file, and restore it from a backup or start a new one",
+}
+
 // explain says what to do about the errors that an operator can correct.
 func (s *sqlite) explain(err error) error {
 	var e *modernc.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	var what string
-	switch e.Code() & 0xff {
-	case code.SQLITE_FULL:
-		what = "the disk of the ledger is full; make room, and it goes on by itself"
-	case code.SQLITE_READONLY:
-		what = "the ledger may not be written; give this user the right to write the file and its folder"
-	case code.SQLITE_NOTADB:
-		what = "this file is not a ledger; name another one in LEDGER_URL"
-	case code.SQLITE_CANTOPEN:
-		what = "the ledger cannot be opened; give this user the right to read and write the file and its folder"
-	case code.SQLITE_BUSY:
-		what = "another program holds the ledger; close what has it open (a database browser, a backup)"
-	case code.SQLITE_IOERR:
-		what = "the disk of the ledger reports an error; see the system's log"
-	case code.SQLITE_CORRUPT:
-		what = "the ledger is damaged; stop pombo, keep the file, and restore it from a backup or start a new one"
-	default:
+	what, ok := sqliteHints[e.Code()&0xff]
+	if !ok {
 		return err
 	}
 	err = fmt.Errorf("%s (%s): %w", what, s.path, err)

@@ -13,11 +13,13 @@ import (
 	"pombo"
 )
 
-// The SQL is in files, one for each subject and database, where a DBA can read it. Each
-// statement there has a name, by which it is run, and a comment that says what it is for.
-// A file that both databases have has the same statements in both.
+// The SQL is in files, one for each subject, where a DBA can read it. Each statement there has a
+// name, by which it is run, and a comment that says what it is for. In both are the statements that
+// the databases run alike; their parameters are written as PostgreSQL has them, $1, which is ?1 in
+// SQLite. A statement that each database has its own of is in sqlite and in postgres, in the same
+// place.
 
-//go:embed sqlite/*.sql postgres/*.sql
+//go:embed both/*.sql sqlite/*.sql postgres/*.sql
 var sqlFiles embed.FS
 
 // statement is the name of a statement.
@@ -297,8 +299,10 @@ func Statements(url string) ([]Statement, error) {
 	return readStatements(folder)
 }
 
-// The databases that a ledger can be in, as the folders of their SQL are called.
+// The databases that a ledger can be in, as the folders of their SQL are called, and the folder
+// of what they have in common.
 const (
+	inBoth     = "both"
 	inSQLite   = "sqlite"
 	inPostgres = "postgres"
 )
@@ -347,24 +351,33 @@ func newCatalogue(folder string) catalogue {
 	return c
 }
 
+// readStatements returns the statements of a database: those of its own and those that both
+// have.
 func readStatements(folder string) (list []Statement, err error) {
-	files, err := fs.Glob(sqlFiles, folder+"/*.sql")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		text, err := fs.ReadFile(sqlFiles, file)
+	for _, of := range []string{inBoth, folder} {
+		files, err := fs.Glob(sqlFiles, of+"/*.sql")
 		if err != nil {
 			return nil, err
 		}
-		some, err := parseStatements(string(text))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		for _, file := range files {
+			text, err := fs.ReadFile(sqlFiles, file)
+			if err != nil {
+				return nil, err
+			}
+			if of == inBoth && folder == inSQLite {
+				text = parameter.ReplaceAll(text, []byte("?$1"))
+			}
+			some, err := parseStatements(string(text))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			list = append(list, some...)
 		}
-		list = append(list, some...)
 	}
 	return list, nil
 }
+
+var parameter = regexp.MustCompile(`\$(\d+)`)
 
 const nameLine = "-- name: "
 

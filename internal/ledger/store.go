@@ -81,6 +81,14 @@ func (db *store) toLocalTime(t time.Time) time.Time {
 	return t.Add(-time.Duration(db.clockOffset.Load()) * time.Millisecond)
 }
 
+// oneIf stores a truth.
+func oneIf(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // endOfTime stands for "never" where a time has to be compared.
 const endOfTime = math.MaxInt64
 
@@ -102,10 +110,10 @@ func moment(ms sql.NullInt64) time.Time {
 
 func (db *store) shared() bool { return db.dialect.shared() }
 
-// list reads up to limit notifications that are due by now.
-func (db *store) list(ctx context.Context, name statement, limit int) ([]pombo.Notification, error) {
+// list reads the notifications of a list that changes with every message.
+func (db *store) list(ctx context.Context, name statement, args ...any) ([]pombo.Notification, error) {
 	var list []pombo.Notification
-	err := db.due(ctx, name, []any{db.now(), limit}, func(rows *sql.Rows) error {
+	err := db.due(ctx, name, args, func(rows *sql.Rows) error {
 		n, err := scan(rows)
 		list = append(list, n)
 		return err

@@ -143,9 +143,7 @@ func (t *Templates) HoldTemplate(ctx context.Context, h pombo.TemplateHold) erro
 	if h.Template == "" {
 		return errors.New("hold a template: it has no name")
 	}
-	err := t.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlHoldTemplate, h.Template, h.Who, h.Note, t.now(), t.toLedgerTime(h.Until))
-	})
+	_, err := t.change(ctx, sqlHoldTemplate, h.Template, h.Who, h.Note, t.now(), t.toLedgerTime(h.Until))
 	if err != nil {
 		return fmt.Errorf("hold a template: %w", err)
 	}
@@ -154,11 +152,7 @@ func (t *Templates) HoldTemplate(ctx context.Context, h pombo.TemplateHold) erro
 
 // ReleaseTemplate ends the hold of a template and reports whether there was one.
 func (t *Templates) ReleaseTemplate(ctx context.Context, name string) (released bool, err error) {
-	n := 0
-	err = t.do(ctx, func(tx *txn) (err error) {
-		n, err = tx.change(sqlReleaseTemplate, name, t.now())
-		return err
-	})
+	n, err := t.change(ctx, sqlReleaseTemplate, name, t.now())
 	if err != nil {
 		return false, fmt.Errorf("release a template: %w", err)
 	}

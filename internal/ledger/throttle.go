@@ -21,13 +21,8 @@ type Throttle struct {
 // Pause stops all sending, until p.Until or until Resume, across restarts. A
 // pause that Blip asks for never shortens the one there is.
 func (t *Throttle) Pause(ctx context.Context, p pombo.Pause) error {
-	err := t.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlPause, t.toLedgerTime(p.Until), string(p.Reason), p.Detail, p.By, t.now())
-	})
-	if err != nil {
-		return fmt.Errorf("pause: %w", err)
-	}
-	return nil
+	_, err := t.change(ctx, sqlPause, t.toLedgerTime(p.Until), string(p.Reason), p.Detail, p.By, t.now())
+	return wrap(err, "pause")
 }
 
 // Resume ends the pause, if there is one, and with it the count of failures in a row.
@@ -38,10 +33,7 @@ func (t *Throttle) Resume(ctx context.Context) error {
 		}
 		return tx.exec(sqlResume)
 	})
-	if err != nil {
-		return fmt.Errorf("resume: %w", err)
-	}
-	return nil
+	return wrap(err, "resume")
 }
 
 // Paused returns the pause and whether there is one. A pause whose time is over does not
@@ -93,12 +85,8 @@ func (t *Throttle) Recipient(ctx context.Context, n phone.Number, gap time.Durat
 	if !t.shared() || to == nil {
 		return 0, nil
 	}
-	w := newWrite(onePart(sqlAcquireRecipient, [][]any{{to, gap.Milliseconds(), t.clock()}}))
-	if err := t.submit(ctx, t.urgent, w); err != nil {
-		return 0, fmt.Errorf("keep the distance to the last message: %w", err)
-	}
-	if w.parts[0].hit[0] {
-		return 0, nil
+	if first, err := t.one(ctx, sqlAcquireRecipient, to, gap.Milliseconds(), t.clock()); first || err != nil {
+		return 0, wrap(err, "keep the distance to the last message")
 	}
 	var left int64
 	err = t.get(ctx, sqlRecipientWait, []any{to, t.clock()}, &left)
@@ -117,18 +105,12 @@ func (t *Throttle) Recipient(ctx context.Context, n phone.Number, gap time.Durat
 // one when the failure is another one than before, and returns how many different
 // people it has. A notification without a phone counts nothing.
 func (t *Throttle) CountFailure(ctx context.Context, f pombo.Failure) (people int, err error) {
-	at, err := t.standing(ctx, f.MessageID)
+	at, err := t.known(ctx, f.MessageID)
 	if err != nil {
 		return 0, fmt.Errorf("count a failure: %w", err)
 	}
-	if at == nil {
-		return 0, fmt.Errorf("count a failure: %w", pombo.ErrNotFound)
-	}
 	err = t.do(ctx, func(tx *txn) error {
-		refused := 0
-		if f.Refused {
-			refused = 1
-		}
+		refused := oneIf(f.Refused)
 		if err := tx.exec(sqlOtherFailures, string(f.Reason), f.Code, refused); err != nil {
 			return err
 		}
@@ -151,20 +133,13 @@ func (t *Throttle) EndFailures(ctx context.Context, id pombo.MessageID, accepted
 	if t.streak.Load() == 0 {
 		return nil
 	}
-	at, err := t.standing(ctx, id)
+	at, err := t.known(ctx, id)
 	if err != nil {
 		return fmt.Errorf("end a streak of failures: %w", err)
 	}
-	if at == nil {
-		return fmt.Errorf("end a streak of failures: %w", pombo.ErrNotFound)
-	}
-	refused := 0
-	if accepted {
-		refused = 1
-	}
 	var left int
 	err = t.do(ctx, func(tx *txn) error {
-		if err := tx.exec(sqlEndFailures, refused, at.seq); err != nil {
+		if err := tx.exec(sqlEndFailures, oneIf(accepted), at.seq); err != nil {
 			return err
 		}
 		return tx.queryRow(sqlFailures).Scan(&left)

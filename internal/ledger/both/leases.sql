@@ -1,0 +1,26 @@
+-- The leases of the processes that have claimed notifications, and the pause of the bot.
+
+-- name: claimed_by
+-- What a process has claimed or is sending, as the ledger knows it.
+SELECT seq, state, attempt, tries, priority, not_before, expires_at, owner, settled, run, created, generation, phone, source, row_key, message, history
+FROM notification WHERE owner = $1 ORDER BY seq;
+
+-- name: check
+-- /readyz: whether the ledger can be written to.
+INSERT INTO pulse (one, at) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET at = excluded.at;
+
+-- name: pause
+-- The bot is paused until $1 (NULL = until an operator resumes). A pause that Blip asks for
+-- never shortens the one there is.
+INSERT INTO pause (one, until, reason, detail, by) VALUES (1, $1, $2, $3, $4)
+ON CONFLICT (one) DO UPDATE SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, by = excluded.by
+WHERE excluded.by = 'operator'
+    OR pause.until IS NOT NULL AND (pause.until <= $5 OR excluded.until IS NULL OR pause.until < excluded.until);
+
+-- name: resume
+-- The bot is no longer paused.
+DELETE FROM pause;
+
+-- name: paused
+-- Whether the bot is paused.
+SELECT until, reason, detail, by FROM pause WHERE until IS NULL OR until > $1;
