@@ -30,6 +30,7 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/blip"
+	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/delivery"
 	"pombo/internal/dispatch"
@@ -71,6 +72,7 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
+	bulk       *bulk.Runner
 
 	loops     sync.WaitGroup
 	failed    chan error
@@ -190,6 +192,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return err
 	}
 	a.engine = dispatch.New(controls, record)
+	a.bulk = newBulk(a.ledger, a.engine, o.Logger)
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
@@ -344,6 +347,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
+	a.loops.Go(func() { a.bulk.Run(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

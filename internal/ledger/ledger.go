@@ -118,6 +118,7 @@ type DB struct {
 	OptOuts     *OptOutList  // people who get no more messages
 	Throttle    *Throttle    // pauses, shared rates, failures in a row
 	Leases      *Leases      // which processes are alive, and which of them leads
+	Bulks       *Bulks       // what is done to many notifications at once
 	Templates   *Templates   // how templates looked, and which are held
 
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
@@ -137,6 +138,7 @@ func newDB(s *store) *DB {
 		Throttle:       &Throttle{store: s},
 		Leases:         &Leases{s},
 		Templates:      &Templates{s},
+		Bulks:          &Bulks{s},
 		Reconciliation: &Reconciliation{s},
 	}
 	db.Intake = &Intake{s, db.History}

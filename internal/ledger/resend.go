@@ -51,18 +51,11 @@ func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is boo
 	if at == nil || at.state != pombo.Failed {
 		return false, nil
 	}
-	var st summary
-	err = o.all(ctx, sqlHistoryOf, []any{at.seq}, func(rows *sql.Rows) (err error) {
-		var history sql.RawBytes
-		if err = rows.Scan(&history); err == nil {
-			st, err = summarize(history)
-		}
-		return err
-	})
+	accepted, err := o.wasAccepted(ctx, at.seq)
 	if err != nil {
 		return false, fmt.Errorf("retry: %w", err)
 	}
-	if !st.accepted {
+	if !accepted {
 		return false, nil
 	}
 	queued := false
@@ -78,4 +71,17 @@ func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is boo
 		return true, fmt.Errorf("retry: it has been sent again already, as its history shows, or it has arrived: %w", pombo.ErrMove)
 	}
 	return true, nil
+}
+
+// wasAccepted reports whether Blip had taken a message.
+func (db *store) wasAccepted(ctx context.Context, seq int64) (bool, error) {
+	var st summary
+	err := db.all(ctx, sqlHistoryOf, []any{seq}, func(rows *sql.Rows) (err error) {
+		var history sql.RawBytes
+		if err = rows.Scan(&history); err == nil {
+			st, err = summarize(history)
+		}
+		return err
+	})
+	return st.accepted, err
 }

@@ -192,6 +192,27 @@ const (
 	sqlReachWaiting     statement = "reach_waiting"
 	sqlReachArrived     statement = "reach_arrived"
 
+	// In bulk.sql.
+	sqlBulkEnded      statement = "bulk_ended"
+	sqlBulkWaiting    statement = "bulk_waiting"
+	sqlBulkLater      statement = "bulk_later"
+	sqlBulkDraw       statement = "bulk_draw"
+	sqlBulkOpen       statement = "bulk_open"
+	sqlBulkDropItems  statement = "bulk_drop_items"
+	sqlBulkDrop       statement = "bulk_drop"
+	sqlBulkNext       statement = "bulk_next"
+	sqlBulkList       statement = "bulk_list"
+	sqlBulkOne        statement = "bulk_one"
+	sqlBulkLeft       statement = "bulk_left"
+	sqlBulkItems      statement = "bulk_items"
+	sqlBulkItemEnd    statement = "bulk_item_end"
+	sqlBulkGeneration statement = "bulk_generation"
+	sqlBulkCounts     statement = "bulk_counts"
+	sqlBulkOutcome    statement = "bulk_outcome"
+	sqlBulkStop       statement = "bulk_stop"
+	sqlBulkFinish     statement = "bulk_finish"
+	sqlBulkAdd        statement = "bulk_add"
+
 	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"
