@@ -99,6 +99,7 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"lists", lists},
 		{"lists by reason and template", listsByReason},
 		{"a list that finds little", listBounded},
+		{"many are retried", bulks},
 		{"versions of templates", templateVersions},
 		{"templates that are held", templateHolds},
 		{"what a hold comes to", templateReach},
