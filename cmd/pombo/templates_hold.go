@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +31,7 @@ func (c templatesHoldCommand) Run(ctx context.Context, s *shell) error {
 	var until time.Time
 	switch {
 	case c.For != nil && c.Until != nil:
-		return wrongUse(fmt.Errorf("--for and --until both say when the hold ends"), "use one of them")
+		return wrongUse(errors.New("--for and --until both say when the hold ends"), "use one of them")
 	case c.For != nil && *c.For <= 0:
 		return wrongUse(fmt.Errorf("--for is %s, which is over already", c.For), "write a time span such as 2h, or leave --for out to hold until pombo templates release")
 	case c.For != nil:

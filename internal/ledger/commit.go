@@ -410,18 +410,29 @@ func (db *store) prepared(ctx context.Context, name statement) (*sql.Stmt, error
 
 // get reads one row into dest; sql.ErrNoRows when there is none.
 func (db *store) get(ctx context.Context, name statement, args []any, dest ...any) error {
+	return db.first(ctx, name, args, func(rows *sql.Rows) error { return rows.Scan(dest...) })
+}
+
+// first calls scan for the first row; sql.ErrNoRows when there is none.
+func (db *store) first(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
 	found := false
 	err := db.all(ctx, name, args, func(rows *sql.Rows) error {
 		if found {
 			return nil
 		}
 		found = true
-		return rows.Scan(dest...)
+		return scan(rows)
 	})
 	if err == nil && !found {
 		err = sql.ErrNoRows
 	}
 	return err
+}
+
+// exists reports whether a query has a row.
+func (db *store) exists(ctx context.Context, name statement, args ...any) (found bool, err error) {
+	err = db.all(ctx, name, args, func(*sql.Rows) error { found = true; return nil })
+	return found, err
 }
 
 // all reads the rows of a query and calls scan for each.

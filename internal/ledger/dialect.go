@@ -9,20 +9,30 @@ import (
 
 // dialect is what differs between the databases that a ledger can be in. It
 // changes text and the way a batch is run, never what happens.
-//
-// Statements are written in what SQLite and PostgreSQL have in common, with
-// parameters ?1, ?2 and so on. A parameter that is the time by which leases are
-// judged is written /*clock*/?1 and given store.clock: a database that several
-// machines share takes its own time where that is NULL.
 type dialect interface {
 	statements
 	capabilities
+	connections
+	writing
+}
+
+// connections are the pools of a database.
+type connections interface {
 	// open returns the pool of the writer and that of the readers, with the
 	// schema in place. Its errors are explained already.
 	open(ctx context.Context) (write, read *sql.DB, err error)
 	// second is what another writer works with at the same time, once the ledger is
 	// open; nil where there can be only one.
 	second() dialect
+	// purge clears what was erased out of what the database keeps beside its
+	// tables.
+	purge(ctx context.Context, read *sql.DB) error
+	// close releases what open took beside the pools.
+	close() error
+}
+
+// writing is how a writer's changes are carried out.
+type writing interface {
 	// transact carries out a group of writes in one transaction: their batches,
 	// then their functions. After an error none of it has happened.
 	transact(tx *txn, group []*write) error
@@ -34,14 +44,10 @@ type dialect interface {
 	// isolatesFailures reports whether the writes of a failed transaction may fare better
 	// one by one.
 	isolatesFailures(err error) bool
-	// purge clears what was erased out of what the database keeps beside its
-	// tables.
-	purge(ctx context.Context, read *sql.DB) error
-	// close releases what open took beside the pools.
-	close() error
 }
 
-// statements are the SQL of a database.
+// statements are the SQL of a database. The time by which leases are judged is a parameter,
+// store.clock: a database that several machines share takes its own time where that is NULL.
 type statements interface {
 	// text returns a statement's text.
 	text(name statement) string
@@ -139,6 +145,14 @@ func (tx *txn) change(name statement, args ...any) (int, error) {
 	}
 	n, err := r.RowsAffected()
 	return int(n), err
+}
+
+// one runs a statement that batches are made of for one row, and reports whether that changed
+// something.
+func (tx *txn) one(name statement, args ...any) (changed bool, err error) {
+	hit := make([]bool, 1)
+	err = tx.dialect.each(tx, name, [][]any{args}, hit)
+	return hit[0], err
 }
 
 func (tx *txn) run(name statement, args []any) (sql.Result, error) {

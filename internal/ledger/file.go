@@ -104,10 +104,10 @@ func (s *sqlite) take() (held bool, err error) {
 	return held, err
 }
 
-// release lets go of both locks. It comes after the pools are closed: POSIX drops a
+// close lets go of both locks. It comes after the pools are closed: POSIX drops a
 // process's locks on a file, and SQLite's are among them, with the first
 // descriptor of it that is closed.
-func (s *sqlite) release() error { return errors.Join(s.letGo(), s.lock.Unlock()) }
+func (s *sqlite) close() error { return errors.Join(s.letGo(), s.lock.Unlock()) }
 
 func (s *sqlite) letGo() (err error) {
 	if s.file != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"pombo"
 	"pombo/internal/phone"
@@ -19,20 +18,14 @@ import (
 // Without really it only counts. After an error some may have been erased, and
 // it may be called again.
 func (r *Retention) Forget(ctx context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
-	if err := r.forget(ctx, n, really, &f); err != nil {
-		return f, fmt.Errorf("forget a person: %w", err)
-	}
-	return f, nil
-}
-
-func (r *Retention) forget(ctx context.Context, n phone.Number, really bool, f *pombo.Forgotten) error {
+	defer func() { err = wrap(err, "forget a person") }()
 	to := digits(n)
 	if to == nil {
-		return errors.New("there is no phone number")
+		return f, errors.New("there is no phone number")
 	}
 	list, err := r.toPhone(ctx, to)
 	if err != nil {
-		return err
+		return f, err
 	}
 	f.Found = len(list)
 	for _, at := range list {
@@ -44,7 +37,7 @@ func (r *Retention) forget(ctx context.Context, n phone.Number, really bool, f *
 		}
 	}
 	if !really {
-		return nil
+		return f, nil
 	}
 	for _, at := range list {
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
@@ -52,11 +45,11 @@ func (r *Retention) forget(ctx context.Context, n phone.Number, really bool, f *
 		}
 		// ErrMove: it has just been claimed, or ended.
 		if err := r.operator.Cancel(ctx, at.id); err != nil && !errors.Is(err, pombo.ErrMove) {
-			return err
+			return f, err
 		}
 	}
 	if list, err = r.toPhone(ctx, to); err != nil {
-		return err
+		return f, err
 	}
 	f.InFlight = 0
 	now := r.now()
@@ -72,12 +65,12 @@ func (r *Retention) forget(ctx context.Context, n phone.Number, really bool, f *
 	// What has moved on in between counts as in flight.
 	f.InFlight += len(erase) - f.Erased
 	if err != nil {
-		return err
+		return f, err
 	}
 	if err := r.forgetLookUp(ctx, to); err != nil {
-		return err
+		return f, err
 	}
-	return r.dialect.purge(ctx, r.read)
+	return f, r.dialect.purge(ctx, r.read)
 }
 
 // forgetLookUp erases what stands under the phone in the tables beside the

@@ -401,8 +401,8 @@ func (h *History) Backlog(ctx context.Context) (pombo.Backlog, error) {
 }
 
 // summaries reads the histories that a statement selects.
-func (h *History) summaries(ctx context.Context, name statement, args []any, each func(summary)) error {
-	return h.all(ctx, name, args, func(rows *sql.Rows) error {
+func (db *store) summaries(ctx context.Context, name statement, args []any, each func(summary)) error {
+	return db.all(ctx, name, args, func(rows *sql.Rows) error {
 		var history sql.RawBytes
 		if err := rows.Scan(&history); err != nil {
 			return err

@@ -19,9 +19,9 @@ type Schema struct{ Have, Want int64 }
 // Inspect returns the schema of a ledger without changing anything: nothing is
 // created, migrated or locked, and a process that works on it is not disturbed.
 // pombo.ErrNotFound says that there is no such file, or none that was ever
-// opened as a ledger; what belongs to another program is an error that says so. For a ledger that is not a file, which Open neither makes
-// nor migrates, a nil error says that the schema is the right one, and Schema is
-// zero.
+// opened as a ledger; what belongs to another program is an error that says so. For a
+// ledger that is not a file, which Open neither makes nor migrates, a nil error says that
+// the schema is the right one, and Schema is zero.
 func Inspect(ctx context.Context, url string) (Schema, error) {
 	path, isFile := strings.CutPrefix(url, "sqlite:")
 	if !isFile {
@@ -31,22 +31,15 @@ func Inspect(ctx context.Context, url string) (Schema, error) {
 		}
 		return Schema{}, db.Close()
 	}
-	s, err := inspectSQLite(ctx, path)
-	if err != nil {
-		return s, fmt.Errorf("read the ledger: %w", (&sqlite{path: path}).explain(err))
+	var s Schema
+	file, err := Locate(path)
+	if err == nil {
+		s.Want, err = newest(sqliteMigrations, "migration/sqlite")
 	}
-	return s, nil
-}
-
-func inspectSQLite(ctx context.Context, path string) (s Schema, err error) {
-	if s.Want, err = newest(sqliteMigrations, "migration/sqlite"); err != nil {
-		return s, err
+	if err == nil {
+		s.Have, err = recognize(ctx, file)
 	}
-	if path, err = Locate(path); err != nil {
-		return s, err
-	}
-	s.Have, err = recognize(ctx, path)
-	return s, err
+	return s, wrap((&sqlite{path: path}).explain(err), "read the ledger")
 }
 
 // Rights is what an account may do with a ledger in PostgreSQL.

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -100,15 +98,8 @@ func (l *Leases) AcquireLeadership(ctx context.Context, job, owner string, d tim
 	if !l.shared() {
 		return true, nil
 	}
-	var one int
-	err := l.get(ctx, sqlAcquireLeadership, []any{job, owner, l.clock(), d.Milliseconds()}, &one)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("lead %s: %w", job, err)
-	}
-	return true, nil
+	leads, err := l.exists(ctx, sqlAcquireLeadership, job, owner, l.clock(), d.Milliseconds())
+	return leads, wrap(err, "lead "+job)
 }
 
 // ReleaseLeadership gives a job up, if the owner leads it, so that another one can lead at

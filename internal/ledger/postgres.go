@@ -84,7 +84,7 @@ func (p *postgres) second() dialect { return p.other }
 
 // ready looks whether the schema is the one that this program knows.
 func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
-	want, err := postgresVersion()
+	want, err := newest(postgresMigrations, "migration/postgres")
 	if err != nil {
 		return err
 	}
@@ -189,11 +189,28 @@ func sqlstate(err error) string {
 	return ""
 }
 
+// postgresHints are further errors that an operator can correct.
+var postgresHints = map[string]string{
+	"53100":             "the disk of the ledger's database is full; make room, and it goes on by itself",
+	"57014":             "the ledger's database did not answer in time; look for what blocks it (pg_stat_activity)",
+	readOnlyTransaction: "the ledger's database takes no writes, as a standby does; lead LEDGER_URL to the primary (several hosts and target_session_attrs=read-write)",
+	"42501":             "this account may not use the ledger's tables; grant it SELECT, INSERT, UPDATE and DELETE on them",
+	"28P01":             wrongLogin,
+	"28000":             wrongLogin,
+	"3D000":             "the ledger's database does not exist; create it, or name another one in LEDGER_URL",
+	undefinedTable:      otherTables,
+	undefinedColumn:     otherTables,
+}
+
+const (
+	wrongLogin  = "the ledger's database refuses the login; correct user and password in LEDGER_URL"
+	otherTables = "the ledger has not the tables that this program knows; run pombo migrate"
+)
+
 // explain says what to do about the errors that an operator can correct. What the
 // server says about a value may quote it, and goes no further than here.
 func (p *postgres) explain(err error) error {
-	switch {
-	case errors.Is(err, errOldPrimary), errors.Is(err, errNoPrimary):
+	if errors.Is(err, errOldPrimary) || errors.Is(err, errNoPrimary) {
 		return fmt.Errorf("%w; it goes on by itself when the new primary is there: %w", ErrAway, err)
 	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
@@ -203,30 +220,15 @@ func (p *postgres) explain(err error) error {
 		}
 		return err
 	}
-	var what string
 	switch e.Code {
-	case "53100":
-		what = "the disk of the ledger's database is full; make room, and it goes on by itself"
 	case "53300":
 		return fmt.Errorf("%w: it has no connection left; raise max_connections, or put a pooler in front of it: %w", ErrAway, said{e})
 	case "57P01", "57P02", "57P03":
 		return fmt.Errorf("%w, it is being stopped or started; it goes on by itself when it is back: %w", ErrAway, said{e})
-	case "57014":
-		what = "the ledger's database did not answer in time; look for what blocks it (pg_stat_activity)"
-	case readOnlyTransaction:
-		what = "the ledger's database takes no writes, as a standby does; lead LEDGER_URL to the primary (several hosts and target_session_attrs=read-write)"
-	case "42501":
-		what = "this account may not use the ledger's tables; grant it SELECT, INSERT, UPDATE and DELETE on them"
-	case "28P01", "28000":
-		what = "the ledger's database refuses the login; correct user and password in LEDGER_URL"
-	case "3D000":
-		what = "the ledger's database does not exist; create it, or name another one in LEDGER_URL"
-	case undefinedTable, undefinedColumn:
-		what = "the ledger has not the tables that this program knows; run pombo migrate"
-	case "08P01":
-		if strings.Contains(e.Message, "startup parameter") {
-			what = "the pooler refuses a setting in LEDGER_URL; set it for the account instead (ALTER ROLE … SET search_path = …)"
-		}
+	}
+	what := postgresHints[e.Code]
+	if e.Code == "08P01" && strings.Contains(e.Message, "startup parameter") {
+		what = "the pooler refuses a setting in LEDGER_URL; set it for the account instead (ALTER ROLE … SET search_path = …)"
 	}
 	switch {
 	case what != "":

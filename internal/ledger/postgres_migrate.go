@@ -29,20 +29,14 @@ const postgresLock = 7_062_605_114
 // for SQLite by itself. Processes of older versions must be stopped first. Asked
 // twice, or by several at once, it does nothing the second time.
 func Migrate(ctx context.Context, url string) (before, after int64, err error) {
-	if err := migrate(ctx, url, &before, &after); err != nil {
-		return before, after, fmt.Errorf("migrate the ledger: %w", err)
-	}
-	return before, after, nil
-}
-
-func migrate(ctx context.Context, url string, before, after *int64) (err error) {
+	defer func() { err = wrap(err, "migrate the ledger") }()
 	if !strings.HasPrefix(url, "postgres:") && !strings.HasPrefix(url, "postgresql:") {
-		return migrateFile(ctx, url, before, after)
+		return migrateFile(ctx, url)
 	}
 	p := &postgres{}
 	db, err := postgresPool(url, 2)
 	if err != nil {
-		return err
+		return before, after, err
 	}
 	defer func() { err = errors.Join(p.explain(err), db.Close()) }()
 
@@ -50,35 +44,35 @@ func migrate(ctx context.Context, url string, before, after *int64) (err error) 
 	// would be lost, or left behind, in a pooler.
 	lock, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return before, after, err
 	}
 	defer func() { _ = lock.Rollback() }()
 	if _, err := lock.ExecContext(ctx, p.text(sqlMigrationLock), postgresLock); err != nil {
-		return err
+		return before, after, err
 	}
 	if err := postgresSchema(ctx, db); err != nil {
-		return err
+		return before, after, err
 	}
 	if err := postgresOwn(ctx, db); err != nil {
-		return err
+		return before, after, err
 	}
 	g, err := postgresGoose(db)
 	if err != nil {
-		return err
+		return before, after, err
 	}
 	var want int64
-	if *before, want, err = g.GetVersions(ctx); err != nil {
-		return err
+	if before, want, err = g.GetVersions(ctx); err != nil {
+		return before, after, err
 	}
-	*after = *before
-	if *before > want {
-		return fmt.Errorf("the ledger was migrated by a newer pombo (schema %d, this program knows %d); install the newer program here too", *before, want)
+	after = before
+	if before > want {
+		return before, after, fmt.Errorf("the ledger was migrated by a newer pombo (schema %d, this program knows %d); install the newer program here too", before, want)
 	}
 	if _, err := g.Up(ctx); err != nil {
-		return err
+		return before, after, err
 	}
-	*after = want
-	return nil
+	after = want
+	return before, after, nil
 }
 
 // postgresOwn refuses a first ledger in a schema that has tables of another program:
@@ -96,22 +90,22 @@ func postgresOwn(ctx context.Context, db *sql.DB) error {
 }
 
 // migrateFile leaves it to Open, which knows whether another process has the file.
-func migrateFile(ctx context.Context, url string, before, after *int64) error {
+func migrateFile(ctx context.Context, url string) (before, after int64, err error) {
 	had, err := Inspect(ctx, url)
 	if err != nil && !errors.Is(err, pombo.ErrNotFound) {
-		return err
+		return before, after, err
 	}
-	*before = had.Have
+	before = had.Have
 	db, err := Open(ctx, Options{URL: url})
 	if err != nil {
-		return err
+		return before, after, err
 	}
 	if err := db.Close(); err != nil {
-		return err
+		return before, after, err
 	}
 	has, err := Inspect(ctx, url)
-	*after = has.Have
-	return err
+	after = has.Have
+	return before, after, err
 }
 
 func postgresGoose(db *sql.DB) (*goose.Provider, error) {
@@ -120,13 +114,4 @@ func postgresGoose(db *sql.DB) (*goose.Provider, error) {
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectPostgres, db, scripts, goose.WithDisableGlobalRegistry(true), goose.WithTableName(postgresVersions))
-}
-
-// postgresVersion is the version of the schema that this program knows.
-func postgresVersion() (int64, error) {
-	scripts, err := fs.ReadDir(postgresMigrations, "migration/postgres")
-	if err != nil {
-		return 0, err
-	}
-	return goose.NumericComponent(scripts[len(scripts)-1].Name())
 }

@@ -163,7 +163,6 @@ func (rc *Receipts) applySpecial(ctx context.Context, changes []change, results 
 	listed := false // a recipient was put on the list of opt-outs
 	err = rc.do(ctx, func(tx *txn) error {
 		lost, listed = lost[:0], false
-		hit := make([]bool, 1)
 		for i := range changes {
 			c := &changes[i]
 			results[c.receipt] = pombo.ReceiptStale
@@ -179,10 +178,11 @@ func (rc *Receipts) applySpecial(ctx context.Context, changes []change, results 
 					return err
 				}
 			}
-			if err := tx.dialect.each(tx, sqlApply, [][]any{c.args}, hit); err != nil {
+			moved, err := tx.one(sqlApply, c.args...)
+			if err != nil {
 				return err
 			}
-			if !hit[0] {
+			if !moved {
 				lost = append(lost, c.receipt)
 				continue
 			}

@@ -41,13 +41,11 @@ func (rc *Reconciliation) Review(ctx context.Context, since time.Time, after int
 // Reviewed returns one notification as it is now; pombo.ErrNotFound when there is
 // none.
 func (rc *Reconciliation) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err error) {
-	found := false
-	err = rc.all(ctx, sqlReviewOne, []any{seq}, func(rows *sql.Rows) (err error) {
-		found = true
+	err = rc.first(ctx, sqlReviewOne, []any{seq}, func(rows *sql.Rows) (err error) {
 		r, err = rc.scanReview(rows)
 		return err
 	})
-	if err == nil && !found {
+	if errors.Is(err, sql.ErrNoRows) {
 		err = pombo.ErrNotFound
 	}
 	return r, wrap(err, "review")

@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,15 +21,8 @@ func (rc *Reconciliation) Empty(ctx context.Context) (bool, error) {
 
 // Knows reports whether there is a notification of a row.
 func (rc *Reconciliation) Knows(ctx context.Context, source, row string) (bool, error) {
-	var one int
-	err := rc.get(ctx, sqlKnows, []any{row, source}, &one)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("look for a row: %w", err)
-	}
-	return true, nil
+	known, err := rc.exists(ctx, sqlKnows, row, source)
+	return known, wrap(err, "look for a row")
 }
 
 // Recover restores what a lost ledger knew of a row, from what Blip reports of the message of

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"pombo"
@@ -19,19 +18,18 @@ import (
 func (db *store) resend(tx *txn, at *standing, how *resend, now int64) (queued bool, err error) {
 	next := at.key
 	next.Generation++
-	hit := make([]bool, 1)
-	err = tx.dialect.each(tx, sqlResend, [][]any{{
+	queued, err = tx.one(sqlResend,
 		how.at, now, how.count, idNumber(next.MessageID()), encodeEvent(now, pombo.Queued, 0, how.reason, "the message before was "+string(at.key.MessageID())),
-		at.seq, at.attempt, how.byHand,
-	}}, hit)
-	if err != nil || !hit[0] {
+		at.seq, at.attempt, how.byHand)
+	if err != nil || !queued {
 		return false, err
 	}
 	replaced := encodeNote(now, pombo.Failed, at.attempt, pombo.NoReason, "sent again as "+string(next.MessageID()))
-	return true, tx.dialect.each(tx, sqlReplaced, [][]any{{replaced, at.seq, at.attempt}}, hit)
+	_, err = tx.one(sqlReplaced, replaced, at.seq, at.attempt)
+	return true, err
 }
 
-// takeBack ends the resend of a message that has reached a handset after all, if
+// undoResend ends the resend of a message that has reached a handset after all, if
 // it has not left yet. The message settles by itself again.
 func (rc *Receipts) undoResend(tx *txn, at *standing, now int64) error {
 	n, err := tx.change(sqlUndoResend, at.key.RowKey, at.key.Source, at.key.Generation+1)
@@ -76,12 +74,6 @@ func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is boo
 // wasAccepted reports whether Blip had taken a message.
 func (db *store) wasAccepted(ctx context.Context, seq int64) (bool, error) {
 	var st summary
-	err := db.all(ctx, sqlHistoryOf, []any{seq}, func(rows *sql.Rows) (err error) {
-		var history sql.RawBytes
-		if err = rows.Scan(&history); err == nil {
-			st, err = summarize(history)
-		}
-		return err
-	})
+	err := db.summaries(ctx, sqlHistoryOf, []any{seq}, func(s summary) { st = s })
 	return st.accepted, err
 }

@@ -128,13 +128,11 @@ func scanRun(scan func(...any) error) (run pombo.Run, first, last int64, err err
 
 // run reads a run without counting its rows.
 func (db *store) run(ctx context.Context, id int64) (run pombo.Run, first, last int64, err error) {
-	found := false
-	err = db.all(ctx, sqlRun, []any{id}, func(rows *sql.Rows) (err error) {
-		found = true
+	err = db.first(ctx, sqlRun, []any{id}, func(rows *sql.Rows) (err error) {
 		run, first, last, err = scanRun(rows.Scan)
 		return err
 	})
-	if err == nil && !found {
+	if errors.Is(err, sql.ErrNoRows) {
 		err = pombo.ErrNotFound
 	}
 	return run, first, last, wrap(err, fmt.Sprintf("read run %d", id))

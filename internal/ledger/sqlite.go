@@ -76,7 +76,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 			if write != nil {
 				_ = write.Close()
 			}
-			_ = s.release()
+			_ = s.close()
 			write, read = nil, nil
 		}
 	}()
@@ -92,7 +92,7 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 		}
 		tighten(s.path)
 		if !s.exclusive {
-			// Before SQLite opens the file: see release.
+			// Before SQLite opens the file: see close.
 			if err := s.letGo(); err != nil {
 				return nil, nil, err
 			}
@@ -354,5 +354,3 @@ func (s *sqlite) purge(ctx context.Context, read *sql.DB) (err error) {
 	}
 	return errors.New("the write-ahead log beside the ledger, which may still hold what was erased, is in use and could not be emptied; close what else has the ledger open (a database browser, a backup), then do the same again")
 }
-
-func (s *sqlite) close() error { return s.release() }

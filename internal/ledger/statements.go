@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -300,6 +301,7 @@ var sqlConstants = map[string]string{
 	"GuardFar":      "CAST(" + strconv.FormatInt(guardFar, 10) + " AS bigint)",
 	"BlipRemembers": strconv.FormatInt(blipRemembers.Milliseconds(), 10),
 	"SchemaTable":   postgresVersions,
+	"FileClock":     "CAST(unixepoch('subsec') * 1000 AS integer)", // what {DatabaseClock} is in both; SQLite is always given the time
 	"DatabaseClock": "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)",
 }
 
@@ -387,6 +389,7 @@ func readStatements(folder string) (list []Statement, err error) {
 			}
 			if of == inBoth && folder == inSQLite {
 				text = parameter.ReplaceAll(text, []byte("?$1"))
+				text = bytes.ReplaceAll(text, []byte("{DatabaseClock}"), []byte("{FileClock}"))
 			}
 			some, err := parseStatements(string(text))
 			if err != nil {

@@ -71,8 +71,8 @@ func TestStatements_ExistForBothDatabases(t *testing.T) {
 			}
 		}
 	}
-	if both < 7 {
-		t.Errorf("%d files are there for each database, want at least 7", both)
+	if both < 6 {
+		t.Errorf("%d files are there for each database, want at least 6", both)
 	}
 	known := declared(t)
 	for _, name := range known {

@@ -53,9 +53,7 @@ func aRun(f *fixture) {
 	got, err := f.db.Runs.Run(f.Context(), r.ID)
 	f.must(err)
 	want := pombo.Tally{Found: 7, Waiting: 1, Accepted: 2, Failed: 1, Retrying: 1, Uncertain: 1, Cancelled: 1}
-	if diff := cmp.Diff(want, got.Tally); diff != "" {
-		f.Errorf("while under way (-want +got):\n%s", diff)
-	}
+	f.same("while under way", want, got.Tally)
 	// Released without a try, it still waits.
 	o := held(6)
 	f.finish(o, pombo.Queued, pombo.PairRate)
@@ -120,8 +118,7 @@ func correct(f *fixture) {
 // runPutBack: a row that waits for its template to be approved, or for six
 // seconds to pass, must not keep a run and its caller from ending.
 func runPutBack(f *fixture) {
-	r, _, err := f.db.Runs.StartRun(f.Context())
-	f.must(err)
+	r := f.startRun()
 	f.enqueue(r.ID, f.newRows(1)...)
 	f.must(f.db.Runs.RunTaken(f.Context(), r.ID, ""))
 	n := f.claimOne(me)
@@ -188,8 +185,7 @@ func runRestart(f *fixture) {
 // runLater: a row with a time far ahead must not keep a run open, and with it
 // every call that would join it.
 func runLater(f *fixture) {
-	r, _, err := f.db.Runs.StartRun(f.Context())
-	f.must(err)
+	r := f.startRun()
 	rows := f.newRows(2)
 	rows[0].SendAfter = f.clock.Now().Add(24 * time.Hour)
 	f.enqueue(r.ID, rows...)
@@ -243,8 +239,7 @@ func pauses(f *fixture) {
 
 func lists(f *fixture) {
 	const rows = 25
-	r, _, err := f.db.Runs.StartRun(f.Context())
-	f.must(err)
+	r := f.startRun()
 	taken := f.newRows(rows)
 	var ids []pombo.MessageID
 	for i := range taken {
@@ -319,9 +314,7 @@ func lists(f *fixture) {
 		"the start and a state":  {pombo.Filter{Text: "row-", State: pombo.Cancelled}, backwards(3, 7)},
 		"several at once":        {pombo.Filter{State: pombo.Queued, Since: f.clock.Now().Add(-time.Minute), Text: "row-"}, backwards(23, 24)},
 	} {
-		if diff := cmp.Diff(test.want, all(test.filter)); diff != "" {
-			f.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		f.same(name, test.want, all(test.filter))
 	}
 	for name, filter := range map[string]pombo.Filter{
 		"limit": {Limit: 1001}, "negative": {Limit: -1}, "cursor": {Cursor: "?"}, "state": {State: "lost"}, "phone": {Phone: "97777-0000"},
@@ -395,9 +388,7 @@ func backlog(f *fixture) {
 		Later:          map[pombo.WaitReason]int{pombo.WaitBlip: 1, pombo.WaitRate: 1, pombo.WaitTemplate: 1, pombo.WaitRetry: 2, pombo.WaitScheduled: 1},
 		UncertainSince: doubt, UncheckedSince: doubt, DueSince: owed,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		f.Errorf("backlog (-want +got):\n%s", diff)
-	}
+	f.same("backlog", want, got)
 	f.must(f.db.Check(f.Context()))
 }
 

@@ -19,8 +19,7 @@ func (f *fixture) finished(rows []pombo.Row) {
 // writeBack writes what is due, and it must be this code for all of them.
 func (f *fixture) writeBack(code string) (settled []pombo.Settlement) {
 	f.Helper()
-	list, err := f.db.Settlements.Unsettled(f.Context(), 1000)
-	f.must(err)
+	list := f.unsettled()
 	results := make([]pombo.Settled, len(list))
 	for i, s := range list {
 		if s.Code != code || s.Expected != "1" {
@@ -35,9 +34,8 @@ func (f *fixture) writeBack(code string) (settled []pombo.Settlement) {
 // setBack takes in rows that were finished and are pending again.
 func (f *fixture) setBack(rows []pombo.Row) (added int) {
 	f.Helper()
-	_, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
-	f.must(err)
-	added, err = f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
+	finished := f.known(rows)
+	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
 	f.must(err)
 	return added
 }

@@ -26,8 +26,7 @@ func roundTrip(f *fixture) {
 		{Slot: pombo.Body, Value: "linha\n\"dois\"\t\x00 😀 [\"a\",1]"},
 		{Slot: "button0", Value: ""},
 	}
-	run, _, err := f.db.Runs.StartRun(f.Context())
-	f.must(err)
+	run := f.startRun()
 	id := f.enqueue(run.ID, row)[0]
 	want := pombo.Notification{
 		Seq: 1, MessageID: id, Key: pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1},
@@ -35,9 +34,7 @@ func roundTrip(f *fixture) {
 		SendAfter: row.SendAfter, Expires: row.Expires, Run: run.ID,
 		State: pombo.Queued, NotBefore: row.SendAfter, Created: f.clock.Now(), Updated: f.clock.Now(),
 	}
-	if diff := cmp.Diff(want, f.get(id)); diff != "" {
-		f.Errorf("queued (-want +got):\n%s", diff)
-	}
+	f.same("queued", want, f.get(id))
 	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.Equal(row.SendAfter) {
@@ -49,9 +46,7 @@ func roundTrip(f *fixture) {
 	f.pass(time.Minute)
 	want.State, want.Owner = pombo.Claimed, me
 	want.Updated = time.Time{} // a claim does not read the history
-	if diff := cmp.Diff(want, f.claimOne(me)); diff != "" {
-		f.Errorf("claimed (-want +got):\n%s", diff)
-	}
+	f.same("claimed", want, f.claimOne(me))
 	next, err = f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.IsZero() {
@@ -174,11 +169,7 @@ func resend(f *fixture) {
 	ids := f.enqueue(0, rows...)
 	seen := func() []pombo.Latest {
 		f.Helper()
-		added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
-		f.must(err)
-		if added != 0 {
-			f.Fatalf("added %d, want 0", added)
-		}
+		finished := f.known(rows)
 		return setBack(finished)
 	}
 	if got := seen(); len(got) != 0 {
@@ -190,16 +181,13 @@ func resend(f *fixture) {
 	if got := seen(); len(got) != 0 {
 		f.Fatalf("finished = %v before the code was written: a page read just before would send it twice", got)
 	}
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleDone},
 		{Settlement: due[1], Result: pombo.SettleRefused},
 	}))
 	want := []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 1}}
-	if diff := cmp.Diff(want, seen()); diff != "" {
-		f.Fatalf("finished (-want +got):\n%s", diff)
-	}
+	f.same("finished", want, seen())
 	// Eight take it in again at once; one does.
 	var mu sync.Mutex
 	total := 0
@@ -233,8 +221,7 @@ func resend(f *fixture) {
 	// it waits until that has found out.
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Failed, pombo.NotOnWhatsApp) // the third row
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Accepted, pombo.NoReason)
-	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due = f.unsettled()
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleGone}, {Settlement: due[1], Result: pombo.SettleDone},
 	}))
@@ -242,22 +229,15 @@ func resend(f *fixture) {
 	if got := seen(); len(got) != 0 {
 		f.Errorf("finished = %v while a code is due", got)
 	}
-	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due = f.unsettled()
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
 	want = []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 2}}
-	if diff := cmp.Diff(want, seen()); diff != "" {
-		f.Errorf("finished (-want +got):\n%s", diff)
-	}
+	f.same("finished", want, seen())
 
 	// One that is not settled, or not the latest, is not taken in again.
-	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, []pombo.Latest{
+	f.takenAgain(0, rows, []pombo.Latest{
 		{RowKey: rows[0].RowKey, Generation: 1}, {RowKey: rows[1].RowKey, Generation: 1}, {RowKey: rows[2].RowKey, Generation: 1},
 	})
-	f.must(err)
-	if added != 0 {
-		f.Errorf("taken in again %d, want none", added)
-	}
 }
 
 // setBack are those that somebody has set back to pending.
@@ -273,8 +253,7 @@ func resendParked(f *fixture) {
 	for _, n := range f.claim(me, 4) {
 		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 	}
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	var settled []pombo.Settled
 	for i, result := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		settled = append(settled, pombo.Settled{Settlement: due[i], Result: result})
@@ -282,25 +261,17 @@ func resendParked(f *fixture) {
 	f.must(f.db.Settlements.Settled(f.Context(), settled))
 	seen := func(want ...pombo.Latest) []pombo.Latest {
 		f.Helper()
-		added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
-		f.must(err)
-		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
-			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
-		}
+		finished := f.known(rows)
+		f.same("finished", want, finished)
 		return finished
 	}
 	diverged, gone := pombo.Latest{RowKey: rows[0].RowKey, Generation: 1}, pombo.Latest{RowKey: rows[1].RowKey, Generation: 1, Untouched: true}
 	refused := pombo.Latest{RowKey: rows[2].RowKey, Generation: 1, Untouched: true}
 	finished := seen(diverged, gone, refused)
-	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
-	f.must(err)
-	if added != 1 {
-		f.Errorf("taken in again %d, want the one whose owner had changed it", added)
-	}
+	f.takenAgain(1, rows, finished)
 	seen(gone, refused)
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due = f.unsettled()
 	if len(due) != 2 || due[1].RowKey != rows[0].RowKey || due[1].Expected != "1" {
 		f.Errorf("due = %+v, want the fourth row and then the first, from pending", due)
 	}
@@ -320,8 +291,7 @@ func resendEnded(f *fixture) {
 	}
 	end()
 	f.nothingDue()
-	_, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
-	f.must(err)
+	finished := f.known(rows)
 	if len(finished) != 2 || len(setBack(finished)) != 0 {
 		f.Errorf("finished = %v, want two that were left", finished)
 	}
@@ -332,14 +302,12 @@ func resendEnded(f *fixture) {
 	rows = f.newRows(2)
 	rows[0].Expires = f.clock.Now().Add(time.Minute)
 	end()
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Error == "" || due[1].Error == "" {
 		f.Fatalf("due = %+v, want the codes 6 and 7 and why", due)
 	}
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
-	_, finished, err = f.db.Intake.Enqueue(f.Context(), source, 0, rows)
-	f.must(err)
+	finished = f.known(rows)
 	if len(setBack(finished)) != 2 {
 		f.Errorf("finished = %v, want two that were set back", finished)
 	}
@@ -368,9 +336,7 @@ func order(f *fixture) {
 	for _, n := range append(f.claim(me, 4), f.claim(me, 100)...) {
 		got = append(got, n.MessageID)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		f.Errorf("claimed (-want +got):\n%s", diff)
-	}
+	f.same("claimed", want, got)
 	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.Equal(late[0].SendAfter) {
@@ -448,9 +414,5 @@ func add(f *fixture) {
 	}
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.receipt(first.MessageID, pombo.Read)
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
-	if len(due) != 0 {
-		f.Errorf("due = %v for a message that has no row", due)
-	}
+	f.nothingDue()
 }

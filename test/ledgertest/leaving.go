@@ -25,8 +25,7 @@ func (f *fixture) retire() pombo.Retired {
 // endSettling writes everything that is owed, with one result.
 func (f *fixture) endSettling(result pombo.SettleResult) {
 	f.Helper()
-	due, err := f.db.Settlements.Unsettled(f.Context(), 1000)
-	f.must(err)
+	due := f.unsettled()
 	settled := make([]pombo.Settled, len(due))
 	for i := range due {
 		settled[i] = pombo.Settled{Settlement: due[i], Result: result}
@@ -59,11 +58,7 @@ func (f *fixture) leaveBehind() (e ends) {
 	e.again = one(1)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.endSettling(pombo.SettleDone)
-	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, e.rows[1:2], []pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 1}})
-	f.must(err)
-	if added != 1 {
-		f.Fatalf("taken in again %d, want 1", added)
-	}
+	f.takenAgain(1, e.rows[1:2], []pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 1}})
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.endSettling(pombo.SettleDone)
 	e.diverged = one(2)
@@ -97,9 +92,7 @@ func retire(f *fixture) {
 	}
 	f.pass(2 * time.Second)
 	want := pombo.Retired{Erased: 7}
-	if diff := cmp.Diff(want, f.retire(), identitiesAside); diff != "" {
-		f.Errorf("when the time is over (-want +got):\n%s", diff)
-	}
+	f.same("when the time is over", want, f.retire(), identitiesAside)
 	for name, id := range map[string]pombo.MessageID{
 		"settled": e.settled, "failed": e.failed, "cancelled": e.cancelled, "diverged": e.diverged, "again": e.again, "second": second, "outside": e.outside,
 	} {
@@ -124,9 +117,7 @@ func retire(f *fixture) {
 	}
 	f.pass(day)
 	want = pombo.Retired{Removed: 2}
-	if diff := cmp.Diff(want, f.retire(), identitiesAside); diff != "" {
-		f.Errorf("a day later (-want +got):\n%s", diff)
-	}
+	f.same("a day later", want, f.retire(), identitiesAside)
 	for _, id := range []pombo.MessageID{e.settled, e.outside} {
 		_, _, err := f.db.History.Notification(f.Context(), id)
 		f.mustBe(err, pombo.ErrNotFound)
@@ -165,25 +156,18 @@ func retireSendsNothing(f *fixture) {
 	// All rows but those whose code was written are still pending in the table;
 	// so is one that had diverged, whose owner has set it to pending since.
 	pending := e.rows[2:]
-	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, pending)
-	f.must(err)
+	finished := f.known(pending)
 	want := []pombo.Latest{{RowKey: e.rows[2].RowKey, Generation: 1}}
-	if diff := cmp.Diff(want, setBack(finished)); added != 0 || diff != "" {
-		f.Errorf("%d rows taken in, to be taken in again (-want +got):\n%s", added, diff)
-	}
+	f.same("to be taken in again", want, setBack(finished))
 	// The row with two generations, set back once more, gets a third and no
 	// number that was used before.
-	added, finished, err = f.db.Intake.Enqueue(f.Context(), source, 0, e.rows[1:2])
-	f.must(err)
-	if diff := cmp.Diff([]pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 2}}, finished); added != 0 || diff != "" {
-		f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
-	}
+	finished = f.known(e.rows[1:2])
+	f.same("finished", []pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 2}}, finished)
 }
 
 func retireMany(f *fixture) {
 	const rows = 1203 // more than two steps
-	run, _, err := f.db.Runs.StartRun(f.Context())
-	f.must(err)
+	run := f.startRun()
 	f.enqueue(run.ID, f.newRows(rows)...)
 	f.must(f.db.Runs.RunTaken(f.Context(), run.ID, ""))
 	for _, n := range f.claim(me, rows) {
@@ -198,13 +182,12 @@ func retireMany(f *fixture) {
 	if got := f.retire(); got.Erased != rows || got.Runs != 0 {
 		f.Fatalf("%+v, want %d erased and the newest run kept", got, rows)
 	}
-	second, _, err := f.db.Runs.StartRun(f.Context())
-	f.must(err)
+	second := f.startRun()
 	f.pass(day)
 	if got := f.retire(); got.Removed != rows-1 || got.Runs != 1 {
 		f.Errorf("%+v, want all but the newest removed, and the older run", got)
 	}
-	_, err = f.db.Runs.Run(f.Context(), run.ID)
+	_, err := f.db.Runs.Run(f.Context(), run.ID)
 	f.mustBe(err, pombo.ErrNotFound)
 	before, err := f.db.Runs.Run(f.Context(), second.ID)
 	f.must(err)
@@ -230,15 +213,11 @@ func forget(f *fixture) {
 
 	got, err := f.db.Retention.Forget(f.Context(), to, false)
 	f.must(err)
-	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InFlight: 1}, got); diff != "" {
-		f.Errorf("only counted (-want +got):\n%s", diff)
-	}
+	f.same("only counted", pombo.Forgotten{Found: 3, Open: 1, InFlight: 1}, got)
 	f.stands(waits, pombo.Queued, pombo.NoReason)
 	got, err = f.db.Retention.Forget(f.Context(), to, true)
 	f.must(err)
-	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InFlight: 1, Erased: 2}, got); diff != "" {
-		f.Errorf("erased (-want +got):\n%s", diff)
-	}
+	f.same("erased", pombo.Forgotten{Found: 3, Open: 1, InFlight: 1, Erased: 2}, got)
 	if !f.erased(e.settled) || !f.erased(waits) || f.erased(held.MessageID) {
 		f.Error("the finished and the waiting one must be erased, the one in hands not")
 	}
@@ -250,8 +229,7 @@ func forget(f *fixture) {
 		f.Errorf("%+v, want the one that was in hands erased now", got)
 	}
 	// What is owed is still written, with what the history says.
-	due, err := f.db.Settlements.Unsettled(f.Context(), 100)
-	f.must(err)
+	due := f.unsettled()
 	found := false
 	for _, s := range due {
 		found = found || s.MessageID == held.MessageID && s.Code == "2" && !s.SentAt.IsZero()
@@ -268,10 +246,9 @@ func forget(f *fixture) {
 	if f.erased(e.failed) || f.erased(e.outside) {
 		f.Error("somebody else was forgotten too")
 	}
-	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows[:2])
-	f.must(err)
-	if back := setBack(finished); added != 0 || len(back) != 0 {
-		f.Errorf("%d rows taken in and %d again, want none", added, len(back))
+	finished := f.known(rows[:2])
+	if back := setBack(finished); len(back) != 0 {
+		f.Errorf("%d taken in again, want none", len(back))
 	}
 	n := f.get(e.settled)
 	if n.State != pombo.Accepted || n.Settled != "2" {
@@ -315,19 +292,15 @@ func recoverRows(f *fixture) {
 		if !known || n.State != test.want || n.Attempt != 1 || n.Recipient != row.Recipient || n.Phone != row.Phone {
 			f.Errorf("known %v, %+v, want %s as the row has it", known, n, test.want)
 		}
-		due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-		f.must(err)
+		due := f.unsettled()
 		if len(due) != 1 || due[0].MessageID != id || due[0].Code != test.code || due[0].Expected != "1" || due[0].SentAt.IsZero() {
 			f.Errorf("due = %+v, want the code %s for %s and nothing else", due, test.code, id)
 		}
 		f.endSettling(pombo.SettleDone)
 		// The row is not sent again, but by its owner's wish.
-		added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, []pombo.Row{row})
-		f.must(err)
+		finished := f.known([]pombo.Row{row})
 		want := []pombo.Latest{{RowKey: row.RowKey, Generation: len(test.generations)}}
-		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
-			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
-		}
+		f.same("finished", want, finished)
 	}
 	if list := f.claim(me, 10); len(list) != 0 {
 		f.Errorf("%d are to be sent, want none", len(list))
@@ -404,9 +377,7 @@ func review(f *fixture) {
 		}
 		one, err := f.db.Reconciliation.Reviewed(f.Context(), r.Seq)
 		f.must(err)
-		if diff := cmp.Diff(r, one); diff != "" {
-			f.Errorf("alone it is another one (-want +got):\n%s", diff)
-		}
+		f.same("alone it is another one", r, one)
 	}
 	_, err := f.db.Reconciliation.Reviewed(f.Context(), 1<<40)
 	f.mustBe(err, pombo.ErrNotFound)

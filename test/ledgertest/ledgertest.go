@@ -16,6 +16,8 @@ import (
 	"pombo"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Run runs the suite, several cases at a time. empty returns the URL of a new, empty
@@ -201,6 +203,14 @@ func (f *fixture) mustBe(err, want error) {
 	}
 }
 
+// same reports in what two things differ.
+func (f *fixture) same(what string, want, got any, opts ...cmp.Option) {
+	f.Helper()
+	if diff := cmp.Diff(want, got, opts...); diff != "" {
+		f.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
 // newRows makes rows that the ledger does not know.
 func (f *fixture) newRows(n int) []pombo.Row {
 	f.Helper()
@@ -235,6 +245,41 @@ func (f *fixture) enqueue(run int64, rows ...pombo.Row) []pombo.MessageID {
 		ids[i] = pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}.MessageID()
 	}
 	return ids
+}
+
+// known takes in rows that the ledger has already, and returns those that it calls finished.
+func (f *fixture) known(rows []pombo.Row) []pombo.Latest {
+	f.Helper()
+	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
+	f.must(err)
+	if added != 0 {
+		f.Fatalf("added %d, want none", added)
+	}
+	return finished
+}
+
+// takenAgain takes in a further generation of as many of the rows.
+func (f *fixture) takenAgain(want int, rows []pombo.Row, latest []pombo.Latest) {
+	f.Helper()
+	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, latest)
+	f.must(err)
+	if added != want {
+		f.Fatalf("taken in again %d, want %d", added, want)
+	}
+}
+
+func (f *fixture) startRun() pombo.Run {
+	f.Helper()
+	run, _, err := f.db.Runs.StartRun(f.Context())
+	f.must(err)
+	return run
+}
+
+func (f *fixture) unsettled() []pombo.Settlement {
+	f.Helper()
+	due, err := f.db.Settlements.Unsettled(f.Context(), 1000)
+	f.must(err)
+	return due
 }
 
 func (f *fixture) claim(owner string, limit int) []pombo.Notification {

@@ -142,9 +142,7 @@ func history(f *fixture) {
 		{At: begun, State: pombo.Accepted, Attempt: 2},
 		{At: begun.Add(time.Second / 2), State: pombo.Read, Attempt: 2},
 	}
-	if diff := cmp.Diff(want, events); diff != "" {
-		f.Errorf("history (-want +got):\n%s", diff)
-	}
+	f.same("history", want, events)
 }
 
 // fencing: an owner that was thought dead must not overwrite what came after it.
@@ -371,9 +369,7 @@ func postpone(f *fixture) {
 		f.Errorf("updated %v, detail %q, not before %v; want %v, %q, %v", n.Updated, n.Detail, n.NotBefore, changed, o.Detail, o.NotBefore)
 	}
 	want := []pombo.State{pombo.Queued, pombo.Claimed, pombo.Sending, pombo.Uncertain, pombo.Uncertain}
-	if diff := cmp.Diff(want, f.events(id)); diff != "" {
-		f.Errorf("history (-want +got):\n%s", diff)
-	}
+	f.same("history", want, f.events(id))
 	o.Attempt++
 	f.mustBe(f.db.Doubts.Postpone(f.Context(), o), pombo.ErrLost)
 }
@@ -400,9 +396,7 @@ func takeUncertain(f *fixture) {
 		}
 		slices.Sort(got)
 		slices.Sort(want)
-		if diff := cmp.Diff(want, got); diff != "" {
-			f.Errorf("taken (-want +got):\n%s", diff)
-		}
+		f.same("taken", want, got)
 	}
 	take(2, ids[0], ids[1])
 	take(2, ids[2])

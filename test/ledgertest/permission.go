@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"pombo"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
@@ -66,22 +64,11 @@ func rowWithdrawn(f *fixture) {
 	back(held[0])
 	f.mustBe(f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: held[1].Seq, From: pombo.Claimed, Owner: other, To: pombo.Cancelled, Reason: pombo.Withdrawn}), pombo.ErrLost)
 	f.stands(ids[0], pombo.Cancelled, pombo.Withdrawn)
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
-	if len(due) != 0 {
-		f.Errorf("due = %v, want nothing: the row is its owner's", due)
-	}
-	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
-	f.must(err)
+	f.nothingDue()
+	finished := f.known(rows)
 	want := []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 1}}
-	if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
-		f.Fatalf("added %d, finished (-want +got):\n%s", added, diff)
-	}
-	added, err = f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
-	f.must(err)
-	if added != 1 {
-		f.Fatalf("taken in again %d, want 1", added)
-	}
+	f.same("finished", want, finished)
+	f.takenAgain(1, rows, finished)
 	second := pombo.Key{Source: source, RowKey: rows[0].RowKey, Generation: 2}.MessageID()
 	f.stands(second, pombo.Queued, pombo.SetBackToPending)
 
@@ -92,8 +79,7 @@ func rowWithdrawn(f *fixture) {
 			f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 		}
 	}
-	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	if len(due) != 1 || due[0].RowKey != rows[0].RowKey || due[0].Expected != "1" {
 		f.Errorf("due = %+v, want the row, from pending", due)
 	}
@@ -168,9 +154,7 @@ func (f *fixture) listed() (all []string) {
 
 func (f *fixture) mustList(want ...string) {
 	f.Helper()
-	if diff := cmp.Diff(want, f.listed()); diff != "" {
-		f.Errorf("the list (-want +got):\n%s", diff)
-	}
+	f.same("the list", want, f.listed())
 }
 
 func optOuts(f *fixture) {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"pombo"
 )
 
@@ -176,8 +174,7 @@ func resendByItself(f *fixture) {
 	f.mustBe(err, pombo.ErrNotFound)
 
 	id, _ = f.bring(pombo.Accepted)
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	for i := range due {
 		f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[i], Result: pombo.SettleDiverged}}))
 	}
@@ -238,8 +235,7 @@ func resendSettles(f *fixture) {
 	// On its way to the row while it failed.
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	f.apply(f.failure(id, pombo.ResendBackoff))
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.nothingDue()
@@ -254,24 +250,16 @@ func resendSettles(f *fixture) {
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
 	f.apply(f.failure(id, pombo.ResendBackoff))
-	_, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, []pombo.Row{row})
-	f.must(err)
+	finished := f.known([]pombo.Row{row})
 	if len(finished) != 0 {
 		f.Fatalf("finished = %v while it waits to be sent again", finished)
 	}
 	f.pass(time.Hour)
 	n := f.claimOne(me)
 	f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me}, pombo.Suppressed, pombo.OptedOut)
-	_, finished, err = f.db.Intake.Enqueue(f.Context(), source, 0, []pombo.Row{row})
-	f.must(err)
-	if diff := cmp.Diff([]pombo.Latest{{RowKey: row.RowKey, Generation: 2}}, finished); diff != "" {
-		f.Fatalf("finished (-want +got):\n%s", diff)
-	}
-	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, finished)
-	f.must(err)
-	if added != 1 {
-		f.Fatalf("added = %d, want 1", added)
-	}
+	finished = f.known([]pombo.Row{row})
+	f.same("finished", []pombo.Latest{{RowKey: row.RowKey, Generation: 2}}, finished)
+	f.takenAgain(1, []pombo.Row{row}, finished)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2") // its owner has set it back, so that is what the row has
 }
@@ -321,8 +309,7 @@ func resendKnowsItsRow(f *fixture) {
 	id = f.enqueue(0, row)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
-	_, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, []pombo.Latest{{RowKey: row.RowKey, Generation: 1}})
-	f.must(err)
+	f.takenAgain(1, []pombo.Row{row}, []pombo.Latest{{RowKey: row.RowKey, Generation: 1}})
 	knows(nextOf(f.get(id)), "")
 }
 

@@ -12,8 +12,7 @@ import (
 // settleAll writes back the only result that is due, which has to be that code.
 func (f *fixture) settleAll(expected, code string) pombo.Settlement {
 	f.Helper()
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	if len(due) != 1 || due[0].Expected != expected || due[0].Code != code {
 		f.Fatalf("due = %+v, want one from %s to %s", due, expected, code)
 	}
@@ -23,8 +22,7 @@ func (f *fixture) settleAll(expected, code string) pombo.Settlement {
 
 func (f *fixture) nothingDue() {
 	f.Helper()
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	if len(due) != 0 {
 		f.Fatalf("due = %+v, want nothing", due)
 	}
@@ -38,9 +36,7 @@ func settle(f *fixture) {
 	f.pass(time.Second)
 	got := f.settleAll("1", "2")
 	want := pombo.Settlement{Seq: n.Seq, RowKey: n.Key.RowKey, Expected: "1", Code: "2", MessageID: id, SentAt: begun}
-	if diff := cmp.Diff(want, got); diff != "" {
-		f.Errorf("settlement (-want +got):\n%s", diff)
-	}
+	f.same("settlement", want, got)
 	f.nothingDue()
 	if got := f.get(id).Settled; got != "2" {
 		f.Errorf("settled = %q, want 2", got)
@@ -65,8 +61,7 @@ func settle(f *fixture) {
 	// The source is away: it is asked again, but not at once.
 	f.queue(1)
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleLater}}))
 	f.nothingDue()
 	f.pass(time.Minute)
@@ -76,8 +71,7 @@ func settle(f *fixture) {
 	for _, result := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		id = f.queue(1)[0]
 		f.send(pombo.Accepted, pombo.NoReason)
-		due, err = f.db.Settlements.Unsettled(f.Context(), 10)
-		f.must(err)
+		due = f.unsettled()
 		parked := []pombo.Settled{{Settlement: due[0], Result: result, Detail: `it has "7"`}}
 		f.must(f.db.Settlements.Settled(f.Context(), parked))
 		f.must(f.db.Settlements.Settled(f.Context(), parked))
@@ -105,8 +99,7 @@ func settle(f *fixture) {
 func settleMovedOn(f *fixture) {
 	id := f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due := f.unsettled()
 	f.receipt(id, pombo.Delivered)
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.settleAll("2", "4")
@@ -121,8 +114,7 @@ func settleMovedOn(f *fixture) {
 	// Retried while the code of its failure was on its way to the row.
 	id = f.queue(1)[0]
 	f.finish(f.begin(f.claimOne(me)), pombo.Failed, pombo.NotOnWhatsApp)
-	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
-	f.must(err)
+	due = f.unsettled()
 	f.must(f.db.Operator.Retry(f.Context(), id))
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.nothingDue()
@@ -207,9 +199,7 @@ func receipts(f *fixture) {
 		{At: at, State: pombo.Delivered, Attempt: 1}, // Blip's clock may be ahead; a history is not
 		{At: at, State: pombo.Read, Attempt: 1},
 	}
-	if diff := cmp.Diff(want, events[3:]); diff != "" {
-		f.Errorf("history (-want +got):\n%s", diff)
-	}
+	f.same("history", want, events[3:])
 
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
@@ -231,9 +221,7 @@ func receiptsFirst(f *fixture) {
 	f.finish(o, pombo.Accepted, pombo.NoReason) // the worker's answer comes late and is no error
 	f.stands(id, pombo.Delivered, pombo.NoReason)
 	want := []pombo.State{pombo.Queued, pombo.Claimed, pombo.Sending, pombo.Accepted, pombo.Delivered}
-	if diff := cmp.Diff(want, f.events(id)); diff != "" {
-		f.Errorf("history (-want +got):\n%s", diff)
-	}
+	f.same("history", want, f.events(id))
 
 	id, _ = f.bring(pombo.Uncertain)
 	f.receipt(id, pombo.Accepted)
@@ -251,17 +239,17 @@ func (f *fixture) polled(seq int64, next time.Time) {
 }
 
 func polls(f *fixture) {
-	due := func() int {
+	due := func(want int, when string) {
 		f.Helper()
 		list, err := f.db.Receipts.PollDue(f.Context(), 10)
 		f.must(err)
-		return len(list)
+		if len(list) != want {
+			f.Errorf("polls due %s = %d, want %d", when, len(list), want)
+		}
 	}
 	id := f.queue(1)[0]
 	n := f.send(pombo.Accepted, pombo.NoReason)
-	if got := due(); got != 0 {
-		f.Errorf("polls due at once = %d, want 0", got)
-	}
+	due(0, "at once")
 	f.pass(30 * time.Second)
 	list, err := f.db.Receipts.PollDue(f.Context(), 10)
 	f.must(err)
@@ -269,34 +257,22 @@ func polls(f *fixture) {
 		f.Fatalf("polls due = %v, want one with its begin", list)
 	}
 	f.polled(n.Seq, f.clock.Now().Add(time.Minute))
-	if got := due(); got != 0 {
-		f.Errorf("polls due = %d, want 0", got)
-	}
+	due(0, "before the next time")
 	f.pass(time.Minute)
 	f.receipt(id, pombo.Delivered)
-	if got := due(); got != 1 {
-		f.Errorf("polls due after delivery = %d, want 1", got)
-	}
+	due(1, "after delivery")
 	f.polled(n.Seq, time.Time{})
-	if got := due(); got != 0 {
-		f.Errorf("polls due after the last = %d, want 0", got)
-	}
+	due(0, "after the last")
 	f.polled(n.Seq, f.clock.Now())
-	if got := due(); got != 0 {
-		f.Errorf("polls due after it ended = %d, want 0", got)
-	}
+	due(0, "after it ended")
 
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.pass(time.Minute)
 	f.receipt(id, pombo.Read)
-	if got := due(); got != 0 {
-		f.Errorf("polls due after read = %d, want 0", got)
-	}
+	due(0, "after read")
 	id, _ = f.bring(pombo.Uncertain)
 	f.receipt(id, pombo.Dispatched)
 	f.pass(time.Minute)
-	if got := due(); got != 1 {
-		f.Errorf("polls due after a trace = %d, want 1", got)
-	}
+	due(1, "after a trace")
 }

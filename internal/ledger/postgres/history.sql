@@ -1,8 +1,4 @@
--- What people and pages read: one notification, lists, counts of what is open.
---
--- The lists have the newest first: $1 and $2 are the bounds of seq, the first exclusive,
--- $3 the limit, and $4 the run (NULL = any), as far as the list has one. Each selects the numbers first and
--- reads their rows afterwards: no planner can do it the other way round.
+-- See both/history.sql.
 
 -- name: list_by_id
 -- Those whose row key or id begins so: $5 state, $6 phone.

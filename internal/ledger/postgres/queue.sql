@@ -1,5 +1,4 @@
--- The queue: what waits, what a worker has claimed, what is being sent, and what is
--- uncertain. While a notification is queued its queue class (column lane) is its priority.
+-- See both/queue.sql.
 
 -- name: enqueue
 -- Intake: a row of the table becomes a queued notification. While the ledger may have

@@ -1,4 +1,4 @@
--- What leaves the ledger: after RETENTION, and when a person asks for it.
+-- See both/retention.sql.
 
 -- name: erase
 -- Phone and text of one that is over are erased.

@@ -1,4 +1,4 @@
--- What is owed to the company's table: settle_at says from when on.
+-- See both/settle.sql.
 
 -- name: nothing_owed
 -- Settlement: the row has the code already, or keeps the one it has.

@@ -1,4 +1,4 @@
--- How a ledger knows that it has lost something, and what becomes of what may be lost.
+-- See both/lineage.sql.
 
 -- name: end_doubt
 -- The row, or Blip, says what became of an uncertain notification.

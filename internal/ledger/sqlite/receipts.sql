@@ -1,4 +1,4 @@
--- Receipts, and what is sent again because of them.
+-- See both/receipts.sql.
 
 -- name: standing
 -- Where the notification with an id stands. Ids are indexed in blocks of 4,096 rows, the
