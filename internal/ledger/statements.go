@@ -178,6 +178,20 @@ const (
 	sqlSaveReconciliation statement = "save_reconciliation"
 	sqlLastReconciliation statement = "last_reconciliation"
 
+	// In tallies.sql.
+	sqlTallyPart     statement = "tally_part"
+	sqlTallyFinal    statement = "tally_final"
+	sqlClearTally    statement = "clear_tally"
+	sqlClearLatency  statement = "clear_latency"
+	sqlWriteTally    statement = "write_tally"
+	sqlWriteLatency  statement = "write_latency"
+	sqlTallyCounted  statement = "tally_counted"
+	sqlTallyWhole    statement = "tally_whole"
+	sqlEndTally      statement = "end_tally"
+	sqlTallyProgress statement = "tally_progress"
+	sqlTallies       statement = "tallies"
+	sqlLatencies     statement = "latencies"
+
 	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"

@@ -1,0 +1,392 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"pombo"
+)
+
+// Tallies are how many notifications were taken in by the hour, what became of them,
+// and how long it took.
+//
+// They are derived: no step of a message's way touches them. Recount reads the
+// notifications of an hour and replaces its counts as a whole, in one transaction. So
+// they cannot drift, whatever was killed when, and a count may be repeated at will.
+// What they miss is what has changed since the hour was last counted.
+//
+// Counting ends where retention begins: Finish counts for the last time the hours that
+// Retire is going to change, and from then on they stay as they are, for good. They
+// have nothing of a person.
+type Tallies struct{ db *DB }
+
+// Tallies returns the tallies of the ledger.
+func (db *DB) Tallies() Tallies { return Tallies{db} }
+
+const (
+	// tallyPart is how many notifications are read at a time: some ten milliseconds.
+	tallyPart = 2000
+	// tallySlack is how far the order of the numbers may be from that of the times: a
+	// page waits for its turn to be written, and the clocks of machines differ.
+	tallySlack = 10 * time.Minute
+)
+
+const hourMillis = int64(time.Hour / time.Millisecond)
+
+// hourNumber returns the number of the hour that has a time.
+func hourNumber(t time.Time) int64 { return t.Unix() / 3600 }
+
+// hourStart returns the start of an hour.
+func hourStart(number int64) time.Time { return time.UnixMilli(number * hourMillis).UTC() }
+
+// Now returns the time by the ledger's clock, which the hours follow.
+func (t Tallies) Now() time.Time { return time.UnixMilli(t.db.now()).UTC() }
+
+// Next returns the hour of the first notification that was taken in at or after the
+// time; pombo.ErrNotFound when there is none.
+func (t Tallies) Next(ctx context.Context, after time.Time) (time.Time, error) {
+	var seq, created int64
+	from, err := t.db.since(ctx, after.UnixMilli())
+	if err == nil {
+		err = t.db.get(ctx, sqlCreatedFrom, []any{from}, &seq, &created)
+	}
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return time.Time{}, fmt.Errorf("tallies: %w", pombo.ErrNotFound)
+	case err != nil:
+		return time.Time{}, fmt.Errorf("tallies: %w", err)
+	}
+	return hourStart(created / hourMillis), nil
+}
+
+// Recount counts anew the notifications that were taken in within the hour, and returns
+// how many there are. An hour that Finish has ended stays as it is. It reads in parts,
+// through the connections of the readers, and rests after each for nine times as long,
+// so that sending is not slowed.
+func (t Tallies) Recount(ctx context.Context, hour time.Time) (n int, err error) {
+	begun := time.Now()
+	c := newCount(hourNumber(hour))
+	p, err := t.Counted(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if hourStart(c.hour).Before(p.Final) {
+		return 0, nil
+	}
+	if err := t.count(ctx, c, &begun); err != nil {
+		return 0, fmt.Errorf("count an hour: %w", err)
+	}
+	if err := t.replace(ctx, c); err != nil {
+		return 0, fmt.Errorf("count an hour: %w", err)
+	}
+	return c.n, rest(ctx, begun)
+}
+
+// count reads the notifications among which those of the hour are.
+func (t Tallies) count(ctx context.Context, c *count, begun *time.Time) error {
+	from, err := t.db.since(ctx, c.hour*hourMillis-tallySlack.Milliseconds())
+	if err != nil {
+		return err
+	}
+	until, err := t.db.since(ctx, (c.hour+1)*hourMillis+tallySlack.Milliseconds())
+	if err != nil {
+		return err
+	}
+	for {
+		seen := 0
+		err := t.db.all(ctx, sqlTallyPart, []any{from, until, tallyPart}, func(rows *sql.Rows) error {
+			var created int64
+			var state pombo.State
+			var message, history sql.RawBytes
+			if err := rows.Scan(&from, &created, &state, &message, &history); err != nil {
+				return err
+			}
+			seen++
+			if created/hourMillis == c.hour {
+				c.add(time.UnixMilli(created), state, message, history)
+			}
+			return nil
+		})
+		if err != nil || seen < tallyPart {
+			return err
+		}
+		from++
+		if err := rest(ctx, *begun); err != nil {
+			return err
+		}
+		*begun = time.Now()
+	}
+}
+
+// replace writes the counts of an hour in the place of those before, unless they are
+// the same.
+func (t Tallies) replace(ctx context.Context, c *count) error {
+	start, end := hourStart(c.hour), hourStart(c.hour+1)
+	cells, err := t.Cells(ctx, start, end)
+	if err != nil {
+		return err
+	}
+	latencies, err := t.Latencies(ctx, start, end)
+	if err != nil {
+		return err
+	}
+	before := newCount(c.hour)
+	for _, cell := range cells {
+		before.cells[cellKey{cell.Template, cell.State, cell.Reason}] = cell.N
+	}
+	for _, l := range latencies {
+		before.latencies[latencyKey{l.Template, l.Leg, l.Bucket}] = l.N
+	}
+	if maps.Equal(before.cells, c.cells) && maps.Equal(before.latencies, c.latencies) {
+		return nil
+	}
+	cellRows, latencyRows, err := c.rows()
+	if err != nil {
+		return err
+	}
+	return t.write(ctx, func(tx *txn) error {
+		var final sql.NullInt64
+		if err := tx.queryRow(sqlTallyFinal).Scan(&final); err != nil {
+			return err
+		}
+		if c.hour < final.Int64 {
+			return nil // what was read may have been erased in part
+		}
+		if err := tx.exec(sqlClearTally, c.hour); err != nil {
+			return err
+		}
+		if err := tx.exec(sqlWriteTally, c.hour, cellRows); err != nil {
+			return err
+		}
+		if err := tx.exec(sqlClearLatency, c.hour); err != nil {
+			return err
+		}
+		return tx.exec(sqlWriteLatency, c.hour, latencyRows)
+	})
+}
+
+// write runs f in a transaction, behind what workers wait for.
+func (t Tallies) write(ctx context.Context, f func(*txn) error) error {
+	w := newWrite()
+	w.run = f
+	return t.db.submit(ctx, t.db.bulk, w)
+}
+
+// Finish counts the hours before a time for the last time, that of the time included.
+// Retire may then take out what was finished by that time. The first Finish on a ledger
+// that was never counted as a whole counts nothing: retention has been at work on those
+// hours.
+func (t Tallies) Finish(ctx context.Context, until time.Time) error {
+	p, err := t.Counted(ctx)
+	if err != nil {
+		return err
+	}
+	end := hourNumber(until) + 1
+	next := hourNumber(p.Final)
+	switch {
+	case !p.Final.IsZero():
+	case p.Whole.IsZero() || p.Since.IsZero():
+		next = end
+	default:
+		next = hourNumber(p.Since)
+	}
+	for ; next < end; next++ {
+		if _, err := t.Recount(ctx, hourStart(next)); err != nil {
+			return err
+		}
+	}
+	return t.note(ctx, sqlEndTally, end)
+}
+
+// NoteCounted notes when the current hour was counted, and NoteWhole when a count of all
+// hours began.
+func (t Tallies) NoteCounted(ctx context.Context, at time.Time) error {
+	return t.note(ctx, sqlTallyCounted, at.UnixMilli())
+}
+
+// NoteWhole is told at NoteCounted.
+func (t Tallies) NoteWhole(ctx context.Context, at time.Time) error {
+	return t.note(ctx, sqlTallyWhole, at.UnixMilli())
+}
+
+func (t Tallies) note(ctx context.Context, name statement, value int64) error {
+	err := t.write(ctx, func(tx *txn) error { return tx.exec(name, value) })
+	if err != nil {
+		return fmt.Errorf("note what was counted: %w", err)
+	}
+	return nil
+}
+
+// Counted says how far the count has come.
+func (t Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
+	var counted, whole, final, first sql.NullInt64
+	if err := t.db.get(ctx, sqlTallyProgress, nil, &counted, &whole, &final, &first); err != nil {
+		return c, fmt.Errorf("read what was counted: %w", err)
+	}
+	c.At, c.Whole = moment(counted), moment(whole)
+	if final.Valid {
+		c.Final = hourStart(final.Int64)
+	}
+	if first.Valid {
+		c.Since = hourStart(first.Int64)
+	}
+	return c, nil
+}
+
+// Cells returns the counts of the hours that begin at or after from and before to, in
+// the order of the hours.
+func (t Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
+	err = t.db.all(ctx, sqlTallies, hours(from, to), func(rows *sql.Rows) error {
+		var c pombo.Cell
+		var hour int64
+		err := rows.Scan(&hour, &c.Template, &c.State, &c.Reason, &c.N)
+		c.Hour = hourStart(hour)
+		list = append(list, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read tallies: %w", err)
+	}
+	return list, nil
+}
+
+// Latencies returns how long messages took, of the same hours as Cells.
+func (t Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
+	err = t.db.all(ctx, sqlLatencies, hours(from, to), func(rows *sql.Rows) error {
+		var l pombo.Latency
+		var hour int64
+		err := rows.Scan(&hour, &l.Template, &l.Leg, &l.Bucket, &l.N)
+		l.Hour = hourStart(hour)
+		list = append(list, l)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read latencies: %w", err)
+	}
+	return list, nil
+}
+
+// hours are the parameters for the hours that begin at or after from and before to.
+func hours(from, to time.Time) []any {
+	return []any{hourNumber(from.Add(time.Hour - 1)), hourNumber(to.Add(time.Hour - 1))}
+}
+
+type cellKey struct {
+	template string
+	state    pombo.State
+	reason   pombo.Reason
+}
+
+type latencyKey struct {
+	template string
+	leg      pombo.Leg
+	bucket   int
+}
+
+// count is an hour while it is counted.
+type count struct {
+	hour      int64
+	n         int
+	cells     map[cellKey]int
+	latencies map[latencyKey]int
+}
+
+func newCount(hour int64) *count {
+	return &count{hour: hour, cells: map[cellKey]int{}, latencies: map[latencyKey]int{}}
+}
+
+// add counts a notification. One that cannot be read counts all the same, as far as it
+// is known.
+func (c *count) add(created time.Time, state pombo.State, message, history []byte) {
+	c.n++
+	template := templateOf(message)
+	j := readJourney(history)
+	c.cells[cellKey{template, state, j.reason}]++
+	c.time(template, pombo.LegAccepted, created, j.first)
+	c.time(template, pombo.LegDelivered, j.accepted, j.delivered)
+	c.time(template, pombo.LegRead, j.delivered, j.read)
+}
+
+// time counts a leg of which both ends are known.
+func (c *count) time(template string, leg pombo.Leg, from, to time.Time) {
+	if !from.IsZero() && !to.IsZero() {
+		c.latencies[latencyKey{template, leg, pombo.LatencyBucket(to.Sub(from))}]++
+	}
+}
+
+// rows are the parameters that write the counts.
+func (c *count) rows() (cells, latencies string, err error) {
+	cellRows, latencyRows := make([][]any, 0, len(c.cells)), make([][]any, 0, len(c.latencies))
+	for k, n := range c.cells {
+		cellRows = append(cellRows, []any{k.template, k.state, k.reason, n})
+	}
+	for k, n := range c.latencies {
+		latencyRows = append(latencyRows, []any{k.template, k.leg, k.bucket, n})
+	}
+	a, err := json.Marshal(cellRows)
+	if err != nil {
+		return "", "", err
+	}
+	b, err := json.Marshal(latencyRows)
+	return string(a), string(b), err
+}
+
+// templateOf reads the template out of a message, and nothing else: see message.
+func templateOf(text []byte) string {
+	rest, ok := strings.CutPrefix(string(text), "[")
+	if !ok {
+		return pombo.UnknownTemplate // erased
+	}
+	if _, rest, ok = readString(rest); !ok {
+		return pombo.UnknownTemplate
+	}
+	template, _, ok := readString(strings.TrimPrefix(rest, ","))
+	if !ok {
+		return pombo.UnknownTemplate
+	}
+	return template
+}
+
+// journey is what a history says of a message's way.
+type journey struct {
+	reason          pombo.Reason
+	first, accepted time.Time // Blip had it for the first time; by the last attempt
+	delivered, read time.Time
+}
+
+func readJourney(history []byte) (j journey) {
+	for h := string(history); h != ""; {
+		e, isNote, rest, ok := readEvent(h)
+		if !ok {
+			return journey{}
+		}
+		if h = rest; isNote {
+			continue
+		}
+		j.reason = e.Reason
+		if j.first.IsZero() && e.State.Sent() {
+			j.first = e.At
+		}
+		switch e.State {
+		case pombo.Sending:
+			j.accepted = time.Time{}
+		case pombo.Accepted:
+			j.accepted = e.At
+		case pombo.Dispatched:
+			if j.accepted.IsZero() {
+				j.accepted = e.At
+			}
+		case pombo.Delivered:
+			j.delivered = e.At
+		case pombo.Read:
+			j.read = e.At
+		}
+	}
+	return j
+}
