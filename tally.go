@@ -69,7 +69,8 @@ func LatencyBucket(d time.Duration) int {
 // Counted says how far the tallies have come.
 type Counted struct {
 	At    time.Time // the current hour was last counted then; zero = never
-	Whole time.Time // the last count of all hours began then; zero = never
+	Late  time.Time // a count of the last days began then; zero = never
+	Whole time.Time // a count of all hours began then; zero = never
 	// Final is the first hour that is still counted: RETENTION has begun on those
 	// before, which stay as they are. Zero = all are.
 	Final time.Time

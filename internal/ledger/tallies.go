@@ -48,44 +48,65 @@ func hourStart(number int64) time.Time { return time.UnixMilli(number * hourMill
 // Now returns the time by the ledger's clock, which the hours follow.
 func (t Tallies) Now() time.Time { return time.UnixMilli(t.db.now()).UTC() }
 
-// Next returns the hour of the first notification that was taken in at or after the
-// time; pombo.ErrNotFound when there is none.
-func (t Tallies) Next(ctx context.Context, after time.Time) (time.Time, error) {
+// Recount counts anew the hours that begin at or after from and before to, and returns
+// how many notifications were taken in within them. Hours that Finish has ended stay as
+// they are. It reads in parts, through the connections of the readers, and rests after
+// each for nine times as long, so that sending is not slowed.
+func (t Tallies) Recount(ctx context.Context, from, to time.Time) (n int, err error) {
+	p, err := t.Counted(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for hour, end := max(hourUp(from), hourUp(p.Final)), hourUp(to); hour < end; hour++ {
+		begun := time.Now()
+		some, err := t.recount(ctx, hour, &begun)
+		if err == nil && some == 0 {
+			// Nights and years without notifications are passed over.
+			hour, err = t.beforeNext(ctx, hour)
+		}
+		if err != nil {
+			return n, fmt.Errorf("count an hour: %w", err)
+		}
+		n += some
+		if err := rest(ctx, begun); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// beforeNext returns the hour before the next one that has notifications or counts.
+func (t Tallies) beforeNext(ctx context.Context, after int64) (int64, error) {
+	var counted sql.NullInt64
+	if err := t.db.get(ctx, sqlNextTally, []any{after}, &counted); err != nil {
+		return 0, err
+	}
+	next := int64(endOfTime)
+	if counted.Valid {
+		next = counted.Int64
+	}
 	var seq, created int64
-	from, err := t.db.since(ctx, after.UnixMilli())
+	from, err := t.db.since(ctx, (after+1)*hourMillis)
 	if err == nil {
 		err = t.db.get(ctx, sqlCreatedFrom, []any{from}, &seq, &created)
 	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return time.Time{}, fmt.Errorf("tallies: %w", pombo.ErrNotFound)
 	case err != nil:
-		return time.Time{}, fmt.Errorf("tallies: %w", err)
+		return 0, err
+	default:
+		next = min(next, created/hourMillis)
 	}
-	return hourStart(created / hourMillis), nil
+	return max(next-1, after), nil
 }
 
-// Recount counts anew the notifications that were taken in within the hour, and returns
-// how many there are. An hour that Finish has ended stays as it is. It reads in parts,
-// through the connections of the readers, and rests after each for nine times as long,
-// so that sending is not slowed.
-func (t Tallies) Recount(ctx context.Context, hour time.Time) (n int, err error) {
-	begun := time.Now()
-	c := newCount(hourNumber(hour))
-	p, err := t.Counted(ctx)
-	if err != nil {
+// recount counts an hour.
+func (t Tallies) recount(ctx context.Context, hour int64, begun *time.Time) (n int, err error) {
+	c := newCount(hour)
+	if err := t.count(ctx, c, begun); err != nil {
 		return 0, err
 	}
-	if hourStart(c.hour).Before(p.Final) {
-		return 0, nil
-	}
-	if err := t.count(ctx, c, &begun); err != nil {
-		return 0, fmt.Errorf("count an hour: %w", err)
-	}
-	if err := t.replace(ctx, c); err != nil {
-		return 0, fmt.Errorf("count an hour: %w", err)
-	}
-	return c.n, rest(ctx, begun)
+	return c.n, t.replace(ctx, c)
 }
 
 // count reads the notifications among which those of the hour are.
@@ -188,29 +209,30 @@ func (t Tallies) Finish(ctx context.Context, until time.Time) error {
 		return err
 	}
 	end := hourNumber(until) + 1
-	next := hourNumber(p.Final)
-	switch {
-	case !p.Final.IsZero():
-	case p.Whole.IsZero() || p.Since.IsZero():
-		next = end
-	default:
-		next = hourNumber(p.Since)
-	}
-	for ; next < end; next++ {
-		if _, err := t.Recount(ctx, hourStart(next)); err != nil {
+	if !p.Final.IsZero() || !p.Whole.IsZero() {
+		from := p.Since
+		if p.Final.After(from) {
+			from = p.Final
+		}
+		if _, err := t.Recount(ctx, from, hourStart(end)); err != nil {
 			return err
 		}
 	}
 	return t.note(ctx, sqlEndTally, end)
 }
 
-// NoteCounted notes when the current hour was counted, and NoteWhole when a count of all
-// hours began.
+// NoteCounted notes when the current hour was counted; NoteLate and NoteWhole when a count
+// of the last days and of all hours began.
 func (t Tallies) NoteCounted(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyCounted, at.UnixMilli())
 }
 
-// NoteWhole is told at NoteCounted.
+// NoteLate is explained at NoteCounted.
+func (t Tallies) NoteLate(ctx context.Context, at time.Time) error {
+	return t.note(ctx, sqlTallyLate, at.UnixMilli())
+}
+
+// NoteWhole is explained at NoteCounted.
 func (t Tallies) NoteWhole(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyWhole, at.UnixMilli())
 }
@@ -225,11 +247,11 @@ func (t Tallies) note(ctx context.Context, name statement, value int64) error {
 
 // Counted says how far the count has come.
 func (t Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
-	var counted, whole, final, first sql.NullInt64
-	if err := t.db.get(ctx, sqlTallyProgress, nil, &counted, &whole, &final, &first); err != nil {
+	var counted, late, whole, final, first sql.NullInt64
+	if err := t.db.get(ctx, sqlTallyProgress, nil, &counted, &late, &whole, &final, &first); err != nil {
 		return c, fmt.Errorf("read what was counted: %w", err)
 	}
-	c.At, c.Whole = moment(counted), moment(whole)
+	c.At, c.Late, c.Whole = moment(counted), moment(late), moment(whole)
 	if final.Valid {
 		c.Final = hourStart(final.Int64)
 	}
@@ -242,7 +264,7 @@ func (t Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
 // Cells returns the counts of the hours that begin at or after from and before to, in
 // the order of the hours.
 func (t Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
-	err = t.db.all(ctx, sqlTallies, hours(from, to), func(rows *sql.Rows) error {
+	err = t.db.all(ctx, sqlTallies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
 		var c pombo.Cell
 		var hour int64
 		err := rows.Scan(&hour, &c.Template, &c.State, &c.Reason, &c.N)
@@ -258,7 +280,7 @@ func (t Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Ce
 
 // Latencies returns how long messages took, of the same hours as Cells.
 func (t Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
-	err = t.db.all(ctx, sqlLatencies, hours(from, to), func(rows *sql.Rows) error {
+	err = t.db.all(ctx, sqlLatencies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
 		var l pombo.Latency
 		var hour int64
 		err := rows.Scan(&hour, &l.Template, &l.Leg, &l.Bucket, &l.N)
@@ -272,9 +294,12 @@ func (t Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pomb
 	return list, nil
 }
 
-// hours are the parameters for the hours that begin at or after from and before to.
-func hours(from, to time.Time) []any {
-	return []any{hourNumber(from.Add(time.Hour - 1)), hourNumber(to.Add(time.Hour - 1))}
+// hourUp returns the first hour that begins at or after a time; the zero time is before all.
+func hourUp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return hourNumber(t.Add(time.Hour - 1))
 }
 
 type cellKey struct {

@@ -27,9 +27,17 @@ SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2)
 INSERT INTO latency (hour, template, leg, bucket, n)
 SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2);
 
+-- name: next_tally
+-- The next hour that has counts.
+SELECT min(hour) FROM tally WHERE hour > ?1;
+
 -- name: tally_counted
 -- The current hour has been counted, as of ?1.
 UPDATE tally_progress SET counted = ?1 WHERE one = 1 AND coalesce(counted, 0) < ?1;
+
+-- name: tally_late
+-- The last days have been counted, as of ?1.
+UPDATE tally_progress SET late = ?1 WHERE one = 1 AND coalesce(late, 0) < ?1;
 
 -- name: tally_whole
 -- All hours have been counted, as of ?1.
@@ -41,7 +49,7 @@ UPDATE tally_progress SET final = ?1 WHERE one = 1 AND coalesce(final, 0) < ?1;
 
 -- name: tally_progress
 -- How far the count has come, and from which hour on there are figures.
-SELECT counted, whole, final, (SELECT min(hour) FROM tally) FROM tally_progress WHERE one = 1;
+SELECT counted, late, whole, final, (SELECT min(hour) FROM tally) FROM tally_progress WHERE one = 1;
 
 -- name: tallies
 -- A report: the counts from an hour on, until before another.

@@ -22,6 +22,7 @@ CREATE TABLE latency (
 CREATE TABLE tally_progress (
     one     integer PRIMARY KEY CHECK (one = 1),
     counted bigint,
+    late    bigint,
     whole   bigint,
     final   bigint
 );

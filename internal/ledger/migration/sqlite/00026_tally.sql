@@ -26,7 +26,8 @@ CREATE TABLE latency (
 CREATE TABLE tally_progress (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     counted INTEGER, -- when the current hour was last counted
-    whole   INTEGER, -- when the last count of all hours began
+    late    INTEGER, -- when a count of the last days last began
+    whole   INTEGER, -- when a count of all hours last began
     final   INTEGER  -- hours before this one are not counted again; NULL = none
 );
 INSERT INTO tally_progress (one) VALUES (1);
