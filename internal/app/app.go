@@ -92,8 +92,8 @@ var (
 	_ api.Runs        = (*intake.Runs)(nil)
 
 	_ reconcile.Statuses = (*source.Table)(nil)
-	_ reconcile.Reviewer = (*ledger.DB)(nil)
-	_ reconcile.Ledger   = (*ledger.DB)(nil)
+	_ reconcile.Reviewer = (*ledger.Reconciliation)(nil)
+	_ reconcile.Ledger   = (*ledger.Reconciliation)(nil)
 )
 
 // New opens the ledger, prepares every part and binds the address. Nothing is
@@ -176,7 +176,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	recorder, err := receipts.NewRecorder(receipts.RecorderOptions{
-		Ledger: a.ledger, OptOuts: a.ledger, SuspendTemplate: controls.Suspensions.Suspend, PauseBot: controls.Throttle.Pauser.Extend,
+		Ledger: recordLedger{a.ledger.Receipts, a.ledger.History}, OptOuts: a.ledger.OptOuts, SuspendTemplate: controls.Suspensions.Suspend, PauseBot: controls.Throttle.Pauser.Extend,
 		Failed: controls.Throttle.Breaker.Failed, Delivered: controls.Throttle.Breaker.Delivered,
 		Moved:  func() { controls.Health.ReceiptCame(); controls.Signals.Moved() },
 		Logger: o.Logger, Registerer: o.Registry,
@@ -190,7 +190,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.engine = dispatch.New(controls, record)
 	a.reconciler, err = reconcile.New(reconcile.Options{
-		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger,
+		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
 	})
@@ -198,7 +198,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	polls := receipts.PollerOptions{
-		Ledger: a.ledger, Recorder: recorder, Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion,
+		Ledger: a.ledger.Receipts, Recorder: recorder, Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion,
 		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("receipts").TryAcquire, Schedule: schedule, Sparse: few,
 	}
 	var webhook api.Webhook // nil without a secret
@@ -220,7 +220,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    operator{a.ledger, a.engine},
+		Ledger:    newOperator(a.ledger, a.engine),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Reconcile: a.reconciler.Run,
@@ -273,24 +273,24 @@ func policies(usual string, ofTemplates map[string]string) delivery.Policies {
 	return p
 }
 
-// rooms is the ledger as each of the rooms sees it.
-func rooms(db *ledger.DB) dispatch.Ledger {
-	return dispatch.Ledger{
-		Shared: db.Shared(), Throttle: db, Leadership: db, Lease: db, Reclaim: db, Parking: db, Intake: db, Runs: db, Settle: db,
-		Delivery: db, Uncertain: db, Expiry: db, OptOuts: db, Operator: db,
-	}
-}
-
 // operator is the ledger as the API uses it. Every change made by hand wakes the roads,
 // and a pause applies at once.
 type operator struct {
-	*ledger.DB
+	*ledger.History
+	*ledger.RunLog
+	*ledger.OptOutList
+	*ledger.Reconciliation
+	db     *ledger.DB
 	engine *dispatch.Engine
+}
+
+func newOperator(db *ledger.DB, engine *dispatch.Engine) operator {
+	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine}
 }
 
 // Health explains why messages go, or why they do not.
 func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{o.DB, o.engine.Controls}.snapshot(ctx)
+	return healthReader{o.db, o.engine.Controls}.snapshot(ctx)
 }
 
 func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
@@ -300,12 +300,12 @@ func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
 // ReleaseResends and SettleResends end the wait of what the guard holds.
 func (o operator) ReleaseResends(ctx context.Context) (int, error) {
 	defer o.engine.Signals.Moved()
-	return o.DB.ReleaseResends(ctx)
+	return o.db.Operator.ReleaseResends(ctx)
 }
 
 func (o operator) SettleResends(ctx context.Context) (int, error) {
 	defer o.engine.Signals.Moved()
-	return o.DB.SettleResends(ctx)
+	return o.db.Operator.SettleResends(ctx)
 }
 
 func (o operator) Cancel(ctx context.Context, id pombo.MessageID) error {
@@ -316,7 +316,7 @@ func (o operator) Forget(ctx context.Context, n phone.Number, really bool) (pomb
 	if really {
 		defer o.engine.Signals.Moved() // what waited is cancelled
 	}
-	return o.DB.Forget(ctx, n, really)
+	return o.db.Retention.Forget(ctx, n, really)
 }
 
 func (o operator) Pause(ctx context.Context, p pombo.Pause) error {
@@ -330,7 +330,7 @@ func (o operator) Paused(context.Context) (pombo.Pause, bool, error) {
 
 // Start starts the loops and serves. It returns when requests are answered.
 func (a *App) Start(ctx context.Context) error {
-	if empty, err := a.ledger.Empty(ctx); err == nil && empty {
+	if empty, err := a.ledger.Reconciliation.Empty(ctx); err == nil && empty {
 		a.log.Warn("the ledger is new; should it stand in for one that was lost, stop and run pombo recover before anything is sent")
 	}
 	if err := a.engine.Start(ctx); err != nil {

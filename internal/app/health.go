@@ -20,7 +20,7 @@ type healthReader struct {
 
 // snapshot costs a few statements on the ledger and none on the source.
 func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
-	b, err := w.ledger.Backlog(ctx)
+	b, err := w.ledger.History.Backlog(ctx)
 	if err != nil {
 		return health.Snapshot{}, err
 	}

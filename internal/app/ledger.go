@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"pombo/internal/dispatch"
 	"pombo/internal/ledger"
 	"pombo/internal/wait"
 )
@@ -42,3 +43,40 @@ func openLedger(ctx context.Context, o ledger.Options, limit time.Duration, log 
 		_ = wait.For(ctx, min(ledgerRetry, limit)) // the next try tells that ctx has ended
 	}
 }
+
+// rooms gives each of the rooms the subjects of the ledger that it works with.
+func rooms(db *ledger.DB) dispatch.Ledger {
+	return dispatch.Ledger{
+		Shared: db.Shared(), Throttle: db.Throttle, Leadership: db.Leases, Lease: db.Leases, Reclaim: db.Leases, Parking: db.Queue, Intake: db.Intake,
+		Settle: db.Settlements, Expiry: db.Queue, OptOuts: db.OptOuts,
+		Runs:      runLedger{db.Runs, db.Settlements},
+		Delivery:  deliveryLedger{db.Queue, db.OptOuts},
+		Uncertain: uncertainLedger{db.Queue, db.Doubts, db.Reconciliation},
+		Operator:  operatorLedger{db.History, db.Operator},
+	}
+}
+
+// The rooms that work with more than one subject.
+type (
+	runLedger struct {
+		*ledger.RunLog
+		*ledger.Settlements
+	}
+	deliveryLedger struct {
+		*ledger.Queue
+		*ledger.OptOutList
+	}
+	uncertainLedger struct {
+		*ledger.Queue
+		*ledger.Doubts
+		*ledger.Reconciliation
+	}
+	operatorLedger struct {
+		*ledger.History
+		*ledger.Operator
+	}
+	recordLedger struct {
+		*ledger.Receipts
+		*ledger.History
+	}
+)

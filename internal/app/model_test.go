@@ -292,10 +292,10 @@ func (w *model) atEnd() {
 
 // look reads how the row stands.
 func (w *model) look() {
-	if _, _, err := w.x.db.Notification(w.ctx, w.id(w.latest+1)); err == nil {
+	if _, _, err := w.x.db.History.Notification(w.ctx, w.id(w.latest+1)); err == nil {
 		w.latest++
 	}
-	n, _, err := w.x.db.Notification(w.ctx, w.id(w.latest))
+	n, _, err := w.x.db.History.Notification(w.ctx, w.id(w.latest))
 	if err != nil && !errors.Is(err, pombo.ErrNotFound) {
 		w.failf("look: %v", err)
 	}
@@ -303,7 +303,7 @@ func (w *model) look() {
 	if !w.know {
 		return
 	}
-	r, err := w.x.db.Reviewed(w.ctx, n.Seq)
+	r, err := w.x.db.Reconciliation.Reviewed(w.ctx, n.Seq)
 	if err != nil {
 		w.failf("look: %v", err)
 	}
@@ -311,7 +311,7 @@ func (w *model) look() {
 	if n.State.Open() {
 		return // nothing is owed yet
 	}
-	list, err := w.x.db.Unsettled(w.ctx, 1)
+	list, err := w.x.db.Settlements.Unsettled(w.ctx, 1)
 	if err != nil {
 		w.failf("look: %v", err)
 	}
@@ -414,7 +414,7 @@ const ownersCode = "9"
 // refuse is a failed receipt, of a kind that passes.
 func (w *model) refuse() {
 	w.fails--
-	_, err := w.x.db.Apply(w.ctx, []pombo.Receipt{{
+	_, err := w.x.db.Receipts.Apply(w.ctx, []pombo.Receipt{{
 		MessageID: w.id(w.latest), State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff, At: time.Now(),
 	}})
 	if err != nil {
@@ -470,7 +470,7 @@ func (w *model) leaseEnds(stalls string) {
 		time.Sleep(modelLease / 3)
 		w.renew(stalls)
 	}
-	if _, _, err := w.x.db.Reclaim(w.ctx); err != nil {
+	if _, _, err := w.x.db.Leases.Reclaim(w.ctx); err != nil {
 		w.failf("reclaim: %v", err)
 	}
 }
@@ -495,17 +495,17 @@ func (w *model) end() {
 		}
 	}
 	time.Sleep(modelLease + time.Second)
-	if _, _, err := w.x.db.Reclaim(w.ctx); err != nil {
+	if _, _, err := w.x.db.Leases.Reclaim(w.ctx); err != nil {
 		w.failf("reclaim: %v", err)
 	}
 	if w.look(); w.know && w.n.State.Open() {
-		if err := w.x.db.Cancel(w.ctx, w.id(w.latest)); err != nil {
+		if err := w.x.db.Operator.Cancel(w.ctx, w.id(w.latest)); err != nil {
 			w.failf("cancel: %v", err)
 		}
 	}
-	due, err := w.x.db.Unsettled(w.ctx, 10)
+	due, err := w.x.db.Settlements.Unsettled(w.ctx, 10)
 	for _, s := range due {
-		err = errors.Join(err, w.x.db.Settled(w.ctx, []pombo.Settled{{Settlement: s, Result: pombo.SettleGone}}))
+		err = errors.Join(err, w.x.db.Settlements.Settled(w.ctx, []pombo.Settled{{Settlement: s, Result: pombo.SettleGone}}))
 	}
 	if err != nil {
 		w.failf("settle: %v", err)
@@ -529,7 +529,7 @@ type process struct {
 func (w *model) start() *process {
 	w.names++
 	p := &process{w: w, owner: w.row + "." + strconv.Itoa(w.names), answer: make(chan string), arrived: make(chan struct{})}
-	all, stopping := rooms(w.x.db), modelLedger{w.x.db, p}
+	all, stopping := rooms(w.x.db), newModelLedger(w.x.db, p)
 	all.Intake, all.Settle, all.Delivery, all.Uncertain = stopping, stopping, stopping, stopping
 	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName: modelSource, Source: modelTable{p}, Pending: "1", Ledger: all, Blip: modelBlip{p},
@@ -578,7 +578,7 @@ func (p *process) resume(answer string) {
 func (p *process) tell(args ...any) { p.told = append(p.told, fmt.Sprint(args...)) }
 
 func (p *process) deliver(ctx context.Context) {
-	list, err := modelLedger{p.w.x.db, p}.Claim(ctx, p.owner, 1)
+	list, err := newModelLedger(p.w.x.db, p).Claim(ctx, p.owner, 1)
 	if err != nil {
 		p.w.failf("claim: %v", err)
 	}
@@ -588,7 +588,7 @@ func (p *process) deliver(ctx context.Context) {
 }
 
 func (p *process) resolve(ctx context.Context) {
-	list, err := p.w.x.db.Uncertain(ctx, 1)
+	list, err := p.w.x.db.Doubts.Uncertain(ctx, 1)
 	for _, n := range list {
 		p.tell(n.Attempt, time.Since(n.Updated) < time.Second)
 		if e := p.engine.Resolver.Resolve(ctx, n); !errors.Is(e, pombo.ErrLost) {
@@ -615,13 +615,23 @@ func (p *process) takeIn(ctx context.Context) {
 
 // modelLedger is the real one; each call that changes something can be stopped.
 type modelLedger struct {
-	*ledger.DB
+	*ledger.Intake
+	*ledger.Queue
+	*ledger.OptOutList
+	*ledger.Doubts
+	*ledger.Reconciliation
+	*ledger.Receipts
+	*ledger.Settlements
 	p *process
+}
+
+func newModelLedger(db *ledger.DB, p *process) modelLedger {
+	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, p}
 }
 
 func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
 	l.p.stop("claim")
-	list, err := l.DB.Claim(ctx, owner, limit)
+	list, err := l.Queue.Claim(ctx, owner, limit)
 	for _, n := range list {
 		l.p.tell("claimed ", n.Key.Generation, n.Attempt, n.Tries, n.Settled)
 	}
@@ -630,7 +640,7 @@ func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pomb
 
 func (l modelLedger) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
 	l.p.stop("begin")
-	attempt, err := l.DB.Begin(ctx, n, identity)
+	attempt, err := l.Queue.Begin(ctx, n, identity)
 	l.p.tell("begun ", attempt, err)
 	l.p.stop("begun")
 	return attempt, err
@@ -638,7 +648,7 @@ func (l modelLedger) Begin(ctx context.Context, n pombo.Notification, identity s
 
 func (l modelLedger) Finish(ctx context.Context, o pombo.Outcome) error {
 	l.p.stop("finish as " + string(o.To))
-	err := l.DB.Finish(ctx, o)
+	err := l.Queue.Finish(ctx, o)
 	l.p.tell("finished ", err)
 	return err
 }
@@ -653,26 +663,26 @@ func (l modelLedger) record(ctx context.Context, receipts []pombo.Receipt) error
 
 func (l modelLedger) Postpone(ctx context.Context, o pombo.Outcome) error {
 	l.p.stop("postpone")
-	err := l.DB.Postpone(ctx, o)
+	err := l.Doubts.Postpone(ctx, o)
 	l.p.tell("postponed ", err)
 	return err
 }
 
 func (l modelLedger) Settled(ctx context.Context, results []pombo.Settled) error {
 	l.p.stop("mark as settled")
-	return l.DB.Settled(ctx, results)
+	return l.Settlements.Settled(ctx, results)
 }
 
 func (l modelLedger) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (int, []pombo.Latest, error) {
 	l.p.stop("enqueue")
-	added, finished, err := l.DB.Enqueue(ctx, source, run, rows)
+	added, finished, err := l.Intake.Enqueue(ctx, source, run, rows)
 	l.p.tell("enqueued ", added, finished, err)
 	return added, finished, err
 }
 
 func (l modelLedger) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
 	l.p.stop("enqueue again")
-	return l.DB.EnqueueAgain(ctx, source, run, rows, latest)
+	return l.Intake.EnqueueAgain(ctx, source, run, rows, latest)
 }
 
 // modelTable is the company's table with the one row.

@@ -95,7 +95,7 @@ func (w *world) ends(rows int) {
 	}()
 	got := map[pombo.State]int{}
 	for row := 1; row <= rows; row++ {
-		n, _, err := db.Notification(w.t.Context(), id(row))
+		n, _, err := db.History.Notification(w.t.Context(), id(row))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func (w *world) ends(rows int) {
 			w.t.Errorf("row %d is %s (%s), want %s", row, n.State, n.Reason, state[n.MessageID])
 		}
 		n.Key.Generation++
-		if _, _, err := db.Notification(w.t.Context(), n.Key.MessageID()); (err == nil) != resent[id(row)] {
+		if _, _, err := db.History.Notification(w.t.Context(), n.Key.MessageID()); (err == nil) != resent[id(row)] {
 			w.t.Errorf("row %d is sent again: %t, want %t", row, err == nil, resent[id(row)])
 		}
 	}

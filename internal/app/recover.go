@@ -37,7 +37,7 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 		return r, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	switch n, err := db.Owners(ctx); {
+	switch n, err := db.Leases.Owners(ctx); {
 	case err != nil:
 		return r, err
 	case n > 0:
@@ -49,7 +49,7 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 	}
 	begun := time.Now()
 	r, err = reconcile.Recover(ctx, reconcile.RecoverOptions{
-		SourceName: c.Source.Name, Source: table, Ledger: db,
+		SourceName: c.Source.Name, Source: table, Ledger: db.Reconciliation,
 		Ask: client.Receipts, Acquire: rate.NewLimiter(limit, 1).Wait,
 		Progress: progress,
 	})
@@ -59,5 +59,5 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 	if problems := table.Problems(); len(problems) > 0 {
 		return r, fmt.Errorf("%d pending rows could not be read, the first: %s", len(problems), problems[0])
 	}
-	return r, db.TakenIn(ctx, begun) // nothing of what was lost is left in the table
+	return r, db.Intake.TakenIn(ctx, begun) // nothing of what was lost is left in the table
 }

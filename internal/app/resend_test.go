@@ -72,7 +72,7 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 		})
 		s.must(err)
 		s.engine = dispatch.New(controls, func(ctx context.Context, list []pombo.Receipt) error {
-			_, err := s.ledger.Apply(ctx, list)
+			_, err := s.ledger.Receipts.Apply(ctx, list)
 			return err
 		})
 		s.must(s.engine.Start(t.Context()))
@@ -138,7 +138,7 @@ func (s *street) id(row, generation int) pombo.MessageID {
 func (s *street) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
 	s.Helper()
 	for _, id := range ids {
-		_, err := s.ledger.Apply(s.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: pombo.ChannelError, Policy: remedy, At: time.Now()}})
+		_, err := s.ledger.Receipts.Apply(s.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: pombo.ChannelError, Policy: remedy, At: time.Now()}})
 		s.must(err)
 	}
 	s.engine.Signals.Moved()
@@ -147,7 +147,7 @@ func (s *street) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
 
 func (s *street) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) {
 	s.Helper()
-	n, _, err := s.ledger.Notification(s.Context(), id)
+	n, _, err := s.ledger.History.Notification(s.Context(), id)
 	s.must(err)
 	if n.State != want || n.Reason != why {
 		s.Errorf("it is %s (%s, %s), want %s (%s)", n.State, n.Reason, n.Detail, want, why)
@@ -170,7 +170,7 @@ func (s *street) times(id pombo.MessageID) (n int) {
 func (s *street) findings() (kinds []pombo.DiscrepancyKind) {
 	s.Helper()
 	r, err := reconcile.New(reconcile.Options{
-		SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger,
+		SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger.Reconciliation,
 		Ask:     func(context.Context, pombo.MessageID) ([]pombo.Receipt, error) { return nil, errors.New("not asked") },
 		Acquire: func(context.Context) error { return errors.New("not asked") },
 		Record:  func(context.Context, []pombo.Receipt) error { return nil },

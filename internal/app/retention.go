@@ -27,7 +27,7 @@ func (a *App) retain(ctx context.Context) {
 		case <-next.C:
 		}
 		wait := keepEvery
-		done, err := a.ledger.Retire(ctx, age)
+		done, err := a.ledger.Retention.Retire(ctx, age)
 		switch {
 		case ctx.Err() != nil:
 			return

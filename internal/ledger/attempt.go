@@ -13,16 +13,16 @@ import (
 // before Begin returns, and Begin returns the number of the attempt. After an error the POST
 // must not be made; pombo.ErrLost means that n.Owner no longer has the notification. An
 // identity other than n.Identity has just been looked up at Blip and is kept for seven days.
-func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) (attempt int, err error) {
-	now := db.now()
+func (q *Queue) Begin(ctx context.Context, n pombo.Notification, identity string) (attempt int, err error) {
+	now := q.now()
 	attempt = n.Attempt + 1
 	if identity != "" && identity != n.Identity {
 		if phone, ok := digits(n.Phone).(int64); ok {
-			db.identities.keep(phone, identity, now)
+			q.identities.keep(phone, identity, now)
 		}
 	}
 	w := newWrite(onePart(sqlBegin, [][]any{{encodeEvent(now, pombo.Sending, attempt, "", ""), n.Seq, n.Owner, n.Attempt}}))
-	if err := db.submit(ctx, db.urgent, w); err != nil {
+	if err := q.submit(ctx, q.urgent, w); err != nil {
 		return 0, fmt.Errorf("begin: %w", err)
 	}
 	if !w.parts[0].hit[0] {
@@ -40,18 +40,18 @@ func (db *DB) Begin(ctx context.Context, n pombo.Notification, identity string) 
 // A claimed notification that is cancelled with pombo.Withdrawn settles nothing; its row may
 // be taken in again when it is pending once more. Failed with pombo.OptedOutOfMarketing puts
 // the phone on the list of opt-outs, in the same transaction.
-func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
+func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	// Only Begin leads to Sending, only a receipt from Claimed to Accepted, and only a ledger that
 	// has lost something from Claimed to Uncertain.
 	if !o.From.CanBecome(o.To) || o.To == pombo.Sending || o.From == pombo.Claimed && (o.To.Sent() || o.To == pombo.Uncertain) {
 		return fmt.Errorf("finish: from %s to %s: %w", o.From, o.To, pombo.ErrMove)
 	}
-	now := db.now()
+	now := q.now()
 	var notBefore, owner any
 	if o.To == pombo.Queued || o.To == pombo.Uncertain {
 		notBefore = now
 		if !o.NotBefore.IsZero() {
-			notBefore = db.toLedgerTime(o.NotBefore)
+			notBefore = q.toLedgerTime(o.NotBefore)
 		}
 	}
 	if o.From != pombo.Uncertain { // which has no owner
@@ -68,7 +68,7 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	}
 	hit := make([]bool, 1)
 	p := part{sqlFinish, [][]any{{
-		string(o.To), notBefore, counted, db.policy.codeOf(o.To), now, db.policy.firstPoll(o.To, now),
+		string(o.To), notBefore, counted, q.policy.codeOf(o.To), now, q.policy.firstPoll(o.To, now),
 		moved, o.Seq, string(o.From), owner, o.Attempt, class,
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
@@ -78,27 +78,27 @@ func (db *DB) Finish(ctx context.Context, o pombo.Outcome) error {
 	optedOut := false
 	if optsOut(o.To, o.Reason) {
 		w.run = func(tx *txn) (err error) {
-			optedOut, err = db.optOutRecipient(tx, o.Seq)
+			optedOut, err = q.optOuts.optOutRecipient(tx, o.Seq)
 			return err
 		}
 	}
-	if err := db.submit(ctx, db.urgent, w); err != nil {
+	if err := q.submit(ctx, q.urgent, w); err != nil {
 		return fmt.Errorf("finish: %w", err)
 	}
 	if optedOut {
-		db.reloadOptOuts(ctx)
+		q.optOuts.reloadOptOuts(ctx)
 	}
 	if hit[0] {
 		return nil
 	}
-	return db.whyNot(ctx, o)
+	return q.whyNot(ctx, o)
 }
 
 // whyNot returns why an outcome could not be applied; nil when it has been already.
-func (db *DB) whyNot(ctx context.Context, o pombo.Outcome) error {
+func (q *Queue) whyNot(ctx context.Context, o pombo.Outcome) error {
 	var state pombo.State
 	var attempt int
-	err := db.get(ctx, sqlStateOf, []any{o.Seq}, &state, &attempt)
+	err := q.get(ctx, sqlStateOf, []any{o.Seq}, &state, &attempt)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("finish: %w", pombo.ErrNotFound)
@@ -108,27 +108,4 @@ func (db *DB) whyNot(ctx context.Context, o pombo.Outcome) error {
 		return nil
 	}
 	return fmt.Errorf("finish: it is %s now: %w", state, pombo.ErrLost)
-}
-
-// Postpone sets when an uncertain notification is checked next, and records why it waits; o.To
-// is not read. Its state and the time of its change stay. The history has each reason once,
-// not each check. pombo.ErrLost when it is no longer
-// uncertain at this attempt.
-func (db *DB) Postpone(ctx context.Context, o pombo.Outcome) error {
-	now := db.now()
-	notBefore := any(now)
-	if !o.NotBefore.IsZero() {
-		notBefore = db.toLedgerTime(o.NotBefore)
-	}
-	hit := make([]bool, 1)
-	w := newWrite(part{sqlPostpone, [][]any{{
-		notBefore, encodeChange(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), encodeEvent(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
-	}}, hit})
-	if err := db.submit(ctx, db.urgent, w); err != nil {
-		return fmt.Errorf("postpone: %w", err)
-	}
-	if !hit[0] {
-		return fmt.Errorf("postpone: %w", pombo.ErrLost)
-	}
-	return nil
 }

@@ -86,29 +86,29 @@ func road(b *testing.B, db *DB) {
 		rows := benchRows(b, from, min(page, b.N-from))
 		b.StartTimer()
 		step(0, func() error {
-			_, _, err := db.Enqueue(ctx, "NOTIFICACAO", 1, rows)
+			_, _, err := db.Intake.Enqueue(ctx, "NOTIFICACAO", 1, rows)
 			return err
 		})
 	}
 	for left := b.N; left > 0; {
 		var held []pombo.Notification
-		step(1, func() (err error) { held, err = db.Claim(ctx, "bench", workers); return err })
+		step(1, func() (err error) { held, err = db.Queue.Claim(ctx, "bench", workers); return err })
 		step(2, func() error {
 			return together(held, func(n *pombo.Notification) (err error) {
-				n.Attempt, err = db.Begin(ctx, *n, "5511988880000@wa.gw.msging.net")
+				n.Attempt, err = db.Queue.Begin(ctx, *n, "5511988880000@wa.gw.msging.net")
 				return err
 			})
 		})
 		step(3, func() error {
 			return together(held, func(n *pombo.Notification) error {
-				return db.Finish(ctx, pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: n.Owner, Attempt: n.Attempt, To: pombo.Accepted, Counted: true})
+				return db.Queue.Finish(ctx, pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: n.Owner, Attempt: n.Attempt, To: pombo.Accepted, Counted: true})
 			})
 		})
 		left -= len(held)
 	}
 	for {
 		var due []pombo.Settlement
-		step(4, func() (err error) { due, err = db.Unsettled(ctx, workers); return err })
+		step(4, func() (err error) { due, err = db.Settlements.Unsettled(ctx, workers); return err })
 		if len(due) == 0 {
 			break
 		}
@@ -116,7 +116,7 @@ func road(b *testing.B, db *DB) {
 		for i, s := range due {
 			done[i] = pombo.Settled{Settlement: s, Result: pombo.SettleDone}
 		}
-		step(4, func() error { return db.Settled(ctx, done) })
+		step(4, func() error { return db.Settlements.Settled(ctx, done) })
 	}
 	b.ReportMetric(0, "ns/op")
 	var sum time.Duration

@@ -22,30 +22,30 @@ func TestDatabaseClockDiffers(t *testing.T) {
 			}
 			mustEnqueue(t, db, pombo.Row{RowKey: "1", Recipient: "31988880001"})
 			n := mustClaim(t, db, "w", 1)[0]
-			attempt, err := db.Begin(t.Context(), n, "x@wa.gw.msging.net")
+			attempt, err := db.Queue.Begin(t.Context(), n, "x@wa.gw.msging.net")
 			must(t, err)
 			soon := time.Now().Add(time.Minute)
 			o := pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: "w", Attempt: attempt, To: pombo.Uncertain, Reason: pombo.NoAnswer, NotBefore: soon}
-			must(t, db.Finish(t.Context(), o))
-			if list, err := db.Uncertain(t.Context(), 10); err != nil || len(list) != 0 {
+			must(t, db.Queue.Finish(t.Context(), o))
+			if list, err := db.Doubts.Uncertain(t.Context(), 10); err != nil || len(list) != 0 {
 				t.Fatalf("%d to be asked about a minute before their time, %v; want 0", len(list), err)
 			}
 			o.From, o.NotBefore = pombo.Uncertain, time.Now().Add(-time.Second)
-			must(t, db.Postpone(t.Context(), o))
-			list, err := db.Uncertain(t.Context(), 10)
+			must(t, db.Doubts.Postpone(t.Context(), o))
+			list, err := db.Doubts.Uncertain(t.Context(), 10)
 			if err != nil || len(list) != 1 {
 				t.Fatalf("%d to be asked about once it is time, %v; want 1", len(list), err)
 			}
 			near("the beginning of the doubt", list[0].Updated, time.Now())
 
 			o.To, o.NotBefore = pombo.Queued, soon
-			must(t, db.Finish(t.Context(), o))
-			next, err := db.NextDue(t.Context())
+			must(t, db.Queue.Finish(t.Context(), o))
+			next, err := db.Queue.NextDue(t.Context())
 			must(t, err)
 			near("the next one due", next, soon)
 
-			must(t, db.Pause(t.Context(), pombo.Pause{Until: soon, By: "blip"}))
-			p, paused, err := db.Paused(t.Context())
+			must(t, db.Throttle.Pause(t.Context(), pombo.Pause{Until: soon, By: "blip"}))
+			p, paused, err := db.Throttle.Paused(t.Context())
 			if must(t, err); !paused {
 				t.Error("a pause of a minute is over at once")
 			}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -56,7 +57,7 @@ func (w *write) size() int {
 }
 
 // do carries out f in a transaction of the writer.
-func (db *DB) do(ctx context.Context, f func(*txn) error) error {
+func (db *store) do(ctx context.Context, f func(*txn) error) error {
 	w := newWrite()
 	w.run = f
 	return db.submit(ctx, db.urgent, w)
@@ -65,7 +66,7 @@ func (db *DB) do(ctx context.Context, f func(*txn) error) error {
 // each runs the statement for the rows, in chunks that let workers pass, and
 // returns which of them changed something. Rows of chunks that came before an
 // error have been changed.
-func (db *DB) each(ctx context.Context, name statement, rows [][]any) (hit []bool, err error) {
+func (db *store) each(ctx context.Context, name statement, rows [][]any) (hit []bool, err error) {
 	hit = make([]bool, len(rows))
 	var writes []*write
 	for lo := 0; lo < len(rows); lo += chunk {
@@ -93,14 +94,14 @@ func newWrite(parts ...part) *write {
 }
 
 // submit hands a write over and waits for its answer.
-func (db *DB) submit(ctx context.Context, queue chan<- *write, w *write) error {
+func (db *store) submit(ctx context.Context, queue chan<- *write, w *write) error {
 	if err := db.hand(ctx, queue, w); err != nil {
 		return err
 	}
 	return db.wait(ctx, w)
 }
 
-func (db *DB) hand(ctx context.Context, queue chan<- *write, w *write) error {
+func (db *store) hand(ctx context.Context, queue chan<- *write, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (db *DB) hand(ctx context.Context, queue chan<- *write, w *write) error {
 	}
 }
 
-func (db *DB) wait(ctx context.Context, w *write) error {
+func (db *store) wait(ctx context.Context, w *write) error {
 	select {
 	case err := <-w.done:
 		return err
@@ -145,7 +146,7 @@ func (db *DB) wait(ctx context.Context, w *write) error {
 
 // writer carries out writes, one transaction after another. It owns tx.
 type writer struct {
-	db           *DB
+	db           *store
 	tx           *txn
 	urgent, bulk <-chan *write // nil = another writer's
 }
@@ -337,7 +338,7 @@ func (b *batch) share() {
 }
 
 // query runs a reading statement.
-func (db *DB) query(ctx context.Context, name statement, args []any) (*sql.Rows, error) {
+func (db *store) query(ctx context.Context, name statement, args []any) (*sql.Rows, error) {
 	if !db.dialect.prepares() {
 		return db.read.QueryContext(ctx, db.dialect.text(name), args...)
 	}
@@ -350,7 +351,7 @@ func (db *DB) query(ctx context.Context, name statement, args []any) (*sql.Rows,
 
 // prepared returns the statement prepared for the readers. It lives as long as
 // the ledger.
-func (db *DB) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
+func (db *store) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
 	if s, ok := db.reads.Load(name); ok {
 		return s.(*sql.Stmt), nil
 	}
@@ -366,7 +367,7 @@ func (db *DB) prepared(ctx context.Context, name statement) (*sql.Stmt, error) {
 }
 
 // get reads one row into dest; sql.ErrNoRows when there is none.
-func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) error {
+func (db *store) get(ctx context.Context, name statement, args []any, dest ...any) error {
 	found := false
 	err := db.all(ctx, name, args, func(rows *sql.Rows) error {
 		if found {
@@ -382,7 +383,7 @@ func (db *DB) get(ctx context.Context, name statement, args []any, dest ...any) 
 }
 
 // all reads the rows of a query and calls scan for each.
-func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
+func (db *store) all(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) error {
 	ctx, done := db.dialect.withTimeout(ctx)
 	defer done()
 	rows, err := db.query(ctx, name, args)
@@ -395,7 +396,7 @@ func (db *DB) all(ctx context.Context, name statement, args []any, scan func(*sq
 // due reads the first rows of a list that changes with every message, and calls
 // scan for each. The list is read by its index and in its order, whatever the
 // planner thinks of it: see postgresLimits.
-func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) (err error) {
+func (db *store) due(ctx context.Context, name statement, args []any, scan func(*sql.Rows) error) (err error) {
 	limits, within := db.dialect.limits()
 	if limits == "" {
 		return db.all(ctx, name, args, scan)
@@ -425,7 +426,7 @@ func (db *DB) due(ctx context.Context, name statement, args []any, scan func(*sq
 var errEnough = errors.New("no more rows are wanted")
 
 // collect calls scan for every row and closes rows.
-func (db *DB) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
+func (db *store) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		switch err := scan(rows); {
@@ -439,4 +440,11 @@ func (db *DB) collect(rows *sql.Rows, scan func(*sql.Rows) error) error {
 		return db.dialect.explain(err)
 	}
 	return nil
+}
+
+// start begins a writer for the queues.
+func (db *store) start(d dialect, urgent, bulk <-chan *write) {
+	wr := &writer{db: db, urgent: urgent, bulk: bulk}
+	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, driverStmts: map[statement]driver.Stmt{}}
+	db.writers.Go(wr.run)
 }

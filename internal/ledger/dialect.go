@@ -12,7 +12,7 @@ import (
 //
 // Statements are written in what SQLite and PostgreSQL have in common, with
 // parameters ?1, ?2 and so on. A parameter that is the time by which leases are
-// judged is written /*clock*/?1 and given DB.clock: a database that several
+// judged is written /*clock*/?1 and given store.clock: a database that several
 // machines share takes its own time where that is NULL.
 type dialect interface {
 	statements

@@ -142,7 +142,7 @@ func TestUnfencedPrimary(t *testing.T) {
 			t.Fatal("after ten seconds the old primary is still written to")
 		}
 		must(t, db.Check(t.Context()))
-		noticed, _, err = db.WentBack(t.Context())
+		noticed, _, err = db.Doubts.WentBack(t.Context())
 		must(t, err)
 	}
 	standsAs(t, openPostgres(t, standby.DSN("postgres"), 0, nil), map[pombo.State]int{pombo.Uncertain: 3})
@@ -156,7 +156,7 @@ func TestClusterThatGoesBack(t *testing.T) {
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 3)...)
 	n := mustClaim(t, db, "w", 1)[0]
-	_, err := db.Begin(t.Context(), n, "")
+	_, err := db.Queue.Begin(t.Context(), n, "")
 	must(t, err)
 	s := db.dialect.(*postgres).servers
 	s.mu.Lock()
@@ -195,8 +195,8 @@ func TestNoAnswer(t *testing.T) {
 	var wg sync.WaitGroup
 	for name, ask := range map[string]func() error{
 		"a write": func() error { return db.Check(t.Context()) },
-		"a claim": func() error { _, err := db.Claim(t.Context(), "me", 1); return err },
-		"a read":  func() error { _, err := db.Queued(t.Context()); return err },
+		"a claim": func() error { _, err := db.Queue.Claim(t.Context(), "me", 1); return err },
+		"a read":  func() error { _, err := db.Intake.Queued(t.Context()); return err },
 	} {
 		wg.Go(func() {
 			begun := time.Now()
@@ -238,7 +238,7 @@ func TestUnconfirmedCommit(t *testing.T) {
 	})
 	claimed := make(chan error, 1)
 	go func() {
-		list, err := db.Claim(context.WithoutCancel(t.Context()), "me", 1)
+		list, err := db.Queue.Claim(context.WithoutCancel(t.Context()), "me", 1)
 		if err == nil && len(list) != 1 {
 			err = fmt.Errorf("claimed %d", len(list))
 		}

@@ -213,7 +213,7 @@ func TestLedgersFromBefore(t *testing.T) {
 				change(t, path, statements...)
 			}
 			db := open(t, path)
-			if _, _, err := db.Notification(t.Context(), key.MessageID()); name == "a ledger" && err != nil {
+			if _, _, err := db.History.Notification(t.Context(), key.MessageID()); name == "a ledger" && err != nil {
 				t.Errorf("what it held: %v", err)
 			}
 			if err := db.Check(t.Context()); err != nil {
@@ -303,7 +303,7 @@ func TestDamageFailsTheCheck(t *testing.T) {
 	for i := range rows {
 		rows[i] = pombo.Row{RowKey: strings.Repeat("k", 100) + string(rune('a'+i%26)) + strings.Repeat("x", i)}
 	}
-	if _, _, err := db.Enqueue(t.Context(), "T", 0, rows); err != nil {
+	if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, rows); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -324,7 +324,7 @@ func TestDamageFailsTheCheck(t *testing.T) {
 	}
 	filter := pombo.Filter{Limit: 1000}
 	for {
-		page, err := db.List(t.Context(), filter)
+		page, err := db.History.List(t.Context(), filter)
 		if err != nil {
 			break
 		}
@@ -346,14 +346,14 @@ func TestOneUnreadableRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pombo.db")
 			db := open(t, path)
-			if _, _, err := db.Enqueue(t.Context(), "T", 0, []pombo.Row{{RowKey: "1"}, {RowKey: "2"}, {RowKey: "3"}}); err != nil {
+			if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, []pombo.Row{{RowKey: "1"}, {RowKey: "2"}, {RowKey: "3"}}); err != nil {
 				t.Fatal(err)
 			}
 			change(t, path, damage)
 			var keys []string
 			unreadable := 0
 			for filter := (pombo.Filter{Limit: 1}); ; {
-				page, err := db.List(t.Context(), filter)
+				page, err := db.History.List(t.Context(), filter)
 				if err != nil {
 					t.Fatal(err)
 				}

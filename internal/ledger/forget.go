@@ -18,19 +18,19 @@ import (
 //
 // Without really it only counts. After an error some may have been erased, and
 // it may be called again.
-func (db *DB) Forget(ctx context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
-	if err := db.forget(ctx, n, really, &f); err != nil {
+func (r *Retention) Forget(ctx context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
+	if err := r.forget(ctx, n, really, &f); err != nil {
 		return f, fmt.Errorf("forget a person: %w", err)
 	}
 	return f, nil
 }
 
-func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.Forgotten) error {
+func (r *Retention) forget(ctx context.Context, n phone.Number, really bool, f *pombo.Forgotten) error {
 	to := digits(n)
 	if to == nil {
 		return errors.New("there is no phone number")
 	}
-	list, err := db.toPhone(ctx, to)
+	list, err := r.toPhone(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -51,15 +51,15 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 			continue
 		}
 		// ErrMove: it has just been claimed, or ended.
-		if err := db.Cancel(ctx, at.id); err != nil && !errors.Is(err, pombo.ErrMove) {
+		if err := r.operator.Cancel(ctx, at.id); err != nil && !errors.Is(err, pombo.ErrMove) {
 			return err
 		}
 	}
-	if list, err = db.toPhone(ctx, to); err != nil {
+	if list, err = r.toPhone(ctx, to); err != nil {
 		return err
 	}
 	f.InFlight = 0
-	now := db.now()
+	now := r.now()
 	var erase [][]any
 	for _, at := range list {
 		if at.state.Open() {
@@ -68,30 +68,30 @@ func (db *DB) forget(ctx context.Context, n phone.Number, really bool, f *pombo.
 		}
 		erase = append(erase, []any{encodeNote(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
 	}
-	f.Erased, err = db.changed(ctx, sqlErase, erase)
+	f.Erased, err = r.changed(ctx, sqlErase, erase)
 	// What has moved on in between counts as in flight.
 	f.InFlight += len(erase) - f.Erased
 	if err != nil {
 		return err
 	}
-	if err := db.forgetLookUp(ctx, to); err != nil {
+	if err := r.forgetLookUp(ctx, to); err != nil {
 		return err
 	}
-	return db.dialect.purge(ctx, db.read)
+	return r.dialect.purge(ctx, r.read)
 }
 
 // forgetLookUp erases what stands under the phone in the tables beside the
 // notifications.
-func (db *DB) forgetLookUp(ctx context.Context, to any) error {
-	db.identities.saving.Lock()
-	defer db.identities.saving.Unlock()
-	db.identities.drop(to.(int64))
-	db.optouts.mu.Lock()
-	db.optouts.remembered = nil
-	db.optouts.mu.Unlock()
+func (r *Retention) forgetLookUp(ctx context.Context, to any) error {
+	r.identities.saving.Lock()
+	defer r.identities.saving.Unlock()
+	r.identities.drop(to.(int64))
+	r.optOuts.mu.Lock()
+	r.optOuts.remembered = nil
+	r.optOuts.mu.Unlock()
 	w := newWrite()
 	w.run = func(tx *txn) error {
-		if db.Shared() {
+		if r.shared() {
 			if err := tx.exec(sqlForgetRecipient, to); err != nil {
 				return err
 			}
@@ -104,7 +104,7 @@ func (db *DB) forgetLookUp(ctx context.Context, to any) error {
 		return tx.exec(sqlForgetIdentity, to)
 	}
 	// Behind the look-ups that were handed over before.
-	return db.submit(ctx, db.bulk, w)
+	return r.submit(ctx, r.bulk, w)
 }
 
 // addressed is a notification to a phone.
@@ -113,8 +113,8 @@ type addressed struct {
 	id pombo.MessageID
 }
 
-func (db *DB) toPhone(ctx context.Context, to any) (list []addressed, err error) {
-	err = db.all(ctx, sqlToPhone, []any{to}, func(rows *sql.Rows) error {
+func (r *Retention) toPhone(ctx context.Context, to any) (list []addressed, err error) {
+	err = r.all(ctx, sqlToPhone, []any{to}, func(rows *sql.Rows) error {
 		var a addressed
 		var key pombo.Key
 		if err := rows.Scan(&a.seq, &a.state, &a.attempt, &key.Source, &key.RowKey, &key.Generation); err != nil {

@@ -33,15 +33,15 @@ func TestForgottenIsNotInTheFiles(t *testing.T) {
 		}
 		rows = append(rows, row)
 	}
-	if _, _, err := db.Enqueue(t.Context(), "T", 0, rows); err != nil {
+	if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, rows); err != nil {
 		t.Fatal(err)
 	}
-	claimed, err := db.Claim(t.Context(), "me", 200)
+	claimed, err := db.Queue.Claim(t.Context(), "me", 200)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range claimed {
-		attempt, err := db.Begin(t.Context(), n, digit+"@wa.gw.msging.net")
+		attempt, err := db.Queue.Begin(t.Context(), n, digit+"@wa.gw.msging.net")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,18 +49,18 @@ func TestForgottenIsNotInTheFiles(t *testing.T) {
 		if n.Seq%2 == 0 {
 			o.To, o.Reason = pombo.Uncertain, pombo.NoAnswer
 		}
-		if err := db.Finish(t.Context(), o); err != nil {
+		if err := db.Queue.Finish(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Renew(t.Context(), "me"); err != nil { // writes what Blip calls the phone
+	if err := db.Leases.Renew(t.Context(), "me"); err != nil { // writes what Blip calls the phone
 		t.Fatal(err)
 	}
 	if found := inFiles(t, url, name, spelled, digit); len(found) < 3 {
 		t.Fatalf("only %v before anything was erased: the test shows nothing", found)
 	}
 	db.identities.keep(digits(number).(int64), digit+"@wa.gw.msging.net", db.now()) // not written yet
-	f, err := db.Forget(t.Context(), number, true)
+	f, err := db.Retention.Forget(t.Context(), number, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestForgettingWaitsForNoReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	row.Phone = number
-	if _, _, err := db.Enqueue(t.Context(), "T", 0, []pombo.Row{row}); err != nil {
+	if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, []pombo.Row{row}); err != nil {
 		t.Fatal(err)
 	}
 	reader, err := db.read.BeginTx(t.Context(), nil)
@@ -124,7 +124,7 @@ func TestForgettingWaitsForNoReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { _, err := db.Forget(t.Context(), number, true); done <- err }()
+	go func() { _, err := db.Retention.Forget(t.Context(), number, true); done <- err }()
 	for written := 0; ; written++ {
 		select {
 		case err := <-done:

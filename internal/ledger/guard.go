@@ -15,8 +15,8 @@ import (
 
 // guard counts rows that were just set back, in the transaction that takes them in,
 // and returns how many wait for an operator because of them.
-func (db *DB) guard(tx *txn, rows int, now int64) (stopped int, err error) {
-	if db.policy.resendsBeforePause <= 0 || rows == 0 {
+func (in *Intake) guard(tx *txn, rows int, now int64) (stopped int, err error) {
+	if in.policy.resendsBeforePause <= 0 || rows == 0 {
 		return 0, nil
 	}
 	// A second process waits here until the first has counted.
@@ -39,7 +39,7 @@ func (db *DB) guard(tx *txn, rows int, now int64) (stopped int, err error) {
 		return 0, err
 	}
 	b.stopping = since.Valid
-	if !db.policy.guardStops(b) {
+	if !in.policy.guardStops(b) {
 		return 0, nil
 	}
 	if !b.goesOn() {
@@ -53,9 +53,9 @@ func (db *DB) guard(tx *txn, rows int, now int64) (stopped int, err error) {
 // ReleaseResends returns to the queue what the guard has stopped, because an operator says that
 // it was set back on purpose, and lets pass what follows until a minute has passed without
 // any.
-func (db *DB) ReleaseResends(ctx context.Context) (released int, err error) {
-	err = db.do(ctx, func(tx *txn) (err error) {
-		now := db.now()
+func (o *Operator) ReleaseResends(ctx context.Context) (released int, err error) {
+	err = o.do(ctx, func(tx *txn) (err error) {
+		now := o.now()
 		released, err = tx.change(sqlReleaseResends, now)
 		if err != nil {
 			return err
@@ -75,12 +75,12 @@ func (db *DB) ReleaseResends(ctx context.Context) (released int, err error) {
 // the result of the message before is written to the row once more, and what has no such
 // result is cancelled. The guard goes on stopping what follows, until a minute has passed
 // without any.
-func (db *DB) SettleResends(ctx context.Context) (ended int, err error) {
-	err = db.do(ctx, func(tx *txn) (err error) {
-		now := db.now()
+func (o *Operator) SettleResends(ctx context.Context) (ended int, err error) {
+	err = o.do(ctx, func(tx *txn) (err error) {
+		now := o.now()
 		// The row has the code of pending rows again, so that is the one to be replaced.
 		// While something is owed to it, it is not taken in once more.
-		err = tx.exec(sqlSettleResends, db.policy.pending, now)
+		err = tx.exec(sqlSettleResends, o.policy.pending, now)
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func (c *identities) drop(phone int64) {
 
 // saveIdentities hands over to the writer what has been kept back, if there are
 // at least so many. It does not wait.
-func (db *DB) saveIdentities(atLeast int) {
+func (db *store) saveIdentities(atLeast int) {
 	c := &db.identities
 	c.mu.Lock()
 	if len(c.fresh) < atLeast {

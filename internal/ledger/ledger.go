@@ -20,7 +20,7 @@
 //
 // On PostgreSQL, where the server does the work, there are two: one for what
 // workers wait for and one for the rest. Several processes share a ledger there,
-// each with such a pair. What they have to agree on is in share.go.
+// each with such a pair. What they have to agree on is in leases.go and throttle.go.
 //
 // A write is a statement and the rows that it is run for. The SQL is in files, one set for
 // each database (statements.go); how a batch is run is the dialect's (dialect.go). Decisions are in
@@ -30,6 +30,11 @@
 // change appends one short JSON array in the statement that makes the change, so
 // it cannot be made without the other. Measured on SQLite, this costs 4 µs for
 // the whole way of a message; a table filled by a trigger costs 17.
+//
+// Each subject (DB has their list) is a type in a file of its own: a struct with the store in
+// it and the methods that its callers need. A new one takes that file, a field of DB, a .sql file
+// of the same name in sqlite and in postgres with its statements named in statements.go, and a
+// migration in migration/sqlite and migration/postgres. statements_test.go finds what is missing.
 //
 // # How it fails
 //
@@ -41,15 +46,10 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"pombo"
@@ -94,48 +94,50 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// DB is an open ledger. Its methods may be called from many goroutines.
+// DB is an open ledger, by subject. Its methods and theirs may be called from many goroutines.
 //
 // A method that writes waits for its turn; when its context ends before that,
 // the method returns the context's error and nothing has happened. Once its turn
 // has come it waits for the disk whatever the context says, so its answer is
 // always the truth.
 type DB struct {
-	opts    Options
-	policy  policy
-	dialect dialect
+	*store
 
-	write *sql.DB // one connection, the first writer's
-	read  *sql.DB
-	reads sync.Map // statement → *sql.Stmt
+	Intake      *Intake      // rows of the source become notifications
+	Queue       *Queue       // what waits, and what a worker has claimed
+	Doubts      *Doubts      // what may have been sent, or not
+	Receipts    *Receipts    // what Blip says became of messages
+	Settlements *Settlements // results on their way back to the source
+	History     *History     // notifications as they are and were
+	Runs        *RunLog      // passes over the source
+	Operator    *Operator    // what a person decides about notifications
+	OptOuts     *OptOutList  // people who get no more messages
+	Throttle    *Throttle    // pauses, shared rates, failures in a row
+	Leases      *Leases      // which processes are alive, and which of them leads
 
-	urgent chan *write   // what workers wait for
-	bulk   chan *write   // pages of intake, settled marks, receipts
-	quit   chan struct{} // closed by Close
-	idle   chan struct{} // closed when the writers have ended
-	close  sync.Once
+	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
+	Retention      *Retention      // what leaves the ledger
+}
 
-	writers sync.WaitGroup
-
-	// name is unique among all that are or were open on the ledger.
-	name string
-	// Where the database's clock counts: how far it is ahead of this machine's.
-	byDatabase  bool
-	clockOffset atomic.Int64 // ms
-	leases      sync.Map     // the owners whose leases this DB has renewed → when (ms)
-	dirty       atomic.Bool  // it has leases or a run, which it has to release on close
-
-	identities identities
-	optouts    optouts
-	streak     atomic.Int64 // people in the streak of failures, as last seen
-
-	// Of a ledger that is a file: see mark.go.
-	keeping  *keeper
-	quitMark chan struct{}
-	replaced atomic.Bool // the file is no longer the one that was opened
-
-	mu      sync.Mutex
-	waiting map[int64]int64 // run → all its rows before this seq have been tried
+// newDB gives each subject the store, and the subjects that it works with.
+func newDB(s *store) *DB {
+	db := &DB{
+		store:          s,
+		Doubts:         &Doubts{s},
+		Settlements:    &Settlements{s},
+		History:        &History{s},
+		Runs:           &RunLog{store: s, waiting: map[int64]int64{}},
+		Operator:       &Operator{s},
+		OptOuts:        &OptOutList{store: s},
+		Throttle:       &Throttle{store: s},
+		Leases:         &Leases{s},
+		Reconciliation: &Reconciliation{s},
+	}
+	db.Intake = &Intake{s, db.History}
+	db.Queue = &Queue{s, db.OptOuts}
+	db.Receipts = &Receipts{s, db.OptOuts}
+	db.Retention = &Retention{s, db.OptOuts, db.Operator}
+	return db
 }
 
 // ErrAway says that the ledger's database cannot be reached or accepts no
@@ -179,7 +181,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		}
 	}
 
-	db := &DB{
+	db := newDB(&store{
 		opts:     opts,
 		urgent:   make(chan *write, 1024),
 		bulk:     make(chan *write, 64),
@@ -187,8 +189,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		idle:     make(chan struct{}),
 		quitMark: make(chan struct{}),
 		name:     rand.Text(),
-		waiting:  map[int64]int64{},
-	}
+	})
 	db.policy = newPolicy(&opts)
 	database, err := databaseOf(opts.URL)
 	if err != nil {
@@ -232,17 +233,10 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	return db, nil
 }
 
-// start begins a writer for the queues.
-func (db *DB) start(d dialect, urgent, bulk <-chan *write) {
-	wr := &writer{db: db, urgent: urgent, bulk: bulk}
-	wr.tx = &txn{dialect: d, refuse: wr.refuse, stmts: map[statement]*sql.Stmt{}, driverStmts: map[statement]driver.Stmt{}}
-	db.writers.Go(wr.run)
-}
-
 // takeOver ends what an earlier process left behind. No other process can be alive, because this
 // one has the lock of the operating system. So every lease is over at once, and Reclaim finds
 // all that was claimed; and a run that was still taking in takes in no more.
-func (db *DB) takeOver(ctx context.Context) error {
+func (db *store) takeOver(ctx context.Context) error {
 	return db.do(ctx, func(tx *txn) error {
 		if err := tx.exec(sqlTakeOverLeases); err != nil {
 			return err
@@ -257,7 +251,7 @@ func (db *DB) Close() error {
 	var err error
 	db.close.Do(func() {
 		db.saveIdentities(1)
-		if db.Shared() {
+		if db.shared() {
 			db.releaseOnClose()
 		}
 		close(db.quitMark)
@@ -274,7 +268,7 @@ func (db *DB) Close() error {
 	return nil
 }
 
-func (db *DB) closePools() error {
+func (db *store) closePools() error {
 	// The writer's connection is closed last: it folds the log into the file.
 	return errors.Join(db.read.Close(), db.write.Close(), db.dialect.close())
 }
@@ -297,58 +291,7 @@ func (db *DB) Check(ctx context.Context) error {
 	return nil
 }
 
-// now is the time as the ledger keeps it: that of the database where its clock counts, as far
-// as the last look at it shows.
-func (db *DB) now() int64 { return db.opts.Now().UnixMilli() + db.clockOffset.Load() }
-
-// clock is the time by which leases are judged, as a parameter: NULL where the
-// database has to look at its clock itself.
-func (db *DB) clock() any {
-	if db.byDatabase {
-		return nil
-	}
-	return db.now()
-}
-
-// setClock notes what the database's clock has just said.
-func (db *DB) setClock(now int64) {
-	if db.byDatabase {
-		db.clockOffset.Store(now - db.opts.Now().UnixMilli())
-	}
-}
-
-// toLedgerTime converts a time by this machine's clock, such as "in five seconds", to the
-// ledger's clock, as it is stored; the zero time is NULL.
-func (db *DB) toLedgerTime(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMilli() + db.clockOffset.Load()
-}
-
-// toLocalTime converts a time by the ledger's clock to this machine's.
-func (db *DB) toLocalTime(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.Add(-time.Duration(db.clockOffset.Load()) * time.Millisecond)
-}
-
-// endOfTime stands for "never" where a time has to be compared.
-const endOfTime = math.MaxInt64
-
-// millis stores a time; the zero time is NULL.
-func millis(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMilli()
-}
-
-// moment reads back what millis stored.
-func moment(ms sql.NullInt64) time.Time {
-	if !ms.Valid {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms.Int64).UTC()
-}
+// Shared reports whether several processes may claim from the ledger at once.
+// Where they cannot, AcquireLeadership is always granted, and Quota and Recipient let
+// everything pass: the process keeps its rates by itself.
+func (db *DB) Shared() bool { return db.shared() }

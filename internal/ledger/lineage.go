@@ -24,49 +24,27 @@ import (
 // has been read once from end to end so does each row that is taken in, because it
 // may be one of those that were lost. The checks of the uncertain do the rest.
 
+// Doubts are the notifications of which it is not known whether they were sent.
+type Doubts struct{ *store }
+
 // WentBack returns when it was last noticed that the ledger has lost something,
 // and when what it lost was last written; zero = never.
-func (db *DB) WentBack(ctx context.Context) (noticed, alive time.Time, err error) {
+func (u *Doubts) WentBack(ctx context.Context) (noticed, alive time.Time, err error) {
 	var at, last sql.NullInt64
-	if err := db.get(ctx, sqlWentBack, nil, &at, &last); err != nil {
+	if err := u.get(ctx, sqlWentBack, nil, &at, &last); err != nil {
 		return noticed, alive, fmt.Errorf("look whether the ledger went back: %w", err)
 	}
-	return db.toLocalTime(moment(at)), db.toLocalTime(moment(last)), nil
-}
-
-// TakenIn says that every row that was pending at some time has been taken in: if
-// the ledger lost something before that, none of it is left in the table.
-func (db *DB) TakenIn(ctx context.Context, since time.Time) error {
-	var open bool
-	err := db.get(ctx, sqlInDoubt, []any{db.toLedgerTime(since)}, &open)
-	if err == nil && open {
-		err = db.do(ctx, func(tx *txn) error {
-			return tx.exec(sqlTakenIn, db.toLedgerTime(since))
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("record that all was taken in: %w", err)
-	}
-	return nil
-}
-
-// Newest returns the number of what was taken in last; 0 = nothing was.
-func (db *DB) Newest(ctx context.Context) (int64, error) {
-	var last sql.NullInt64
-	if err := db.get(ctx, sqlNewest, nil, &last); err != nil {
-		return 0, fmt.Errorf("look for the newest: %w", err)
-	}
-	return last.Int64, nil
+	return u.toLocalTime(moment(at)), u.toLocalTime(moment(last)), nil
 }
 
 // EndDoubt ends the doubt about a notification by what its row says: a code that
 // only Pombo writes, which the lost part of the ledger wrote then, or another one
 // of the owner's; gone says that there is no row. It returns how it stands, or
 // pombo.ErrLost.
-func (db *DB) EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
+func (u *Doubts) EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.Withdrawn}
 	var settle, settled, pollAt any = settleWithdrawn, nil, nil
-	switch wrote, is := db.policy.stateOf(code); {
+	switch wrote, is := u.policy.stateOf(code); {
 	case gone:
 		o.Detail = "the row is no longer there"
 	case is:
@@ -74,31 +52,31 @@ func (db *DB) EndDoubt(ctx context.Context, n pombo.Notification, code string, g
 		o.Detail = "its row carries the code " + strconv.Quote(code)
 		settle, settled = nil, code
 		if wrote != pombo.Read {
-			pollAt = db.policy.firstPoll(wrote, db.now())
+			pollAt = u.policy.firstPoll(wrote, u.now())
 		}
 	default:
 		o.Detail = "its status is " + strconv.Quote(code) + ", not the one of pending rows"
 	}
-	return o, db.endDoubt(ctx, o, settle, settled, pollAt)
+	return o, u.endDoubt(ctx, o, settle, settled, pollAt)
 }
 
 // Overtaken ends the doubt about a notification whose row has a later one, which
 // Recover has put in: nothing is owed for it any more.
-func (db *DB) Overtaken(ctx context.Context, n pombo.Notification, trace pombo.Receipt) (pombo.Outcome, error) {
+func (u *Doubts) Overtaken(ctx context.Context, n pombo.Notification, trace pombo.Receipt) (pombo.Outcome, error) {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.LedgerWentBack,
 		Detail: "an earlier message of this row; Blip has no trace of it any more"}
 	if trace.State != "" {
 		o.To, o.Reason, o.Detail = trace.State, pombo.TraceFound, "an earlier message of this row"
 	}
-	return o, db.endDoubt(ctx, o, settleNone, nil, nil)
+	return o, u.endDoubt(ctx, o, settleNone, nil, nil)
 }
 
-func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, pollAt any) error {
+func (u *Doubts) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, pollAt any) error {
 	hit := make([]bool, 1)
 	w := newWrite(part{sqlEndDoubt, [][]any{{
-		string(o.To), classOf(o.To), settle, settled, pollAt, encodeEvent(db.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
+		string(o.To), classOf(o.To), settle, settled, pollAt, encodeEvent(u.now(), o.To, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
 	}}, hit})
-	if err := db.submit(ctx, db.urgent, w); err != nil {
+	if err := u.submit(ctx, u.urgent, w); err != nil {
 		return fmt.Errorf("end a doubt: %w", err)
 	}
 	if !hit[0] {
@@ -108,7 +86,69 @@ func (db *DB) endDoubt(ctx context.Context, o pombo.Outcome, settle, settled, po
 }
 
 // logWentBack logs the loss, however it was noticed.
-func (db *DB) logWentBack(rows int64, why string) {
+func (db *store) logWentBack(rows int64, why string) {
 	db.opts.Logger.Error("the ledger has lost something; Blip is asked about what waits, and about each row that is taken in until the table was read once, before it is sent",
 		"why", why, "rows", rows)
+}
+
+// Uncertain returns uncertain notifications that are due for a check, the
+// longest due first. Updated is by the clock of this machine, so that the caller can compute how
+// long each has waited.
+func (u *Doubts) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
+	list, err := u.list(ctx, sqlUncertain, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the uncertain: %w", err)
+	}
+	for i := range list {
+		list[i].Updated = u.toLocalTime(list[i].Updated)
+	}
+	return list, nil
+}
+
+// TakeUncertain returns what Uncertain does, for the process that checks it: each is due again
+// only after d, so that processes that share the ledger do not check the same ones, and another
+// one checks those of a process that dies.
+func (u *Doubts) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
+	var list []pombo.Notification
+	err := u.do(ctx, func(tx *txn) error {
+		list = list[:0]
+		now := u.now()
+		rows, err := tx.query(sqlTakeUncertain, now, limit, now+d.Milliseconds())
+		if err != nil {
+			return err
+		}
+		return u.collect(rows, func(rows *sql.Rows) error {
+			n, err := scan(rows)
+			n.Updated = u.toLocalTime(n.Updated)
+			list = append(list, n)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take the uncertain: %w", err)
+	}
+	return list, nil
+}
+
+// Postpone sets when an uncertain notification is checked next, and records why it waits; o.To
+// is not read. Its state and the time of its change stay. The history has each reason once,
+// not each check. pombo.ErrLost when it is no longer
+// uncertain at this attempt.
+func (u *Doubts) Postpone(ctx context.Context, o pombo.Outcome) error {
+	now := u.now()
+	notBefore := any(now)
+	if !o.NotBefore.IsZero() {
+		notBefore = u.toLedgerTime(o.NotBefore)
+	}
+	hit := make([]bool, 1)
+	w := newWrite(part{sqlPostpone, [][]any{{
+		notBefore, encodeChange(pombo.Uncertain, o.Attempt, o.Reason, o.Detail), encodeEvent(now, pombo.Uncertain, o.Attempt, o.Reason, o.Detail), o.Seq, o.Attempt,
+	}}, hit})
+	if err := u.submit(ctx, u.urgent, w); err != nil {
+		return fmt.Errorf("postpone: %w", err)
+	}
+	if !hit[0] {
+		return fmt.Errorf("postpone: %w", pombo.ErrLost)
+	}
+	return nil
 }

@@ -17,7 +17,7 @@ import (
 func standsAs(t *testing.T, db *DB, want map[pombo.State]int) {
 	t.Helper()
 	for _, s := range pombo.States() {
-		page, err := db.List(t.Context(), pombo.Filter{State: s, Limit: 100})
+		page, err := db.History.List(t.Context(), pombo.Filter{State: s, Limit: 100})
 		must(t, err)
 		list := page.Notifications
 		if len(list) != want[s] {
@@ -33,7 +33,7 @@ func standsAs(t *testing.T, db *DB, want map[pombo.State]int) {
 
 func mustNotice(t *testing.T, db *DB, want bool) {
 	t.Helper()
-	at, _, err := db.WentBack(t.Context())
+	at, _, err := db.Doubts.WentBack(t.Context())
 	must(t, err)
 	if at.IsZero() == want {
 		t.Errorf("noticed at %v, want it noticed: %v", at, want)
@@ -86,9 +86,9 @@ func TestResendAfterALossIsAsked(t *testing.T) {
 		db := openSQLite(t, "sqlite:"+path)
 		mustEnqueue(t, db, testRows(0, 1)...)
 		n := mustClaim(t, db, "w", 1)[0]
-		attempt, err := db.Begin(t.Context(), n, "")
+		attempt, err := db.Queue.Begin(t.Context(), n, "")
 		must(t, err)
-		must(t, db.Finish(t.Context(), accepted(n, attempt)))
+		must(t, db.Queue.Finish(t.Context(), accepted(n, attempt)))
 		kept(t, db)
 		older := filepath.Join(t.TempDir(), "copy")
 		copyLedger(t, path, older)
@@ -100,11 +100,11 @@ func TestResendAfterALossIsAsked(t *testing.T) {
 		}
 		db = openSQLite(t, "sqlite:"+path)
 		mustNotice(t, db, lost)
-		results, err := db.Apply(t.Context(), []pombo.Receipt{{MessageID: n.MessageID, State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}})
+		results, err := db.Receipts.Apply(t.Context(), []pombo.Receipt{{MessageID: n.MessageID, State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff}})
 		must(t, err)
 		again := n.Key
 		again.Generation++
-		got, _, err := db.Notification(t.Context(), again.MessageID())
+		got, _, err := db.History.Notification(t.Context(), again.MessageID())
 		must(t, err)
 		want := map[bool]pombo.State{false: pombo.Queued, true: pombo.Uncertain}[lost]
 		if results[0] != pombo.ReceiptResent || got.State != want || !got.NotBefore.After(time.Now()) {
@@ -159,10 +159,10 @@ func TestFileThatWentBack(t *testing.T) {
 			mustEnqueue(t, db, testRows(3, 3)...)
 			list := mustClaim(t, db, "w", 3)
 			for i, n := range list[:2] {
-				attempt, err := db.Begin(t.Context(), n, "")
+				attempt, err := db.Queue.Begin(t.Context(), n, "")
 				must(t, err)
 				if i == 0 {
-					must(t, db.Finish(t.Context(), accepted(n, attempt)))
+					must(t, db.Queue.Finish(t.Context(), accepted(n, attempt)))
 				}
 			}
 			must(t, db.Close())
@@ -184,7 +184,7 @@ func TestFileThatWentBack(t *testing.T) {
 			took := func(first int, state pombo.State) {
 				t.Helper()
 				mustEnqueue(t, db, testRows(first, 1)...)
-				page, err := db.List(t.Context(), pombo.Filter{Limit: 1})
+				page, err := db.History.List(t.Context(), pombo.Filter{Limit: 1})
 				must(t, err)
 				list := page.Notifications
 				if len(list) != 1 || list[0].State != state {
@@ -192,9 +192,9 @@ func TestFileThatWentBack(t *testing.T) {
 				}
 			}
 			took(100, state)
-			must(t, db.TakenIn(t.Context(), time.Now().Add(-time.Hour)))
+			must(t, db.Intake.TakenIn(t.Context(), time.Now().Add(-time.Hour)))
 			took(101, state)
-			must(t, db.TakenIn(t.Context(), time.Now()))
+			must(t, db.Intake.TakenIn(t.Context(), time.Now()))
 			took(102, pombo.Queued)
 			must(t, db.Close())
 
@@ -285,7 +285,7 @@ func TestServerThatWentBack(t *testing.T) {
 			db := openPostgres(t, address, 0, nil)
 			mustEnqueue(t, db, testRows(0, 3)...)
 			list := mustClaim(t, db, "w", 2)
-			_, err := db.Begin(t.Context(), list[0], "")
+			_, err := db.Queue.Begin(t.Context(), list[0], "")
 			must(t, err)
 			for _, s := range test.do {
 				if _, err := db.read.ExecContext(t.Context(), s); err != nil {
@@ -302,17 +302,17 @@ func TestServerThatWentBack(t *testing.T) {
 				return
 			}
 			standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 3})
-			if _, err := db.Begin(t.Context(), list[1], ""); err == nil {
+			if _, err := db.Queue.Begin(t.Context(), list[1], ""); err == nil {
 				t.Error("what was in hands has begun")
 			}
-			before, _, err := db.WentBack(t.Context())
+			before, _, err := db.Doubts.WentBack(t.Context())
 			must(t, err)
 			mustEnqueue(t, db, testRows(10, 1)...) // by the other writer, which finds the same
 			standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 4})
-			if after, _, err := db.WentBack(t.Context()); err != nil || !after.Equal(before) {
+			if after, _, err := db.Doubts.WentBack(t.Context()); err != nil || !after.Equal(before) {
 				t.Errorf("noticed at %v and again at %v, %v", before, after, err)
 			}
-			must(t, db.TakenIn(t.Context(), time.Now().Add(time.Second)))
+			must(t, db.Intake.TakenIn(t.Context(), time.Now().Add(time.Second)))
 			mustEnqueue(t, db, testRows(20, 1)...)
 			standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 4, pombo.Queued: 1})
 		})
@@ -349,7 +349,7 @@ func TestNumbersOfWhatWasLost(t *testing.T) {
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 1)...)
 	n := mustClaim(t, db, "w", 1)[0]
-	attempt, err := db.Begin(t.Context(), n, "")
+	attempt, err := db.Queue.Begin(t.Context(), n, "")
 	must(t, err)
 	for _, s := range []string{
 		`DELETE FROM notification`, `UPDATE writer SET number = number - 1`, `ALTER TABLE notification ALTER COLUMN seq RESTART`,
@@ -362,10 +362,10 @@ func TestNumbersOfWhatWasLost(t *testing.T) {
 	for _, from := range []pombo.State{pombo.Sending, pombo.Uncertain} {
 		o := accepted(n, attempt)
 		o.From = from
-		if err := db.Finish(t.Context(), o); !errors.Is(err, pombo.ErrNotFound) {
+		if err := db.Queue.Finish(t.Context(), o); !errors.Is(err, pombo.ErrNotFound) {
 			t.Errorf("from %s: %v, want that it is not there", from, err)
 		}
 	}
-	must(t, db.Settled(t.Context(), []pombo.Settled{{Settlement: pombo.Settlement{Seq: n.Seq, Code: "2"}, Result: pombo.SettleDone}}))
+	must(t, db.Settlements.Settled(t.Context(), []pombo.Settled{{Settlement: pombo.Settlement{Seq: n.Seq, Code: "2"}, Result: pombo.SettleDone}}))
 	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 1})
 }

@@ -48,7 +48,7 @@ func checkPlans(t *testing.T, db *DB, explain func(statement string, args []any)
 	t.Helper()
 	seen := map[string]bool{}
 	for _, f := range combinations() {
-		s, err := db.selection(t.Context(), f)
+		s, err := db.History.selection(t.Context(), f)
 		if err != nil {
 			t.Fatalf("%+v: %v", f, err)
 		}
@@ -175,7 +175,7 @@ func TestAListGoesOnThroughTheLedger(t *testing.T) {
 	var found []int64
 	var pages []int
 	for f := (pombo.Filter{State: pombo.Dispatched, Limit: 2}); ; {
-		page, err := db.List(t.Context(), f)
+		page, err := db.History.List(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}

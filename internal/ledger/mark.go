@@ -68,7 +68,7 @@ func (s *sqlite) writeMark(m mark) (err error) {
 
 // keeper keeps the mark of an open ledger.
 type keeper struct {
-	db     *DB
+	db     *store
 	file   *sqlite
 	opened os.FileInfo
 	seen   int64 // rows that the writer had changed since it connected, at the last mark
@@ -78,7 +78,7 @@ type keeper struct {
 
 // keepMark looks whether the file is what the mark says, and keeps the mark from
 // then on. Only the process that has the lock may.
-func (db *DB) keepMark(ctx context.Context, s *sqlite) error {
+func (db *store) keepMark(ctx context.Context, s *sqlite) error {
 	m, err := s.readMark()
 	if err != nil && !errors.Is(err, errNoMark) {
 		return err

@@ -34,18 +34,18 @@ func TestServerAway(t *testing.T) {
 	mustEnqueue(t, db, testRows(0, 10)...)
 	n := mustClaim(t, db, "me", 1)[0]
 	must(t, server.Stop())
-	_, err = db.Begin(t.Context(), n, "")
+	_, err = db.Queue.Begin(t.Context(), n, "")
 	mustSay(t, err, "goes on by itself")
-	_, err = db.Queued(t.Context())
+	_, err = db.Intake.Queued(t.Context())
 	mustSay(t, err, "goes on by itself")
 	must(t, server.Restart())
-	attempt, err := db.Begin(t.Context(), n, "") // the first had happened not at all
+	attempt, err := db.Queue.Begin(t.Context(), n, "") // the first had happened not at all
 	must(t, err)
 	must(t, server.Restart())
-	must(t, db.Finish(t.Context(), accepted(n, attempt)))
+	must(t, db.Queue.Finish(t.Context(), accepted(n, attempt)))
 	server.Kill()
 	must(t, server.Restart())
-	if got, _, err := db.Notification(t.Context(), n.MessageID); err != nil || got.State != pombo.Accepted {
+	if got, _, err := db.History.Notification(t.Context(), n.MessageID); err != nil || got.State != pombo.Accepted {
 		t.Errorf("it is %s, %v; want accepted", got.State, err)
 	}
 }
@@ -62,9 +62,9 @@ func TestOutageTakesNothing(t *testing.T) {
 	gone, slow := openPostgres(t, address, lease, nil), openPostgres(t, address, lease, nil)
 	mustEnqueue(t, gone, testRows(0, 1)...)
 	mustClaim(t, gone, "gone", 1)
-	must(t, slow.Renew(t.Context(), "slow"))
+	must(t, slow.Leases.Renew(t.Context(), "slow"))
 	must(t, server.Stop())
-	if err := slow.Renew(t.Context(), "slow"); err == nil {
+	if err := slow.Leases.Renew(t.Context(), "slow"); err == nil {
 		t.Fatal("renewed without a server")
 	}
 	must(t, server.Restart())
@@ -74,7 +74,7 @@ func TestOutageTakesNothing(t *testing.T) {
 	must(t, server.Exec(t.Context(), strings.TrimPrefix(u.Path, "/"), `UPDATE owner SET until = 0`))
 	start := time.Now()
 	for {
-		queued, _, err := slow.Reclaim(t.Context())
+		queued, _, err := slow.Leases.Reclaim(t.Context())
 		must(t, err)
 		if queued == 1 {
 			break
@@ -131,7 +131,7 @@ func together(list []pombo.Notification, f func(*pombo.Notification) error) erro
 // up, and counts what was sent.
 func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageID)) error {
 	for {
-		list, err := db.Claim(ctx, owner, 20)
+		list, err := db.Queue.Claim(ctx, owner, 20)
 		if err != nil {
 			if ctx.Err() != nil {
 				return err
@@ -139,13 +139,13 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 			continue
 		}
 		if len(list) == 0 {
-			if n, err := db.Queued(ctx); err == nil && n == 0 {
+			if n, err := db.Intake.Queued(ctx); err == nil && n == 0 {
 				return nil
 			}
 			continue
 		}
 		err = together(list, func(n *pombo.Notification) error {
-			attempt, err := db.Begin(ctx, *n, "")
+			attempt, err := db.Queue.Begin(ctx, *n, "")
 			o := accepted(*n, attempt)
 			if err == nil {
 				sent(n.MessageID)
@@ -153,7 +153,7 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 				o = pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: owner, Attempt: n.Attempt, To: pombo.Queued}
 			}
 			for {
-				if err := db.Finish(ctx, o); err == nil || ctx.Err() != nil || errors.Is(err, pombo.ErrLost) {
+				if err := db.Queue.Finish(ctx, o); err == nil || ctx.Err() != nil || errors.Is(err, pombo.ErrLost) {
 					return err
 				}
 			}
@@ -406,10 +406,10 @@ func TestCutOverCommit(t *testing.T) {
 		mustEnqueue(t, db, testRows(from, 100)...)
 	}
 	for len(sent) < rows && ctx.Err() == nil {
-		list, err := db.Claim(ctx, "me", 20)
+		list, err := db.Queue.Claim(ctx, "me", 20)
 		must(t, err)
 		must(t, together(list, func(n *pombo.Notification) error {
-			attempt, err := db.Begin(ctx, *n, "")
+			attempt, err := db.Queue.Begin(ctx, *n, "")
 			if err != nil {
 				mu.Lock()
 				failed++
@@ -419,7 +419,7 @@ func TestCutOverCommit(t *testing.T) {
 			mu.Lock()
 			sent[n.MessageID]++
 			mu.Unlock()
-			return db.Finish(ctx, accepted(*n, attempt))
+			return db.Queue.Finish(ctx, accepted(*n, attempt))
 		}))
 	}
 	allSentOnce(t, db, sent, rows)

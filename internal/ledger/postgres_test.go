@@ -71,14 +71,14 @@ func must(t *testing.T, err error) {
 
 func mustEnqueue(t *testing.T, db *DB, rows ...pombo.Row) {
 	t.Helper()
-	if added, _, err := db.Enqueue(t.Context(), "T", 0, rows); err != nil || added != len(rows) {
+	if added, _, err := db.Intake.Enqueue(t.Context(), "T", 0, rows); err != nil || added != len(rows) {
 		t.Fatalf("added %d, %v; want %d", added, err, len(rows))
 	}
 }
 
 func mustClaim(t *testing.T, db *DB, owner string, want int) []pombo.Notification {
 	t.Helper()
-	list, err := db.Claim(t.Context(), owner, want)
+	list, err := db.Queue.Claim(t.Context(), owner, want)
 	if err != nil || len(list) != want {
 		t.Fatalf("claimed %d, %v; want %d", len(list), err, want)
 	}
@@ -92,7 +92,7 @@ func TestOppositeOrder(t *testing.T) {
 	replicas := []*DB{openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)}
 	mustEnqueue(t, replicas[0], testRows(0, 300)...)
 	for _, n := range mustClaim(t, replicas[0], "me", 300) {
-		must(t, replicas[0].Finish(t.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: "me", To: pombo.Failed, Reason: pombo.InvalidPhone}))
+		must(t, replicas[0].Queue.Finish(t.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: "me", To: pombo.Failed, Reason: pombo.InvalidPhone}))
 	}
 	var wg sync.WaitGroup
 	for i, db := range replicas {
@@ -106,7 +106,7 @@ func TestOppositeOrder(t *testing.T) {
 					}
 					list[k] = pombo.Settled{Settlement: pombo.Settlement{Seq: seq, Code: strconv.Itoa(round)}, Result: pombo.SettleDone}
 				}
-				if err := db.Settled(t.Context(), list); err != nil {
+				if err := db.Settlements.Settled(t.Context(), list); err != nil {
 					t.Error(err)
 				}
 			}
@@ -126,7 +126,7 @@ func TestValueRefused(t *testing.T) {
 			if i == 7 {
 				key = "Maria \x00"
 			}
-			_, added, err := db.Add(t.Context(), "api", pombo.Row{RowKey: key, Recipient: "1"})
+			_, added, err := db.Intake.Add(t.Context(), "api", pombo.Row{RowKey: key, Recipient: "1"})
 			if (err == nil) != (i != 7) || added != (i != 7) {
 				t.Errorf("%q: added %v, %v", key, added, err)
 			}
@@ -136,7 +136,7 @@ func TestValueRefused(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n, err := db.Queued(t.Context()); n != 19 || err != nil {
+	if n, err := db.Intake.Queued(t.Context()); n != 19 || err != nil {
 		t.Errorf("queued = %d, %v; want 19", n, err)
 	}
 }
@@ -248,7 +248,7 @@ func TestPostgresFaults(t *testing.T) {
 
 	db := openPostgres(t, at(func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }), 0, nil)
 	mustSay(t, db.Check(t.Context()), "takes no writes")
-	if _, err := db.Queued(t.Context()); err != nil {
+	if _, err := db.Intake.Queued(t.Context()); err != nil {
 		t.Errorf("reading a database that takes no writes: %v", err)
 	}
 }
@@ -351,7 +351,7 @@ func TestPreparedStatements(t *testing.T) {
 		t.Error("the claim is not prepared")
 	}
 	must(t, db.do(t.Context(), func(tx *txn) error { return tx.rawExec(`DEALLOCATE ALL`) }))
-	_, err := db.Begin(t.Context(), one, "")
+	_, err := db.Queue.Begin(t.Context(), one, "")
 	must(t, err)
 	mustClaim(t, db, "me", 1)
 	if n := kept(); n != 0 || !p.pooled {

@@ -10,6 +10,12 @@ import (
 	"pombo"
 )
 
+// Receipts is what Blip says became of messages.
+type Receipts struct {
+	*store
+	optOuts *OptOutList
+}
+
 // standing is where a notification stands, as far as a receipt has to know.
 type standing struct {
 	seq     int64
@@ -30,7 +36,7 @@ type standing struct {
 // one whose policy says so is queued again in the same transaction, as a new
 // generation (resend.go). One that says that the person has switched marketing messages off
 // puts the phone on the list of opt-outs in the same transaction.
-func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
+func (rc *Receipts) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	results := make([]pombo.ReceiptResult, len(receipts))
 	todo := make([]int, len(receipts))
 	for i := range todo {
@@ -39,7 +45,7 @@ func (db *DB) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.Rece
 	// If a notification moves between the look and the change, it is looked at again; each
 	// time, it has moved on.
 	for range len(pombo.States()) {
-		lost, err := db.apply(ctx, receipts, todo, results)
+		lost, err := rc.apply(ctx, receipts, todo, results)
 		if err != nil {
 			return results, fmt.Errorf("apply receipts: %w", err)
 		}
@@ -61,21 +67,21 @@ type change struct {
 
 // apply looks where each notification stands, decides, and changes it if it
 // still stands there. It returns the receipts for which it did not.
-func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, results []pombo.ReceiptResult) (lost []int, err error) {
-	now := db.now()
+func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, results []pombo.ReceiptResult) (lost []int, err error) {
+	now := rc.now()
 	known := map[pombo.MessageID]*standing{}
 	var plain, special []change // special: what takes more than one statement
 	for _, i := range todo {
 		r := &receipts[i]
 		at, ok := known[r.MessageID]
 		if !ok {
-			if at, err = db.standing(ctx, r.MessageID); err != nil {
+			if at, err = rc.standing(ctx, r.MessageID); err != nil {
 				return nil, err
 			}
 			known[r.MessageID] = at
 		}
 		if at != nil && r.BSUID != "" {
-			if err := db.rememberBSUID(ctx, r.BSUID.Reveal(), at.seq); err != nil {
+			if err := rc.optOuts.rememberBSUID(ctx, r.BSUID.Reveal(), at.seq); err != nil {
 				return nil, err
 			}
 		}
@@ -90,7 +96,7 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		if at.state.Open() {
 			if r.State == pombo.Failed || at.state != pombo.Uncertain && r.State != pombo.Accepted {
 				// The receipt has overtaken the answer to the POST, or replaces it.
-				step := db.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now)
+				step := rc.receiptArgs(at, &pombo.Receipt{State: pombo.Accepted, Reason: pombo.TraceFound}, now)
 				plain = append(plain, change{receipt: -1, at: *at, args: step})
 				at.state = pombo.Accepted
 			} else if trace.Reason == pombo.NoReason {
@@ -108,7 +114,7 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 				trace.Detail += whyFinal(r.Policy)
 			}
 		}
-		c.args = db.receiptArgs(at, &trace, now)
+		c.args = rc.receiptArgs(at, &trace, now)
 		if c.resend != nil || c.optsOut || at.state == pombo.Failed {
 			special = append(special, c)
 		} else {
@@ -116,15 +122,15 @@ func (db *DB) apply(ctx context.Context, receipts []pombo.Receipt, todo []int, r
 		}
 		at.state = r.State
 	}
-	if lost, err = db.applyPlain(ctx, plain, results); err != nil {
+	if lost, err = rc.applyPlain(ctx, plain, results); err != nil {
 		return nil, err
 	}
-	more, err := db.applySpecial(ctx, special, results, now)
+	more, err := rc.applySpecial(ctx, special, results, now)
 	return append(lost, more...), err
 }
 
 // applyPlain makes the changes that are one statement each.
-func (db *DB) applyPlain(ctx context.Context, changes []change, results []pombo.ReceiptResult) (lost []int, err error) {
+func (rc *Receipts) applyPlain(ctx context.Context, changes []change, results []pombo.ReceiptResult) (lost []int, err error) {
 	if len(changes) == 0 {
 		return nil, nil
 	}
@@ -132,7 +138,7 @@ func (db *DB) applyPlain(ctx context.Context, changes []change, results []pombo.
 	for i := range changes {
 		rows[i] = changes[i].args
 	}
-	hit, err := db.each(ctx, sqlApply, rows)
+	hit, err := rc.each(ctx, sqlApply, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -150,26 +156,26 @@ func (db *DB) applyPlain(ctx context.Context, changes []change, results []pombo.
 
 // applySpecial makes those that belong together with another one: a failure with
 // the message that follows it, and a delivery after all with the end of that.
-func (db *DB) applySpecial(ctx context.Context, changes []change, results []pombo.ReceiptResult, now int64) (lost []int, err error) {
+func (rc *Receipts) applySpecial(ctx context.Context, changes []change, results []pombo.ReceiptResult, now int64) (lost []int, err error) {
 	if len(changes) == 0 {
 		return nil, nil
 	}
 	listed := false // a recipient was put on the list of opt-outs
-	err = db.do(ctx, func(tx *txn) error {
+	err = rc.do(ctx, func(tx *txn) error {
 		lost, listed = lost[:0], false
 		hit := make([]bool, 1)
 		for i := range changes {
 			c := &changes[i]
 			results[c.receipt] = pombo.ReceiptStale
 			if c.optsOut {
-				isNew, err := db.optOutRecipient(tx, c.at.seq)
+				isNew, err := rc.optOuts.optOutRecipient(tx, c.at.seq)
 				if err != nil {
 					return err
 				}
 				listed = listed || isNew
 			}
 			if c.at.state == pombo.Failed {
-				if err := db.undoResend(tx, &c.at, now); err != nil {
+				if err := rc.undoResend(tx, &c.at, now); err != nil {
 					return err
 				}
 			}
@@ -184,7 +190,7 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 			if c.resend == nil {
 				continue
 			}
-			queued, err := db.resend(tx, &c.at, c.resend, now)
+			queued, err := rc.resend(tx, &c.at, c.resend, now)
 			if err != nil {
 				return err
 			}
@@ -195,23 +201,23 @@ func (db *DB) applySpecial(ctx context.Context, changes []change, results []pomb
 		return nil
 	})
 	if err == nil && listed {
-		db.reloadOptOuts(ctx)
+		rc.optOuts.reloadOptOuts(ctx)
 	}
 	return lost, err
 }
 
-func (db *DB) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
+func (rc *Receipts) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any {
 	when := now
 	if !r.At.IsZero() {
 		when = min(now, r.At.UnixMilli())
 	}
 	var first any
 	if at.state.Open() {
-		first = db.policy.firstPoll(pombo.Accepted, now)
+		first = rc.policy.firstPoll(pombo.Accepted, now)
 	}
 	over := r.State == pombo.Read || r.State == pombo.Failed
 	return []any{
-		string(r.State), db.policy.codeOf(r.State), now, over, first,
+		string(r.State), rc.policy.codeOf(r.State), now, over, first,
 		encodeEvent(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
 	}
 }
@@ -229,7 +235,7 @@ func detailOf(r *pombo.Receipt) string {
 }
 
 // standing returns where the notification stands; nil when there is none.
-func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
+func (db *store) standing(ctx context.Context, id pombo.MessageID) (*standing, error) {
 	if _, err := pombo.ParseMessageID(string(id)); err != nil {
 		return nil, nil //nolint:nilerr,nilnil // what is not an id is unknown
 	}
@@ -250,8 +256,8 @@ func (db *DB) standing(ctx context.Context, id pombo.MessageID) (*standing, erro
 
 // PollDue returns sent notifications for which Blip is to be asked for receipts,
 // the longest due first.
-func (db *DB) PollDue(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := db.list(ctx, sqlPollDue, limit)
+func (rc *Receipts) PollDue(ctx context.Context, limit int) ([]pombo.Notification, error) {
+	list, err := rc.list(ctx, sqlPollDue, limit)
 	if err != nil {
 		return nil, fmt.Errorf("look for receipts to ask for: %w", err)
 	}
@@ -260,7 +266,7 @@ func (db *DB) PollDue(ctx context.Context, limit int) ([]pombo.Notification, err
 
 // Polled says when Blip is asked next about notifications; the zero time ends
 // the asking. One whose asking has ended meanwhile stays so.
-func (db *DB) Polled(ctx context.Context, polls []pombo.NextPoll) error {
+func (rc *Receipts) Polled(ctx context.Context, polls []pombo.NextPoll) error {
 	rows := make([][]any, len(polls))
 	for i, p := range polls {
 		rows[i] = []any{millis(p.At), p.Seq}
@@ -268,7 +274,7 @@ func (db *DB) Polled(ctx context.Context, polls []pombo.NextPoll) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if _, err := db.each(ctx, sqlPolled, rows); err != nil {
+	if _, err := rc.each(ctx, sqlPolled, rows); err != nil {
 		return fmt.Errorf("record the next polls: %w", err)
 	}
 	return nil

@@ -14,29 +14,19 @@ import (
 
 // Empty reports whether nothing was ever taken in. A new ledger is; so is one
 // that stands in the place of a lost one.
-func (db *DB) Empty(ctx context.Context) (bool, error) {
+func (rc *Reconciliation) Empty(ctx context.Context) (bool, error) {
 	var some bool
-	err := db.get(ctx, sqlUsed, nil, &some)
+	err := rc.get(ctx, sqlUsed, nil, &some)
 	if err != nil {
 		return false, fmt.Errorf("look into the ledger: %w", err)
 	}
 	return !some, nil
 }
 
-// Owners returns how many processes have a lease that is not over: that work on
-// the ledger, or did so moments ago.
-func (db *DB) Owners(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, sqlOwners, []any{db.clock()}, &n)
-	if err != nil {
-		return 0, fmt.Errorf("look for other processes: %w", err)
-	}
-	return n, nil
-}
-
 // Knows reports whether there is a notification of a row.
-func (db *DB) Knows(ctx context.Context, source, row string) (bool, error) {
+func (rc *Reconciliation) Knows(ctx context.Context, source, row string) (bool, error) {
 	var one int
-	err := db.get(ctx, sqlKnows, []any{row, source}, &one)
+	err := rc.get(ctx, sqlKnows, []any{row, source}, &one)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
@@ -51,8 +41,8 @@ func (db *DB) Knows(ctx context.Context, source, row string) (bool, error) {
 // receipts say; its result is due to be written to the source. Earlier ones are
 // over whatever became of them: nothing is owed for them. Generations that are
 // known stay as they are.
-func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generations [][]pombo.Receipt) error {
-	now := db.now()
+func (rc *Reconciliation) Recover(ctx context.Context, source string, row pombo.Row, generations [][]pombo.Receipt) error {
+	now := rc.now()
 	text, err := message(&row)
 	if err != nil {
 		return fmt.Errorf("recover a row: %w", err)
@@ -72,7 +62,7 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 			settle = settleNone
 		}
 		if state != pombo.Read {
-			pollAt = db.policy.firstPoll(state, now)
+			pollAt = rc.policy.firstPoll(state, now)
 		}
 		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: i + 1}.MessageID()
 		list = append(list, []any{
@@ -80,7 +70,7 @@ func (db *DB) Recover(ctx context.Context, source string, row pombo.Row, generat
 			idNumber(id), digits(row.Phone), source, row.RowKey, text, history,
 		})
 	}
-	err = db.do(ctx, func(tx *txn) error {
+	err = rc.do(ctx, func(tx *txn) error {
 		for _, args := range list {
 			if err := tx.exec(sqlRecover, args...); err != nil {
 				return err

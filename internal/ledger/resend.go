@@ -16,7 +16,7 @@ import (
 
 // resend queues the next generation of a failed notification and reports whether
 // it did.
-func (db *DB) resend(tx *txn, at *standing, how *resend, now int64) (queued bool, err error) {
+func (db *store) resend(tx *txn, at *standing, how *resend, now int64) (queued bool, err error) {
 	next := at.key
 	next.Generation++
 	hit := make([]bool, 1)
@@ -33,7 +33,7 @@ func (db *DB) resend(tx *txn, at *standing, how *resend, now int64) (queued bool
 
 // takeBack ends the resend of a message that has reached a handset after all, if
 // it has not left yet. The message settles by itself again.
-func (db *DB) undoResend(tx *txn, at *standing, now int64) error {
+func (rc *Receipts) undoResend(tx *txn, at *standing, now int64) error {
 	n, err := tx.change(sqlUndoResend, at.key.RowKey, at.key.Source, at.key.Generation+1)
 	if err != nil || n == 0 {
 		return err
@@ -43,8 +43,8 @@ func (db *DB) undoResend(tx *txn, at *standing, now int64) error {
 
 // resendByHand sends a failed notification again that Blip had taken, because a
 // person says so. It reports whether the notification is such a one.
-func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, err error) {
-	at, err := db.standing(ctx, id)
+func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, err error) {
+	at, err := o.standing(ctx, id)
 	if err != nil {
 		return false, fmt.Errorf("retry: %w", err)
 	}
@@ -52,7 +52,7 @@ func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, er
 		return false, nil
 	}
 	var st summary
-	err = db.all(ctx, sqlHistoryOf, []any{at.seq}, func(rows *sql.Rows) (err error) {
+	err = o.all(ctx, sqlHistoryOf, []any{at.seq}, func(rows *sql.Rows) (err error) {
 		var history sql.RawBytes
 		if err = rows.Scan(&history); err == nil {
 			st, err = summarize(history)
@@ -66,9 +66,9 @@ func (db *DB) resendByHand(ctx context.Context, id pombo.MessageID) (is bool, er
 		return false, nil
 	}
 	queued := false
-	err = db.do(ctx, func(tx *txn) (err error) {
-		now := db.now()
-		queued, err = db.resend(tx, at, resendByHand(now), now)
+	err = o.do(ctx, func(tx *txn) (err error) {
+		now := o.now()
+		queued, err = o.resend(tx, at, resendByHand(now), now)
 		return err
 	})
 	switch {

@@ -28,7 +28,7 @@ func TestReplicasClaim(t *testing.T) {
 		db, owner := replicas[worker%2], "replica-"+strconv.Itoa(worker%2)
 		wg.Go(func() {
 			for {
-				list, err := db.Claim(t.Context(), owner, 10)
+				list, err := db.Queue.Claim(t.Context(), owner, 10)
 				if err != nil {
 					t.Error(err)
 				}
@@ -36,7 +36,7 @@ func TestReplicasClaim(t *testing.T) {
 					return
 				}
 				for _, n := range list {
-					attempt, err := db.Begin(t.Context(), n, "")
+					attempt, err := db.Queue.Begin(t.Context(), n, "")
 					if err != nil {
 						t.Error(err)
 						return
@@ -44,7 +44,7 @@ func TestReplicasClaim(t *testing.T) {
 					mu.Lock()
 					sent[n.MessageID]++
 					mu.Unlock()
-					if err := db.Finish(t.Context(), accepted(n, attempt)); err != nil {
+					if err := db.Queue.Finish(t.Context(), accepted(n, attempt)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -76,13 +76,13 @@ func TestReplicaGone(t *testing.T) {
 	live := openPostgres(t, address, 0, clock.Now) // and forgets nobody's lease
 	mustEnqueue(t, live, testRows(0, 3)...)
 	list := mustClaim(t, gone, "gone", 2)
-	attempt, err := gone.Begin(t.Context(), list[1], "")
+	attempt, err := gone.Queue.Begin(t.Context(), list[1], "")
 	must(t, err)
 	clock.pass(20 * time.Second)
 	mustClaim(t, live, "live", 1)
 	reclaim := func(wantQueued, wantUncertain int) {
 		t.Helper()
-		queued, uncertain, err := live.Reclaim(t.Context())
+		queued, uncertain, err := live.Leases.Reclaim(t.Context())
 		if err != nil || queued != wantQueued || uncertain != wantUncertain {
 			t.Fatalf("reclaimed %d to the queue, %d uncertain, %v; want %d and %d", queued, uncertain, err, wantQueued, wantUncertain)
 		}
@@ -92,10 +92,10 @@ func TestReplicaGone(t *testing.T) {
 	clock.pass(time.Millisecond)
 	reclaim(1, 1)
 	reclaim(0, 0)
-	if err := gone.Finish(t.Context(), accepted(list[1], attempt)); !errors.Is(err, pombo.ErrLost) {
+	if err := gone.Queue.Finish(t.Context(), accepted(list[1], attempt)); !errors.Is(err, pombo.ErrLost) {
 		t.Errorf("a late finish: %v, want ErrLost", err)
 	}
-	if _, err := gone.Begin(t.Context(), list[0], ""); !errors.Is(err, pombo.ErrLost) {
+	if _, err := gone.Queue.Begin(t.Context(), list[0], ""); !errors.Is(err, pombo.ErrLost) {
 		t.Errorf("a late begin: %v, want ErrLost", err)
 	}
 }
@@ -112,7 +112,7 @@ func TestDatabaseClock(t *testing.T) {
 	mustClaim(t, live, "live", 1)
 	until := time.Now().Add(30 * time.Second)
 	for {
-		queued, _, err := live.Reclaim(t.Context())
+		queued, _, err := live.Leases.Reclaim(t.Context())
 		must(t, err)
 		if queued == 1 {
 			break
@@ -120,7 +120,7 @@ func TestDatabaseClock(t *testing.T) {
 		if queued > 1 || time.Now().After(until) {
 			t.Fatalf("reclaimed %d, want the one whose owner is gone", queued)
 		}
-		must(t, live.Renew(t.Context(), "live"))
+		must(t, live.Leases.Renew(t.Context(), "live"))
 	}
 	if skew := live.now() - time.Now().UnixMilli(); skew < -5000 || skew > 5000 {
 		t.Errorf("the ledger's time is %d ms from the database's", skew)
@@ -135,7 +135,7 @@ func TestDutyIsOnes(t *testing.T) {
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
 	take := func(db *DB, duty, owner string, want bool) {
 		t.Helper()
-		got, err := db.AcquireLeadership(t.Context(), duty, owner, 5*time.Second)
+		got, err := db.Leases.AcquireLeadership(t.Context(), duty, owner, 5*time.Second)
 		if err != nil || got != want {
 			t.Fatalf("%s takes over %s: %v, %v; want %v", owner, duty, got, err, want)
 		}
@@ -151,9 +151,9 @@ func TestDutyIsOnes(t *testing.T) {
 	clock.pass(time.Second) // the first has died
 	take(second, "intake", "second", true)
 	take(first, "intake", "first", false)
-	must(t, first.ReleaseLeadership(t.Context(), "intake", "first")) // not his
+	must(t, first.Leases.ReleaseLeadership(t.Context(), "intake", "first")) // not his
 	take(first, "intake", "first", false)
-	must(t, second.ReleaseLeadership(t.Context(), "intake", "second"))
+	must(t, second.Leases.ReleaseLeadership(t.Context(), "intake", "second"))
 	take(first, "intake", "first", true)
 
 	alone := openSQLite(t, sqliteURL(t))
@@ -171,7 +171,7 @@ func TestDutyIsTakenByOne(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				mine, err := replicas[i%2].AcquireLeadership(t.Context(), "settle", strconv.Itoa(i), time.Second)
+				mine, err := replicas[i%2].Leases.AcquireLeadership(t.Context(), "settle", strconv.Itoa(i), time.Second)
 				if err != nil {
 					t.Error(err)
 				}
@@ -195,7 +195,7 @@ func TestDutyOfTheDead(t *testing.T) {
 	gone, live := openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)
 	take := func(db *DB, owner string) bool {
 		t.Helper()
-		mine, err := db.AcquireLeadership(t.Context(), "intake", owner, time.Second)
+		mine, err := db.Leases.AcquireLeadership(t.Context(), "intake", owner, time.Second)
 		must(t, err)
 		return mine
 	}
@@ -211,7 +211,7 @@ func TestDutyOfTheDead(t *testing.T) {
 			t.Errorf("taken over after %v, want a second", took)
 		}
 	}
-	must(t, live.Renew(t.Context(), "live"))
+	must(t, live.Leases.Renew(t.Context(), "live"))
 	must(t, live.Close())
 	if !take(gone, "gone") {
 		t.Error("a process that was closed keeps its duty")
@@ -231,7 +231,7 @@ func TestQuota(t *testing.T) {
 	var times []time.Time
 	for clock.Now().Sub(start) < seconds*time.Second {
 		for i, db := range replicas {
-			granted, in, err := db.Quota(t.Context(), "messages", rate, 1+3*i)
+			granted, in, err := db.Throttle.Quota(t.Context(), "messages", rate, 1+3*i)
 			must(t, err)
 			if granted > 1+3*i {
 				t.Fatalf("granted %d, want no more than %d", granted, 1+3*i)
@@ -257,19 +257,19 @@ func TestQuota(t *testing.T) {
 	// After a rest there is no burst, and another kind has its own.
 	clock.pass(time.Hour)
 	for name, want := range map[string]int{"messages": 10, "commands": 10} {
-		if granted, in, err := replicas[1].Quota(t.Context(), name, rate, 1000); err != nil || granted != want || in != 0 {
+		if granted, in, err := replicas[1].Throttle.Quota(t.Context(), name, rate, 1000); err != nil || granted != want || in != 0 {
 			t.Errorf("%s: granted %d in %v, %v; want %d at once", name, granted, in, err, want)
 		}
 	}
-	granted, in, err := replicas[2].Quota(t.Context(), "messages", rate, 5)
+	granted, in, err := replicas[2].Throttle.Quota(t.Context(), "messages", rate, 5)
 	if err != nil || granted != 0 || in <= 0 || in > time.Second/rate {
 		t.Errorf("granted %d in %v, %v; want none before %v", granted, in, err, time.Second/rate)
 	}
 	// A slow bot has less than one call in that time.
-	if granted, _, err := replicas[2].Quota(t.Context(), "slow", 0.5, 5); err != nil || granted != 1 {
+	if granted, _, err := replicas[2].Throttle.Quota(t.Context(), "slow", 0.5, 5); err != nil || granted != 1 {
 		t.Errorf("slow: granted %d, %v; want 1", granted, err)
 	}
-	if granted, in, err := replicas[2].Quota(t.Context(), "slow", 0.5, 5); err != nil || granted != 0 || in != 1800*time.Millisecond {
+	if granted, in, err := replicas[2].Throttle.Quota(t.Context(), "slow", 0.5, 5); err != nil || granted != 0 || in != 1800*time.Millisecond {
 		t.Errorf("slow: granted %d in %v, %v; want none before 1.8s", granted, in, err)
 	}
 }
@@ -284,7 +284,7 @@ func TestRecipient(t *testing.T) {
 	must(t, err)
 	ask := func(db *DB, n phone.Number, want time.Duration) {
 		t.Helper()
-		if got, err := db.Recipient(t.Context(), n, 6*time.Second); err != nil || got != want {
+		if got, err := db.Throttle.Recipient(t.Context(), n, 6*time.Second); err != nil || got != want {
 			t.Errorf("wait = %v, %v; want %v", got, err, want)
 		}
 	}
@@ -297,7 +297,7 @@ func TestRecipient(t *testing.T) {
 	ask(second, maria, 0)
 	ask(first, maria, 6*time.Second)
 	clock.pass(10 * time.Minute)
-	must(t, first.Renew(t.Context(), "first"))
+	must(t, first.Leases.Renew(t.Context(), "first"))
 	var left int
 	must(t, first.rawGet(t.Context(), `SELECT count(*) FROM recipient`, &left))
 	if left != 0 {
@@ -314,11 +314,11 @@ func TestRunsAreShared(t *testing.T) {
 	var mu sync.Mutex
 	ids := map[int64]int{}
 	var wg sync.WaitGroup
-	first, _, err := gone.StartRun(t.Context())
+	first, _, err := gone.Runs.StartRun(t.Context())
 	must(t, err)
 	for i := range 8 {
 		wg.Go(func() {
-			run, joined, err := []*DB{gone, live}[i%2].StartRun(t.Context())
+			run, joined, err := []*DB{gone, live}[i%2].Runs.StartRun(t.Context())
 			if err != nil || !joined {
 				t.Errorf("joined %v, %v", joined, err)
 			}
@@ -333,9 +333,9 @@ func TestRunsAreShared(t *testing.T) {
 	}
 	clock.pass(29 * time.Second)
 	for _, over := range []bool{false, true} {
-		_, _, err = live.Reclaim(t.Context())
+		_, _, err = live.Leases.Reclaim(t.Context())
 		must(t, err)
-		run, ended, err := live.EndRun(t.Context(), first.ID)
+		run, ended, err := live.Runs.EndRun(t.Context(), first.ID)
 		if err != nil || ended != over || run.Taking == over || (run.Error != "") != over {
 			t.Fatalf("ended %v: %+v, %v; want %v", ended, run, err, over)
 		}
@@ -345,7 +345,7 @@ func TestRunsAreShared(t *testing.T) {
 	clear(ids)
 	for i := range 8 {
 		wg.Go(func() {
-			run, _, err := []*DB{gone, live}[i%2].StartRun(t.Context())
+			run, _, err := []*DB{gone, live}[i%2].Runs.StartRun(t.Context())
 			if err != nil {
 				t.Error(err)
 			}

@@ -62,10 +62,10 @@ func TestOneServePerFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := first.Enqueue(t.Context(), "T", 0, testRows(0, 1)); err != nil {
+	if _, _, err := first.Intake.Enqueue(t.Context(), "T", 0, testRows(0, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := beside.Cancel(t.Context(), pombo.Key{Source: "T", RowKey: "0", Generation: 1}.MessageID()); err != nil {
+	if err := beside.Operator.Cancel(t.Context(), pombo.Key{Source: "T", RowKey: "0", Generation: 1}.MessageID()); err != nil {
 		t.Errorf("cancel beside the running one: %v", err)
 	}
 	if err := beside.Close(); err != nil {
@@ -118,9 +118,9 @@ func TestOptOutsAreGivenAScope(t *testing.T) {
 	must(t, err)
 	must(t, raw.Close())
 	db := openSQLite(t, "sqlite:"+path)
-	must(t, db.LoadOptOuts(t.Context()))
+	must(t, db.OptOuts.LoadOptOuts(t.Context()))
 	for phone, want := range map[int64]pombo.OptOutScope{5531988880001: pombo.OptOutMarketing, 5531988880002: pombo.OptOutAll, 5531988880003: pombo.OptOutAll} {
-		if got := db.OptedOut(number(sql.NullInt64{Int64: phone, Valid: true}), ""); got != want {
+		if got := db.OptOuts.OptedOut(number(sql.NullInt64{Int64: phone, Valid: true}), ""); got != want {
 			t.Errorf("+%d opted out of %q, want %q", phone, got, want)
 		}
 	}
@@ -173,10 +173,10 @@ func TestReadOnly(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	db := openSQLite(t, sqliteURL(t))
 	ctx := t.Context()
-	if _, _, err := db.Enqueue(ctx, "T", 0, testRows(0, 100)); err != nil {
+	if _, _, err := db.Intake.Enqueue(ctx, "T", 0, testRows(0, 100)); err != nil {
 		t.Fatal(err)
 	}
-	held, err := db.Claim(ctx, "me", 10)
+	held, err := db.Queue.Claim(ctx, "me", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,21 +191,21 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	limit("1") // no fewer than there are: full from now on
-	added, _, err := db.Enqueue(ctx, "T", 0, testRows(100, 5000))
+	added, _, err := db.Intake.Enqueue(ctx, "T", 0, testRows(100, 5000))
 	mustSay(t, err, "the disk of the ledger is full")
 	if added >= 5000 {
 		t.Errorf("added %d, want fewer than asked for", added)
 	}
-	queued, err := db.Queued(ctx)
+	queued, err := db.Intake.Queued(ctx)
 	if err != nil || queued != 90+added {
 		t.Errorf("queued = %d, %v; want %d: what was refused is not there, what was added is", queued, err, 90+added)
 	}
 	// Beside the many that do not fit, a worker's change does.
-	if _, err := db.Begin(ctx, held[0], ""); err != nil {
+	if _, err := db.Queue.Begin(ctx, held[0], ""); err != nil {
 		t.Errorf("begin on a full disk: %v", err)
 	}
 	limit("1000000")
-	if again, _, err := db.Enqueue(ctx, "T", 0, testRows(100, 5000)); err != nil || again != 5000-added {
+	if again, _, err := db.Intake.Enqueue(ctx, "T", 0, testRows(100, 5000)); err != nil || again != 5000-added {
 		t.Errorf("with room again: added %d, %v; want the missing %d", again, err, 5000-added)
 	}
 	if err := db.Check(ctx); err != nil {
@@ -247,14 +247,14 @@ func TestOneBadWrite(t *testing.T) {
 	if err := db.wait(ctx, blocker); err != nil {
 		t.Error(err)
 	}
-	if n, err := db.Queued(ctx); n != 1 || err != nil {
+	if n, err := db.Intake.Queued(ctx); n != 1 || err != nil {
 		t.Errorf("queued = %d, %v; want 1", n, err)
 	}
 }
 
 func mustArgs(t *testing.T, db *DB, key string) []any {
 	t.Helper()
-	args, err := db.enqueueArgs("T", 0, &pombo.Row{RowKey: key}, nil, 1, db.now())
+	args, err := db.Intake.enqueueArgs("T", 0, &pombo.Row{RowKey: key}, nil, 1, db.now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,21 +268,21 @@ func TestKill(t *testing.T) {
 	path := strings.TrimPrefix(url, "sqlite:")
 	db := openSQLite(t, url)
 	ctx := t.Context()
-	if _, _, err := db.Enqueue(ctx, "T", 0, testRows(0, 300)); err != nil {
+	if _, _, err := db.Intake.Enqueue(ctx, "T", 0, testRows(0, 300)); err != nil {
 		t.Fatal(err)
 	}
-	held, err := db.Claim(ctx, "me", 100)
+	held, err := db.Queue.Claim(ctx, "me", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, n := range held[:50] {
-		attempt, err := db.Begin(ctx, n, "")
+		attempt, err := db.Queue.Begin(ctx, n, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if i < 20 {
 			o := pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: "me", Attempt: attempt, To: pombo.Accepted}
-			if err := db.Finish(ctx, o); err != nil {
+			if err := db.Queue.Finish(ctx, o); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -292,15 +292,15 @@ func TestKill(t *testing.T) {
 		copyFile(t, path+suffix, after+suffix)
 	}
 	copied := openSQLite(t, "sqlite:"+after)
-	requeued, uncertain, err := copied.Reclaim(ctx)
+	requeued, uncertain, err := copied.Leases.Reclaim(ctx)
 	if err != nil || requeued != 50 || uncertain != 30 {
 		t.Errorf("reclaimed %d to the queue and %d uncertain, %v; want 50 and 30", requeued, uncertain, err)
 	}
-	due, err := copied.Unsettled(ctx, 100)
+	due, err := copied.Settlements.Unsettled(ctx, 100)
 	if err != nil || len(due) != 20 {
 		t.Errorf("due = %d, %v; want the 20 that were accepted", len(due), err)
 	}
-	if n, err := copied.Queued(ctx); n != 250 || err != nil {
+	if n, err := copied.Intake.Queued(ctx); n != 250 || err != nil {
 		t.Errorf("queued = %d, %v; want 250", n, err)
 	}
 }
@@ -344,7 +344,7 @@ func TestDurability(t *testing.T) {
 // are done and however many wait for a later time.
 func TestPlans(t *testing.T) {
 	db := openSQLite(t, sqliteURL(t))
-	if _, _, err := db.Enqueue(t.Context(), "T", 0, testRows(0, 100)); err != nil {
+	if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, testRows(0, 100)); err != nil {
 		t.Fatal(err)
 	}
 	plan := func(name statement) string {

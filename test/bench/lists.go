@@ -73,7 +73,7 @@ func printLists(ctx context.Context, url string, n int, store string) (err error
 		var cpu time.Duration
 		for i := range listTries + 1 {
 			start, used := time.Now(), ownCPU()
-			page, err := db.List(ctx, l.filter)
+			page, err := db.History.List(ctx, l.filter)
 			if err != nil {
 				return fmt.Errorf("%s: %w", l.name, err)
 			}

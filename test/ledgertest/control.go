@@ -16,7 +16,7 @@ import (
 
 func (f *fixture) endRun(id int64) (pombo.Run, bool) {
 	f.Helper()
-	run, ended, err := f.db.EndRun(f.Context(), id)
+	run, ended, err := f.db.Runs.EndRun(f.Context(), id)
 	f.must(err)
 	return run, ended
 }
@@ -24,7 +24,7 @@ func (f *fixture) endRun(id int64) (pombo.Run, bool) {
 // run: one row for each way in which a row can end.
 func aRun(f *fixture) {
 	started := f.clock.Now()
-	r, joined, err := f.db.StartRun(f.Context())
+	r, joined, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	if joined || !r.Taking || !r.Started.Equal(started) || !r.Finished.IsZero() {
 		f.Fatalf("joined %v: %+v", joined, r)
@@ -34,7 +34,7 @@ func aRun(f *fixture) {
 	if _, ended := f.endRun(r.ID); ended {
 		f.Fatal("ended while taking in")
 	}
-	f.must(f.db.RunTaken(f.Context(), r.ID, ""))
+	f.must(f.db.Runs.RunTaken(f.Context(), r.ID, ""))
 	f.queue(1) // after it
 	if _, ended := f.endRun(r.ID); ended {
 		f.Fatal("ended while all wait")
@@ -50,7 +50,7 @@ func aRun(f *fixture) {
 	f.finish(f.begin(list[3]), pombo.Queued, pombo.BlipUnavailable)
 	f.finish(f.begin(list[4]), pombo.Uncertain, pombo.NoAnswer)
 	f.finish(held(5), pombo.Suppressed, pombo.OptedOut)
-	got, err := f.db.Run(f.Context(), r.ID)
+	got, err := f.db.Runs.Run(f.Context(), r.ID)
 	f.must(err)
 	want := pombo.Tally{Found: 7, Waiting: 1, Accepted: 2, Failed: 1, Retrying: 1, Uncertain: 1, Cancelled: 1}
 	if diff := cmp.Diff(want, got.Tally); diff != "" {
@@ -80,17 +80,17 @@ func aRun(f *fixture) {
 		f.Errorf("ended %v (-want +got):\n%s", ended, diff)
 	}
 	// It stays as it ended.
-	f.must(f.db.Retry(f.Context(), list[2].MessageID))
+	f.must(f.db.Operator.Retry(f.Context(), list[2].MessageID))
 	for range 2 {
 		got, ended = f.endRun(r.ID)
 		if diff := cmp.Diff(wantRun, got); !ended || diff != "" {
 			f.Errorf("ended again %v (-want +got):\n%s", ended, diff)
 		}
 	}
-	_, _, err = f.db.EndRun(f.Context(), 4711)
+	_, _, err = f.db.Runs.EndRun(f.Context(), 4711)
 	f.mustBe(err, pombo.ErrNotFound)
-	f.mustBe(f.db.RunTaken(f.Context(), 4711, ""), pombo.ErrNotFound)
-	_, err = f.db.Run(f.Context(), 4711)
+	f.mustBe(f.db.Runs.RunTaken(f.Context(), 4711, ""), pombo.ErrNotFound)
+	_, err = f.db.Runs.Run(f.Context(), 4711)
 	f.mustBe(err, pombo.ErrNotFound)
 }
 
@@ -102,30 +102,30 @@ func correct(f *fixture) {
 	mended.Phone = number
 	id := f.queue(1)[0]
 	n := f.claimOne(me)
-	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
+	f.mustBe(f.db.Operator.Correct(f.Context(), id, mended), pombo.ErrMove)
 	o := f.begin(n)
-	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
+	f.mustBe(f.db.Operator.Correct(f.Context(), id, mended), pombo.ErrMove)
 	f.finish(o, pombo.Failed, pombo.InvalidPhone)
-	f.must(f.db.Correct(f.Context(), id, mended))
-	f.must(f.db.Retry(f.Context(), id))
+	f.must(f.db.Operator.Correct(f.Context(), id, mended))
+	f.must(f.db.Operator.Retry(f.Context(), id))
 	got := f.claimOne(me)
 	if got.MessageID != id || got.Phone != number || got.Template != "other" || len(got.Params) != 1 || got.Params[0].Value != "mended" {
 		f.Errorf("claimed %+v, want what the row says now", got)
 	}
 	f.finish(f.begin(got), pombo.Accepted, pombo.NoReason)
-	f.mustBe(f.db.Correct(f.Context(), id, mended), pombo.ErrMove)
-	f.mustBe(f.db.Correct(f.Context(), pombo.Key{Source: "nobody"}.MessageID(), mended), pombo.ErrNotFound)
+	f.mustBe(f.db.Operator.Correct(f.Context(), id, mended), pombo.ErrMove)
+	f.mustBe(f.db.Operator.Correct(f.Context(), pombo.Key{Source: "nobody"}.MessageID(), mended), pombo.ErrNotFound)
 }
 
 // runPutBack: a row that waits for its template to be approved, or for six
 // seconds to pass, must not keep a run and its caller from ending.
 func runPutBack(f *fixture) {
-	r, _, err := f.db.StartRun(f.Context())
+	r, _, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	f.enqueue(r.ID, f.newRows(1)...)
-	f.must(f.db.RunTaken(f.Context(), r.ID, ""))
+	f.must(f.db.Runs.RunTaken(f.Context(), r.ID, ""))
 	n := f.claimOne(me)
-	f.must(f.db.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt,
+	f.must(f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt,
 		To: pombo.Queued, Reason: pombo.TemplateMissing, NotBefore: f.clock.Now().Add(5 * time.Minute)}))
 	got, ended := f.endRun(r.ID)
 	if !ended || got.Found != 1 || got.Retrying != 1 || got.Waiting != 0 {
@@ -139,7 +139,7 @@ func runRestart(f *fixture) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			r, joined, err := f.db.StartRun(f.Context())
+			r, joined, err := f.db.Runs.StartRun(f.Context())
 			if err != nil {
 				f.Error(err)
 				return
@@ -153,7 +153,7 @@ func runRestart(f *fixture) {
 	if len(ids) != 1 {
 		f.Fatalf("runs = %v, want one", ids)
 	}
-	r, joined, err := f.db.StartRun(f.Context())
+	r, joined, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	if !joined || ids[r.ID] != 7 {
 		f.Fatalf("joined %v, by %d before; want true and 7", joined, ids[r.ID])
@@ -169,16 +169,16 @@ func runRestart(f *fixture) {
 	if !ended || got.Error == "" || got.Accepted != 1 {
 		f.Errorf("ended %v: %+v, want one accepted and why it stopped early", ended, got)
 	}
-	next, joined, err := f.db.StartRun(f.Context())
+	next, joined, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	if joined || next.ID == r.ID {
 		f.Errorf("joined %v run %d, want a new one", joined, next.ID)
 	}
-	f.must(f.db.RunTaken(f.Context(), next.ID, "the source is away"))
+	f.must(f.db.Runs.RunTaken(f.Context(), next.ID, "the source is away"))
 	if got, ended := f.endRun(next.ID); !ended || got.Found != 0 || got.Error != "the source is away" {
 		f.Errorf("ended %v: %+v, want an empty one", ended, got)
 	}
-	runs, err := f.db.Runs(f.Context(), 10)
+	runs, err := f.db.Runs.Runs(f.Context(), 10)
 	f.must(err)
 	if len(runs) != 2 || runs[0].ID != next.ID || runs[1].Accepted != 1 {
 		f.Errorf("runs = %+v, want both, the newest first", runs)
@@ -188,12 +188,12 @@ func runRestart(f *fixture) {
 // runLater: a row with a time far ahead must not keep a run open, and with it
 // every call that would join it.
 func runLater(f *fixture) {
-	r, _, err := f.db.StartRun(f.Context())
+	r, _, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	rows := f.newRows(2)
 	rows[0].SendAfter = f.clock.Now().Add(24 * time.Hour)
 	f.enqueue(r.ID, rows...)
-	f.must(f.db.RunTaken(f.Context(), r.ID, ""))
+	f.must(f.db.Runs.RunTaken(f.Context(), r.ID, ""))
 	if _, ended := f.endRun(r.ID); ended {
 		f.Fatal("ended while a row waits")
 	}
@@ -208,7 +208,7 @@ func pauses(f *fixture) {
 	now := f.clock.Now()
 	check := func(want pombo.Pause, paused bool) {
 		f.Helper()
-		got, is, err := f.db.Paused(f.Context())
+		got, is, err := f.db.Throttle.Paused(f.Context())
 		f.must(err)
 		if diff := cmp.Diff(want, got); is != paused || diff != "" {
 			f.Fatalf("paused %v, want %v (-want +got):\n%s", is, paused, diff)
@@ -216,34 +216,34 @@ func pauses(f *fixture) {
 	}
 	check(pombo.Pause{}, false)
 	blip := pombo.Pause{Until: now.Add(2 * time.Minute), Reason: pombo.RateLimited, Detail: "429", By: "blip"}
-	f.must(f.db.Pause(f.Context(), blip))
+	f.must(f.db.Throttle.Pause(f.Context(), blip))
 	check(blip, true)
 	f.close()
 	f.open()
 	check(blip, true)
 	shorter := blip
 	shorter.Until = now.Add(time.Minute)
-	f.must(f.db.Pause(f.Context(), shorter))
+	f.must(f.db.Throttle.Pause(f.Context(), shorter))
 	check(blip, true)
 	f.pass(2 * time.Minute)
 	check(pombo.Pause{}, false)
-	f.must(f.db.Pause(f.Context(), shorter)) // over already, and so was the other
+	f.must(f.db.Throttle.Pause(f.Context(), shorter)) // over already, and so was the other
 	check(pombo.Pause{}, false)
 
 	operator := pombo.Pause{By: "operator", Detail: "maintenance"}
-	f.must(f.db.Pause(f.Context(), operator))
+	f.must(f.db.Throttle.Pause(f.Context(), operator))
 	blip.Until = f.clock.Now().Add(time.Hour)
-	f.must(f.db.Pause(f.Context(), blip))
+	f.must(f.db.Throttle.Pause(f.Context(), blip))
 	f.pass(1000 * time.Hour)
 	check(operator, true)
-	f.must(f.db.Resume(f.Context()))
-	f.must(f.db.Resume(f.Context()))
+	f.must(f.db.Throttle.Resume(f.Context()))
+	f.must(f.db.Throttle.Resume(f.Context()))
 	check(pombo.Pause{}, false)
 }
 
 func lists(f *fixture) {
 	const rows = 25
-	r, _, err := f.db.StartRun(f.Context())
+	r, _, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	taken := f.newRows(rows)
 	var ids []pombo.MessageID
@@ -255,15 +255,15 @@ func lists(f *fixture) {
 		}
 		ids = append(ids, f.enqueue(0, taken[i])...)
 	}
-	f.must(f.db.Cancel(f.Context(), ids[3]))
-	f.must(f.db.Cancel(f.Context(), ids[7]))
+	f.must(f.db.Operator.Cancel(f.Context(), ids[3]))
+	f.must(f.db.Operator.Cancel(f.Context(), ids[7]))
 	claimed := f.claim(me, 1)[0]
 
 	all := func(filter pombo.Filter) []pombo.MessageID {
 		f.Helper()
 		var got []pombo.MessageID
 		for {
-			page, err := f.db.List(f.Context(), filter)
+			page, err := f.db.History.List(f.Context(), filter)
 			f.must(err)
 			for _, n := range page.Notifications {
 				got = append(got, n.MessageID)
@@ -326,33 +326,33 @@ func lists(f *fixture) {
 	for name, filter := range map[string]pombo.Filter{
 		"limit": {Limit: 1001}, "negative": {Limit: -1}, "cursor": {Cursor: "?"}, "state": {State: "lost"}, "phone": {Phone: "97777-0000"},
 	} {
-		if _, err := f.db.List(f.Context(), filter); err == nil || strings.Contains(err.Error(), "97777") {
+		if _, err := f.db.History.List(f.Context(), filter); err == nil || strings.Contains(err.Error(), "97777") {
 			f.Errorf("a bad %s: error = %v, want one without the number", name, err)
 		}
 	}
 	for _, wrong := range []string{"?", "0", "-1", "%25", "🙂", strings.Repeat("z", 40)} {
-		if _, err := f.db.List(f.Context(), pombo.Filter{Cursor: wrong}); !errors.Is(err, pombo.ErrCursor) {
+		if _, err := f.db.History.List(f.Context(), pombo.Filter{Cursor: wrong}); !errors.Is(err, pombo.ErrCursor) {
 			f.Errorf("List with the cursor %q: %v, want pombo.ErrCursor", wrong, err)
 		}
-		if _, _, err := f.db.OptOuts(f.Context(), wrong, 3); !errors.Is(err, pombo.ErrCursor) {
+		if _, _, err := f.db.OptOuts.OptOuts(f.Context(), wrong, 3); !errors.Is(err, pombo.ErrCursor) {
 			f.Errorf("OptOuts with the cursor %q: %v, want pombo.ErrCursor", wrong, err)
 		}
 	}
 	// A page does not shift when more is taken in.
-	first, err := f.db.List(f.Context(), pombo.Filter{Limit: 3})
+	first, err := f.db.History.List(f.Context(), pombo.Filter{Limit: 3})
 	f.must(err)
 	f.queue(2)
-	second, err := f.db.List(f.Context(), pombo.Filter{Limit: 3, Cursor: first.Next})
+	second, err := f.db.History.List(f.Context(), pombo.Filter{Limit: 3, Cursor: first.Next})
 	f.must(err)
 	if first.Notifications[2].Seq-1 != second.Notifications[0].Seq {
 		f.Errorf("after %d comes %d", first.Notifications[2].Seq, second.Notifications[0].Seq)
 	}
-	_, _, err = f.db.Notification(f.Context(), pombo.Key{Source: source, RowKey: "nobody", Generation: 1}.MessageID())
+	_, _, err = f.db.History.Notification(f.Context(), pombo.Key{Source: source, RowKey: "nobody", Generation: 1}.MessageID())
 	f.mustBe(err, pombo.ErrNotFound)
 }
 
 func backlog(f *fixture) {
-	empty, err := f.db.Backlog(f.Context())
+	empty, err := f.db.History.Backlog(f.Context())
 	f.must(err)
 	if empty.Due != 0 || !empty.Oldest.IsZero() || empty.States[pombo.Queued] != 0 || !empty.ReadySince.IsZero() || !empty.UncertainSince.IsZero() || !empty.DueSince.IsZero() {
 		f.Errorf("empty backlog = %+v", empty)
@@ -374,7 +374,7 @@ func backlog(f *fixture) {
 	for _, reason := range []pombo.Reason{pombo.BlipUnreachable, pombo.PairRate, pombo.TemplatePaused, pombo.Interrupted, pombo.Interrupted} {
 		f.queue(1)
 		n := f.claimOne(me)
-		f.must(f.db.Finish(f.Context(), pombo.Outcome{
+		f.must(f.db.Queue.Finish(f.Context(), pombo.Outcome{
 			Seq: n.Seq, From: pombo.Claimed, To: pombo.Queued, Owner: me, Attempt: n.Attempt, Reason: reason, NotBefore: f.clock.Now().Add(time.Hour),
 		}))
 	}
@@ -386,7 +386,7 @@ func backlog(f *fixture) {
 	f.bring(pombo.Queued)
 	f.pass(time.Minute)
 	f.bring(pombo.Queued)
-	got, err := f.db.Backlog(f.Context())
+	got, err := f.db.History.Backlog(f.Context())
 	f.must(err)
 	want := pombo.Backlog{
 		States: map[pombo.State]int{pombo.Queued: 8, pombo.Claimed: 3, pombo.Sending: 1, pombo.Uncertain: 2},
@@ -407,17 +407,17 @@ func contexts(f *fixture) {
 	n := f.claimOne(me)
 	gone, cancel := context.WithCancel(f.Context())
 	cancel()
-	if _, err := f.db.Begin(gone, n, ""); !errors.Is(err, context.Canceled) {
+	if _, err := f.db.Queue.Begin(gone, n, ""); !errors.Is(err, context.Canceled) {
 		f.Errorf("begin = %v, want that the context ended", err)
 	}
-	if _, err := f.db.Claim(gone, me, 1); !errors.Is(err, context.Canceled) {
+	if _, err := f.db.Queue.Claim(gone, me, 1); !errors.Is(err, context.Canceled) {
 		f.Errorf("claim = %v, want that the context ended", err)
 	}
-	if _, _, err := f.db.Enqueue(gone, source, 0, f.newRows(500)); !errors.Is(err, context.Canceled) {
+	if _, _, err := f.db.Intake.Enqueue(gone, source, 0, f.newRows(500)); !errors.Is(err, context.Canceled) {
 		f.Errorf("enqueue = %v, want that the context ended", err)
 	}
 	f.stands(id, pombo.Claimed, pombo.NoReason)
-	queued, err := f.db.Queued(f.Context())
+	queued, err := f.db.Intake.Queued(f.Context())
 	f.must(err)
 	if queued != 0 {
 		f.Errorf("queued = %d, want 0", queued)
@@ -433,13 +433,13 @@ func closing(f *fixture) {
 	var wg sync.WaitGroup
 	for i, n := range list {
 		wg.Go(func() {
-			_, err := f.db.Begin(f.Context(), n, "")
+			_, err := f.db.Queue.Begin(f.Context(), n, "")
 			begun[i] = err == nil
 		})
 	}
 	f.close()
 	wg.Wait()
-	if _, err := f.db.Claim(f.Context(), me, 1); err == nil {
+	if _, err := f.db.Queue.Claim(f.Context(), me, 1); err == nil {
 		f.Error("a closed ledger was claimed from")
 	}
 	f.must(f.db.Close())

@@ -19,7 +19,7 @@ func (f *fixture) finished(rows []pombo.Row) {
 // writeBack writes what is due, and it must be this code for all of them.
 func (f *fixture) writeBack(code string) (settled []pombo.Settlement) {
 	f.Helper()
-	list, err := f.db.Unsettled(f.Context(), 1000)
+	list, err := f.db.Settlements.Unsettled(f.Context(), 1000)
 	f.must(err)
 	results := make([]pombo.Settled, len(list))
 	for i, s := range list {
@@ -28,16 +28,16 @@ func (f *fixture) writeBack(code string) (settled []pombo.Settlement) {
 		}
 		results[i] = pombo.Settled{Settlement: s, Result: pombo.SettleDone}
 	}
-	f.must(f.db.Settled(f.Context(), results))
+	f.must(f.db.Settlements.Settled(f.Context(), results))
 	return list
 }
 
 // setBack takes in rows that were finished and are pending again.
 func (f *fixture) setBack(rows []pombo.Row) (added int) {
 	f.Helper()
-	_, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+	_, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
 	f.must(err)
-	added, err = f.db.EnqueueAgain(f.Context(), source, 0, rows, finished)
+	added, err = f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
 	f.must(err)
 	return added
 }
@@ -45,7 +45,7 @@ func (f *fixture) setBack(rows []pombo.Row) (added int) {
 // waiting checks how many wait for a person and how many may go.
 func (f *fixture) waiting(held, ready int) {
 	f.Helper()
-	b, err := f.db.Backlog(f.Context())
+	b, err := f.db.History.Backlog(f.Context())
 	f.must(err)
 	if b.Resends != held || b.Ready != ready || b.States[pombo.Queued] != held+ready || (held > 0) == b.ResendsSince.IsZero() {
 		f.Errorf("%d wait for a person since %v and %d may go, of %d; want %d and %d", b.Resends, b.ResendsSince, b.Ready, b.States[pombo.Queued], held, ready)
@@ -89,15 +89,15 @@ func resendGuard(f *fixture) {
 	f.open()
 	f.pass(10 * time.Minute)
 	f.setBack(rows[9:10])
-	b, err := f.db.Backlog(f.Context())
+	b, err := f.db.History.Backlog(f.Context())
 	f.must(err)
 	if b.Resends != 7 {
 		f.Errorf("%d wait for a person ten minutes and a restart later, want 7", b.Resends)
 	}
 	// A person may see to one of them.
-	f.must(f.db.Retry(f.Context(), id))
-	f.must(f.db.Cancel(f.Context(), pombo.Key{Source: source, RowKey: rows[9].RowKey, Generation: 2}.MessageID()))
-	if b, err = f.db.Backlog(f.Context()); err != nil || b.Resends != 5 {
+	f.must(f.db.Operator.Retry(f.Context(), id))
+	f.must(f.db.Operator.Cancel(f.Context(), pombo.Key{Source: source, RowKey: rows[9].RowKey, Generation: 2}.MessageID()))
+	if b, err = f.db.History.Backlog(f.Context()); err != nil || b.Resends != 5 {
 		f.Errorf("%d wait for a person, %v; want 5", b.Resends, err)
 	}
 }
@@ -109,10 +109,10 @@ func resendsReleased(f *fixture) {
 	f.finished(rows)
 	f.setBack(rows[:10])
 	f.waiting(10, 0)
-	if next, err := f.db.NextDue(f.Context()); err != nil || !next.IsZero() {
+	if next, err := f.db.Queue.NextDue(f.Context()); err != nil || !next.IsZero() {
 		f.Errorf("the next one is due at %v, %v; want none", next, err)
 	}
-	n, err := f.db.ReleaseResends(f.Context())
+	n, err := f.db.Operator.ReleaseResends(f.Context())
 	f.must(err)
 	if n != 10 {
 		f.Errorf("released %d, want 10", n)
@@ -137,7 +137,7 @@ func resendsSettled(f *fixture) {
 	rows := f.newRows(14)
 	f.finished(rows)
 	f.setBack(rows[:10])
-	n, err := f.db.SettleResends(f.Context())
+	n, err := f.db.Operator.SettleResends(f.Context())
 	f.must(err)
 	if n != 10 {
 		f.Errorf("ended %d, want 10", n)
@@ -151,7 +151,7 @@ func resendsSettled(f *fixture) {
 	}
 	f.setBack(rows[10:12]) // of the same return: few, but not alone
 	f.waiting(2, 0)
-	n, err = f.db.SettleResends(f.Context())
+	n, err = f.db.Operator.SettleResends(f.Context())
 	f.must(err)
 	f.writeBack("2")
 	f.pass(2 * time.Minute)

@@ -26,7 +26,7 @@ func roundTrip(f *fixture) {
 		{Slot: pombo.Body, Value: "linha\n\"dois\"\t\x00 😀 [\"a\",1]"},
 		{Slot: "button0", Value: ""},
 	}
-	run, _, err := f.db.StartRun(f.Context())
+	run, _, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	id := f.enqueue(run.ID, row)[0]
 	want := pombo.Notification{
@@ -38,7 +38,7 @@ func roundTrip(f *fixture) {
 	if diff := cmp.Diff(want, f.get(id)); diff != "" {
 		f.Errorf("queued (-want +got):\n%s", diff)
 	}
-	next, err := f.db.NextDue(f.Context())
+	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.Equal(row.SendAfter) {
 		f.Errorf("next due = %v, want %v", next, row.SendAfter)
@@ -52,7 +52,7 @@ func roundTrip(f *fixture) {
 	if diff := cmp.Diff(want, f.claimOne(me)); diff != "" {
 		f.Errorf("claimed (-want +got):\n%s", diff)
 	}
-	next, err = f.db.NextDue(f.Context())
+	next, err = f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.IsZero() {
 		f.Errorf("next due = %v, want none", next)
@@ -66,7 +66,7 @@ func roundTrip(f *fixture) {
 	if n := f.claimOne(me); !n.Phone.IsZero() || n.Recipient != "abc" || n.Priority != 0 {
 		f.Errorf("phone zero %v, priority %d; want true and 0", n.Phone.IsZero(), n.Priority)
 	}
-	if _, _, err := f.db.Enqueue(f.Context(), source, 0, nil); err != nil {
+	if _, _, err := f.db.Intake.Enqueue(f.Context(), source, 0, nil); err != nil {
 		f.Errorf("enqueue nothing: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func enqueueRace(f *fixture) {
 		wg.Go(func() {
 			for from := 0; from < rows; from += step {
 				at := (from + g*step) % rows
-				added, _, err := f.db.Enqueue(f.Context(), source, 0, all[at:min(at+page, rows)])
+				added, _, err := f.db.Intake.Enqueue(f.Context(), source, 0, all[at:min(at+page, rows)])
 				if err != nil {
 					f.Error(err)
 					return
@@ -95,7 +95,7 @@ func enqueueRace(f *fixture) {
 		})
 	}
 	wg.Wait()
-	queued, err := f.db.Queued(f.Context())
+	queued, err := f.db.Intake.Queued(f.Context())
 	f.must(err)
 	if total != rows || queued != rows {
 		f.Errorf("added %d, queued %d, want %d", total, queued, rows)
@@ -113,7 +113,7 @@ func claimRace(f *fixture) {
 		owner := "owner-" + strconv.Itoa(g)
 		wg.Go(func() {
 			for {
-				list, err := f.db.Claim(f.Context(), owner, 7)
+				list, err := f.db.Queue.Claim(f.Context(), owner, 7)
 				if err != nil {
 					f.Error(err)
 				}
@@ -144,14 +144,14 @@ func cancelRace(f *fixture) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for _, id := range ids {
-			if f.db.Cancel(f.Context(), id) == nil {
+			if f.db.Operator.Cancel(f.Context(), id) == nil {
 				cancelled++
 			}
 		}
 	})
 	wg.Go(func() {
 		for misses := 0; misses < 3; {
-			list, err := f.db.Claim(f.Context(), me, 3)
+			list, err := f.db.Queue.Claim(f.Context(), me, 3)
 			if err != nil {
 				f.Error(err)
 				return
@@ -174,7 +174,7 @@ func resend(f *fixture) {
 	ids := f.enqueue(0, rows...)
 	seen := func() []pombo.Latest {
 		f.Helper()
-		added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+		added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
 		f.must(err)
 		if added != 0 {
 			f.Fatalf("added %d, want 0", added)
@@ -190,9 +190,9 @@ func resend(f *fixture) {
 	if got := seen(); len(got) != 0 {
 		f.Fatalf("finished = %v before the code was written: a page read just before would send it twice", got)
 	}
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleDone},
 		{Settlement: due[1], Result: pombo.SettleRefused},
 	}))
@@ -206,7 +206,7 @@ func resend(f *fixture) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, want)
+			added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, want)
 			if err != nil {
 				f.Error(err)
 			}
@@ -233,25 +233,25 @@ func resend(f *fixture) {
 	// it waits until that has found out.
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Failed, pombo.NotOnWhatsApp) // the third row
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Accepted, pombo.NoReason)
-	due, err = f.db.Unsettled(f.Context(), 10)
+	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleGone}, {Settlement: due[1], Result: pombo.SettleDone},
 	}))
 	f.receipt(second.MessageID(), pombo.Delivered)
 	if got := seen(); len(got) != 0 {
 		f.Errorf("finished = %v while a code is due", got)
 	}
-	due, err = f.db.Unsettled(f.Context(), 10)
+	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
 	want = []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 2}}
 	if diff := cmp.Diff(want, seen()); diff != "" {
 		f.Errorf("finished (-want +got):\n%s", diff)
 	}
 
 	// One that is not settled, or not the latest, is not taken in again.
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, []pombo.Latest{
+	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, []pombo.Latest{
 		{RowKey: rows[0].RowKey, Generation: 1}, {RowKey: rows[1].RowKey, Generation: 1}, {RowKey: rows[2].RowKey, Generation: 1},
 	})
 	f.must(err)
@@ -273,16 +273,16 @@ func resendParked(f *fixture) {
 	for _, n := range f.claim(me, 4) {
 		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 	}
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	var settled []pombo.Settled
 	for i, result := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		settled = append(settled, pombo.Settled{Settlement: due[i], Result: result})
 	}
-	f.must(f.db.Settled(f.Context(), settled))
+	f.must(f.db.Settlements.Settled(f.Context(), settled))
 	seen := func(want ...pombo.Latest) []pombo.Latest {
 		f.Helper()
-		added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+		added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
 		f.must(err)
 		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
 			f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
@@ -292,14 +292,14 @@ func resendParked(f *fixture) {
 	diverged, gone := pombo.Latest{RowKey: rows[0].RowKey, Generation: 1}, pombo.Latest{RowKey: rows[1].RowKey, Generation: 1, Untouched: true}
 	refused := pombo.Latest{RowKey: rows[2].RowKey, Generation: 1, Untouched: true}
 	finished := seen(diverged, gone, refused)
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, rows, finished)
+	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
 	f.must(err)
 	if added != 1 {
 		f.Errorf("taken in again %d, want the one whose owner had changed it", added)
 	}
 	seen(gone, refused)
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err = f.db.Unsettled(f.Context(), 10)
+	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 2 || due[1].RowKey != rows[0].RowKey || due[1].Expected != "1" {
 		f.Errorf("due = %+v, want the fourth row and then the first, from pending", due)
@@ -320,7 +320,7 @@ func resendEnded(f *fixture) {
 	}
 	end()
 	f.nothingDue()
-	_, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+	_, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
 	f.must(err)
 	if len(finished) != 2 || len(setBack(finished)) != 0 {
 		f.Errorf("finished = %v, want two that were left", finished)
@@ -332,13 +332,13 @@ func resendEnded(f *fixture) {
 	rows = f.newRows(2)
 	rows[0].Expires = f.clock.Now().Add(time.Minute)
 	end()
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Error == "" || due[1].Error == "" {
 		f.Fatalf("due = %+v, want the codes 6 and 7 and why", due)
 	}
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
-	_, finished, err = f.db.Enqueue(f.Context(), source, 0, rows)
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))
+	_, finished, err = f.db.Intake.Enqueue(f.Context(), source, 0, rows)
 	f.must(err)
 	if len(setBack(finished)) != 2 {
 		f.Errorf("finished = %v, want two that were set back", finished)
@@ -371,7 +371,7 @@ func order(f *fixture) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("claimed (-want +got):\n%s", diff)
 	}
-	next, err := f.db.NextDue(f.Context())
+	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.Equal(late[0].SendAfter) {
 		f.Errorf("next due = %v, want %v", next, late[0].SendAfter)
@@ -390,7 +390,7 @@ func expiry(f *fixture) {
 	}
 	f.stands(ids[0], pombo.Expired, pombo.ExpiredRow)
 	// An operator may still want it.
-	f.must(f.db.Retry(f.Context(), ids[0]))
+	f.must(f.db.Operator.Retry(f.Context(), ids[0]))
 	if n := f.claimOne(me); n.MessageID != ids[0] {
 		f.Errorf("claimed %s, want the one that was retried", n.MessageID)
 	}
@@ -435,20 +435,20 @@ func identities(f *fixture) {
 
 func add(f *fixture) {
 	row := f.newRows(1)[0]
-	first, added, err := f.db.Add(f.Context(), "api", row)
+	first, added, err := f.db.Intake.Add(f.Context(), "api", row)
 	f.must(err)
 	if !added || first.State != pombo.Queued || first.Key != (pombo.Key{Source: "api", RowKey: row.RowKey, Generation: 1}) {
 		f.Fatalf("added %v: %+v", added, first)
 	}
 	row.Template = "another"
-	second, added, err := f.db.Add(f.Context(), "api", row)
+	second, added, err := f.db.Intake.Add(f.Context(), "api", row)
 	f.must(err)
 	if diff := cmp.Diff(first, second); added || diff != "" {
 		f.Errorf("added again %v (-first +second):\n%s", added, diff)
 	}
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.receipt(first.MessageID, pombo.Read)
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 0 {
 		f.Errorf("due = %v for a message that has no row", due)

@@ -17,7 +17,7 @@ const (
 
 func (f *fixture) retire() pombo.Retired {
 	f.Helper()
-	done, err := f.db.Retire(f.Context(), retention)
+	done, err := f.db.Retention.Retire(f.Context(), retention)
 	f.must(err)
 	return done
 }
@@ -25,13 +25,13 @@ func (f *fixture) retire() pombo.Retired {
 // endSettling writes everything that is owed, with one result.
 func (f *fixture) endSettling(result pombo.SettleResult) {
 	f.Helper()
-	due, err := f.db.Unsettled(f.Context(), 1000)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 1000)
 	f.must(err)
 	settled := make([]pombo.Settled, len(due))
 	for i := range due {
 		settled[i] = pombo.Settled{Settlement: due[i], Result: result}
 	}
-	f.must(f.db.Settled(f.Context(), settled))
+	f.must(f.db.Settlements.Settled(f.Context(), settled))
 }
 
 func (f *fixture) erased(id pombo.MessageID) bool {
@@ -59,7 +59,7 @@ func (f *fixture) leaveBehind() (e ends) {
 	e.again = one(1)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.endSettling(pombo.SettleDone)
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, e.rows[1:2], []pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 1}})
+	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, e.rows[1:2], []pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 1}})
 	f.must(err)
 	if added != 1 {
 		f.Fatalf("taken in again %d, want 1", added)
@@ -72,7 +72,7 @@ func (f *fixture) leaveBehind() (e ends) {
 	e.failed = one(3)
 	f.send(pombo.Failed, pombo.NotOnWhatsApp)
 	e.cancelled = one(4)
-	f.must(f.db.Cancel(f.Context(), e.cancelled))
+	f.must(f.db.Operator.Cancel(f.Context(), e.cancelled))
 	f.endSettling(pombo.SettleDone) // which finds that nothing is owed
 	e.owed = one(5)
 	f.send(pombo.Accepted, pombo.NoReason)
@@ -80,7 +80,7 @@ func (f *fixture) leaveBehind() (e ends) {
 	f.send(pombo.Uncertain, pombo.NoAnswer)
 	number, err := phone.FromE164("+5531988887777")
 	f.must(err)
-	n, _, err := f.db.Add(f.Context(), "api", pombo.Row{RowKey: "k", Recipient: "31 98888-7777", Phone: number})
+	n, _, err := f.db.Intake.Add(f.Context(), "api", pombo.Row{RowKey: "k", Recipient: "31 98888-7777", Phone: number})
 	f.must(err)
 	e.outside = n.MessageID
 	f.send(pombo.Accepted, pombo.NoReason)
@@ -112,7 +112,7 @@ func retire(f *fixture) {
 			f.Errorf("the %s one was erased", name)
 		}
 	}
-	_, events, err := f.db.Notification(f.Context(), e.failed)
+	_, events, err := f.db.History.Notification(f.Context(), e.failed)
 	f.must(err)
 	if got := events[len(events)-1].Reason; got != pombo.KeptLongEnough {
 		f.Errorf("the story ends with %q, want it to say why the message is gone", got)
@@ -128,7 +128,7 @@ func retire(f *fixture) {
 		f.Errorf("a day later (-want +got):\n%s", diff)
 	}
 	for _, id := range []pombo.MessageID{e.settled, e.outside} {
-		_, _, err := f.db.Notification(f.Context(), id)
+		_, _, err := f.db.History.Notification(f.Context(), id)
 		f.mustBe(err, pombo.ErrNotFound)
 	}
 	f.stands(second, pombo.Accepted, pombo.NoReason)
@@ -138,14 +138,14 @@ func retire(f *fixture) {
 	}
 
 	// A failed one has nothing to send any more, until its row is read again.
-	f.mustBe(f.db.Retry(f.Context(), e.failed), pombo.ErrMove)
-	f.must(f.db.Correct(f.Context(), e.failed, e.rows[3]))
-	f.must(f.db.Retry(f.Context(), e.failed))
+	f.mustBe(f.db.Operator.Retry(f.Context(), e.failed), pombo.ErrMove)
+	f.must(f.db.Operator.Correct(f.Context(), e.failed, e.rows[3]))
+	f.must(f.db.Operator.Retry(f.Context(), e.failed))
 	if n := f.get(e.failed); n.Recipient != e.rows[3].Recipient || n.State != pombo.Queued {
 		f.Errorf("it is %s to %q, want it queued to whom the row names", n.State, n.Recipient.Reveal())
 	}
 
-	if _, err := f.db.Retire(f.Context(), ledger.MinRetention-1); err == nil {
+	if _, err := f.db.Retention.Retire(f.Context(), ledger.MinRetention-1); err == nil {
 		f.Error("a time shorter than the least was taken")
 	}
 }
@@ -165,7 +165,7 @@ func retireSendsNothing(f *fixture) {
 	// All rows but those whose code was written are still pending in the table;
 	// so is one that had diverged, whose owner has set it to pending since.
 	pending := e.rows[2:]
-	added, finished, err := f.db.Enqueue(f.Context(), source, 0, pending)
+	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, pending)
 	f.must(err)
 	want := []pombo.Latest{{RowKey: e.rows[2].RowKey, Generation: 1}}
 	if diff := cmp.Diff(want, setBack(finished)); added != 0 || diff != "" {
@@ -173,7 +173,7 @@ func retireSendsNothing(f *fixture) {
 	}
 	// The row with two generations, set back once more, gets a third and no
 	// number that was used before.
-	added, finished, err = f.db.Enqueue(f.Context(), source, 0, e.rows[1:2])
+	added, finished, err = f.db.Intake.Enqueue(f.Context(), source, 0, e.rows[1:2])
 	f.must(err)
 	if diff := cmp.Diff([]pombo.Latest{{RowKey: e.rows[1].RowKey, Generation: 2}}, finished); added != 0 || diff != "" {
 		f.Errorf("added %d, finished (-want +got):\n%s", added, diff)
@@ -182,10 +182,10 @@ func retireSendsNothing(f *fixture) {
 
 func retireMany(f *fixture) {
 	const rows = 1203 // more than two steps
-	run, _, err := f.db.StartRun(f.Context())
+	run, _, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	f.enqueue(run.ID, f.newRows(rows)...)
-	f.must(f.db.RunTaken(f.Context(), run.ID, ""))
+	f.must(f.db.Runs.RunTaken(f.Context(), run.ID, ""))
 	for _, n := range f.claim(me, rows) {
 		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 	}
@@ -198,18 +198,18 @@ func retireMany(f *fixture) {
 	if got := f.retire(); got.Erased != rows || got.Runs != 0 {
 		f.Fatalf("%+v, want %d erased and the newest run kept", got, rows)
 	}
-	second, _, err := f.db.StartRun(f.Context())
+	second, _, err := f.db.Runs.StartRun(f.Context())
 	f.must(err)
 	f.pass(day)
 	if got := f.retire(); got.Removed != rows-1 || got.Runs != 1 {
 		f.Errorf("%+v, want all but the newest removed, and the older run", got)
 	}
-	_, err = f.db.Run(f.Context(), run.ID)
+	_, err = f.db.Runs.Run(f.Context(), run.ID)
 	f.mustBe(err, pombo.ErrNotFound)
-	before, err := f.db.Run(f.Context(), second.ID)
+	before, err := f.db.Runs.Run(f.Context(), second.ID)
 	f.must(err)
 	f.enqueue(second.ID, f.newRows(1)...)
-	after, err := f.db.Run(f.Context(), second.ID)
+	after, err := f.db.Runs.Run(f.Context(), second.ID)
 	f.must(err)
 	if before.Found != 0 || after.Found != 1 {
 		f.Errorf("the run has %d rows and then %d, want 0 and 1", before.Found, after.Found)
@@ -218,7 +218,7 @@ func retireMany(f *fixture) {
 
 func forget(f *fixture) {
 	e := f.leaveBehind()
-	f.must(f.db.Cancel(f.Context(), e.queued))
+	f.must(f.db.Operator.Cancel(f.Context(), e.queued))
 	rows := f.newRows(4)
 	for i := range rows {
 		rows[i].Phone = e.rows[0].Phone
@@ -228,13 +228,13 @@ func forget(f *fixture) {
 	waits := f.enqueue(0, rows[1])[0]
 	to := rows[0].Phone
 
-	got, err := f.db.Forget(f.Context(), to, false)
+	got, err := f.db.Retention.Forget(f.Context(), to, false)
 	f.must(err)
 	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InFlight: 1}, got); diff != "" {
 		f.Errorf("only counted (-want +got):\n%s", diff)
 	}
 	f.stands(waits, pombo.Queued, pombo.NoReason)
-	got, err = f.db.Forget(f.Context(), to, true)
+	got, err = f.db.Retention.Forget(f.Context(), to, true)
 	f.must(err)
 	if diff := cmp.Diff(pombo.Forgotten{Found: 3, Open: 1, InFlight: 1, Erased: 2}, got); diff != "" {
 		f.Errorf("erased (-want +got):\n%s", diff)
@@ -244,13 +244,13 @@ func forget(f *fixture) {
 	}
 	f.stands(waits, pombo.Cancelled, pombo.CancelledByHand)
 	f.finish(f.begin(held), pombo.Accepted, pombo.NoReason)
-	got, err = f.db.Forget(f.Context(), to, true)
+	got, err = f.db.Retention.Forget(f.Context(), to, true)
 	f.must(err)
 	if got.Erased != 1 || !f.erased(held.MessageID) {
 		f.Errorf("%+v, want the one that was in hands erased now", got)
 	}
 	// What is owed is still written, with what the history says.
-	due, err := f.db.Unsettled(f.Context(), 100)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 100)
 	f.must(err)
 	found := false
 	for _, s := range due {
@@ -259,7 +259,7 @@ func forget(f *fixture) {
 	if !found {
 		f.Errorf("due = %+v, want the erased one among them", due)
 	}
-	page, err := f.db.List(f.Context(), pombo.Filter{Phone: to.E164()})
+	page, err := f.db.History.List(f.Context(), pombo.Filter{Phone: to.E164()})
 	f.must(err)
 	if found := len(page.Notifications); found != 0 {
 		f.Errorf("%d are found by the phone, want none", found)
@@ -268,7 +268,7 @@ func forget(f *fixture) {
 	if f.erased(e.failed) || f.erased(e.outside) {
 		f.Error("somebody else was forgotten too")
 	}
-	added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows[:2])
+	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows[:2])
 	f.must(err)
 	if back := setBack(finished); added != 0 || len(back) != 0 {
 		f.Errorf("%d rows taken in and %d again, want none", added, len(back))
@@ -281,7 +281,7 @@ func forget(f *fixture) {
 
 // recoverRows: what Blip reports of rows whose ledger was lost.
 func recoverRows(f *fixture) {
-	empty, err := f.db.Empty(f.Context())
+	empty, err := f.db.Reconciliation.Empty(f.Context())
 	f.must(err)
 	if !empty {
 		f.Error("a new ledger is not empty")
@@ -306,23 +306,23 @@ func recoverRows(f *fixture) {
 	} {
 		row := rows[0]
 		rows = rows[1:]
-		f.must(f.db.Recover(f.Context(), source, row, test.generations))
-		f.must(f.db.Recover(f.Context(), source, row, test.generations)) // changes nothing
-		known, err := f.db.Knows(f.Context(), source, row.RowKey)
+		f.must(f.db.Reconciliation.Recover(f.Context(), source, row, test.generations))
+		f.must(f.db.Reconciliation.Recover(f.Context(), source, row, test.generations)) // changes nothing
+		known, err := f.db.Reconciliation.Knows(f.Context(), source, row.RowKey)
 		f.must(err)
 		id := pombo.Key{Source: source, RowKey: row.RowKey, Generation: len(test.generations)}.MessageID()
 		n := f.get(id)
 		if !known || n.State != test.want || n.Attempt != 1 || n.Recipient != row.Recipient || n.Phone != row.Phone {
 			f.Errorf("known %v, %+v, want %s as the row has it", known, n, test.want)
 		}
-		due, err := f.db.Unsettled(f.Context(), 10)
+		due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 		f.must(err)
 		if len(due) != 1 || due[0].MessageID != id || due[0].Code != test.code || due[0].Expected != "1" || due[0].SentAt.IsZero() {
 			f.Errorf("due = %+v, want the code %s for %s and nothing else", due, test.code, id)
 		}
 		f.endSettling(pombo.SettleDone)
 		// The row is not sent again, but by its owner's wish.
-		added, finished, err := f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
+		added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, []pombo.Row{row})
 		f.must(err)
 		want := []pombo.Latest{{RowKey: row.RowKey, Generation: len(test.generations)}}
 		if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
@@ -333,23 +333,23 @@ func recoverRows(f *fixture) {
 		f.Errorf("%d are to be sent, want none", len(list))
 	}
 	f.pass(time.Minute)
-	polls, err := f.db.PollDue(f.Context(), 10)
+	polls, err := f.db.Receipts.PollDue(f.Context(), 10)
 	f.must(err)
 	if len(polls) != 2 { // neither the read one nor the failed one
 		f.Errorf("%d are asked about, want 2", len(polls))
 	}
-	if err := f.db.Recover(f.Context(), source, f.newRows(1)[0], [][]pombo.Receipt{nil}); err == nil {
+	if err := f.db.Reconciliation.Recover(f.Context(), source, f.newRows(1)[0], [][]pombo.Receipt{nil}); err == nil {
 		f.Error("a row without a trace was recovered")
 	}
-	owners, err := f.db.Owners(f.Context())
+	owners, err := f.db.Leases.Owners(f.Context())
 	f.must(err)
-	empty, err = f.db.Empty(f.Context())
+	empty, err = f.db.Reconciliation.Empty(f.Context())
 	f.must(err)
 	if owners != 0 || empty {
 		f.Errorf("%d owners, empty %v, want none and false", owners, empty)
 	}
-	f.must(f.db.Renew(f.Context(), me))
-	if owners, err = f.db.Owners(f.Context()); err != nil || owners != 1 {
+	f.must(f.db.Leases.Renew(f.Context(), me))
+	if owners, err = f.db.Leases.Owners(f.Context()); err != nil || owners != 1 {
 		f.Errorf("%d owners, error %v, want one", owners, err)
 	}
 }
@@ -367,7 +367,7 @@ func review(f *fixture) {
 	all := func(since time.Time, limit int) (found []string, list []pombo.Review) {
 		f.Helper()
 		for last := int64(0); ; {
-			page, err := f.db.Review(f.Context(), since, last, limit)
+			page, err := f.db.Reconciliation.Review(f.Context(), since, last, limit)
 			f.must(err)
 			for _, r := range page {
 				found = append(found, names[r.MessageID])
@@ -402,24 +402,24 @@ func review(f *fixture) {
 		if diff := cmp.Diff(want, r); diff != "" {
 			f.Errorf("the %s one (-want +got):\n%s", names[r.MessageID], diff)
 		}
-		one, err := f.db.Reviewed(f.Context(), r.Seq)
+		one, err := f.db.Reconciliation.Reviewed(f.Context(), r.Seq)
 		f.must(err)
 		if diff := cmp.Diff(r, one); diff != "" {
 			f.Errorf("alone it is another one (-want +got):\n%s", diff)
 		}
 	}
-	_, err := f.db.Reviewed(f.Context(), 1<<40)
+	_, err := f.db.Reconciliation.Reviewed(f.Context(), 1<<40)
 	f.mustBe(err, pombo.ErrNotFound)
 
-	_, err = f.db.LastReconciliation(f.Context())
+	_, err = f.db.Reconciliation.LastReconciliation(f.Context())
 	f.mustBe(err, pombo.ErrNotFound)
 	for i := range 2 {
 		saved := pombo.Reconciliation{
 			Started: f.clock.Now(), Finished: f.clock.Now().Add(time.Second), Compared: i, Counts: map[pombo.DiscrepancyKind]int{pombo.RowGone: 1},
 			Discrepancies: []pombo.Discrepancy{{Kind: pombo.RowGone, MessageID: e.owed, Key: list[0].Key}},
 		}
-		f.must(f.db.SaveReconciliation(f.Context(), saved))
-		last, err := f.db.LastReconciliation(f.Context())
+		f.must(f.db.Reconciliation.SaveReconciliation(f.Context(), saved))
+		last, err := f.db.Reconciliation.LastReconciliation(f.Context())
 		f.must(err)
 		if diff := cmp.Diff(saved, last); diff != "" {
 			f.Errorf("the last one (-saved +read):\n%s", diff)

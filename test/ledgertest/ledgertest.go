@@ -224,7 +224,7 @@ func (f *fixture) queue(n int) []pombo.MessageID {
 
 func (f *fixture) enqueue(run int64, rows ...pombo.Row) []pombo.MessageID {
 	f.Helper()
-	added, finished, err := f.db.Enqueue(f.Context(), source, run, rows)
+	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, run, rows)
 	f.must(err)
 	if added != len(rows) || len(finished) != 0 {
 		f.Fatalf("enqueue added %d and called %d finished, want %d and 0", added, len(finished), len(rows))
@@ -238,7 +238,7 @@ func (f *fixture) enqueue(run int64, rows ...pombo.Row) []pombo.MessageID {
 
 func (f *fixture) claim(owner string, limit int) []pombo.Notification {
 	f.Helper()
-	list, err := f.db.Claim(f.Context(), owner, limit)
+	list, err := f.db.Queue.Claim(f.Context(), owner, limit)
 	f.must(err)
 	return list
 }
@@ -256,7 +256,7 @@ func (f *fixture) claimOne(owner string) pombo.Notification {
 // begin begins and returns the outcome that is yet to be filled in.
 func (f *fixture) begin(n pombo.Notification) pombo.Outcome {
 	f.Helper()
-	attempt, err := f.db.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
+	attempt, err := f.db.Queue.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
 	f.must(err)
 	if attempt != n.Attempt+1 {
 		f.Fatalf("attempt = %d, want %d", attempt, n.Attempt+1)
@@ -267,7 +267,7 @@ func (f *fixture) begin(n pombo.Notification) pombo.Outcome {
 func (f *fixture) finish(o pombo.Outcome, to pombo.State, reason pombo.Reason) {
 	f.Helper()
 	o.To, o.Reason = to, reason
-	f.must(f.db.Finish(f.Context(), o))
+	f.must(f.db.Queue.Finish(f.Context(), o))
 }
 
 // send takes the only due one as far as an outcome.
@@ -286,7 +286,7 @@ func (f *fixture) receipt(id pombo.MessageID, s pombo.State) int {
 // apply returns how many of the receipts moved something.
 func (f *fixture) apply(list ...pombo.Receipt) (moved int) {
 	f.Helper()
-	results, err := f.db.Apply(f.Context(), list)
+	results, err := f.db.Receipts.Apply(f.Context(), list)
 	f.must(err)
 	for _, r := range results {
 		if r == pombo.ReceiptMoved || r == pombo.ReceiptResent {
@@ -298,7 +298,7 @@ func (f *fixture) apply(list ...pombo.Receipt) (moved int) {
 
 func (f *fixture) get(id pombo.MessageID) pombo.Notification {
 	f.Helper()
-	n, _, err := f.db.Notification(f.Context(), id)
+	n, _, err := f.db.History.Notification(f.Context(), id)
 	f.must(err)
 	return n
 }
@@ -315,7 +315,7 @@ func (f *fixture) stands(id pombo.MessageID, want pombo.State, why pombo.Reason)
 // events returns the states of a history.
 func (f *fixture) events(id pombo.MessageID) []pombo.State {
 	f.Helper()
-	_, events, err := f.db.Notification(f.Context(), id)
+	_, events, err := f.db.History.Notification(f.Context(), id)
 	f.must(err)
 	var states []pombo.State
 	for _, e := range events {
@@ -331,7 +331,7 @@ func (f *fixture) lists() {
 	byState := map[pombo.State]int{}
 	filter := pombo.Filter{Limit: 1000}
 	for more := true; more; more = filter.Cursor != "" {
-		page, err := f.db.List(f.Context(), filter)
+		page, err := f.db.History.List(f.Context(), filter)
 		f.must(err)
 		for _, n := range page.Notifications {
 			byState[n.State]++
@@ -342,7 +342,7 @@ func (f *fixture) lists() {
 		got := 0
 		filter := pombo.Filter{State: s, Limit: 1000}
 		for more := true; more; more = filter.Cursor != "" {
-			page, err := f.db.List(f.Context(), filter)
+			page, err := f.db.History.List(f.Context(), filter)
 			f.must(err)
 			got += len(page.Notifications)
 			filter.Cursor = page.Next
@@ -351,7 +351,7 @@ func (f *fixture) lists() {
 			f.Errorf("the list of the %s has %d, want %d", s, got, byState[s])
 		}
 	}
-	backlog, err := f.db.Backlog(f.Context())
+	backlog, err := f.db.History.Backlog(f.Context())
 	f.must(err)
 	for s, n := range backlog.States {
 		if n != byState[s] {
@@ -373,7 +373,7 @@ func (f *fixture) bring(to pombo.State) (pombo.MessageID, pombo.Outcome) {
 		return id, pombo.Outcome{Seq: f.get(id).Seq, From: pombo.Queued}
 	}
 	if to == pombo.Cancelled {
-		f.must(f.db.Cancel(f.Context(), id))
+		f.must(f.db.Operator.Cancel(f.Context(), id))
 		return id, pombo.Outcome{Seq: f.get(id).Seq, From: to}
 	}
 	list := f.claim(me, 1000) // with whatever earlier ones left in the queue

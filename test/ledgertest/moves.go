@@ -17,7 +17,7 @@ func everyOutcome(f *fixture) {
 			id, o := f.bring(from)
 			before := f.events(id)
 			o.To = to
-			err := f.db.Finish(f.Context(), o)
+			err := f.db.Queue.Finish(f.Context(), o)
 			held := from == pombo.Claimed || from == pombo.Sending || from == pombo.Uncertain
 			// Sending is not an outcome: without an owner it would be neither sent
 			// nor reclaimed. What was only claimed cannot
@@ -75,7 +75,7 @@ func count(b bool) int {
 func everyControl(f *fixture) {
 	for _, from := range pombo.States() {
 		id, _ := f.bring(from)
-		err := f.db.Cancel(f.Context(), id)
+		err := f.db.Operator.Cancel(f.Context(), id)
 		if from == pombo.Queued || from == pombo.Uncertain {
 			f.must(err)
 			f.stands(id, pombo.Cancelled, pombo.CancelledByHand)
@@ -87,7 +87,7 @@ func everyControl(f *fixture) {
 		}
 
 		id, _ = f.bring(from)
-		err = f.db.Retry(f.Context(), id)
+		err = f.db.Operator.Retry(f.Context(), id)
 		switch from {
 		case pombo.Queued, pombo.Failed, pombo.Cancelled, pombo.Expired, pombo.Suppressed, pombo.Uncertain:
 			f.must(err)
@@ -100,9 +100,9 @@ func everyControl(f *fixture) {
 		}
 	}
 	nobody := pombo.Key{Source: source, RowKey: "nobody", Generation: 1}.MessageID()
-	f.mustBe(f.db.Cancel(f.Context(), nobody), pombo.ErrNotFound)
-	f.mustBe(f.db.Retry(f.Context(), nobody), pombo.ErrNotFound)
-	f.mustBe(f.db.Cancel(f.Context(), "rubbish"), pombo.ErrNotFound)
+	f.mustBe(f.db.Operator.Cancel(f.Context(), nobody), pombo.ErrNotFound)
+	f.mustBe(f.db.Operator.Retry(f.Context(), nobody), pombo.ErrNotFound)
+	f.mustBe(f.db.Operator.Cancel(f.Context(), "rubbish"), pombo.ErrNotFound)
 }
 
 // history follows one message that fails, is tried again and is read.
@@ -115,7 +115,7 @@ func history(f *fixture) {
 	o := f.begin(n)
 	f.pass(time.Second)
 	o.To, o.Reason, o.Detail, o.NotBefore = pombo.Queued, pombo.BlipUnreachable, `dial: "refused" \ ação`, f.clock.Now().Add(time.Minute)
-	f.must(f.db.Finish(f.Context(), o))
+	f.must(f.db.Queue.Finish(f.Context(), o))
 	if got := f.get(id); got.Tries != 1 || got.Attempt != 1 || !got.NotBefore.Equal(o.NotBefore) || got.Detail != o.Detail || got.Owner != "" {
 		f.Errorf("after the first try: %+v", got)
 	}
@@ -130,7 +130,7 @@ func history(f *fixture) {
 		f.Errorf("moved = %d, want 1", moved)
 	}
 
-	_, events, err := f.db.Notification(f.Context(), id)
+	_, events, err := f.db.History.Notification(f.Context(), id)
 	f.must(err)
 	want := []pombo.Event{
 		{At: start, State: pombo.Queued},
@@ -153,34 +153,34 @@ func fencing(f *fixture) {
 	n := f.claimOne(me)
 	stale := f.begin(n)
 	f.pass(lease + time.Second)
-	requeued, uncertain, err := f.db.Reclaim(f.Context())
+	requeued, uncertain, err := f.db.Leases.Reclaim(f.Context())
 	f.must(err)
 	if requeued != 0 || uncertain != 1 {
 		f.Fatalf("reclaimed %d to the queue, %d uncertain; want 0 and 1", requeued, uncertain)
 	}
 	stale.To = pombo.Accepted
-	f.mustBe(f.db.Finish(f.Context(), stale), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), stale), pombo.ErrLost)
 	f.stands(id, pombo.Uncertain, pombo.Interrupted)
 
 	// No trace: it is sent again by somebody else. The first one is still late.
 	o := stale
 	o.From, o.To, o.Owner, o.Reason = pombo.Uncertain, pombo.Queued, "", pombo.NoTrace
-	f.must(f.db.Finish(f.Context(), o))
+	f.must(f.db.Queue.Finish(f.Context(), o))
 	again := f.claimOne(other)
 	stale.To = pombo.Failed
-	f.mustBe(f.db.Finish(f.Context(), stale), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), stale), pombo.ErrLost)
 	second := f.begin(again)
-	f.mustBe(f.db.Finish(f.Context(), stale), pombo.ErrLost)
-	if _, err := f.db.Begin(f.Context(), n, ""); !errors.Is(err, pombo.ErrLost) {
+	f.mustBe(f.db.Queue.Finish(f.Context(), stale), pombo.ErrLost)
+	if _, err := f.db.Queue.Begin(f.Context(), n, ""); !errors.Is(err, pombo.ErrLost) {
 		f.Errorf("begin with an old claim: %v, want ErrLost", err)
 	}
 	stranger := second
 	stranger.Owner, stranger.To = me, pombo.Failed
-	f.mustBe(f.db.Finish(f.Context(), stranger), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), stranger), pombo.ErrLost)
 	f.stands(id, pombo.Sending, pombo.NoReason)
 	f.finish(second, pombo.Accepted, pombo.NoReason)
 
-	f.mustBe(f.db.Finish(f.Context(), pombo.Outcome{Seq: 4711, From: pombo.Sending, To: pombo.Accepted}), pombo.ErrNotFound)
+	f.mustBe(f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: 4711, From: pombo.Sending, To: pombo.Accepted}), pombo.ErrNotFound)
 }
 
 // fencingClaims: the same, before anything has left and with one's own past.
@@ -188,22 +188,22 @@ func fencingClaims(f *fixture) {
 	id := f.queue(1)[0]
 	stale := f.claimOne(me)
 	f.pass(lease)
-	if _, _, err := f.db.Reclaim(f.Context()); err != nil {
+	if _, _, err := f.db.Leases.Reclaim(f.Context()); err != nil {
 		f.Fatal(err)
 	}
 	n := f.claimOne(other)
-	_, err := f.db.Begin(f.Context(), stale, "")
+	_, err := f.db.Queue.Begin(f.Context(), stale, "")
 	f.mustBe(err, pombo.ErrLost)
-	f.mustBe(f.db.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, To: pombo.Failed}), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, To: pombo.Failed}), pombo.ErrLost)
 	f.stands(id, pombo.Claimed, pombo.NoReason)
 
 	first := f.begin(n)
 	f.finish(first, pombo.Queued, pombo.BlipUnreachable)
 	again := f.claimOne(other)
-	_, err = f.db.Begin(f.Context(), n, "")
+	_, err = f.db.Queue.Begin(f.Context(), n, "")
 	f.mustBe(err, pombo.ErrLost)
 	first.To = pombo.Accepted
-	f.mustBe(f.db.Finish(f.Context(), first), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), first), pombo.ErrLost)
 	f.stands(id, pombo.Claimed, pombo.NoReason)
 	f.finish(f.begin(again), pombo.Accepted, pombo.NoReason)
 }
@@ -220,7 +220,7 @@ func finishTwice(f *fixture) {
 		f.Errorf("tries = %d, want 1", n.Tries)
 	}
 	o.To = pombo.Accepted
-	f.mustBe(f.db.Finish(f.Context(), o), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), o), pombo.ErrLost)
 }
 
 func leaseOver(f *fixture) {
@@ -228,20 +228,20 @@ func leaseOver(f *fixture) {
 	claimed := f.claim(me, 2)
 	f.begin(claimed[1])
 	f.pass(lease - time.Second)
-	requeued, uncertain, err := f.db.Reclaim(f.Context())
+	requeued, uncertain, err := f.db.Leases.Reclaim(f.Context())
 	f.must(err)
 	if requeued+uncertain != 0 {
 		f.Fatalf("reclaimed %d and %d while the lease ran", requeued, uncertain)
 	}
 	f.pass(time.Second)
-	requeued, uncertain, err = f.db.Reclaim(f.Context())
+	requeued, uncertain, err = f.db.Leases.Reclaim(f.Context())
 	f.must(err)
 	if requeued != 1 || uncertain != 1 {
 		f.Fatalf("reclaimed %d and %d, want 1 and 1", requeued, uncertain)
 	}
 	f.stands(ids[0], pombo.Queued, pombo.LeaseOver)
 	f.stands(ids[1], pombo.Uncertain, pombo.Interrupted)
-	list, err := f.db.Uncertain(f.Context(), 10)
+	list, err := f.db.Doubts.Uncertain(f.Context(), 10)
 	f.must(err)
 	if len(list) != 1 || list[0].MessageID != ids[1] || list[0].Begun.IsZero() {
 		f.Errorf("uncertain = %v, want the one that was being sent, with the time of its begin", list)
@@ -257,9 +257,9 @@ func leaseRenewed(f *fixture) {
 	f.claim(other, 1)
 	for range 4 {
 		f.pass(lease - time.Second)
-		f.must(f.db.Renew(f.Context(), me))
+		f.must(f.db.Leases.Renew(f.Context(), me))
 	}
-	requeued, _, err := f.db.Reclaim(f.Context())
+	requeued, _, err := f.db.Leases.Reclaim(f.Context())
 	f.must(err)
 	if requeued != 1 {
 		f.Errorf("reclaimed %d, want only the other's", requeued)
@@ -274,7 +274,7 @@ func claimedBy(f *fixture) {
 	claimed := f.claim(me, 4)
 	f.claim(other, 1)
 	sending, ended := f.begin(claimed[1]), f.begin(claimed[2])
-	list, err := f.db.ClaimedBy(f.Context(), me)
+	list, err := f.db.Queue.ClaimedBy(f.Context(), me)
 	f.must(err)
 	want := []struct {
 		id      pombo.MessageID
@@ -292,7 +292,7 @@ func claimedBy(f *fixture) {
 	f.finish(ended, pombo.Accepted, pombo.NoReason)
 	begun := f.begin(claimed[3])
 	back := func(n pombo.Notification, to pombo.State) error {
-		return f.db.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: n.State, Owner: me, Attempt: n.Attempt, To: to, Reason: pombo.Interrupted})
+		return f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: n.State, Owner: me, Attempt: n.Attempt, To: to, Reason: pombo.Interrupted})
 	}
 	f.must(back(list[0], pombo.Queued))
 	f.must(back(list[1], pombo.Uncertain))
@@ -303,8 +303,8 @@ func claimedBy(f *fixture) {
 	f.stands(ids[2], pombo.Accepted, pombo.NoReason)
 	f.finish(begun, pombo.Accepted, pombo.NoReason)
 	sending.To, sending.From = pombo.Accepted, pombo.Uncertain // its answer comes late
-	f.must(f.db.Finish(f.Context(), sending))
-	if list, err := f.db.ClaimedBy(f.Context(), me); err != nil || len(list) != 0 {
+	f.must(f.db.Queue.Finish(f.Context(), sending))
+	if list, err := f.db.Queue.ClaimedBy(f.Context(), me); err != nil || len(list) != 0 {
 		f.Errorf("%d are claimed, %v; want none", len(list), err)
 	}
 }
@@ -315,7 +315,7 @@ func restart(f *fixture) {
 	f.begin(f.claim(me, 2)[1])
 	f.close()
 	f.open()
-	requeued, uncertain, err := f.db.Reclaim(f.Context())
+	requeued, uncertain, err := f.db.Leases.Reclaim(f.Context())
 	f.must(err)
 	if requeued != 1 || uncertain != 1 {
 		f.Fatalf("reclaimed %d and %d, want 1 and 1", requeued, uncertain)
@@ -329,7 +329,7 @@ func retry(f *fixture) {
 	o := f.begin(f.claimOne(me))
 	f.finish(o, pombo.Failed, pombo.NotOnWhatsApp)
 	f.settleAll("1", "3")
-	f.must(f.db.Retry(f.Context(), id))
+	f.must(f.db.Operator.Retry(f.Context(), id))
 	n := f.stands(id, pombo.Queued, pombo.RetriedByOperator)
 	if n.Tries != 0 || n.Attempt != 1 || n.Settled != "3" {
 		f.Errorf("tries %d, attempt %d, settled %q; want 0, 1 and 3", n.Tries, n.Attempt, n.Settled)
@@ -346,7 +346,7 @@ func retry(f *fixture) {
 	if list := f.claim(me, 1); len(list) != 0 {
 		f.Fatal("claimed one that was in back-off")
 	}
-	f.must(f.db.Retry(f.Context(), id))
+	f.must(f.db.Operator.Retry(f.Context(), id))
 	if n := f.claimOne(me); n.MessageID != id || n.Tries != 1 {
 		f.Errorf("claimed %s with %d tries, want the one in back-off with its tries", n.MessageID, n.Tries)
 	}
@@ -359,8 +359,8 @@ func postpone(f *fixture) {
 	for range 3 {
 		f.pass(time.Minute)
 		o.Reason, o.Detail, o.NotBefore = pombo.NoAnswer, "Blip could not be asked", f.clock.Now().Add(time.Minute)
-		f.must(f.db.Postpone(f.Context(), o))
-		list, err := f.db.Uncertain(f.Context(), 1)
+		f.must(f.db.Doubts.Postpone(f.Context(), o))
+		list, err := f.db.Doubts.Uncertain(f.Context(), 1)
 		f.must(err)
 		if len(list) != 0 {
 			f.Fatal("it is due although it was postponed")
@@ -375,7 +375,7 @@ func postpone(f *fixture) {
 		f.Errorf("history (-want +got):\n%s", diff)
 	}
 	o.Attempt++
-	f.mustBe(f.db.Postpone(f.Context(), o), pombo.ErrLost)
+	f.mustBe(f.db.Doubts.Postpone(f.Context(), o), pombo.ErrLost)
 }
 
 // takeUncertain: what one process checks no other one does, the longest due come
@@ -389,7 +389,7 @@ func takeUncertain(f *fixture) {
 	}
 	take := func(limit int, want ...pombo.MessageID) {
 		f.Helper()
-		list, err := f.db.TakeUncertain(f.Context(), limit, time.Minute)
+		list, err := f.db.Doubts.TakeUncertain(f.Context(), limit, time.Minute)
 		f.must(err)
 		var got []pombo.MessageID
 		for _, n := range list {

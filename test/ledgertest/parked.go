@@ -10,14 +10,14 @@ import (
 func parked(f *fixture) {
 	park := func(n pombo.Notification, until time.Duration) {
 		f.Helper()
-		f.must(f.db.Finish(f.Context(), pombo.Outcome{
+		f.must(f.db.Queue.Finish(f.Context(), pombo.Outcome{
 			Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt, To: pombo.Queued,
 			Reason: pombo.TemplatePaused, Detail: "template um is paused", NotBefore: f.clock.Now().Add(until), Parked: true,
 		}))
 	}
 	release := func(all bool, want int) {
 		f.Helper()
-		got, err := f.db.ReleaseParked(f.Context(), all)
+		got, err := f.db.Queue.ReleaseParked(f.Context(), all)
 		f.must(err)
 		if got != want {
 			f.Errorf("released %d, want %d", got, want)
@@ -25,9 +25,9 @@ func parked(f *fixture) {
 	}
 	counted := func(queued, all, parked int) {
 		f.Helper()
-		n, err := f.db.Queued(f.Context())
+		n, err := f.db.Intake.Queued(f.Context())
 		f.must(err)
-		b, err := f.db.Backlog(f.Context())
+		b, err := f.db.History.Backlog(f.Context())
 		f.must(err)
 		if n != queued || b.States[pombo.Queued] != all || b.Parked != parked {
 			f.Errorf("%d in the queue, backlog of %d with %d parked; want %d, %d and %d", n, b.States[pombo.Queued], b.Parked, queued, all, parked)
@@ -40,12 +40,12 @@ func parked(f *fixture) {
 		park(n, time.Duration(n.Seq)*time.Hour)
 	}
 	counted(0, 3, 3)
-	next, err := f.db.NextDue(f.Context())
+	next, err := f.db.Queue.NextDue(f.Context())
 	f.must(err)
 	if !next.IsZero() {
 		f.Errorf("the next one is due at %v, want none", next)
 	}
-	page, err := f.db.List(f.Context(), pombo.Filter{State: pombo.Queued})
+	page, err := f.db.History.List(f.Context(), pombo.Filter{State: pombo.Queued})
 	f.must(err)
 	if list := page.Notifications; len(list) != 3 || list[0].Reason != pombo.TemplatePaused {
 		f.Errorf("list = %v, want the three that are parked", list)
@@ -65,11 +65,11 @@ func parked(f *fixture) {
 	park(n, time.Hour)
 
 	// An operator does not wait, and may cancel one.
-	f.must(f.db.Retry(f.Context(), ids[1]))
+	f.must(f.db.Operator.Retry(f.Context(), ids[1]))
 	if n := f.claimOne(me); n.MessageID != ids[1] {
 		f.Errorf("claimed %s, want the one that was retried", n.MessageID)
 	}
-	f.must(f.db.Cancel(f.Context(), ids[0]))
+	f.must(f.db.Operator.Cancel(f.Context(), ids[0]))
 	counted(0, 1, 1)
 
 	// All at once, each with its priority; and what a POST brought back too.

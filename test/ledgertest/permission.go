@@ -23,7 +23,7 @@ func expireWaiting(f *fixture) {
 	held := f.claim(me, 1)[0] // the first row: claimed
 	expire := func(want int) {
 		f.Helper()
-		got, err := f.db.Expire(f.Context())
+		got, err := f.db.Queue.Expire(f.Context())
 		f.must(err)
 		if got != want {
 			f.Fatalf("expired %d, want %d", got, want)
@@ -39,7 +39,7 @@ func expireWaiting(f *fixture) {
 	f.stands(ids[3], pombo.Queued, pombo.NoReason)
 
 	// Put back until tomorrow it is too late at once.
-	f.must(f.db.Finish(f.Context(), pombo.Outcome{
+	f.must(f.db.Queue.Finish(f.Context(), pombo.Outcome{
 		Seq: held.Seq, From: pombo.Claimed, Owner: me, To: pombo.Queued, Reason: pombo.QuietHours, NotBefore: f.clock.Now().Add(8 * time.Hour),
 	}))
 	f.stands(ids[0], pombo.Queued, pombo.QuietHours)
@@ -48,7 +48,7 @@ func expireWaiting(f *fixture) {
 	f.pass(time.Hour)
 	expire(2)
 	f.stands(ids[5], pombo.Queued, pombo.NoReason)
-	f.must(f.db.Retry(f.Context(), ids[1])) // a person wants it all the same
+	f.must(f.db.Operator.Retry(f.Context(), ids[1])) // a person wants it all the same
 	expire(0)
 	f.stands(ids[1], pombo.Queued, pombo.RetriedByOperator)
 }
@@ -64,20 +64,20 @@ func rowWithdrawn(f *fixture) {
 		f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt}, pombo.Cancelled, pombo.Withdrawn)
 	}
 	back(held[0])
-	f.mustBe(f.db.Finish(f.Context(), pombo.Outcome{Seq: held[1].Seq, From: pombo.Claimed, Owner: other, To: pombo.Cancelled, Reason: pombo.Withdrawn}), pombo.ErrLost)
+	f.mustBe(f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: held[1].Seq, From: pombo.Claimed, Owner: other, To: pombo.Cancelled, Reason: pombo.Withdrawn}), pombo.ErrLost)
 	f.stands(ids[0], pombo.Cancelled, pombo.Withdrawn)
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 0 {
 		f.Errorf("due = %v, want nothing: the row is its owner's", due)
 	}
-	added, finished, err := f.db.Enqueue(f.Context(), source, 0, rows)
+	added, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, rows)
 	f.must(err)
 	want := []pombo.Latest{{RowKey: rows[0].RowKey, Generation: 1}}
 	if diff := cmp.Diff(want, finished); added != 0 || diff != "" {
 		f.Fatalf("added %d, finished (-want +got):\n%s", added, diff)
 	}
-	added, err = f.db.EnqueueAgain(f.Context(), source, 0, rows, finished)
+	added, err = f.db.Intake.EnqueueAgain(f.Context(), source, 0, rows, finished)
 	f.must(err)
 	if added != 1 {
 		f.Fatalf("taken in again %d, want 1", added)
@@ -86,13 +86,13 @@ func rowWithdrawn(f *fixture) {
 	f.stands(second, pombo.Queued, pombo.SetBackToPending)
 
 	// Retried by an operator, it is as if it had not been withdrawn.
-	f.must(f.db.Retry(f.Context(), ids[0]))
+	f.must(f.db.Operator.Retry(f.Context(), ids[0]))
 	for _, n := range f.claim(me, 10) {
 		if n.MessageID == ids[0] {
 			f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
 		}
 	}
-	due, err = f.db.Unsettled(f.Context(), 10)
+	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 1 || due[0].RowKey != rows[0].RowKey || due[0].Expected != "1" {
 		f.Errorf("due = %+v, want the row, from pending", due)
@@ -109,7 +109,7 @@ func queuedNow(f *fixture) {
 	f.enqueue(0, rows...)
 	queued := func(want int) {
 		f.Helper()
-		got, err := f.db.Queued(f.Context())
+		got, err := f.db.Intake.Queued(f.Context())
 		f.must(err)
 		if got != want {
 			f.Errorf("queued = %d, want %d", got, want)
@@ -138,14 +138,14 @@ func (f *fixture) optedOut(want bool, n phone.Number, identity string) {
 
 func (f *fixture) optedOutOf(want pombo.OptOutScope, n phone.Number, identity string) {
 	f.Helper()
-	if got := f.db.OptedOut(n, identity); got != want {
+	if got := f.db.OptOuts.OptedOut(n, identity); got != want {
 		f.Errorf("%s %q opted out of %q, want %q", n, identity, got, want)
 	}
 }
 
 func (f *fixture) optIn(n phone.Number, want bool) {
 	f.Helper()
-	removed, err := f.db.OptIn(f.Context(), n)
+	removed, err := f.db.OptOuts.OptIn(f.Context(), n)
 	f.must(err)
 	if removed != want {
 		f.Errorf("removed = %v, want %v", removed, want)
@@ -155,7 +155,7 @@ func (f *fixture) optIn(n phone.Number, want bool) {
 // list returns what is on the list of opt-outs, in clear for the comparison.
 func (f *fixture) listed() (all []string) {
 	f.Helper()
-	list, next, err := f.db.OptOuts(f.Context(), "", 1000)
+	list, next, err := f.db.OptOuts.OptOuts(f.Context(), "", 1000)
 	f.must(err)
 	if next != "" {
 		f.Fatalf("next = %q, want none", next)
@@ -179,12 +179,12 @@ func optOuts(f *fixture) {
 	const idMaria, idJose, idAna = "maria@wa.gw.msging.net", "jose@wa.gw.msging.net", "ana@wa.gw.msging.net"
 	out := func(n phone.Number, identity pombo.Private, by string) {
 		f.Helper()
-		f.must(f.db.OptOut(f.Context(), pombo.OptOut{Phone: n, Identity: identity, By: by}))
+		f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Phone: n, Identity: identity, By: by}))
 		f.pass(time.Second)
 	}
-	f.must(f.db.LoadOptOuts(f.Context()))
+	f.must(f.db.OptOuts.LoadOptOuts(f.Context()))
 	f.optedOut(false, maria, idMaria)
-	if err := f.db.OptOut(f.Context(), pombo.OptOut{By: "operator"}); err == nil {
+	if err := f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{By: "operator"}); err == nil {
 		f.Error("nobody was put on the list")
 	}
 
@@ -220,7 +220,7 @@ func optOuts(f *fixture) {
 	row.Phone = ana
 	f.enqueue(0, row)
 	n := f.claimOne(me)
-	_, err := f.db.Begin(f.Context(), n, idAna)
+	_, err := f.db.Queue.Begin(f.Context(), n, idAna)
 	f.must(err)
 	out(nobody, idAna, "person")
 	f.optedOut(true, nobody, idAna)
@@ -232,14 +232,14 @@ func optOuts(f *fixture) {
 	f.close() // which writes what Blip has called phones
 	f.open()
 	f.optedOut(false, nobody, idAna) // nothing is read before it is asked for
-	f.must(f.db.LoadOptOuts(f.Context()))
+	f.must(f.db.OptOuts.LoadOptOuts(f.Context()))
 	f.optedOut(true, nobody, idAna)
 	f.optedOut(true, maria, "")
 	f.optIn(ana, true)
 	f.optedOut(false, nobody, idAna)
 	f.optIn(maria, true)
 	f.optedOut(false, maria, idMaria) // the identity stood beside the phone
-	if _, err := f.db.OptIn(f.Context(), nobody); err == nil {
+	if _, err := f.db.OptOuts.OptIn(f.Context(), nobody); err == nil {
 		f.Error("nobody was taken off the list")
 	}
 }
@@ -247,12 +247,12 @@ func optOuts(f *fixture) {
 func optOutPages(f *fixture) {
 	const count = 7
 	for i := range count {
-		f.must(f.db.OptOut(f.Context(), pombo.OptOut{Phone: f.newRows(1)[0].Phone, By: "person", At: f.clock.Now().Add(time.Duration(i) * time.Second)}))
+		f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Phone: f.newRows(1)[0].Phone, By: "person", At: f.clock.Now().Add(time.Duration(i) * time.Second)}))
 	}
 	var got []time.Time
 	cursor := ""
 	for pages := 1; ; pages++ {
-		list, next, err := f.db.OptOuts(f.Context(), cursor, 3)
+		list, next, err := f.db.OptOuts.OptOuts(f.Context(), cursor, 3)
 		f.must(err)
 		for _, o := range list {
 			got = append(got, o.At)
@@ -268,11 +268,11 @@ func optOutPages(f *fixture) {
 		f.Errorf("pages have %v, want %d, the latest first", got, count)
 	}
 	for _, bad := range []string{"!", "-1"} {
-		if _, _, err := f.db.OptOuts(f.Context(), bad, 3); err == nil {
+		if _, _, err := f.db.OptOuts.OptOuts(f.Context(), bad, 3); err == nil {
 			f.Errorf("cursor %q was taken", bad)
 		}
 	}
-	if _, _, err := f.db.OptOuts(f.Context(), "", 1001); err == nil {
+	if _, _, err := f.db.OptOuts.OptOuts(f.Context(), "", 1001); err == nil {
 		f.Error("a limit of 1001 was taken")
 	}
 }
@@ -287,7 +287,7 @@ func optOutByReceipt(f *fixture) {
 	}
 	apply := func(id pombo.MessageID, reason pombo.Reason) {
 		f.Helper()
-		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: reason}})
+		_, err := f.db.Receipts.Apply(f.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: reason}})
 		f.must(err)
 	}
 	apply(ids[0], pombo.Undeliverable)
@@ -299,7 +299,7 @@ func optOutByReceipt(f *fixture) {
 	f.optedOut(false, rows[1].Phone, "")
 	f.finish(f.begin(held[2]), pombo.Failed, pombo.OptedOutOfMarketing)
 	f.optedOutOf(pombo.OptOutMarketing, rows[2].Phone, "")
-	list, _, err := f.db.OptOuts(f.Context(), "", 0)
+	list, _, err := f.db.OptOuts.OptOuts(f.Context(), "", 0)
 	f.must(err)
 	if len(list) != 1 || list[0].By != "blip" || list[0].Scope != pombo.OptOutMarketing {
 		f.Errorf("list = %v, want one of marketing, by blip", list)
@@ -312,7 +312,7 @@ func optOutScopes(f *fixture) {
 	const idMaria = "maria@wa.gw.msging.net"
 	out := func(o pombo.OptOut) {
 		f.Helper()
-		f.must(f.db.OptOut(f.Context(), o))
+		f.must(f.db.OptOuts.OptOut(f.Context(), o))
 		f.pass(time.Second)
 	}
 	out(pombo.OptOut{Phone: maria, Scope: pombo.OptOutMarketing, By: "blip"})
@@ -326,9 +326,9 @@ func optOutScopes(f *fixture) {
 	f.optedOutOf(pombo.OptOutAll, maria, "")
 	f.close()
 	f.open()
-	f.must(f.db.LoadOptOuts(f.Context()))
+	f.must(f.db.OptOuts.LoadOptOuts(f.Context()))
 	f.optedOutOf(pombo.OptOutAll, maria, "")
-	list, _, err := f.db.OptOuts(f.Context(), "", 0)
+	list, _, err := f.db.OptOuts.OptOuts(f.Context(), "", 0)
 	f.must(err)
 	if len(list) != 2 || list[1].Scope != pombo.OptOutAll || list[1].By != "operator" {
 		f.Errorf("list = %+v, want Maria's phone off all messages by the operator", list)
@@ -345,18 +345,18 @@ func optOutByBSUID(f *fixture) {
 	}
 	receipt := func(i int, bsuid pombo.Private) {
 		f.Helper()
-		_, err := f.db.Apply(f.Context(), []pombo.Receipt{{MessageID: ids[i], State: pombo.Delivered, BSUID: bsuid}})
+		_, err := f.db.Receipts.Apply(f.Context(), []pombo.Receipt{{MessageID: ids[i], State: pombo.Delivered, BSUID: bsuid}})
 		f.must(err)
 	}
 	const first, second = "BR.1502576394655843", "BR.1502576394655844"
-	f.must(f.db.LoadOptOuts(f.Context()))
+	f.must(f.db.OptOuts.LoadOptOuts(f.Context()))
 	receipt(0, first)
-	f.must(f.db.OptOut(f.Context(), pombo.OptOut{Identity: "0e9c@wa.gw.msging.net", BSUID: first, By: "person"}))
+	f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Identity: "0e9c@wa.gw.msging.net", BSUID: first, By: "person"}))
 	f.optedOutOf(pombo.OptOutAll, rows[0].Phone, "")
 	f.optedOutOf("", rows[1].Phone, "")
 
 	// The other way round: the receipt comes after the opt-out.
-	f.must(f.db.OptOut(f.Context(), pombo.OptOut{Identity: "1f0d@wa.gw.msging.net", BSUID: second, By: "person"}))
+	f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Identity: "1f0d@wa.gw.msging.net", BSUID: second, By: "person"}))
 	f.optedOutOf("", rows[1].Phone, "")
 	receipt(1, second)
 	receipt(1, second)
@@ -366,9 +366,9 @@ func optOutByBSUID(f *fixture) {
 
 	f.optIn(rows[0].Phone, true)
 	f.optedOutOf("", rows[0].Phone, "0e9c@wa.gw.msging.net")
-	_, err := f.db.Forget(f.Context(), rows[0].Phone, true)
+	_, err := f.db.Retention.Forget(f.Context(), rows[0].Phone, true)
 	f.must(err)
-	f.must(f.db.OptOut(f.Context(), pombo.OptOut{Identity: "2a1b@wa.gw.msging.net", BSUID: first, By: "person"}))
+	f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Identity: "2a1b@wa.gw.msging.net", BSUID: first, By: "person"}))
 	f.optedOutOf("", rows[0].Phone, "") // the link was erased with the person
 }
 
@@ -378,13 +378,13 @@ func optOutShared(f *fixture) {
 	f.must(err)
 	defer func() { f.must(beside.Close()) }()
 	n := f.number("+5531988880001")
-	f.must(beside.OptOut(f.Context(), pombo.OptOut{Phone: n, By: "operator"}))
+	f.must(beside.OptOuts.OptOut(f.Context(), pombo.OptOut{Phone: n, By: "operator"}))
 	f.optedOut(false, n, "")
-	f.must(f.db.LoadOptOuts(f.Context()))
+	f.must(f.db.OptOuts.LoadOptOuts(f.Context()))
 	f.optedOut(true, n, "")
 	f.optIn(n, true)
-	f.must(beside.LoadOptOuts(f.Context()))
-	if beside.OptedOut(n, "") != "" {
+	f.must(beside.OptOuts.LoadOptOuts(f.Context()))
+	if beside.OptOuts.OptedOut(n, "") != "" {
 		f.Error("it is still opted out beside")
 	}
 	// All at once, from both: one record, nothing lost.
@@ -395,7 +395,7 @@ func optOutShared(f *fixture) {
 			if i > 1 {
 				o.Identity = "maria@wa.gw.msging.net"
 			}
-			if err := db.OptOut(f.Context(), o); err != nil {
+			if err := db.OptOuts.OptOut(f.Context(), o); err != nil {
 				f.Error(err)
 			}
 		})
@@ -404,7 +404,7 @@ func optOutShared(f *fixture) {
 	if got := len(f.listed()); got == 0 || got > 2 {
 		f.Errorf("%d on the list, want one person", got)
 	}
-	f.must(f.db.LoadOptOuts(f.Context()))
+	f.must(f.db.OptOuts.LoadOptOuts(f.Context()))
 	f.optedOut(true, n, "")
 	f.optedOut(true, phone.Number{}, "maria@wa.gw.msging.net")
 }

@@ -56,7 +56,7 @@ func receiptsInEveryOrder(f *fixture) {
 					if n.State != test.want {
 						f.Errorf("%s with remedy %q, at once %t: it is %s, want %s", order, remedy, together, n.State, test.want)
 					}
-					_, _, err := f.db.Notification(f.Context(), nextOf(n))
+					_, _, err := f.db.History.Notification(f.Context(), nextOf(n))
 					if resent := err == nil; resent != (test.want == pombo.Failed && remedy == pombo.ResendDays) {
 						f.Errorf("%s with remedy %q, at once %t: sent again = %t (%v)", order, remedy, together, resent, err)
 					}
@@ -108,7 +108,7 @@ func traceWhileQueued(f *fixture) {
 				f.Errorf("%s: it is claimed and would be sent twice", s)
 			}
 			if claimed {
-				_, err := f.db.Begin(f.Context(), n, "")
+				_, err := f.db.Queue.Begin(f.Context(), n, "")
 				f.mustBe(err, pombo.ErrLost)
 			}
 		}
@@ -150,7 +150,7 @@ func resendByItself(f *fixture) {
 		if !queued.NotBefore.Equal(r.At.Add(wait)) || queued.Attempt != 0 || queued.Tries != 0 {
 			f.Errorf("resend %d: not before %v, attempt %d, tries %d; want %v, 0 and 0", i+1, queued.NotBefore, queued.Attempt, queued.Tries, r.At.Add(wait))
 		}
-		_, events, err := f.db.Notification(f.Context(), id)
+		_, events, err := f.db.History.Notification(f.Context(), id)
 		f.must(err)
 		if told := events[len(events)-1].Detail; !strings.Contains(told, string(next)) {
 			f.Errorf("the story of the failed one ends with %q, want the id of the next", told)
@@ -162,7 +162,7 @@ func resendByItself(f *fixture) {
 		f.pass(time.Second)
 		id = next
 	}
-	_, _, err := f.db.Notification(f.Context(), nextOf(f.get(id)))
+	_, _, err := f.db.History.Notification(f.Context(), nextOf(f.get(id)))
 	f.mustBe(err, pombo.ErrNotFound)
 	f.stands(first, pombo.Failed, pombo.ChannelError)
 
@@ -172,22 +172,22 @@ func resendByItself(f *fixture) {
 	id = f.enqueue(0, late)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.apply(f.failure(id, pombo.ResendDays))
-	_, _, err = f.db.Notification(f.Context(), nextOf(f.get(id)))
+	_, _, err = f.db.History.Notification(f.Context(), nextOf(f.get(id)))
 	f.mustBe(err, pombo.ErrNotFound)
 
 	id, _ = f.bring(pombo.Accepted)
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	for i := range due {
-		f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[i], Result: pombo.SettleDiverged}}))
+		f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[i], Result: pombo.SettleDiverged}}))
 	}
 	f.apply(f.failure(id, pombo.ResendBackoff))
-	_, _, err = f.db.Notification(f.Context(), nextOf(f.get(id)))
+	_, _, err = f.db.History.Notification(f.Context(), nextOf(f.get(id)))
 	f.mustBe(err, pombo.ErrNotFound)
 
 	// One that came over HTTP is sent again too, and owes no table anything.
 	api := f.newRows(1)[0]
-	n, _, err := f.db.Add(f.Context(), "http", api)
+	n, _, err := f.db.Intake.Add(f.Context(), "http", api)
 	f.must(err)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.apply(f.failure(n.MessageID, pombo.ResendBackoff))
@@ -238,10 +238,10 @@ func resendSettles(f *fixture) {
 	// On its way to the row while it failed.
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	f.apply(f.failure(id, pombo.ResendBackoff))
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.nothingDue()
 	f.pass(time.Hour)
 	f.send(pombo.Accepted, pombo.NoReason)
@@ -254,7 +254,7 @@ func resendSettles(f *fixture) {
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
 	f.apply(f.failure(id, pombo.ResendBackoff))
-	_, finished, err := f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
+	_, finished, err := f.db.Intake.Enqueue(f.Context(), source, 0, []pombo.Row{row})
 	f.must(err)
 	if len(finished) != 0 {
 		f.Fatalf("finished = %v while it waits to be sent again", finished)
@@ -262,12 +262,12 @@ func resendSettles(f *fixture) {
 	f.pass(time.Hour)
 	n := f.claimOne(me)
 	f.finish(pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me}, pombo.Suppressed, pombo.OptedOut)
-	_, finished, err = f.db.Enqueue(f.Context(), source, 0, []pombo.Row{row})
+	_, finished, err = f.db.Intake.Enqueue(f.Context(), source, 0, []pombo.Row{row})
 	f.must(err)
 	if diff := cmp.Diff([]pombo.Latest{{RowKey: row.RowKey, Generation: 2}}, finished); diff != "" {
 		f.Fatalf("finished (-want +got):\n%s", diff)
 	}
-	added, err := f.db.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, finished)
+	added, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, finished)
 	f.must(err)
 	if added != 1 {
 		f.Fatalf("added = %d, want 1", added)
@@ -285,7 +285,7 @@ func resendKnowsItsRow(f *fixture) {
 		if n.MessageID != id || n.Settled != code {
 			f.Errorf("claimed %s whose row has %q, want %s and %q", n.MessageID, n.Settled, id, code)
 		}
-		r, err := f.db.Reviewed(f.Context(), n.Seq)
+		r, err := f.db.Reconciliation.Reviewed(f.Context(), n.Seq)
 		f.must(err)
 		if r.Settled != code {
 			f.Errorf("reviewed, its row has %q, want %q", r.Settled, code)
@@ -310,7 +310,7 @@ func resendKnowsItsRow(f *fixture) {
 	f.settleAll("2", "3")
 
 	// By hand: the code of its failure; put back meanwhile, that still.
-	f.must(f.db.Retry(f.Context(), id))
+	f.must(f.db.Operator.Retry(f.Context(), id))
 	id = nextOf(f.get(id))
 	f.finish(f.begin(knows(id, "3")), pombo.Queued, pombo.BlipUnavailable)
 	f.finish(f.begin(knows(id, "3")), pombo.Accepted, pombo.NoReason)
@@ -321,7 +321,7 @@ func resendKnowsItsRow(f *fixture) {
 	id = f.enqueue(0, row)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
-	_, err := f.db.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, []pombo.Latest{{RowKey: row.RowKey, Generation: 1}})
+	_, err := f.db.Intake.EnqueueAgain(f.Context(), source, 0, []pombo.Row{row}, []pombo.Latest{{RowKey: row.RowKey, Generation: 1}})
 	f.must(err)
 	knows(nextOf(f.get(id)), "")
 }
@@ -335,7 +335,7 @@ func resendUnsure(f *fixture) {
 		f.pass(3 * time.Hour)
 		id = nextOf(f.get(id))
 		n := f.claimOne(me)
-		r, err := f.db.Reviewed(f.Context(), n.Seq)
+		r, err := f.db.Reconciliation.Reviewed(f.Context(), n.Seq)
 		f.must(err)
 		want := []string{"2", "3"}
 		if n.Settled != "" || !slices.Equal(n.Unsure, want) || r.Settled != "" || !slices.Equal(r.Unsure, want) {
@@ -360,7 +360,7 @@ func resendUndone(f *fixture) {
 	next := nextOf(f.get(id))
 	f.stands(next, pombo.Queued, pombo.ResentByItself)
 	f.receipt(id, pombo.Delivered)
-	_, _, err := f.db.Notification(f.Context(), next)
+	_, _, err := f.db.History.Notification(f.Context(), next)
 	f.mustBe(err, pombo.ErrNotFound)
 	f.settleAll("2", "4")
 	f.pass(time.Hour)
@@ -388,14 +388,14 @@ func resendByHand(f *fixture) {
 	f.apply(f.failure(id, pombo.ResendNever))
 	f.settleAll("1", "3")
 	f.pass(time.Hour)
-	f.must(f.db.Retry(f.Context(), id))
+	f.must(f.db.Operator.Retry(f.Context(), id))
 	n := f.stands(id, pombo.Failed, pombo.ChannelError)
 	next := nextOf(n)
 	f.stands(next, pombo.Queued, pombo.RetriedByOperator)
-	if err := f.db.Retry(f.Context(), id); !errors.Is(err, pombo.ErrMove) {
+	if err := f.db.Operator.Retry(f.Context(), id); !errors.Is(err, pombo.ErrMove) {
 		f.Errorf("retried twice: %v, want ErrMove", err)
 	}
-	f.must(f.db.Retry(f.Context(), next)) // it waits: at once
+	f.must(f.db.Operator.Retry(f.Context(), next)) // it waits: at once
 	f.apply(f.failure(id, pombo.ResendNever))
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("3", "2")
@@ -406,6 +406,6 @@ func resendByHand(f *fixture) {
 
 	// Blip never had it: the id is as good as new.
 	id, _ = f.bring(pombo.Failed)
-	f.must(f.db.Retry(f.Context(), id))
+	f.must(f.db.Operator.Retry(f.Context(), id))
 	f.stands(id, pombo.Queued, pombo.RetriedByOperator)
 }

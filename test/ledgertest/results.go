@@ -12,18 +12,18 @@ import (
 // settleAll writes back the only result that is due, which has to be that code.
 func (f *fixture) settleAll(expected, code string) pombo.Settlement {
 	f.Helper()
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 1 || due[0].Expected != expected || due[0].Code != code {
 		f.Fatalf("due = %+v, want one from %s to %s", due, expected, code)
 	}
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	return due[0]
 }
 
 func (f *fixture) nothingDue() {
 	f.Helper()
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	if len(due) != 0 {
 		f.Fatalf("due = %+v, want nothing", due)
@@ -65,9 +65,9 @@ func settle(f *fixture) {
 	// The source is away: it is asked again, but not at once.
 	f.queue(1)
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleLater}}))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleLater}}))
 	f.nothingDue()
 	f.pass(time.Minute)
 	f.settleAll("1", "2")
@@ -76,16 +76,16 @@ func settle(f *fixture) {
 	for _, result := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		id = f.queue(1)[0]
 		f.send(pombo.Accepted, pombo.NoReason)
-		due, err = f.db.Unsettled(f.Context(), 10)
+		due, err = f.db.Settlements.Unsettled(f.Context(), 10)
 		f.must(err)
 		parked := []pombo.Settled{{Settlement: due[0], Result: result, Detail: `it has "7"`}}
-		f.must(f.db.Settled(f.Context(), parked))
-		f.must(f.db.Settled(f.Context(), parked))
+		f.must(f.db.Settlements.Settled(f.Context(), parked))
+		f.must(f.db.Settlements.Settled(f.Context(), parked))
 		f.pass(time.Hour)
 		f.nothingDue()
 		f.receipt(id, pombo.Read)
 		f.nothingDue()
-		n, events, err := f.db.Notification(f.Context(), id)
+		n, events, err := f.db.History.Notification(f.Context(), id)
 		f.must(err)
 		if n.Reason != pombo.NoReason || n.Detail != "" || n.State != pombo.Read {
 			f.Errorf("%s: the row's trouble changed the notification: %s %q %q", result, n.State, n.Reason, n.Detail)
@@ -94,7 +94,7 @@ func settle(f *fixture) {
 			f.Errorf("%s: events = %v, want one that tells of the row", result, events)
 		}
 	}
-	b, err := f.db.Backlog(f.Context())
+	b, err := f.db.History.Backlog(f.Context())
 	f.must(err)
 	if b.Diverged != 1 || b.Due != 0 {
 		f.Errorf("diverged %d, due %d; want 1 and 0", b.Diverged, b.Due)
@@ -105,10 +105,10 @@ func settle(f *fixture) {
 func settleMovedOn(f *fixture) {
 	id := f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
-	due, err := f.db.Unsettled(f.Context(), 10)
+	due, err := f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
 	f.receipt(id, pombo.Delivered)
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.settleAll("2", "4")
 
 	// Read before anything was written: only the last code is.
@@ -121,10 +121,10 @@ func settleMovedOn(f *fixture) {
 	// Retried while the code of its failure was on its way to the row.
 	id = f.queue(1)[0]
 	f.finish(f.begin(f.claimOne(me)), pombo.Failed, pombo.NotOnWhatsApp)
-	due, err = f.db.Unsettled(f.Context(), 10)
+	due, err = f.db.Settlements.Unsettled(f.Context(), 10)
 	f.must(err)
-	f.must(f.db.Retry(f.Context(), id))
-	f.must(f.db.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
+	f.must(f.db.Operator.Retry(f.Context(), id))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}}))
 	f.nothingDue()
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("3", "2")
@@ -141,7 +141,7 @@ func neverSettled(f *fixture) {
 	f.nothingDue()
 
 	id := f.queue(1)[0]
-	f.must(f.db.Cancel(f.Context(), id))
+	f.must(f.db.Operator.Cancel(f.Context(), id))
 	f.nothingDue()
 
 	// It went, and was settled or not by the time that WhatsApp refused it: the
@@ -165,7 +165,7 @@ func neverSettled(f *fixture) {
 
 	// A row of a table that was configured before must not be written to this one.
 	row := f.newRows(1)[0]
-	_, _, err := f.db.Enqueue(f.Context(), "OTHER_TABLE", 0, []pombo.Row{row})
+	_, _, err := f.db.Intake.Enqueue(f.Context(), "OTHER_TABLE", 0, []pombo.Row{row})
 	f.must(err)
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.nothingDue()
@@ -187,7 +187,7 @@ func receipts(f *fixture) {
 		{MessageID: id, State: pombo.Read},
 	}
 	for i := range 2 {
-		got, err := f.db.Apply(f.Context(), batch)
+		got, err := f.db.Receipts.Apply(f.Context(), batch)
 		f.must(err)
 		want := []pombo.ReceiptResult{
 			pombo.ReceiptStale, pombo.ReceiptMoved, pombo.ReceiptUnknown, pombo.ReceiptStale,
@@ -200,7 +200,7 @@ func receipts(f *fixture) {
 			f.Errorf("pass %d: results (-want +got):\n%s", i+1, diff)
 		}
 	}
-	_, events, err := f.db.Notification(f.Context(), id)
+	_, events, err := f.db.History.Notification(f.Context(), id)
 	f.must(err)
 	want := []pombo.Event{
 		{At: at, State: pombo.Accepted, Attempt: 1},
@@ -238,7 +238,7 @@ func receiptsFirst(f *fixture) {
 	id, _ = f.bring(pombo.Uncertain)
 	f.receipt(id, pombo.Accepted)
 	f.stands(id, pombo.Accepted, pombo.TraceFound)
-	list, err := f.db.Uncertain(f.Context(), 10)
+	list, err := f.db.Doubts.Uncertain(f.Context(), 10)
 	f.must(err)
 	if len(list) != 0 {
 		f.Errorf("uncertain = %d, want none", len(list))
@@ -247,13 +247,13 @@ func receiptsFirst(f *fixture) {
 
 func (f *fixture) polled(seq int64, next time.Time) {
 	f.Helper()
-	f.must(f.db.Polled(f.Context(), []pombo.NextPoll{{Seq: seq, At: next}}))
+	f.must(f.db.Receipts.Polled(f.Context(), []pombo.NextPoll{{Seq: seq, At: next}}))
 }
 
 func polls(f *fixture) {
 	due := func() int {
 		f.Helper()
-		list, err := f.db.PollDue(f.Context(), 10)
+		list, err := f.db.Receipts.PollDue(f.Context(), 10)
 		f.must(err)
 		return len(list)
 	}
@@ -263,7 +263,7 @@ func polls(f *fixture) {
 		f.Errorf("polls due at once = %d, want 0", got)
 	}
 	f.pass(30 * time.Second)
-	list, err := f.db.PollDue(f.Context(), 10)
+	list, err := f.db.Receipts.PollDue(f.Context(), 10)
 	f.must(err)
 	if len(list) != 1 || list[0].MessageID != id || list[0].Begun.IsZero() {
 		f.Fatalf("polls due = %v, want one with its begin", list)

@@ -11,25 +11,29 @@ import (
 	"pombo"
 )
 
+// Reconciliation is what a comparison with the source and Blip reads, and how a lost ledger is
+// rebuilt from them.
+type Reconciliation struct{ *store }
+
 // Review returns, in the order of their numbers and from behind one of them, the
 // notifications that were taken in since a time, and of the older ones those
 // that are open or whose result is owed to the source. Fewer than limit means
 // that there are no more.
-func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit int) (list []pombo.Review, err error) {
+func (rc *Reconciliation) Review(ctx context.Context, since time.Time, after int64, limit int) (list []pombo.Review, err error) {
 	add := func(rows *sql.Rows) error {
-		r, err := db.scanReview(rows)
+		r, err := rc.scanReview(rows)
 		list = append(list, r)
 		return err
 	}
-	from, err := db.since(ctx, since.UnixMilli())
+	from, err := rc.since(ctx, since.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("review: %w", err)
 	}
 	if after < from {
-		err = db.all(ctx, sqlReviewOpen, []any{after, from, limit}, add)
+		err = rc.all(ctx, sqlReviewOpen, []any{after, from, limit}, add)
 	}
 	if err == nil && len(list) < limit {
-		err = db.all(ctx, sqlReview, []any{after, from, limit - len(list)}, add)
+		err = rc.all(ctx, sqlReview, []any{after, from, limit - len(list)}, add)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("review: %w", err)
@@ -39,11 +43,11 @@ func (db *DB) Review(ctx context.Context, since time.Time, after int64, limit in
 
 // Reviewed returns one notification as it is now; pombo.ErrNotFound when there is
 // none.
-func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err error) {
+func (rc *Reconciliation) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err error) {
 	found := false
-	err = db.all(ctx, sqlReviewOne, []any{seq}, func(rows *sql.Rows) (err error) {
+	err = rc.all(ctx, sqlReviewOne, []any{seq}, func(rows *sql.Rows) (err error) {
 		found = true
-		r, err = db.scanReview(rows)
+		r, err = rc.scanReview(rows)
 		return err
 	})
 	if err == nil && !found {
@@ -55,7 +59,7 @@ func (db *DB) Reviewed(ctx context.Context, seq int64) (r pombo.Review, err erro
 	return r, nil
 }
 
-func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
+func (rc *Reconciliation) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 	var settled, settle sql.NullString
 	var created int64
 	var history sql.RawBytes
@@ -68,7 +72,7 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 		return r, err
 	}
 	r.MessageID, r.Settled, r.Created = r.Key.MessageID(), settled.String, time.UnixMilli(created).UTC()
-	r.Unsure = db.policy.unsure(settled)
+	r.Unsure = rc.policy.unsure(settled)
 	r.Begun, r.Updated, r.Accepted = st.begun, st.updated, st.accepted
 	for _, p := range []pombo.SettleResult{pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused} {
 		if settle.String == p.String() {
@@ -79,10 +83,10 @@ func (db *DB) scanReview(rows *sql.Rows) (r pombo.Review, err error) {
 }
 
 // SaveReconciliation keeps the result in the place of the one before.
-func (db *DB) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) error {
+func (rc *Reconciliation) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) error {
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = db.do(ctx, func(tx *txn) error {
+		err = rc.do(ctx, func(tx *txn) error {
 			return tx.exec(sqlSaveReconciliation, string(text))
 		})
 	}
@@ -94,9 +98,9 @@ func (db *DB) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) er
 
 // LastReconciliation returns the result that was saved last; pombo.ErrNotFound
 // when there is none.
-func (db *DB) LastReconciliation(ctx context.Context) (r pombo.Reconciliation, err error) {
+func (rc *Reconciliation) LastReconciliation(ctx context.Context) (r pombo.Reconciliation, err error) {
 	var text string
-	err = db.get(ctx, sqlLastReconciliation, nil, &text)
+	err = rc.get(ctx, sqlLastReconciliation, nil, &text)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		err = pombo.ErrNotFound

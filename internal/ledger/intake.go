@@ -10,6 +10,12 @@ import (
 	"pombo"
 )
 
+// Intake turns rows of the source into notifications.
+type Intake struct {
+	*store
+	history *History
+}
+
 // maxPriority is the highest; a row that says more has it, one that says less
 // than 0 has 0.
 const maxPriority = 9
@@ -23,17 +29,17 @@ const maxPriority = 9
 // The same row may come from several goroutines and pages at once; it is added
 // once. A page is taken in by parts: after an error some of it may have been
 // added, and the next pass finds the rest.
-func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error) {
-	now := db.now()
+func (in *Intake) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (added int, finished []pombo.Latest, err error) {
+	now := in.now()
 	list := make([][]any, 0, len(rows))
 	for i := range rows {
-		args, err := db.enqueueArgs(source, run, &rows[i], nil, 1, now)
+		args, err := in.enqueueArgs(source, run, &rows[i], nil, 1, now)
 		if err != nil {
 			return 0, nil, fmt.Errorf("enqueue: %w", err)
 		}
 		list = append(list, args)
 	}
-	hit, err := db.each(ctx, sqlEnqueue, list)
+	hit, err := in.each(ctx, sqlEnqueue, list)
 	for i := range rows {
 		if hit[i] {
 			added++
@@ -42,7 +48,7 @@ func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pomb
 		if err != nil {
 			continue
 		}
-		latest, ended, e := db.latest(ctx, source, rows[i].RowKey)
+		latest, ended, e := in.latest(ctx, source, rows[i].RowKey)
 		if err = e; ended {
 			finished = append(finished, latest)
 		}
@@ -53,7 +59,7 @@ func (db *DB) Enqueue(ctx context.Context, source string, run int64, rows []pomb
 	return added, finished, nil
 }
 
-func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, generation int, now int64) ([]any, error) {
+func (in *Intake) enqueueArgs(source string, run int64, r *pombo.Row, settle any, generation int, now int64) ([]any, error) {
 	text, err := message(r)
 	if err != nil {
 		return nil, err
@@ -78,10 +84,10 @@ func (db *DB) enqueueArgs(source string, run int64, r *pombo.Row, settle any, ge
 }
 
 // latest returns the newest generation of a row, and whether it has ended.
-func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Latest, ended bool, err error) {
+func (in *Intake) latest(ctx context.Context, source, row string) (latest pombo.Latest, ended bool, err error) {
 	latest.RowKey = row
 	var settled bool
-	err = db.get(ctx, sqlLatest, []any{row, source}, &latest.Generation, &ended, &settled)
+	err = in.get(ctx, sqlLatest, []any{row, source}, &latest.Generation, &ended, &settled)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("row %s is neither new nor known", row)
 	}
@@ -93,26 +99,26 @@ func (db *DB) latest(ctx context.Context, source, row string) (latest pombo.Late
 // where that generation is still the latest and settled. It returns how many
 // there were. The caller has read the rows after Enqueue named them. When there are
 // too many within a minute they wait for an operator: see guard.go.
-func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
+func (in *Intake) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (added int, err error) {
 	generation := make(map[string]int, len(latest))
 	for _, l := range latest {
 		generation[l.RowKey] = l.Generation
 	}
-	now := db.now()
+	now := in.now()
 	list := make([][]any, 0, len(rows))
 	for i := range rows {
 		g, ok := generation[rows[i].RowKey]
 		if !ok {
 			continue
 		}
-		args, err := db.enqueueArgs(source, run, &rows[i], nil, g+1, now)
+		args, err := in.enqueueArgs(source, run, &rows[i], nil, g+1, now)
 		if err != nil {
 			return 0, fmt.Errorf("enqueue again: %w", err)
 		}
 		list = append(list, append(args, g))
 	}
 	stopped := 0
-	err = db.do(ctx, func(tx *txn) (err error) {
+	err = in.do(ctx, func(tx *txn) (err error) {
 		added = 0
 		hit := make([]bool, len(list))
 		if err := tx.dialect.each(tx, sqlEnqueueAgain, list, hit); err != nil {
@@ -123,14 +129,14 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 				added++
 			}
 		}
-		stopped, err = db.guard(tx, added, now)
+		stopped, err = in.guard(tx, added, now)
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue again: %w", err)
 	}
 	if stopped > 0 {
-		db.opts.Logger.Error("many rows were set back to pending within a minute; they wait until an operator says what they are (pombo resume --resends, pombo cancel --resends)", "rows", stopped)
+		in.opts.Logger.Error("many rows were set back to pending within a minute; they wait until an operator says what they are (pombo resume --resends, pombo cancel --resends)", "rows", stopped)
 	}
 	return added, nil
 }
@@ -139,37 +145,42 @@ func (db *DB) EnqueueAgain(ctx context.Context, source string, run int64, rows [
 // makes it the same one when it comes again, and source must not be the name of
 // a table. A message that is known already is returned as it stands, with added
 // false. Nothing is ever settled for it.
-func (db *DB) Add(ctx context.Context, source string, row pombo.Row) (n pombo.Notification, added bool, err error) {
-	args, err := db.enqueueArgs(source, 0, &row, settleNone, 1, db.now())
+func (in *Intake) Add(ctx context.Context, source string, row pombo.Row) (n pombo.Notification, added bool, err error) {
+	args, err := in.enqueueArgs(source, 0, &row, settleNone, 1, in.now())
 	if err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
 	w := newWrite(part{sqlEnqueue, [][]any{args}, make([]bool, 1)})
-	if err := db.submit(ctx, db.urgent, w); err != nil {
+	if err := in.submit(ctx, in.urgent, w); err != nil {
 		return n, false, fmt.Errorf("add: %w", err)
 	}
-	n, _, err = db.Notification(ctx, pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1}.MessageID())
+	n, _, err = in.history.Notification(ctx, pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1}.MessageID())
 	return n, w.parts[0].hit[0], err
 }
 
 // Queued returns how many notifications wait in the queue for nothing but their
 // turn; those that may go later only are not counted. It reads an index that
 // holds nothing else: some 20 ns for each.
-func (db *DB) Queued(ctx context.Context) (n int, err error) {
-	err = db.get(ctx, sqlQueued, []any{db.now()}, &n)
+func (in *Intake) Queued(ctx context.Context) (n int, err error) {
+	err = in.get(ctx, sqlQueued, []any{in.now()}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count the queue: %w", err)
 	}
 	return n, nil
 }
 
-// NextDue returns when the next queued notification may be claimed, which may be
-// in the past; the zero time when none waits. Parked ones do not count.
-func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
-	var at sql.NullInt64
-	err := db.get(ctx, sqlNextDue, nil, &at)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
+// TakenIn says that every row that was pending at some time has been taken in: if
+// the ledger lost something before that, none of it is left in the table.
+func (in *Intake) TakenIn(ctx context.Context, since time.Time) error {
+	var open bool
+	err := in.get(ctx, sqlInDoubt, []any{in.toLedgerTime(since)}, &open)
+	if err == nil && open {
+		err = in.do(ctx, func(tx *txn) error {
+			return tx.exec(sqlTakenIn, in.toLedgerTime(since))
+		})
 	}
-	return db.toLocalTime(moment(at)), nil
+	if err != nil {
+		return fmt.Errorf("record that all was taken in: %w", err)
+	}
+	return nil
 }

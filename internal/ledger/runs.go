@@ -6,14 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"pombo"
 )
 
+// RunLog has the passes over the source.
+type RunLog struct {
+	*store
+
+	mu      sync.Mutex
+	waiting map[int64]int64 // run → all its rows before this seq have been tried
+}
+
 // StartRun starts a run, or joins the one that is under way.
-func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err error) {
-	err = db.do(ctx, func(tx *txn) error {
+func (l *RunLog) StartRun(ctx context.Context) (run pombo.Run, joined bool, err error) {
+	err = l.do(ctx, func(tx *txn) error {
 		var started int64
 		underWay := func() error {
 			run, joined = pombo.Run{Taking: true}, true
@@ -21,9 +30,9 @@ func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err err
 		}
 		err := underWay()
 		if errors.Is(err, sql.ErrNoRows) {
-			joined, started = false, db.now()
-			db.dirty.Store(true)
-			err = tx.queryRow(sqlStartRun, started, db.name).Scan(&run.ID)
+			joined, started = false, l.now()
+			l.dirty.Store(true)
+			err = tx.queryRow(sqlStartRun, started, l.name).Scan(&run.ID)
 			if errors.Is(err, sql.ErrNoRows) { // another process was quicker
 				err = underWay()
 			}
@@ -39,9 +48,9 @@ func (db *DB) StartRun(ctx context.Context) (run pombo.Run, joined bool, err err
 
 // RunTaken says that the run has taken in what there was; why is not empty when
 // it stopped early.
-func (db *DB) RunTaken(ctx context.Context, id int64, why string) error {
+func (l *RunLog) RunTaken(ctx context.Context, id int64, why string) error {
 	changed := 0
-	err := db.do(ctx, func(tx *txn) (err error) {
+	err := l.do(ctx, func(tx *txn) (err error) {
 		changed, err = tx.change(sqlRunTaken, why, id)
 		return err
 	})
@@ -64,30 +73,30 @@ const soon = 10 * time.Minute
 // for a further try are not waited for, nor are those that may not go within
 // ten minutes. It may be asked often: once a row has been tried it does not
 // count again, so each call looks on from where the last one stopped.
-func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, err error) {
-	run, first, last, err := db.run(ctx, id)
+func (l *RunLog) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, err error) {
+	run, first, last, err := l.run(ctx, id)
 	if err != nil || !run.Finished.IsZero() {
 		return run, err == nil, err
 	}
 	if run.Taking {
 		return run, false, nil
 	}
-	db.mu.Lock()
-	from := max(first, db.waiting[id])
-	db.mu.Unlock()
-	now := db.now()
+	l.mu.Lock()
+	from := max(first, l.waiting[id])
+	l.mu.Unlock()
+	now := l.now()
 	var seq int64
-	err = db.get(ctx, sqlRunWaiting, []any{from, last, id, now, now + soon.Milliseconds()}, &seq)
+	err = l.get(ctx, sqlRunWaiting, []any{from, last, id, now, now + soon.Milliseconds()}, &seq)
 	switch {
 	case err == nil:
-		db.mu.Lock()
-		db.waiting[id] = seq
-		db.mu.Unlock()
+		l.mu.Lock()
+		l.waiting[id] = seq
+		l.mu.Unlock()
 		return run, false, nil
 	case !errors.Is(err, sql.ErrNoRows):
 		return run, false, fmt.Errorf("end run %d: %w", id, err)
 	}
-	if run.Tally, err = db.tally(ctx, id, first, last); err != nil {
+	if run.Tally, err = l.tally(ctx, id, first, last); err != nil {
 		return run, false, err
 	}
 	text, err := json.Marshal(run.Tally)
@@ -95,18 +104,18 @@ func (db *DB) EndRun(ctx context.Context, id int64) (run pombo.Run, ended bool, 
 		return run, false, fmt.Errorf("end run %d: %w", id, err)
 	}
 	changed := 0
-	err = db.do(ctx, func(tx *txn) (err error) {
+	err = l.do(ctx, func(tx *txn) (err error) {
 		changed, err = tx.change(sqlFinishRun, now, string(text), id)
 		return err
 	})
 	if err != nil {
 		return run, false, fmt.Errorf("end run %d: %w", id, err)
 	}
-	db.mu.Lock()
-	delete(db.waiting, id)
-	db.mu.Unlock()
+	l.mu.Lock()
+	delete(l.waiting, id)
+	l.mu.Unlock()
 	if changed == 0 { // another process ended it
-		run, err = db.Run(ctx, id)
+		run, err = l.Run(ctx, id)
 		return run, !run.Finished.IsZero(), err
 	}
 	run.Finished = time.UnixMilli(now).UTC()
@@ -132,7 +141,7 @@ func scanRun(scan func(...any) error) (run pombo.Run, first, last int64, err err
 }
 
 // run reads a run without counting its rows.
-func (db *DB) run(ctx context.Context, id int64) (run pombo.Run, first, last int64, err error) {
+func (db *store) run(ctx context.Context, id int64) (run pombo.Run, first, last int64, err error) {
 	found := false
 	err = db.all(ctx, sqlRun, []any{id}, func(rows *sql.Rows) (err error) {
 		found = true
@@ -151,21 +160,21 @@ func (db *DB) run(ctx context.Context, id int64) (run pombo.Run, first, last int
 // Run returns a run with its tally; pombo.ErrNotFound when there is none. While
 // the run is under way its rows are counted anew each time, at about a second
 // for a million; EndRun asks more cheaply whether it has ended.
-func (db *DB) Run(ctx context.Context, id int64) (pombo.Run, error) {
-	run, first, last, err := db.run(ctx, id)
+func (l *RunLog) Run(ctx context.Context, id int64) (pombo.Run, error) {
+	run, first, last, err := l.run(ctx, id)
 	if err != nil || !run.Finished.IsZero() {
 		return run, err
 	}
-	run.Tally, err = db.tally(ctx, id, first, last)
+	run.Tally, err = l.tally(ctx, id, first, last)
 	return run, err
 }
 
 // Runs returns the newest runs, at most limit, the newest first.
-func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
+func (l *RunLog) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 	var runs []pombo.Run
 	type bounds struct{ first, last int64 }
 	var rows []bounds
-	err := db.all(ctx, sqlRuns, []any{limit}, func(r *sql.Rows) error {
+	err := l.all(ctx, sqlRuns, []any{limit}, func(r *sql.Rows) error {
 		run, first, last, err := scanRun(r.Scan)
 		runs, rows = append(runs, run), append(rows, bounds{first, last})
 		return err
@@ -175,7 +184,7 @@ func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 	}
 	for i := range runs {
 		if runs[i].Finished.IsZero() {
-			if runs[i].Tally, err = db.tally(ctx, runs[i].ID, rows[i].first, rows[i].last); err != nil {
+			if runs[i].Tally, err = l.tally(ctx, runs[i].ID, rows[i].first, rows[i].last); err != nil {
 				return nil, err
 			}
 		}
@@ -185,8 +194,8 @@ func (db *DB) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 
 // tally counts the rows of a run. A message that WhatsApp refused after Blip had
 // taken it was accepted: its history says so.
-func (db *DB) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
-	err = db.get(ctx, sqlTally, []any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
+func (l *RunLog) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
+	err = l.get(ctx, sqlTally, []any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
 	if err != nil {
 		return t, fmt.Errorf("count the rows of run %d: %w", id, err)
 	}

@@ -11,6 +11,9 @@ import (
 	"pombo"
 )
 
+// Settlements are the results on their way back to the source.
+type Settlements struct{ *store }
+
 // settleAgain is how long a settlement waits that the source could not take.
 const settleAgain = 15 * time.Second
 
@@ -20,10 +23,10 @@ const settleAgain = 15 * time.Second
 // settle_at only says that something may be owed; what it is, is decided here,
 // from where the notification stands now. So a result that was overtaken before
 // it could be written is not written at all.
-func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
+func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	var due []pombo.Settlement
 	var nothing [][]any
-	err := db.due(ctx, sqlUnsettled, []any{db.now(), db.opts.Source, limit}, func(rows *sql.Rows) error {
+	err := sm.due(ctx, sqlUnsettled, []any{sm.now(), sm.opts.Source, limit}, func(rows *sql.Rows) error {
 		var (
 			s       pombo.Settlement
 			key     pombo.Key
@@ -39,11 +42,11 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 		if err != nil {
 			return err
 		}
-		if s.Code = db.policy.owed(state, st.accepted, settled.String); s.Code == "" {
+		if s.Code = sm.policy.owed(state, st.accepted, settled.String); s.Code == "" {
 			nothing = append(nothing, []any{s.Seq, string(state)})
 			return nil
 		}
-		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, db.policy.pending), db.policy.unsure(before)
+		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, sm.policy.pending), sm.policy.unsure(before)
 		if st.accepted {
 			s.SentAt = st.begun
 		}
@@ -54,7 +57,7 @@ func (db *DB) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, err
 		return nil
 	})
 	if err == nil && len(nothing) > 0 {
-		_, err = db.each(ctx, sqlNothingOwed, nothing)
+		_, err = sm.each(ctx, sqlNothingOwed, nothing)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for results to settle: %w", err)
@@ -73,14 +76,14 @@ var left = map[pombo.SettleResult]string{
 // take is due again after a while; one that diverged, is gone or was refused is
 // not tried again until an operator retries the notification, and its history says
 // why.
-func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
-	now := db.now()
+func (sm *Settlements) Settled(ctx context.Context, results []pombo.Settled) error {
+	now := sm.now()
 	var done, later, never [][]any
 	for i := range results {
 		r := &results[i]
 		switch r.Result {
 		case pombo.SettleDone:
-			done = append(done, []any{r.Code, db.policy.contentWith(r.Code), now, r.Seq})
+			done = append(done, []any{r.Code, sm.policy.contentWith(r.Code), now, r.Seq})
 		case pombo.SettleLater:
 			later = append(later, []any{now + settleAgain.Milliseconds(), r.Seq})
 		default:
@@ -102,7 +105,7 @@ func (db *DB) Settled(ctx context.Context, results []pombo.Settled) error {
 		if len(b.rows) == 0 {
 			continue
 		}
-		if _, err := db.each(ctx, b.statement, b.rows); err != nil {
+		if _, err := sm.each(ctx, b.statement, b.rows); err != nil {
 			return fmt.Errorf("record what was settled: %w", err)
 		}
 	}

@@ -15,10 +15,13 @@ import (
 	"pombo/internal/phone"
 )
 
+// History is what the ledger has: each notification as it is and was, lists and counts of them.
+type History struct{ *store }
+
 // Notification returns one notification with its whole history, the oldest event
 // first; pombo.ErrNotFound when there is none. Identity is not filled in.
-func (db *DB) Notification(ctx context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
-	at, err := db.standing(ctx, id)
+func (h *History) Notification(ctx context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
+	at, err := h.standing(ctx, id)
 	if err != nil {
 		return pombo.Notification{}, nil, fmt.Errorf("read a notification: %w", err)
 	}
@@ -27,7 +30,7 @@ func (db *DB) Notification(ctx context.Context, id pombo.MessageID) (pombo.Notif
 	}
 	var n pombo.Notification
 	var events []pombo.Event
-	err = db.all(ctx, sqlNotification, []any{at.seq}, func(rows *sql.Rows) (err error) {
+	err = h.all(ctx, sqlNotification, []any{at.seq}, func(rows *sql.Rows) (err error) {
 		var history []byte
 		if n, history, err = scanHistory(rows); err == nil {
 			events, err = decodeHistory(history)
@@ -60,7 +63,7 @@ const (
 // It answers soon however many there are: it goes by an index, or through one part
 // of the ledger at a time. So a page can have fewer than the limit, or none, and
 // a cursor all the same. What cannot be read is left out, counted and logged.
-func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err error) {
+func (h *History) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err error) {
 	limit := f.Limit
 	switch {
 	case limit == 0:
@@ -68,20 +71,20 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 	case limit < 0 || limit > mostLimit:
 		return page, fmt.Errorf("a limit of %d is not between 1 and %d", limit, mostLimit)
 	}
-	s, err := db.selection(ctx, f)
+	s, err := h.selection(ctx, f)
 	if err != nil {
 		return page, err
 	}
 	// One more than asked for shows whether there is a next page.
 	var seqs []int64
-	err = db.due(ctx, s.by, s.args(limit+1), func(rows *sql.Rows) error {
+	err = h.due(ctx, s.by, s.args(limit+1), func(rows *sql.Rows) error {
 		n, err := scan(rows)
 		switch seqs = append(seqs, n.Seq); {
 		case len(seqs) > limit:
 			return errEnough
 		case errors.Is(err, errMessage), errors.Is(err, errHistory):
 			page.Unreadable++
-			db.opts.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
+			h.opts.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
 			return nil
 		}
 		page.Notifications = append(page.Notifications, n)
@@ -94,7 +97,7 @@ func (db *DB) List(ctx context.Context, f pombo.Filter) (page pombo.Page, err er
 		page.Next = strconv.FormatInt(seqs[limit-1], 36)
 	case s.walks():
 		var looked, last sql.NullInt64
-		if err := db.due(ctx, sqlPart, []any{s.before, s.from, walked}, func(rows *sql.Rows) error { return rows.Scan(&looked, &last) }); err != nil {
+		if err := h.due(ctx, sqlPart, []any{s.before, s.from, walked}, func(rows *sql.Rows) error { return rows.Scan(&looked, &last) }); err != nil {
 			return pombo.Page{}, fmt.Errorf("list notifications: %w", err)
 		}
 		if looked.Int64 == walked {
@@ -126,7 +129,7 @@ func (s *selection) args(limit int) []any {
 // nothing for a long time.
 func (s *selection) walks() bool { return s.by == sqlListPart || s.by == sqlListPartByText }
 
-func (db *DB) selection(ctx context.Context, f pombo.Filter) (*selection, error) {
+func (h *History) selection(ctx context.Context, f pombo.Filter) (*selection, error) {
 	s := &selection{by: sqlListNewest, before: endOfTime, from: 1}
 	if f.Cursor != "" {
 		seq, err := strconv.ParseInt(f.Cursor, 36, 64)
@@ -148,12 +151,12 @@ func (db *DB) selection(ctx context.Context, f pombo.Filter) (*selection, error)
 	}
 	if !f.Since.IsZero() {
 		var err error
-		if s.from, err = db.since(ctx, f.Since.Add(time.Millisecond-1).UnixMilli()); err != nil { // rounded up
+		if s.from, err = h.since(ctx, f.Since.Add(time.Millisecond-1).UnixMilli()); err != nil { // rounded up
 			return nil, err
 		}
 	}
 	if f.Run != 0 {
-		_, first, last, err := db.run(ctx, f.Run)
+		_, first, last, err := h.run(ctx, f.Run)
 		switch {
 		case errors.Is(err, pombo.ErrNotFound):
 			s.before = 0
@@ -169,11 +172,11 @@ func (db *DB) selection(ctx context.Context, f pombo.Filter) (*selection, error)
 	state := text(string(f.State))
 	switch {
 	case f.Text != "":
-		return s, db.byText(ctx, s, f.Text, state, to)
+		return s, h.byText(ctx, s, f.Text, state, to)
 	case to != nil:
 		s.by, s.more = sqlListByPhone, []any{state, to, nil, nil, nil, nil}
 	case f.State != "":
-		return s, db.byState(ctx, s, f.State)
+		return s, h.byState(ctx, s, f.State)
 	case f.Run != 0:
 		s.by, s.more = sqlListPart, []any{nil, walked}
 	}
@@ -182,8 +185,8 @@ func (db *DB) selection(ctx context.Context, f pombo.Filter) (*selection, error)
 
 // byText finds the rows of a key, or else those whose key or id starts so. state and to are
 // nil where any will do.
-func (db *DB) byText(ctx context.Context, s *selection, start string, state, to any) error {
-	known, err := db.count(ctx, sqlCountKey, start, 1)
+func (h *History) byText(ctx context.Context, s *selection, start string, state, to any) error {
+	known, err := h.count(ctx, sqlCountKey, start, 1)
 	if err != nil {
 		return err
 	}
@@ -192,7 +195,7 @@ func (db *DB) byText(ctx context.Context, s *selection, start string, state, to 
 		return nil
 	}
 	end := start + "\U0010ffff"
-	keys, err := db.count(ctx, sqlCountPrefix, start, end, mostKeys+1)
+	keys, err := h.count(ctx, sqlCountPrefix, start, end, mostKeys+1)
 	if err != nil {
 		return err
 	}
@@ -216,7 +219,7 @@ func (db *DB) byText(ctx context.Context, s *selection, start string, state, to 
 
 // byState finds those in a state by its queue class, or by their owner. The states that most
 // end in have neither.
-func (db *DB) byState(ctx context.Context, s *selection, state pombo.State) error {
+func (h *History) byState(ctx context.Context, s *selection, state pombo.State) error {
 	s.by, s.more = sqlListPart, []any{string(state), walked}
 	switch class := classOf(state); {
 	case state == pombo.Claimed || state == pombo.Sending:
@@ -226,7 +229,7 @@ func (db *DB) byState(ctx context.Context, s *selection, state pombo.State) erro
 		if state == pombo.Uncertain {
 			lowest, highest = classUncertain, classUncertain
 		}
-		n, err := db.count(ctx, sqlCountWaiting, lowest, highest, mostWaiting+1)
+		n, err := h.count(ctx, sqlCountWaiting, lowest, highest, mostWaiting+1)
 		if err != nil {
 			return err
 		}
@@ -240,8 +243,8 @@ func (db *DB) byState(ctx context.Context, s *selection, state pombo.State) erro
 }
 
 // count counts what an index yields, at most as many as the last argument says.
-func (db *DB) count(ctx context.Context, name statement, args ...any) (n int, err error) {
-	err = db.due(ctx, name, args, func(rows *sql.Rows) error { return rows.Scan(&n) })
+func (h *History) count(ctx context.Context, name statement, args ...any) (n int, err error) {
+	err = h.due(ctx, name, args, func(rows *sql.Rows) error { return rows.Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("list notifications: %w", err)
 	}
@@ -275,7 +278,7 @@ func idRange(text string) (lo, hi int64, ok bool) {
 
 // since returns the first number taken in at or after a time. Numbers and times
 // grow together, so twenty looks find it among a million without an index.
-func (db *DB) since(ctx context.Context, at int64) (int64, error) {
+func (db *store) since(ctx context.Context, at int64) (int64, error) {
 	var last sql.NullInt64
 	if err := db.get(ctx, sqlNewest, nil, &last); err != nil {
 		return 0, fmt.Errorf("look for a time: %w", err)
@@ -301,24 +304,24 @@ func (db *DB) since(ctx context.Context, at int64) (int64, error) {
 
 // Backlog counts what is open. It reads only the small indexes of the loops, and
 // the histories of a few hundred of what stands in them.
-func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
+func (h *History) Backlog(ctx context.Context) (pombo.Backlog, error) {
 	b := pombo.Backlog{States: map[pombo.State]int{}, Later: map[pombo.WaitReason]int{}}
-	now := db.now()
+	now := h.now()
 	var queued, claimed, sending, uncertain int
 	var oldest, created, ready, resends, unchecked, wentBack sql.NullInt64
-	err := db.get(ctx, sqlBacklog, []any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Parked, &b.Due, &b.Diverged,
+	err := h.get(ctx, sqlBacklog, []any{now}, &queued, &oldest, &b.Ready, &ready, &claimed, &sending, &uncertain, &b.Parked, &b.Due, &b.Diverged,
 		&b.Resends, &resends, &unchecked, &wentBack)
 	if err == nil && oldest.Valid {
-		err = db.get(ctx, sqlCreatedOf, []any{oldest.Int64}, &created)
+		err = h.get(ctx, sqlCreatedOf, []any{oldest.Int64}, &created)
 	}
 	if err == nil && queued > b.Ready {
-		err = db.summaries(ctx, sqlSampleLater, []any{now}, func(st summary) { b.Later[st.reason.WaitReason()]++ })
+		err = h.summaries(ctx, sqlSampleLater, []any{now}, func(st summary) { b.Later[st.reason.WaitReason()]++ })
 	}
 	if err == nil && uncertain > 0 {
-		err = db.summaries(ctx, sqlSampleUncertain, nil, func(st summary) { b.UncertainSince = earlier(b.UncertainSince, st.updated) })
+		err = h.summaries(ctx, sqlSampleUncertain, nil, func(st summary) { b.UncertainSince = earlier(b.UncertainSince, st.updated) })
 	}
 	if err == nil && b.Due > 0 {
-		err = db.summaries(ctx, sqlSampleOwed, nil, func(st summary) { b.DueSince = earlier(b.DueSince, st.updated) })
+		err = h.summaries(ctx, sqlSampleOwed, nil, func(st summary) { b.DueSince = earlier(b.DueSince, st.updated) })
 	}
 	if err != nil {
 		return b, fmt.Errorf("count what is open: %w", err)
@@ -333,8 +336,8 @@ func (db *DB) Backlog(ctx context.Context) (pombo.Backlog, error) {
 }
 
 // summaries reads the histories that a statement selects.
-func (db *DB) summaries(ctx context.Context, name statement, args []any, each func(summary)) error {
-	return db.all(ctx, name, args, func(rows *sql.Rows) error {
+func (h *History) summaries(ctx context.Context, name statement, args []any, each func(summary)) error {
+	return h.all(ctx, name, args, func(rows *sql.Rows) error {
 		var history sql.RawBytes
 		if err := rows.Scan(&history); err != nil {
 			return err

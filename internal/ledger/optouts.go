@@ -14,9 +14,11 @@ import (
 	"pombo/internal/phone"
 )
 
-// optouts is the list of those who get no more messages, in memory: every
+// OptOutList is the list of those who get no more messages. It is kept in memory too: every
 // message asks it twice.
-type optouts struct {
+type OptOutList struct {
+	*store
+
 	mu         sync.RWMutex
 	version    int64 // of the list in the ledger when it was read; 0 = never, and empty
 	phones     map[int64]pombo.OptOutScope
@@ -29,32 +31,32 @@ type optouts struct {
 // OptedOut returns which messages the person with this phone, or with this identity,
 // no longer gets: the wider scope of both, "" when the person gets all of them. The
 // zero Number and "" match nobody. It costs no statement: LoadOptOuts has read the list.
-func (db *DB) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
+func (l *OptOutList) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
 	to, _ := digits(n).(int64) // no phone is 0
-	db.optouts.mu.RLock()
-	defer db.optouts.mu.RUnlock()
-	return db.optouts.phones[to].Wider(db.optouts.identities[identity])
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.phones[to].Wider(l.identities[identity])
 }
 
 // LoadOptOuts reads the list again if it has changed since it was read last. Who
 // sends calls it before the first message, and then every few seconds: another
-// process may have changed the list. What this DB changes it knows at once.
-func (db *DB) LoadOptOuts(ctx context.Context) error {
+// process may have changed the list. What this process changes it knows at once.
+func (l *OptOutList) LoadOptOuts(ctx context.Context) error {
 	var version int64
-	err := db.get(ctx, sqlOptoutVersion, nil, &version)
+	err := l.get(ctx, sqlOptoutVersion, nil, &version)
 	if err != nil {
 		return fmt.Errorf("look for opt-outs: %w", err)
 	}
-	db.optouts.mu.RLock()
-	same := db.optouts.version == version
-	db.optouts.mu.RUnlock()
+	l.mu.RLock()
+	same := l.version == version
+	l.mu.RUnlock()
 	if same {
 		return nil
 	}
 	// A change between the two reads is found by the next call: the version is
 	// that of before.
 	phones, identities, bsuids := map[int64]pombo.OptOutScope{}, map[string]pombo.OptOutScope{}, map[string]pombo.OptOut{}
-	err = db.all(ctx, sqlOptouts, nil, func(rows *sql.Rows) error {
+	err = l.all(ctx, sqlOptouts, nil, func(rows *sql.Rows) error {
 		var (
 			o               pombo.OptOut
 			to              sql.NullInt64
@@ -81,10 +83,10 @@ func (db *DB) LoadOptOuts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the opt-outs: %w", err)
 	}
-	db.optouts.mu.Lock()
-	defer db.optouts.mu.Unlock()
-	if db.optouts.version <= version {
-		db.optouts.version, db.optouts.phones, db.optouts.identities, db.optouts.bsuids = version, phones, identities, bsuids
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.version <= version {
+		l.version, l.phones, l.identities, l.bsuids = version, phones, identities, bsuids
 	}
 	return nil
 }
@@ -94,20 +96,20 @@ func (db *DB) LoadOptOuts(ctx context.Context) error {
 // the scope becomes wider; of a person who was known by only one of phone and
 // identity the other is added. A phone that is known of the BSUID from a
 // receipt counts as given.
-func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
+func (l *OptOutList) OptOut(ctx context.Context, o pombo.OptOut) error {
 	to, identity := digits(o.Phone), o.Identity.Reveal()
 	if to == nil && identity == "" {
 		return errors.New("opt out: neither a phone nor an identity is given")
 	}
 	scope := cmp.Or(o.Scope, pombo.OptOutAll)
 	bsuid := text(o.BSUID.Reveal())
-	at := db.now()
+	at := l.now()
 	if !o.At.IsZero() {
 		at = o.At.UnixMilli()
 	}
 	if to == nil && bsuid != nil {
 		var known int64
-		switch err := db.get(ctx, sqlPhoneOfBSUID, []any{bsuid}, &known); {
+		switch err := l.get(ctx, sqlPhoneOfBSUID, []any{bsuid}, &known); {
 		case err == nil:
 			to = known
 		case !errors.Is(err, sql.ErrNoRows):
@@ -115,7 +117,7 @@ func (db *DB) OptOut(ctx context.Context, o pombo.OptOut) error {
 		}
 	}
 	row := optOutRow{phone: to, identity: text(identity), bsuid: bsuid, scope: scope, at: at, by: o.By}
-	return db.changeOptOuts(ctx, "opt out", row.add)
+	return l.changeOptOuts(ctx, "opt out", row.add)
 }
 
 // optOutRow is a row of the list; nil is NULL.
@@ -166,7 +168,7 @@ func (r optOutRow) add(tx *txn) (changed bool, err error) {
 // optOutRecipient adds the recipient of a notification, who has switched marketing messages off
 // at WhatsApp, in the transaction that records the outcome. The caller reloads the list when it
 // has changed.
-func (db *DB) optOutRecipient(tx *txn, seq int64) (changed bool, err error) {
+func (l *OptOutList) optOutRecipient(tx *txn, seq int64) (changed bool, err error) {
 	var to sql.NullInt64
 	switch err := tx.queryRow(sqlPhoneOf, seq).Scan(&to); {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && !to.Valid:
@@ -174,15 +176,15 @@ func (db *DB) optOutRecipient(tx *txn, seq int64) (changed bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("look for who opted out: %w", err)
 	}
-	row := optOutRow{phone: to.Int64, scope: pombo.OptOutMarketing, at: db.now(), by: "blip"}
+	row := optOutRow{phone: to.Int64, scope: pombo.OptOutMarketing, at: l.now(), by: "blip"}
 	return changeOptOutsIn(tx, row.add)
 }
 
 // reloadOptOuts reads the list that a transaction has changed. Should that fail, the next look at the
 // list, some seconds later, finds the change.
-func (db *DB) reloadOptOuts(ctx context.Context) {
-	if err := db.LoadOptOuts(ctx); err != nil {
-		db.opts.Logger.WarnContext(ctx, "the list of opt-outs could not be read again", "error", err)
+func (l *OptOutList) reloadOptOuts(ctx context.Context) {
+	if err := l.LoadOptOuts(ctx); err != nil {
+		l.opts.Logger.WarnContext(ctx, "the list of opt-outs could not be read again", "error", err)
 	}
 }
 
@@ -196,41 +198,41 @@ func text(s string) any {
 
 // rememberBSUID records whose phone a BSUID is. A person who is on the list by the BSUID is on
 // it by the phone from then on.
-func (db *DB) rememberBSUID(ctx context.Context, bsuid string, seq int64) error {
-	db.optouts.mu.RLock()
-	known := db.optouts.remembered[bsuid]
-	db.optouts.mu.RUnlock()
+func (l *OptOutList) rememberBSUID(ctx context.Context, bsuid string, seq int64) error {
+	l.mu.RLock()
+	known := l.remembered[bsuid]
+	l.mu.RUnlock()
 	if known {
 		return nil
 	}
 	w := newWrite()
 	w.run = func(tx *txn) error {
-		return tx.exec(sqlRememberBSUID, bsuid, db.now(), seq)
+		return tx.exec(sqlRememberBSUID, bsuid, l.now(), seq)
 	}
-	if err := db.submit(ctx, db.bulk, w); err != nil {
+	if err := l.submit(ctx, l.bulk, w); err != nil {
 		return fmt.Errorf("keep a business user: %w", err)
 	}
-	db.optouts.mu.RLock()
-	o, out := db.optouts.bsuids[bsuid]
-	db.optouts.mu.RUnlock()
+	l.mu.RLock()
+	o, out := l.bsuids[bsuid]
+	l.mu.RUnlock()
 	if out {
 		var to sql.NullInt64
-		if err := db.get(ctx, sqlPhoneOf, []any{seq}, &to); err != nil {
+		if err := l.get(ctx, sqlPhoneOf, []any{seq}, &to); err != nil {
 			return fmt.Errorf("look for who opted out: %w", err)
 		}
-		if o.Phone = number(to); !o.Phone.IsZero() && db.OptedOut(o.Phone, "").Wider(o.Scope) != db.OptedOut(o.Phone, "") {
+		if o.Phone = number(to); !o.Phone.IsZero() && l.OptedOut(o.Phone, "").Wider(o.Scope) != l.OptedOut(o.Phone, "") {
 			o.BSUID = pombo.Private(bsuid)
-			if err := db.OptOut(ctx, o); err != nil {
+			if err := l.OptOut(ctx, o); err != nil {
 				return err
 			}
 		}
 	}
-	db.optouts.mu.Lock()
-	defer db.optouts.mu.Unlock()
-	if db.optouts.remembered == nil || len(db.optouts.remembered) >= mostRemembered {
-		db.optouts.remembered = map[string]bool{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.remembered == nil || len(l.remembered) >= mostRemembered {
+		l.remembered = map[string]bool{}
 	}
-	db.optouts.remembered[bsuid] = true
+	l.remembered[bsuid] = true
 	return nil
 }
 
@@ -239,13 +241,13 @@ const mostRemembered = 10_000
 
 // OptIn takes a phone off the list, with the identities that Blip has called it
 // by, and reports whether it was on it.
-func (db *DB) OptIn(ctx context.Context, n phone.Number) (removed bool, err error) {
+func (l *OptOutList) OptIn(ctx context.Context, n phone.Number) (removed bool, err error) {
 	to, ok := digits(n).(int64)
 	if !ok {
 		return false, errors.New("opt in: no phone is given")
 	}
-	kept := db.identities.of(to)
-	err = db.changeOptOuts(ctx, "opt in", func(tx *txn) (bool, error) {
+	kept := l.store.identities.of(to)
+	err = l.changeOptOuts(ctx, "opt in", func(tx *txn) (bool, error) {
 		changed, err := tx.change(sqlOptIn, to)
 		if err != nil {
 			return false, err
@@ -275,14 +277,14 @@ func changeOptOutsIn(tx *txn, change func(*txn) (bool, error)) (changed bool, er
 }
 
 // changeOptOuts makes a change of the list in a transaction of its own, and reloads it.
-func (db *DB) changeOptOuts(ctx context.Context, verb string, change func(*txn) (bool, error)) error {
+func (l *OptOutList) changeOptOuts(ctx context.Context, verb string, change func(*txn) (bool, error)) error {
 	changed := false
-	err := db.do(ctx, func(tx *txn) (err error) {
+	err := l.do(ctx, func(tx *txn) (err error) {
 		changed, err = changeOptOutsIn(tx, change)
 		return err
 	})
 	if err == nil && changed {
-		err = db.LoadOptOuts(ctx)
+		err = l.LoadOptOuts(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
@@ -293,7 +295,7 @@ func (db *DB) changeOptOuts(ctx context.Context, verb string, change func(*txn) 
 // OptOuts lists those who get no more messages, the latest first, and the cursor
 // of those that follow, "" when there are none. after is the cursor of the list
 // before, "" for the first; limit is 1 to 1000, or 0 for 50.
-func (db *DB) OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) {
+func (l *OptOutList) OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) {
 	switch {
 	case limit == 0:
 		limit = usualLimit
@@ -308,7 +310,7 @@ func (db *DB) OptOuts(ctx context.Context, after string, limit int) (list []pomb
 		}
 	}
 	var last int64
-	err = db.all(ctx, sqlOptoutPage, []any{before, limit + 1},
+	err = l.all(ctx, sqlOptoutPage, []any{before, limit + 1},
 		func(rows *sql.Rows) error {
 			var (
 				o        pombo.OptOut

@@ -2,12 +2,13 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"pombo"
 )
+
+// Operator is what a person decides about notifications.
+type Operator struct{ *store }
 
 // Retry has a notification sent again because an operator says so: one that ended
 // without reaching anybody, or an uncertain one, starts its tries anew; one that
@@ -16,11 +17,11 @@ import (
 // generation, with another id, which is in its history. Else, and where its message
 // was erased and Correct has not brought it back, pombo.ErrMove; or
 // pombo.ErrNotFound.
-func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
-	if is, err := db.resendByHand(ctx, id); is || err != nil {
+func (o *Operator) Retry(ctx context.Context, id pombo.MessageID) error {
+	if is, err := o.resendByHand(ctx, id); is || err != nil {
 		return err
 	}
-	return db.move(ctx, "retry", id, func(at *standing, now int64) *part {
+	return o.move(ctx, "retry", id, func(at *standing, now int64) *part {
 		moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
 		args := []any{now, moved, at.seq, string(at.state), at.attempt}
 		switch {
@@ -37,12 +38,12 @@ func (db *DB) Retry(ctx context.Context, id pombo.MessageID) error {
 // and Template. An operator who has corrected the row wants that sent. What a worker has
 // claimed, and what Blip has, stays as it is: pombo.ErrMove. An unknown id is
 // pombo.ErrNotFound.
-func (db *DB) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error {
+func (o *Operator) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error {
 	text, err := message(&row)
 	if err != nil {
 		return fmt.Errorf("correct: %w", err)
 	}
-	return db.move(ctx, "correct", id, func(at *standing, _ int64) *part {
+	return o.move(ctx, "correct", id, func(at *standing, _ int64) *part {
 		inFlight := at.state == pombo.Claimed || at.state == pombo.Sending
 		if inFlight || at.state != pombo.Queued && !at.state.CanBecome(pombo.Queued) {
 			return nil
@@ -53,13 +54,13 @@ func (db *DB) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) er
 
 // Cancel ends a notification that waits in the queue or is uncertain. Else
 // pombo.ErrMove, or pombo.ErrNotFound.
-func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
-	return db.move(ctx, "cancel", id, func(at *standing, now int64) *part {
+func (o *Operator) Cancel(ctx context.Context, id pombo.MessageID) error {
+	return o.move(ctx, "cancel", id, func(at *standing, now int64) *part {
 		if at.state != pombo.Queued && at.state != pombo.Uncertain {
 			return nil
 		}
 		return &part{statement: sqlCancel, rows: [][]any{{
-			db.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
+			o.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
 			at.seq, string(at.state), at.attempt,
 		}}}
 	})
@@ -67,69 +68,26 @@ func (db *DB) Cancel(ctx context.Context, id pombo.MessageID) error {
 
 // move looks where a notification stands, lets decide say what to change, nil
 // for "not allowed", and changes it if it still stands there; else it looks again.
-func (db *DB) move(ctx context.Context, verb string, id pombo.MessageID, decide func(*standing, int64) *part) error {
+func (o *Operator) move(ctx context.Context, verb string, id pombo.MessageID, decide func(*standing, int64) *part) error {
 	for {
-		at, err := db.standing(ctx, id)
+		at, err := o.standing(ctx, id)
 		if err != nil {
 			return fmt.Errorf("%s: %w", verb, err)
 		}
 		if at == nil {
 			return fmt.Errorf("%s: %w", verb, pombo.ErrNotFound)
 		}
-		p := decide(at, db.now())
+		p := decide(at, o.now())
 		if p == nil {
 			return fmt.Errorf("%s: it is %s: %w", verb, at.state, pombo.ErrMove)
 		}
 		p.hit = make([]bool, 1)
 		w := newWrite(*p)
-		if err := db.submit(ctx, db.urgent, w); err != nil {
+		if err := o.submit(ctx, o.urgent, w); err != nil {
 			return fmt.Errorf("%s: %w", verb, err)
 		}
 		if p.hit[0] {
 			return nil
 		}
 	}
-}
-
-// Pause stops all sending, until p.Until or until Resume, across restarts. A
-// pause that Blip asks for never shortens the one there is.
-func (db *DB) Pause(ctx context.Context, p pombo.Pause) error {
-	err := db.do(ctx, func(tx *txn) error {
-		return tx.exec(sqlPause, db.toLedgerTime(p.Until), string(p.Reason), p.Detail, p.By, db.now())
-	})
-	if err != nil {
-		return fmt.Errorf("pause: %w", err)
-	}
-	return nil
-}
-
-// Resume ends the pause, if there is one, and with it the count of failures in a row.
-func (db *DB) Resume(ctx context.Context) error {
-	err := db.do(ctx, func(tx *txn) error {
-		if err := tx.exec(sqlClearFailures); err != nil {
-			return err
-		}
-		return tx.exec(sqlResume)
-	})
-	if err != nil {
-		return fmt.Errorf("resume: %w", err)
-	}
-	return nil
-}
-
-// Paused returns the pause and whether there is one. A pause whose time is over does not
-// count.
-func (db *DB) Paused(ctx context.Context) (pombo.Pause, bool, error) {
-	var p pombo.Pause
-	var until sql.NullInt64
-	err := db.get(ctx, sqlPaused, []any{db.now()},
-		&until, &p.Reason, &p.Detail, &p.By)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return pombo.Pause{}, false, nil
-	case err != nil:
-		return pombo.Pause{}, false, fmt.Errorf("look for a pause: %w", err)
-	}
-	p.Until = db.toLocalTime(moment(until))
-	return p, true, nil
 }

@@ -11,6 +11,12 @@ import (
 	"pombo"
 )
 
+// Queue is what waits to be sent, and what a worker has claimed.
+type Queue struct {
+	*store
+	optOuts *OptOutList
+}
+
 // maxExpired is how many rows one claim puts aside because their time is over.
 const maxExpired = 2000
 
@@ -20,13 +26,13 @@ const maxExpired = 2000
 // them or its lease is over. Identity is filled in where Blip was asked within the last seven
 // days. Rows whose Expires is over become Expired instead; if there are a great
 // many, Claim may return few or none while more are due: see NextDue.
-func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
-	db.saveIdentities(manyIdentities)
+func (q *Queue) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
+	q.saveIdentities(manyIdentities)
 	claimed := make([]pombo.Notification, 0, max(limit, 0))
 	renewed := false
-	err := db.do(ctx, func(tx *txn) error {
+	err := q.do(ctx, func(tx *txn) error {
 		claimed, renewed = claimed[:0], false
-		now := db.now()
+		now := q.now()
 		var late []pombo.Notification
 		for len(claimed) < limit && len(late) < maxExpired {
 			want, got := limit-len(claimed), 0
@@ -34,9 +40,9 @@ func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notif
 			if err != nil {
 				return err
 			}
-			err = db.collect(rows, func(rows *sql.Rows) error {
+			err = q.collect(rows, func(rows *sql.Rows) error {
 				got++
-				n, err := db.scanClaimed(rows, owner)
+				n, err := q.scanClaimed(rows, owner)
 				if !n.Expires.IsZero() && n.Expires.UnixMilli() <= now {
 					late = append(late, n)
 				} else {
@@ -51,22 +57,22 @@ func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notif
 				break
 			}
 		}
-		if err := db.expire(tx, late, now); err != nil {
+		if err := q.expire(tx, late, now); err != nil {
 			return err
 		}
-		if len(claimed) == 0 || db.fresh(owner) {
+		if len(claimed) == 0 || q.fresh(owner) {
 			return nil
 		}
 		renewed = true
-		return db.renew(tx, owner)
+		return q.renew(tx, owner)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
 	if renewed {
-		db.renewed(owner)
+		q.renewed(owner)
 	}
-	db.identities.fill(claimed, db.now()-identityAge.Milliseconds())
+	q.identities.fill(claimed, q.now()-identityAge.Milliseconds())
 	// The database returns them as it likes.
 	slices.SortFunc(claimed, func(a, b pombo.Notification) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Seq, b.Seq))
@@ -75,34 +81,34 @@ func (db *DB) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notif
 }
 
 // expire ends what has been claimed after its time.
-func (db *DB) expire(tx *txn, late []pombo.Notification, now int64) error {
+func (q *Queue) expire(tx *txn, late []pombo.Notification, now int64) error {
 	if len(late) == 0 {
 		return nil
 	}
 	rows := make([][]any, len(late))
 	for i, n := range late {
-		rows[i] = db.expireArgs(n.Seq, n.Attempt, now)
+		rows[i] = q.expireArgs(n.Seq, n.Attempt, now)
 	}
 	return tx.dialect.each(tx, sqlExpire, rows, make([]bool, len(rows)))
 }
 
-func (db *DB) expireArgs(seq int64, attempt int, now int64) []any {
-	return []any{db.policy.codeOf(pombo.Expired), now, encodeEvent(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
+func (q *Queue) expireArgs(seq int64, attempt int, now int64) []any {
+	return []any{q.policy.codeOf(pombo.Expired), now, encodeEvent(now, pombo.Expired, attempt, pombo.ExpiredRow, ""), seq}
 }
 
 // Expire ends what waits in the queue although its time is over, and returns how many there
 // were. Claim ends what it meets, but some notifications are not claimed for hours: those that
 // wait for a later time, and all of them during a pause. It reads an index that has only
 // queued rows with an end.
-func (db *DB) Expire(ctx context.Context) (expired int, err error) {
+func (q *Queue) Expire(ctx context.Context) (expired int, err error) {
 	for {
-		now := db.now()
+		now := q.now()
 		var late [][]any
-		err := db.due(ctx, sqlLate, []any{now, maxExpired}, func(rows *sql.Rows) error {
+		err := q.due(ctx, sqlLate, []any{now, maxExpired}, func(rows *sql.Rows) error {
 			var seq int64
 			var attempt int
 			err := rows.Scan(&seq, &attempt)
-			late = append(late, db.expireArgs(seq, attempt, now))
+			late = append(late, q.expireArgs(seq, attempt, now))
 			return err
 		})
 		if err != nil {
@@ -111,7 +117,7 @@ func (db *DB) Expire(ctx context.Context) (expired int, err error) {
 		if len(late) == 0 {
 			return expired, nil
 		}
-		hit, err := db.each(ctx, sqlLapse, late)
+		hit, err := q.each(ctx, sqlLapse, late)
 		for _, changed := range hit {
 			if changed {
 				expired++
@@ -126,7 +132,7 @@ func (db *DB) Expire(ctx context.Context) (expired int, err error) {
 	}
 }
 
-func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, error) {
+func (q *Queue) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, error) {
 	var (
 		n                              pombo.Notification
 		notBefore, expires, run, digit sql.NullInt64
@@ -140,61 +146,77 @@ func (db *DB) scanClaimed(rows *sql.Rows, owner string) (pombo.Notification, err
 	}
 	n.State = pombo.Claimed
 	n.Owner, n.Settled, n.Run, n.Identity = owner, settled.String, run.Int64, identity.String
-	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), db.policy.unsure(settled)
+	n.NotBefore, n.Expires, n.Unsure = moment(notBefore), moment(expires), q.policy.unsure(settled)
 	n.Created, n.Phone, n.MessageID = time.UnixMilli(created).UTC(), number(digit), n.Key.MessageID()
 	if err := unpack(text, &n); err != nil {
 		// It must not delay the others. Without values it fails by itself.
-		db.opts.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
+		q.opts.Logger.Error("damaged notification", "id", n.MessageID, "error", err)
 	}
 	return n, nil
 }
 
-// Uncertain returns uncertain notifications that are due for a check, the
-// longest due first. Updated is by the clock of this machine, so that the caller can compute how
-// long each has waited.
-func (db *DB) Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error) {
-	list, err := db.list(ctx, sqlUncertain, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list the uncertain: %w", err)
-	}
-	for i := range list {
-		list[i].Updated = db.toLocalTime(list[i].Updated)
-	}
-	return list, nil
-}
-
-// TakeUncertain returns what Uncertain does, for the process that checks it: each is due again
-// only after d, so that processes that share the ledger do not check the same ones, and another
-// one checks those of a process that dies.
-func (db *DB) TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error) {
+// ClaimedBy lists what the owner has claimed or is sending, as the ledger knows it.
+func (q *Queue) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notification, error) {
 	var list []pombo.Notification
-	err := db.do(ctx, func(tx *txn) error {
-		list = list[:0]
-		now := db.now()
-		rows, err := tx.query(sqlTakeUncertain, now, limit, now+d.Milliseconds())
-		if err != nil {
-			return err
-		}
-		return db.collect(rows, func(rows *sql.Rows) error {
-			n, err := scan(rows)
-			n.Updated = db.toLocalTime(n.Updated)
-			list = append(list, n)
-			return err
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("take the uncertain: %w", err)
-	}
-	return list, nil
-}
-
-// list reads up to limit notifications that are due by now.
-func (db *DB) list(ctx context.Context, name statement, limit int) ([]pombo.Notification, error) {
-	var list []pombo.Notification
-	err := db.due(ctx, name, []any{db.now(), limit}, func(rows *sql.Rows) error {
+	err := q.due(ctx, sqlClaimedBy, []any{owner}, func(rows *sql.Rows) error {
 		n, err := scan(rows)
 		list = append(list, n)
 		return err
 	})
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("list what is claimed: %w", err)
+	}
+	return list, nil
+}
+
+// NextDue returns when the next queued notification may be claimed, which may be
+// in the past; the zero time when none waits. Parked ones do not count.
+func (q *Queue) NextDue(ctx context.Context) (time.Time, error) {
+	var at sql.NullInt64
+	err := q.get(ctx, sqlNextDue, nil, &at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the next one due: %w", err)
+	}
+	return q.toLocalTime(moment(at)), nil
+}
+
+// Newest returns the number of what was taken in last; 0 = nothing was.
+func (q *Queue) Newest(ctx context.Context) (int64, error) {
+	var last sql.NullInt64
+	if err := q.get(ctx, sqlNewest, nil, &last); err != nil {
+		return 0, fmt.Errorf("look for the newest: %w", err)
+	}
+	return last.Int64, nil
+}
+
+// Parked notifications are in a queue class of their own, where neither a claim nor the bound of
+// intake meets them: however many wait for one template, they do not delay those of others,
+// and cost nothing while they wait.
+
+// maxReleased is how many one transaction puts back: some milliseconds.
+const maxReleased = 500
+
+// ReleaseParked puts parked notifications back into the queue: those whose NotBefore has come
+// or, with all, every one. It returns how many there were. State and history stay as they
+// are.
+func (q *Queue) ReleaseParked(ctx context.Context, all bool) (released int, err error) {
+	now := q.now()
+	until := now
+	if all {
+		until = endOfTime
+	}
+	for {
+		n := 0
+		err := q.do(ctx, func(tx *txn) (err error) {
+			n, err = tx.change(sqlReleaseParked, now, until)
+			return err
+		})
+		if err != nil {
+			return released, fmt.Errorf("release parked notifications: %w", err)
+		}
+		released += n
+		if n < maxReleased {
+			return released, nil
+		}
+	}
 }

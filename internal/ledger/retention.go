@@ -23,6 +23,13 @@ import (
 // The day between is for a page of pending rows that was read just before the
 // code was written and is taken in only now.
 
+// Retention is what leaves the ledger: what is old, and people who want to be forgotten.
+type Retention struct {
+	*store
+	optOuts  *OptOutList
+	operator *Operator
+}
+
 // MinRetention is the least time for which notifications can be kept: longer
 // than Blip knows of them and than a retry waits.
 const MinRetention = 7 * 24 * time.Hour
@@ -42,18 +49,18 @@ const (
 // age. It works in small steps and rests in between for nine times as long, so
 // that sending is not held up; it returns when it is through, or with what it has
 // done and the error of ctx.
-func (db *DB) Retire(ctx context.Context, age time.Duration) (done pombo.Retired, err error) {
+func (r *Retention) Retire(ctx context.Context, age time.Duration) (done pombo.Retired, err error) {
 	if age < MinRetention {
 		return done, fmt.Errorf("retire: %v is less than the %v for which notifications must be kept", age, MinRetention)
 	}
-	before := db.now() - age.Milliseconds()
-	until, err := db.since(ctx, before)
+	before := r.now() - age.Milliseconds()
+	until, err := r.since(ctx, before)
 	if err != nil {
 		return done, fmt.Errorf("retire: %w", err)
 	}
 	for last := int64(0); ; {
 		begun := time.Now()
-		at, seen, err := db.retireSome(ctx, last, until, before, &done)
+		at, seen, err := r.retireSome(ctx, last, until, before, &done)
 		if err != nil {
 			return done, fmt.Errorf("retire: %w", err)
 		}
@@ -65,13 +72,13 @@ func (db *DB) Retire(ctx context.Context, age time.Duration) (done pombo.Retired
 			return done, err
 		}
 	}
-	if err := db.retireRuns(ctx, before, &done); err != nil {
+	if err := r.retireRuns(ctx, before, &done); err != nil {
 		return done, fmt.Errorf("retire runs: %w", err)
 	}
-	if err := db.retireIdentities(ctx, &done); err != nil {
+	if err := r.retireIdentities(ctx, &done); err != nil {
 		return done, fmt.Errorf("retire look-ups: %w", err)
 	}
-	if err := db.retireBusinessUsers(ctx, before, &done); err != nil {
+	if err := r.retireBusinessUsers(ctx, before, &done); err != nil {
 		return done, fmt.Errorf("retire business users: %w", err)
 	}
 	return done, nil
@@ -90,10 +97,10 @@ func rest(ctx context.Context, begun time.Time) error {
 
 // retireSome looks at the notifications after last and returns the number of the
 // last one it has seen and how many there were.
-func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *pombo.Retired) (at int64, seen int, err error) {
-	now := db.now()
+func (r *Retention) retireSome(ctx context.Context, last, until, before int64, done *pombo.Retired) (at int64, seen int, err error) {
+	now := r.now()
 	var erase, remove [][]any
-	err = db.all(ctx, sqlRetire, []any{last, until, retireBatch}, func(rows *sql.Rows) error {
+	err = r.all(ctx, sqlRetire, []any{last, until, retireBatch}, func(rows *sql.Rows) error {
 		var (
 			state           pombo.State
 			attempt         int
@@ -127,22 +134,22 @@ func (db *DB) retireSome(ctx context.Context, last, until, before int64, done *p
 	if err != nil {
 		return at, seen, err
 	}
-	n, err := db.changed(ctx, sqlErase, erase)
+	n, err := r.changed(ctx, sqlErase, erase)
 	done.Erased += n
 	if err != nil {
 		return at, seen, err
 	}
-	n, err = db.changed(ctx, sqlRemove, remove)
+	n, err = r.changed(ctx, sqlRemove, remove)
 	done.Removed += n
 	return at, seen, err
 }
 
 // changed runs a statement for the rows and counts those that changed something.
-func (db *DB) changed(ctx context.Context, name statement, rows [][]any) (n int, err error) {
+func (r *Retention) changed(ctx context.Context, name statement, rows [][]any) (n int, err error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	hit, err := db.each(ctx, name, rows)
+	hit, err := r.each(ctx, name, rows)
 	for _, ok := range hit {
 		if ok {
 			n++
@@ -153,10 +160,10 @@ func (db *DB) changed(ctx context.Context, name statement, rows [][]any) (n int,
 
 // retireRuns removes runs that ended long ago, but for the newest one, whose
 // number would be given again.
-func (db *DB) retireRuns(ctx context.Context, before int64, done *pombo.Retired) error {
+func (r *Retention) retireRuns(ctx context.Context, before int64, done *pombo.Retired) error {
 	for {
 		begun, n := time.Now(), 0
-		err := db.do(ctx, func(tx *txn) (err error) {
+		err := r.do(ctx, func(tx *txn) (err error) {
 			n, err = tx.change(sqlRemoveRuns, before, retireBatch)
 			return err
 		})
@@ -172,10 +179,10 @@ func (db *DB) retireRuns(ctx context.Context, before int64, done *pombo.Retired)
 
 // retireBusinessUsers removes the BSUIDs of people who have not been written to for
 // as long.
-func (db *DB) retireBusinessUsers(ctx context.Context, before int64, done *pombo.Retired) error {
+func (r *Retention) retireBusinessUsers(ctx context.Context, before int64, done *pombo.Retired) error {
 	for {
 		begun, n := time.Now(), 0
-		err := db.do(ctx, func(tx *txn) (err error) {
+		err := r.do(ctx, func(tx *txn) (err error) {
 			n, err = tx.change(sqlRemoveBSUIDs, before, retireBatch)
 			return err
 		})
@@ -190,17 +197,17 @@ func (db *DB) retireBusinessUsers(ctx context.Context, before int64, done *pombo
 }
 
 // retireIdentities removes look-ups that are too old to be used.
-func (db *DB) retireIdentities(ctx context.Context, done *pombo.Retired) error {
-	before := db.now() - identityAge.Milliseconds()
+func (r *Retention) retireIdentities(ctx context.Context, done *pombo.Retired) error {
+	before := r.now() - identityAge.Milliseconds()
 	for last := int64(0); ; {
 		begun := time.Now()
 		var next sql.NullInt64
-		err := db.get(ctx, sqlSomeIdentities, []any{last, retireBatch}, &next)
+		err := r.get(ctx, sqlSomeIdentities, []any{last, retireBatch}, &next)
 		if err != nil || !next.Valid {
 			return err
 		}
 		n := 0
-		err = db.do(ctx, func(tx *txn) (err error) {
+		err = r.do(ctx, func(tx *txn) (err error) {
 			n, err = tx.change(sqlRemoveIdentities, last, next.Int64, before)
 			return err
 		})

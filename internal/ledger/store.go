@@ -1,0 +1,114 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"pombo"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// store is the open database, which all subjects of the ledger work on.
+type store struct {
+	opts    Options
+	policy  policy
+	dialect dialect
+
+	write *sql.DB // one connection, the first writer's
+	read  *sql.DB
+	reads sync.Map // statement → *sql.Stmt
+
+	urgent chan *write   // what workers wait for
+	bulk   chan *write   // pages of intake, settled marks, receipts
+	quit   chan struct{} // closed by Close
+	idle   chan struct{} // closed when the writers have ended
+	close  sync.Once
+
+	writers sync.WaitGroup
+
+	// name is unique among all that are or were open on the ledger.
+	name string
+	// Where the database's clock counts: how far it is ahead of this machine's.
+	byDatabase  bool
+	clockOffset atomic.Int64 // ms
+	leases      sync.Map     // the owners whose leases this store has renewed → when (ms)
+	dirty       atomic.Bool  // it has leases or a run, which it has to release on close
+
+	identities identities
+
+	// Of a ledger that is a file: see mark.go.
+	keeping  *keeper
+	quitMark chan struct{}
+	replaced atomic.Bool // the file is no longer the one that was opened
+}
+
+// now is the time as the ledger keeps it: that of the database where its clock counts, as far
+// as the last look at it shows.
+func (db *store) now() int64 { return db.opts.Now().UnixMilli() + db.clockOffset.Load() }
+
+// clock is the time by which leases are judged, as a parameter: NULL where the
+// database has to look at its clock itself.
+func (db *store) clock() any {
+	if db.byDatabase {
+		return nil
+	}
+	return db.now()
+}
+
+// setClock notes what the database's clock has just said.
+func (db *store) setClock(now int64) {
+	if db.byDatabase {
+		db.clockOffset.Store(now - db.opts.Now().UnixMilli())
+	}
+}
+
+// toLedgerTime converts a time by this machine's clock, such as "in five seconds", to the
+// ledger's clock, as it is stored; the zero time is NULL.
+func (db *store) toLedgerTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli() + db.clockOffset.Load()
+}
+
+// toLocalTime converts a time by the ledger's clock to this machine's.
+func (db *store) toLocalTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(-time.Duration(db.clockOffset.Load()) * time.Millisecond)
+}
+
+// endOfTime stands for "never" where a time has to be compared.
+const endOfTime = math.MaxInt64
+
+// millis stores a time; the zero time is NULL.
+func millis(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// moment reads back what millis stored.
+func moment(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms.Int64).UTC()
+}
+
+func (db *store) shared() bool { return db.dialect.shared() }
+
+// list reads up to limit notifications that are due by now.
+func (db *store) list(ctx context.Context, name statement, limit int) ([]pombo.Notification, error) {
+	var list []pombo.Notification
+	err := db.due(ctx, name, []any{db.now(), limit}, func(rows *sql.Rows) error {
+		n, err := scan(rows)
+		list = append(list, n)
+		return err
+	})
+	return list, err
+}
