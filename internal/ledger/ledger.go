@@ -117,6 +117,7 @@ type DB struct {
 
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
+	Tallies        *Tallies        // counts by the hour, for reports
 }
 
 // newDB gives each subject the store, and the subjects that it works with.
@@ -132,6 +133,7 @@ func newDB(s *store) *DB {
 		Throttle:       &Throttle{store: s},
 		Leases:         &Leases{s},
 		Reconciliation: &Reconciliation{s},
+		Tallies:        &Tallies{s},
 	}
 	db.Intake = &Intake{s, db.History}
 	db.Queue = &Queue{s, db.OptOuts}

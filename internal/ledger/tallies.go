@@ -24,10 +24,7 @@ import (
 // Counting ends where retention begins: Finish counts for the last time the hours that
 // Retire is going to change, and from then on they stay as they are, for good. They
 // have nothing of a person.
-type Tallies struct{ db *DB }
-
-// Tallies returns the tallies of the ledger.
-func (db *DB) Tallies() Tallies { return Tallies{db} }
+type Tallies struct{ *store }
 
 const (
 	// tallyPart is how many notifications are read at a time: some ten milliseconds.
@@ -46,13 +43,13 @@ func hourNumber(t time.Time) int64 { return t.Unix() / 3600 }
 func hourStart(number int64) time.Time { return time.UnixMilli(number * hourMillis).UTC() }
 
 // Now returns the time by the ledger's clock, which the hours follow.
-func (t Tallies) Now() time.Time { return time.UnixMilli(t.db.now()).UTC() }
+func (t *Tallies) Now() time.Time { return time.UnixMilli(t.now()).UTC() }
 
 // Recount counts anew the hours that begin at or after from and before to, and returns
 // how many notifications were taken in within them. Hours that Finish has ended stay as
 // they are. It reads in parts, through the connections of the readers, and rests after
 // each for nine times as long, so that sending is not slowed.
-func (t Tallies) Recount(ctx context.Context, from, to time.Time) (n int, err error) {
+func (t *Tallies) Recount(ctx context.Context, from, to time.Time) (n int, err error) {
 	p, err := t.Counted(ctx)
 	if err != nil {
 		return 0, err
@@ -76,9 +73,9 @@ func (t Tallies) Recount(ctx context.Context, from, to time.Time) (n int, err er
 }
 
 // beforeNext returns the hour before the next one that has notifications or counts.
-func (t Tallies) beforeNext(ctx context.Context, after int64) (int64, error) {
+func (t *Tallies) beforeNext(ctx context.Context, after int64) (int64, error) {
 	var counted sql.NullInt64
-	if err := t.db.get(ctx, sqlNextTally, []any{after}, &counted); err != nil {
+	if err := t.get(ctx, sqlNextTally, []any{after}, &counted); err != nil {
 		return 0, err
 	}
 	next := int64(endOfTime)
@@ -86,9 +83,9 @@ func (t Tallies) beforeNext(ctx context.Context, after int64) (int64, error) {
 		next = counted.Int64
 	}
 	var seq, created int64
-	from, err := t.db.since(ctx, (after+1)*hourMillis)
+	from, err := t.since(ctx, (after+1)*hourMillis)
 	if err == nil {
-		err = t.db.get(ctx, sqlCreatedFrom, []any{from}, &seq, &created)
+		err = t.get(ctx, sqlCreatedFrom, []any{from}, &seq, &created)
 	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -101,7 +98,7 @@ func (t Tallies) beforeNext(ctx context.Context, after int64) (int64, error) {
 }
 
 // recount counts an hour.
-func (t Tallies) recount(ctx context.Context, hour int64, begun *time.Time) (n int, err error) {
+func (t *Tallies) recount(ctx context.Context, hour int64, begun *time.Time) (n int, err error) {
 	c := newCount(hour)
 	if err := t.count(ctx, c, begun); err != nil {
 		return 0, err
@@ -110,18 +107,18 @@ func (t Tallies) recount(ctx context.Context, hour int64, begun *time.Time) (n i
 }
 
 // count reads the notifications among which those of the hour are.
-func (t Tallies) count(ctx context.Context, c *count, begun *time.Time) error {
-	from, err := t.db.since(ctx, c.hour*hourMillis-tallySlack.Milliseconds())
+func (t *Tallies) count(ctx context.Context, c *count, begun *time.Time) error {
+	from, err := t.since(ctx, c.hour*hourMillis-tallySlack.Milliseconds())
 	if err != nil {
 		return err
 	}
-	until, err := t.db.since(ctx, (c.hour+1)*hourMillis+tallySlack.Milliseconds())
+	until, err := t.since(ctx, (c.hour+1)*hourMillis+tallySlack.Milliseconds())
 	if err != nil {
 		return err
 	}
 	for {
 		seen := 0
-		err := t.db.all(ctx, sqlTallyPart, []any{from, until, tallyPart}, func(rows *sql.Rows) error {
+		err := t.all(ctx, sqlTallyPart, []any{from, until, tallyPart}, func(rows *sql.Rows) error {
 			var created int64
 			var state pombo.State
 			var message, history sql.RawBytes
@@ -147,7 +144,7 @@ func (t Tallies) count(ctx context.Context, c *count, begun *time.Time) error {
 
 // replace writes the counts of an hour in the place of those before, unless they are
 // the same.
-func (t Tallies) replace(ctx context.Context, c *count) error {
+func (t *Tallies) replace(ctx context.Context, c *count) error {
 	start, end := hourStart(c.hour), hourStart(c.hour+1)
 	cells, err := t.Cells(ctx, start, end)
 	if err != nil {
@@ -171,7 +168,7 @@ func (t Tallies) replace(ctx context.Context, c *count) error {
 	if err != nil {
 		return err
 	}
-	return t.write(ctx, func(tx *txn) error {
+	return t.inBulk(ctx, func(tx *txn) error {
 		var final sql.NullInt64
 		if err := tx.queryRow(sqlTallyFinal).Scan(&final); err != nil {
 			return err
@@ -192,18 +189,18 @@ func (t Tallies) replace(ctx context.Context, c *count) error {
 	})
 }
 
-// write runs f in a transaction, behind what workers wait for.
-func (t Tallies) write(ctx context.Context, f func(*txn) error) error {
+// inBulk runs f in a transaction, behind what workers wait for.
+func (t *Tallies) inBulk(ctx context.Context, f func(*txn) error) error {
 	w := newWrite()
 	w.run = f
-	return t.db.submit(ctx, t.db.bulk, w)
+	return t.submit(ctx, t.bulk, w)
 }
 
 // Finish counts the hours before a time for the last time, that of the time included.
 // Retire may then take out what was finished by that time. The first Finish on a ledger
 // that was never counted as a whole counts nothing: retention has been at work on those
 // hours.
-func (t Tallies) Finish(ctx context.Context, until time.Time) error {
+func (t *Tallies) Finish(ctx context.Context, until time.Time) error {
 	p, err := t.Counted(ctx)
 	if err != nil {
 		return err
@@ -223,22 +220,22 @@ func (t Tallies) Finish(ctx context.Context, until time.Time) error {
 
 // NoteCounted notes when the current hour was counted; NoteLate and NoteWhole when a count
 // of the last days and of all hours began.
-func (t Tallies) NoteCounted(ctx context.Context, at time.Time) error {
+func (t *Tallies) NoteCounted(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyCounted, at.UnixMilli())
 }
 
 // NoteLate is explained at NoteCounted.
-func (t Tallies) NoteLate(ctx context.Context, at time.Time) error {
+func (t *Tallies) NoteLate(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyLate, at.UnixMilli())
 }
 
 // NoteWhole is explained at NoteCounted.
-func (t Tallies) NoteWhole(ctx context.Context, at time.Time) error {
+func (t *Tallies) NoteWhole(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyWhole, at.UnixMilli())
 }
 
-func (t Tallies) note(ctx context.Context, name statement, value int64) error {
-	err := t.write(ctx, func(tx *txn) error { return tx.exec(name, value) })
+func (t *Tallies) note(ctx context.Context, name statement, value int64) error {
+	err := t.inBulk(ctx, func(tx *txn) error { return tx.exec(name, value) })
 	if err != nil {
 		return fmt.Errorf("note what was counted: %w", err)
 	}
@@ -246,9 +243,9 @@ func (t Tallies) note(ctx context.Context, name statement, value int64) error {
 }
 
 // Counted says how far the count has come.
-func (t Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
+func (t *Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
 	var counted, late, whole, final, first sql.NullInt64
-	if err := t.db.get(ctx, sqlTallyProgress, nil, &counted, &late, &whole, &final, &first); err != nil {
+	if err := t.get(ctx, sqlTallyProgress, nil, &counted, &late, &whole, &final, &first); err != nil {
 		return c, fmt.Errorf("read what was counted: %w", err)
 	}
 	c.At, c.Late, c.Whole = moment(counted), moment(late), moment(whole)
@@ -263,8 +260,8 @@ func (t Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
 
 // Cells returns the counts of the hours that begin at or after from and before to, in
 // the order of the hours.
-func (t Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
-	err = t.db.all(ctx, sqlTallies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
+func (t *Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
+	err = t.all(ctx, sqlTallies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
 		var c pombo.Cell
 		var hour int64
 		err := rows.Scan(&hour, &c.Template, &c.State, &c.Reason, &c.N)
@@ -279,8 +276,8 @@ func (t Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Ce
 }
 
 // Latencies returns how long messages took, of the same hours as Cells.
-func (t Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
-	err = t.db.all(ctx, sqlLatencies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
+func (t *Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
+	err = t.all(ctx, sqlLatencies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
 		var l pombo.Latency
 		var hour int64
 		err := rows.Scan(&hour, &l.Template, &l.Leg, &l.Bucket, &l.N)

@@ -14,14 +14,14 @@ import (
 func (f *fixture) recount(at time.Time) int {
 	f.Helper()
 	hour := at.Truncate(time.Hour)
-	n, err := f.db.Tallies().Recount(f.Context(), hour, hour.Add(time.Hour))
+	n, err := f.db.Tallies.Recount(f.Context(), hour, hour.Add(time.Hour))
 	f.must(err)
 	return n
 }
 
 func (f *fixture) cells(from, to time.Time) []pombo.Cell {
 	f.Helper()
-	list, err := f.db.Tallies().Cells(f.Context(), from, to)
+	list, err := f.db.Tallies.Cells(f.Context(), from, to)
 	f.must(err)
 	return list
 }
@@ -34,7 +34,7 @@ func (f *fixture) allCells() []pombo.Cell {
 
 func (f *fixture) counted() pombo.Counted {
 	f.Helper()
-	c, err := f.db.Tallies().Counted(f.Context())
+	c, err := f.db.Tallies.Counted(f.Context())
 	f.must(err)
 	return c
 }
@@ -103,7 +103,7 @@ func latencies(f *fixture) {
 		{Hour: hour, Leg: pombo.LegRead, Bucket: pombo.LatencyBucket(time.Hour), N: 1},
 		{Hour: hour.Add(time.Hour), Leg: pombo.LegAccepted, Bucket: 0, N: 1},
 	}
-	got, err := f.db.Tallies().Latencies(f.Context(), hour, hour.Add(2*time.Hour))
+	got, err := f.db.Tallies.Latencies(f.Context(), hour, hour.Add(2*time.Hour))
 	f.must(err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("latencies (-want +got):\n%s", diff)
@@ -112,7 +112,7 @@ func latencies(f *fixture) {
 
 // talliesOutlive: what was counted stays when retention takes the notifications away.
 func talliesOutlive(f *fixture) {
-	t := f.db.Tallies()
+	t := f.db.Tallies
 	if got := f.counted(); got != (pombo.Counted{}) {
 		f.Errorf("before the first count: %+v", got)
 	}
@@ -171,7 +171,7 @@ func talliesOfTheForgotten(f *fixture) {
 	row.Template = "exame"
 	f.enqueue(0, row)
 	f.send(pombo.Accepted, pombo.NoReason)
-	_, err := f.db.Forget(f.Context(), row.Phone, true)
+	_, err := f.db.Retention.Forget(f.Context(), row.Phone, true)
 	f.must(err)
 	f.recount(f.clock.Now())
 	want := []pombo.Cell{{Hour: f.clock.Now().Truncate(time.Hour), Template: pombo.UnknownTemplate, State: pombo.Accepted, N: 1}}
@@ -233,8 +233,8 @@ func talliesOfWalks(f *fixture) {
 		case 7:
 			if len(ids) > 0 {
 				id := ids[random.IntN(len(ids))]
-				_ = f.db.Cancel(f.Context(), id) // where it may be
-				_ = f.db.Retry(f.Context(), id)
+				_ = f.db.Operator.Cancel(f.Context(), id) // where it may be
+				_ = f.db.Operator.Retry(f.Context(), id)
 			}
 		case 8:
 			f.recount(anHour())
@@ -247,12 +247,12 @@ func talliesOfWalks(f *fixture) {
 		}
 	}
 	f.pass(time.Hour)
-	_, err := f.db.Tallies().Recount(f.Context(), time.Time{}, f.clock.Now())
+	_, err := f.db.Tallies.Recount(f.Context(), time.Time{}, f.clock.Now())
 	f.must(err)
 	want := map[pombo.Cell]int{}
 	filter := pombo.Filter{Limit: 1000}
 	for more := true; more; more = filter.Cursor != "" {
-		page, err := f.db.List(f.Context(), filter)
+		page, err := f.db.History.List(f.Context(), filter)
 		f.must(err)
 		for _, n := range page.Notifications {
 			want[pombo.Cell{Hour: n.Created.Truncate(time.Hour), Template: n.Template, State: n.State, Reason: n.Reason}]++
