@@ -41,6 +41,7 @@ import (
 	"pombo/internal/reconcile"
 	"pombo/internal/setup"
 	"pombo/internal/source"
+	"pombo/internal/tally"
 	"pombo/internal/telemetry"
 )
 
@@ -71,6 +72,7 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
+	counter    *tally.Counter
 
 	loops     sync.WaitGroup
 	failed    chan error
@@ -193,6 +195,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.counter, err = tally.NewCounter(tally.Options{
+		Ledger: a.ledger.Tallies, Leadership: controls.Leadership, Retention: c.Ledger.Retention, Zone: c.Source.Zone, Logger: o.Logger,
 	})
 	if err != nil {
 		return a, err
@@ -342,6 +350,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
+	a.loops.Go(func() { a.counter.Run(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

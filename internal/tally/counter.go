@@ -27,6 +27,10 @@ import (
 )
 
 const (
+	// The first counts after the start, which has other things to do.
+	firstRecent = 10 * time.Second
+	firstPast   = time.Minute
+
 	recentEvery = time.Minute
 	lateEvery   = time.Hour
 	lateSpan    = 4 * 24 * time.Hour
@@ -93,14 +97,17 @@ func NewCounter(opts Options) (*Counter, error) {
 // one does not wait for it.
 func (c *Counter) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	loops.Go(func() { c.loop(ctx, "tally", c.recent) })
-	loops.Go(func() { c.loop(ctx, "tally-past", c.past) })
+	loops.Go(func() { c.loop(ctx, "tally", firstRecent, c.recent) })
+	loops.Go(func() { c.loop(ctx, "tally-past", firstPast, c.past) })
 	loops.Wait()
 }
 
 // loop does one job for all processes on the ledger.
-func (c *Counter) loop(ctx context.Context, job string, count func(context.Context) error) {
+func (c *Counter) loop(ctx context.Context, job string, first time.Duration, count func(context.Context) error) {
 	leads := c.opts.Leadership(job)
+	if wait.For(ctx, first) != nil {
+		return
+	}
 	for {
 		begun := time.Now()
 		acquired, err := true, error(nil)
