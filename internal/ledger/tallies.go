@@ -142,24 +142,59 @@ func (t *Tallies) count(ctx context.Context, c *count, begun *time.Time) error {
 	}
 }
 
-// replace writes the counts of an hour in the place of those before, unless they are
-// the same.
+// replace writes the counts of an hour in the place of those before.
 func (t *Tallies) replace(ctx context.Context, c *count) error {
-	start, end := hourStart(c.hour), hourStart(c.hour+1)
-	cells, err := t.Cells(ctx, start, end)
+	return t.put(ctx, c, c.hour, hourly, func(tx *txn) (bool, error) {
+		var final sql.NullInt64
+		err := tx.queryRow(sqlTallyFinal).Scan(&final)
+		// What was read of an ended hour may have been erased in part.
+		return c.hour >= final.Int64, err
+	})
+}
+
+// Fold sums the hours that begin at or after from and before to into the counts of a day,
+// a date. Which hours a day has is for the caller to say, who knows the zone. The hours
+// stay, so a day may be summed again at any time.
+func (t *Tallies) Fold(ctx context.Context, day, from, to time.Time) error {
+	c := newCount(0)
+	begun := time.Now()
+	if err := t.sum(ctx, c, hourly, hourUp(from), hourUp(to)); err != nil {
+		return fmt.Errorf("sum a day: %w", err)
+	}
+	err := t.put(ctx, c, dayNumber(day), daily, func(*txn) (bool, error) { return true, nil })
+	if err != nil {
+		return fmt.Errorf("sum a day: %w", err)
+	}
+	return rest(ctx, begun)
+}
+
+// period has the statements for the counts of an hour, or of a day.
+type period struct{ cells, latencies, clearCells, clearLatencies, writeCells, writeLatencies statement }
+
+var (
+	hourly = period{sqlTallies, sqlLatencies, sqlClearTally, sqlClearLatency, sqlWriteTally, sqlWriteLatency}
+	daily  = period{sqlTallyDays, sqlLatencyDays, sqlClearTallyDay, sqlClearLatencyDay, sqlWriteTallyDay, sqlWriteLatencyDay}
+)
+
+// sum adds the counts from one hour or day on, until before another.
+func (t *Tallies) sum(ctx context.Context, c *count, p period, from, to int64) error {
+	err := t.cells(ctx, p, from, to, func(_ int64, cell pombo.Cell) {
+		c.cells[cellKey{cell.Template, cell.State, cell.Reason}] += cell.N
+	})
 	if err != nil {
 		return err
 	}
-	latencies, err := t.Latencies(ctx, start, end)
-	if err != nil {
+	return t.latencies(ctx, p, from, to, func(_ int64, l pombo.Latency) {
+		c.latencies[latencyKey{l.Template, l.Leg, l.Bucket}] += l.N
+	})
+}
+
+// put writes the counts of an hour or a day in the place of those before, unless they are
+// the same, if may agrees in the same transaction.
+func (t *Tallies) put(ctx context.Context, c *count, at int64, p period, may func(*txn) (bool, error)) error {
+	before := newCount(at)
+	if err := t.sum(ctx, before, p, at, at+1); err != nil {
 		return err
-	}
-	before := newCount(c.hour)
-	for _, cell := range cells {
-		before.cells[cellKey{cell.Template, cell.State, cell.Reason}] = cell.N
-	}
-	for _, l := range latencies {
-		before.latencies[latencyKey{l.Template, l.Leg, l.Bucket}] = l.N
 	}
 	if maps.Equal(before.cells, c.cells) && maps.Equal(before.latencies, c.latencies) {
 		return nil
@@ -169,23 +204,19 @@ func (t *Tallies) replace(ctx context.Context, c *count) error {
 		return err
 	}
 	return t.inBulk(ctx, func(tx *txn) error {
-		var final sql.NullInt64
-		if err := tx.queryRow(sqlTallyFinal).Scan(&final); err != nil {
+		if ok, err := may(tx); !ok || err != nil {
 			return err
 		}
-		if c.hour < final.Int64 {
-			return nil // what was read may have been erased in part
-		}
-		if err := tx.exec(sqlClearTally, c.hour); err != nil {
+		if err := tx.exec(p.clearCells, at); err != nil {
 			return err
 		}
-		if err := tx.exec(sqlWriteTally, c.hour, cellRows); err != nil {
+		if err := tx.exec(p.writeCells, at, cellRows); err != nil {
 			return err
 		}
-		if err := tx.exec(sqlClearLatency, c.hour); err != nil {
+		if err := tx.exec(p.clearLatencies, at); err != nil {
 			return err
 		}
-		return tx.exec(sqlWriteLatency, c.hour, latencyRows)
+		return tx.exec(p.writeLatencies, at, latencyRows)
 	})
 }
 
@@ -261,34 +292,72 @@ func (t *Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
 // Cells returns the counts of the hours that begin at or after from and before to, in
 // the order of the hours.
 func (t *Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
-	err = t.all(ctx, sqlTallies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
-		var c pombo.Cell
-		var hour int64
-		err := rows.Scan(&hour, &c.Template, &c.State, &c.Reason, &c.N)
+	err = t.cells(ctx, hourly, hourUp(from), hourUp(to), func(hour int64, c pombo.Cell) {
 		c.Hour = hourStart(hour)
 		list = append(list, c)
-		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read tallies: %w", err)
-	}
-	return list, nil
+	return list, err
 }
 
 // Latencies returns how long messages took, of the same hours as Cells.
 func (t *Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
-	err = t.all(ctx, sqlLatencies, []any{hourUp(from), hourUp(to)}, func(rows *sql.Rows) error {
-		var l pombo.Latency
-		var hour int64
-		err := rows.Scan(&hour, &l.Template, &l.Leg, &l.Bucket, &l.N)
+	err = t.latencies(ctx, hourly, hourUp(from), hourUp(to), func(hour int64, l pombo.Latency) {
 		l.Hour = hourStart(hour)
 		list = append(list, l)
+	})
+	return list, err
+}
+
+// DayCells returns the counts of the days from a date on, until before another. Their Hour
+// is midnight of the date in UTC.
+func (t *Tallies) DayCells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
+	err = t.cells(ctx, daily, dayNumber(from), dayNumber(to), func(day int64, c pombo.Cell) {
+		c.Hour = hourStart(24 * day)
+		list = append(list, c)
+	})
+	return list, err
+}
+
+// DayLatencies returns how long messages took, of the same days as DayCells.
+func (t *Tallies) DayLatencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
+	err = t.latencies(ctx, daily, dayNumber(from), dayNumber(to), func(day int64, l pombo.Latency) {
+		l.Hour = hourStart(24 * day)
+		list = append(list, l)
+	})
+	return list, err
+}
+
+func (t *Tallies) cells(ctx context.Context, p period, from, to int64, each func(int64, pombo.Cell)) error {
+	err := t.all(ctx, p.cells, []any{from, to}, func(rows *sql.Rows) error {
+		var c pombo.Cell
+		var at int64
+		err := rows.Scan(&at, &c.Template, &c.State, &c.Reason, &c.N)
+		each(at, c)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read latencies: %w", err)
+		return fmt.Errorf("read tallies: %w", err)
 	}
-	return list, nil
+	return nil
+}
+
+func (t *Tallies) latencies(ctx context.Context, p period, from, to int64, each func(int64, pombo.Latency)) error {
+	err := t.all(ctx, p.latencies, []any{from, to}, func(rows *sql.Rows) error {
+		var l pombo.Latency
+		var at int64
+		err := rows.Scan(&at, &l.Template, &l.Leg, &l.Bucket, &l.N)
+		each(at, l)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read latencies: %w", err)
+	}
+	return nil
+}
+
+// dayNumber returns the number of a date, as the time has it in its zone.
+func dayNumber(t time.Time) int64 {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC).Unix() / 86_400
 }
 
 // hourUp returns the first hour that begins at or after a time; the zero time is before all.

@@ -34,7 +34,7 @@ const (
 	recentEvery = time.Minute
 	lateEvery   = time.Hour
 	lateSpan    = 4 * 24 * time.Hour
-	nightAt     = 2 // o'clock: before the comparison of table, ledger and Blip
+	nightAt     = 2 * time.Hour // after midnight: before the comparison of table, ledger and Blip
 	// restFactor is how many times as long as a count took the next one of its kind
 	// waits. The ledger works for a tenth of that time, so it costs a hundredth of a
 	// core at most.
@@ -51,6 +51,8 @@ type Ledger interface {
 	Now() time.Time
 	// Recount counts the hours that begin at or after from and before to.
 	Recount(ctx context.Context, from, to time.Time) (int, error)
+	// Fold sums the hours that begin at or after from and before to into those of a date.
+	Fold(ctx context.Context, day, from, to time.Time) error
 	// Finish counts the hours before a time for the last time.
 	Finish(ctx context.Context, until time.Time) error
 	Counted(ctx context.Context) (pombo.Counted, error)
@@ -140,7 +142,7 @@ func (c *Counter) recentUnless(ctx context.Context, younger time.Duration) error
 	if age := now.Sub(counted.At); age >= 0 && age < younger {
 		return nil
 	}
-	if _, err := c.opts.Ledger.Recount(ctx, now.Truncate(time.Hour).Add(-time.Hour), now); err != nil {
+	if _, err := c.count(ctx, now.Truncate(time.Hour).Add(-time.Hour), now); err != nil {
 		return err
 	}
 	return c.opts.Ledger.NoteCounted(ctx, now)
@@ -169,7 +171,7 @@ func (c *Counter) past(ctx context.Context) error {
 	case counted.Whole.Before(lastNight(now, c.opts.Zone)):
 		return c.whole(ctx, now)
 	case now.Sub(counted.Late) >= lateEvery:
-		if _, err := c.opts.Ledger.Recount(ctx, now.Add(-lateSpan), now); err != nil {
+		if _, err := c.count(ctx, now.Add(-lateSpan), now); err != nil {
 			return err
 		}
 		return c.opts.Ledger.NoteLate(ctx, now)
@@ -184,7 +186,7 @@ func (c *Counter) whole(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	n, err := c.opts.Ledger.Recount(ctx, time.Time{}, now)
+	n, err := c.count(ctx, time.Time{}, now)
 	if err != nil {
 		return err
 	}
@@ -195,19 +197,77 @@ func (c *Counter) whole(ctx context.Context, now time.Time) error {
 	return c.opts.Ledger.NoteWhole(ctx, now)
 }
 
+// count counts the hours from one on, until now, and sums the days that have them. The
+// zero time is before all hours.
+func (c *Counter) count(ctx context.Context, from, now time.Time) (n int, err error) {
+	if n, err = c.opts.Ledger.Recount(ctx, from, now); err != nil {
+		return n, err
+	}
+	if from.IsZero() {
+		counted, err := c.opts.Ledger.Counted(ctx)
+		if err != nil {
+			return n, err
+		}
+		if from = later(counted.Since, counted.Final); counted.Since.IsZero() {
+			return n, nil
+		}
+	}
+	return n, c.fold(ctx, from, now)
+}
+
+// fold sums the days that have the hours from one on, until before another.
+func (c *Counter) fold(ctx context.Context, from, to time.Time) error {
+	for day := midnight(from, 0, c.opts.Zone); day.Before(to); {
+		next := midnight(day, 1, c.opts.Zone)
+		if err := c.opts.Ledger.Fold(ctx, day, day, next); err != nil {
+			return err
+		}
+		day = next
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// midnight returns the beginning of the day that has the time, or of a day after it, on the
+// clocks of a zone. Where they go forward at midnight, that is when they have.
+func midnight(t time.Time, days int, zone *time.Location) time.Time {
+	t = t.In(zone)
+	begin := time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone)
+	if want := time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, time.UTC); begin.Day() != want.Day() {
+		begin = begin.Add(time.Hour)
+	}
+	return begin
+}
+
 // BeforeRetire counts for the last time the hours whose notifications retention is about
 // to take away, those that ended longer ago than the age. Retention must not go on when
 // it fails. Any process may call it at any time.
 func (c *Counter) BeforeRetire(ctx context.Context, age time.Duration) error {
-	return c.opts.Ledger.Finish(ctx, c.opts.Ledger.Now().Add(retireMargin-age))
+	before, err := c.opts.Ledger.Counted(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.opts.Ledger.Finish(ctx, c.opts.Ledger.Now().Add(retireMargin-age)); err != nil {
+		return err
+	}
+	after, err := c.opts.Ledger.Counted(ctx)
+	if err != nil || before.Since.IsZero() {
+		return err
+	}
+	return c.fold(ctx, later(before.Since, before.Final), after.Final)
 }
 
 // lastNight returns when the last nightly count was due.
 func lastNight(now time.Time, zone *time.Location) time.Time {
-	local := now.In(zone)
-	due := time.Date(local.Year(), local.Month(), local.Day(), nightAt, 0, 0, 0, zone)
+	due := midnight(now, 0, zone).Add(nightAt)
 	if due.After(now) {
-		due = time.Date(local.Year(), local.Month(), local.Day()-1, nightAt, 0, 0, 0, zone)
+		due = midnight(now, -1, zone).Add(nightAt)
 	}
 	return due
 }

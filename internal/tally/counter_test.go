@@ -21,6 +21,7 @@ type fakeLedger struct {
 	mu       sync.Mutex
 	counted  pombo.Counted
 	counts   []tally.Span
+	folded   []tally.Span
 	finished []time.Time
 	takes    time.Duration // a count
 	err      error
@@ -35,6 +36,16 @@ func (f *fakeLedger) Recount(ctx context.Context, from, to time.Time) (int, erro
 	defer f.mu.Unlock()
 	f.counts = append(f.counts, tally.Span{From: from, To: to})
 	return 1, errors.Join(f.err, ctx.Err())
+}
+
+func (f *fakeLedger) Fold(_ context.Context, day, from, to time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.folded = append(f.folded, tally.Span{From: from, To: to})
+	if from.Day() != day.Day() {
+		return errors.New("another day")
+	}
+	return nil
 }
 
 func (f *fakeLedger) Finish(_ context.Context, until time.Time) error {
@@ -175,6 +186,35 @@ func TestCounter_SaysThatCountingFailsAndTriesAgain(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got, _ := f.Counted(t.Context()); time.Since(got.At) > time.Minute {
 			t.Errorf("counted as of %v, want the last minute", got.At)
+		}
+	})
+}
+
+// The days of the counted hours are summed whole, on the clocks of the zone.
+func TestRefresh_SumsTheDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeLedger{}
+		c, err := tally.NewCounter(tally.Options{Ledger: f, Zone: zone(t, "America/Sao_Paulo")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It is summer there, and ten past midnight.
+		time.Sleep(2*time.Hour + 10*time.Minute)
+		today := time.Date(2000, 1, 1, 2, 0, 0, 0, time.UTC)
+		for _, want := range [][]time.Time{{today.Add(-24 * time.Hour), today}, {today}} {
+			f.folded = nil
+			if err := c.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(f.folded) != len(want) {
+				t.Fatalf("summed %v, want the days from %v", f.folded, want)
+			}
+			for i, s := range f.folded {
+				if !s.From.Equal(want[i]) || s.To.Sub(s.From) != 24*time.Hour {
+					t.Errorf("summed %v, want the day from %v", s, want[i])
+				}
+			}
+			time.Sleep(time.Hour)
 		}
 	})
 }

@@ -43,15 +43,25 @@ type Failures struct {
 	Counted      pombo.Counted
 }
 
-// ReadFailures reads what did not arrive of the last d before now.
-func ReadFailures(ctx context.Context, r Reader, now time.Time, d time.Duration) (f Failures, err error) {
-	if f.Counted, err = r.Counted(ctx); err != nil {
-		return f, err
-	}
-	counted := f.Counted
-	cells, err := r.Cells(ctx, now.Add(-max(2*d, (trendDays+1)*day)), now.Add(time.Hour))
+// ReadFailures reads what did not arrive of the last d before now. What is older than eight
+// days it has by the day on the clocks of the zone, so that such a span begins with a day.
+func ReadFailures(ctx context.Context, r Reader, now time.Time, d time.Duration, zone *time.Location) (f Failures, err error) {
+	counted, err := r.Counted(ctx)
 	if err != nil {
 		return f, err
+	}
+	end := endOfHour(now).In(zone)
+	hourly := midnight(end.Add(-(trendDays+1)*day), 0, zone)
+	cells, err := r.Cells(ctx, hourly, end)
+	if err != nil {
+		return f, err
+	}
+	if from := end.Add(-2 * d); from.Before(hourly) {
+		days, err := dayCells(ctx, r, from, hourly)
+		if err != nil {
+			return f, err
+		}
+		cells = append(days, cells...)
 	}
 	f = FailuresOf(cells, now, d)
 	f.Counted = counted
@@ -209,9 +219,7 @@ func ReadToday(ctx context.Context, r Reader, now time.Time, zone *time.Location
 	if err != nil {
 		return t, err
 	}
-	local := now.In(zone)
-	midnight := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, zone)
-	t.Total = Total(cells, Span{midnight, end})
+	t.Total = Total(cells, Span{midnight(now, 0, zone), end})
 	t.Hours = Hours(cells, Span{end.Add(-day), end})
 	t.New = NewReasons(cells, now)
 	return t, nil

@@ -12,10 +12,13 @@ import (
 
 // Reader has the counts.
 type Reader interface {
-	// Cells and Latencies return those of the hours that begin at or after from and before
-	// to, in their order.
+	// Cells returns those of the hours that begin at or after from and before to, in their
+	// order.
 	Cells(ctx context.Context, from, to time.Time) ([]pombo.Cell, error)
-	Latencies(ctx context.Context, from, to time.Time) ([]pombo.Latency, error)
+	// DayCells and DayLatencies return those of the dates from one on, until before
+	// another. Their Hour is midnight of the date in UTC.
+	DayCells(ctx context.Context, from, to time.Time) ([]pombo.Cell, error)
+	DayLatencies(ctx context.Context, from, to time.Time) ([]pombo.Latency, error)
 	Counted(ctx context.Context) (pombo.Counted, error)
 }
 
@@ -25,7 +28,8 @@ type Span struct{ From, To time.Time }
 
 // Month returns a calendar month on the clocks of a zone.
 func Month(year int, month time.Month, zone *time.Location) Span {
-	return Span{time.Date(year, month, 1, 0, 0, 0, 0, zone), time.Date(year, month+1, 1, 0, 0, 0, 0, zone)}
+	noon := time.Date(year, month, 1, 12, 0, 0, 0, zone)
+	return Span{midnight(noon, 0, zone), midnight(noon.AddDate(0, 1, 0), 0, zone)}
 }
 
 // Has reports whether the time is within the span.
@@ -91,10 +95,7 @@ type Bar struct {
 // Days without notifications are there too.
 func Days(cells []pombo.Cell, s Span) []Bar {
 	zone := s.From.Location()
-	return bars(cells, s, func(t time.Time) time.Time {
-		t = t.In(zone)
-		return time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, zone)
-	})
+	return bars(cells, s, func(t time.Time) time.Time { return midnight(t, 1, zone) })
 }
 
 // Hours counts by the hours of the span.
@@ -214,11 +215,11 @@ func ReadReport(ctx context.Context, r Reader, q ReportQuery) (report Report, er
 	if report.Counted, err = r.Counted(ctx); err != nil {
 		return report, err
 	}
-	cells, err := r.Cells(ctx, report.MonthBefore.From, report.Month.To)
+	cells, err := dayCells(ctx, r, report.MonthBefore.From, report.Month.To)
 	if err != nil {
 		return report, err
 	}
-	latencies, err := r.Latencies(ctx, report.Month.From, report.Month.To)
+	latencies, err := r.DayLatencies(ctx, report.Month.From, report.Month.To)
 	if err != nil {
 		return report, err
 	}
@@ -233,4 +234,15 @@ func ReadReport(ctx context.Context, r Reader, q ReportQuery) (report Report, er
 	report.Reasons = Reasons(cells, report.Month, report.MonthBefore)
 	report.Times = TimesOf(latencies)
 	return report, nil
+}
+
+// dayCells returns the counts of days, whose Hour is when the day begins on the clocks of
+// the zone of from.
+func dayCells(ctx context.Context, r Reader, from, to time.Time) ([]pombo.Cell, error) {
+	cells, err := r.DayCells(ctx, from, to)
+	for i := range cells {
+		y, m, d := cells[i].Hour.UTC().Date()
+		cells[i].Hour = midnight(time.Date(y, m, d, 12, 0, 0, 0, from.Location()), 0, from.Location())
+	}
+	return cells, err
 }

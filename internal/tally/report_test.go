@@ -44,13 +44,27 @@ func (f *fakeReader) Cells(_ context.Context, from, to time.Time) (list []pombo.
 	return list, nil
 }
 
-func (f *fakeReader) Latencies(_ context.Context, from, to time.Time) (list []pombo.Latency, err error) {
+func (f *fakeReader) DayCells(ctx context.Context, from, to time.Time) ([]pombo.Cell, error) {
+	list, err := f.Cells(ctx, from, to)
+	for i := range list {
+		list[i].Hour = date(list[i].Hour, from.Location())
+	}
+	return list, err
+}
+
+func (f *fakeReader) DayLatencies(_ context.Context, from, to time.Time) (list []pombo.Latency, err error) {
 	for _, l := range f.latencies {
 		if (tally.Span{From: from, To: to}).Has(l.Hour) {
+			l.Hour = date(l.Hour, from.Location())
 			list = append(list, l)
 		}
 	}
 	return list, nil
+}
+
+func date(t time.Time, zone *time.Location) time.Time {
+	y, m, d := t.In(zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
 func (f *fakeReader) Counted(context.Context) (pombo.Counted, error) { return f.counted, nil }
@@ -236,12 +250,40 @@ func TestFailuresOf(t *testing.T) {
 		t.Errorf("on the first day %+v are new, want none: there is nothing before", got)
 	}
 
-	read, err := tally.ReadFailures(t.Context(), &fakeReader{cells: cells, counted: pombo.Counted{At: now}}, now, 24*time.Hour)
+	read, err := tally.ReadFailures(t.Context(), &fakeReader{cells: cells, counted: pombo.Counted{At: now}}, now, 24*time.Hour, time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(f.Groups, read.Groups); diff != "" || !read.Counted.At.Equal(now) {
 		t.Errorf("read as of %v (-of the cells +read):\n%s", read.Counted.At, diff)
+	}
+}
+
+// Of a month, the part that is older than eight days is read by the day, and nothing twice.
+func TestReadFailures_OfAMonth(t *testing.T) {
+	now := hour("2026-11-28 08")
+	r := &fakeReader{}
+	for h := now.Add(-70 * 24 * time.Hour); !h.After(now); h = h.Add(time.Hour) {
+		r.cells = append(r.cells, pombo.Cell{Hour: h, State: pombo.Failed, Reason: pombo.MediaRefused, N: 1})
+	}
+	f, err := tally.ReadFailures(t.Context(), r, now, 30*24*time.Hour, zone(t, "America/Sao_Paulo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, most := f.Total.Failed, 30*24; got > most || got < most-24 {
+		t.Errorf("%d failures in 30 days of one an hour, want up to a day less than %d", got, most)
+	}
+	if got, most := f.TotalBefore.Failed, 30*24; got > most+24 || got < most-24 {
+		t.Errorf("%d failures in the 30 days before, want about %d", got, most)
+	}
+}
+
+// In a zone whose clocks go forward at midnight, a day begins at one.
+func TestDays_WithoutMidnight(t *testing.T) {
+	m := tally.Month(2017, time.October, zone(t, "America/Sao_Paulo"))
+	days := tally.Days([]pombo.Cell{{Hour: hour("2017-10-15 02"), State: pombo.Read, N: 1}, {Hour: hour("2017-10-15 03"), State: pombo.Read, N: 10}}, m)
+	if len(days) != 31 || days[13].Entered != 1 || days[14].Entered != 10 || days[14].Start.Hour() != 1 {
+		t.Errorf("October has %d days, the 14th with %d, the 15th with %d from %v", len(days), days[13].Entered, days[14].Entered, days[14].Start)
 	}
 }
 

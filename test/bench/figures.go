@@ -76,6 +76,12 @@ func printFigures(ctx context.Context, url string, n int, store string) (err err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	begin := listTime(n, 0)
+	for ago := range 75 { // as the counter does
+		day := begin.AddDate(0, 0, -ago)
+		if err := db.Tallies.Fold(ctx, day, day, day.AddDate(0, 0, 1)); err != nil {
+			return err
+		}
+	}
 	query := tally.ReportQuery{Year: begin.Year(), Month: begin.Month() - 1, Zone: time.UTC}
 	out := table.NewWriter()
 	out.SetOutputMirror(os.Stdout)
@@ -89,7 +95,7 @@ func printFigures(ctx context.Context, url string, n int, store string) (err err
 			return r.Total.Entered, err
 		}},
 		{"failures of 30 days", func() (int, error) {
-			f, err := tally.ReadFailures(ctx, db.Tallies, begin, 30*24*time.Hour)
+			f, err := tally.ReadFailures(ctx, db.Tallies, begin, 30*24*time.Hour, time.UTC)
 			return f.Total.Failed, err
 		}},
 		{"today", func() (int, error) {

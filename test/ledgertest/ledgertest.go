@@ -104,6 +104,7 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"a person is forgotten", forget},
 		{"tallies", tallies},
 		{"latencies", latencies},
+		{"tallies by the day", talliesByDay},
 		{"tallies outlive their notifications", talliesOutlive},
 		{"tallies of the forgotten", talliesOfTheForgotten},
 		{"tallies of many", talliesOfMany},

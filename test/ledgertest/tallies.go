@@ -110,6 +110,52 @@ func latencies(f *fixture) {
 	}
 }
 
+// talliesByDay: the hours of a day are summed as the caller says which they are.
+func talliesByDay(f *fixture) {
+	zone := time.FixedZone("", -3*60*60)
+	date := time.Date(2026, 11, 23, 0, 0, 0, 0, zone)
+	tomorrow := date.AddDate(0, 0, 1)
+	f.pass(tomorrow.Sub(f.clock.Now()) - time.Hour - time.Minute)
+	f.bring(pombo.Delivered)
+	f.bring(pombo.Failed)
+	f.pass(time.Hour) // a minute to midnight
+	f.bring(pombo.Delivered)
+	f.pass(time.Minute)
+	f.bring(pombo.Read)
+	t := f.db.Tallies
+	_, err := t.Recount(f.Context(), time.Time{}, f.clock.Now().Add(time.Hour))
+	f.must(err)
+	for range 2 {
+		f.must(t.Fold(f.Context(), date, date, tomorrow))
+	}
+	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	want := []pombo.Cell{
+		{Hour: day, State: pombo.Delivered, N: 2},
+		{Hour: day, State: pombo.Failed, Reason: pombo.NotOnWhatsApp, N: 1},
+	}
+	got, err := t.DayCells(f.Context(), date, tomorrow)
+	f.must(err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Errorf("the day (-want +got):\n%s", diff)
+	}
+	wantTimes := []pombo.Latency{{Hour: day, Leg: pombo.LegAccepted, N: 2}, {Hour: day, Leg: pombo.LegDelivered, N: 2}}
+	times, err := t.DayLatencies(f.Context(), date, tomorrow)
+	f.must(err)
+	if diff := cmp.Diff(wantTimes, times); diff != "" {
+		f.Errorf("its latencies (-want +got):\n%s", diff)
+	}
+	if got, err := t.DayCells(f.Context(), tomorrow, tomorrow.AddDate(0, 0, 1)); len(got) != 0 || err != nil {
+		f.Errorf("the next day has %v, %v before it is summed", got, err)
+	}
+	// Hours that change are summed anew.
+	f.must(t.Fold(f.Context(), date, tomorrow, tomorrow.AddDate(0, 0, 1)))
+	got, err = t.DayCells(f.Context(), date, tomorrow)
+	f.must(err)
+	if diff := cmp.Diff([]pombo.Cell{{Hour: day, State: pombo.Read, N: 1}}, got); diff != "" {
+		f.Errorf("the day of other hours (-want +got):\n%s", diff)
+	}
+}
+
 // talliesOutlive: what was counted stays when retention takes the notifications away.
 func talliesOutlive(f *fixture) {
 	t := f.db.Tallies
@@ -207,7 +253,7 @@ func talliesOfWalks(f *fixture) {
 		return first.Add(time.Duration(random.IntN(int(f.clock.Now().Sub(first)/time.Hour)+1)) * time.Hour)
 	}
 	var ids []pombo.MessageID
-	for range 150 {
+	for range 120 {
 		switch random.IntN(10) {
 		case 0, 1:
 			rows := f.newRows(1 + random.IntN(4))

@@ -58,3 +58,29 @@ SELECT hour, template, state, reason, n FROM tally WHERE hour >= ?1 AND hour < ?
 -- name: latencies
 -- A report: the latencies from an hour on, until before another.
 SELECT hour, template, leg, bucket, n FROM latency WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, template, leg, bucket;
+
+-- name: clear_tally_day
+-- A day is summed anew: its counts until now.
+DELETE FROM tally_day WHERE day = ?1;
+
+-- name: clear_latency_day
+-- A day is summed anew: its latencies until now.
+DELETE FROM latency_day WHERE day = ?1;
+
+-- name: write_tally_day
+-- A day is summed anew: ?2 is a JSON list of [template, state, reason, n].
+INSERT INTO tally_day (day, template, state, reason, n)
+SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2);
+
+-- name: write_latency_day
+-- A day is summed anew: ?2 is a JSON list of [template, leg, bucket, n].
+INSERT INTO latency_day (day, template, leg, bucket, n)
+SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2);
+
+-- name: tally_days
+-- A report: the counts by the day, from one on, until before another.
+SELECT day, template, state, reason, n FROM tally_day WHERE day >= ?1 AND day < ?2 ORDER BY day, template, state, reason;
+
+-- name: latency_days
+-- A report: the latencies by the day, from one on, until before another.
+SELECT day, template, leg, bucket, n FROM latency_day WHERE day >= ?1 AND day < ?2 ORDER BY day, template, leg, bucket;

@@ -22,6 +22,26 @@ CREATE TABLE latency (
     PRIMARY KEY (hour, template, leg, bucket)
 ) WITHOUT ROWID;
 
+-- The same by the day, summed from the hours so that a report of months is read at once.
+-- Days are dates since 1970-01-01, on the clocks of the zone of the company's table.
+CREATE TABLE tally_day (
+    day      INTEGER NOT NULL,
+    template TEXT    NOT NULL,
+    state    TEXT    NOT NULL,
+    reason   TEXT    NOT NULL,
+    n        INTEGER NOT NULL,
+    PRIMARY KEY (day, template, state, reason)
+) WITHOUT ROWID;
+
+CREATE TABLE latency_day (
+    day      INTEGER NOT NULL,
+    template TEXT    NOT NULL,
+    leg      INTEGER NOT NULL,
+    bucket   INTEGER NOT NULL,
+    n        INTEGER NOT NULL,
+    PRIMARY KEY (day, template, leg, bucket)
+) WITHOUT ROWID;
+
 -- How far the count has come; times are Unix milliseconds.
 CREATE TABLE tally_progress (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
