@@ -87,7 +87,8 @@ func templateOf(text []byte) string {
 // journey is what a history says of a message's way.
 type journey struct {
 	reason          pombo.Reason
-	first, accepted time.Time // Blip had it for the first time; by the last attempt
+	first           time.Time // from when on it is known that Blip had it
+	accepted        time.Time // zero when the first that is known comes later
 	delivered, read time.Time
 }
 
@@ -105,11 +106,7 @@ func readJourney(history []byte) (j journey) {
 			j.first = e.At
 		}
 		switch e.State {
-		case pombo.Sending:
-			j.accepted = time.Time{}
-		case pombo.Accepted:
-			j.accepted = e.At
-		case pombo.Dispatched:
+		case pombo.Accepted, pombo.Dispatched:
 			if j.accepted.IsZero() {
 				j.accepted = e.At
 			}

@@ -174,6 +174,7 @@ func TestCounter_SaysThatCountingFailsAndTriesAgain(t *testing.T) {
 		f := &fakeLedger{err: errors.New("the disk is gone")}
 		c := running(t, tally.Options{Ledger: f, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if got := strings.Count(log.String(), "the disk is gone"); got != 1 {
 			t.Errorf("after one count the log has %d lines:\n%s", got, log.String())
 		}
