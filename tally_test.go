@@ -3,7 +3,6 @@ package pombo
 import (
 	"testing"
 	"time"
-
 )
 
 func TestLatencyBucket(t *testing.T) {
