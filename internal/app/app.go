@@ -42,6 +42,7 @@ import (
 	"pombo/internal/reconcile"
 	"pombo/internal/setup"
 	"pombo/internal/source"
+	"pombo/internal/tally"
 	"pombo/internal/telemetry"
 	"pombo/internal/words"
 )
@@ -73,6 +74,7 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
+	counter    *tally.Counter
 
 	desk         *desk.Server // nil = there is none
 	deskListener net.Listener // nil = its address could not be bound at the start
@@ -207,6 +209,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.counter, err = tally.NewCounter(tally.Options{
+		Ledger: a.ledger.Tallies, Leadership: controls.Leadership, Retention: c.Ledger.Retention, Zone: c.Source.Zone, Logger: o.Logger,
 	})
 	if err != nil {
 		return a, err
@@ -361,6 +369,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })
+	a.loops.Go(func() { a.counter.Run(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

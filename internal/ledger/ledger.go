@@ -119,8 +119,9 @@ type DB struct {
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
 
-	Desk  *Desk  // accounts and sessions of the operator's desk
-	Trail *Trail // what people did
+	Desk    *Desk    // accounts and sessions of the operator's desk
+	Trail   *Trail   // what people did
+	Tallies *Tallies // counts by the hour, for reports
 }
 
 // newDB gives each subject the store, and the subjects that it works with.
@@ -138,6 +139,7 @@ func newDB(s *store) *DB {
 		Reconciliation: &Reconciliation{s},
 		Desk:           &Desk{s},
 		Trail:          &Trail{s},
+		Tallies:        &Tallies{s},
 	}
 	db.Intake = &Intake{s, db.History}
 	db.Queue = &Queue{s, db.OptOuts}

@@ -201,6 +201,28 @@ const (
 	sqlAuditAbout  statement = "audit_about"
 	sqlRemoveAudit statement = "remove_audit"
 
+	// In tallies.sql.
+	sqlTallyPart       statement = "tally_part"
+	sqlTallyFinal      statement = "tally_final"
+	sqlClearTally      statement = "clear_tally"
+	sqlClearLatency    statement = "clear_latency"
+	sqlWriteTally      statement = "write_tally"
+	sqlWriteLatency    statement = "write_latency"
+	sqlNextTally       statement = "next_tally"
+	sqlTallyCounted    statement = "tally_counted"
+	sqlTallyLate       statement = "tally_late"
+	sqlTallyWhole      statement = "tally_whole"
+	sqlEndTally        statement = "end_tally"
+	sqlTallyProgress   statement = "tally_progress"
+	sqlTallies         statement = "tallies"
+	sqlLatencies       statement = "latencies"
+	sqlClearTallyDay   statement = "clear_tally_day"
+	sqlClearLatencyDay statement = "clear_latency_day"
+	sqlWriteTallyDay   statement = "write_tally_day"
+	sqlWriteLatencyDay statement = "write_latency_day"
+	sqlTallyDays       statement = "tally_days"
+	sqlLatencyDays     statement = "latency_days"
+
 	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"
