@@ -122,7 +122,8 @@ type Settlement struct {
 	Code      string    // the status code to write
 	MessageID MessageID // for DB_COL_MESSAGE_ID
 	SentAt    time.Time // for DB_COL_SENT_AT; zero when it was not sent
-	Error     string    // for DB_COL_ERROR; "" when there is none
+	Reason    Reason    // why it was not sent; NoReason when it was
+	Error     string    // the same for DB_COL_ERROR, in words; "" when there is none
 }
 
 // SettleResult says what became of a settlement.

@@ -1,6 +1,10 @@
 package pombo
 
-import "cmp"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Reason says why a notification is where it is. The list is closed: a reason
 // is a metric label, a filter and a line in the help, so a new one is a constant
@@ -64,13 +68,13 @@ const (
 	Unexplained     Reason = "unexplained"
 
 	// Pombo and its operators.
-	Interrupted       Reason = "interrupted"      // the process died or was stopped during the attempt
-	LeaseOver         Reason = "lease_over"       // the worker that had claimed it went silent
-	TriesExhausted    Reason = "tries_exhausted"  // the schedule has no further try
-	TraceFound        Reason = "trace_found"      // Blip knows the id
-	NoTrace           Reason = "no_trace"         // Blip does not know the id
-	HeldForPerson     Reason = "held_for_person"  // the policy is to ask an operator
-	ResentByPolicy    Reason = "resent_by_policy" // the policy is to resend: rather twice than never
+	Interrupted       Reason = "interrupted"       // the process died or was stopped during the attempt
+	LeaseOver         Reason = "lease_over"        // the worker that had claimed it went silent
+	TriesExhausted    Reason = "tries_exhausted"   // the schedule has no further try
+	TraceFound        Reason = "trace_found"       // Blip knows the id
+	NoTrace           Reason = "no_trace"          // Blip does not know the id
+	AwaitingOperator  Reason = "awaiting_operator" // the policy is to ask an operator
+	ResentByPolicy    Reason = "resent_by_policy"  // the policy is to resend: rather twice than never
 	RetriedByOperator Reason = "retried_by_operator"
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
@@ -171,12 +175,15 @@ var reasons = map[Reason]struct {
 	ResentByItself:   {ClassPombo, WaitRetry, "WhatsApp refused the previous message for now", "nothing: it is sent again automatically"},
 
 	TemplateHeld:      {ClassOperator, WaitTemplate, "an operator holds the template", "nothing: it is sent when the hold is over; pombo templates release ends it now"},
-	HeldForPerson:     {ClassOperator, WaitRetry, "it is not known whether it arrived, and the policy is to ask an operator", "decide with retry or cancel"},
+	AwaitingOperator:  {ClassOperator, WaitRetry, "it is not known whether it arrived, and the policy is to ask an operator", "decide with retry or cancel"},
 	RetriedByOperator: {ClassOperator, WaitRetry, "an operator retried it", "nothing"},
 	CancelledByHand:   {ClassOperator, WaitRetry, "an operator cancelled it", "nothing"},
 	ResendGuard:       {ClassOperator, WaitResends, "many rows were set back to pending within a minute, as when the table's database was restored", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},
 	ForgottenOnDemand: {ClassOperator, WaitRetry, "phone and message were erased on demand (pombo forget)", "nothing"},
 }
+
+// Reasons lists every reason but NoReason, in alphabetical order.
+func Reasons() []Reason { return slices.Sorted(maps.Keys(reasons)) }
 
 // Message says what the reason means, lower case and without a full stop.
 // It is empty for NoReason and for an unknown word.

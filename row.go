@@ -13,14 +13,21 @@ import (
 type Row struct {
 	RowKey    string  // the row's key as text
 	Recipient Private // the phone as the row has it, not yet understood
-	// Phone is what phone.Parse made of Recipient; the zero Number when Recipient is
-	// not a phone number. Intake fills it in.
+	// Phone is what ParsePhone made of Recipient; the zero Number when Recipient is
+	// not a phone number.
 	Phone     phone.Number
 	Params    []Param
 	Template  string    // "" = the configured template
 	Priority  int       // 0 to 9, higher goes first
 	SendAfter time.Time // zero = now
 	Expires   time.Time // zero = never
+}
+
+// ParsePhone sets Phone from Recipient. It is called once, where the row comes in: the
+// number is then stored, searched for and called. A recipient that is not a phone
+// number leaves Phone zero, and delivery ends the row with the reason.
+func (r *Row) ParsePhone() {
+	r.Phone, _ = phone.Parse(r.Recipient.Reveal()) // phone.Explain says what is wrong
 }
 
 // farAway is further ahead than any notification waits.

@@ -1,6 +1,9 @@
 package pombo
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // State says where a notification stands. The words are stored in the ledger
 // and shown to people as they are.
@@ -25,6 +28,15 @@ const (
 // States lists every state in the order of the road.
 func States() []State {
 	return []State{Queued, Claimed, Sending, Accepted, Dispatched, Delivered, Read, Failed, Uncertain, Cancelled, Expired, Suppressed}
+}
+
+// StateNames lists the states for a person who has to name one.
+func StateNames() string {
+	var names []string
+	for _, s := range States() {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
 }
 
 // moves is the one table of allowed moves. What is not in it does not happen:

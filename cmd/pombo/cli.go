@@ -17,6 +17,7 @@ import (
 	"pombo/internal/api"
 	"pombo/internal/config"
 	"pombo/internal/telemetry"
+	"pombo/internal/words"
 )
 
 // cli is the command line as kong reads it.
@@ -28,12 +29,14 @@ type cli struct {
 	Job       jobCommand       `cmd:"" group:"run" help:"Call a running API every JOB_INTERVAL."`
 	Send      sendCommand      `cmd:"" group:"use" help:"Send one message without the table."`
 	List      listCommand      `cmd:"" group:"use" help:"List notifications, newest first."`
+	Status    statusCommand    `cmd:"" group:"use" help:"Say in one sentence whether messages go, and what needs attention."`
 	Show      showCommand      `cmd:"" group:"use" help:"Tell the whole story of one notification."`
 	Retry     retryCommand     `cmd:"" group:"use" help:"Have notifications sent again."`
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
 	Optout    optoutCommand    `cmd:"" group:"use" help:"Tell Pombo who gets no more messages."`
+	Desk      deskCommand      `cmd:"" group:"use" help:"Open the operator's desk, and keep its accounts."`
 	Reconcile reconcileCommand `cmd:"" group:"use" help:"Compare table, ledger and Blip, and tell what does not agree."`
 	Forget    forgetCommand    `cmd:"" group:"use" help:"Erase a person from the ledger."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip, or draw a message."`
@@ -56,7 +59,7 @@ func newParser(c *cli, stdout, stderr io.Writer, ended func(int)) (*kong.Kong, e
 		kong.Description(about),
 		kong.Writers(stdout, stderr),
 		kong.Exit(ended),
-		kong.Vars{"states": stateNames(), "sendTime": sendTime.String()},
+		kong.Vars{"states": pombo.StateNames(), "sendTime": sendTime.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "run", Title: "Run it:"},
@@ -81,12 +84,15 @@ type shell struct {
 	stdout  io.Writer // results
 	stderr  io.Writer // what is said about the work
 	unsaid  error     // why a result could not be written
+
+	language words.Language // of the settings, once they are loaded
 }
 
 // load reads the parts of the configuration that a command needs. Warnings go to
 // the error stream. The error is a *config.Error with everything that is wrong.
 func (s *shell) load(need config.Need) (config.Config, error) {
 	c, warnings, err := config.Load(s.envFile, s.environ, need)
+	s.language = c.Language
 	for _, w := range warnings {
 		s.sayf("pombo: warning: %s", w)
 	}
@@ -201,5 +207,5 @@ func (s *shell) patientClient(limit time.Duration) (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: limit}), nil
+	return api.NewClient(c.Job.URL, c.API.Token.Reveal(), &http.Client{Timeout: limit}).As(machineAccount()), nil
 }

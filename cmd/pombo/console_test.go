@@ -41,7 +41,7 @@ func TestAStuckConsoleHoldsNothingUp(t *testing.T) {
 	go func() {
 		ended <- run(ctx, []string{"start"}, []string{
 			"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + blip.URL, "TEMPLATE_NAME=notificacao", "BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
-			"DB_URL=sqlite:" + table, "LEDGER_URL=sqlite:" + filepath.Join(folder, "ledger.db"), "LOG_FILE=" + filepath.Join(folder, "pombo.log"), "API_ADDR=" + addr,
+			"DB_URL=sqlite:" + table, "LEDGER_URL=sqlite:" + filepath.Join(folder, "ledger.db"), "LOG_FILE=" + filepath.Join(folder, "pombo.log"), "API_ADDR=" + addr, "DESK_ADDR=-",
 		}, nil, writer, writer)
 	}()
 	if _, err := io.ReadFull(reader, make([]byte, 80)); err != nil {

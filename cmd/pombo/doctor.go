@@ -54,12 +54,8 @@ func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 		d.OK = d.OK && f.Result != doctor.Fail
 		d.Findings = append(d.Findings, shownFinding{f.Part, f.Check, f.Result, f.Message, f.Hint, f.Took.Milliseconds()})
 	}
-	if c.JSON {
-		if err := s.printJSON(d); err != nil {
-			return err
-		}
-	} else {
-		s.printDiagnosis(d)
+	if err := s.show(c.JSON, d, func() { s.printDiagnosis(d) }); err != nil {
+		return err
 	}
 	switch {
 	case err != nil:

@@ -29,7 +29,7 @@ func TestDoctorJSON(t *testing.T) {
 	environ := []string{
 		"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + server.URL, "TEMPLATE_NAME=order_late",
 		"DB_URL=sqlite:" + rows, "LEDGER_URL=sqlite:" + filepath.Join(folder, "data", "pombo.db"),
-		"LOG_FILE=" + filepath.Join(folder, "pombo.log"), "API_ADDR=127.0.0.1:0", "API_URL=http://127.0.0.1:1",
+		"LOG_FILE=" + filepath.Join(folder, "pombo.log"), "API_ADDR=127.0.0.1:0", "DESK_ADDR=-", "API_URL=http://127.0.0.1:1",
 	}
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"doctor", "--json"}, environ, strings.NewReader(""), &stdout, &stderr); code != exitFailed {

@@ -37,7 +37,7 @@ func TestUnitStartsAgainAfterACrash(t *testing.T) {
 	t.Cleanup(blip.Close)
 	environ := []string{
 		"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + blip.URL, "TEMPLATE_NAME=notificacao", "DB_URL=sqlite:" + table,
-		"LEDGER_URL=sqlite:" + filepath.Join(folder, "ledger.db"), "LOG_FILE=-", "API_ADDR=" + addr,
+		"LEDGER_URL=sqlite:" + filepath.Join(folder, "ledger.db"), "LOG_FILE=-", "API_ADDR=" + addr, "DESK_ADDR=-",
 	}
 	for _, test := range []struct {
 		name    string
@@ -125,7 +125,7 @@ func TestTheTerminalGoesAway(t *testing.T) {
 	serve := exec.Command("pombo", "serve")
 	serve.Dir, serve.Stdout = folder, writer
 	serve.Env = append(os.Environ(), "KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL="+blip.URL, "TEMPLATE_NAME=notificacao", "DB_URL=sqlite:"+table,
-		"LEDGER_URL=sqlite:"+filepath.Join(folder, "ledger.db"), "LOG_FILE="+log, "API_ADDR="+addr)
+		"LEDGER_URL=sqlite:"+filepath.Join(folder, "ledger.db"), "LOG_FILE="+log, "API_ADDR="+addr, "DESK_ADDR=-")
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}

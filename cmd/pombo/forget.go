@@ -35,12 +35,7 @@ func (c forgetCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	busy := c.Yes && f.InFlight > 0
-	if c.JSON {
-		if err := s.printJSON(f); err != nil {
-			return err
-		}
-	} else {
+	err = s.show(c.JSON, f, func() {
 		s.printf("notifications to this phone: %d, of which %d wait to be sent and %d are being sent\n", f.Notifications, f.Open, f.InFlight)
 		switch {
 		case c.Yes:
@@ -48,9 +43,9 @@ func (c forgetCommand) Run(ctx context.Context, s *shell) error {
 		case f.Notifications > 0:
 			s.printf("nothing was erased; --yes does it, and cancels those that wait\n")
 		}
-	}
-	if busy {
+	})
+	if err == nil && c.Yes && f.InFlight > 0 {
 		return hinted{errors.New("some were just being sent and were not erased"), "do the same again in a minute"}
 	}
-	return nil
+	return err
 }

@@ -41,7 +41,7 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 		"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + blip.URL, "TEMPLATE_NAME=notificacao",
 		"BLIP_TIMEOUT=2s", "UNCERTAIN_WAIT=2s", "BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
 		"DB_URL=sqlite:" + table, "LEDGER_URL=sqlite:" + filepath.Join(folder, "ledger.db"), "LOG_FILE=-",
-		"API_ADDR=" + addr,
+		"API_ADDR=" + addr, "DESK_ADDR=-",
 	}}
 	client := api.NewClient("http://"+addr, "", nil)
 

@@ -38,18 +38,10 @@ type stateFlag pombo.State
 func (f *stateFlag) UnmarshalText(text []byte) error {
 	state := pombo.State(strings.ToLower(string(text)))
 	if !state.Valid() {
-		return fmt.Errorf("%q is not a state: use %s", text, stateNames())
+		return fmt.Errorf("%q is not a state: use %s", text, pombo.StateNames())
 	}
 	*f = stateFlag(state)
 	return nil
-}
-
-func stateNames() string {
-	var names []string
-	for _, s := range pombo.States() {
-		names = append(names, string(s))
-	}
-	return strings.Join(names, ", ")
 }
 
 // sinceFlag is a moment, or how long ago it was.
@@ -71,9 +63,29 @@ func (f *sinceFlag) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a time: write 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00", s)
 }
 
+// checkLimit checks the --limit of a list.
+func checkLimit(n int) error {
+	if n < 1 || n > 1000 {
+		return wrongUse(fmt.Errorf("--limit is %d: it must be from 1 to 1000", n), "with --cursor the list goes on")
+	}
+	return nil
+}
+
+// printPage prints a page of a list, and how to get the next one.
+func (s *shell) printPage(g grid, next string) {
+	if g.w.Length() == 0 {
+		s.sayf("there are none")
+		return
+	}
+	s.printf("%s", g)
+	if next != "" {
+		s.sayf("there are more: the same with --cursor %s", next)
+	}
+}
+
 func (c listCommand) Run(ctx context.Context, s *shell) error {
-	if c.Limit < 1 || c.Limit > 1000 {
-		return wrongUse(fmt.Errorf("--limit is %d: it must be from 1 to 1000", c.Limit), "with --cursor the list goes on")
+	if err := checkLimit(c.Limit); err != nil {
+		return err
 	}
 	phone, err := s.readPhone(ctx, c.Phone)
 	if err != nil {
@@ -93,22 +105,13 @@ func (c listCommand) Run(ctx context.Context, s *shell) error {
 	if list.Unreadable > 0 {
 		s.sayf("%d are left out: their records cannot be read; the log names them", list.Unreadable)
 	}
-	if c.JSON {
-		return s.printJSON(list)
-	}
-	if len(list.Notifications) == 0 {
-		s.sayf("there are none")
-		return nil
-	}
-	g := newGrid("id", "row", "phone", "state", "reason", "updated")
-	for _, n := range list.Notifications {
-		g.add(string(n.ID), n.Row, n.Phone, string(n.State), string(n.Reason), clock(n.Updated))
-	}
-	s.printf("%s", g)
-	if list.NextCursor != "" {
-		s.sayf("there are more: the same with --cursor %s", list.NextCursor)
-	}
-	return nil
+	return s.show(c.JSON, list, func() {
+		g := newGrid("id", "row", "phone", "state", "reason", "updated")
+		for _, n := range list.Notifications {
+			g.add(string(n.ID), n.Row, n.Phone, string(n.State), string(n.Reason), clock(n.Updated))
+		}
+		s.printPage(g, list.NextCursor)
+	})
 }
 
 // collect asks for pages until there are as many as the limit says: a page of a

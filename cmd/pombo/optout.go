@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -32,8 +33,8 @@ Examples:
 }
 
 func (c optoutListCommand) Run(ctx context.Context, s *shell) error {
-	if c.Limit < 1 || c.Limit > 1000 {
-		return wrongUse(fmt.Errorf("--limit is %d: it must be from 1 to 1000", c.Limit), "with --cursor the list goes on")
+	if err := checkLimit(c.Limit); err != nil {
+		return err
 	}
 	client, err := s.client()
 	if err != nil {
@@ -43,26 +44,13 @@ func (c optoutListCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.printJSON(list)
-	}
-	if len(list.OptOuts) == 0 {
-		s.sayf("there are none")
-		return nil
-	}
-	g := newGrid("phone", "scope", "since", "by")
-	for _, o := range list.OptOuts {
-		phone := o.Phone
-		if phone == "" {
-			phone = "(known to Blip)"
+	return s.show(c.JSON, list, func() {
+		g := newGrid("phone", "scope", "since", "by")
+		for _, o := range list.OptOuts {
+			g.add(cmp.Or(o.Phone, "(known to Blip)"), o.Scope, clock(o.At), o.By)
 		}
-		g.add(phone, o.Scope, clock(o.At), o.By)
-	}
-	s.printf("%s", g)
-	if list.NextCursor != "" {
-		s.sayf("there are more: the same with --cursor %s", list.NextCursor)
-	}
-	return nil
+		s.printPage(g, list.NextCursor)
+	})
 }
 
 type optoutAddCommand struct {
@@ -142,26 +130,19 @@ func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSO
 		}
 		results = append(results, optOutChanged{Position: i + 1, OK: true, Phone: done.Phone, OptedOut: done.OptedOut})
 	}
-	if asJSON {
-		if err := s.printJSON(results); err != nil {
-			return err
-		}
-		return failed
-	}
-	for _, r := range results {
-		switch {
-		case !r.OK:
-			s.sayf("pombo: phone %d of %d: %s", r.Position, len(results), r.Error)
-			if r.Hint != "" {
-				s.sayf("hint: %s", r.Hint)
+	err = s.show(asJSON, results, func() {
+		for _, r := range results {
+			switch {
+			case !r.OK:
+				s.sayFailed(fmt.Sprintf("phone %d of %d", r.Position, len(results)), r.Error, r.Hint)
+			case r.OptedOut:
+				s.printf("%s  gets no more messages\n", r.Phone)
+			default:
+				s.printf("%s  gets messages again\n", r.Phone)
 			}
-		case r.OptedOut:
-			s.printf("%s  gets no more messages\n", r.Phone)
-		default:
-			s.printf("%s  gets messages again\n", r.Phone)
 		}
-	}
-	return failed
+	})
+	return cmp.Or(err, failed)
 }
 
 // readPhones reads the standard input, one phone a line.

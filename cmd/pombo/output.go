@@ -23,6 +23,23 @@ func (s *shell) printJSON(v any) error {
 	return nil
 }
 
+// show prints a result: as JSON, or the way that text does it.
+func (s *shell) show(asJSON bool, v any, text func()) error {
+	if asJSON {
+		return s.printJSON(v)
+	}
+	text()
+	return nil
+}
+
+// sayFailed says what could not be done to one of several, and what to do.
+func (s *shell) sayFailed(which, message, hint string) {
+	s.sayf("pombo: %s: %s", which, message)
+	if hint != "" {
+		s.sayf("hint: %s", hint)
+	}
+}
+
 // grid is a table of texts without lines, which grep and awk like as much as
 // people do.
 type grid struct{ w table.Writer }

@@ -39,11 +39,7 @@ func (c pauseCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.printJSON(pause)
-	}
-	s.printf("%s\n", pauseSentence(pause))
-	return nil
+	return s.show(c.JSON, pause, func() { s.printf("%s\n", pauseSentence(pause)) })
 }
 
 func pauseSentence(p api.Pause) string {

@@ -62,7 +62,7 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 		"DB_URL=sqlite:" + p.table, "DB_COL_SEND_AFTER=DT_ENVIAR_APOS", "DB_COL_TEMPLATE=NM_MODELO",
 		"WEBHOOK_SECRET=" + p.secret("um-segredo-planted-webhook"),
 		"LEDGER_URL=sqlite:" + filepath.Join(p.folder, "ledger.db"), "LOG_FILE=" + filepath.Join(p.folder, "pombo.log"), "LOG_LEVEL=debug",
-		"API_ADDR=" + addr, "API_URL=" + api,
+		"API_ADDR=" + addr, "DESK_ADDR=-", "API_URL=" + api,
 	}
 	command := func(args ...string) string { return p.run(t.Context(), environ, args...) }
 

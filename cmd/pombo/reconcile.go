@@ -37,11 +37,7 @@ func (c reconcileCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.printJSON(r)
-	}
-	s.printReconciliation(r)
-	return nil
+	return s.show(c.JSON, r, func() { s.printReconciliation(r) })
 }
 
 // printReconciliation writes a line for each finding and, once for each kind,

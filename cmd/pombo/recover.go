@@ -50,16 +50,12 @@ func (c recoverCommand) Run(ctx context.Context, s *shell) error {
 		return err
 	}
 	shown := recovery(r)
-	if c.JSON {
-		if jsonErr := s.printJSON(shown); jsonErr != nil {
-			return jsonErr
-		}
-	} else {
+	printErr := s.show(c.JSON, shown, func() {
 		s.printf("pending rows looked at: %d\nin the ledger already: %d\nsent before, recovered: %d\nunknown to Blip, the next run sends them: %d\n",
 			shown.Rows, shown.Known, shown.Recovered, shown.Untraced)
-	}
-	if err != nil {
+	})
+	if printErr == nil && err != nil {
 		return hinted{fmt.Errorf("not all rows were looked at: %w", err), "when the cause is fixed, run pombo recover again before pombo serve"}
 	}
-	return nil
+	return printErr
 }

@@ -221,7 +221,7 @@ func startReplicas(t *testing.T, n int, ledger, oracle, blip string, settings ..
 		r.folder, r.environ = t.TempDir(), []string{
 			"KEYBLIP=bWVpOnNlY3JldG8=", "BLIP_URL=" + blip, "TEMPLATE_NAME=notificacao",
 			"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0", "POLL_INTERVAL=1s", "BLIP_TIMEOUT=5s", "UNCERTAIN_WAIT=5s",
-			"DB_URL=oracle://pombo:s3nha@" + oracle + "/ERP", "LEDGER_URL=" + ledger, "LOG_FILE=-", "API_ADDR=" + addr,
+			"DB_URL=oracle://pombo:s3nha@" + oracle + "/ERP", "LEDGER_URL=" + ledger, "LOG_FILE=-", "API_ADDR=" + addr, "DESK_ADDR=-",
 		}
 		r.environ = append(r.environ, settings...) // of two, the last one counts
 		r.start(t, r.client)

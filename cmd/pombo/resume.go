@@ -38,21 +38,15 @@ func (c resumeCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.printJSON(pause)
-	}
-	s.printf("%s\n", pauseSentence(pause))
-	return nil
+	return s.show(c.JSON, pause, func() { s.printf("%s\n", pauseSentence(pause)) })
 }
 
 // resends tells what became of the rows that were set back with many others.
 func (s *shell) resends(rows int, what string, asJSON bool, err error) error {
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case asJSON:
-		return s.printJSON(api.Resends{Rows: rows})
 	}
-	s.printf("rows that were set back to pending, %s: %d\n", what, rows)
-	return nil
+	return s.show(asJSON, api.Resends{Rows: rows}, func() {
+		s.printf("rows that were set back to pending, %s: %d\n", what, rows)
+	})
 }

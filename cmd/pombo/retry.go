@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -86,25 +87,14 @@ func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change 
 		}
 		results = append(results, r)
 	}
-	if asJSON {
-		if err := s.printJSON(results); err != nil {
-			return err
-		}
-		return failed
-	}
-	for _, r := range results {
-		if r.OK {
-			said := standing(r.State, r.Reason)
-			if r.Detail != "" {
-				said = r.Detail
+	err = s.show(asJSON, results, func() {
+		for _, r := range results {
+			if r.OK {
+				s.printf("%s  %s\n", r.ID, cmp.Or(r.Detail, standing(r.State, r.Reason)))
+				continue
 			}
-			s.printf("%s  %s\n", r.ID, said)
-			continue
+			s.sayFailed(string(r.ID), r.Error, r.Hint)
 		}
-		s.sayf("pombo: %s: %s", r.ID, r.Error)
-		if r.Hint != "" {
-			s.sayf("hint: %s", r.Hint)
-		}
-	}
-	return failed
+	})
+	return cmp.Or(err, failed)
 }

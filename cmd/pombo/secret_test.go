@@ -120,7 +120,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 			environ := []string{
 				"KEYBLIP=" + key, "API_TOKEN=" + token, "BLIP_URL=" + well.URL, "TEMPLATE_NAME=notificacao", "BLIP_TIMEOUT=1s",
 				"DB_URL=sqlite:" + table, "LEDGER_URL=sqlite:" + filepath.Join(folder, "ledger.db"),
-				"LOG_FILE=" + filepath.Join(folder, "pombo.log"), "LOG_LEVEL=debug", "API_ADDR=" + addr, "API_URL=http://" + addr, "JOB_TIMEOUT=5s",
+				"LOG_FILE=" + filepath.Join(folder, "pombo.log"), "LOG_LEVEL=debug", "API_ADDR=" + addr, "DESK_ADDR=-", "API_URL=http://" + addr, "JOB_TIMEOUT=5s",
 			}
 			if test.env != nil {
 				environ = append(environ, test.env(t)...)

@@ -56,11 +56,7 @@ func (c sendCommand) Run(ctx context.Context, s *shell) error {
 			return fmt.Errorf("notification %s is taken in, but how it goes on is not known: %w", n.ID, err)
 		}
 	}
-	if c.JSON {
-		err = s.printJSON(n)
-	} else {
-		s.summarize(n)
-	}
+	err = s.show(c.JSON, n, func() { s.summarize(n) })
 	switch {
 	case err != nil:
 		return err

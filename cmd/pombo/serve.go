@@ -42,7 +42,7 @@ func (serveCommand) Run(ctx context.Context, s *shell) error {
 	return s.serve(ctx, c, serving{console: s.stdout, during: untilStopped})
 }
 
-func untilStopped(ctx context.Context, _ *app.App, _ *slog.Logger) error {
+func untilStopped(ctx context.Context, _, _ string, _ *slog.Logger) error {
 	<-ctx.Done()
 	return nil
 }
@@ -52,9 +52,10 @@ type serving struct {
 	console  io.Writer       // gets the log as well; nil = nothing does
 	quiet    bool            // do not say where it listens
 	receipts []time.Duration // see app.Options.ReceiptSchedule
-	// during is called when requests are answered. The server stops when it
-	// returns; its ctx ends when the server has to stop.
-	during func(ctx context.Context, a *app.App, log *slog.Logger) error
+	// during is called with the URLs of the API and of the desk ("" = none) when requests
+	// are answered. The server stops when it returns; its ctx ends when the server has to
+	// stop.
+	during func(ctx context.Context, url, desk string, log *slog.Logger) error
 }
 
 // serve runs the server until ctx ends, v.during returns or serving fails.
@@ -109,7 +110,11 @@ func (v serving) attend(ctx context.Context, a *app.App, logger *slog.Logger) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- v.during(ctx, a, logger) }()
+	deskURL := ""
+	if at := a.DeskAddr(); at != "" {
+		deskURL = selfURL(at)
+	}
+	go func() { ended <- v.during(ctx, selfURL(a.Addr()), deskURL, logger) }()
 	select {
 	case err := <-ended:
 		return err

@@ -17,7 +17,7 @@ func TestStoppedWhileTheLedgerIsAway(t *testing.T) {
 	log := &until{text: "trying again", then: cancel}
 	code := run(ctx, []string{"serve"}, []string{
 		"KEYBLIP=bWVpOnNlY3JldG8=", "TEMPLATE_NAME=notificacao", "DB_URL=sqlite:" + filepath.Join(t.TempDir(), "table.db"),
-		"LEDGER_URL=postgres://pombo:secret@127.0.0.1:1/pombo", "LOG_FILE=-", "API_ADDR=127.0.0.1:0",
+		"LEDGER_URL=postgres://pombo:secret@127.0.0.1:1/pombo", "LOG_FILE=-", "API_ADDR=127.0.0.1:0", "DESK_ADDR=-",
 	}, nil, log, &stderr)
 	if code != exitDone || !strings.Contains(log.String(), "stopped") {
 		t.Errorf("exit code = %d, want %d\n%s%s", code, exitDone, log, &stderr)

@@ -6,6 +6,7 @@ import (
 
 	"pombo"
 	"pombo/internal/api"
+	"pombo/internal/words"
 )
 
 type showCommand struct {
@@ -35,11 +36,7 @@ func (c showCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.printJSON(story)
-	}
-	s.tell(story)
-	return nil
+	return s.show(c.JSON, story, func() { s.tell(story) })
 }
 
 // tell prints the whole story of a notification.
@@ -57,7 +54,11 @@ func (s *shell) tell(story api.Story) {
 func (s *shell) summarize(n api.Notification) {
 	s.fact("id", string(n.ID))
 	s.fact("state", standing(n.State, n.Reason))
-	s.fact("meaning", n.Message)
+	w := words.In(s.language)
+	s.fact("meaning", w.Reason(n.Reason))
+	if n.Hint == n.Reason.Hint() {
+		n.Hint = w.ReasonHint(n.Reason)
+	}
 	s.fact("what to do", n.Hint)
 	s.fact("detail", n.Detail)
 	s.fact("row", n.Row+" of "+n.Source+", generation "+strconv.Itoa(n.Generation))

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
 	"pombo/internal/blipsim"
+	"pombo/internal/demo"
 	"pombo/internal/loopback"
 )
 
@@ -149,7 +149,7 @@ func (c *simulatorCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	sim, err := startSimulator(ctx, c.Addr, o)
+	sim, err := blipsim.Listen(ctx, c.Addr, o)
 	if err != nil {
 		return hinted{err, "choose another --addr, or stop the program that has it"}
 	}
@@ -161,8 +161,8 @@ Nothing that is sent to it reaches anybody. In .env:
     TEMPLATE_NAME=notificacao
 
 Ctrl+C ends it.
-`, sim.url, keyToShow(c.Key))
-	return sim.wait(ctx)
+`, sim.URL, keyToShow(c.Key))
+	return sim.Wait(ctx)
 }
 
 // keyToShow is a key to try with; one that was given is not repeated.
@@ -170,7 +170,7 @@ func keyToShow(given string) string {
 	if given != "" {
 		return "(the one of --key)"
 	}
-	return demoKey
+	return demo.Key
 }
 
 // checkLoopback refuses an address that other machines could reach.
@@ -183,47 +183,4 @@ func checkLoopback(addr string) error {
 		return nil
 	}
 	return wrongUse(fmt.Errorf("--addr is %q, which other machines could reach and take for Blip", addr), "write 127.0.0.1 and the port")
-}
-
-// simulator is a pretend Blip that listens.
-type simulator struct {
-	*blipsim.Server
-	url    string
-	server *http.Server
-	ended  chan struct{} // closed when err is there
-	err    error         // why serving has ended
-}
-
-// startSimulator listens on addr. The caller ends it with stop or wait.
-func startSimulator(ctx context.Context, addr string, o blipsim.Options) (*simulator, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	sim := &simulator{Server: blipsim.New(o), url: "http://" + listener.Addr().String(), ended: make(chan struct{})}
-	sim.server = &http.Server{Handler: sim.Server, ReadHeaderTimeout: 10 * time.Second}
-	go func() { // stop waits for it
-		defer close(sim.ended)
-		sim.err = sim.server.Serve(listener)
-	}()
-	return sim, nil
-}
-
-// wait waits until ctx ends or serving fails, and stops the simulator.
-func (sim *simulator) wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		sim.stop()
-		return nil
-	case <-sim.ended:
-		sim.stop()
-		return fmt.Errorf("serve the pretend Blip: %w", sim.err)
-	}
-}
-
-// stop ends the simulator at once; requests under way are cut.
-func (sim *simulator) stop() {
-	sim.Close()
-	_ = sim.server.Close() // what it could say is that the listener is closed already
-	<-sim.ended
 }

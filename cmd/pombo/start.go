@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pombo/internal/api"
-	"pombo/internal/app"
 	"pombo/internal/config"
 	"pombo/internal/telemetry"
 )
@@ -36,8 +35,8 @@ func (startCommand) Run(ctx context.Context, s *shell) error {
 	defer s.queued("json", c.Log.Format)()
 	return s.serve(ctx, c, serving{
 		console: s.stderr,
-		during: func(ctx context.Context, a *app.App, _ *slog.Logger) error {
-			client := api.NewClient(selfURL(a.Addr()), c.API.Token.Reveal(), nil)
+		during: func(ctx context.Context, url, _ string, _ *slog.Logger) error {
+			client := api.NewClient(url, c.API.Token.Reveal(), nil)
 			waitReady(ctx, client)
 			return newJob(client, c.Job, telemetry.JobLogger(s.stdout, c.Log.Level)).Run(ctx)
 		},

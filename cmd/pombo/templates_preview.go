@@ -82,17 +82,11 @@ func (c templatesPreviewCommand) Run(ctx context.Context, s *shell) error {
 		return err
 	}
 	shown := showPreview(p)
-	if c.JSON {
-		if err := s.printJSON(shown); err != nil {
-			return err
-		}
-	} else {
-		s.printf("%s", shown.draw())
-	}
-	if !shown.OK {
+	err = s.show(c.JSON, shown, func() { s.printf("%s", shown.draw()) })
+	if err == nil && !shown.OK {
 		return errShown
 	}
-	return nil
+	return err
 }
 
 // params reads the values of the command line.

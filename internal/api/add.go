@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"pombo"
-	"pombo/internal/phone"
 )
 
 // maxKey is the longest Idempotency-Key.
@@ -59,19 +58,7 @@ func (s *Server) postNotification(w http.ResponseWriter, r *http.Request) error 
 // collected in the body.
 func (s *Server) readRow(body *object) pombo.Row {
 	var row pombo.Row
-	var text string
-	body.read("phone", &text, "must be text such as \"+55 31 98888-0000\"")
-	row.Recipient = pombo.Private(text)
-	if text == "" && !body.wrongIn("phone") {
-		body.refuse("phone", "is missing")
-	} else if text != "" {
-		n, err := phone.Parse(text)
-		if err != nil {
-			body.refuse("phone", err.Error())
-		}
-		row.Phone = n
-	}
-
+	row.Recipient, row.Phone = readPhone(body)
 	var params []json.RawMessage
 	body.read("params", &params, "must be a list")
 	for i, raw := range params {

@@ -29,8 +29,10 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 	"pombo/internal/health"
 	"pombo/internal/phone"
+	"pombo/internal/words"
 )
 
 // Runs starts passes over the pending rows and waits for them.
@@ -86,8 +88,8 @@ type optOutLedger interface {
 	OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) // latest first
 }
 
-// Options is what a Server is made of. All but CheckTemplate, Webhook, Token,
-// Logger, Now and Version must be set.
+// Options is what a Server is made of. All but CheckTemplate, Webhook, Trail,
+// Key, Token, Logger, Now and Version must be set.
 type Options struct {
 	Runs   Runs
 	Ledger Ledger
@@ -106,7 +108,11 @@ type Options struct {
 	Metrics   http.Handler // serves GET /metrics
 	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
 
+	Trail audit.Trail // gets a line for each change; nil = none is kept
+	Key   audit.Key   // hashes people in it; zero = lines say of nobody whom they are about
+
 	Token   string           // API_TOKEN; "" = no token is asked for
+	Words   *words.Words     // in which GET /readyz speaks; nil = English
 	Logger  *slog.Logger     // nil = no log
 	Now     func() time.Time // nil = time.Now
 	Version string           // of the program, for GET /
@@ -154,6 +160,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Words == nil {
+		o.Words = words.In(words.English)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

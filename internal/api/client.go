@@ -11,11 +11,13 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 )
 
 // Client asks a running server. It is safe for use by several goroutines. The
@@ -28,6 +30,16 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
+
+	account string // of the machine, for the audit trail; "" = it is no command line
+}
+
+// As returns a client that says in the audit trail that the command line asks, for an
+// account of the machine.
+func (c *Client) As(account string) *Client {
+	other := *c
+	other.account = account
+	return &other
 }
 
 // Error is a problem that the server answered with. errors.Is finds
@@ -118,54 +130,29 @@ func (c *Client) Send(ctx context.Context, wait time.Duration) (RunResult, error
 	case wait > 0:
 		header.Set("Prefer", "wait="+strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
-	var r RunResult
-	err := c.do(ctx, call{method: "POST", path: "/send_notification", header: header}, &r)
-	return r, err
+	return ask[RunResult](ctx, c, call{method: "POST", path: "/send_notification", header: header})
 }
 
 // Run returns a run as it stands.
 func (c *Client) Run(ctx context.Context, id int64) (Run, error) {
-	var r Run
-	err := c.do(ctx, call{method: "GET", path: runPath(id)}, &r)
-	return r, err
+	return ask[Run](ctx, c, call{method: "GET", path: runPath(id)})
 }
 
 // Runs returns the latest runs, newest first; limit 0 = 20.
 func (c *Client) Runs(ctx context.Context, limit int) ([]Run, error) {
-	q := url.Values{}
-	if limit != 0 {
-		q.Set("limit", strconv.Itoa(limit))
-	}
-	var r struct{ Runs []Run }
-	err := c.do(ctx, call{method: "GET", path: "/runs", query: q}, &r)
+	q := given("limit", number(int64(limit)))
+	r, err := ask[struct{ Runs []Run }](ctx, c, call{method: "GET", path: "/runs", query: q})
 	return r.Runs, err
 }
 
 // List searches for notifications. f.Phone may be in any form that phone.Parse
 // understands.
 func (c *Client) List(ctx context.Context, f pombo.Filter) (List, error) {
-	q := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	set("state", string(f.State))
-	set("phone", f.Phone)
-	set("q", f.Text)
-	set("cursor", f.Cursor)
-	if f.Run != 0 {
-		set("run", strconv.FormatInt(f.Run, 10))
-	}
-	if f.Limit != 0 {
-		set("limit", strconv.Itoa(f.Limit))
-	}
+	q := given("state", string(f.State), "phone", f.Phone, "q", f.Text, "cursor", f.Cursor, "run", number(f.Run), "limit", number(int64(f.Limit)))
 	if !f.Since.IsZero() {
-		set("since", f.Since.Format(time.RFC3339))
+		q.Set("since", f.Since.Format(time.RFC3339))
 	}
-	var l List
-	err := c.do(ctx, call{method: "GET", path: "/api/v1/notifications", query: q}, &l)
-	return l, err
+	return ask[List](ctx, c, call{method: "GET", path: "/api/v1/notifications", query: q})
 }
 
 // Show returns a notification with its whole story.
@@ -184,9 +171,7 @@ func (c *Client) Cancel(ctx context.Context, id pombo.MessageID) (Story, error) 
 }
 
 func (c *Client) story(ctx context.Context, method string, id pombo.MessageID, action string) (Story, error) {
-	var s Story
-	err := c.do(ctx, call{method: method, path: "/api/v1/notifications/" + url.PathEscape(string(id)) + action}, &s)
-	return s, err
+	return ask[Story](ctx, c, call{method: method, path: "/api/v1/notifications/" + url.PathEscape(string(id)) + action})
 }
 
 // Add has one message sent without the table. key makes it unique: the same key
@@ -221,9 +206,7 @@ func (c *Client) Add(ctx context.Context, key string, row pombo.Row) (n Notifica
 
 // Paused says whether sending is paused.
 func (c *Client) Paused(ctx context.Context) (Pause, error) {
-	var p Pause
-	err := c.do(ctx, call{method: "GET", path: "/api/v1/pause"}, &p)
-	return p, err
+	return ask[Pause](ctx, c, call{method: "GET", path: "/api/v1/pause"})
 }
 
 // Pause pauses all sending until a time; zero = until resumed. detail says why,
@@ -233,9 +216,7 @@ func (c *Client) Pause(ctx context.Context, until time.Time, detail string) (Pau
 		Until  time.Time `json:"until,omitzero"`
 		Detail string    `json:"detail,omitempty"`
 	}{until, detail}
-	var p Pause
-	err := c.do(ctx, call{method: "PUT", path: "/api/v1/pause", body: body}, &p)
-	return p, err
+	return ask[Pause](ctx, c, call{method: "PUT", path: "/api/v1/pause", body: body})
 }
 
 // Resume ends a pause.
@@ -270,24 +251,15 @@ func (c *Client) ReleaseResends(ctx context.Context) (int, error) { return c.res
 func (c *Client) SettleResends(ctx context.Context) (int, error) { return c.resends(ctx, "settle") }
 
 func (c *Client) resends(ctx context.Context, what string) (int, error) {
-	var r Resends
-	err := c.do(ctx, call{method: "POST", path: "/api/v1/resends/" + what}, &r)
+	r, err := ask[Resends](ctx, c, call{method: "POST", path: "/api/v1/resends/" + what})
 	return r.Rows, err
 }
 
 // OptOuts lists those who get no more messages, the latest first. cursor is the
 // NextCursor of the list before, "" for the first; limit 0 = 50.
 func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutList, error) {
-	q := url.Values{}
-	if cursor != "" {
-		q.Set("cursor", cursor)
-	}
-	if limit != 0 {
-		q.Set("limit", strconv.Itoa(limit))
-	}
-	var l OptOutList
-	err := c.do(ctx, call{method: "GET", path: "/api/v1/optouts", query: q}, &l)
-	return l, err
+	q := given("cursor", cursor, "limit", number(int64(limit)))
+	return ask[OptOutList](ctx, c, call{method: "GET", path: "/api/v1/optouts", query: q})
 }
 
 // OptOut keeps the messages of a scope from a phone, in any form that phone.Parse
@@ -306,9 +278,7 @@ func (c *Client) optOut(ctx context.Context, path string, phone pombo.Private, s
 		Phone string            `json:"phone"`
 		Scope pombo.OptOutScope `json:"scope,omitempty"`
 	}{phone.Reveal(), scope}
-	var o OptOutChange
-	err := c.do(ctx, call{method: "POST", path: path, body: body}, &o)
-	return o, err
+	return ask[OptOutChange](ctx, c, call{method: "POST", path: path, body: body})
 }
 
 // Forget erases what the ledger has of a person, or only counts it. The phone may
@@ -318,30 +288,23 @@ func (c *Client) Forget(ctx context.Context, phone string, really bool) (Forgott
 		Phone string `json:"phone"`
 		Erase bool   `json:"erase"`
 	}{phone, really}
-	var f Forgotten
-	err := c.do(ctx, call{method: "POST", path: "/api/v1/forget", body: body}, &f)
-	return f, err
+	return ask[Forgotten](ctx, c, call{method: "POST", path: "/api/v1/forget", body: body})
 }
 
 // Reconcile has the server compare table, ledger and Blip now, and waits for the
 // result, which may take minutes.
 func (c *Client) Reconcile(ctx context.Context) (Reconciliation, error) {
-	var r Reconciliation
-	err := c.do(ctx, call{method: "POST", path: "/api/v1/reconciliations"}, &r)
-	return r, err
+	return ask[Reconciliation](ctx, c, call{method: "POST", path: "/api/v1/reconciliations"})
 }
 
 // LastReconciliation returns the result of the last comparison.
 func (c *Client) LastReconciliation(ctx context.Context) (Reconciliation, error) {
-	var r Reconciliation
-	err := c.do(ctx, call{method: "GET", path: "/api/v1/reconciliations/latest"}, &r)
-	return r, err
+	return ask[Reconciliation](ctx, c, call{method: "GET", path: "/api/v1/reconciliations/latest"})
 }
 
 // Templates lists the templates that Blip has.
 func (c *Client) Templates(ctx context.Context) ([]Template, error) {
-	var r struct{ Templates []Template }
-	err := c.do(ctx, call{method: "GET", path: "/api/v1/templates"}, &r)
+	r, err := ask[struct{ Templates []Template }](ctx, c, call{method: "GET", path: "/api/v1/templates"})
 	return r.Templates, err
 }
 
@@ -354,9 +317,34 @@ type call struct {
 	status       *int // gets the status of the answer, when not nil
 }
 
+// given is a query of names and values, without those that are empty.
+func given(pairs ...string) url.Values {
+	q := url.Values{}
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			q.Set(pair[0], pair[1])
+		}
+	}
+	return q
+}
+
+// number is n as text; "" for 0.
+func number(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
 // maxAnswer bounds what is read of an answer: a page of 1000 notifications has
 // less than a tenth of it.
 const maxAnswer = 16 << 20
+
+// ask makes a call whose answer is a T.
+func ask[T any](ctx context.Context, c *Client, in call) (answer T, err error) {
+	err = c.do(ctx, in, &answer)
+	return answer, err
+}
 
 // do makes the call and reads the answer into the value, or into an error.
 func (c *Client) do(ctx context.Context, in call, into any) error {
@@ -426,6 +414,10 @@ func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.account != "" {
+		request.Header.Set(viaHeader, string(audit.ViaCLI))
+		request.Header.Set(accountHeader, account(c.account))
 	}
 	return request, nil
 }

@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"pombo"
-	"pombo/internal/phone"
+	"pombo/internal/audit"
 )
 
 // Forgotten says what the ledger had of a person, and what was erased of it.
@@ -16,10 +15,6 @@ type Forgotten struct {
 	Erased        int `json:"erased"`
 }
 
-func forgottenOf(f pombo.Forgotten) Forgotten {
-	return Forgotten{Notifications: f.Found, Open: f.Open, InFlight: f.InFlight, Erased: f.Erased}
-}
-
 // postForget erases a person, or counts what there is to erase. The phone is in
 // the body, for addresses are written down on the way.
 func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
@@ -27,25 +22,20 @@ func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var text string
 	var really bool
-	body.read("phone", &text, "must be text such as \"+55 31 98888-0000\"")
+	_, n := readPhone(body)
 	body.read("erase", &really, "must be true or false")
-	var n phone.Number
-	if text == "" && !body.wrongIn("phone") {
-		body.refuse("phone", "is missing")
-	} else if text != "" {
-		if n, err = phone.Parse(text); err != nil {
-			body.refuse("phone", err.Error())
-		}
-	}
 	body.end("phone", "erase")
 	if err := body.err(); err != nil {
 		return err
+	}
+	s.concern(w, n)
+	if !really {
+		lineOf(w).Act = audit.Search // it is only counted
 	}
 	f, err := s.o.Ledger.Forget(r.Context(), n, really)
 	if err != nil {
 		return fmt.Errorf("forget: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, forgottenOf(f))
+	return writeJSON(w, http.StatusOK, Forgotten{Notifications: f.Found, Open: f.Open, InFlight: f.InFlight, Erased: f.Erased})
 }

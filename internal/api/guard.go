@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -16,9 +15,11 @@ import (
 	"sync"
 	"time"
 
-	"pombo/internal/loopback"
+	"github.com/google/uuid"
 
 	"pombo"
+	"pombo/internal/audit"
+	"pombo/internal/loopback"
 )
 
 // Limits of a request.
@@ -60,7 +61,7 @@ func CheckAddr(addr, token string) error {
 // ServeHTTP lets a request through to its route, or says why not.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
-	a := &answer{ResponseWriter: w, instance: newInstance()}
+	a := &answer{ResponseWriter: w, instance: uuid.New().URN()}
 	s.mustWriteSoon(a)
 	h := a.Header()
 	h.Set("Cache-Control", "no-store")
@@ -187,7 +188,9 @@ func (s *Server) serve(rt route) http.Handler {
 			defer cancel()
 			r = r.WithContext(ctx)
 		}
-		if err := rt.handle(w, r); err != nil {
+		err := rt.handle(w, r)
+		s.record(w, r, rt, err)
+		if err != nil {
 			s.fail(w, r, rt.pattern(), err)
 		}
 	})
@@ -236,11 +239,13 @@ func (s *Server) panicked(a *answer, r *http.Request, pattern string, p any) {
 	_ = writeProblem(a, ref.problem(a.instance))
 }
 
-// answer remembers the status of an answer and the name of the request.
+// answer remembers the status of an answer and the name of the request, a random
+// UUID.
 type answer struct {
 	http.ResponseWriter
 	instance string
 	status   int
+	line     audit.Entry // of the audit trail, as far as the handler knows it
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -264,16 +269,7 @@ func instanceOf(w http.ResponseWriter) string {
 	if a, ok := w.(*answer); ok {
 		return a.instance
 	}
-	return newInstance()
-}
-
-// newInstance names a request with a random UUID (RFC 9562, version 4).
-func newInstance() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+	return uuid.New().URN()
 }
 
 // discard keeps the status and the headers of an answer.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/health"
 )
 
 // Check asks one part of the world whether it can be used.
@@ -20,18 +21,27 @@ type Check struct {
 }
 
 // Readiness is the answer of GET /readyz. Without the token, Detail and Hint of
-// the checks, Pause, Backlog and Alerts are left out.
+// the checks, Headline, Pause, Backlog and Alerts are left out.
 type Readiness struct {
-	Ready   bool          `json:"ready"` // every check is OK
-	Checks  []CheckResult `json:"checks"`
-	Pause   *Pause        `json:"pause,omitempty"`   // a pause is not a lack of readiness
-	Backlog *Backlog      `json:"backlog,omitempty"` // absent when the ledger does not answer
+	Ready  bool          `json:"ready"` // every check is OK
+	Checks []CheckResult `json:"checks"`
+	// Headline says in one sentence whether messages go, and if not, why.
+	Headline *Headline `json:"headline,omitempty"`
+	Pause    *Pause    `json:"pause,omitempty"`   // a pause is not a lack of readiness
+	Backlog  *Backlog  `json:"backlog,omitempty"` // absent when the ledger does not answer
 	// Alerts lists what needs attention, the worst first. They are not a lack of
 	// readiness: the checks say what that is.
 	Alerts []Alert `json:"alerts,omitempty"`
 }
 
-// Alert is one thing that needs attention, in words for people.
+// Headline is the one sentence, in the words of LANGUAGE.
+type Headline struct {
+	Name  health.HeadlineName `json:"name"`  // a word of a closed list
+	Level health.Level        `json:"level"` // ok, warn or bad
+	Text  string              `json:"text"`
+}
+
+// Alert is one thing that needs attention, in the words of LANGUAGE.
 type Alert struct {
 	Name    string    `json:"name"`            // a word of a closed list
 	Since   time.Time `json:"since,omitzero"`  // absent = it is not known
@@ -126,8 +136,10 @@ func (s *Server) addLedger(r *http.Request, ready *Readiness) {
 	}
 	f, err := s.o.Ledger.Health(ctx)
 	if err != nil {
+		ready.Headline = s.headline(health.LedgerAway())
 		return
 	}
+	ready.Headline = s.headline(f.Headline())
 	b, p := f.Backlog, f.Progress
 	ready.Backlog = &Backlog{
 		States: b.States, Due: b.Due, Diverged: b.Diverged, Oldest: utc(b.Oldest), Waiting: f.Waiting(),
@@ -135,8 +147,12 @@ func (s *Server) addLedger(r *http.Request, ready *Readiness) {
 		Accepted: utc(p.Accepted), TakenIn: utc(p.TakenIn), RejectedRows: p.RejectedRows,
 	}
 	for _, t := range f.Alerts() {
-		ready.Alerts = append(ready.Alerts, Alert{t.Name, utc(t.Since), t.Count, t.Message, t.Hint})
+		ready.Alerts = append(ready.Alerts, Alert{t.Name, utc(t.Since), t.Count, s.o.Words.Say(t.What), s.o.Words.Say(t.Todo)})
 	}
+}
+
+func (s *Server) headline(h health.Headline) *Headline {
+	return &Headline{h.Name, h.Level, s.o.Words.Say(h.What)}
 }
 
 const (

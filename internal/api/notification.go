@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -109,7 +110,7 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 		Cursor: q.text("cursor"),
 	}
 	if f.State != "" && !f.State.Valid() {
-		q.refuse("state", "must be one of "+stateNames())
+		q.refuse("state", "must be one of "+pombo.StateNames())
 	}
 	if !f.Reason.Valid() {
 		q.refuse("reason", "must be a reason as GET /api/v1/notifications shows it, such as not_on_whatsapp")
@@ -138,14 +139,6 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 	return writeJSON(w, http.StatusOK, list)
 }
 
-func stateNames() string {
-	names := make([]string, 0, len(pombo.States()))
-	for _, s := range pombo.States() {
-		names = append(names, string(s))
-	}
-	return strings.Join(names, ", ")
-}
-
 func (s *Server) getNotification(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
 	if err != nil {
@@ -158,7 +151,7 @@ func (s *Server) getNotification(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.MessageID) error {
 	n, events, err := s.o.Ledger.Notification(r.Context(), id)
 	if err != nil {
-		return about(id, "read notification", err)
+		return about(id, err)
 	}
 	story := Story{Notification: notificationOf(n), Events: make([]Event, len(events))}
 	for i, e := range events {
@@ -167,28 +160,20 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.MessageID
 	return writeJSON(w, http.StatusOK, story)
 }
 
-func (s *Server) retryNotification(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
-	if err != nil {
-		return err
+// decide carries out what an operator decides about the notification of the path,
+// and answers with its story. did is for the log.
+func (s *Server) decide(did string, f func(context.Context, pombo.MessageID) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := pathID(r)
+		if err != nil {
+			return err
+		}
+		if err := f(r.Context(), id); err != nil {
+			return about(id, err)
+		}
+		s.log.InfoContext(r.Context(), did+" by an operator", "id", id)
+		return s.tell(w, r, id)
 	}
-	if err := s.o.Ledger.Retry(r.Context(), id); err != nil {
-		return about(id, "retry notification", err)
-	}
-	s.log.InfoContext(r.Context(), "retried by an operator", "id", id)
-	return s.tell(w, r, id)
-}
-
-func (s *Server) cancelNotification(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
-	if err != nil {
-		return err
-	}
-	if err := s.o.Ledger.Cancel(r.Context(), id); err != nil {
-		return about(id, "cancel notification", err)
-	}
-	s.log.InfoContext(r.Context(), "cancelled by an operator", "id", id)
-	return s.tell(w, r, id)
 }
 
 // pathID reads the id of the path. What stands there is not repeated.
@@ -201,10 +186,10 @@ func pathID(r *http.Request) (pombo.MessageID, error) {
 	return id, nil
 }
 
-func about(id pombo.MessageID, what string, err error) error {
+func about(id pombo.MessageID, err error) error {
 	if errors.Is(err, pombo.ErrNotFound) {
 		return refuse(http.StatusNotFound, fmt.Sprintf("there is no notification %s", id),
 			"search by row or phone: GET /api/v1/notifications?q= or ?phone=")
 	}
-	return fmt.Errorf("%s %s: %w", what, id, err)
+	return fmt.Errorf("notification %s: %w", id, err)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pombo"
+	"pombo/internal/health"
 )
 
 func TestOpenAPIIsValid(t *testing.T) {
@@ -46,6 +47,18 @@ func TestOpenAPIHasEveryState(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("states = %q, want %q", got, want)
+	}
+}
+
+func TestOpenAPIHasEveryHeadline(t *testing.T) {
+	w := newWorld(t)
+	var got []health.HeadlineName
+	for _, s := range w.doc.Components.Schemas["Readiness"].Value.Properties["headline"].Value.Properties["name"].Value.Enum {
+		name, _ := s.(string)
+		got = append(got, health.HeadlineName(name))
+	}
+	if want := health.HeadlineNames(); !slices.Equal(got, want) {
+		t.Errorf("headlines = %q, want %q", got, want)
 	}
 }
 

@@ -56,11 +56,13 @@ func (s *Server) postOptOut(w http.ResponseWriter, r *http.Request) error {
 	if scope != pombo.OptOutAll && scope != pombo.OptOutMarketing {
 		body.refuse("scope", "must be marketing or all")
 	}
-	n := readPhone(body)
+	_, n := readPhone(body)
 	body.end("phone", "scope")
 	if err := body.err(); err != nil {
 		return err
 	}
+	s.concern(w, n)
+	lineOf(w).Detail = string(scope)
 	if err := s.o.Ledger.OptOut(r.Context(), pombo.OptOut{Phone: n, Scope: scope, At: s.o.Now(), By: "operator"}); err != nil {
 		return err
 	}
@@ -73,11 +75,12 @@ func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	n := readPhone(body)
+	_, n := readPhone(body)
 	body.end("phone")
 	if err := body.err(); err != nil {
 		return err
 	}
+	s.concern(w, n)
 	removed, err := s.o.Ledger.OptIn(r.Context(), n)
 	if err != nil {
 		return err
@@ -89,14 +92,19 @@ func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, OptOutChange{Phone: n.String()})
 }
 
-// readPhone reads the phone out of a body. It stands there and not in the path,
-// because paths are logged by whatever lies in between.
-func readPhone(body *object) phone.Number {
+// readPhone reads the phone out of a body, as it is written and as it is understood.
+// It stands there and not in the path, because paths are logged by whatever lies in
+// between.
+func readPhone(body *object) (pombo.Private, phone.Number) {
 	var text string
-	body.read("phone", &text, "must be text")
+	body.read("phone", &text, "must be text such as \"+55 31 98888-0000\"")
+	if text == "" {
+		body.refuse("phone", "is missing")
+		return "", phone.Number{}
+	}
 	n, err := phone.Parse(text)
 	if err != nil {
 		body.refuse("phone", err.Error())
 	}
-	return n
+	return pombo.Private(text), n
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"pombo/internal/audit"
 )
 
 //go:embed openapi.yaml
@@ -15,9 +17,10 @@ var openAPI []byte
 type route struct {
 	method, path string
 	summary      string
-	open         bool // no token is asked for
-	waits        bool // may take as long as a run does
-	outside      bool // a secret in the path guards it: no token, and whoever knows it may call this machine by any name
+	open         bool      // no token is asked for
+	waits        bool      // may take as long as a run does
+	outside      bool      // a secret in the path guards it: no token, and whoever knows it may call this machine by any name
+	act          audit.Act // what stands of it in the audit trail; "" = nothing
 	handle       func(http.ResponseWriter, *http.Request) error
 }
 
@@ -39,26 +42,26 @@ func (s *Server) table() []route {
 		{method: "GET", path: "/metrics", handle: s.getMetrics, summary: "for Prometheus"},
 
 		{method: "GET", path: api + "/notifications", handle: s.getNotifications, summary: "search: state, phone, q, run, since, until, reason, template, limit, cursor"},
-		{method: "POST", path: api + "/notifications", handle: s.postNotification, summary: "send one message without the table"},
+		{method: "POST", path: api + "/notifications", handle: s.postNotification, act: audit.Send, summary: "send one message without the table"},
 		{method: "GET", path: api + "/notifications/{id}", handle: s.getNotification, summary: "one notification and its whole story"},
-		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.retryNotification, summary: "send it again"},
-		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.cancelNotification, summary: "do not send it"},
+		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.decide("retried", s.o.Ledger.Retry), act: audit.Retry, summary: "send it again"},
+		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.decide("cancelled", s.o.Ledger.Cancel), act: audit.Cancel, summary: "do not send it"},
 
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
-		{method: "PUT", path: api + "/pause", handle: s.putPause, summary: "pause all sending"},
-		{method: "DELETE", path: api + "/pause", handle: s.deletePause, summary: "resume"},
-		{method: "POST", path: api + "/resends/release", handle: s.releaseResends, summary: "send again the rows that were set back to pending with many others"},
-		{method: "POST", path: api + "/resends/settle", handle: s.settleResends, summary: "do not send it again; write its status again"},
+		{method: "PUT", path: api + "/pause", handle: s.putPause, act: audit.Pause, summary: "pause all sending"},
+		{method: "DELETE", path: api + "/pause", handle: s.deletePause, act: audit.Resume, summary: "resume"},
+		{method: "POST", path: api + "/resends/release", handle: s.releaseResends, act: audit.Resends, summary: "send again the rows that were set back to pending with many others"},
+		{method: "POST", path: api + "/resends/settle", handle: s.settleResends, act: audit.Resends, summary: "do not send it again; write its status again"},
 		{method: "GET", path: api + "/optouts", handle: s.getOptOuts, summary: "who gets no more messages: limit, cursor"},
-		{method: "POST", path: api + "/optouts", handle: s.postOptOut, summary: "send this phone no more messages"},
-		{method: "POST", path: api + "/optouts/remove", handle: s.removeOptOut, summary: "send this phone messages again"},
+		{method: "POST", path: api + "/optouts", handle: s.postOptOut, act: audit.OptOut, summary: "send this phone no more messages"},
+		{method: "POST", path: api + "/optouts/remove", handle: s.removeOptOut, act: audit.OptIn, summary: "send this phone messages again"},
 		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
 		{method: "GET", path: api + "/templates/{name}/hold", handle: s.getHold, summary: "whether a template is held, and what a hold comes to: until"},
-		{method: "PUT", path: api + "/templates/{name}/hold", handle: s.putHold, summary: "keep the messages of a template waiting"},
-		{method: "DELETE", path: api + "/templates/{name}/hold", handle: s.deleteHold, summary: "release a template"},
+		{method: "PUT", path: api + "/templates/{name}/hold", handle: s.putHold, act: audit.Hold, summary: "keep the messages of a template waiting"},
+		{method: "DELETE", path: api + "/templates/{name}/hold", handle: s.deleteHold, act: audit.Release, summary: "release a template"},
 		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
 		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
-		{method: "POST", path: api + "/forget", handle: s.postForget, summary: "what the ledger has of a person; erase it"},
+		{method: "POST", path: api + "/forget", handle: s.postForget, act: audit.Forget, summary: "what the ledger has of a person; erase it"},
 
 		{method: "POST", path: "/blip/notifications/{secret}", handle: s.webhook("notifications"), outside: true, summary: "where Blip posts its notifications"},
 		{method: "POST", path: "/blip/messages/{secret}", handle: s.webhook("messages"), outside: true, summary: "where Blip posts what people write"},

@@ -16,9 +16,9 @@ var (
 	alarm      = regexp.MustCompile(`(?m)alert: (\w+)$`)
 )
 
-// TestAlarmsAndMetricsAreTold holds the rules for Prometheus, the metrics of a
-// running app and the operator's page against each other.
-func TestAlarmsAndMetricsAreTold(t *testing.T) {
+// TestAlarms_Documented compares the rules for Prometheus, the metrics of a running app and
+// the operator's page.
+func TestAlarms_Documented(t *testing.T) {
 	w := newWorld(t, 1, blipsim.Options{})
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none'`) // a reason is counted only when there is one
 	_, client := w.start()
@@ -44,28 +44,28 @@ func TestAlarmsAndMetricsAreTold(t *testing.T) {
 		name := f.GetName()
 		is[name] = true
 		if strings.HasPrefix(name, "pombo_") && !regexp.MustCompile("(?m)^\\|.*`"+name+"[`{]").MatchString(page) {
-			t.Errorf("docs/operations.md does not tell of %s", name)
+			t.Errorf("docs/operations.md does not describe %s", name)
 		}
 	}
 	for _, name := range metricName.FindAllString(rules, -1) {
 		if !is[name] {
-			t.Errorf("a rule asks for %s, which there is not", name)
+			t.Errorf("a rule uses the metric %s, which does not exist", name)
 		}
 	}
 	for line := range strings.SplitSeq(page, "\n") {
 		if name := metricName.FindString(line); strings.HasPrefix(line, "| `pombo_") && !is[name] {
-			t.Errorf("docs/operations.md tells of %s, which there is not", name)
+			t.Errorf("docs/operations.md describes %s, which does not exist", name)
 		}
 	}
 
-	told := map[string]bool{}
+	headings := map[string]bool{}
 	for _, h := range heading.FindAllStringSubmatch(page, -1) {
-		told[strings.ToLower(h[1])] = true
+		headings[strings.ToLower(h[1])] = true
 	}
 	named := map[string]bool{}
 	for _, anchor := range runbook.FindAllStringSubmatch(rules, -1) {
 		named[anchor[1]] = true
-		if !told[anchor[1]] {
+		if !headings[anchor[1]] {
 			t.Errorf("docs/operations.md has no heading for %s", anchor[1])
 		}
 	}

@@ -2,7 +2,7 @@
 // serves, Stop ends everything in reverse order, Addr tells where it listens.
 // It is the one place where the parts meet, so the wiring reads top to bottom:
 //
-//	source and ledger, Blip, the engine between them, receipts, then the API
+//	source and ledger, Blip, the engine between them, receipts, then the API and the desk
 //
 // A part that is away when the process starts (the company's database, Blip)
 // does not keep it from starting: GET /readyz says so, and the loops go on by
@@ -33,6 +33,7 @@ import (
 	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/delivery"
+	"pombo/internal/desk"
 	"pombo/internal/dispatch"
 	"pombo/internal/health"
 	"pombo/internal/intake"
@@ -42,7 +43,9 @@ import (
 	"pombo/internal/reconcile"
 	"pombo/internal/setup"
 	"pombo/internal/source"
+	"pombo/internal/tally"
 	"pombo/internal/telemetry"
+	"pombo/internal/words"
 )
 
 // Options is what an App is made of.
@@ -73,6 +76,10 @@ type App struct {
 
 	reconciler *reconcile.Reconciler
 	bulk       *bulk.Runner
+	counter    *tally.Counter
+
+	desk         *desk.Server // nil = there is none
+	deskListener net.Listener // nil = its address could not be bound at the start
 
 	loops     sync.WaitGroup
 	failed    chan error
@@ -150,6 +157,13 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
+	key, err := AuditKey(c)
+	if err != nil && c.Desk.Addr != "" {
+		return a, err
+	}
+	if err := a.openDesk(o, key); err != nil {
+		return a, err
+	}
 
 	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName:          c.Source.Name,
@@ -166,6 +180,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		CommandsPerSecond:   c.Blip.CommandsPerSecond,
 		CallTime:            c.Blip.Timeout,
 		PollInterval:        c.Dispatch.PollInterval,
+		JobInterval:         c.Job.Interval,
+		Words:               words.In(c.Language),
 		Uncertain:           policies(c.Dispatch.Uncertain, c.Dispatch.UncertainTemplates),
 		UncertainWait:       c.Dispatch.UncertainWait,
 		Quiet:               c.Dispatch.Quiet,
@@ -201,6 +217,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return a, err
 	}
+	a.counter, err = tally.NewCounter(tally.Options{
+		Ledger: a.ledger.Tallies, Leadership: controls.Leadership, Retention: c.Ledger.Retention, Zone: c.Source.Zone, Logger: o.Logger,
+	})
+	if err != nil {
+		return a, err
+	}
 	polls := receipts.PollerOptions{
 		Ledger: a.ledger.Receipts, Recorder: recorder, Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion,
 		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("receipts").TryAcquire, Schedule: schedule, Sparse: few,
@@ -219,12 +241,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, controls}
+	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    newOperator(a.ledger, a.engine),
+		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Holds:     holds{controls.Holds, a.ledger.Templates},
@@ -238,9 +260,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			{Name: "blip", Run: client.Check},
 			{Name: "sending", Run: known.check},
 		},
+		Trail:   a.ledger.Trail,
+		Key:     key,
 		Metrics: telemetry.Handler(o.Registry, o.Logger),
 		Webhook: webhook,
 		Token:   c.API.Token.Reveal(),
+		Words:   words.In(c.Language),
 		Logger:  o.Logger,
 		Version: o.Version,
 	})
@@ -287,15 +312,16 @@ type operator struct {
 	*ledger.Reconciliation
 	db     *ledger.DB
 	engine *dispatch.Engine
+	zone   *time.Location
 }
 
-func newOperator(db *ledger.DB, engine *dispatch.Engine) operator {
-	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine}
+func newOperator(db *ledger.DB, engine *dispatch.Engine, zone *time.Location) operator {
+	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine, zone}
 }
 
 // Health explains why messages go, or why they do not.
 func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{o.db, o.engine.Controls}.snapshot(ctx)
+	return healthReader{o.db, o.engine.Controls, o.zone}.snapshot(ctx)
 }
 
 func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
@@ -348,6 +374,8 @@ func (a *App) Start(ctx context.Context) error {
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
 	a.loops.Go(func() { a.bulk.Run(loops) })
+	a.loops.Go(func() { a.retainTrail(loops) })
+	a.loops.Go(func() { a.counter.Run(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}
@@ -368,6 +396,7 @@ func (a *App) Start(ctx context.Context) error {
 		<-served
 		return err
 	})
+	a.startDesk(ctx)
 	a.log.Info("serving", "address", a.Addr())
 	return nil
 }

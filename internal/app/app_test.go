@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is everything round one app: a table of the company, a pretend Blip
-// and a folder for the ledger.
+// world is everything around one app: a table of the company, a pretend Blip and a folder
+// for the ledger.
 type world struct {
 	t    *testing.T
 	dir  string
@@ -58,7 +58,7 @@ func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) 
 	w.env = append([]string{
 		"KEYBLIP=dGVzdDpzZWNyZXQ=", "BLIP_URL=" + server.URL, "TEMPLATE_NAME=notificacao",
 		"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
-		"DB_URL=sqlite:" + path, "LEDGER_URL=sqlite:" + filepath.Join(w.dir, "pombo.db"), "API_ADDR=127.0.0.1:0",
+		"DB_URL=sqlite:" + path, "LEDGER_URL=sqlite:" + filepath.Join(w.dir, "pombo.db"), "API_ADDR=127.0.0.1:0", "DESK_ADDR=-",
 	}, env...)
 	return w
 }
@@ -81,7 +81,7 @@ func (w *world) count(query string) (n int) {
 func (w *world) open() (*app.App, error) {
 	w.t.Helper()
 	c, warnings, err := config.Load("", w.env, config.NeedAll)
-	// No proxy is in front of what a test starts.
+	// What a test starts is not behind a proxy.
 	warnings = slices.DeleteFunc(warnings, func(w config.Warning) bool { return w.Name == "WEBHOOK_SECRET" })
 	if err != nil || len(warnings) > 0 {
 		w.t.Fatal(err, warnings)
@@ -113,7 +113,7 @@ func (w *world) stop(a *app.App) {
 	}
 }
 
-func TestEveryRowOnceAndASecondCallJoins(t *testing.T) {
+func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
 	const rows = 2000
 	w := newWorld(t, rows, blipsim.Options{Latency: time.Millisecond})
 	_, client := w.start()
@@ -143,7 +143,7 @@ func TestEveryRowOnceAndASecondCallJoins(t *testing.T) {
 	}
 }
 
-func TestARunGoesOnAfterAStop(t *testing.T) {
+func TestRun_ContinuesAfterStop(t *testing.T) {
 	const rows = 1500
 	w := newWorld(t, rows, blipsim.Options{Latency: 20 * time.Millisecond}, "WORKERS=8")
 	first, client := w.start()
@@ -165,16 +165,16 @@ func TestARunGoesOnAfterAStop(t *testing.T) {
 		t.Errorf("result = %+v, want run %d with %d found and accepted", again, run.RunID, rows)
 	}
 	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
-		t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, rows)
+		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, rows)
 	}
 	if got := w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`); got != rows {
 		t.Errorf("%d rows at status 2, want %d", got, rows)
 	}
 }
 
-// An answer that is cut after Blip took the message leaves a doubt, which the
-// trace of the id ends; nobody gets the message twice.
-func TestCutAnswersDoubleNothing(t *testing.T) {
+// An answer that is cut after Blip has accepted the message makes it uncertain. The trace of
+// its id resolves that, and no message is sent twice.
+func TestRun_CutAnswersDoubleNothing(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const rows = 200
 	w := newWorld(t, rows, blipsim.Options{Seed: 7, Faults: blipsim.Faults{CutAfterAccept: 0.2}}, "WORKERS=16")
@@ -188,12 +188,12 @@ func TestCutAnswersDoubleNothing(t *testing.T) {
 	}
 	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == rows })
 	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
-		t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, rows)
+		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, rows)
 	}
 }
 
-// Three processes share one ledger on PostgreSQL; one of them ends in mid-run.
-func TestThreeOnOneLedger(t *testing.T) {
+// Three processes share one ledger on PostgreSQL; one of them stops during a run.
+func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 	server := postgrestest.Start(t, postgrestest.Options{})
 	ledgerURL := server.Database(t)
 	const rows = 1500
@@ -225,11 +225,11 @@ func TestThreeOnOneLedger(t *testing.T) {
 	}
 	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == rows })
 	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
-		t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, rows)
+		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, rows)
 	}
 }
 
-func TestReceiptsAreFollowed(t *testing.T) {
+func TestReceipts_Followed(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, 20, blipsim.Options{ReadRate: 1, ReceivedAfter: 50 * time.Millisecond, ConsumedAfter: 200 * time.Millisecond},
 		"STATUS_DELIVERED=3", "STATUS_READ=4")
@@ -247,13 +247,13 @@ func TestReceiptsAreFollowed(t *testing.T) {
 	}
 }
 
-func TestOperatorsHand(t *testing.T) {
+func TestOperator_Commands(t *testing.T) {
 	w := newWorld(t, 0, blipsim.Options{})
 	a, client := w.start()
 	if _, err := client.Pause(t.Context(), time.Time{}, "the template is wrong"); err != nil {
 		t.Fatal(err)
 	}
-	// Started in the pause, it has no claim under way that could take what follows.
+	// Started in the pause, it has no claim in flight that could take what follows.
 	w.stop(a)
 	_, client = w.start()
 	n, _, err := client.Add(t.Context(), "a", pombo.Row{Recipient: "31988880001", Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}, {Slot: pombo.Body, Value: "oi"}}})
@@ -287,7 +287,7 @@ func TestOperatorsHand(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsItFromOpening(t *testing.T) {
+func TestOpen_Refuses(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		env  func(t *testing.T, w *world) string

@@ -12,10 +12,9 @@ import (
 	"pombo/internal/blipsim"
 )
 
-// Each why that a real process can be brought to is planted once and told by
-// GET /readyz and by the metrics, and none of them makes the process not ready
-// for its own sake.
-func TestWhyNothingGoes(t *testing.T) {
+// Each wait reason that a test can cause in a real process appears in GET /readyz and in the
+// metrics, and none of them alone makes the process not ready.
+func TestReady_WaitReasons(t *testing.T) {
 	never := func(*world, *api.Client) {}
 	for _, test := range []struct {
 		name      string
@@ -61,7 +60,7 @@ func TestWhyNothingGoes(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, 10, test.simulator, append(test.env, "WORKERS=1")...) // more rows than hands
+			w := newWorld(t, 10, test.simulator, append(test.env, "WORKERS=1")...) // more rows than workers
 			_, client := w.start()
 			test.plant(w, client)
 			if _, err := client.Send(t.Context(), api.NoWait); err != nil {
@@ -96,9 +95,9 @@ func TestWhyNothingGoes(t *testing.T) {
 	}
 }
 
-// The table is away: what was taken in goes on, and it is told that nothing more
-// comes and that results are owed.
-func TestASourceThatIsAwayIsTold(t *testing.T) {
+// While the table is away, what was taken in is sent, and /readyz says that nothing more comes
+// and that results are not settled.
+func TestReady_SourceAway(t *testing.T) {
 	w := newWorld(t, 1, blipsim.Options{})
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
@@ -121,9 +120,8 @@ func TestASourceThatIsAwayIsTold(t *testing.T) {
 	}
 }
 
-// A row that cannot be taken in stays pending; its age is told although it is in
-// no ledger.
-func TestARowLeftOutIsTold(t *testing.T) {
+// A rejected row stays pending; its age is reported although it is not in the ledger.
+func TestReady_RejectedRow(t *testing.T) {
 	w := newWorld(t, 2, blipsim.Options{}, "DB_COL_SEND_AFTER=DT")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT`)
 	w.exec(`UPDATE NOTIFICACAO SET DT = 'tomorrow, early' WHERE ID = 2`)
@@ -138,14 +136,14 @@ func TestARowLeftOutIsTold(t *testing.T) {
 		t.Fatalf("readiness = %+v, error %v, want 1 left out", ready, err)
 	}
 	if len(ready.Alerts) != 1 || ready.Alerts[0].Name != "rejected_rows" || !strings.HasPrefix(ready.Alerts[0].Message, "1 row pending in the table cannot be taken in") {
-		t.Errorf("troubles = %+v, want the row left out", ready.Alerts)
+		t.Errorf("alerts = %+v, want the rejected row", ready.Alerts)
 	}
 	if got := w.metrics(); got["pombo_rejected_rows"] != 1 || got["pombo_rejected_rows_oldest_seconds"] <= 0 {
 		t.Errorf("left out %v, for %v s, want 1 and an age", got["pombo_rejected_rows"], got["pombo_rejected_rows_oldest_seconds"])
 	}
 }
 
-// nobody is an address at which nobody listens.
+// nobody returns an address on which nothing listens.
 func nobody(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,9 +9,9 @@ import (
 	"pombo/internal/blipsim"
 )
 
-// A code that nobody knows, told by receipts for each message: the run spends twenty
-// messages and what was in flight, of ten thousand, and a restart forgets nothing.
-func TestUnknownCodeDoesNotBurnTheTable(t *testing.T) {
+// Every receipt carries an unknown code: of ten thousand messages the run spends twenty and
+// what was in flight, and a restart forgets nothing.
+func TestBreaker_UnknownCode(t *testing.T) {
 	const rows = 10_000
 	w := newWorld(t, rows, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"": {Reason: 139999, After: 10 * time.Millisecond}}},
 		"BLIP_MESSAGES_PER_SECOND=100", "WORKERS=4", "STATUS_FAILED=3")

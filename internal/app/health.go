@@ -16,6 +16,7 @@ import (
 type healthReader struct {
 	ledger *ledger.DB
 	engine *dispatch.Controls
+	zone   *time.Location // of the clock times that people read
 }
 
 // snapshot costs a few statements on the ledger and none on the source.
@@ -28,7 +29,7 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}
-	return health.Snapshot{Now: time.Now(), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
+	return health.Snapshot{Now: time.Now().In(w.zone), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
 }
 
 // check is the check of readiness that is called sending: it fails when rows are

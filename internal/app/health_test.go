@@ -9,8 +9,8 @@ import (
 	"pombo/internal/health"
 )
 
-// Only what nothing explains makes the process not ready.
-func TestSendingIsStuckOnlyWithoutAnExplanation(t *testing.T) {
+// Sending is stuck only if nothing explains it.
+func TestSending_StuckOnlyUnexplained(t *testing.T) {
 	now := time.Now()
 	long := now.Add(-time.Hour)
 	f := health.Snapshot{
@@ -21,12 +21,12 @@ func TestSendingIsStuckOnlyWithoutAnExplanation(t *testing.T) {
 	if err := stuck(f); err == nil || !strings.Contains(err.Error(), "nothing sent for 60 minutes while 3 rows wait: nothing explains it") || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("error = %v, want what is so and what to do", err)
 	}
-	f.Now = long.Add(2 * time.Minute) // sooner than a trouble is told
+	f.Now = long.Add(2 * time.Minute) // before an alert is raised
 	if err := stuck(f); err == nil || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("error = %v, want what to do", err)
 	}
 	f.Now, f.Paused = now, true
 	if err := stuck(f); err != nil {
-		t.Errorf("error = %v, want none in a pause", err)
+		t.Errorf("error = %v in a pause, want none", err)
 	}
 }

@@ -40,7 +40,7 @@ func awayLedger(t *testing.T) (app.Options, *postgrestest.Server) {
 	return app.Options{Config: c, Version: "test", Registry: prometheus.NewRegistry()}, server
 }
 
-// told is a log that tells of its first record.
+// told is a log that signals its first record.
 type told chan string
 
 func (c told) Write(line []byte) (int, error) {
@@ -51,7 +51,7 @@ func (c told) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func TestALedgerThatIsAwayIsWaitedFor(t *testing.T) {
+func TestLedgerStart_WaitsWhileAway(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	o, server := awayLedger(t)
 	log := make(told, 1)
@@ -84,7 +84,7 @@ func TestALedgerThatIsAwayIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestALedgerThatStaysAwayEndsTheStart(t *testing.T) {
+func TestLedgerStart_GivesUp(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	o, _ := awayLedger(t)
 	o.LedgerWait = time.Millisecond
@@ -103,8 +103,8 @@ func TestALedgerThatStaysAwayEndsTheStart(t *testing.T) {
 	}
 }
 
-// TestALedgerThatRefusesIsNotWaitedFor: what somebody has to fix is told at once.
-func TestALedgerThatRefusesIsNotWaitedFor(t *testing.T) {
+// TestLedgerStart_RefusalEndsAtOnce: an error that somebody has to fix is reported at once.
+func TestLedgerStart_RefusalEndsAtOnce(t *testing.T) {
 	o, server := awayLedger(t)
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +16,7 @@ import (
 
 	"pombo"
 	"pombo/internal/delivery"
-	"pombo/internal/dispatch"
 	"pombo/internal/ledger"
-	"pombo/internal/phone"
 	"pombo/test/nightly"
 )
 
@@ -27,21 +24,21 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 
 // TestEveryInterleaving is a model checker with the program as its model: two
 // processes (the real dispatch.Engine) work on one row through the real ledger,
-// and every order of their calls is tried, with every outcome of a POST, a crash
-// or a stall of one process at every call, a Blip whose trace comes late or who
-// cannot be asked, a WhatsApp that refuses for now what Blip has taken, and an owner
-// who changes the row. After each step and at each end the promises are looked at:
+// and the test tries every order of their calls, with every outcome of a POST, a crash
+// or a stall of one process at every call, a Blip whose trace comes late or that
+// cannot be asked, a WhatsApp that refuses for now what Blip has accepted, and an
+// owner who changes the row. After each step and at each end it checks the promises:
 //
 //	P1  the row ends, and its end is written to the table; what was refused for now
 //	    is sent again, unless the owner has changed the row
-//	P2  Blip takes each generation once; a second time only if Blip, asked, said
-//	    that it had no trace of the first: the one window that is documented
+//	P2  Blip accepts each generation once; a second time only if Blip was asked and
+//	    had no trace of the first: the one window that is documented
 //
-// It is a search in depth. A path is the list of the choices made; to try another
-// choice the path is walked anew, with a new row in the same ledger. A place that
-// was met before, with everything that the future depends on the same, is not
-// walked on from. What the processes know is what their calls have told them
-// since their step began, so those answers stand for it.
+// It is a depth-first search. A path is the list of the choices made; to try another
+// choice it walks the path again, with a new row in the same ledger. It does not
+// continue from a place that it has met before: one where everything that the future
+// depends on is the same. What the processes know is what their calls have returned
+// since their step began, so the place includes those answers.
 func TestEveryInterleaving(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: it takes a quarter of a minute by day and a whole one at night")
@@ -51,8 +48,8 @@ func TestEveryInterleaving(t *testing.T) {
 		policy delivery.Policy
 		may    budget
 	}{
-		// All at once would take hours. By day there is one pass over the table, and no
-		// trouble beside a refusal.
+		// Everything together would take hours. By day there is one pass over the table,
+		// and no trouble besides a refusal.
 		{"check", delivery.Check, budget{lates: 1, passes: nightly.Or(2, 1)}},
 		{"hold", delivery.AskOperator, budget{lates: 1, passes: nightly.Or(2, 1)}},
 		{"refused by WhatsApp", delivery.Check, budget{fails: 1, passes: 1, untroubled: !nightly.On()}},
@@ -74,11 +71,11 @@ func TestEveryInterleaving(t *testing.T) {
 				if err := db.Close(); err != nil {
 					t.Error(err)
 				}
-				t.Logf("%d interleavings with %d places and %d steps; Blip took a message twice in %d, each time after it had been asked and had no trace; "+
-					"%d ended with a message that was sent again, %d with a row that its owner had taken back",
-					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.takenBack)
+				t.Logf("%d interleavings with %d places and %d steps; Blip accepted a message twice in %d, each time after it was asked and had no trace; "+
+					"%d ended with a message that was sent again, %d with a row that its owner had withdrawn",
+					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.withdrawn)
 				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != delivery.Check) ||
-					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.takenBack == 0 != (test.may.changes*test.may.fails == 0) {
+					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.withdrawn == 0 != (test.may.changes*test.may.fails == 0) {
 					t.Error("the model has lost its choices")
 				}
 			})
@@ -86,8 +83,8 @@ func TestEveryInterleaving(t *testing.T) {
 	}
 }
 
-// fastFolder is in memory where there is such a place: nobody here pulls the plug,
-// so the disk need not be waited for.
+// fastFolder is in memory where the system has such a place: this test does not cut the
+// power, so it need not wait for the disk.
 func fastFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("/dev/shm", "pombo-model") //nolint:usetesting // its folders are on the disk
@@ -101,8 +98,7 @@ func fastFolder(t *testing.T) string {
 const (
 	modelSource = "notificacao"
 	modelLease  = 30 * time.Second
-	// gap is more than what must lie between two messages to one person, so that
-	// a resend is not put off for that.
+	// gap is longer than the recipient interval, so that a resend is not deferred for it.
 	gap = 7 * time.Second
 )
 
@@ -114,11 +110,11 @@ type explorer struct {
 	may    budget
 	seen   map[string]bool
 
-	paths, steps, windows, resends, takenBack int
+	paths, steps, windows, resends, withdrawn int
 }
 
-// explore walks the path whose choices are all the first, then again and again
-// the one that differs from the last in its last choice that has another.
+// explore walks the path of first choices, then each time the path that differs from the
+// last one in its last choice that has an alternative.
 func (x *explorer) explore() {
 	var path []int
 	for !x.t.Failed() {
@@ -251,18 +247,18 @@ func (w *model) failf(format string, args ...any) {
 	w.x.t.Errorf("%s\nafter:\n  %s", fmt.Sprintf(format, args...), strings.Join(w.story, "\n  "))
 }
 
-// promises looks at what must hold at every moment.
+// promises checks what must hold at every moment.
 func (w *model) promises() bool {
 	for g := range w.taken {
 		if w.taken[g] > 1+w.late[g] {
-			w.failf("P2: Blip took generation %d %d times and said %d times that it had no trace of it", g, w.taken[g], w.late[g])
+			w.failf("P2: Blip accepted generation %d %d times and had no trace of it %d times", g, w.taken[g], w.late[g])
 			return false
 		}
 	}
 	return true
 }
 
-// atEnd looks at what must hold when nothing more will happen.
+// atEnd checks what must hold when nothing more can happen.
 func (w *model) atEnd() {
 	n, taken, late := w.n, w.taken[w.latest], w.late[w.latest]
 	byOwner := w.status == ownersCode
@@ -272,15 +268,15 @@ func (w *model) atEnd() {
 			w.failf("P1: the row was never taken in")
 		}
 		return
-	case n.State == pombo.Uncertain && w.x.policy == delivery.AskOperator && n.Reason == pombo.HeldForPerson:
+	case n.State == pombo.Uncertain && w.x.policy == delivery.AskOperator && n.Reason == pombo.AwaitingOperator:
 		return // open, and seen to be
 	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
 	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
 	case n.State == pombo.Failed && byOwner && w.fails == 0: // WhatsApp refused it; its owner had changed the row before
 	case n.State == pombo.Cancelled && n.Reason == pombo.Withdrawn && byOwner && (taken == 0 || late > 0):
-		w.x.takenBack++
+		w.x.withdrawn++
 	default:
-		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip took it %d times", n.State, n.Reason, n.Detail, w.status, taken)
+		w.failf("P1: it ends %s (%s: %s) with %q in the table; Blip accepted it %d times", n.State, n.Reason, n.Detail, w.status, taken)
 	}
 	if w.latest > 1 && n.State.Sent() {
 		w.x.resends++
@@ -376,12 +372,12 @@ func (w *model) choices() (list []choice) {
 		if i < 0 {
 			list = append(list, choice{"the lease of the dead one ends", func() { w.leaseEnds("") }})
 		} else if w.troubles > 0 && w.processes[i].at != "send" {
-			// (Between its last look at the lease and the first byte nobody can hold a
-			// process against a stall; that instant is left out.)
+			// (Nothing protects a process that stalls between its last check of the lease
+			// and the first byte; that instant is left out.)
 			list = append(list, choice{fmt.Sprintf("%c stalls until its lease is over", 'A'+i), func() { w.troubles--; w.leaseEnds(n.Owner) }})
 		}
 	case known && n.State.Open() && !due && time.Until(n.NotBefore) < 24*time.Hour && (time.Until(n.NotBefore) < time.Minute || w.atRest()):
-		// (No call takes minutes: all have an end before that.)
+		// (No call takes minutes.)
 		list = append(list, choice{"time passes", func() {
 			time.Sleep(time.Until(n.NotBefore) + gap)
 			w.renew("")
@@ -403,7 +399,7 @@ func (w *model) choices() (list []choice) {
 	return list
 }
 
-// atRest reports whether nobody is within a step.
+// atRest reports whether no process is within a step.
 func (w *model) atRest() bool {
 	return !slices.ContainsFunc(w.processes, func(p *process) bool { return p.at != "" })
 }
@@ -411,7 +407,7 @@ func (w *model) atRest() bool {
 // ownersCode is what the owner of the row writes into it.
 const ownersCode = "9"
 
-// refuse is a failed receipt, of a kind that passes.
+// refuse applies a failed receipt with a reason that passes.
 func (w *model) refuse() {
 	w.fails--
 	_, err := w.x.db.Receipts.Apply(w.ctx, []pombo.Receipt{{
@@ -422,49 +418,8 @@ func (w *model) refuse() {
 	}
 }
 
-// The answers of Blip, and what else can come of a call.
-const (
-	goes     = "goes"
-	dies     = "dies"
-	accepts  = "accepts"
-	refuses  = "refuses for good"
-	isBusy   = "refuses for now"
-	unmade   = "no connection"
-	cutTaken = "is cut after Blip took it"
-	cutLost  = "is cut before Blip took it"
-	trace    = "has a trace"
-	noTrace  = "has no trace"
-	lateOne  = "has no trace yet"
-	mute     = "cannot be asked"
-)
-
-func (w *model) answers(p *process) []string {
-	switch p.at {
-	case "send":
-		if w.troubles == 0 {
-			return []string{accepts}
-		}
-		return []string{accepts, refuses, isBusy, unmade, cutTaken, cutLost}
-	case "receipts":
-		var list []string
-		switch {
-		case w.taken[p.about] == 0:
-			list = []string{noTrace}
-		case w.lates > 0:
-			list = []string{trace, lateOne}
-		default:
-			list = []string{trace}
-		}
-		if w.troubles > 0 {
-			list = append(list, mute)
-		}
-		return list
-	}
-	return []string{goes}
-}
-
-// leaseEnds lets time pass until a lease is over. Everybody but the one who
-// stalls renews his, and one of them frees what the other had.
+// leaseEnds lets time pass until a lease is over. Every process but the stalled one renews its
+// lease, and one of them reclaims what the other had.
 func (w *model) leaseEnds(stalls string) {
 	for range 4 {
 		time.Sleep(modelLease / 3)
@@ -475,7 +430,7 @@ func (w *model) leaseEnds(stalls string) {
 	}
 }
 
-// renew is everybody's heartbeat, but that of the one who stalls.
+// renew renews the lease of every process but the stalled one.
 func (w *model) renew(stalls string) {
 	for _, p := range w.processes {
 		if p.owner == stalls {
@@ -487,7 +442,7 @@ func (w *model) renew(stalls string) {
 	}
 }
 
-// end leaves nothing in the ledger that the next path could meet.
+// end leaves nothing open in the ledger that the next path could claim.
 func (w *model) end() {
 	for _, p := range w.processes {
 		if p.at != "" {
@@ -509,268 +464,5 @@ func (w *model) end() {
 	}
 	if err != nil {
 		w.failf("settle: %v", err)
-	}
-}
-
-// process is one Pombo. It stops before each of its calls until the explorer has
-// it go on.
-type process struct {
-	w      *model
-	owner  string
-	engine *dispatch.Engine
-
-	at      string   // the call before which it stands; "" = it has nothing to do
-	about   int      // the generation that its question to Blip is about
-	told    []string // what its calls have told since the step began
-	answer  chan string
-	arrived chan struct{}
-}
-
-func (w *model) start() *process {
-	w.names++
-	p := &process{w: w, owner: w.row + "." + strconv.Itoa(w.names), answer: make(chan string), arrived: make(chan struct{})}
-	all, stopping := rooms(w.x.db), newModelLedger(w.x.db, p)
-	all.Intake, all.Settle, all.Delivery, all.Uncertain = stopping, stopping, stopping, stopping
-	controls, err := dispatch.NewControls(dispatch.Options{
-		SourceName: modelSource, Source: modelTable{p}, Pending: "1", Ledger: all, Blip: modelBlip{p},
-		Owner: p.owner, Workers: 1, Uncertain: delivery.Policies{Default: w.x.policy}, UncertainWait: time.Second, Lease: modelLease,
-	})
-	if err != nil {
-		w.x.t.Fatal(err)
-	}
-	p.engine = dispatch.New(controls, stopping.record)
-	if err := p.engine.Lease.Renew(w.ctx); err != nil {
-		w.failf("renew: %v", err)
-	}
-	return p
-}
-
-// step begins a step of the road and returns when it stands before its first
-// call, or is over.
-func (p *process) step(name string, f func(context.Context)) {
-	p.told = []string{name}
-	go func() {
-		defer func() { p.at, p.told = "", nil; p.arrived <- struct{}{} }()
-		f(p.w.ctx)
-	}()
-	<-p.arrived
-}
-
-// stop stands before a call and returns how it goes. A process that dies here
-// does nothing ever after.
-func (p *process) stop(call string) string {
-	p.at = call
-	p.arrived <- struct{}{}
-	a := <-p.answer
-	if a == dies {
-		runtime.Goexit()
-	}
-	return a
-}
-
-// resume lets the process make its call and returns when it stands before the next.
-func (p *process) resume(answer string) {
-	p.answer <- answer
-	<-p.arrived
-}
-
-// tell keeps what a call has told.
-func (p *process) tell(args ...any) { p.told = append(p.told, fmt.Sprint(args...)) }
-
-func (p *process) deliver(ctx context.Context) {
-	list, err := newModelLedger(p.w.x.db, p).Claim(ctx, p.owner, 1)
-	if err != nil {
-		p.w.failf("claim: %v", err)
-	}
-	for _, n := range list {
-		p.engine.Deliverer.Deliver(ctx, n)
-	}
-}
-
-func (p *process) resolve(ctx context.Context) {
-	list, err := p.w.x.db.Doubts.Uncertain(ctx, 1)
-	for _, n := range list {
-		p.tell(n.Attempt, time.Since(n.Updated) < time.Second)
-		if e := p.engine.Resolver.Resolve(ctx, n); !errors.Is(e, pombo.ErrLost) {
-			err = errors.Join(err, e)
-		}
-	}
-	if err != nil {
-		p.w.failf("resolve: %v", err)
-	}
-}
-
-func (p *process) settle(ctx context.Context) {
-	// That its own time was over is no fault: it is done again.
-	if _, err := p.engine.Settler.Settle(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		p.w.failf("settle: %v", err)
-	}
-}
-
-func (p *process) takeIn(ctx context.Context) {
-	if _, err := p.engine.Intake.TakeIn(ctx); err != nil {
-		p.w.failf("take in: %v", err)
-	}
-}
-
-// modelLedger is the real one; each call that changes something can be stopped.
-type modelLedger struct {
-	*ledger.Intake
-	*ledger.Queue
-	*ledger.OptOutList
-	*ledger.Doubts
-	*ledger.Reconciliation
-	*ledger.Receipts
-	*ledger.Settlements
-	p *process
-}
-
-func newModelLedger(db *ledger.DB, p *process) modelLedger {
-	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, p}
-}
-
-func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
-	l.p.stop("claim")
-	list, err := l.Queue.Claim(ctx, owner, limit)
-	for _, n := range list {
-		l.p.tell("claimed ", n.Key.Generation, n.Attempt, n.Tries, n.Settled)
-	}
-	return list, err
-}
-
-func (l modelLedger) Begin(ctx context.Context, n pombo.Notification, identity string) (int, error) {
-	l.p.stop("begin")
-	attempt, err := l.Queue.Begin(ctx, n, identity)
-	l.p.tell("begun ", attempt, err)
-	l.p.stop("begun")
-	return attempt, err
-}
-
-func (l modelLedger) Finish(ctx context.Context, o pombo.Outcome) error {
-	l.p.stop("finish as " + string(o.To))
-	err := l.Queue.Finish(ctx, o)
-	l.p.tell("finished ", err)
-	return err
-}
-
-// record is how a check ends that has found a trace.
-func (l modelLedger) record(ctx context.Context, receipts []pombo.Receipt) error {
-	l.p.stop("record " + string(receipts[0].State))
-	_, err := l.Apply(ctx, receipts)
-	l.p.tell("recorded ", err)
-	return err
-}
-
-func (l modelLedger) Postpone(ctx context.Context, o pombo.Outcome) error {
-	l.p.stop("postpone")
-	err := l.Doubts.Postpone(ctx, o)
-	l.p.tell("postponed ", err)
-	return err
-}
-
-func (l modelLedger) Settled(ctx context.Context, results []pombo.Settled) error {
-	l.p.stop("mark as settled")
-	return l.Settlements.Settled(ctx, results)
-}
-
-func (l modelLedger) Enqueue(ctx context.Context, source string, run int64, rows []pombo.Row) (int, []pombo.Latest, error) {
-	l.p.stop("enqueue")
-	added, finished, err := l.Intake.Enqueue(ctx, source, run, rows)
-	l.p.tell("enqueued ", added, finished, err)
-	return added, finished, err
-}
-
-func (l modelLedger) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
-	l.p.stop("enqueue again")
-	return l.Intake.EnqueueAgain(ctx, source, run, rows, latest)
-}
-
-// modelTable is the company's table with the one row.
-type modelTable struct{ p *process }
-
-func (t modelTable) Page(_ context.Context, after string, _ int) ([]pombo.Row, error) {
-	if after != "" || t.p.w.status != "1" {
-		return nil, nil
-	}
-	return []pombo.Row{t.row()}, nil
-}
-
-func (t modelTable) row() pombo.Row {
-	return pombo.Row{RowKey: t.p.w.row, Recipient: "(31) 98888-0001", Params: []pombo.Param{{Slot: pombo.Body, Value: "Maria"}}}
-}
-
-func (t modelTable) Problems() []pombo.RowProblem                   { return nil }
-func (t modelTable) Row(context.Context, string) (pombo.Row, error) { return t.row(), nil }
-func (t modelTable) Statuses(context.Context, []string) (map[string]string, error) {
-	t.p.stop("read the status again")
-	t.p.tell("status ", t.p.w.status)
-	return map[string]string{t.p.w.row: t.p.w.status}, nil
-}
-
-func (t modelTable) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
-	t.p.stop("update the table")
-	w := t.p.w
-	var results []pombo.Settled
-	for _, s := range batch {
-		result := pombo.SettleDiverged
-		if s.RowKey == w.row && (w.status == s.Expected || w.status == s.Code || slices.Contains(s.Unsure, w.status)) {
-			w.status, result = s.Code, pombo.SettleDone
-		}
-		results = append(results, pombo.Settled{Settlement: s, Result: result})
-	}
-	t.p.tell("updated ", w.status)
-	return results, nil
-}
-
-// modelBlip answers as the explorer chooses.
-type modelBlip struct{ p *process }
-
-func (b modelBlip) Identity(_ context.Context, n phone.Number) (string, error) {
-	return n.E164()[1:] + "@wa.gw.msging.net", nil
-}
-func (b modelBlip) Redirects() int                                      { return 0 }
-func (b modelBlip) RedirectReply(context.Context, string, int) error    { return nil }
-func (b modelBlip) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
-
-func (b modelBlip) Send(_ context.Context, m pombo.Message) error {
-	w, a := b.p.w, b.p.stop("send")
-	if a != accepts {
-		w.troubles--
-	}
-	if a == accepts || a == cutTaken {
-		w.taken[w.generation(m.MessageID)]++
-	}
-	b.p.tell("sent ", a)
-	switch a {
-	case accepts:
-		return nil
-	case refuses:
-		return &pombo.Error{Reason: pombo.BadRequest, Delivery: pombo.NotSent}
-	case isBusy:
-		return &pombo.Error{Reason: pombo.ChannelError, Retry: true, Delivery: pombo.NotSent}
-	case unmade:
-		return &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true, Delivery: pombo.NotSent}
-	default:
-		return &pombo.Error{Reason: pombo.NoAnswer, Retry: true, Delivery: pombo.MaybeSent}
-	}
-}
-
-func (b modelBlip) Receipts(_ context.Context, id pombo.MessageID) ([]pombo.Receipt, error) {
-	w := b.p.w
-	b.p.about = w.generation(id)
-	a := b.p.stop("receipts")
-	b.p.tell("asked ", a)
-	switch a {
-	case trace:
-		return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
-	case lateOne:
-		w.lates--
-		w.late[b.p.about]++
-		return nil, nil
-	case mute:
-		w.troubles--
-		return nil, &pombo.Error{Reason: pombo.BlipUnavailable, Retry: true, Delivery: pombo.NotSent}
-	default:
-		return nil, nil
 	}
 }

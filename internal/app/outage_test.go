@@ -49,7 +49,7 @@ func statuses(table *oracletest.Table, status string) (n int) {
 
 func wantReadiness(t *testing.T, client *api.Client, source string) {
 	t.Helper()
-	ready, _ := client.Ready(t.Context()) // its checks tell what the error would
+	ready, _ := client.Ready(t.Context()) // its checks say what the error would
 	for _, c := range ready.Checks {
 		switch said := c.Detail + "; " + c.Hint; {
 		case c.Name != "source" && !c.OK:
@@ -63,10 +63,10 @@ func wantReadiness(t *testing.T, client *api.Client, source string) {
 	}
 }
 
-// The company's database dies in the middle of the settle and stays away, as for an
-// hour. What was taken in is sent all the same, /readyz says what is missing, and
-// when the database is back everything is caught up with, and nothing sent twice.
-func TestDatabaseAwayForAWhile(t *testing.T) {
+// The company's database dies in the middle of a settle and stays away for an hour of test
+// time. What was taken in is sent all the same, and /readyz says what is missing. When the
+// database is back everything is settled, and nothing is sent twice.
+func TestSource_AwayForAWhile(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const before, meanwhile = 60, 20
 	w, d, table := oracleWorld(t)
@@ -109,8 +109,8 @@ func TestDatabaseAwayForAWhile(t *testing.T) {
 	}
 }
 
-// What somebody must fix is what /readyz says, with what to do.
-func TestReadinessNamesTheSourcesFault(t *testing.T) {
+// /readyz names what somebody has to fix, and says what to do.
+func TestSource_FaultInReadiness(t *testing.T) {
 	for name, c := range map[string]struct {
 		plant func(*oracletest.Double, *oracletest.Table)
 		want  string
@@ -132,8 +132,8 @@ func TestReadinessNamesTheSourcesFault(t *testing.T) {
 	}
 }
 
-// A CHECK refuses the new code of one row: that row is parked, the others are settled.
-func TestRefusedRowIsParkedAlone(t *testing.T) {
+// A CHECK refuses the new code of one row: that row is set aside, the others are settled.
+func TestSettle_RefusedRowAlone(t *testing.T) {
 	const rows = 30
 	w, _, table := oracleWorld(t)
 	table.Check("CK_STATUS", func(r oracletest.Row) bool { return r["ID"] != "7" || r["CD_STATUS"] != "2" })
@@ -155,8 +155,8 @@ func TestRefusedRowIsParkedAlone(t *testing.T) {
 	}
 }
 
-// Somebody has a row locked: it waits alone.
-func TestLockedRowWaitsAlone(t *testing.T) {
+// A row that somebody has locked waits alone.
+func TestSettle_LockedRowWaitsAlone(t *testing.T) {
 	const rows = 10
 	w, _, table := oracleWorld(t)
 	pendingRows(t, table, 1, rows)

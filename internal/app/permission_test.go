@@ -12,9 +12,9 @@ import (
 	"pombo/internal/blipsim"
 )
 
-// WhatsApp says of one message that the person has switched marketing messages off.
-// The next one of a marketing template is not sent; an exam result is.
-func TestSwitchedOffMarketing(t *testing.T) {
+// WhatsApp answers to one message that the person has switched marketing messages off. The
+// next message of a marketing template is not sent; an exam result is.
+func TestOptOut_MarketingSwitchedOff(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts(), Templates: []blipsim.Template{
 		{Name: "notificacao", Category: "MARKETING", Body: "Olá, {{1}}! {{2}}"}, {Name: "exame", Category: "UTILITY", Body: "Olá, {{1}}! {{2}}"},
@@ -44,13 +44,12 @@ func TestSwitchedOffMarketing(t *testing.T) {
 	if run.Found != 2 || run.Cancelled != 1 {
 		t.Errorf("run %+v, want two rows and one of them suppressed", run)
 	}
-	// It waits for six seconds after the message before, if they are not over.
+	// It waits until six seconds after the message before, if they have not passed.
 	w.eventually(func() bool { return w.blip.Counts().Messages == 5 })
 }
 
-// Its owner took a row back before it was tried again; set back to pending, it is
-// sent after all.
-func TestARowThatWasTakenBackAndSetBack(t *testing.T) {
+// The owner withdraws a row before its next try. Set back to pending, it is sent after all.
+func TestRow_WithdrawnAndSetBack(t *testing.T) {
 	w := newWorld(t, 17, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"0017": {Fault: blipsim.Refuse, Times: 1}}})
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
@@ -81,8 +80,8 @@ func TestARowThatWasTakenBackAndSetBack(t *testing.T) {
 	}
 }
 
-// On a holiday rows wait, visibly, and what has an end comes to it.
-func TestNothingGoesOnAHoliday(t *testing.T) {
+// On a holiday rows wait, and /readyz says so; those that expire do expire.
+func TestQuiet_Holiday(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	now := time.Now()
 	var days []string

@@ -21,8 +21,8 @@ import (
 	"pombo/internal/ledger"
 )
 
-// mixed is a Blip that reads, refuses for good and refuses for now, and tells all
-// of it at once, as badly as it can.
+// mixed is a Blip that reports messages as read, refused for good and refused for now, all at
+// once and in the worst order.
 func mixed() blipsim.Options {
 	return blipsim.Options{
 		Seed: 11, AcceptedAfter: -1, DispatchedAfter: -1, ReceivedAfter: -1, ConsumedAfter: -1, FailedAfter: -1,
@@ -34,7 +34,7 @@ func mixed() blipsim.Options {
 	}
 }
 
-// passes reports whether the failure is one after which the message is sent again.
+// passes reports whether the message is sent again after this failure.
 func passes(code int, text string) bool {
 	return code == 131049 || code == 131056 || strings.Contains(text, "131049") || strings.Contains(text, "131056")
 }
@@ -128,7 +128,7 @@ func (w *world) sendAll(rows int) (address string) {
 	return a.Addr()
 }
 
-func TestTenThousandReceiptsByPolling(t *testing.T) {
+func TestReceipts_TenThousandByPolling(t *testing.T) {
 	w := newWorld(t, tenThousand, mixed(), allCodes...)
 	w.receipts = []time.Duration{10 * time.Millisecond, time.Hour}
 	w.sendAll(tenThousand)
@@ -138,7 +138,7 @@ func TestTenThousandReceiptsByPolling(t *testing.T) {
 	}
 }
 
-// mailbag keeps what a Blip posts instead of carrying it.
+// mailbag collects what a Blip posts instead of delivering it.
 type mailbag struct {
 	mu     sync.Mutex
 	bodies [][]byte
@@ -161,13 +161,13 @@ func (m *mailbag) len() int {
 	return len(m.bodies)
 }
 
-func TestTenThousandReceiptsByWebhook(t *testing.T) {
+func TestReceipts_TenThousandByWebhook(t *testing.T) {
 	const secret = "a-secret-of-sixteen-or-more"
 	bag := &mailbag{}
 	simulator := mixed()
 	simulator.Webhook, simulator.WebhookClient = "http://blip.invalid/", &http.Client{Transport: bag}
 	w := newWorld(t, tenThousand, simulator, append(allCodes, "WEBHOOK_SECRET="+secret)...)
-	w.receipts = []time.Duration{time.Hour} // nobody asks
+	w.receipts = []time.Duration{time.Hour} // no polls
 	address := w.sendAll(tenThousand)
 	all := 0
 	for row := 1; row <= tenThousand; row++ {
@@ -227,6 +227,6 @@ func TestTenThousandReceiptsByWebhook(t *testing.T) {
 	t.Logf("%d receipts in %d posts: %s", all+all/5, len(bodies), time.Since(begun).Round(time.Millisecond))
 	w.ends(tenThousand)
 	if got := w.blip.Counts().NotificationGets; got != 0 {
-		t.Errorf("%d questions about messages of which webhooks told", got)
+		t.Errorf("%d polls for messages whose receipts came by webhook", got)
 	}
 }

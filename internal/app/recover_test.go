@@ -23,9 +23,9 @@ func (w *world) config() config.Config {
 	return c
 }
 
-// TestRecoverAfterALostLedger loses the ledger after Blip took the messages and
-// before the table could be told, which is when a lost ledger sends twice.
-func TestRecoverAfterALostLedger(t *testing.T) {
+// TestRecover_LostLedger loses the ledger after Blip has accepted the messages and before
+// they are settled: without recovery they would be sent twice.
+func TestRecover_LostLedger(t *testing.T) {
 	const sent, unsent = 700, 60 // more than a page
 	w := newWorld(t, sent, blipsim.Options{})
 	first, client := w.start()
@@ -88,13 +88,13 @@ func TestRecoverAfterALostLedger(t *testing.T) {
 	}
 	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == sent+unsent })
 	if got := w.blip.Counts(); got.Messages != sent+unsent || got.Doubled != 0 {
-		t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, sent+unsent)
+		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, sent+unsent)
 	}
 	story, err := client.Show(t.Context(), pombo.Key{Source: "notificacao", RowKey: "1", Generation: 1}.MessageID())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if story.Events[0].Reason != pombo.Recovered || story.Attempt != 1 || story.Begun.IsZero() || time.Since(story.Begun) > time.Hour {
-		t.Errorf("story = %+v, want it to say that it was recovered", story)
+		t.Errorf("history = %+v, want it to say that it was recovered", story)
 	}
 }

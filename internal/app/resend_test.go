@@ -202,10 +202,9 @@ func (s *street) Send(_ context.Context, m pombo.Message) error {
 	return nil
 }
 
-// WhatsApp refuses messages that Blip has taken. They are sent again although
-// their rows have the code of the first message, but for the one whose owner has
-// changed it.
-func TestARefusedMessageIsSentAgain(t *testing.T) {
+// WhatsApp refuses messages that Blip has accepted. They are sent again although their rows
+// have the code of the first message, except for the one that its owner has changed.
+func TestResend_RefusedMessage(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *street) {
 		s.takeIn(3)
@@ -220,7 +219,7 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 		s.stands(s.id(2, 2), pombo.Accepted, pombo.NoReason)
 		s.stands(s.id(3, 2), pombo.Cancelled, pombo.Withdrawn)
 
-		// The second fails for good; a person has it sent again, in a pause.
+		// The second fails for good; an operator retries it, in a pause.
 		s.fails(pombo.ResendBackoff, s.id(1, 2))
 		s.fails(pombo.ResendNever, s.id(2, 2))
 		s.wantCodes(2, 3, 9)
@@ -242,9 +241,9 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 	})
 }
 
-// Their owner changes rows while they are in hand, and sets them back later: each is
-// sent once more. What is pending only because no code is written stays as it is.
-func TestARowIsChangedAndSetBack(t *testing.T) {
+// The owner changes rows while they are in flight, and sets them back later: each is sent once
+// more. A row that is pending only because no code is written stays as it is.
+func TestResend_RowChangedAndSetBack(t *testing.T) {
 	onTheStreet(t, 3, nil, func(s *street) {
 		s.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none' WHERE ID = 3`)
 		s.must(s.engine.Throttle.Pauser.Pause(s.Context(), pombo.Pause{By: "operator"}))
@@ -273,7 +272,7 @@ func TestARowIsChangedAndSetBack(t *testing.T) {
 	})
 }
 
-func TestCodesOfWhatWasNotSent(t *testing.T) {
+func TestSettle_CodesOfUnsent(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		c    config.Source

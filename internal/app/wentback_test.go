@@ -15,14 +15,14 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestALedgerThatWentBackDoublesNothing: the ledger loses what it knew of messages
-// that Blip has taken and the table has not been told of, and nobody runs recover.
-func TestALedgerThatWentBackDoublesNothing(t *testing.T) {
+// TestWentBack_DoublesNothing: the ledger loses messages that Blip has accepted and that are
+// not settled, and nobody runs recover.
+func TestWentBack_DoublesNothing(t *testing.T) {
 	t.Parallel()
 	const known, lost, unsent = 50, 200, 30
 	for _, test := range []struct {
 		name   string
-		server bool // the ledger is in PostgreSQL, and the process goes on
+		server bool // the ledger is in PostgreSQL, and the process keeps running
 		work   func(t *testing.T, path, older string)
 	}{
 		{"replaced by an older copy", false, func(t *testing.T, path, older string) {
@@ -132,7 +132,7 @@ func TestALedgerThatWentBackDoublesNothing(t *testing.T) {
 				return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == known+lost+unsent
 			})
 			if got := w.blip.Counts(); got.Messages != known+lost+unsent || got.Doubled != 0 {
-				t.Errorf("Blip took %d messages, %d ids doubled, want %d and none", got.Messages, got.Doubled, known+lost+unsent)
+				t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, known+lost+unsent)
 			}
 		})
 	}

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/words"
 )
 
 // DefaultFile is where the variables are looked for when nobody says otherwise.
@@ -45,8 +46,9 @@ const (
 	NeedJob
 	NeedDispatch
 	NeedLog
+	NeedDesk
 
-	NeedAll = NeedBlip | NeedSource | NeedLedger | NeedAPI | NeedJob | NeedDispatch | NeedLog
+	NeedAll = NeedBlip | NeedSource | NeedLedger | NeedAPI | NeedJob | NeedDispatch | NeedLog | NeedDesk
 )
 
 // Config is the whole configuration. Only the parts that were asked of Load
@@ -56,9 +58,11 @@ type Config struct {
 	Source   Source
 	Ledger   Ledger
 	API      API
+	Desk     Desk
 	Job      Job
 	Dispatch Dispatch
 	Log      Log
+	Language words.Language // of what people read: that of the locale unless it is set
 
 	// settings is what Print shows. The texts are already redacted: fmt cannot
 	// ask the values of an unexported field to hide themselves.

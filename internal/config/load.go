@@ -35,6 +35,7 @@ func load(envFile string, environ []string, need Need, at place) (Config, []Warn
 	l.readEnviron(environ)
 	l.readSecretFiles()
 	c := l.fill()
+	c.Language = cmp.Or(c.Language, localeLanguage(environ))
 	l.checkTogether(&c)
 	if len(l.problems) == 0 {
 		return c, l.warnings, nil
@@ -128,6 +129,9 @@ func (l *loader) readEnviron(environ []string) {
 		v, _, position := lookup(name)
 		if position < 0 {
 			l.unknown(name, "environment", false)
+			continue
+		}
+		if v.name == "LANGUAGE" && ofSystem(text) {
 			continue
 		}
 		// A shell takes quotes away; "set" of Windows and docker --env-file do not.

@@ -308,6 +308,7 @@ var groups = []group{
 			},
 		},
 	},
+	deskGroup,
 	{
 		title: "The job",
 		need:  NeedJob,
@@ -416,6 +417,18 @@ var groups = []group{
 			},
 		},
 	},
+	{
+		title: "The language",
+		need:  NeedAll,
+		about: "Of what people read. Words of the code, of JSON and of metrics are the same in every language.",
+		variables: []variable{
+			{
+				name: "LANGUAGE", example: "pt-BR",
+				doc: "`pt-BR` or `en`: the language of `pombo status`, of reasons in `pombo show`, of the headline and the alerts in GET /readyz and `pombo doctor`, and of what DB_COL_ERROR gets. Not set = that of the system (LC_ALL, LC_MESSAGES, LANG; on Windows that of the desktop), else `en`. In the environment, a list such as `pt_BR:pt:en`, which some systems keep under this name, counts as theirs: .env comes before it.",
+				set: spoken,
+			},
+		},
+	},
 }
 
 // prefixes begin names that are meant for Pombo. The words of the second list
@@ -423,7 +436,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT", "DESK_", "AUDIT_"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

@@ -18,6 +18,7 @@ func (l *loader) checkTogether(c *Config) {
 	l.checkColumns(c)
 	l.checkCodes(c)
 	l.checkPlace(c)
+	l.checkDesk(c)
 
 	if path, ok := strings.CutPrefix(c.Ledger.URL.Reveal(), "sqlite:"); ok && strings.Contains(path, ":memory:") {
 		l.report("LEDGER_URL", trouble("is in memory: after a restart nobody would know what was sent", "name a file, such as sqlite:data/pombo.db"))

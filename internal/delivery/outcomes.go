@@ -216,7 +216,7 @@ const operatorWait = 100 * 365 * 24 * time.Hour
 
 // leftToOperator waits until a person decides.
 func leftToOperator(o pombo.Outcome, detail string) pombo.Outcome {
-	return postponed(o, pombo.HeldForPerson, time.Now().Add(operatorWait), detail)
+	return postponed(o, pombo.AwaitingOperator, time.Now().Add(operatorWait), detail)
 }
 
 // sentAgain is for a doubt that ended with "it was not sent".

@@ -16,7 +16,6 @@ import (
 type delivery struct {
 	*pombo.Notification
 	claim    pombo.Outcome // what every outcome starts from: which claim it ends
-	number   phone.Number
 	template string
 	identity string // at Blip; "" = not known yet
 	term     int    // of the lease, when it was begun
@@ -81,14 +80,10 @@ func (d *Deliverer) sendingNotPaused(ctx context.Context, v *delivery) *pombo.Ou
 	return nil
 }
 
-// phoneValid parses what intake could not, for the sake of what was wrong with it.
+// phoneValid ends a row in which intake found no phone number.
 func (d *Deliverer) phoneValid(_ context.Context, v *delivery) *pombo.Outcome {
-	if v.number = v.Phone; !v.number.IsZero() {
-		return nil
-	}
-	var err error
-	if v.number, err = phone.Parse(v.Recipient.Reveal()); err != nil {
-		return failed(v.claim, pombo.InvalidPhone, err.Error())
+	if v.Phone.IsZero() {
+		return failed(v.claim, pombo.InvalidPhone, phone.Explain(v.Recipient.Reveal()))
 	}
 	return nil
 }
@@ -104,7 +99,7 @@ const (
 // the category of the template is unknown, a person who opted out of marketing only
 // gets nothing, and the row waits: nobody is disturbed, and no exam result is lost.
 func (d *Deliverer) notOptedOut(_ context.Context, v *delivery) *pombo.Outcome {
-	switch d.opts.Ledger.OptedOut(v.number, v.identity) {
+	switch d.opts.Ledger.OptedOut(v.Phone, v.identity) {
 	case "":
 		return nil
 	case pombo.OptOutMarketing:
@@ -173,7 +168,7 @@ func (d *Deliverer) valuesValid(_ context.Context, v *delivery) *pombo.Outcome {
 }
 
 func (d *Deliverer) notQuiet(_ context.Context, v *delivery) *pombo.Outcome {
-	if until, where := d.opts.Quiet.Free(v.number, v.template); !until.IsZero() {
+	if until, where := d.opts.Quiet.Free(v.Phone, v.template); !until.IsZero() {
 		return deferred(v.claim, until, where)
 	}
 	return nil
@@ -184,7 +179,7 @@ func (d *Deliverer) findIdentity(ctx context.Context, v *delivery) *pombo.Outcom
 		return nil
 	}
 	err := d.command(ctx, func() (err error) {
-		v.identity, err = d.opts.Blip.Identity(ctx, v.number)
+		v.identity, err = d.opts.Blip.Identity(ctx, v.Phone)
 		return err
 	})
 	if err != nil {
@@ -233,7 +228,7 @@ func (d *Deliverer) waitForSlot(ctx context.Context, v *delivery) *pombo.Outcome
 }
 
 func (d *Deliverer) reserveInterval(ctx context.Context, v *delivery) *pombo.Outcome {
-	free, err := d.opts.Throttle.Recipients.Reserve(ctx, v.number)
+	free, err := d.opts.Throttle.Recipients.Reserve(ctx, v.Phone)
 	switch {
 	case err != nil: // the ledger could not say
 		return requeued(v.claim, pombo.Interrupted, time.Now().Add(time.Second), "")

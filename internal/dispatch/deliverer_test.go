@@ -28,7 +28,7 @@ func TestDeliverer_FailedPost(t *testing.T) {
 		{"that, after the whole schedule", busy, "", 24 * time.Hour, pombo.Failed, pombo.TriesExhausted, 11},
 		{"left without an answer", cut, "", time.Second, pombo.Uncertain, pombo.NoAnswer, 1},
 		{"that, no trace after the wait", cut, "", 3 * time.Minute, pombo.Uncertain, pombo.NoAnswer, 2},
-		{"that, with hold", cut, delivery.AskOperator, 24 * time.Hour, pombo.Uncertain, pombo.HeldForPerson, 1},
+		{"that, with hold", cut, delivery.AskOperator, 24 * time.Hour, pombo.Uncertain, pombo.AwaitingOperator, 1},
 		{"that, with resend", cut, delivery.Resend, 8 * time.Second, pombo.Queued, pombo.ResentByPolicy, 1},
 		{"a client without a decision", errAway, "", time.Second, pombo.Uncertain, pombo.Unexplained, 1},
 		{"too fast for Blip", tooFast, "", time.Minute, pombo.Queued, pombo.RateLimited, 1},

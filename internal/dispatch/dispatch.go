@@ -29,6 +29,7 @@ import (
 	"pombo/internal/settle"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/internal/words"
 )
 
 // Source is the company's table.
@@ -97,6 +98,7 @@ type Options struct {
 	CommandsPerSecond float64       // 0 = no limit
 	CallTime          time.Duration // how long a call to Blip may take; 0 = it is not known
 	PollInterval      time.Duration // 0 = only runs take rows in
+	JobInterval       time.Duration // how often the job asks for a run; 0 = it is not known
 	Uncertain         delivery.Policies
 	UncertainWait     time.Duration  // without a trace after this long it is sent again; 0 = 2 min
 	Quiet             pombo.Quiet    // when nobody is disturbed, by the clock of the person
@@ -107,6 +109,7 @@ type Options struct {
 	FailuresBeforePause int
 	HighWater           int // intake waits while this many are queued; 0 = 5,000, or more with many workers
 
+	Words      *words.Words // in which the table says why a message was not sent; nil = English
 	Logger     *slog.Logger // nil = no log
 	Registerer prometheus.Registerer
 }
@@ -124,6 +127,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Workers = cmp.Or(o.Workers, 64)
 	o.UncertainWait = cmp.Or(o.UncertainWait, 2*time.Minute)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
+	o.Words = cmp.Or(o.Words, words.In(words.English))
 	o.HighWater = cmp.Or(o.HighWater, max(5000, 8*o.Workers))
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -180,6 +184,7 @@ func (c *Controls) Progress() health.Progress {
 	p := c.Health.Progress()
 	p.Resumed = c.Throttle.Pauser.ResumedAt()
 	p.Recategorized = c.Templates.Recategorized()
+	p.PassEvery = cmp.Or(c.opts.PollInterval, c.opts.JobInterval)
 	return p
 }
 
@@ -226,7 +231,7 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 			Logger: o.Logger, Registerer: o.Registerer,
 		}),
 		Settler: settle.New(settle.Options{
-			Source: o.Source, Ledger: o.Ledger.Settle, Leadership: c.Leadership("settle"), Health: c.Health, Due: c.Signals.Due,
+			Source: o.Source, Ledger: o.Ledger.Settle, Leadership: c.Leadership("settle"), Health: c.Health, Due: c.Signals.Due, Words: o.Words,
 			Logger: o.Logger, Registerer: o.Registerer,
 		}),
 		Resolver: delivery.NewResolver(delivery.ResolverOptions{

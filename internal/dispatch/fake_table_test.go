@@ -36,6 +36,12 @@ func row(key, phone string, values ...string) pombo.Row {
 	return r
 }
 
+// parsed is a row as intake hands it to the ledger.
+func parsed(r pombo.Row) pombo.Row {
+	r.ParsePhone()
+	return r
+}
+
 func (t *fakeTable) Page(_ context.Context, after string, limit int) ([]pombo.Row, error) {
 	t.mu.Lock()
 	if t.away != nil {

@@ -23,7 +23,7 @@ func TestDeliverer_GivesBackWhatNoWorkerKnows(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ledger, blip := newFakeLedger(), &fakeBlip{}
-			n := ledger.insert(pombo.Key{Source: "api", RowKey: "a", Generation: 1}, 0, row("a", "31988880001", "x"))
+			n := ledger.insert(pombo.Key{Source: "api", RowKey: "a", Generation: 1}, 0, parsed(row("a", "31988880001", "x")))
 			n.Owner = "test"
 			ledger.move(n, pombo.Claimed)
 			if test.state == pombo.Sending {

@@ -34,9 +34,9 @@ func TestResolver_LedgerWentBack(t *testing.T) {
 		{name: "Blip has it", code: "1", traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip has it, and the source is away", code: "1", away: true, traces: []int{1}, state: pombo.Accepted, reason: pombo.TraceFound, questions: 2},
 		{name: "Blip does not know it", code: "1", state: pombo.Accepted, posts: 1, questions: 3},
-		{name: "the same, left to the operator if it was being sent", code: "1", policy: delivery.AskOperator, begun: true, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
+		{name: "the same, left to the operator if it was being sent", code: "1", policy: delivery.AskOperator, begun: true, state: pombo.Uncertain, reason: pombo.AwaitingOperator, questions: 3},
 		{name: "the same, left to the operator, and it was not", code: "1", policy: delivery.AskOperator, state: pombo.Accepted, posts: 1, questions: 3},
-		{name: "longer ago than Blip remembers", code: "1", alive: 72 * time.Hour, state: pombo.Uncertain, reason: pombo.HeldForPerson, questions: 3},
+		{name: "longer ago than Blip remembers", code: "1", alive: 72 * time.Hour, state: pombo.Uncertain, reason: pombo.AwaitingOperator, questions: 3},
 		{name: "the next generation was sent", code: "1", traces: []int{2}, state: pombo.Cancelled, reason: pombo.LedgerWentBack, next: pombo.Accepted, questions: 4},
 		{name: "both were", code: "1", traces: []int{1, 2}, state: pombo.Accepted, reason: pombo.TraceFound, next: pombo.Accepted, questions: 3},
 	} {
@@ -51,7 +51,7 @@ func TestResolver_LedgerWentBack(t *testing.T) {
 					source.away = errAway
 				}
 				key := pombo.Key{Source: "notificacao", RowKey: "a", Generation: 1}
-				n := ledger.insert(key, 0, row("a", "31988880001", "Maria"))
+				n := ledger.insert(key, 0, parsed(row("a", "31988880001", "Maria")))
 				ledger.move(n, pombo.Uncertain)
 				n.Attempt, n.Reason = 1, pombo.LedgerWentBack
 				if test.begun {
@@ -106,7 +106,7 @@ func TestRecheck_QueuedBeforeTheStart(t *testing.T) {
 		}
 		source, ledger := newTable(rows...), newFakeLedger()
 		for _, r := range rows {
-			ledger.insert(pombo.Key{Source: "notificacao", RowKey: r.RowKey, Generation: 1}, 0, r)
+			ledger.insert(pombo.Key{Source: "notificacao", RowKey: r.RowKey, Generation: 1}, 0, parsed(r))
 		}
 		source.status["2"] = "9"
 		blip := &fakeBlip{}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"pombo"
-	"pombo/internal/intake"
 )
 
 // OperatorLedger is the ledger as a person's decisions use it.
@@ -54,7 +53,7 @@ func (e *Engine) Row(ctx context.Context, n pombo.Notification) (pombo.Row, erro
 	}
 	row, err := e.opts.Source.Row(ctx, n.Key.RowKey)
 	if err == nil {
-		intake.ParsePhone(&row)
+		row.ParsePhone()
 	}
 	return row, err
 }

@@ -420,7 +420,7 @@ func TestPolicies_OfATemplate(t *testing.T) {
 			}
 		}
 		passes(time.Second)
-		mustStand(t, ledger, "otp", pombo.Uncertain, pombo.HeldForPerson)
+		mustStand(t, ledger, "otp", pombo.Uncertain, pombo.AwaitingOperator)
 		mustStand(t, ledger, "", pombo.Queued, pombo.ResentByPolicy)
 		mustStand(t, ledger, "other", pombo.Uncertain, pombo.NoAnswer)
 	})

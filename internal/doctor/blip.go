@@ -15,6 +15,7 @@ import (
 	"pombo/internal/blip"
 	"pombo/internal/config"
 	"pombo/internal/setup"
+	"pombo/internal/words"
 )
 
 func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
@@ -29,7 +30,7 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 	defer client.Close()
 	key := check(ctx, "blip", "key", func(ctx context.Context) []Finding {
 		if err := client.Check(ctx); err != nil {
-			return blipTrouble(err)
+			return blipTrouble(err, words.In(c.Language))
 		}
 		return good("Blip takes the key")
 	})
@@ -45,7 +46,7 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 		}
 		var err error
 		if list, err = client.Templates(ctx); err != nil {
-			return blipTrouble(err)
+			return blipTrouble(err, words.In(c.Language))
 		}
 		return templateStatus(list, c.Blip.Template, c.Blip.Language)
 	})
@@ -59,18 +60,18 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 	})...)
 }
 
-func blipTrouble(err error) []Finding {
+func blipTrouble(err error, w *words.Words) []Finding {
 	known, ok := errors.AsType[*pombo.Error](err)
 	if !ok {
 		return bad(said(err), "see the detail")
 	}
-	what := known.Reason.Message()
+	what := w.Reason(known.Reason)
 	if known.Detail != "" {
 		what += " (" + known.Detail + ")"
 	}
-	todo := known.Reason.Hint()
+	todo := w.ReasonHint(known.Reason)
 	if known.Reason == pombo.BlipUnavailable {
-		todo = pombo.BlipUnreachable.Hint() + ", then ask again" // a doctor does not try again by itself
+		todo = w.ReasonHint(pombo.BlipUnreachable) // a doctor does not try again by itself
 	}
 	return bad(what, todo)
 }

@@ -15,9 +15,12 @@ import (
 	"sync"
 	"time"
 
+	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/config"
 	"pombo/internal/disk"
+	"pombo/internal/health"
+	"pombo/internal/words"
 )
 
 // Finding is what one check of Diagnose has found. It is safe to show: it holds
@@ -60,7 +63,7 @@ func Diagnose(ctx context.Context, c config.Config, self string) []Finding {
 	// First, for what the others may expect depends on it.
 	serve := look(ctx, self, c.API.Token.Reveal())
 	parts := []func(context.Context, config.Config, running) []Finding{
-		diagnoseTime, diagnoseSource, diagnoseLedger, diagnoseBlip, diagnoseAPI, diagnoseJob, diagnoseLog,
+		diagnoseTime, diagnoseSource, diagnoseLedger, diagnoseBlip, diagnoseAPI, diagnoseDesk, diagnoseJob, diagnoseLog,
 	}
 	found := make([][]Finding, len(parts))
 	var wg sync.WaitGroup
@@ -196,11 +199,11 @@ func diagnoseAPI(ctx context.Context, c config.Config, serve running) []Finding 
 	if !serve.pombo {
 		return found
 	}
-	return append(found, check(ctx, "api", "readiness", func(context.Context) []Finding { return readiness(serve.ready) })...)
+	return append(found, check(ctx, "api", "readiness", func(context.Context) []Finding { return readiness(serve.ready, words.In(c.Language)) })...)
 }
 
 // readiness is what the running Pombo says of itself.
-func readiness(r api.Readiness) (found []Finding) {
+func readiness(r api.Readiness, w *words.Words) (found []Finding) {
 	for _, c := range r.Checks {
 		if !c.OK {
 			todo := c.Hint
@@ -210,8 +213,11 @@ func readiness(r api.Readiness) (found []Finding) {
 			found = append(found, bad(strings.TrimSuffix("the running pombo cannot use its "+c.Name+": "+c.Detail, ": "), todo)...)
 		}
 	}
-	if r.Pause != nil && r.Pause.Paused {
-		found = append(found, doubt("sending is paused"+because(r.Pause.Message), "end it with pombo resume when the cause is over")...)
+	switch {
+	case r.Pause != nil && r.Pause.Paused: // without the operator's note, which may be about a person
+		found = append(found, doubt(w.Wait(pombo.WaitPaused)+because(w.Reason(r.Pause.Reason)), w.WaitHint(pombo.WaitPaused))...)
+	case r.Headline != nil && r.Headline.Level != health.OK:
+		found = append(found, doubt(r.Headline.Text, "see pombo status")...)
 	}
 	if r.Backlog != nil && r.Backlog.Diverged > 0 {
 		found = append(found, doubt(fmt.Sprintf("%d rows keep a status that somebody else wrote while Pombo was sending them", r.Backlog.Diverged),
@@ -221,7 +227,11 @@ func readiness(r api.Readiness) (found []Finding) {
 		found = append(found, doubt(t.Message, t.Hint)...)
 	}
 	if len(found) == 0 {
-		return good("the running pombo is ready")
+		said := ""
+		if r.Headline != nil {
+			said = r.Headline.Text
+		}
+		return good("the running pombo is ready" + because(said))
 	}
 	return found
 }

@@ -19,7 +19,9 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/disk"
+	"pombo/internal/health"
 	"pombo/internal/source"
+	"pombo/internal/words"
 )
 
 func TestDatabaseAddress(t *testing.T) {
@@ -262,12 +264,14 @@ func TestReadiness(t *testing.T) {
 	}{
 		{"ready", api.Readiness{Ready: true, Checks: []api.CheckResult{{Name: "source", OK: true}}, Pause: &api.Pause{}, Backlog: &api.Backlog{}}, []Result{OK}},
 		{"not ready", api.Readiness{Checks: []api.CheckResult{{Name: "source", Detail: "away", Hint: "wait"}, {Name: "blip"}}}, []Result{Fail, Fail}},
-		{"paused", api.Readiness{Ready: true, Pause: &api.Pause{Paused: true}}, []Result{Warn}},
+		{"paused", api.Readiness{Ready: true, Pause: &api.Pause{Paused: true}, Headline: &api.Headline{Name: health.HeadlinePaused, Level: health.Warn, Text: "Paused."}}, []Result{Warn}},
+		{"stuck", api.Readiness{Ready: true, Headline: &api.Headline{Name: health.HeadlineStuck, Level: health.Bad, Text: "Nothing moves."}}, []Result{Warn}},
+		{"idle", api.Readiness{Ready: true, Headline: &api.Headline{Name: health.HeadlineIdle, Level: health.OK, Text: "Nothing to send."}}, []Result{OK}},
 		{"trouble", api.Readiness{Ready: true, Alerts: []api.Alert{{Name: "uncertain", Message: "it is not known", Hint: "decide"}}}, []Result{Warn}},
 		{"diverged", api.Readiness{Ready: true, Backlog: &api.Backlog{Diverged: 3}}, []Result{Warn}},
 	} {
 		var got []Result
-		for _, f := range readiness(tt.ready) {
+		for _, f := range readiness(tt.ready, words.In(words.English)) {
 			got = append(got, f.Result)
 			if (f.Hint == "") != (f.Result == OK) {
 				t.Errorf("%s: %s with to do %q", tt.name, f.Result, f.Hint)

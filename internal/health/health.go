@@ -1,14 +1,12 @@
 // Package health judges why messages go, or why they do not. Metrics, GET /readyz,
-// its check of sending and doctor all repeat what a Snapshot says.
+// its check of sending and doctor all repeat what a Snapshot says. What people read
+// comes from package words, in the language of whoever asks.
 package health
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"pombo"
@@ -54,6 +52,11 @@ type Progress struct {
 	// NoReceiptsSince is since when Blip has accepted messages without one receipt
 	// for any of them.
 	NoReceiptsSince time.Time
+
+	// Pace is how fast messages have gone lately.
+	Pace Pace
+	// PassEvery is how often somebody looks for pending rows; 0 = it is not known.
+	PassEvery time.Duration
 
 	// Recategorized names the templates that WhatsApp has recently moved to another
 	// category.
@@ -152,86 +155,6 @@ func (f Snapshot) Waiting() map[pombo.WaitReason]int {
 	return n
 }
 
-// Alert is one thing that needs attention.
-type Alert struct {
-	Name    string    // one of a closed list
-	Since   time.Time // zero = unknown
-	Count   int       // how many rows it is about; 0 = not about rows
-	Message string
-	Hint    string
-}
-
-// Alerts lists what needs attention, the worst first. It contains no phone, name,
-// text or secret.
-func (f Snapshot) Alerts() []Alert {
-	var list []Alert
-	add := func(name string, since time.Time, count int, todo, format string, args ...any) {
-		list = append(list, Alert{name, since, count, fmt.Sprintf(format, args...), todo})
-	}
-	b, p := f.Backlog, f.Progress
-	ago := func(t time.Time) string { return span(f.Now.Sub(t)) }
-	long := func(t time.Time, d time.Duration) bool { return !t.IsZero() && f.Now.Sub(t) >= d }
-
-	if long(p.Ledger, shortFailure) {
-		add("ledger", p.Ledger, 0, pombo.WaitLedger.Hint(), "the ledger has not been written for %s; nothing is sent meanwhile", ago(p.Ledger))
-	}
-	if r := f.refused(); r != pombo.NoReason {
-		name := "key_refused"
-		if r == pombo.AccountLimited {
-			name = "account_limited"
-		}
-		add(name, p.BlipAt, 0, r.Hint(), "%s", r.Message())
-	}
-	if f.Paused && f.Pause.By == "pombo" {
-		add("same_failure", time.Time{}, 0, "see its reason with pombo list --state failed, fix the cause, then pombo resume; the rows that failed are retried with pombo retry",
-			"sending is paused: %s (%s)", f.Pause.Detail, f.Pause.Reason)
-	}
-	if a, ok := f.unsent(); ok {
-		list = append(list, a)
-	}
-	if n := f.Waiting()[pombo.WaitTemplate]; n > 0 {
-		add("template", time.Time{}, n, pombo.WaitTemplate.Hint(), "%s: %s", waitSentence(n), pombo.WaitTemplate.Message())
-	}
-	if recently := !b.WentBack.IsZero() && f.Now.Sub(b.WentBack) < time.Hour; recently {
-		add("ledger_went_back", b.WentBack, b.States[pombo.Uncertain], "nothing: the rows and Blip are asked before anything of it is sent; find out why the ledger lost it",
-			"%s ago it was noticed that the ledger has lost something", ago(b.WentBack))
-	}
-	if b.Resends > 0 {
-		add("resends", b.ResendsSince, b.Resends, pombo.WaitResends.Hint(), "%s set back to pending, as when the database of the table went back; nothing of it is sent", rowsWere(b.Resends))
-	}
-	if long(b.UncheckedSince, 2*time.Minute) {
-		add("doubts_behind", b.UncheckedSince, b.States[pombo.Uncertain], "see whether Blip answers, and whether BLIP_COMMANDS_PER_SECOND leaves room for its questions",
-			"the doubt about messages is not asked about in time, for %s", ago(b.UncheckedSince))
-	}
-	if n := b.States[pombo.Uncertain]; n > 0 && long(b.UncertainSince, longUncertain) {
-		add("uncertain", b.UncertainSince, n, "nothing with UNCERTAIN=check once Blip can be asked; else decide with retry or cancel",
-			"it is not known of %s whether the message arrived, for %s", rowsOf(n), ago(b.UncertainSince))
-	}
-	if long(b.DueSince, longUnsettled) {
-		add("settle_behind", b.DueSince, b.Due, "check the database: the account must be able to write the mapped columns",
-			"the results of %s are not yet in the table, for %s", rowsOf(b.Due), ago(b.DueSince))
-	}
-	if long(p.Intake, shortFailure) {
-		add("intake", p.Intake, 0, pombo.WaitSource.Hint(), "the pending rows of the table cannot be read, for %s", ago(p.Intake))
-	}
-	if p.RejectedRows > 0 {
-		add("rejected_rows", p.RejectedSince, p.RejectedRows, "correct the rows that the log names", "%s pending in the table cannot be taken in as they are, for %s", pombo.CountRowProblems(p.RejectedRows), ago(p.RejectedSince))
-	}
-	if p.Finished > 0 {
-		add("finished_pending", time.Time{}, p.Finished, "set STATUS_FAILED, which is for what expired and for opt-outs too; give the rows that have ended their code by hand",
-			"%s pending in the table and finished here: nothing will be sent, and nobody sees that in the table", areRows(p.Finished))
-	}
-	if long(p.NoReceiptsSince, longNoReceipts) {
-		add("receipts_stopped", p.NoReceiptsSince, 0, "see the log for what Blip answers when it is asked; with webhooks, see their addresses in the Blip portal",
-			"messages have been accepted for %s and no receipt came", ago(p.NoReceiptsSince))
-	}
-	if len(p.Recategorized) > 0 {
-		add("template_category", time.Time{}, 0, "see pombo templates: price, limits and opt-outs follow the category; change the text and have it approved again if it is wrong",
-			"WhatsApp has moved %s into another category", strings.Join(p.Recategorized, ", "))
-	}
-	return list
-}
-
 // refused returns why Blip refuses the bot, or NoReason when it does not.
 func (f Snapshot) refused() pombo.Reason {
 	for _, r := range []pombo.Reason{f.Pause.Reason, f.Progress.Blip} {
@@ -240,88 +163,4 @@ func (f Snapshot) refused() pombo.Reason {
 		}
 	}
 	return pombo.NoReason
-}
-
-// unsent returns the alert that nothing goes although rows wait; ok is false when
-// something does.
-func (f Snapshot) unsent() (a Alert, ok bool) {
-	waiting := f.Waiting()
-	n := f.Backlog.States[pombo.Queued] - waiting[pombo.WaitScheduled] - waiting[pombo.WaitResends]
-	since := latestOf(f.Progress.Accepted, f.Progress.Started, f.Backlog.Oldest)
-	if n <= 0 || f.Now.Sub(since) < longUnsent {
-		return Alert{}, false
-	}
-	// What most of them wait for; of equals, the first in the list.
-	why := slices.MaxFunc(slices.DeleteFunc(pombo.WaitReasons(), func(w pombo.WaitReason) bool { return w == pombo.WaitScheduled || w == pombo.WaitResends }), func(a, b pombo.WaitReason) int {
-		return cmp.Compare(waiting[a], waiting[b])
-	})
-	sentence, reason := why.Message(), pombo.NoReason
-	switch {
-	case f.Paused && (why == pombo.WaitPaused || why == pombo.WaitBlip):
-		reason = f.Pause.Reason
-		if !f.Pause.Until.IsZero() {
-			sentence += " until " + f.clock(f.Pause.Until)
-		}
-	case why == pombo.WaitBlip:
-		reason = f.Progress.Blip
-	}
-	if reason != pombo.NoReason {
-		sentence += " (" + string(reason) + ")"
-	}
-	by := ""
-	if f.Shared {
-		by = " by this process"
-	}
-	sentence = fmt.Sprintf("nothing sent%s for %s while %s: %s", by, span(f.Now.Sub(since)), waitSentence(n), sentence)
-	return Alert{"nothing_sent", since, n, sentence, why.Hint()}, true
-}
-
-// clock formats a time in the zone of Now, with the date when it is not today.
-func (f Snapshot) clock(t time.Time) string {
-	t = t.In(f.Now.Location())
-	if t.YearDay() == f.Now.YearDay() && t.Year() == f.Now.Year() {
-		return t.Format("15:04")
-	}
-	return t.Format("2006-01-02 15:04")
-}
-
-func rowsOf(n int) string {
-	if n == 1 {
-		return "1 row"
-	}
-	return fmt.Sprintf("%d rows", n)
-}
-
-func areRows(n int) string {
-	if n == 1 {
-		return "1 row is"
-	}
-	return fmt.Sprintf("%d rows are", n)
-}
-
-func rowsWere(n int) string {
-	if n == 1 {
-		return "1 row was"
-	}
-	return fmt.Sprintf("%d rows were", n)
-}
-
-func waitSentence(n int) string {
-	if n == 1 {
-		return "1 row waits"
-	}
-	return fmt.Sprintf("%d rows wait", n)
-}
-
-// span formats a duration in the largest unit of which it has at least two.
-func span(d time.Duration) string {
-	for _, u := range []struct {
-		unit time.Duration
-		word string
-	}{{24 * time.Hour, "days"}, {time.Hour, "hours"}, {time.Minute, "minutes"}} {
-		if d >= 2*u.unit {
-			return fmt.Sprintf("%d %s", d/u.unit, u.word)
-		}
-	}
-	return fmt.Sprintf("%d seconds", max(0, d/time.Second))
 }

@@ -149,7 +149,7 @@ func TestTroubles(t *testing.T) {
 		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(3 * time.Minute) }, "3 minutes ago it was noticed that the ledger has lost something"},
 		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(2 * time.Hour) }, ""},
 		{"resends", func(f *Snapshot) { f.Backlog.Resends, f.Backlog.ResendsSince = 1395, ago(time.Minute) },
-			"1395 rows were set back to pending, as when the database of the table went back; nothing of it is sent"},
+			"1,395 rows were set back to pending, as when the database of the table went back; nothing of it is sent"},
 		{"nothing_sent", func(f *Snapshot) { // a person has to decide, and is told so
 			f.Backlog.Ready, f.Backlog.Later = 0, map[pombo.WaitReason]int{pombo.WaitResends: 9}
 		}, ""},

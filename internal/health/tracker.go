@@ -12,6 +12,7 @@ import (
 type Tracker struct {
 	mu       sync.Mutex
 	progress Progress
+	meter    meter
 	rejected map[string]rejectedRow // by row key
 }
 
@@ -41,12 +42,21 @@ func idleLimit(perSecond float64, call time.Duration) time.Duration {
 	return max(usual, time.Duration(5/perSecond*float64(time.Second)))
 }
 
-// Progress returns what is known now. The fields Resumed and Recategorized are for
-// the caller to fill in.
+// Progress returns what is known now. The fields Resumed, Recategorized and PassEvery
+// are for the caller to fill in.
 func (t *Tracker) Progress() Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.progress
+	p := t.progress
+	p.Pace = t.meter.pace(time.Now())
+	return p
+}
+
+// TookIn records that n notifications were taken in.
+func (t *Tracker) TookIn(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.meter.at(time.Now()).takenIn += n
 }
 
 // ReceiptCame records that Blip has said what became of a message.
@@ -79,6 +89,7 @@ func (t *Tracker) AttemptEnded(o pombo.Outcome) {
 	defer t.mu.Unlock()
 	p, now := &t.progress, time.Now()
 	p.Moved, p.InFlightSince = now, time.Time{}
+	t.meter.at(now).count(now, o.To)
 	switch {
 	case o.To == pombo.Accepted:
 		p.Accepted = now

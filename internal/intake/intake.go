@@ -17,7 +17,6 @@ import (
 	"pombo"
 	"pombo/internal/health"
 	"pombo/internal/leader"
-	"pombo/internal/phone"
 	"pombo/internal/wait"
 )
 
@@ -247,6 +246,7 @@ func (in *Intake) takeIn(ctx context.Context, run int64, leadership *leader.Lead
 		}
 		if n > 0 {
 			in.taken.Add(float64(n))
+			in.opts.Health.TookIn(n)
 			in.opts.Queued.Set()
 			in.opts.Uncertain.Set()
 		}
@@ -297,7 +297,7 @@ func (in *Intake) waitForRoom(ctx context.Context, leadership *leader.Leadership
 // they are finished here.
 func (in *Intake) enqueue(ctx context.Context, run int64, rows []pombo.Row) (added, left int, err error) {
 	for i := range rows {
-		ParsePhone(&rows[i])
+		rows[i].ParsePhone()
 	}
 	added, finished, err := in.opts.Ledger.Enqueue(ctx, in.opts.SourceName, run, rows)
 	known := len(finished)
@@ -341,22 +341,14 @@ func (in *Intake) enqueueAgain(ctx context.Context, run int64, rows []pombo.Row,
 	return in.opts.Ledger.EnqueueAgain(ctx, in.opts.SourceName, run, back, latest)
 }
 
-// ParsePhone parses the row's phone once, so that a person can be searched for and
-// the identity cache be asked. A recipient that is not a phone stays as it is:
-// delivery ends the row with the reason.
-func ParsePhone(r *pombo.Row) {
-	if n, err := phone.Parse(r.Recipient.Reveal()); err == nil {
-		r.Phone = n
-	}
-}
-
 // Add takes in one message that came over HTTP. row.RowKey makes it unique: the same
 // key again returns what is there, with added false.
 func (in *Intake) Add(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error) {
-	ParsePhone(&row)
+	row.ParsePhone()
 	n, added, err = in.opts.Ledger.Add(ctx, pombo.SourceHTTP, row)
 	if added {
 		in.taken.Inc()
+		in.opts.Health.TookIn(1)
 		in.opts.Queued.Set()
 	}
 	return n, added, err

@@ -123,6 +123,10 @@ type DB struct {
 
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
+
+	Desk    *Desk    // accounts and sessions of the operator's desk
+	Trail   *Trail   // what people did
+	Tallies *Tallies // counts by the hour, for reports
 }
 
 // newDB gives each subject the store, and the subjects that it works with.
@@ -140,6 +144,9 @@ func newDB(s *store) *DB {
 		Templates:      &Templates{s},
 		Bulks:          &Bulks{s},
 		Reconciliation: &Reconciliation{s},
+		Desk:           &Desk{s},
+		Trail:          &Trail{s},
+		Tallies:        &Tallies{s},
 	}
 	db.Intake = &Intake{s, db.History}
 	db.Queue = &Queue{s, db.OptOuts}

@@ -50,8 +50,8 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 		if st.accepted {
 			s.SentAt = st.begun
 		}
-		if !state.Sent() && st.reason != pombo.NoReason {
-			s.Error = st.reason.Message() + " (" + string(st.reason) + ")"
+		if !state.Sent() {
+			s.Reason = st.reason
 		}
 		due = append(due, s)
 		return nil

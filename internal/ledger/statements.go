@@ -214,6 +214,48 @@ const (
 	sqlBulkFinish     statement = "bulk_finish"
 	sqlBulkAdd        statement = "bulk_add"
 
+	// In desk.sql.
+	sqlDeskUser           statement = "desk_user"
+	sqlDeskUsers          statement = "desk_users"
+	sqlAddDeskUser        statement = "add_desk_user"
+	sqlChangeDeskUser     statement = "change_desk_user"
+	sqlSeeDeskUser        statement = "see_desk_user"
+	sqlDeskSession        statement = "desk_session"
+	sqlDeskSessions       statement = "desk_sessions"
+	sqlSaveDeskSession    statement = "save_desk_session"
+	sqlDeleteDeskSession  statement = "delete_desk_session"
+	sqlUseOnce            statement = "use_once"
+	sqlRemoveDeskSessions statement = "remove_desk_sessions"
+	sqlRemoveUsed         statement = "remove_used"
+
+	// In trail.sql.
+	sqlWriteAudit  statement = "write_audit"
+	sqlAudit       statement = "audit"
+	sqlAuditAbout  statement = "audit_about"
+	sqlRemoveAudit statement = "remove_audit"
+
+	// In tallies.sql.
+	sqlTallyPart       statement = "tally_part"
+	sqlTallyFinal      statement = "tally_final"
+	sqlClearTally      statement = "clear_tally"
+	sqlClearLatency    statement = "clear_latency"
+	sqlWriteTally      statement = "write_tally"
+	sqlWriteLatency    statement = "write_latency"
+	sqlNextTally       statement = "next_tally"
+	sqlTallyCounted    statement = "tally_counted"
+	sqlTallyLate       statement = "tally_late"
+	sqlTallyWhole      statement = "tally_whole"
+	sqlEndTally        statement = "end_tally"
+	sqlTallyProgress   statement = "tally_progress"
+	sqlTallies         statement = "tallies"
+	sqlLatencies       statement = "latencies"
+	sqlClearTallyDay   statement = "clear_tally_day"
+	sqlClearLatencyDay statement = "clear_latency_day"
+	sqlWriteTallyDay   statement = "write_tally_day"
+	sqlWriteLatencyDay statement = "write_latency_day"
+	sqlTallyDays       statement = "tally_days"
+	sqlLatencyDays     statement = "latency_days"
+
 	// In file.sql, for SQLite alone.
 	sqlTakeOverLeases statement = "take_over_leases"
 	sqlTakeOverRuns   statement = "take_over_runs"

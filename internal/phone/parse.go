@@ -65,6 +65,14 @@ func Parse(raw string) (Number, error) {
 	}
 }
 
+// Explain says what is wrong with a text that Parse has refused; "" when nothing is.
+func Explain(raw string) string {
+	if _, err := Parse(raw); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // refuse puts the error on the heap. Further down it is a value, so that only a
 // rejected text costs an allocation.
 func refuse(e Error) (Number, error) { return Number{}, &e }

@@ -298,3 +298,12 @@ func TestKindString(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain_SaysWhatParseRefused(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{"": "it is empty", "98888-0001": "it has no area code", "(31) 98888-0001": ""} {
+		if got := phone.Explain(raw); got != want {
+			t.Errorf("Explain(%q) = %q, want %q", raw, got, want)
+		}
+	}
+}

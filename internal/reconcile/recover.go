@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pombo"
-	"pombo/internal/phone"
 	"pombo/internal/wait"
 )
 
@@ -107,9 +106,7 @@ func (opts RecoverOptions) page(ctx context.Context, rows []pombo.Row, r *Recove
 		r.Asked += asked[i]
 		switch {
 		case len(traces[i]) > 0:
-			if n, err := phone.Parse(rows[i].Recipient.Reveal()); err == nil {
-				rows[i].Phone = n
-			}
+			rows[i].ParsePhone()
 			if err := opts.Ledger.Recover(ctx, opts.SourceName, rows[i], traces[i]); err != nil {
 				return errors.Join(failed, err)
 			}

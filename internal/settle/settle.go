@@ -15,6 +15,7 @@ import (
 	"pombo/internal/health"
 	"pombo/internal/leader"
 	"pombo/internal/wait"
+	"pombo/internal/words"
 )
 
 const (
@@ -48,7 +49,8 @@ type Options struct {
 	// Leadership is that of the one process which settles for all on the ledger.
 	Leadership *leader.Leadership
 	Health     *health.Tracker
-	Due        wait.Signal // set when something may be unsettled
+	Due        wait.Signal  // set when something may be unsettled
+	Words      *words.Words // in which DB_COL_ERROR says why a message was not sent
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil = no metrics
@@ -125,6 +127,11 @@ func (s *Settler) Settle(ctx context.Context) (int, error) {
 	batch, err := s.opts.Ledger.Unsettled(ctx, batchSize)
 	if err != nil || len(batch) == 0 {
 		return 0, err
+	}
+	for i := range batch {
+		if r := batch[i].Reason; r != pombo.NoReason {
+			batch[i].Error = s.opts.Words.Reason(r) + " (" + string(r) + ")"
+		}
 	}
 	results, err := s.opts.Source.Settle(ctx, batch)
 	later, why := 0, ""

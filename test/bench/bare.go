@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,8 +15,8 @@ import (
 // phoneOf is the phone of row i (from 1), a different one for each.
 func phoneOf(i int) string { return fmt.Sprintf("319%08d", 80_000_000+i%20_000_000) }
 
-// bareLoop makes the two calls of each message and nothing else. It returns how
-// long that took.
+// bareLoop makes the two calls of each message and nothing else. It returns how long they
+// took.
 func bareLoop(ctx context.Context, url string, rows, workers int) (time.Duration, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers, MaxIdleConns: workers}}
 	defer client.CloseIdleConnections()
@@ -69,14 +68,5 @@ func barePost(ctx context.Context, client *http.Client, url, body string) ([]byt
 	}
 	req.Header.Set("Authorization", "Key "+key)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode >= 300 {
-		err = fmt.Errorf("%s answered %s", url, res.Status)
-	}
-	return answer, err
+	return do(client, req)
 }

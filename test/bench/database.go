@@ -19,8 +19,8 @@ import (
 // rows are the company's table, filled.
 type rows interface {
 	url() string
-	// settled returns how many of the rows that were pending have the code for
-	// sent: a figure for work that was not done would be worth nothing.
+	// settled returns how many of the rows that were pending have the code for sent, so
+	// that no figure is printed for work that was not done.
 	settled(ctx context.Context) (int, error)
 	close() error
 }
@@ -55,7 +55,7 @@ func (t sqliteTable) fill(ctx context.Context, n int) error {
 		`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL)`,
 		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ` + strconv.Itoa(t.finished+n) + `)
 		 INSERT INTO NOTIFICACAO SELECT i, '319' || (80000000 + i % 20000000), 'Maria', 'Sua consulta foi confirmada.', iif(i <= ` + strconv.Itoa(t.finished) + `, 2, 1) FROM n
-		 WHERE i <= ` + strconv.Itoa(t.finished+n) + ` -- the first is made without being asked about
+		 WHERE i <= ` + strconv.Itoa(t.finished+n) + ` -- the first one is made unconditionally
 		`,
 		`CREATE INDEX NOTIFICACAO_PENDING ON NOTIFICACAO (ID) WHERE CD_STATUS = 1`,
 		`PRAGMA wal_checkpoint(TRUNCATE)`,
@@ -77,8 +77,8 @@ func (t sqliteTable) settled(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// oracleTable speaks Oracle's protocol from within this process, and counts what
-// it is asked.
+// oracleTable speaks Oracle's protocol from within this process, and counts the calls that
+// it answers.
 type oracleTable struct {
 	double *oracletest.Double
 	rows   *oracletest.Table
@@ -116,8 +116,8 @@ func (t *oracleTable) settled(context.Context) (int, error) {
 	return done, nil
 }
 
-// asked returns how many statements the double has been sent, an array of binds
-// being one, and in how many round trips, those of the logins among both.
+// asked returns how many statements the double has executed, an array of binds counting as
+// one, and in how many round trips. Both include the logins.
 func (t *oracleTable) asked() (statements, trips int) {
 	calls := t.double.Calls()
 	for _, c := range calls {
@@ -128,7 +128,7 @@ func (t *oracleTable) asked() (statements, trips int) {
 	return statements, len(calls)
 }
 
-// startPostgres starts a server that waits for its disk, once for all lines.
+// startPostgres starts a server that waits for its disk, one for all scenarios.
 func (b *bench) startPostgres() error {
 	if b.postgres != nil {
 		return nil
@@ -138,8 +138,8 @@ func (b *bench) startPostgres() error {
 	return err
 }
 
-// ledgerURL makes the ledger of a run and returns its address. A ledger in
-// PostgreSQL is in a database of its own.
+// ledgerURL makes the ledger of a run and returns its address. Each ledger in PostgreSQL has
+// a database of its own.
 func (b *bench) ledgerURL(ctx context.Context, dir string, s scenario) (string, error) {
 	if !s.postgres {
 		return "sqlite:" + filepath.Join(dir, "pombo.db"), nil

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -20,8 +21,8 @@ import (
 	"pombo/internal/ledger"
 )
 
-// The lists are measured on a ledger of ten million notifications, written past
-// the engine: the tables are Pombo's own, and so is each list.
+// The lists are measured on a ledger of ten million notifications. They are written straight
+// into the tables; the tables and the lists are Pombo's own.
 
 const (
 	listBudget = 100 * time.Millisecond
@@ -46,7 +47,10 @@ func (b *bench) lists(ctx context.Context, n int, postgres bool) (err error) {
 		return fmt.Errorf("fill the ledger: %w", err)
 	}
 	fmt.Printf("%s in %s: written in %s\n", millions(n), storeOf(postgres), time.Since(begun).Round(time.Second))
-	return printLists(ctx, url, n, storeOf(postgres))
+	if err := printLists(ctx, url, n, storeOf(postgres)); err != nil {
+		return err
+	}
+	return printFigures(ctx, url, n, storeOf(postgres))
 }
 
 func storeOf(postgres bool) string {
@@ -58,7 +62,7 @@ func storeOf(postgres bool) string {
 
 // printLists prints how long each list takes, warm.
 func printLists(ctx context.Context, url string, n int, store string) (err error) {
-	// Not exclusively, which would take what is in flight from its owner.
+	// Not exclusively: that would take what is in flight from its owner.
 	db, err := ledger.Open(ctx, ledger.Options{URL: url})
 	if err != nil {
 		return err
@@ -100,8 +104,8 @@ type namedFilter struct {
 	filter pombo.Filter
 }
 
-// listsOf names the filters that people and programs use, and those that find
-// nothing or little, which is what makes a list slow.
+// listsOf names the filters that people and programs use, and those that find nothing or
+// little, which are the slow ones.
 func listsOf(n int) []namedFilter {
 	middle := n / 2
 	id := string(listKey(middle).MessageID())
@@ -123,7 +127,7 @@ func listsOf(n int) []namedFilter {
 		namedFilter{"phone of nobody", pombo.Filter{Phone: "+5511900000000"}},
 		namedFilter{"phone and state", pombo.Filter{Phone: number, State: pombo.Read}},
 		namedFilter{"q: row key", pombo.Filter{Text: listKey(middle).RowKey}},
-		namedFilter{"q: row key that there is not", pombo.Filter{Text: "no such row"}},
+		namedFilter{"q: row key that does not exist", pombo.Filter{Text: "no such row"}},
 		namedFilter{"q: start of 1,000 row keys", pombo.Filter{Text: listKey(middle).RowKey[:6]}},
 		namedFilter{"q: start of 1,000 row keys, and state", pombo.Filter{Text: listKey(middle).RowKey[:6], State: pombo.Failed}},
 		namedFilter{"q: start of all row keys", pombo.Filter{Text: "K"}},
@@ -158,9 +162,9 @@ var listColumns = []string{
 	"run", "created", "generation", "id", "phone", "source", "row_key", "message", "history",
 }
 
-// listRow is notification i of n: nearly all were read, one of a hundred failed, some
-// ended otherwise, the newest are under way. Not one is dispatched, so that
-// looking for one finds nothing.
+// listRow is notification i of n: nearly all were read, one in a hundred failed, some ended
+// otherwise, and the newest are open. None is dispatched, so that a search for that finds
+// nothing.
 func listRow(n, i int) []any {
 	state := pombo.Read
 	var lane, notBefore, owner, settle, poll, run any
@@ -231,15 +235,11 @@ func fillSQLite(ctx context.Context, path string, n int) (err error) {
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	made, err := texts(ctx, db, `SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'notification' AND sql IS NOT NULL`)
+	made, err := sqliteIndexes(ctx, db)
 	if err != nil {
 		return err
 	}
-	names, err := texts(ctx, db, `SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'notification' AND sql IS NOT NULL`)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
+	for name := range made {
 		if _, err := db.ExecContext(ctx, "DROP INDEX "+name); err != nil {
 			return err
 		}
@@ -250,7 +250,7 @@ func fillSQLite(ctx context.Context, path string, n int) (err error) {
 			return err
 		}
 	}
-	for _, statement := range append(made, listRun, "PRAGMA wal_checkpoint(TRUNCATE)") {
+	for _, statement := range append(slices.Collect(maps.Values(made)), listRun, "PRAGMA wal_checkpoint(TRUNCATE)") {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func fillSQLite(ctx context.Context, path string, n int) (err error) {
 	return nil
 }
 
-// insertSQLite adds the rows from one to another, many with each statement.
+// insertSQLite adds the rows from … to, many with each statement.
 func insertSQLite(ctx context.Context, db *sql.DB, n, from, to int) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -293,20 +293,22 @@ func insertSQLite(ctx context.Context, db *sql.DB, n, from, to int) error {
 	return tx.Commit()
 }
 
-func texts(ctx context.Context, db *sql.DB, query string) (list []string, err error) {
-	rows, err := db.QueryContext(ctx, query)
+// sqliteIndexes returns the definitions of the notifications' indexes by name.
+func sqliteIndexes(ctx context.Context, db *sql.DB) (map[string]string, error) {
+	rows, err := db.QueryContext(ctx, `SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'notification' AND sql IS NOT NULL`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+	made := map[string]string{}
 	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
+		var name, definition string
+		if err := rows.Scan(&name, &definition); err != nil {
 			return nil, err
 		}
-		list = append(list, text)
+		made[name] = definition
 	}
-	return list, rows.Err()
+	return made, rows.Err()
 }
 
 func fillPostgres(ctx context.Context, url string, n int) error {

@@ -1,5 +1,5 @@
 // Bench measures Pombo against a bare loop of the same HTTP calls, in one run on
-// one machine, and prints ratios: absolute figures say more about the machine.
+// one machine, and prints ratios: absolute figures would say more about the machine.
 //
 // The simulator, the bare loop and Pombo are three processes on the same cores.
 // The bare loop is what a script could do at best: as many workers, the same
@@ -16,7 +16,7 @@
 //	go run ./test/bench -quick     small, to see that it works
 //	go run ./test/bench -only 50   the lines whose name contains "50"
 //	go run ./test/bench -binary ./pombo.before   another pombo, to compare two in alternation
-//	go run ./test/bench -only "lists on SQLite"   how long each list of 10,000,000 takes
+//	go run ./test/bench -only "lists on SQLite"   how long each list of 10,000,000 takes, and each report
 package main
 
 import (
@@ -70,7 +70,7 @@ func run(ctx context.Context, quick bool, only, binary string) (err error) {
 		return err
 	}
 
-	// least is what a line is worth measuring with.
+	// least is the smallest number of rows that is worth measuring.
 	rows := func(full, least int) int {
 		if quick {
 			return max(full/100, least)
@@ -185,10 +185,10 @@ func (r result) row(s scenario) table.Row {
 		fmt.Sprintf("%.0f", r.peak), r.first.Milliseconds()}
 }
 
-// millions writes a number of rows as people do.
+// millions writes a whole number of millions with its commas.
 func millions(n int) string { return strconv.Itoa(n/1_000_000) + ",000,000" }
 
-// processor names the processor, where the system tells.
+// processor names the processor, or its architecture where the system does not.
 func processor() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +53,7 @@ func (b *bench) measure(ctx context.Context, s scenario) (r result, err error) {
 	return r, nil
 }
 
-// bareHalf has the bare loop make half of the scenario's messages, and has the
+// bareHalf sends half of the scenario's messages with the bare loop, and then makes the
 // simulator forget them.
 func bareHalf(ctx context.Context, s scenario, simulator *process, r *result) (took time.Duration, err error) {
 	if s.noBare {
@@ -110,7 +109,7 @@ func (b *bench) startPombo(ctx context.Context, s scenario, simulator *process, 
 			"KEYBLIP=" + key, "BLIP_URL=" + simulator.url, "TEMPLATE_NAME=" + template,
 			"BLIP_MESSAGES_PER_SECOND=" + strconv.Itoa(s.rate), "BLIP_COMMANDS_PER_SECOND=0",
 			"DB_URL=" + table.url(), "LEDGER_URL=" + ledger,
-			"API_ADDR=" + addr, "WORKERS=" + strconv.Itoa(s.workers), "LOG_FILE=" + filepath.Join(dir, name+".log"),
+			"API_ADDR=" + addr, "DESK_ADDR=-", "WORKERS=" + strconv.Itoa(s.workers), "LOG_FILE=" + filepath.Join(dir, name+".log"),
 		}, "serve", "--env-file", os.DevNull)
 		if err != nil {
 			return err
@@ -132,8 +131,7 @@ func (b *bench) startPombo(ctx context.Context, s scenario, simulator *process, 
 	return err
 }
 
-// watch has the rows sent and takes the time and what the processes use
-// meanwhile.
+// watch asks for a run and measures its time and what the processes use meanwhile.
 func (r *result) watch(ctx context.Context, s scenario, simulator *process, replicas []*process) error {
 	before, err := cpuOf(replicas)
 	if err != nil {
@@ -178,7 +176,7 @@ func (r *result) watch(ctx context.Context, s scenario, simulator *process, repl
 	return nil
 }
 
-// count asks everybody what he has seen of the run.
+// count collects what the processes, the table and the simulator counted.
 func (r *result) count(ctx context.Context, s scenario, simulator *process, replicas []*process, table rows) error {
 	statements := 0.0
 	for _, p := range replicas {
@@ -198,7 +196,7 @@ func (r *result) count(ctx context.Context, s scenario, simulator *process, repl
 		return err
 	}
 	if c.Messages != s.rows || c.Doubled != 0 {
-		return fmt.Errorf("the simulator got %d messages, %d of them twice, want %d and none", c.Messages, c.Doubled, s.rows)
+		return fmt.Errorf("the simulator got %d messages, %d of them twice; want %d, none twice", c.Messages, c.Doubled, s.rows)
 	}
 	r.requests = float64(c.MessagePosts+c.CommandPosts) / float64(s.rows)
 	r.throttled = c.Throttled
@@ -271,51 +269,56 @@ func (p *process) stop() {
 
 // metric reads one metric without labels.
 func (p *process) metric(ctx context.Context, name string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/metrics", nil)
+	text, err := call(ctx, http.MethodGet, p.url+"/metrics")
 	if err != nil {
 		return 0, err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return strconv.ParseFloat(rest, 64)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(rest), 64)
 		}
 	}
 	return 0, fmt.Errorf("no metric %s", name)
 }
 
 func get(ctx context.Context, url string, into any) error {
-	return call(ctx, http.MethodGet, url, into)
+	body, err := call(ctx, http.MethodGet, url)
+	return read(body, err, into)
 }
 
 func post(ctx context.Context, url string, into any) error {
-	return call(ctx, http.MethodPost, url, into)
+	body, err := call(ctx, http.MethodPost, url)
+	return read(body, err, into)
 }
 
-func call(ctx context.Context, method, url string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
-	if err != nil {
+// read reads the JSON of an answer into a value, or ignores it.
+func read(body []byte, err error, into any) error {
+	if err != nil || into == nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	return json.Unmarshal(body, into)
+}
+
+// call returns the body of an answer below 300.
+func call(ctx context.Context, method, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	return do(http.DefaultClient, req)
+}
+
+func do(client *http.Client, req *http.Request) ([]byte, error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	switch {
-	case err != nil:
-		return err
-	case res.StatusCode >= 300:
-		return fmt.Errorf("%s %s: %s: %s", method, url, res.Status, body)
-	case into == nil:
-		return nil
+	if err == nil && res.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %s", req.Method, req.URL, res.Status, body)
 	}
-	return json.Unmarshal(body, into)
+	return body, err
 }
 
 func freeAddress() (string, error) {

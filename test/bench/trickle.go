@@ -15,8 +15,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
-// trickle is what a day is like: rows come one by one, and nobody calls. Pombo looks
-// for them once a second by itself.
+// trickle is an ordinary day: rows come one by one, and no job calls. Pombo polls for them
+// once a second.
 type trickle struct {
 	rows int           // of which five come in a second, at any phase of it
 	idle time.Duration // afterwards
@@ -52,7 +52,7 @@ func (b *bench) measureTrickle(ctx context.Context, t trickle) (err error) {
 	pombo, err := b.start(ctx, "pombo", addr, "/readyz", []string{
 		"KEYBLIP=" + key, "BLIP_URL=" + simulator.url, "TEMPLATE_NAME=" + template, "POLL_INTERVAL=1s",
 		"DB_URL=" + company.url(), "LEDGER_URL=sqlite:" + filepath.Join(dir, "pombo.db"),
-		"API_ADDR=" + addr, "LOG_FILE=" + filepath.Join(dir, "pombo.log"),
+		"API_ADDR=" + addr, "DESK_ADDR=-", "LOG_FILE=" + filepath.Join(dir, "pombo.log"),
 	}, "serve", "--env-file", os.DevNull)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (b *bench) measureTrickle(ctx context.Context, t trickle) (err error) {
 	if err != nil {
 		return err
 	}
-	time.Sleep(5 * time.Second) // for the last ones, and for all that follows a message
+	time.Sleep(5 * time.Second) // until the last ones are sent, recorded and settled
 	took, err := simulator.waits(ctx, committed)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// peak returns the most resident memory that the process has had, in MiB.
+// peak returns the peak resident memory of the process, in MiB.
 func (p *process) peak() (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -23,7 +23,7 @@ func (p *process) peak() (float64, error) {
 			return kib / 1024, err
 		}
 	}
-	return 0, errors.New("the system does not tell peak memory")
+	return 0, errors.New("/proc does not report the peak memory")
 }
 
 // ownCPU returns the processor time that this process has used.

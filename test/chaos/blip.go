@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"hash/fnv"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"pombo/internal/blipsim"
 )
@@ -28,8 +29,8 @@ const (
 	answered                  // the answer has been written
 )
 
-// blip is the pretend Blip with an unkind network before it. What a POST meets
-// hangs on the seed, the id and the number of the POST.
+// blip is the pretend Blip behind an unreliable network. What happens to a POST depends on
+// the seed, the id and the number of the POST.
 type blip struct {
 	sim    *blipsim.Server
 	server *http.Server
@@ -44,7 +45,7 @@ type blip struct {
 	watch    atomic.Pointer[watch]
 
 	mu   sync.Mutex
-	seen map[[16]byte]sight
+	seen map[uuid.UUID]sight // a million of them
 }
 
 // sight is what Blip has seen of an id.
@@ -53,14 +54,14 @@ type sight struct {
 	stage stage
 }
 
-// watch waits for a POST of one of the processes to get to a stage.
+// watch waits until a POST of one of the processes reaches a stage.
 type watch struct {
 	key   string
 	stage stage
 	act   func()
 }
 
-// harm is what can befall a POST.
+// harm is what can go wrong with a POST.
 type harm int
 
 const (
@@ -81,18 +82,17 @@ var harmNames = [kindsOfHarm]string{
 	gatewayLost: "502, not taken", gatewayTaken: "504, taken", unavailable: "503", throttled: "429", slow: "slow answer",
 }
 
-// perMillion is how many of a million POSTs meet each harm.
+// perMillion is how many of a million POSTs each harm hits.
 var perMillion = [kindsOfHarm]uint64{
 	cutUnread: 4000, cutTaken: 10000, lateTaken: 4000, gatewayLost: 2000, gatewayTaken: 4000, unavailable: 2000, throttled: 200, slow: 10000,
 }
 
-// mercy is how many POSTs of a message may be harmed: the schedule of retries
-// grows, and a row that is hit each time would hold everybody up for hours.
+// mercy is how many POSTs of a message may be harmed: the backoff grows, and the run would
+// wait hours for a row that is hit each time.
 const mercy = 2
 
-// lateness is beyond BLIP_TIMEOUT, and together with the longest stall of the
-// network well within UNCERTAIN_WAIT: a message that comes after that is the one
-// thing that doubles.
+// lateness is longer than BLIP_TIMEOUT, and together with the longest stall of the network
+// well within UNCERTAIN_WAIT: only a message that arrives after that can be doubled.
 const lateness = blipTimeout * 13 / 10
 
 func startBlip(seed uint64) (*blip, error) {
@@ -101,10 +101,10 @@ func startBlip(seed uint64) (*blip, error) {
 		return nil, err
 	}
 	b := &blip{
-		// Of the messages that WhatsApp refuses Blip says no more than that it has them:
-		// the webhook tells (refusal.go).
+		// Blip reports the messages that WhatsApp refuses as accepted and no more: the webhook
+		// reports the refusal (refusal.go).
 		sim:  blipsim.New(blipsim.Options{Seed: seed, KeepMessages: -1, Scripts: map[string]blipsim.Behaviour{"50": {StopAfter: blipsim.Accepted}}}),
-		addr: l.Addr().String(), seed: seed, seen: map[[16]byte]sight{},
+		addr: l.Addr().String(), seed: seed, seen: map[uuid.UUID]sight{},
 	}
 	b.server = &http.Server{Handler: b}
 	go b.server.Serve(l)
@@ -123,13 +123,13 @@ func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // only a part came: nothing that could be taken
+		panic(http.ErrAbortHandler) // it did not arrive whole: Blip cannot take it
 	}
 	var envelope struct{ ID string }
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	id := binaryID(envelope.ID)
+	id := uuid.MustParse(envelope.ID)
 	posts := b.note(id, arrived, 1)
 	b.pass(r, arrived)
 
@@ -174,8 +174,8 @@ func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.pass(r, answered)
 }
 
-// take hands the message to the simulator, whether or not anybody still waits
-// for the answer, and returns the status.
+// take gives the message to the simulator, even if the client no longer waits for the
+// answer, and returns the status.
 func (b *blip) take(r *http.Request, body []byte) int {
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -187,7 +187,7 @@ func (b *blip) take(r *http.Request, body []byte) int {
 	return a.status
 }
 
-// answer keeps the simulator's answer until it is decided what becomes of it.
+// answer keeps the simulator's status: whether the client gets it is decided later.
 type answer struct {
 	header http.Header
 	status int
@@ -220,7 +220,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-func (b *blip) note(id [16]byte, s stage, more uint8) (posts int) {
+func (b *blip) note(id uuid.UUID, s stage, more uint8) (posts int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.seen[id]
@@ -230,14 +230,14 @@ func (b *blip) note(id [16]byte, s stage, more uint8) (posts int) {
 	return int(g.posts)
 }
 
-// sightOf says what Blip has seen of an id.
+// sightOf returns what Blip has seen of an id.
 func (b *blip) sightOf(id string) sight {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.seen[binaryID(id)]
+	return b.seen[uuid.MustParse(id)]
 }
 
-// pass tells whoever watches for the stage, once.
+// pass tells the watch that a POST has reached its stage, once.
 func (b *blip) pass(r *http.Request, s stage) {
 	w := b.watch.Load()
 	if w == nil || w.stage != s || !strings.HasSuffix(r.Header.Get("Authorization"), w.key) {
@@ -246,14 +246,4 @@ func (b *blip) pass(r *http.Request, s stage) {
 	if b.watch.CompareAndSwap(w, nil) {
 		w.act()
 	}
-}
-
-// binaryID is a UUID in 16 bytes: a million of them are kept.
-func binaryID(id string) (u [16]byte) {
-	b, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
-	if err != nil || len(b) != len(u) {
-		panic("chaos: a message whose id is no UUID: " + id)
-	}
-	copy(u[:], b)
-	return u
 }

@@ -13,7 +13,7 @@ import (
 	"pombo"
 )
 
-// book is the ledger as it is seen from outside, past the proxy. It only reads.
+// book reads the ledger from outside, past the proxy.
 type book struct {
 	db *sql.DB
 }
@@ -29,24 +29,24 @@ func openBook(ledger, at string) (*book, error) {
 
 func (b *book) close() error { return b.db.Close() }
 
-// held is a notification that a process has in hands.
-type held struct {
+// flying is a notification that a process has in flight.
+type flying struct {
 	id    string
 	row   string
 	state pombo.State
 }
 
-// hands returns what the process with this number has in hands.
-func (b *book) hands(ctx context.Context, pid int) (list []held, err error) {
+// inFlight returns what the process with this pid has claimed or is sending.
+func (b *book) inFlight(ctx context.Context, pid int) (list []flying, err error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT source, row_key, generation, state FROM notification
 		WHERE owner IS NOT NULL AND owner LIKE '%:`+strconv.Itoa(pid)+`:%'`)
 	if err != nil {
-		return nil, fmt.Errorf("read what was in hands: %w", err)
+		return nil, fmt.Errorf("read what was in flight: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var k pombo.Key
-		var h held
+		var h flying
 		if err := rows.Scan(&k.Source, &k.RowKey, &k.Generation, &h.state); err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func (b *book) state(ctx context.Context, row string) (s pombo.State, err error)
 	return s, err
 }
 
-// open counts what is not done: in the queue, in hands, or in doubt.
+// open counts what is not done: queued, in flight or uncertain.
 func (b *book) open(ctx context.Context) (open, uncertain int, err error) {
 	err = b.db.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(CASE WHEN lane = 10 THEN 1 ELSE 0 END), 0) FROM notification
 		WHERE owner IS NOT NULL OR lane <= 10`).Scan(&open, &uncertain)

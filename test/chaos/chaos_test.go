@@ -13,7 +13,7 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestChaos is the run that every change has to pass; at night it is more than 50 kills
+// TestChaos is the run that every change has to pass; at night it kills more than 50 times
 // over 20,000 rows. CHAOS_SEED repeats the faults of an earlier run.
 func TestChaos(t *testing.T) {
 	t.Parallel()

@@ -50,8 +50,8 @@ func main() {
 	}
 }
 
-// command runs one ledger after the other and prints the table. It reports
-// whether nothing was lost and nothing doubled.
+// command runs one ledger after the other and prints the table. ok means that nothing was
+// lost and nothing doubled.
 func command(ctx context.Context, which string, o options) (ok bool, err error) {
 	ledgers := []string{which}
 	switch which {

@@ -17,7 +17,7 @@ type disk struct {
 	size int64 // bytes
 }
 
-// mountDisk fails where one has to be root for it and is not.
+// mountDisk fails where mounting needs root and we are not root.
 func mountDisk(path string, size int64) (*disk, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (d *disk) fill() error {
 	if err != nil {
 		return err
 	}
-	// What was written meanwhile makes it too small, and it is refused.
+	// If more was written meanwhile the size is too small, and the remount is refused.
 	for room := int64(64 << 10); ; room *= 2 {
 		if err = d.mount("remount,size=" + strconv.FormatInt(used+room, 10)); err == nil || room > 256<<20 {
 			return err

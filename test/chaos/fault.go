@@ -19,8 +19,8 @@ type fault struct {
 	do     func(ctx context.Context, t *trial, s *server) error
 }
 
-// moment is when a kill falls. It returns when the process has been signalled
-// or when the moment did not come.
+// moment is when a kill hits. wait returns when the process has been signalled, or when the
+// moment does not come.
 type moment struct {
 	name string
 	wait func(ctx context.Context, t *trial, s *server) error
@@ -87,7 +87,7 @@ func came(ctx context.Context, hit <-chan struct{}) error {
 	case <-hit:
 		return nil
 	case <-time.After(await):
-		return nil // a pause, perhaps: the kill falls into it
+		return nil // a pause, perhaps: the kill hits during it
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -119,7 +119,7 @@ func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
 
 // inquest finds out at which steps of the road the killed process was.
 func (t *trial) inquest(ctx context.Context, s *server) error {
-	list, err := t.book.hands(ctx, s.pid())
+	list, err := t.book.inFlight(ctx, s.pid())
 	if err != nil {
 		return err
 	}
@@ -184,15 +184,6 @@ func (t *trial) others() []fault {
 			defer s.signal(syscall.SIGCONT)
 			return sleep(ctx, blipTimeout+t.chance(2*time.Second))
 		}},
-		{name: "Blip refuses connections", do: t.away(func(s *server) (func() error, error) {
-			s.toBlip.refuse()
-			return s.toBlip.accept, nil
-		}, 2*time.Second)},
-		{name: "Blip's connections are cut", do: func(_ context.Context, _ *trial, s *server) error { s.toBlip.cut(); return nil }},
-		{name: "the network to Blip stalls", do: t.away(func(s *server) (func() error, error) {
-			s.toBlip.stall()
-			return func() error { s.toBlip.flow(); return nil }, nil
-		}, longestStall)},
 		{name: "the table is locked", do: func(ctx context.Context, t *trial, s *server) error {
 			kill := t.rng.IntN(2) == 0
 			err := t.source.lock(ctx, time.Second+t.chance(3*time.Second), func() {
@@ -208,6 +199,7 @@ func (t *trial) others() []fault {
 			return s.up(ctx)
 		}},
 	}
+	list = append(list, t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)...)
 	if t.pg == nil {
 		list = append(list, fault{name: "the ledger is locked", do: func(ctx context.Context, t *trial, _ *server) error {
 			return hold(ctx, t.book.db, "BEGIN IMMEDIATE", time.Second+t.chance(11*time.Second), func() {})
@@ -219,23 +211,15 @@ func (t *trial) others() []fault {
 		}
 		return list
 	}
+	list = append(list, t.network("the ledger", func(s *server) *proxy { return s.toLedger }, 3*time.Second, 3*time.Second)...)
 	return append(list,
-		fault{name: "the ledger refuses connections", do: t.away(func(s *server) (func() error, error) {
-			s.toLedger.refuse()
-			return s.toLedger.accept, nil
-		}, 3*time.Second)},
-		fault{name: "the ledger's connections are cut", do: func(_ context.Context, _ *trial, s *server) error { s.toLedger.cut(); return nil }},
-		fault{name: "the network to the ledger stalls", do: t.away(func(s *server) (func() error, error) {
-			s.toLedger.stall()
-			return func() error { s.toLedger.flow(); return nil }, nil
-		}, 3*time.Second)},
 		fault{name: "the ledger's server is killed", do: t.away(func(*server) (func() error, error) {
 			t.pg.Kill()
 			return t.pg.Restart, nil
 		}, 2*time.Second)},
 		fault{name: "the ledger's clock is moved", do: func(ctx context.Context, t *trial, _ *server) error {
-			// Further than a lease lasts. What is queued meanwhile is due by the
-			// moved clock, and so as much later once it is back.
+			// By more than a lease. What is queued meanwhile is due by the moved clock,
+			// and so that much later once the clock is back.
 			ahead := []string{"40 seconds", "-40 seconds"}[t.rng.IntN(2)]
 			if err := t.setClock(ctx, ahead); err != nil {
 				return err
@@ -248,12 +232,28 @@ func (t *trial) others() []fault {
 	)
 }
 
+// network are the faults of the way to something: refused and stalled for up to so long,
+// and cut.
+func (t *trial) network(what string, way func(*server) *proxy, refused, stalled time.Duration) []fault {
+	return []fault{
+		{name: what + " refuses connections", do: t.away(func(s *server) (func() error, error) {
+			way(s).refuse()
+			return way(s).accept, nil
+		}, refused)},
+		{name: what + "'s connections are cut", do: func(_ context.Context, _ *trial, s *server) error { way(s).cut(); return nil }},
+		{name: "the network to " + what + " stalls", do: t.away(func(s *server) (func() error, error) {
+			way(s).stall()
+			return func() error { way(s).flow(); return nil }, nil
+		}, stalled)},
+	}
+}
+
 func (t *trial) setClock(ctx context.Context, ahead string) error {
 	return t.pg.Exec(ctx, "chaos", "UPDATE beside.clock SET ahead = '"+ahead+"'")
 }
 
-// away takes something away for up to most, in half of the cases kills the
-// process meanwhile, gives it back and sees to it that the process is up.
+// away takes something away for up to most, kills the process meanwhile in half of the
+// cases, gives it back and makes sure that the process is up.
 func (t *trial) away(take func(*server) (giveBack func() error, err error), most time.Duration) func(context.Context, *trial, *server) error {
 	return func(ctx context.Context, t *trial, s *server) error {
 		kill := t.rng.IntN(2) == 0
@@ -279,15 +279,15 @@ func (t *trial) away(take func(*server) (giveBack func() error, err error), most
 	}
 }
 
-// freezePastLease stops a process with messages in its hands until another one
-// has taken all of them over and brought them to an end, and lets it go on then:
-// it wakes believing that they are still its own.
+// freezePastLease freezes a process that has notifications in flight until another one has
+// taken all of them over and ended them. Then it wakes the process, which believes that
+// they are still its own.
 func freezePastLease(ctx context.Context, t *trial, s *server) error {
-	t.freezing.Wait() // one at a time: somebody has to go on
-	// With slow answers most of what it has in hands has begun and waits for its
-	// call: the worst moment.
+	t.freezing.Wait() // one at a time: another process has to continue
+	// With slow answers most of what it has in flight has begun and waits for its call: the
+	// worst moment.
 	t.blip.latency.Store(int64(blipTimeout / 2))
-	var list []held
+	var list []flying
 	begun := 0
 	for deadline := time.Now().Add(30 * time.Second); begun == 0; {
 		if err := sleep(ctx, blipTimeout); err != nil || time.Now().After(deadline) {
@@ -299,7 +299,7 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 		t.blip.watch.Store(nil)
 		s.signal(syscall.SIGSTOP)
 		if err == nil {
-			list, err = t.book.hands(ctx, s.pid())
+			list, err = t.book.inFlight(ctx, s.pid())
 		}
 		for _, h := range list {
 			if h.state == pombo.Sending {
@@ -313,13 +313,13 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 			return err
 		}
 	}
-	s.setFrozen(true)
-	t.o.say("%s is frozen with %d notifications in its hands, %d of them begun", s.name, len(list), begun)
+	s.frozen.Store(true)
+	t.o.say("%s is frozen with %d notifications in flight, %d of them begun", s.name, len(list), begun)
 	t.freezing.Go(func() {
 		taken, err := t.takenOver(ctx, list)
 		t.o.say("%s goes on; another has ended %d of them", s.name, taken)
 		s.signal(syscall.SIGCONT)
-		s.setFrozen(false)
+		s.frozen.Store(false)
 		t.tally.takenOver.Add(int64(taken))
 		t.frozeErr = errors.Join(t.frozeErr, err)
 	})
@@ -328,7 +328,7 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 
 // takenOver waits until the notifications have come to an end without the
 // process that had them, and returns how many have.
-func (t *trial) takenOver(ctx context.Context, list []held) (n int, err error) {
+func (t *trial) takenOver(ctx context.Context, list []flying) (n int, err error) {
 	for deadline := time.Now().Add(75 * time.Second); time.Now().Before(deadline); {
 		n = 0
 		for _, h := range list {
@@ -369,7 +369,7 @@ func (t *trial) plan() []fault {
 	if t.pg == nil {
 		return plan
 	}
-	// Freezing past the lease takes most of a minute, in which the others go on.
+	// Freezing past the lease takes most of a minute, in which the others continue.
 	var with []fault
 	for i, f := range plan {
 		if i%250 == 8 {

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// proxy stands between a process and what it talks to, so that the way there
-// can be taken away.
+// proxy stands between a process and a server, so that the harness can take the network
+// between them away.
 type proxy struct {
 	addr, target string
 	chunk        atomic.Pointer[func() (before bool)] // see watchChunk
@@ -63,9 +63,9 @@ func (p *proxy) join(client net.Conn) {
 	p.mu.Unlock()
 }
 
-// copy moves bytes one way until an end goes, then ends both. What was read
-// before the gate closed waits there and still arrives afterwards, as on a
-// network that has only slept, even if the sender is dead by then.
+// copy copies bytes one way until one end closes, then closes both. What was read before the
+// gate closed waits there and still arrives afterwards, as on a network that has only
+// stalled, even if the sender is dead by then.
 func (p *proxy) copy(to, from net.Conn, up bool) {
 	defer to.Close()
 	defer from.Close()
@@ -90,7 +90,7 @@ func (p *proxy) copy(to, from net.Conn, up bool) {
 	}
 }
 
-// refuse closes the door and every connection: whoever comes is refused.
+// refuse closes the listener and every connection: new ones are refused.
 func (p *proxy) refuse() {
 	p.mu.Lock()
 	p.listener.Close()
@@ -98,7 +98,7 @@ func (p *proxy) refuse() {
 	p.cut()
 }
 
-// accept opens the door again.
+// accept listens again.
 func (p *proxy) accept() error {
 	l, err := net.Listen("tcp", p.addr)
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// stall lets nothing through until flow.
+// stall holds everything back until flow.
 func (p *proxy) stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,8 +139,8 @@ func (p *proxy) flow() {
 	}
 }
 
-// watchChunk calls act once when the process has sent n more pieces, before the
-// last of them goes on; act reports whether that one is lost.
+// watchChunk calls act once, when the process has sent n more chunks and before the last of
+// them is passed on; act reports whether that one is lost.
 func (p *proxy) watchChunk(n int, act func() (lost bool)) {
 	left := new(atomic.Int64)
 	left.Store(int64(n))

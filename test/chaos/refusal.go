@@ -20,9 +20,10 @@ import (
 // webhookSecret is that of the processes' addresses for receipts.
 const webhookSecret = "a-secret-of-sixteen-or-more"
 
-// refusals posts that WhatsApp has refused a message, for the first message of each
-// row that refusedPhone names. It posts until one of the processes, which are killed
-// all the time, says that it has it on disk, and then once more: repeats are normal.
+// refusals posts receipts that say that WhatsApp has refused a message, for the first
+// message of each row that refusedPhone names. It posts until one of the processes, which
+// are killed all the time, answers that the receipt is on disk, and then once more: repeats
+// are normal.
 type refusals struct {
 	rows    map[string]bool // ids of first messages
 	servers []*server
@@ -55,7 +56,7 @@ func idOf(row, generation int) pombo.MessageID {
 	return pombo.Key{Source: "notificacao", RowKey: strconv.Itoa(row), Generation: generation}.MessageID()
 }
 
-// taken is told that Blip has a message.
+// taken has the refusal of a message follow once Blip has the message.
 func (r *refusals) taken(id string) {
 	if !r.rows[id] || r.ctx.Err() != nil {
 		return
@@ -84,7 +85,7 @@ func (r *refusals) taken(id string) {
 	})
 }
 
-// ago is how long ago it was refused. The message that follows comes five minutes
+// ago is how long ago the receipt says that it was refused. The resend is due five minutes
 // after that: soon, and late enough for the row to be read again before.
 const ago = 5*time.Minute - 35*time.Second
 

@@ -46,8 +46,8 @@ type tally struct {
 	kinds  map[string]int
 	harm   map[string]int // POSTs that met something, by what
 	steps  [steps]int     // kills that found a notification there
-	// takenOver counts notifications that came to an end in other hands while the
-	// process that had them was frozen.
+	// takenOver counts notifications that another process ended while the one that had
+	// claimed them was frozen.
 	takenOver *atomic.Int64
 	notTried  map[string]string // and why
 }
@@ -76,7 +76,7 @@ type result struct {
 	took      time.Duration
 }
 
-// finding is a row with which something is wrong.
+// finding is a row that was lost or doubled.
 type finding struct {
 	row, status string
 	messages    int

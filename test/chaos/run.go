@@ -19,9 +19,8 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// The settings that matter here are as short as the program takes them. Blip's
-// knowing nothing counts after UNCERTAIN_WAIT; everything that the harness delays
-// arrives before that.
+// The settings that matter here are as short as the program allows. A missing trace counts
+// after UNCERTAIN_WAIT; everything that the harness delays arrives before that.
 const (
 	blipTimeout   = time.Second
 	uncertainWait = 8 * time.Second
@@ -46,7 +45,7 @@ type trial struct {
 	cleanups []func() error
 }
 
-// run does it all and cleans up.
+// run sets up, disturbs, calms down, judges and cleans up.
 func run(ctx context.Context, o options) (r result, err error) {
 	t := &trial{o: o, rng: rand.New(rand.NewPCG(o.seed, 0)), tally: newTally()}
 	defer func() {
@@ -80,7 +79,7 @@ func run(ctx context.Context, o options) (r result, err error) {
 
 func (t *trial) cleanUp(f func() error) { t.cleanups = append(t.cleanups, f) }
 
-// setUp makes everything around the processes and the processes, not started.
+// setUp makes the processes, not yet started, and everything around them.
 func (t *trial) setUp(ctx context.Context) (err error) {
 	t.dir = filepath.Join(t.o.folder, t.o.ledger)
 	if err := os.MkdirAll(t.dir, 0o700); err != nil {
@@ -133,8 +132,8 @@ func (t *trial) setUpSQLite(context.Context) (path string, err error) {
 // setUpPostgres starts a server with a ledger in it and returns its address.
 //
 // The ledger judges leases by clock_timestamp(). The schema of the ledger has a
-// function of that name, which is found before the server's own: so the clock
-// can be moved without anybody's help.
+// function of that name, which is found before the server's own: so a test can move the
+// clock.
 func (t *trial) setUpPostgres(ctx context.Context) (address string, err error) {
 	if t.pg, err = postgrestest.New(postgrestest.Options{}); err != nil {
 		return "", err
@@ -168,8 +167,8 @@ func (t *trial) setUpPostgres(ctx context.Context) (address string, err error) {
 
 func (t *trial) addServer(i int, source, ledger string) error {
 	s := &server{name: "pombo" + strconv.Itoa(i+1), binary: t.o.binary, folder: t.dir, key: "c2VjcmV0" + strconv.Itoa(i)}
-	// What a process on PostgreSQL has in hands is nobody's for the rest of its
-	// lease when it is killed: with many hands most of the run would be waiting.
+	// When a process on PostgreSQL is killed, no other may take over what it had in flight
+	// before its lease ends: with many workers most of the run would be waiting.
 	workers := 64
 	var err error
 	if s.toBlip, err = startProxy(t.blip.addr); err != nil {
@@ -199,9 +198,9 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		"BLIP_TIMEOUT=" + blipTimeout.String(), "BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
 		"UNCERTAIN=check", "UNCERTAIN_WAIT=" + uncertainWait.String(),
 		"DB_URL=sqlite:" + source, "STATUS_FAILED=" + statusFailed, "LEDGER_URL=" + ledger,
-		// What is delivered is seen late here, between kills, so the breaker would pause the bot for ever.
+		// Deliveries are seen late here, between kills, so the breaker would pause the bot for ever.
 		"FAILURES_BEFORE_PAUSE=0",
-		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
+		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "DESK_ADDR=-", "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
 		"WEBHOOK_SECRET=" + webhookSecret,
 	}
 	t.servers = append(t.servers, s)
@@ -229,21 +228,21 @@ func (t *trial) disturb(ctx context.Context) error {
 	return nil
 }
 
-// latencies are what Blip's answers take by turns: with quick ones most of the
-// work is in the ledger, with slow ones most of it waits for Blip.
+// latencies are those of Blip's answers, one drawn for each fault: with short ones most of
+// the work is in the ledger, with long ones most of it waits for Blip.
 var latencies = []time.Duration{time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond}
 
 // target is the process that a fault is for: never a frozen one.
 func (t *trial) target(f fault) *server {
 	s := t.servers[f.server%len(t.servers)]
-	if s.isFrozen() {
+	if s.frozen.Load() {
 		s = t.servers[(f.server+1)%len(t.servers)]
 	}
 	return s
 }
 
-// patience is how long a fault waits for its share of the messages. A pause of the
-// bot because Blip could not be reached takes ten seconds: kills fall into it too.
+// patience is how long a fault waits for its share of the messages. When Blip cannot be
+// reached the bot pauses for ten seconds: some kills hit during the pause.
 const patience = 3 * time.Second
 
 func (t *trial) reach(ctx context.Context, goal int) error {
@@ -269,7 +268,7 @@ const stuck = 2 * time.Minute
 
 // calmDown ends every fault and waits until all is done.
 func (t *trial) calmDown(ctx context.Context) error {
-	t.o.say("%s: %d messages, %d kills, %d other faults; now all is left alone", t.o.ledger, t.blip.accepted.Load(), t.tally.kills, t.tally.faults)
+	t.o.say("%s: %d messages, %d kills, %d other faults; no more faults from here on", t.o.ledger, t.blip.accepted.Load(), t.tally.kills, t.tally.faults)
 	t.freezing.Wait()
 	if t.frozeErr != nil {
 		return t.frozeErr
@@ -297,7 +296,7 @@ func (t *trial) calmDown(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil // the verdict tells
+	return nil // the verdict reports what is left
 }
 
 // verdict compares the table with what Blip has.
@@ -335,12 +334,12 @@ func (t *trial) verdict(ctx context.Context) (r result, err error) {
 			}
 		}
 	}
-	// Nobody has set a row back to pending: any other generation is a second message.
+	// No row was set back to pending: any other generation is a second message.
 	for id, n := range deliveries {
 		r.doubled = append(r.doubled, finding{"?", "", n, id})
 	}
 	for _, f := range slices.Concat(r.lost[:min(len(r.lost), 10)], r.doubled[:min(len(r.doubled), 10)]) {
-		t.o.say("%s, seed %d: row %s has code %q and %d messages\n%s", t.o.ledger, t.o.seed, f.row, f.status, f.messages, t.servers[0].story(ctx, f.id))
+		t.o.say("%s, seed %d: row %s has code %q and %d messages\n%s", t.o.ledger, t.o.seed, f.row, f.status, f.messages, t.servers[0].history(ctx, f.id))
 	}
 	return r, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,7 +27,7 @@ type server struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	gone   chan struct{} // closed when cmd has ended
-	frozen bool
+	frozen atomic.Bool
 }
 
 // start starts the process without waiting for anything.
@@ -44,7 +45,8 @@ func (s *server) start() error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	s.gone, s.frozen = make(chan struct{}), false
+	s.gone = make(chan struct{})
+	s.frozen.Store(false)
 	go func(c *exec.Cmd, gone chan struct{}) {
 		_ = c.Wait() // how it ended is in its log
 		close(gone)
@@ -140,20 +142,8 @@ func (s *server) pid() int {
 	return s.cmd.Process.Pid
 }
 
-func (s *server) setFrozen(f bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.frozen = f
-}
-
-func (s *server) isFrozen() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.frozen
-}
-
-// story asks the process, which must be up, for the history of a notification.
-func (s *server) story(ctx context.Context, id string) string {
+// history asks the process, which must be up, for the history of a notification.
+func (s *server) history(ctx context.Context, id string) string {
 	c := exec.CommandContext(ctx, s.binary, "show", "--env-file", os.DevNull, id)
 	c.Env = append(os.Environ(), s.environ...)
 	out, err := c.CombinedOutput()

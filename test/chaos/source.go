@@ -19,16 +19,16 @@ const (
 	statusFailed  = "9"
 )
 
-// badPhone tells which rows have a phone that nobody can call: they have to end
-// as failed, without a message.
+// badPhone reports whether a row has a phone that nobody can call: it has to end as failed,
+// without a message.
 func badPhone(row int) bool { return row%100 == 0 }
 
-// refusedPhone tells which rows have a phone whose first message WhatsApp refuses
-// after Blip has taken it: a second message has to follow.
+// refusedPhone reports whether WhatsApp refuses the first message of a row after Blip has
+// taken it: a second message has to follow.
 func refusedPhone(row int) bool { return row%100 == 50 }
 
-// source is the company's table, in an SQLite file with a rollback journal: who
-// locks it keeps readers out too.
+// source is the company's table, in an SQLite file with a rollback journal: a lock keeps
+// readers out too.
 type source struct {
 	db *sql.DB
 }
@@ -54,7 +54,7 @@ func makeSource(ctx context.Context, path string, rows int) (*source, error) {
 
 func (s *source) close() error { return s.db.Close() }
 
-// pending counts the rows that have no end code yet.
+// pending counts the rows that have no final code yet.
 func (s *source) pending(ctx context.Context) (n int, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 1`).Scan(&n)
 	return n, err
@@ -62,7 +62,20 @@ func (s *source) pending(ctx context.Context) (n int, err error) {
 
 // statuses returns the code of every row, by key.
 func (s *source) statuses(ctx context.Context) (map[string]string, error) {
-	return pairs(ctx, s.db, `SELECT CAST(ID AS TEXT), CAST(CD_STATUS AS TEXT) FROM NOTIFICACAO`)
+	rows, err := s.db.QueryContext(ctx, `SELECT CAST(ID AS TEXT), CAST(CD_STATUS AS TEXT) FROM NOTIFICACAO`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	codes := map[string]string{}
+	for rows.Next() {
+		var key, code string
+		if err := rows.Scan(&key, &code); err != nil {
+			return nil, err
+		}
+		codes[key] = code
+	}
+	return codes, rows.Err()
 }
 
 // status returns the code of one row.
@@ -71,24 +84,7 @@ func (s *source) status(ctx context.Context, key string) (code string, err error
 	return code, err
 }
 
-func pairs(ctx context.Context, db *sql.DB, query string) (map[string]string, error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	m := map[string]string{}
-	for rows.Next() {
-		var k, v string
-		if err := rows.Scan(&k, &v); err != nil {
-			return nil, err
-		}
-		m[k] = v
-	}
-	return m, rows.Err()
-}
-
-// lock keeps everybody out for d.
+// lock keeps all others out for d.
 func (s *source) lock(ctx context.Context, d time.Duration, meanwhile func()) error {
 	return hold(ctx, s.db, "BEGIN EXCLUSIVE", d, meanwhile)
 }
@@ -134,7 +130,7 @@ func committed(ctx context.Context, db *sql.DB, most time.Duration) error {
 	return nil
 }
 
-// lastPending returns the key of the last row without an end code; "" when there is none.
+// lastPending returns the key of the last row without a final code, "" if there is none.
 func (s *source) lastPending(ctx context.Context) (string, error) {
 	var key sql.NullString
 	err := s.db.QueryRowContext(ctx, `SELECT CAST(max(ID) AS TEXT) FROM NOTIFICACAO WHERE CD_STATUS = 1`).Scan(&key)

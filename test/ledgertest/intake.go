@@ -222,6 +222,9 @@ func resend(f *fixture) {
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Failed, pombo.NotOnWhatsApp) // the third row
 	f.finish(f.begin(f.claim(me, 1)[0]), pombo.Accepted, pombo.NoReason)
 	due = f.unsettled()
+	if due[0].Reason != pombo.NotOnWhatsApp || due[1].Reason != pombo.NoReason {
+		f.Errorf("due = %+v, want the reason of the one that failed and none", due)
+	}
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{
 		{Settlement: due[0], Result: pombo.SettleGone}, {Settlement: due[1], Result: pombo.SettleDone},
 	}))
@@ -303,7 +306,7 @@ func resendEnded(f *fixture) {
 	rows[0].Expires = f.clock.Now().Add(time.Minute)
 	end()
 	due := f.unsettled()
-	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Error == "" || due[1].Error == "" {
+	if len(due) != 2 || due[0].Code != "6" || due[1].Code != "7" || due[0].Reason != pombo.ExpiredRow || due[1].Reason != pombo.OptedOut {
 		f.Fatalf("due = %+v, want the codes 6 and 7 and why", due)
 	}
 	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDone}, {Settlement: due[1], Result: pombo.SettleDone}}))

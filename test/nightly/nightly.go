@@ -1,4 +1,4 @@
-// Package nightly tells tests how large to be. It is for tests only.
+// Package nightly decides how large tests are. It is for tests only.
 //
 // There are three sizes:
 //

@@ -26,8 +26,8 @@ type Recorded struct {
 }
 
 // Recorder stands in front of a server and writes a cassette of the traffic. It blanks what
-// AUTH carries before writing it (session keys, the password, verifiers) and who connects
-// (program, computer and user of the client). Statements, binds and rows are written as
+// AUTH carries (session keys, the password, verifiers) and what identifies the client
+// (program, computer and user). Statements, binds and rows are written as
 // they are, so it is for test databases only.
 type Recorder struct {
 	target   string
@@ -58,7 +58,7 @@ func Record(address, target string, out io.Writer) (*Recorder, error) {
 // Addr is where the recorder listens.
 func (r *Recorder) Addr() string { return r.listener.Addr().String() }
 
-// goodbye is how long a connection may take to end by itself.
+// goodbye is how long Close waits for connections to end by themselves.
 const goodbye = 2 * time.Second
 
 // Close ends all connections, writes what is left of them, and returns the first error of
@@ -103,7 +103,7 @@ func (r *Recorder) pass(client net.Conn) {
 			defer func() { _ = to.(*net.TCPConn).CloseWrite() }() // the other side may have more to say
 			in := bufio.NewReader(from)
 			for {
-				b, err := readWhole(in, t.isWide())
+				b, err := readWhole(in, t.isWide)
 				if err != nil {
 					return
 				}
@@ -116,25 +116,6 @@ func (r *Recorder) pass(client net.Conn) {
 	pump(server, client, true)
 	both.Wait()
 	t.flush()
-}
-
-// readWhole reads a packet with its head.
-func readWhole(in io.Reader, wide func() bool) ([]byte, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil {
-		return nil, err
-	}
-	length := int(binary.BigEndian.Uint16(head[:]))
-	if wide() {
-		length = int(binary.BigEndian.Uint32(head[:]))
-	}
-	if length < len(head) || length > maxPacket {
-		return nil, fmt.Errorf("a packet of %d bytes", length)
-	}
-	b := make([]byte, length)
-	copy(b, head[:])
-	_, err := io.ReadFull(in, b[len(head):])
-	return b, err
 }
 
 // take records one connection. It keeps the packets of one side until the other side
@@ -150,12 +131,10 @@ type take struct {
 	kept    [][]byte
 }
 
-func (t *take) isWide() func() bool {
-	return func() bool {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.wide
-	}
+func (t *take) isWide() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wide
 }
 
 func (t *take) add(server bool, b []byte) {
@@ -197,7 +176,7 @@ func (t *take) write() {
 var authPlain = []string{"AUTH_VERSION_NO", "AUTH_VERSION_STRING", "AUTH_VERSION_SQL", "AUTH_VERSION_STATUS", "AUTH_PBKDF2_VGEN_COUNT", "AUTH_PBKDF2_SDER_COUNT", "AUTH_MAX_OPEN_CURSORS"}
 
 // blankAuth overwrites the values of AUTH in the packets of one side. Their lengths
-// stay. Where a value is not told from what follows, all that follows is overwritten.
+// stay. Where a value cannot be told from what follows, all that follows is overwritten.
 func blankAuth(packets [][]byte) {
 	const head = 10 // of a data packet, with its flags
 	var content []byte
@@ -246,7 +225,7 @@ func blankAuth(packets [][]byte) {
 	}
 }
 
-// clientID is how the data of a connect tell who connects: a program with its path, a
+// clientID matches what identifies a client in its connect data: a program with its path, a
 // computer and a user.
 var clientID = regexp.MustCompile(`(?i)\(CID=(?:\([A-Z_]+=[^()]*\))*`)
 
@@ -273,20 +252,5 @@ func blankClient(packets [][]byte) {
 func blank(b []byte) {
 	for i := range b {
 		b[i] = '0'
-	}
-}
-
-// ReadCassette reads what a Recorder wrote.
-func ReadCassette(in io.Reader) ([]Recorded, error) {
-	var all []Recorded
-	for d := json.NewDecoder(in); ; {
-		var p Recorded
-		switch err := d.Decode(&p); {
-		case errors.Is(err, io.EOF):
-			return all, nil
-		case err != nil:
-			return nil, fmt.Errorf("read a cassette: %w", err)
-		}
-		all = append(all, p)
 	}
 }

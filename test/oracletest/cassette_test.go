@@ -32,7 +32,7 @@ const (
 
 // recite says to a server, through a recorder, what every cassette has: a login, rows
 // in several fetches, errors, arrays of changes with and without one that is refused,
-// settings, a transaction that is taken back. It is all that a replay compares, so a
+// settings, a transaction that is rolled back. It is all that a replay compares, so a
 // cassette of a real server has to be recorded again when it changes.
 func recite(t *testing.T, url string) {
 	t.Helper()

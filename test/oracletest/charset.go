@@ -1,6 +1,7 @@
 package oracletest
 
 import (
+	"cmp"
 	"fmt"
 	"unicode/utf16"
 
@@ -21,44 +22,27 @@ const (
 // utf16be is AL16UTF16, the character set of NVARCHAR2 and NCLOB.
 const utf16be Charset = 2000
 
+// charsets are the names in NLS_DATABASE_PARAMETERS, and the tables of those that have one
+// byte a character.
+var charsets = map[Charset]struct {
+	name   string
+	single *charmap.Charmap
+}{
+	AL32UTF8:      {name: "AL32UTF8"},
+	WE8MSWIN1252:  {"WE8MSWIN1252", charmap.Windows1252},
+	WE8ISO8859P1:  {"WE8ISO8859P1", charmap.ISO8859_1},
+	WE8ISO8859P15: {"WE8ISO8859P15", charmap.ISO8859_15},
+	utf16be:       {name: "AL16UTF16"},
+}
+
 // String is the name in NLS_DATABASE_PARAMETERS.
-func (c Charset) String() string {
-	switch c {
-	case AL32UTF8:
-		return "AL32UTF8"
-	case WE8MSWIN1252:
-		return "WE8MSWIN1252"
-	case WE8ISO8859P1:
-		return "WE8ISO8859P1"
-	case WE8ISO8859P15:
-		return "WE8ISO8859P15"
-	case utf16be:
-		return "AL16UTF16"
-	default:
-		return fmt.Sprintf("charset %d", int(c))
-	}
-}
+func (c Charset) String() string { return cmp.Or(charsets[c].name, fmt.Sprintf("charset %d", int(c))) }
 
-func (c Charset) known() bool {
-	return c == AL32UTF8 || c.single() != nil
-}
+// known reports whether a database or a client may have the character set.
+func (c Charset) known() bool { return c == AL32UTF8 || charsets[c].single != nil }
 
-// single returns the table of a character set of one byte, else nil.
-func (c Charset) single() *charmap.Charmap {
-	switch c {
-	case WE8MSWIN1252:
-		return charmap.Windows1252
-	case WE8ISO8859P1:
-		return charmap.ISO8859_1
-	case WE8ISO8859P15:
-		return charmap.ISO8859_15
-	default:
-		return nil
-	}
-}
-
-// encode writes text in the character set. A character that it lacks becomes ¿,
-// as on a server; nothing tells the client.
+// encode writes text in the character set. A character that it lacks becomes ¿, as on a
+// server, and the client does not learn of it.
 func (c Charset) encode(s string) []byte {
 	if c == utf16be {
 		var b []byte
@@ -67,7 +51,7 @@ func (c Charset) encode(s string) []byte {
 		}
 		return b
 	}
-	m := c.single()
+	m := charsets[c].single
 	if m == nil {
 		return []byte(s)
 	}
@@ -91,7 +75,7 @@ func (c Charset) decode(b []byte) string {
 		}
 		return string(utf16.Decode(u))
 	}
-	m := c.single()
+	m := charsets[c].single
 	if m == nil {
 		return string(b)
 	}

@@ -1,6 +1,6 @@
 // Package oracletest is a double of Oracle's server: it speaks Oracle's own wire
-// protocol, so that tests run the real driver, over TCP, against something that fails when
-// and how they say. It is for tests only; the product does not contain it.
+// protocol, so that tests run the real driver, over TCP, against a server that fails when and
+// how the test says. It is for tests only; the product does not contain it.
 //
 // What it does: the listener (TNS 314 to 318, service names and SIDs, redirects, resends,
 // TCPS, and strict parsing of what a client says about itself), the login with its password
@@ -8,9 +8,9 @@
 // statements with binds, array binds and fetches in several round trips, transactions with
 // row locks, errors as a server sends them (after break and reset markers), cancelling, and
 // the character sets of Brazilian databases. A test plays the company: it declares tables in
-// Go with Oracle's types and fills them. CheckSQL checks every statement, and one that the
-// double does not know is refused with an error that names it: it knows what a reader of
-// one table needs and no more.
+// Go with Oracle's types and fills them. CheckSQL checks every statement, and the double
+// refuses one that it does not know with an error that names it: it knows what a program
+// that reads and updates one table needs, and no more.
 //
 // What it does not prove. It is written from what clients send and expect and from
 // documentation, not from a server. It has no optimiser, so it says nothing about plans and
@@ -20,13 +20,13 @@
 // PL/SQL: in a block it recognises the calls of DBMS_APPLICATION_INFO. What happens to an
 // array that fails in its middle (also when the client asks for all failures), to an expired
 // password, and to a logoff with an open transaction is an interpretation of the
-// documentation. A statement that passes here must still run on a real Oracle once; the
-// double shows what our side does when the other side answers, is slow, or dies.
+// documentation. A statement that passes here still has to run on a real Oracle once; the
+// double shows what Pombo does when the server answers, is slow, or dies.
 //
-// cassette.go records what a real server says, and reply.go parses such a recording, so
-// that the double can be compared with it.
+// cassette.go records what a real server says, and reply_test.go parses such a recording to
+// compare the double with it.
 //
-// The way of a call: packet.go cuts the stream into packets and wire.go parses the messages
+// How a call travels: packet.go cuts the stream into packets and wire.go parses the messages
 // in them; handshake.go and login.go open a session, session.go serves its calls and
 // fault.go breaks them; statement.go and row.go carry SQL, binds and rows. token.go,
 // grammar.go, parse.go and expression.go parse the SQL; engine.go and update.go run it on
@@ -35,6 +35,7 @@
 package oracletest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -107,16 +108,16 @@ type Double struct {
 	cancel context.CancelFunc
 	served sync.WaitGroup // the acceptor and the sessions
 
-	nextID atomic.Int64
+	nextID   atomic.Int64
+	refusal  atomic.Int64           // see Refuse
+	native   atomic.Int64           // see RefuseNative
+	redirect atomic.Pointer[string] // see Redirect
+	resends  atomic.Int64           // see Resend
+	deaf     atomic.Bool            // see Deafen
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is down
 	sessions map[*session]bool
-	refusal  int // see Refuse
-	deaf     bool
-	redirect string // see Redirect
-	resend   int    // see Resend
-	native   int    // see RefuseNative
 	account  AccountStatus
 	wrong    int // failed logins in a row
 	faults   []*Fault
@@ -129,20 +130,12 @@ func Start(o Options) (*Double, error) {
 	if !ok {
 		return nil, fmt.Errorf("start the double: there is no version %d", o.Version)
 	}
-	if o.Charset == 0 {
-		o.Charset = AL32UTF8
-	}
-	if !o.Charset.known() {
+	if o.Charset = cmp.Or(o.Charset, AL32UTF8); !o.Charset.known() {
 		return nil, fmt.Errorf("start the double: %s is not supported", o.Charset)
 	}
-	for field, value := range map[*string]string{&o.Service: "ERP", &o.SID: "ERP1", &o.User: "POMBO", &o.Password: "s3nha"} {
-		if *field == "" {
-			*field = value
-		}
-	}
-	if o.Verifier == 0 {
-		o.Verifier = r.verifier
-	}
+	o.Service, o.SID = cmp.Or(o.Service, "ERP"), cmp.Or(o.SID, "ERP1")
+	o.User, o.Password = cmp.Or(o.User, "POMBO"), cmp.Or(o.Password, "s3nha")
+	o.Verifier = cmp.Or(o.Verifier, r.verifier)
 	if o.Verifier == Verifier12c && !r.pbkdf2 {
 		return nil, fmt.Errorf("start the double: version %d is too old for verifier %d", o.Version, o.Verifier)
 	}
@@ -171,7 +164,7 @@ func (d *Double) Close() {
 }
 
 // Down stops listening, as a listener that died does: a new connection is
-// refused, sessions go on.
+// refused, open sessions continue.
 func (d *Double) Down() {
 	d.mu.Lock()
 	l := d.listener
@@ -223,77 +216,25 @@ func (d *Double) accept(l net.Listener) {
 
 // Refuse makes every new connection fail with this ORA code until Refuse(0):
 // 12500 to 12599 come from the listener, as 12528 does, others from the login,
-// as 1033 does while the database is not open yet. Sessions go on.
-func (d *Double) Refuse(code int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.refusal = code
-}
+// as 1033 does while the database is not open yet. Open sessions continue.
+func (d *Double) Refuse(code int) { d.refusal.Store(int64(code)) }
 
 // RefuseNative makes the negotiation of encryption fail with this ORA code until
-// RefuseNative(0). There is such a negotiation from version 19 on.
-func (d *Double) RefuseNative(code int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.native = code
-}
-
-func (d *Double) nativeRefusal() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.native
-}
+// RefuseNative(0). Version 19 and later negotiate it.
+func (d *Double) RefuseNative(code int) { d.native.Store(int64(code)) }
 
 // Redirect sends the next connection to another address, once.
-func (d *Double) Redirect(to string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.redirect = to
-}
+func (d *Double) Redirect(to string) { d.redirect.Store(&to) }
 
-// Resend makes the listener ask for the first packet again, so many times per
+// Resend makes the listener ask for the first packet again, this many times per
 // connection, as it does when it hands a connection to a process of its own. With TCPS
-// that process wants a handshake of its own before.
-func (d *Double) Resend(times int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.resend = times
-}
-
-func (d *Double) resends() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.resend
-}
-
-func (d *Double) redirected() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	to := d.redirect
-	d.redirect = ""
-	return to
-}
+// that process starts with a handshake of its own.
+func (d *Double) Resend(times int) { d.resends.Store(int64(times)) }
 
 // Deafen makes the sessions read nothing while they work on a call, like a server that
 // waits for a row lock: it notices neither a cancel nor the end of the connection before
 // the wait is over.
-func (d *Double) Deafen(deaf bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.deaf = deaf
-}
-
-func (d *Double) isDeaf() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.deaf
-}
-
-func (d *Double) refused() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.refusal
-}
+func (d *Double) Deafen(deaf bool) { d.deaf.Store(deaf) }
 
 // KillSessions does what ALTER SYSTEM KILL SESSION does, to all sessions: open
 // transactions are rolled back, and the next call gets ORA-00028.
@@ -357,8 +298,7 @@ func Errorf(code int, format string, args ...any) *Error {
 // Error returns the error as Oracle prints it.
 func (e *Error) Error() string { return fmt.Sprintf("ORA-%05d: %s", e.Code, e.Message) }
 
-// asError converts any error to an ORA error. One that was not one before is a fault of
-// the double.
+// asError returns an error as an ORA error. Any other error is a bug in the double.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -1,6 +1,7 @@
 package oracletest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -212,10 +213,10 @@ func (w *work) query(q *query, binds []value) ([]column, [][]value, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := sc.resolve(q.where); err != nil {
+		return nil, nil, err
+	}
 	if q.where != nil {
-		if err := sc.resolve(q.where); err != nil {
-			return nil, nil, err
-		}
 		var kept [][]value
 		for _, r := range rows {
 			e.row, e.rownum = r, len(kept)+1
@@ -253,53 +254,67 @@ func (w *work) queryForUpdate(q *query, binds []value) ([]column, [][]value, err
 	case t.view:
 		return nil, nil, at(errNotForUpdate, q.table.pos)
 	}
-	sc := &scope{columns: t.columns, alias: q.alias}
-	if sc.alias == "" {
-		sc.alias = q.table.name
-	}
+	sc := tableScope(t.columns, q.table, q.alias)
 	for _, n := range []*node{q.where, q.lock.of} {
-		if n == nil {
-			continue
-		}
 		if err := sc.resolve(n); err != nil {
 			return nil, nil, err
 		}
 	}
-	s := w.s
-	if s.tx == nil {
-		s.tx = newTransaction()
-	}
-	e := &env{s: s, binds: binds}
-	hit := func(r *row, n int) (bool, error) {
-		if r.gone || q.where == nil {
-			return !r.gone, nil
-		}
-		e.row, e.rownum = r.seen(s.tx), n+1
-		is, err := e.test(q.where)
-		return is == yes, err
-	}
+	tx := w.begin()
+	e := &env{s: w.s, binds: binds}
 	var rows [][]value
-	for _, r := range slices.Clone(t.candidates(q.where, e)) {
-		is, err := hit(r, len(rows))
-		if err == nil && is && q.lock.skip && r.tx != nil && r.tx != s.tx {
-			continue
-		}
-		if err == nil && is {
-			if err = s.d.store.lock(w.ctx, s.tx, r); err == nil {
-				is, err = hit(r, len(rows)) // it may have changed, or gone, while we waited
-			}
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if is {
-			rows = append(rows, r.seen(s.tx))
-		}
+	if _, err := w.lockRows(t, q.where, e, q.lock.skip, func(r *row) error {
+		rows = append(rows, r.seen(tx))
+		return nil
+	}); err != nil {
+		return nil, nil, err
 	}
 	if err := sort(q.order, sc, e, rows); err != nil {
 		return nil, nil, err
 	}
 	return project(q.items, sc, e, rows)
+}
+
+// begin returns the session's transaction, a new one if none is open.
+func (w *work) begin() *transaction {
+	if w.s.tx == nil {
+		w.s.tx = newTransaction()
+	}
+	return w.s.tx
+}
+
+// lockRows locks the rows that a condition matches, one after the other, and calls do for
+// each. skip passes over rows that another transaction has locked. It returns how many rows
+// it locked.
+func (w *work) lockRows(t *Table, where *node, e *env, skip bool, do func(*row) error) (n int, err error) {
+	tx := w.s.tx
+	matches := func(r *row) (bool, error) {
+		if r.gone || where == nil {
+			return !r.gone, nil
+		}
+		e.row, e.rownum = r.seen(tx), n+1
+		is, err := e.test(where)
+		return is == yes && err == nil, err
+	}
+	for _, r := range slices.Clone(t.candidates(where, e)) {
+		is, err := matches(r)
+		if is && skip && r.tx != nil && r.tx != tx {
+			continue
+		}
+		if is {
+			if err = w.s.d.store.lock(w.ctx, tx, r); err == nil {
+				is, err = matches(r) // it may have changed, or gone, while we waited
+			}
+		}
+		if err == nil && is {
+			n++
+			err = do(r)
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 var errNotForUpdate = &Error{Code: 2014, Message: "cannot select FOR UPDATE from view with DISTINCT, GROUP BY, etc."}
@@ -311,9 +326,7 @@ func (w *work) source(q *query, sc *scope, e *env) ([][]value, error) {
 		sc.columns = columns
 		return rows, err
 	}
-	if sc.alias == "" {
-		sc.alias = q.table.name
-	}
+	sc.alias = cmp.Or(q.alias, q.table.name)
 	if columns, rows, ok := w.s.d.store.catalogue(q.table); ok {
 		sc.columns = columns
 		return rows, nil
@@ -326,10 +339,8 @@ func (w *work) source(q *query, sc *scope, e *env) ([][]value, error) {
 		return nil, Errorf(1031, "insufficient privileges")
 	}
 	sc.columns = t.columns
-	if q.where != nil {
-		if err := sc.resolve(q.where); err != nil {
-			return nil, err
-		}
+	if err := sc.resolve(q.where); err != nil {
+		return nil, err
 	}
 	found := t.candidates(q.where, e)
 	rows := make([][]value, len(found))

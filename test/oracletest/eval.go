@@ -12,8 +12,16 @@ type scope struct {
 	alias   string
 }
 
-// resolve finds the columns of an expression and returns its type.
+// tableScope is the scope of a table, which its own name means where it has no alias.
+func tableScope(columns []column, n tableName, alias string) *scope {
+	return &scope{columns: columns, alias: cmp.Or(alias, n.name)}
+}
+
+// resolve finds the columns of an expression and its type. nil is no expression.
 func (sc *scope) resolve(n *node) error {
+	if n == nil {
+		return nil
+	}
 	for _, a := range n.args {
 		if err := sc.resolve(a); err != nil {
 			return err
@@ -23,7 +31,7 @@ func (sc *scope) resolve(n *node) error {
 	case "column":
 		return sc.column(n)
 	case "bind", "null":
-		n.typ = anyText // as far as it matters; a bind says itself what it is
+		n.typ = anyText // a bound value brings its own type
 	case "number":
 		if _, err := parseNumber(n.name); err != nil {
 			return at(Errorf(1722, "invalid number"), n.pos)
@@ -61,22 +69,9 @@ func (sc *scope) column(n *node) error {
 			return nil
 		}
 	}
-	if n.qualifier == "" { // words that look like columns
-		n.n = -1
-		switch n.name {
-		case "ROWNUM":
-			n.typ = anyNumber
-			return nil
-		case "SYSDATE":
-			n.typ = anyDate
-			return nil
-		case "SYSTIMESTAMP":
-			n.typ = dataType{code: typeTimestampTZ, scale: 6}
-			return nil
-		case "USER", "DBTIMEZONE":
-			n.typ = anyText
-			return nil
-		}
+	if p, ok := pseudoColumns[n.name]; ok && n.qualifier == "" {
+		n.n, n.typ = -1, p.typ
+		return nil
 	}
 	name := `"` + n.name + `"`
 	if n.qualifier != "" {
@@ -118,7 +113,7 @@ func (e *env) eval(n *node) (value, error) {
 		if n.n >= 0 {
 			return e.row[n.n], nil
 		}
-		return e.word(n.name), nil
+		return pseudoColumns[n.name].value(e), nil
 	case "||":
 		var joined strings.Builder
 		for _, a := range n.args {
@@ -145,23 +140,21 @@ func (e *env) eval(n *node) (value, error) {
 	return value{}, at(Errorf(936, "missing expression"), n.pos)
 }
 
-func (e *env) word(name string) value {
-	now := e.s.d.o.Now().In(zone)
-	switch name {
-	case "ROWNUM":
-		return intValue(e.rownum)
-	case "SYSDATE":
-		return value{kind: moment, at: wall(now).Truncate(time.Second)}
-	case "SYSTIMESTAMP":
-		return value{kind: moment, at: now}
-	case "USER":
-		return textValue(e.s.d.store.user)
-	default: // DBTIMEZONE
-		return textValue("-03:00")
-	}
+// pseudoColumns are words that look like columns.
+var pseudoColumns = map[string]struct {
+	typ   dataType
+	value func(*env) value
+}{
+	"ROWNUM":       {anyNumber, func(e *env) value { return intValue(e.rownum) }},
+	"SYSDATE":      {anyDate, func(e *env) value { return value{kind: moment, at: wall(e.now()).Truncate(time.Second)} }},
+	"SYSTIMESTAMP": {dataType{code: typeTimestampTZ, scale: 6}, func(e *env) value { return value{kind: moment, at: e.now()} }},
+	"USER":         {anyText, func(e *env) value { return textValue(e.s.d.store.user) }},
+	"DBTIMEZONE":   {anyText, func(*env) value { return textValue(zone.String()) }},
 }
 
-// zone is the zone of the database and its server. Brazil has no summer time.
+func (e *env) now() time.Time { return e.s.d.o.Now().In(zone) }
+
+// zone is the time zone of the database and its server. Brazil has no daylight saving time.
 var zone = time.FixedZone("-03:00", -3*60*60)
 
 // wall returns a moment as a column without a zone stores it.

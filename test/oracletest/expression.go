@@ -33,10 +33,7 @@ func (p *parser) chain(word string, part func() *node) *node {
 
 func (p *parser) negation() *node {
 	if t := p.peek(); p.take("NOT") {
-		if p.depth++; p.depth > 100 {
-			p.fail(900, "too deep")
-		}
-		defer func() { p.depth-- }()
+		defer p.deeper(100)()
 		return &node{op: "not", args: []*node{p.negation()}, pos: t.pos}
 	}
 	return p.comparison()
@@ -59,12 +56,7 @@ func (p *parser) comparison() *node {
 		return &node{op: "is null", args: []*node{left}, pos: t.pos}
 	case p.take("IN", "("):
 		n := &node{op: "in", args: []*node{left}, pos: t.pos}
-		for {
-			n.args = append(n.args, p.concatenation())
-			if !p.take(",") {
-				break
-			}
-		}
+		p.list(func() { n.args = append(n.args, p.concatenation()) })
 		p.need(")")
 		if len(n.args) > 1001 {
 			panic(at(Errorf(1795, "maximum number of expressions in a list is 1000"), t.pos))
@@ -104,12 +96,9 @@ func (p *parser) primary() *node {
 	case t.is("-") && p.peek().kind == tokenNumber:
 		return &node{op: "number", name: "-" + p.next().text, pos: t.pos}
 	case t.is("("):
-		if p.depth++; p.depth > 100 {
-			p.fail(900, "too deep")
-		}
+		defer p.deeper(100)()
 		n := p.condition()
 		p.need(")")
-		p.depth--
 		return n
 	}
 	p.i = max(p.i-1, 0)
@@ -127,20 +116,12 @@ func (p *parser) named() *node {
 	if !p.take("(") {
 		return n
 	}
-	if p.depth++; p.depth > 100 {
-		p.fail(900, "too deep")
-	}
+	defer p.deeper(100)()
 	n.op = "call"
 	if n.qualifier != "" {
 		n.name, n.qualifier = n.qualifier+"."+n.name, ""
 	}
-	for {
-		n.args = append(n.args, p.condition())
-		if !p.take(",") {
-			break
-		}
-	}
+	p.list(func() { n.args = append(n.args, p.condition()) })
 	p.need(")")
-	p.depth--
 	return n
 }

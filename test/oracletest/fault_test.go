@@ -185,7 +185,7 @@ func TestRaise(t *testing.T) {
 	wantORA(t, "a connection", connect(t, d, quick()).Ping(), 12520)
 }
 
-// A cancelled call ends with ORA-01013 and the session goes on.
+// A cancelled call ends with ORA-01013 and the session continues.
 func TestCancel(t *testing.T) {
 	for _, step := range []oracletest.Step{oracletest.Query, oracletest.Write} {
 		d := start(t, oracletest.Options{})

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// function tells the type of a call and refuses what the double does not know.
+// function sets the type of a call and refuses a function that the double does not know.
 func (n *node) function() error {
 	arity := func(from, to int) error {
 		if len(n.args) < from || len(n.args) > to {
@@ -217,7 +217,7 @@ func model(format string) ([]string, error) {
 	return out, nil
 }
 
-// layout is an element in Go's words.
+// layout returns an element of a date format as Go writes it.
 func layout(element string) (string, bool) {
 	l, ok := map[string]string{"YYYY": "2006", "MM": "01", "DD": "02", "HH24": "15", "MI": "04", "SS": "05"}[element]
 	return l, ok

@@ -175,7 +175,7 @@ func FuzzSQL(f *testing.F) {
 			return
 		}
 		if !validNumber([]byte(n.s)) {
-			t.Fatalf("parseNumber(%q) = % x, which is no number", s, n.s)
+			t.Fatalf("parseNumber(%q) = % x, which is not a number", s, n.s)
 		}
 		again, err := parseNumber(numberText(n.s))
 		if err != nil || again != n {

@@ -67,7 +67,7 @@ func connectURL(t testing.TB, url string) *sql.DB {
 	return db
 }
 
-// watcher is a way to the double that tells when the driver waits for an answer, and
+// watcher is a connection to the double that signals when the driver waits for an answer, and
 // cancels what it waits for. go-ora's own cancelling races with its reading.
 type watcher struct {
 	waits chan struct{}

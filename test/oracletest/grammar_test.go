@@ -85,7 +85,7 @@ func TestCheckSQL(t *testing.T) {
 	}
 }
 
-// A statement is held against the rules when it is received, too, and the
+// The double also checks a statement against the rules when it receives it, and the
 // version decides how long a name may be.
 func TestCheckedOnReceipt(t *testing.T) {
 	long := strings.Repeat("N", 31)

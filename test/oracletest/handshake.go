@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wish is the first message of a client.
+// wish is what a client asks for in its first message.
 type wish struct {
 	version, unit int
 	descriptor    string
@@ -51,7 +51,7 @@ func (s *session) connect() error {
 	if err != nil {
 		return err
 	}
-	for range s.d.resends() {
+	for range s.d.resends.Load() {
 		if err := s.resend(); err != nil {
 			return err
 		}
@@ -70,8 +70,8 @@ func (s *session) connect() error {
 	case kind != (Kind{}):
 		return errCut
 	}
-	if code := s.d.refused(); code >= 12500 && code < 12600 {
-		return s.refuse(code)
+	if code := s.d.refusal.Load(); code >= 12500 && code < 12600 {
+		return s.refuse(int(code))
 	}
 	wanted, err := parsePairs(v.descriptor)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *session) connect() error {
 	if wanted.name != "DESCRIPTION" { // a list of them is for the client to take apart
 		return s.refuse(12504)
 	}
-	if to := s.d.redirected(); to != "" {
-		return s.redirect(to)
+	if to := s.d.redirect.Swap(nil); to != nil {
+		return s.redirect(*to)
 	}
 	sid, bySID := wanted.find("SID")
 	service, byService := wanted.find("SERVICE_NAME")
@@ -173,7 +173,7 @@ func (s *session) accept(version, unit int) error {
 	return nil
 }
 
-// protocol tells the client the database's character set and what the server supports.
+// protocol sends the database's character set and what the server supports.
 func (s *session) protocol() error {
 	abilities := make([]byte, 45)
 	copy(abilities, []byte{6, 1, 0, 0, 0x0a, 1, 0, s.d.release.fields, 1, 1, 1, 1, 1, 1, 0, 0x29, 0x91, 3, 7, 3, 0, 1, 0, 0x4b, 0, 0, 4, 1})

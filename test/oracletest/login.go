@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func newLogin(user, password string, v Verifier, usePBKDF2 bool) (*login, error)
 		}
 	case Verifier12c:
 		l.salt = random(16)
-		key, err := pbkdf2.Key(sha512.New, password, append(append([]byte{}, l.salt...), "AUTH_PBKDF2_SPEEDY_KEY"...), verifierRounds, 64)
+		key, err := pbkdf2.Key(sha512.New, password, slices.Concat(l.salt, []byte("AUTH_PBKDF2_SPEEDY_KEY")), verifierRounds, 64)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +143,7 @@ func newLogin(user, password string, v Verifier, usePBKDF2 bool) (*login, error)
 // with its result.
 func verifierDES(user, password string) []byte {
 	var text []byte
-	for _, c := range []byte(strings.ToUpper(user) + strings.ToUpper(password)) {
+	for _, c := range []byte(strings.ToUpper(user + password)) {
 		text = append(text, 0, c)
 	}
 	for len(text)%des.BlockSize != 0 {
@@ -223,8 +224,7 @@ func (l *login) mix(theirs []byte) ([]byte, error) {
 		case Verifier11g:
 			take, size = 24, 24
 		}
-		both := append(append([]byte{}, theirs[:take]...), l.half[:take]...)
-		return pbkdf2.Key(sha512.New, upperHex(both), l.mixSalt, mixRounds, size)
+		return pbkdf2.Key(sha512.New, upperHex(slices.Concat(theirs[:take], l.half[:take])), l.mixSalt, mixRounds, size)
 	}
 	mixed := make([]byte, 24)
 	for i := range mixed {
@@ -302,8 +302,8 @@ func (s *session) loginFirst(r *reader) error {
 		return err
 	}
 	var refusal error
-	if code := s.d.refused(); code != 0 {
-		refusal = Errorf(code, "ORACLE not available")
+	if code := s.d.refusal.Load(); code != 0 {
+		refusal = Errorf(int(code), "ORACLE not available")
 	}
 	return s.call(Call{Step: Login}, func(_ *work) error { return refusal }, func(w *writer) {
 		s.login.challenge(w)

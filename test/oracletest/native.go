@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -64,14 +65,14 @@ func (s *session) native(r *reader) error {
 		return r.err
 	}
 	encryption, integrity := 0, 0
-	code := s.d.nativeRefusal()
-	if s.d.o.Encrypt && code == 0 {
-		switch knows := offer.algorithms; {
-		case !bytes.ContainsAny(knows[serviceEncryption], "\x11") || !bytes.ContainsAny(knows[serviceIntegrity], "\x05"):
-			code = 12660
-		default:
-			encryption, integrity = algorithmAES256, algorithmSHA256
-		}
+	code := int(s.d.native.Load())
+	knows := func(service, algorithm int) bool { return slices.Contains(offer.algorithms[service], byte(algorithm)) }
+	switch {
+	case !s.d.o.Encrypt || code != 0:
+	case !knows(serviceEncryption, algorithmAES256) || !knows(serviceIntegrity, algorithmSHA256):
+		code = 12660
+	default:
+		encryption, integrity = algorithmAES256, algorithmSHA256
 	}
 	body := &writer{}
 	field := func(kind int, v ...byte) {
@@ -79,16 +80,15 @@ func (s *session) native(r *reader) error {
 		body.uint16(kind)
 		body.bytes(v)
 	}
-	number := func(v uint32) []byte { return []byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)} }
 	service := func(id, fields int) {
 		body.uint16(id)
 		body.uint16(fields)
+		failed := 0
 		if id == serviceEncryption {
-			body.uint32(uint32(code))
-		} else {
-			body.uint32(0)
+			failed = code
 		}
-		field(5, number(s.d.release.number)...) // the version of the service
+		body.uint32(uint32(failed))
+		field(5, binary.BigEndian.AppendUint32(nil, s.d.release.number)...) // the version of the service
 	}
 	service(serviceSupervisor, 3)
 	field(6, 0, 31)
@@ -155,7 +155,7 @@ type nativeKeys struct {
 }
 
 func newNativeKeys() (*nativeKeys, error) {
-	// The prime of group 1 of RFC 2409; that it is short matters to nobody here.
+	// The prime of group 1 of RFC 2409; here it does not matter that it is short.
 	prime, _ := new(big.Int).SetString("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A3620FFFFFFFFFFFFFFFF", 16)
 	secret, err := rand.Int(rand.Reader, prime)
 	if err != nil {
@@ -184,7 +184,7 @@ func newNativeCipher(key, iv []byte) (*nativeCipher, error) {
 	if err != nil {
 		return nil, err
 	}
-	first, err := aes.NewCipher(append(append([]byte{}, key[:5]...), 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+	first, err := aes.NewCipher(slices.Concat(key[:5], []byte{0xff}, make([]byte, 10)))
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 // What a marker says, in its third byte. Clients cancel with a break or an
-// interrupt; a reset says that whatever was under way is forgotten.
+// interrupt; a reset says that the call is abandoned.
 const (
 	markerBreak = 1
 	markerReset = 2
@@ -48,22 +48,31 @@ type packet struct {
 // readPacket reads one packet. wide is the form of the length from TNS 315 on:
 // four bytes in place of two.
 func readPacket(r io.Reader, wide bool) (packet, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	b, err := readWhole(r, func() bool { return wide })
+	if err != nil {
 		return packet{}, err
 	}
+	return packet{kind: b[4], body: b[8:]}, nil
+}
+
+// readWhole reads a packet with its head. It asks for the form only once the head is
+// there: a recorder learns it from the packets of the other side.
+func readWhole(in io.Reader, wide func() bool) ([]byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(in, head[:]); err != nil {
+		return nil, err
+	}
 	length := int(binary.BigEndian.Uint16(head[:]))
-	if wide {
+	if wide() {
 		length = int(binary.BigEndian.Uint32(head[:]))
 	}
 	if length < len(head) || length > maxPacket {
-		return packet{}, fmt.Errorf("a packet of %d bytes", length)
+		return nil, fmt.Errorf("a packet of %d bytes", length)
 	}
-	body := make([]byte, length-len(head))
-	if _, err := io.ReadFull(r, body); err != nil {
-		return packet{}, err
-	}
-	return packet{kind: head[4], body: body}, nil
+	b := make([]byte, length)
+	copy(b, head[:])
+	_, err := io.ReadFull(in, b[len(head):])
+	return b, err
 }
 
 func writePacket(w io.Writer, wide bool, p packet) error {

@@ -98,7 +98,7 @@ func TestErrorsComeBehindMarkers(t *testing.T) {
 }
 
 // A bind or a cursor that makes no sense is an error of its call; the session
-// goes on. A message that makes none ends it.
+// continues. A message that makes none ends it.
 func TestBadCalls(t *testing.T) {
 	d, err := Start(Options{})
 	if err != nil {

@@ -148,6 +148,21 @@ func (p *parser) need(word string) {
 	}
 }
 
+// list parses what commas separate.
+func (p *parser) list(item func()) {
+	for item(); p.take(","); {
+		item()
+	}
+}
+
+// deeper enters a level, which must not be below the limit, and returns what leaves it.
+func (p *parser) deeper(limit int) (leave func()) {
+	if p.depth++; p.depth > limit {
+		p.fail(900, "too deep")
+	}
+	return func() { p.depth-- }
+}
+
 func (p *parser) end() {
 	if p.peek().kind != tokenEnd {
 		p.fail(933, "SQL command not properly ended")
@@ -195,16 +210,9 @@ func (p *parser) statement() *statement {
 
 func (p *parser) query() *query {
 	p.need("SELECT")
-	if p.depth++; p.depth > 8 {
-		p.fail(900, "too deep")
-	}
+	defer p.deeper(8)()
 	q := &query{}
-	for {
-		q.items = append(q.items, p.item(q))
-		if !p.take(",") {
-			break
-		}
-	}
+	p.list(func() { q.items = append(q.items, p.item(q)) })
 	p.need("FROM")
 	if p.take("(") {
 		q.sub = p.query()
@@ -217,19 +225,15 @@ func (p *parser) query() *query {
 		q.where = p.condition()
 	}
 	if p.take("ORDER", "BY") {
-		for {
+		p.list(func() {
 			o := order{expr: p.condition()}
 			o.descending = !p.take("ASC") && p.take("DESC")
 			q.order = append(q.order, o)
-			if !p.take(",") {
-				break
-			}
-		}
+		})
 	}
 	if p.take("FOR", "UPDATE") {
 		q.lock = p.locking(q)
 	}
-	p.depth--
 	return q
 }
 
@@ -294,7 +298,7 @@ func (p *parser) tableName() tableName {
 func (p *parser) update() *update {
 	u := &update{table: p.tableName(), alias: p.alias()}
 	p.need("SET")
-	for {
+	p.list(func() {
 		a := assignment{pos: p.peek().pos, column: p.name("a column")}
 		if p.take(".") {
 			a.column = p.name("a column")
@@ -302,10 +306,7 @@ func (p *parser) update() *update {
 		p.need("=")
 		a.expr = p.concatenation()
 		u.set = append(u.set, a)
-		if !p.take(",") {
-			break
-		}
-	}
+	})
 	if p.take("WHERE") {
 		u.where = p.condition()
 	}
@@ -321,15 +322,12 @@ func (p *parser) block() []procedure {
 			c.name += "." + p.name("a procedure")
 		}
 		if p.take("(") {
-			for {
+			p.list(func() {
 				if p.all[min(p.i+1, len(p.all)-1)].is("=>") {
 					p.i += 2 // by name; the order is taken on trust
 				}
 				c.args = append(c.args, p.concatenation())
-				if !p.take(",") {
-					break
-				}
-			}
+			})
 			p.need(")")
 		}
 		p.need(";")

@@ -283,7 +283,7 @@ var (
 
 // call is one round trip: the faults, the work, the answer. do may be nil. An
 // error of do goes to the client; call returns one only when the session cannot
-// go on.
+// continue.
 func (s *session) call(c Call, do func(*work) error, answer func(*writer)) error {
 	kind := s.d.strike(c)
 	switch {
@@ -334,7 +334,7 @@ func (s *session) interruptible(do func(*work) error) (cancelled bool, err error
 	done := make(chan error, 1)
 	go func() { done <- do(&work{s: s, ctx: ctx}) }()
 	arrived := s.line.arrived
-	if s.d.isDeaf() {
+	if s.d.deaf.Load() {
 		arrived = nil
 	}
 	select {
@@ -429,24 +429,21 @@ func (s *session) failures(w *writer, all []failure) {
 		}
 		return
 	}
-	w.int(len(all))
-	w.byte(byte(len(all)))
-	for _, f := range all {
-		w.int(f.err.Code)
+	list := func(write func(failure)) {
+		w.int(len(all))
+		w.byte(byte(len(all)))
+		for _, f := range all {
+			write(f)
+		}
 	}
-	w.int(len(all))
-	w.byte(byte(len(all)))
-	for _, f := range all {
-		w.int(f.execution)
-	}
-	w.int(len(all))
-	w.byte(byte(len(all)))
-	for _, f := range all {
+	list(func(f failure) { w.int(f.err.Code) })
+	list(func(f failure) { w.int(f.execution) })
+	list(func(f failure) {
 		said := s.charset.encode(f.err.Error() + "\n")
 		w.int(len(said))
 		w.value(said)
 		w.byte(0, 0)
-	}
+	})
 }
 
 // fail answers with an error.

@@ -271,7 +271,7 @@ type run struct {
 	commit    bool
 	batch     bool // an execution that fails stops no other
 	prefetch  int  // rows
-	described bool // tell the columns
+	described bool // describe the columns
 }
 
 func (s *session) run(c *cursor, sets [][]value, how run) error {

@@ -170,35 +170,32 @@ func (d *Double) Synonym(name, table string) {
 	d.store.synonyms[d.store.user+"."+name] = table
 }
 
-// Index adds an index to the catalogue. It makes nothing faster.
-func (t *Table) Index(name string, columns ...string) {
+// set makes a change under the store's lock.
+func (t *Table) set(change func()) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	t.indexes = append(t.indexes, tableIndex{name, columns})
+	change()
+}
+
+// Index adds an index to the catalogue. It makes nothing faster.
+func (t *Table) Index(name string, columns ...string) {
+	t.set(func() { t.indexes = append(t.indexes, tableIndex{name, columns}) })
 }
 
 // Check adds a CHECK: a change after which ok is false is refused with ORA-02290.
 func (t *Table) Check(name string, ok func(Row) bool) {
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.checks = append(t.checks, constraint{name, ok})
+	t.set(func() { t.checks = append(t.checks, constraint{name, ok}) })
 }
 
 // BeforeUpdate adds a trigger for each row that a session updates. It may change
 // after. An error, of Errorf(20000 to 20999), refuses the change. It must not
 // call methods of Table.
 func (t *Table) BeforeUpdate(trigger func(before, after Row) error) {
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.triggers = append(t.triggers, trigger)
+	t.set(func() { t.triggers = append(t.triggers, trigger) })
 }
 
 // RevokeSelect revokes the account's right to read the table.
-func (t *Table) RevokeSelect() {
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.noSelect = true
-}
+func (t *Table) RevokeSelect() { t.set(func() { t.noSelect = true }) }
 
 // RevokeUpdate revokes the account's right to write these columns; none means all of them.
 // An account that may neither read nor write does not see the table.
@@ -212,31 +209,19 @@ func (t *Table) RevokeUpdate(columns ...string) {
 	}
 }
 
-// hidden reports that the account has no right at all. By store.mu.
+// hidden reports whether the account has no rights at all. The caller holds store.mu.
 func (t *Table) hidden() bool { return t.noSelect && len(t.noUpdate) == len(t.columns) }
 
 // ReadOnly makes the table behave as a view that cannot be updated.
-func (t *Table) ReadOnly() {
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.readOnly = true
-}
+func (t *Table) ReadOnly() { t.set(func() { t.readOnly = true }) }
 
 // OnlyRead replaces the account's SELECT on the table by READ, with which its rows cannot
 // be locked.
-func (t *Table) OnlyRead() {
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.noLock = true
-}
+func (t *Table) OnlyRead() { t.set(func() { t.noLock = true }) }
 
 // AsView makes the table behave as a view that can be updated and whose rows
 // cannot be locked: one with an INSTEAD OF trigger.
-func (t *Table) AsView() {
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.view = true
-}
+func (t *Table) AsView() { t.set(func() { t.view = true }) }
 
 // Insert adds rows, all or none.
 func (t *Table) Insert(rows ...Row) error {

@@ -70,7 +70,7 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// A server tells what ALTER SESSION has changed before it answers. It is a guard: the
+// A server reports what ALTER SESSION has changed before it answers. It is a guard: the
 // line stays in step.
 func TestAlteredSettings(t *testing.T) {
 	for _, version := range []oracletest.Version{oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {

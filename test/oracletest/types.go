@@ -44,32 +44,21 @@ var (
 	anyDate   = dataType{code: typeDate}
 )
 
+var typeNames = map[byte]string{
+	typeVarchar: "VARCHAR2", typeNumber: "NUMBER", typeDate: "DATE", typeRaw: "RAW", typeChar: "CHAR", typeClob: "CLOB", typeLong: "LONG",
+	typeTimestamp: "TIMESTAMP(%d)", typeTimestampTZ: "TIMESTAMP(%d) WITH TIME ZONE",
+}
+
 // String is the type as ALL_TAB_COLUMNS names it.
 func (t dataType) String() string {
-	n := ""
-	if t.national {
-		n = "N"
+	name := typeNames[t.code]
+	switch {
+	case t.national:
+		return "N" + name
+	case t.isTime() && t.code != typeDate:
+		return fmt.Sprintf(name, t.scale)
 	}
-	switch t.code {
-	case typeVarchar:
-		return n + "VARCHAR2"
-	case typeNumber:
-		return "NUMBER"
-	case typeDate:
-		return "DATE"
-	case typeRaw:
-		return "RAW"
-	case typeChar:
-		return n + "CHAR"
-	case typeClob:
-		return n + "CLOB"
-	case typeLong:
-		return "LONG"
-	case typeTimestamp:
-		return fmt.Sprintf("TIMESTAMP(%d)", t.scale)
-	default:
-		return fmt.Sprintf("TIMESTAMP(%d) WITH TIME ZONE", t.scale)
-	}
+	return name
 }
 
 func (t dataType) isText() bool { return t.code == typeVarchar || t.code == typeChar }

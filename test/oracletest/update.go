@@ -22,10 +22,7 @@ func (w *work) prepare(u *update) (*preparedUpdate, error) {
 		return nil, at(Errorf(1732, "data manipulation operation not legal on this view"), u.table.pos)
 	}
 	p := &preparedUpdate{w: w, u: u, t: t}
-	sc := &scope{columns: t.columns, alias: u.alias}
-	if sc.alias == "" {
-		sc.alias = u.table.name
-	}
+	sc := tableScope(t.columns, u.table, u.alias)
 	for _, a := range u.set {
 		i := slices.IndexFunc(t.columns, func(c column) bool { return c.name == a.column })
 		switch {
@@ -43,59 +40,27 @@ func (w *work) prepare(u *update) (*preparedUpdate, error) {
 			return nil, err
 		}
 	}
-	if u.where != nil {
-		if err := sc.resolve(u.where); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
+	return p, sc.resolve(u.where)
 }
 
 // run executes the UPDATE with one set of binds: for all of its rows or for none.
 func (p *preparedUpdate) run(binds []value) (touched int, err error) {
-	s := p.w.s
-	if s.tx == nil {
-		s.tx = newTransaction()
-	}
-	before := len(s.tx.undo)
-	defer func() {
-		if err != nil {
-			touched = 0
-			s.tx.back(before)
+	tx := p.w.begin()
+	before := len(tx.undo)
+	e := &env{s: p.w.s, binds: binds}
+	touched, err = p.w.lockRows(p.t, p.u.where, e, false, func(r *row) error {
+		after, err := p.change(e, r.seen(tx))
+		if err == nil {
+			tx.undo = append(tx.undo, undo{r, r.pending})
+			r.pending = after
 		}
-	}()
-	e := &env{s: s, binds: binds}
-	for _, r := range slices.Clone(p.t.candidates(p.u.where, e)) {
-		hit, err := p.hits(e, r, touched)
-		if err == nil && hit {
-			if err = s.d.store.lock(p.w.ctx, s.tx, r); err == nil {
-				hit, err = p.hits(e, r, touched) // it may have changed, or gone, while we waited
-			}
-		}
-		if err != nil {
-			return touched, err
-		}
-		if !hit {
-			continue
-		}
-		after, err := p.change(e, r.seen(s.tx))
-		if err != nil {
-			return touched, err
-		}
-		s.tx.undo = append(s.tx.undo, undo{r, r.pending})
-		r.pending = after
-		touched++
+		return err
+	})
+	if err != nil {
+		tx.back(before)
+		return 0, err
 	}
 	return touched, nil
-}
-
-func (p *preparedUpdate) hits(e *env, r *row, touched int) (bool, error) {
-	if r.gone || p.u.where == nil {
-		return !r.gone, nil
-	}
-	e.row, e.rownum = r.seen(p.w.s.tx), touched+1
-	t, err := e.test(p.u.where)
-	return t == yes, err
 }
 
 // change computes the new row, runs the triggers and checks the constraints.

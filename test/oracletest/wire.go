@@ -8,7 +8,7 @@ import (
 )
 
 // reader takes a TTC message apart. It asks for further packets by itself, since
-// nothing in a message tells beforehand how long it is. After the first error it
+// a message does not say in advance how long it is. After the first error it
 // returns zeros; err is looked at once, at the end.
 type reader struct {
 	b         []byte
@@ -102,18 +102,18 @@ func (r *reader) int() int {
 	return int(v)
 }
 
-// ints takes n integers that nobody asks for.
+// ints skips n integers.
 func (r *reader) ints(n int) {
 	for range n {
 		r.int()
 	}
 }
 
-// count takes a number of things that follow, at most limit.
+// count takes the number of items that follow, at most limit.
 func (r *reader) count(limit int) int {
 	n := r.int()
 	if n < 0 || n > limit {
-		r.failf("%d things where at most %d make sense", n, limit)
+		r.failf("%d items where at most %d make sense", n, limit)
 		return 0
 	}
 	return n

@@ -16,12 +16,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Cluster is a PostgreSQL that fails over by itself, as Patroni keeps it: a primary,
-// standbys, of which one has every commit, and an etcd that knows who leads.
+// standbys, one of which has every commit, and an etcd that knows the leader.
 type Cluster struct {
 	folder string
 	nodes  []string   // host:port
@@ -74,10 +72,7 @@ func Patroni(tb testing.TB, o ClusterOptions) *Cluster {
 		tb.Helper()
 		p, err := run(path, args, c.folder, c.log(name))
 		must(err)
-		tb.Cleanup(func() {
-			p.kill()
-			<-p.alive.Done()
-		})
+		tb.Cleanup(p.end)
 		return p
 	}
 	local := func() string {
@@ -98,8 +93,7 @@ func Patroni(tb testing.TB, o ClusterOptions) *Cluster {
 		name, address, api := nodeName(i), local(), local()
 		c.nodes, c.apis = append(c.nodes, address), append(c.apis, api)
 		config := filepath.Join(c.folder, name+".yml")
-		must(os.WriteFile(config, []byte(fmt.Sprintf(patroniConfig, name, api, etcd, address, c.data(i), bin, c.folder, User, Password, dcs)), 0o600))
-		must(handOver(config))
+		must(writeFor(config, fmt.Sprintf(patroniConfig, name, api, etcd, address, c.data(i), bin, c.folder, User, Password, dcs)))
 		tb.Cleanup(func() { c.end(i) }) // after Patroni, which would start it again
 		c.keeper = append(c.keeper, begin(name, paths[0], config))
 	}
@@ -112,8 +106,7 @@ func Patroni(tb testing.TB, o ClusterOptions) *Cluster {
 	if o.Proxy {
 		c.proxy = local()
 		config := filepath.Join(c.folder, "haproxy.cfg")
-		must(os.WriteFile(config, []byte(c.proxyConfig()), 0o600))
-		must(handOver(config))
+		must(writeFor(config, c.proxyConfig()))
 		begin("haproxy", paths[2], "-db", "-f", config)
 		for _, err := askOne(ctx, c.DSN("postgres"), `SELECT 1`); err != nil; _, err = askOne(ctx, c.DSN("postgres"), `SELECT 1`) {
 			if pause(ctx, 100*time.Millisecond); ctx.Err() != nil {
@@ -233,20 +226,6 @@ func (c *Cluster) Leader(ctx context.Context, other string) (node string, err er
 	}
 }
 
-// askOne returns the one value of a query over a connection of its own.
-func askOne(ctx context.Context, dsn, query string) (string, error) {
-	conn, err := pgconn.Connect(ctx, dsn)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	r := conn.ExecParams(ctx, query, nil, nil, nil, nil).Read()
-	if r.Err != nil || len(r.Rows) == 0 {
-		return "", errors.Join(errors.New("no row"), r.Err)
-	}
-	return string(r.Rows[0][0]), nil
-}
-
 // postmaster returns the server of a node; nil when none runs.
 func (c *Cluster) postmaster(node int) *process {
 	text, err := os.ReadFile(filepath.Join(c.data(node), "postmaster.pid"))
@@ -270,7 +249,7 @@ func (c *Cluster) postmaster(node int) *process {
 }
 
 // Freeze stops the server of a node and its sessions where they stand; Patroni goes
-// on. The function that it returns has them go on.
+// on. goOn resumes them.
 func (c *Cluster) Freeze(node string) (goOn func(), err error) {
 	for i, n := range c.nodes {
 		if p := c.postmaster(i); n == node && p != nil {

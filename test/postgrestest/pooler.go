@@ -1,6 +1,7 @@
 package postgrestest
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,10 +10,10 @@ import (
 	"time"
 )
 
-// Pooler starts PgBouncer (program is its path) before the databases, a line of
-// its [databases] section, in the mode in which every transaction may get
-// another session, and returns host:port. Anybody may connect. It cleans the
-// session after each transaction, so that nothing can be left in one unnoticed.
+// Pooler starts PgBouncer in front of databases and returns its host:port. program is its
+// path, databases the content of its [databases] section. It is in the mode in which every
+// transaction may get another session, and resets the session after each, so that a test
+// notices what relies on one. It asks for no password.
 func Pooler(tb testing.TB, program, databases string) (address string) {
 	tb.Helper()
 	folder, err := os.MkdirTemp("", "pombo-pgbouncer-") //nolint:usetesting // the test's own folder is closed to other accounts
@@ -28,22 +29,14 @@ func Pooler(tb testing.TB, program, databases string) (address string) {
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	text := "[databases]\n" + databases + "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n" +
 		"server_reset_query = DISCARD ALL\nserver_reset_query_always = 1\nlisten_port = " + strconv.Itoa(port) + "\n"
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	if err := errors.Join(handOver(folder), writeFor(config, text)); err != nil {
 		tb.Fatal(err)
-	}
-	for _, path := range []string{folder, config} {
-		if err := handOver(path); err != nil {
-			tb.Fatal(err)
-		}
 	}
 	p, err := run(program, []string{config}, folder, filepath.Join(folder, "log"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		p.kill()
-		<-p.alive.Done()
-	})
+	tb.Cleanup(p.end)
 	for {
 		c, err := new(net.Dialer).DialContext(p.alive, "tcp", address)
 		if err == nil {

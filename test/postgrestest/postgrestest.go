@@ -18,16 +18,14 @@
 // A test that kills or stops the server starts its own with Start. What a failover
 // needs (a standby, promotion, a server that hangs and goes on) is in standby.go.
 //
-// The programs initdb and postgres are looked for in PATH and where Debian, Red
-// Hat and Homebrew put them. Where there are none, tests are skipped with a
-// sentence; with CI=true they fail with it, so that nobody takes a suite for
-// green that did not run. With -short no test starts a server: those that need one
-// are skipped as well. PostgreSQL refuses to run as root: started by root, it runs
+// It looks for initdb and postgres in PATH and where Debian, Red Hat and Homebrew put them.
+// Where there are none, tests are skipped with a sentence; with CI=true they fail with it,
+// so that a suite that did not run is not taken for green. -short skips every test that
+// needs a server as well. PostgreSQL refuses to run as root: started by root, it runs
 // as the user postgres, or nobody.
 //
-// Unless Durable is set the server does not wait for the disk. What is tested
-// then is what the program does, not what the disk does; a server that is killed
-// still recovers, because the operating system lives on.
+// Unless Durable is set the server does not wait for the disk. A server that is killed still
+// recovers, because the operating system keeps what it wrote.
 package postgrestest
 
 import (
@@ -57,13 +55,13 @@ const (
 	Password = "p@ss word/1" // every character that an address must escape is one that a user will have
 )
 
-// patience bounds a start and a stop. A slow disk needs a second or two.
+// patience limits a start and a stop. A slow disk needs a second or two.
 const patience = time.Minute
 
 // ErrNotInstalled says that this machine has no PostgreSQL that could be started.
 var ErrNotInstalled = errors.New("PostgreSQL is not installed: initdb and postgres are neither in PATH nor where packages put them (Debian: apt-get install postgresql)")
 
-// Options say how the server is to be. The zero value is right for most tests.
+// Options say how to run the server. The zero value suits most tests.
 type Options struct {
 	// Durable waits for the disk at each commit, as a real server does. For
 	// benchmarks.
@@ -100,7 +98,7 @@ func Start(tb testing.TB, o Options) *Server {
 	return s
 }
 
-// short skips a test that needs a server when tests are to be short.
+// short skips a test that needs a server if -short is set.
 func short(tb testing.TB) {
 	tb.Helper()
 	if testing.Short() {
@@ -108,8 +106,8 @@ func short(tb testing.TB) {
 	}
 }
 
-// missing skips a test that needs what this machine does not have. Continuous
-// integration must have it.
+// missing skips a test that needs what this machine does not have, or fails it in continuous
+// integration.
 func missing(tb testing.TB, err error) {
 	tb.Helper()
 	if errors.Is(err, ErrNotInstalled) && os.Getenv("CI") != "true" {
@@ -188,13 +186,8 @@ func (s *Server) logFile() string { return filepath.Join(s.folder, "log") }
 // init makes the cluster.
 func (s *Server) init() error {
 	secret := filepath.Join(s.folder, "password")
-	if err := os.WriteFile(secret, []byte(Password), 0o600); err != nil {
+	if err := errors.Join(handOver(s.folder), writeFor(secret, Password)); err != nil {
 		return err
-	}
-	for _, path := range []string{s.folder, secret} {
-		if err := handOver(path); err != nil {
-			return err
-		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -208,10 +201,9 @@ func (s *Server) init() error {
 	return os.Remove(secret)
 }
 
-// start starts the server and waits until it answers. Its port may have been
-// taken by somebody else since it was found free, and a server that was killed
-// may still hold its memory for a moment: both are tried again, the first on
-// another port if nobody knows this one yet.
+// start starts the server and waits until it answers. Somebody may have taken the port since
+// it was found free, and a server that was killed may hold its memory for a moment: both are
+// tried again, the first on another port if fresh says that nobody knows this one yet.
 func (s *Server) start(fresh bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -270,7 +262,7 @@ func (s *Server) wait(ctx context.Context, p *process) error {
 	}
 }
 
-// pause waits a moment for what nobody announces.
+// pause waits between two looks at something that is not announced.
 func pause(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -303,7 +295,7 @@ func (s *Server) Database(tb testing.TB, clauses ...string) string {
 	name := fmt.Sprintf("test_%d", s.names.Add(1))
 	options := strings.Join(clauses, " ")
 	if !strings.Contains(options, "TEMPLATE") {
-		options = "TEMPLATE template0 " + options // nobody can be connected to it, which would be in the way
+		options = "TEMPLATE template0 " + options // nobody can be connected to it, which would block the copy
 	}
 	if err := s.Exec(tb.Context(), "postgres", "CREATE DATABASE "+name+" "+options); err != nil {
 		tb.Fatal(err)
@@ -316,8 +308,8 @@ func (s *Server) Database(tb testing.TB, clauses ...string) string {
 }
 
 // Schema makes an empty schema in a database that others use too, drops it when
-// the test ends and returns an address that leads into it. It takes a hundredth
-// of the time of a database, which tells in a suite of hundreds.
+// the test ends and returns an address whose search path is the schema. It takes a
+// hundredth of the time of a database, which matters in a suite of hundreds.
 func (s *Server) Schema(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test_%d", s.names.Add(1))
@@ -348,8 +340,8 @@ func (s *Server) Exec(ctx context.Context, database string, statements ...string
 	return nil
 }
 
-// Stop ends the server as an administrator does: sessions are told and cut. It
-// may be started again with Restart.
+// Stop stops the server as an administrator does: sessions are notified and cut. Restart
+// starts it again.
 func (s *Server) Stop() error {
 	if s.process == nil {
 		return nil
@@ -364,20 +356,18 @@ func (s *Server) Stop() error {
 	case <-p.alive.Done():
 		return nil
 	case <-timer.C:
-		p.kill()
-		<-p.alive.Done()
+		p.end()
 		return fmt.Errorf("PostgreSQL did not stop within %s and was killed", patience)
 	}
 }
 
-// Kill ends the server and all its sessions with SIGKILL, as a power cut would.
-// It may be started again with Restart.
+// Kill ends the server and all its sessions with SIGKILL, as a power cut would. Restart
+// starts it again.
 func (s *Server) Kill() {
 	if s.process == nil {
 		return
 	}
-	s.process.kill()
-	<-s.process.alive.Done()
+	s.process.end()
 	s.process, s.frozen = nil, nil
 }
 
@@ -399,7 +389,21 @@ type process struct {
 	alive context.Context // ends when the process does
 }
 
-// run starts a program that ends when this one does, however that ends.
+// end kills the process and waits until it is gone.
+func (p *process) end() {
+	p.kill()
+	<-p.alive.Done()
+}
+
+// writeFor writes a file for the server's account.
+func writeFor(path, text string) error {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return handOver(path)
+}
+
+// run starts a program that ends when this one does, however this one ends.
 func run(path string, args []string, dir, logFile string) (*process, error) {
 	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -415,8 +419,8 @@ func run(path string, args []string, dir, logFile string) (*process, error) {
 	go func() {
 		defer ended()
 		defer func() { _ = out.Close() }()
-		// On Linux the program is told of the death of the thread that started
-		// it, so that thread must stay.
+		// On Linux the program gets its signal when the thread that started it ends, so
+		// that thread must live on.
 		defer bind()()
 		err := c.Start()
 		p.Process = c.Process

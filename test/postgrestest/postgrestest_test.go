@@ -1,7 +1,6 @@
 package postgrestest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -19,16 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // ask returns the one value of a query.
 func ask(t *testing.T, dsn, query string) (string, error) {
 	t.Helper()
-	conn, err := pgconn.Connect(t.Context(), dsn)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(context.Background())
-	r := conn.ExecParams(t.Context(), query, nil, nil, nil, nil).Read()
-	if r.Err != nil || len(r.Rows) == 0 {
-		return "", errors.Join(errors.New("no row"), r.Err)
-	}
-	return string(r.Rows[0][0]), nil
+	return askOne(t.Context(), dsn, query)
 }
 
 func want(t *testing.T, dsn, query, want string) {
@@ -52,7 +42,7 @@ func TestServer(t *testing.T) {
 	want(t, first, "SHOW fsync", "off")
 	want(t, first, "SHOW listen_addresses", "127.0.0.1")
 	if !strings.Contains(s.Log(), "INSERT INTO t VALUES (7)") {
-		t.Error("the log has no statement: settings do not arrive")
+		t.Error("the log has no statement: the settings have no effect")
 	}
 	_, err := ask(t, s.DSNAs(User, "wrong", "test_1"), "SELECT 1")
 	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "28P01" {
@@ -144,7 +134,7 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-// verdict is a test that only notes how it was ended.
+// verdict is a test that only records how it ended.
 type verdict struct {
 	testing.TB
 
@@ -166,7 +156,7 @@ func (v *verdict) Fatalf(format string, args ...any) {
 }
 
 // TestStandby: a standby has what was committed on the server that waits for it,
-// takes writes once it is promoted, and a frozen server goes on where it stood.
+// takes writes once it is promoted, and a frozen server resumes where it stopped.
 func TestStandby(t *testing.T) {
 	primary := Start(t, Options{})
 	standby := primary.Standby(t, true)

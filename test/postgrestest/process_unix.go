@@ -12,7 +12,7 @@ import (
 
 const supported = true
 
-// account returns whom the server runs as when root runs the tests. ok is false
+// account returns the account that the server runs as when root runs the tests. ok is false
 // when it can run as we do.
 func account() (uid, gid int, ok bool) {
 	if os.Getuid() != 0 {
@@ -60,8 +60,7 @@ func (p *process) kill() {
 	}
 }
 
-// freeze stops the server and its children where they stand, and returns who they
-// are. The server comes first: it could start another child meanwhile.
+// freeze stops the server and its children where they stand, and returns their pids. The server comes first: it could start another child meanwhile.
 func (p *process) freeze() []int {
 	_ = p.Signal(syscall.SIGSTOP)
 	pids := append(children(p.Pid), p.Pid)

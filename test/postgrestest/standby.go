@@ -15,8 +15,8 @@ import (
 )
 
 // Standby copies the server and starts the copy as a standby that follows it. With
-// synchronous set, the server waits from then on for the standby at each commit:
-// for ever, should the standby leave. The standby stops when the test ends.
+// synchronous, the server waits for the standby at each commit from then on, and for ever
+// if the standby goes away. The standby stops when the test ends.
 func (s *Server) Standby(tb testing.TB, synchronous bool) *Server {
 	tb.Helper()
 	standby, err := s.standby(tb.Context())
@@ -61,10 +61,7 @@ func (s *Server) standby(ctx context.Context) (*Server, error) {
 			return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
 		}
 		signal := filepath.Join(standby.data(), "standby.signal")
-		if err := os.WriteFile(signal, nil, 0o600); err != nil {
-			return err
-		}
-		if err := handOver(signal); err != nil {
+		if err := writeFor(signal, ""); err != nil {
 			return err
 		}
 		standby.settings = append(standby.settings, s.settings...)
@@ -82,7 +79,7 @@ func (s *Server) standby(ctx context.Context) (*Server, error) {
 	return standby, nil
 }
 
-// follow writes down whom the standby follows, in the file that ALTER SYSTEM changes.
+// follow sets the server that the standby follows, in the file that ALTER SYSTEM changes.
 func (s *Server) follow(port int) error {
 	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -92,8 +89,8 @@ func (s *Server) follow(port int) error {
 	return errors.Join(err, f.Close())
 }
 
-// Detach cuts an asynchronous standby off from the server that it follows, for good:
-// what is committed there from now on it never gets.
+// Detach cuts an asynchronous standby off from the server that it follows, for good: it
+// never gets what is committed there from now on.
 func (s *Server) Detach(ctx context.Context) error {
 	if err := s.Exec(ctx, "postgres", `ALTER SYSTEM SET primary_conninfo = ''`, `SELECT pg_reload_conf()`); err != nil {
 		return err
@@ -102,7 +99,7 @@ func (s *Server) Detach(ctx context.Context) error {
 }
 
 // Promote makes a standby a server of its own, which takes writes when Promote
-// returns. What it followed is not told.
+// returns. The server that it followed does not learn of it.
 func (s *Server) Promote(ctx context.Context) error {
 	if err := s.Exec(ctx, "postgres", `SELECT pg_promote()`); err != nil {
 		return err
@@ -110,9 +107,9 @@ func (s *Server) Promote(ctx context.Context) error {
 	return s.until(ctx, `SELECT pg_is_in_recovery()`, "f")
 }
 
-// Freeze stops the server and its sessions where they stand, as a machine does that
-// hangs: connections stay open, and nobody answers. Wake has it go on. It needs
-// Linux; elsewhere the test is skipped.
+// Freeze stops the server and its sessions where they stand, like a machine that hangs:
+// connections stay open, and nothing answers. Wake resumes it. It needs Linux; elsewhere
+// the test is skipped.
 func (s *Server) Freeze(tb testing.TB) {
 	tb.Helper()
 	if s.frozen = s.process.freeze(); len(s.frozen) < 2 {
@@ -121,7 +118,7 @@ func (s *Server) Freeze(tb testing.TB) {
 	}
 }
 
-// Wake has a frozen server go on.
+// Wake resumes a frozen server.
 func (s *Server) Wake() {
 	for _, pid := range s.frozen {
 		wake(pid)
@@ -133,19 +130,24 @@ func (s *Server) Wake() {
 func (s *Server) until(ctx context.Context, query, want string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, err := pgconn.Connect(ctx, s.DSN("postgres"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
 	for {
-		r := conn.ExecParams(ctx, query, nil, nil, nil, nil).Read()
-		switch {
-		case r.Err != nil:
-			return r.Err
-		case len(r.Rows) == 1 && string(r.Rows[0][0]) == want:
-			return nil
+		if got, err := askOne(ctx, s.DSN("postgres"), query); err != nil || got == want {
+			return err
 		}
 		pause(ctx, 10*time.Millisecond)
 	}
+}
+
+// askOne returns the one value of a query over a connection of its own.
+func askOne(ctx context.Context, dsn, query string) (string, error) {
+	conn, err := pgconn.Connect(ctx, dsn)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	r := conn.ExecParams(ctx, query, nil, nil, nil, nil).Read()
+	if r.Err != nil || len(r.Rows) == 0 {
+		return "", errors.Join(errors.New("no row"), r.Err)
+	}
+	return string(r.Rows[0][0]), nil
 }

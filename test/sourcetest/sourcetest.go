@@ -1,6 +1,6 @@
 // Package sourcetest is the conformance suite of source databases: what every kind of
 // database must do as the company's table. Run plays the program; an Owner, one for each
-// database, plays the company, which fills the table and meddles with it.
+// database, plays the company, which fills the table and changes it meanwhile.
 package sourcetest
 
 import (
@@ -283,6 +283,14 @@ func (b *bench) wantStatus(n int, want string) {
 
 func (b *bench) to(n int, expected, code string) pombo.Settlement {
 	return pombo.Settlement{Seq: int64(n), RowKey: b.key(n), Expected: expected, Code: code}
+}
+
+// sent settles rows from first to last as sent.
+func (b *bench) sent(first, last int) (batch []pombo.Settlement) {
+	for n := first; n <= last; n++ {
+		batch = append(batch, b.to(n, "1", "2"))
+	}
+	return batch
 }
 
 func injection(b *bench) {

@@ -28,9 +28,8 @@ func With[D source.Dialect](d source.Driver, change func(D) source.Dialect) sour
 	return d
 }
 
-// Hold opens a table and compares what it sends with what it says that it sends. ran
-// collects the purposes of the statements that ran. It closes the table when the test
-// ends.
+// Hold opens a table and compares the statements that it sends with those that it lists. ran
+// collects the purposes of the statements that ran. Hold closes the table when the test ends.
 func Hold(t *testing.T, d source.Driver, opts source.Options, ran *sync.Map) *source.Table {
 	t.Helper()
 	var mu sync.Mutex

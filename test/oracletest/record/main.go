@@ -1,5 +1,5 @@
-// Record stands in front of a real Oracle's port and writes what is said to a
-// cassette, until it is told to end by a signal. See oracletest.Recorder: what AUTH
+// Record stands in front of a real Oracle's port and writes the traffic to a
+// cassette, until a signal ends it. See oracletest.Recorder: what AUTH
 // carries is blanked, but rows are not: record test databases only.
 //
 //	go run ./test/oracletest/record -listen 127.0.0.1:1522 -to 127.0.0.1:1521 -out all.jsonl

@@ -1,16 +1,9 @@
-package main
+package demo
 
 import (
-	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"strings"
 	"time"
-
-	_ "modernc.org/sqlite" // the sample table is made here, not by package source, which may not
 
 	"pombo/internal/blipsim"
 )
@@ -54,8 +47,8 @@ func zoo() []sample {
 	}
 }
 
-// demoRows returns n rows: the zoo, spread among good ones.
-func demoRows(n int) []sample {
+// sampleRows returns n rows: the zoo, spread among good ones.
+func sampleRows(n int) []sample {
 	special := zoo()
 	rows := make([]sample, 0, n)
 	every := max(1, n/len(special))
@@ -84,9 +77,9 @@ func goodRow(i int) sample {
 	}
 }
 
-// demoScripts tells the simulator how the numbers of the zoo behave.
-func demoScripts() map[string]blipsim.Behaviour {
-	scripts := map[string]blipsim.Behaviour{}
+// scripts tells the simulator how the numbers of the zoo behave.
+func scripts() map[string]blipsim.Behaviour {
+	behaviours := map[string]blipsim.Behaviour{}
 	for _, s := range zoo() {
 		if s.behaviour != (blipsim.Behaviour{}) {
 			digits := strings.Map(func(r rune) rune {
@@ -95,89 +88,8 @@ func demoScripts() map[string]blipsim.Behaviour {
 				}
 				return r
 			}, s.phone)
-			scripts[digits[len(digits)-8:]] = s.behaviour
+			behaviours[digits[len(digits)-8:]] = s.behaviour
 		}
 	}
-	return scripts
-}
-
-// The codes that the demo's settings have, so that the table tells all.
-const (
-	codePending = iota + 1
-	codeSent
-	codeFailed
-	codeDelivered
-	codeRead
-)
-
-// demoTable is the company's table of the demo, as the company sees it.
-type demoTable struct{ db *sql.DB }
-
-// createDemoTable makes the file with the rows. The caller closes it.
-func createDemoTable(ctx context.Context, path string, rows []sample) (*demoTable, error) {
-	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(),
-		RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
-	db, err := sql.Open("sqlite", address.String())
-	if err != nil {
-		return nil, fmt.Errorf("make the sample table: %w", err)
-	}
-	if err := fillDemoTable(ctx, db, rows); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the sample table: %w", err), db.Close())
-	}
-	return &demoTable{db}, nil
-}
-
-func fillDemoTable(ctx context.Context, db *sql.DB, rows []sample) (err error) {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	_, err = tx.ExecContext(ctx, `CREATE TABLE NOTIFICACAO (
-		ID          INTEGER PRIMARY KEY,
-		NR_TELEFONE TEXT,
-		NM_CONTATO  TEXT,
-		DS_MENSAGEM TEXT,
-		CD_STATUS   INTEGER NOT NULL DEFAULT 1,
-		NM_TEMPLATE TEXT,
-		DS_ERRO     TEXT
-	); CREATE INDEX NOTIFICACAO_PENDENTE ON NOTIFICACAO (CD_STATUS, ID)`)
-	if err != nil {
-		return err
-	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO NOTIFICACAO (NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, NM_TEMPLATE)
-		VALUES (?, ?, nullif(?, ''), nullif(?, ''))`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close() //nolint:errcheck // it ends with the transaction
-	for _, r := range rows {
-		if _, err := insert.ExecContext(ctx, r.phone, r.name, r.text, r.template); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-func (t *demoTable) close() error { return t.db.Close() }
-
-// codes counts the rows by their status code.
-func (t *demoTable) codes(ctx context.Context) (map[int]int, error) {
-	rows, err := t.db.QueryContext(ctx, `SELECT CD_STATUS, count(*) FROM NOTIFICACAO GROUP BY CD_STATUS`)
-	if err != nil {
-		return nil, fmt.Errorf("count the sample table: %w", err)
-	}
-	defer rows.Close()
-	counts := map[int]int{}
-	for rows.Next() {
-		var code, n int
-		if err := rows.Scan(&code, &n); err != nil {
-			return nil, fmt.Errorf("count the sample table: %w", err)
-		}
-		counts[code] = n
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("count the sample table: %w", err)
-	}
-	return counts, nil
+	return behaviours
 }

@@ -3,10 +3,28 @@ package oracletest
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
+
+// ReadCassette reads what a Recorder wrote.
+func ReadCassette(in io.Reader) ([]Recorded, error) {
+	var all []Recorded
+	for d := json.NewDecoder(in); ; {
+		var p Recorded
+		switch err := d.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("read a cassette: %w", err)
+		}
+		all = append(all, p)
+	}
+}
 
 // Replies is what the server of a cassette says, by line and in order, without what
 // differs from run to run: kinds of packets and messages, the version agreed on, which
@@ -278,7 +296,7 @@ func (h *heard) parameters(r *reader) {
 		r.skip(r.count(1000))
 		pairs(r, r.count(1000))
 		r.skip(r.count(maxPacket))
-		// The rows of each execution, for who asked for them: a length stands where
+		// The rows of each execution, if the client asked for them: a length stands where
 		// another message would have its number.
 		if len(r.b) > 0 && r.b[0] < messageResult {
 			r.ints(r.count(maxExecutions))

@@ -1,0 +1,93 @@
+package demo
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the sample table is made here, not by package source, which may not
+)
+
+// The status codes in the demo's settings: one for each outcome, so that the table shows them all.
+const (
+	codePending = iota + 1
+	codeSent
+	codeFailed
+	codeDelivered
+	codeRead
+)
+
+// table is the sample table as its company sees it.
+type table struct{ db *sql.DB }
+
+// createTable makes the file with the rows. The caller closes it.
+func createTable(ctx context.Context, path string, rows []sample) (*table, error) {
+	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(),
+		RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+	db, err := sql.Open("sqlite", address.String())
+	if err != nil {
+		return nil, fmt.Errorf("make the sample table: %w", err)
+	}
+	if err := fillTable(ctx, db, rows); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the sample table: %w", err), db.Close())
+	}
+	return &table{db}, nil
+}
+
+func fillTable(ctx context.Context, db *sql.DB, rows []sample) (err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	_, err = tx.ExecContext(ctx, `CREATE TABLE NOTIFICACAO (
+		ID          INTEGER PRIMARY KEY,
+		NR_TELEFONE TEXT,
+		NM_CONTATO  TEXT,
+		DS_MENSAGEM TEXT,
+		CD_STATUS   INTEGER NOT NULL DEFAULT 1,
+		NM_TEMPLATE TEXT,
+		DS_ERRO     TEXT
+	); CREATE INDEX NOTIFICACAO_PENDENTE ON NOTIFICACAO (CD_STATUS, ID)`)
+	if err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO NOTIFICACAO (NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, NM_TEMPLATE)
+		VALUES (?, ?, nullif(?, ''), nullif(?, ''))`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close() //nolint:errcheck // it ends with the transaction
+	for _, r := range rows {
+		if _, err := insert.ExecContext(ctx, r.phone, r.name, r.text, r.template); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func (t *table) close() error { return t.db.Close() }
+
+// codes counts the rows by their status code.
+func (t *table) codes(ctx context.Context) (map[int]int, error) {
+	rows, err := t.db.QueryContext(ctx, `SELECT CD_STATUS, count(*) FROM NOTIFICACAO GROUP BY CD_STATUS`)
+	if err != nil {
+		return nil, fmt.Errorf("count the sample table: %w", err)
+	}
+	defer rows.Close()
+	counts := map[int]int{}
+	for rows.Next() {
+		var code, n int
+		if err := rows.Scan(&code, &n); err != nil {
+			return nil, fmt.Errorf("count the sample table: %w", err)
+		}
+		counts[code] = n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("count the sample table: %w", err)
+	}
+	return counts, nil
+}

@@ -1,0 +1,147 @@
+package desk
+
+import (
+	"bytes"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"pombo"
+	"pombo/internal/audit"
+)
+
+const goodPassword = "cavalo bateria grampo certo"
+
+var goodHash = hash(goodPassword) // hashing is slow on purpose
+
+// bench is a desk with what it is made of.
+type bench struct {
+	t      *testing.T
+	s      *Server
+	ledger *fakeLedger
+	log    *bytes.Buffer
+	now    time.Time
+}
+
+func newBench(t *testing.T, change ...func(*Options)) *bench {
+	t.Helper()
+	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now()}
+	b.ledger = newFakeLedger(func() time.Time { return b.now })
+	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
+		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	if b.s, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// account makes an account with goodPassword.
+func (b *bench) account(name string, role pombo.Role, grants pombo.Grants) {
+	b.ledger.users[name] = pombo.User{Name: name, Hash: goodHash, Role: role, Grants: grants, Created: b.now}
+}
+
+// browser is somebody with cookies.
+type browser struct {
+	*bench
+	jar    map[string]string
+	header http.Header // of every request
+	from   string
+}
+
+func (b *bench) browser() *browser {
+	return &browser{bench: b, jar: map[string]string{}, header: http.Header{}, from: "127.0.0.1:40000"}
+}
+
+func (w *browser) ask(method, target string, form url.Values, header ...string) *httptest.ResponseRecorder {
+	w.t.Helper()
+	body := ""
+	if form != nil {
+		body = form.Encode()
+	}
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "127.0.0.1:5001"
+	r.RemoteAddr = w.from
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	maps.Copy(r.Header, w.header)
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	for name, value := range w.jar {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	rec := httptest.NewRecorder()
+	w.s.ServeHTTP(rec, r)
+	for _, c := range rec.Result().Cookies() {
+		if w.jar[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(w.jar, c.Name)
+		}
+	}
+	return rec
+}
+
+// signIn signs in with goodPassword.
+func (b *bench) signIn(name string) *browser {
+	b.t.Helper()
+	w := b.browser()
+	rec := w.ask("POST", "/desk/login", url.Values{"name": {name}, "password": {goodPassword}})
+	if rec.Code != http.StatusSeeOther {
+		b.t.Fatalf("sign-in of %s: status = %d, want 303: %s", name, rec.Code, rec.Body)
+	}
+	return w
+}
+
+var onceField = regexp.MustCompile(`name="once" value="([^"]+)"`)
+
+// once returns a token from a form of a page.
+func (w *browser) once(page string) string {
+	w.t.Helper()
+	m := onceField.FindStringSubmatch(w.ask("GET", page, nil).Body.String())
+	if m == nil {
+		w.t.Fatalf("%s has no form with a token", page)
+	}
+	return m[1]
+}
+
+func TestPages(t *testing.T) {
+	b := newBench(t)
+	b.account("ana", pombo.RoleAdmin, 0)
+	b.account("bia", pombo.RoleViewer, pombo.GrantUncover)
+	w := b.signIn("ana")
+	for _, page := range []string{"/desk/me", "/desk/users", "/desk/audit"} {
+		for _, lang := range []string{"pt-BR", "en"} {
+			rec := w.ask("GET", page, nil, "Accept-Language", lang)
+			if rec.Code != http.StatusOK {
+				t.Errorf("%s: status = %d: %s", page, rec.Code, rec.Body)
+			}
+			for _, bad := range []string{"style=", "<script>", "onclick", "[private]", "%!"} {
+				if strings.Contains(rec.Body.String(), bad) {
+					t.Errorf("%s has %q in it", page, bad)
+				}
+			}
+			if !strings.Contains(rec.Body.String(), `<html lang="`+lang+`"`) {
+				t.Errorf("%s is not in %s", page, lang)
+			}
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package desk
+
+import (
+	"net/http"
+
+	"pombo"
+)
+
+// A route is one line of the table. Its handler writes an answer or returns an error,
+// not both.
+type route struct {
+	method, path string
+	right        right  // what the visitor must have
+	menu         string // key of the word in the menu; "" = it is not there
+	// harmless says that a POST changes nothing, so that it may be repeated: no token
+	// that is good once is asked for.
+	harmless bool
+	handle   func(http.ResponseWriter, *http.Request) error
+}
+
+func (rt route) pattern() string { return rt.method + " " + rt.path }
+
+// table lists every route there is, those of the menu in its order. A test has a line
+// for each with who may use it.
+func (s *Server) table() []route {
+	return []route{
+		{method: "GET", path: "/{$}", right: anyone, handle: s.getRoot},
+		{method: "GET", path: "/favicon.ico", right: anyone, handle: s.getFavicon},
+		{method: "GET", path: "/desk/static/{hash}/{name}", right: anyone, handle: s.getStatic},
+
+		{method: "GET", path: "/desk/login", right: anyone, handle: s.getLogin},
+		{method: "POST", path: "/desk/login", right: anyone, harmless: true, handle: s.postLogin}, // the password is the token
+		{method: "GET", path: "/desk/enter", right: anyone, handle: s.getEnter},
+		{method: "POST", path: "/desk/enter", right: anyone, harmless: true, handle: s.postEnter}, // the link is good once itself
+		{method: "GET", path: "/desk/invite", right: anyone, handle: s.getInvite},
+		{method: "POST", path: "/desk/invite", right: anyone, harmless: true, handle: s.postInvite}, // likewise
+		{method: "POST", path: "/desk/logout", right: signedIn, harmless: true, handle: s.postLogout},
+
+		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
+		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
+		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
+		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
+
+		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
+		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address
+		{method: "GET", path: "/desk/users", right: administer, menu: "menu.users", handle: s.getUsers},
+		{method: "POST", path: "/desk/users", right: administer, handle: s.postUser},
+		{method: "POST", path: "/desk/users/{name}", right: administer, handle: s.postUserChange},
+		{method: "POST", path: "/desk/users/{name}/invite", right: administer, handle: s.postUserInvite},
+		{method: "POST", path: "/desk/users/{name}/sessions/end", right: administer, handle: s.postUserSessionsEnd},
+
+		// For pombo desk user, which signs its requests instead of signing in (cli.go).
+		{method: "POST", path: "/desk/cli/users", right: signed, harmless: true, handle: s.cliUsers},
+	}
+}
+
+// right is what a visitor must have for a route.
+type right uint8
+
+const (
+	anyone      right = iota // also who has not signed in
+	signed                   // requests with the signature of the command line
+	signedIn                 // whatever the role
+	view                     // viewers, operators, admins
+	operate                  // operators, admins
+	administer               // admins
+	readAudit                // admins, and who has the grant
+	uncover                  // who has the grant, whatever the role; an admin too has to be given it
+	exportClear              // likewise
+	resendOwn                // operators, admins, and who has the grant
+)
+
+// may reports whether the account has the right. Whoever has not signed in has only
+// that of anyone.
+func may(u pombo.User, need right) bool {
+	switch need {
+	case anyone:
+		return true
+	case signedIn, view:
+		return u.Role.AtLeast(pombo.RoleViewer)
+	case operate:
+		return u.Role.AtLeast(pombo.RoleOperator)
+	case administer:
+		return u.Role.AtLeast(pombo.RoleAdmin)
+	case readAudit:
+		return u.Role.AtLeast(pombo.RoleAdmin) || u.Role.AtLeast(pombo.RoleViewer) && u.Grants.Has(pombo.GrantAudit)
+	case uncover:
+		return u.Role.AtLeast(pombo.RoleViewer) && u.Grants.Has(pombo.GrantUncover)
+	case exportClear:
+		return u.Role.AtLeast(pombo.RoleViewer) && u.Grants.Has(pombo.GrantExport)
+	case resendOwn:
+		return u.Role.AtLeast(pombo.RoleOperator) || u.Role.AtLeast(pombo.RoleViewer) && u.Grants.Has(pombo.GrantResend)
+	case signed: // the signature is checked with the request
+		return false
+	}
+	return false
+}
+
+// home is where the desk begins: the first page of the menu, or the visitor's own.
+func (s *Server) home(u pombo.User) string {
+	for _, rt := range s.menu {
+		if may(u, rt.right) {
+			return menuPath(rt)
+		}
+	}
+	return "/desk/me"
+}
+
+func (s *Server) getRoot(w http.ResponseWriter, r *http.Request) error {
+	v := visitorOf(r)
+	if v == nil {
+		return redirect(w, r, "/desk/login")
+	}
+	return redirect(w, r, s.home(v.User))
+}

@@ -1,0 +1,121 @@
+// Package browsertest opens pages in a real browser, Debian's Chromium, for the tests
+// of the desk, and says what is wrong with them: what axe-core finds, what does not fit
+// on the screen, what the console, the content security policy and other hosts have to
+// say, how heavy the page is, and whether it can be used by keys alone.
+//
+// One browser serves a test binary; each page has a profile of its own in it, and two
+// are open at a time. Tests skip where there is no Chromium, or where scripts/desk-axe
+// has not put axe-core.
+package browsertest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Main runs the tests of a package and then ends the browser. A package that opens
+// pages has it in its TestMain: os.Exit(browsertest.Main(m)).
+func Main(m *testing.M) int {
+	defer func() {
+		shared.Lock()
+		defer shared.Unlock()
+		if shared.stop != nil {
+			shared.stop()
+		}
+	}()
+	return m.Run()
+}
+
+// shared is the one browser, and tabs a place for each page that is open.
+var (
+	shared struct {
+		sync.Mutex
+		ctx  context.Context
+		stop func()
+	}
+	tabs = make(chan struct{}, 2)
+)
+
+// program returns the path of the browser, or "".
+func program() string {
+	names := []string{"chromium", "chromium-browser", "google-chrome", "chrome"}
+	if own := os.Getenv("CHROMIUM"); own != "" {
+		names = []string{own}
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// browser starts the browser if it does not run yet.
+func browser(t testing.TB) context.Context {
+	t.Helper()
+	path := program()
+	if path == "" {
+		t.Skip("there is no Chromium here (Debian: apt-get install chromium)")
+	}
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.ctx != nil {
+		return shared.ctx
+	}
+	profile, err := os.MkdirTemp("", "browsertest") //nolint:usetesting // the browser outlives the test that starts it
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(profile),
+		chromedp.NoSandbox, // root may not use it; the pages are our own
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("lang", "en-US"),
+	)
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	stop := func() {
+		cancel()
+		end()
+		_ = os.RemoveAll(profile)
+	}
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		t.Fatalf("start %s: %v", path, err)
+	}
+	shared.ctx, shared.stop = ctx, stop //nolint:fatcontext // the browser outlives the test that starts it
+	return ctx
+}
+
+// axeSource returns the text of axe-core.
+func axeSource(t testing.TB) string {
+	t.Helper()
+	file := os.Getenv("DESK_AXE")
+	if file == "" {
+		tools := os.Getenv("POMBO_TOOLS")
+		if tools == "" {
+			cache, _ := os.UserCacheDir()
+			tools = filepath.Join(cache, "pombo", "tools")
+		}
+		found, _ := filepath.Glob(filepath.Join(tools, "axe-core@*", "node_modules", "axe-core", "axe.min.js"))
+		if len(found) == 0 {
+			t.Skip("axe-core is not there: scripts/desk-axe installs it")
+		}
+		file = found[len(found)-1]
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // whoever runs the tests says where it is
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
