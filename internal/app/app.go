@@ -30,6 +30,7 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/blip"
+	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/delivery"
 	"pombo/internal/desk"
@@ -42,6 +43,7 @@ import (
 	"pombo/internal/reconcile"
 	"pombo/internal/setup"
 	"pombo/internal/source"
+	"pombo/internal/tally"
 	"pombo/internal/telemetry"
 	"pombo/internal/words"
 )
@@ -73,6 +75,8 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
+	bulk       *bulk.Runner
+	counter    *tally.Counter
 
 	desk         *desk.Server // nil = there is none
 	deskListener net.Listener // nil = its address could not be bound at the start
@@ -138,6 +142,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
 		Source:    c.Source.Name,
+		Template:  c.Blip.Template,
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),
@@ -200,13 +205,17 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return err
 	}
 	a.engine = dispatch.New(controls, record)
-	if err := a.openDesk(o, key, table); err != nil {
-		return a, err
-	}
+	a.bulk = newBulk(a.ledger, a.engine, o.Logger)
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
 		Record: record, Logger: o.Logger, Registerer: o.Registry,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.counter, err = tally.NewCounter(tally.Options{
+		Ledger: a.ledger.Tallies, Leadership: controls.Leadership, Retention: c.Ledger.Retention, Zone: c.Source.Zone, Logger: o.Logger,
 	})
 	if err != nil {
 		return a, err
@@ -232,11 +241,15 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 
+	if err := a.openDesk(o, key, table); err != nil {
+		return a, err
+	}
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
 		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
+		Holds:     holds{controls.Holds, a.ledger.Templates},
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))
@@ -360,7 +373,9 @@ func (a *App) Start(ctx context.Context) error {
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
+	a.loops.Go(func() { a.bulk.Run(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })
+	a.loops.Go(func() { a.counter.Run(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"time"
+
+	"pombo"
 )
 
 const (
@@ -27,7 +29,7 @@ func (a *App) retain(ctx context.Context) {
 		case <-next.C:
 		}
 		wait := keepEvery
-		done, err := a.ledger.Retention.Retire(ctx, age)
+		done, err := a.retire(ctx, age)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -39,4 +41,13 @@ func (a *App) retain(ctx context.Context) {
 		}
 		next.Reset(wait)
 	}
+}
+
+// retire counts for the last time what is about to go, for the reports of later years, and
+// then takes it out. What cannot be counted stays.
+func (a *App) retire(ctx context.Context, age time.Duration) (pombo.Retired, error) {
+	if err := a.counter.BeforeRetire(ctx, age); err != nil {
+		return pombo.Retired{}, err
+	}
+	return a.ledger.Retention.Retire(ctx, age)
 }

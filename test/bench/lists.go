@@ -47,7 +47,10 @@ func (b *bench) lists(ctx context.Context, n int, postgres bool) (err error) {
 		return fmt.Errorf("fill the ledger: %w", err)
 	}
 	fmt.Printf("%s in %s: written in %s\n", millions(n), storeOf(postgres), time.Since(begun).Round(time.Second))
-	return printLists(ctx, url, n, storeOf(postgres))
+	if err := printLists(ctx, url, n, storeOf(postgres)); err != nil {
+		return err
+	}
+	return printFigures(ctx, url, n, storeOf(postgres))
 }
 
 func storeOf(postgres bool) string {

@@ -16,7 +16,7 @@
 //	go run ./test/bench -quick     small, to see that it works
 //	go run ./test/bench -only 50   the lines whose name contains "50"
 //	go run ./test/bench -binary ./pombo.before   another pombo, to compare two in alternation
-//	go run ./test/bench -only "lists on SQLite"   how long each list of 10,000,000 takes
+//	go run ./test/bench -only "lists on SQLite"   how long each list of 10,000,000 takes, and each report
 package main
 
 import (
