@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,15 +56,18 @@ func (w *browser) get(path string, status int) string {
 
 func wants(t *testing.T, page string, want ...string) {
 	t.Helper()
+	page = html.UnescapeString(page)
 	for _, text := range want {
 		if !strings.Contains(page, text) {
-			t.Errorf("the page lacks %q:\n%s", text, page)
+			_, main, _ := strings.Cut(page, "<h1>")
+			t.Errorf("the page lacks %q:\n%s", text, main)
 		}
 	}
 }
 
 func lacks(t *testing.T, page string, bad ...string) {
 	t.Helper()
+	page = html.UnescapeString(page)
 	for _, text := range bad {
 		if strings.Contains(page, text) {
 			t.Errorf("the page has %q", text)
