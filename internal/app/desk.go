@@ -19,13 +19,13 @@ import (
 )
 
 var (
-	_ desk.Users    = (*ledger.Desk)(nil)
-	_ desk.Sessions = (*ledger.Desk)(nil)
-	_ desk.Trail    = (*ledger.Trail)(nil)
-	_ desk.Messages = deskMessages{}
-	_ desk.People   = deskPeople{}
-	_ desk.Actions  = (*dispatch.Engine)(nil)
-	_ desk.Rows     = (*source.Table)(nil)
+	_ desk.Users      = (*ledger.Desk)(nil)
+	_ desk.Sessions   = (*ledger.Desk)(nil)
+	_ desk.Trail      = (*ledger.Trail)(nil)
+	_ desk.Messages   = deskMessages{}
+	_ desk.Recipients = deskPeople{}
+	_ desk.Actions    = (*dispatch.Engine)(nil)
+	_ desk.Rows       = (*source.Table)(nil)
 )
 
 // AuditKey is the key of the audit trail: that of the configuration, or the one beside a
@@ -60,9 +60,9 @@ func (a *App) openDesk(o Options, key audit.Key, table *source.Table) (err error
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
-		Messages: deskMessages{a.ledger.History, a.ledger.Templates},
-		People:   deskPeople{a.ledger.OptOuts, quiet.New(o.Config.Dispatch.Quiet, o.Config.Source.Zone)},
-		Actions:  a.engine, Rows: table,
+		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
+		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(o.Config.Dispatch.Quiet, o.Config.Source.Zone)},
+		Actions:    a.engine, Rows: table,
 		Template: o.Config.Blip.Template, Language: o.Config.Blip.Language, Pending: o.Config.Source.Pending, Retention: o.Config.Ledger.Retention,
 		NameSlot: c.Name, NameNumber: c.NameNumber,
 		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,

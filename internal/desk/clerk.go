@@ -22,8 +22,8 @@ type Messages interface {
 	TemplateAt(ctx context.Context, name, language string, at time.Time) (t pombo.Template, known bool, err error)
 }
 
-// People is what is known of a person.
-type People interface {
+// Recipients is what is known of a person.
+type Recipients interface {
 	OptedOut(n phone.Number, identity string) pombo.OptOutScope
 	// Free returns when a message may go, and the zone that decides; zero = now.
 	Free(n phone.Number, template string) (time.Time, *time.Location)

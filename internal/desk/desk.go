@@ -64,18 +64,18 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Messages, People, Actions,
+// Options is what a Server is made of. Users, Sessions, Trail, Messages, Recipients, Actions,
 // Key and Zone must be set.
 type Options struct {
-	Users    Users
-	Sessions Sessions
-	Trail    Trail
-	Messages Messages
-	People   People
-	Actions  Actions
-	Rows     Rows // nil = the table is not looked into
-	Key      audit.Key
-	Zone     *time.Location // of the times on the pages
+	Users      Users
+	Sessions   Sessions
+	Trail      Trail
+	Messages   Messages
+	Recipients Recipients
+	Actions    Actions
+	Rows       Rows // nil = the table is not looked into
+	Key        audit.Key
+	Zone       *time.Location // of the times on the pages
 
 	Template   string        // the configured template, of rows that name none
 	Language   string        // of the templates
@@ -134,7 +134,7 @@ func New(o Options) (*Server, error) {
 		missing("Sessions", o.Sessions == nil),
 		missing("Trail", o.Trail == nil),
 		missing("Messages", o.Messages == nil),
-		missing("People", o.People == nil),
+		missing("Recipients", o.Recipients == nil),
 		missing("Actions", o.Actions == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),

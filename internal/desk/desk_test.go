@@ -40,7 +40,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		t.Fatal(err)
 	}
 	o := Options{
-		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Messages: b.messages, People: b.messages, Actions: b.messages, Rows: b.messages, Key: key, Zone: time.UTC, Version: "test",
+		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Messages: b.messages, Recipients: b.messages, Actions: b.messages, Rows: b.messages, Key: key, Zone: time.UTC, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {

@@ -97,7 +97,7 @@ func (s *Server) exportMessages(w http.ResponseWriter, r *http.Request, f messag
 	if err := s.write(r, audit.Entry{Act: audit.Export, Target: "messages", Detail: detail, Result: audit.Done}); err != nil {
 		return fmt.Errorf("write audit line: %w", err)
 	}
-	out := sheet{Writer: w, separator: ";"}
+	out := messageSheet{Writer: w, separator: ";"}
 	if separator == "," {
 		out.separator = ","
 	}
@@ -172,20 +172,20 @@ func (c clerk) sheetTime(t time.Time) string {
 	return t.In(c.o.Zone).Format("02/01/2006 15:04:05")
 }
 
-// sheet writes lines of CSV. After an error it writes nothing more.
-type sheet struct {
+// messageSheet writes lines of CSV. After an error it writes nothing more.
+type messageSheet struct {
 	io.Writer
 	separator string
 	err       error
 }
 
-func (s *sheet) text(t string) {
+func (s *messageSheet) text(t string) {
 	if s.err == nil {
 		_, s.err = io.WriteString(s.Writer, t)
 	}
 }
 
-func (s *sheet) row(cells []string) {
+func (s *messageSheet) row(cells []string) {
 	for i, cell := range cells {
 		cells[i] = s.cell(cell)
 	}
@@ -193,7 +193,7 @@ func (s *sheet) row(cells []string) {
 }
 
 // cell quotes what has to be, and keeps a spreadsheet from taking a text for a formula.
-func (s *sheet) cell(text string) string {
+func (s *messageSheet) cell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		text = "\t" + text
 	}

@@ -156,7 +156,7 @@ func oneRow(list []pombo.Notification) bool {
 // findView is page/find.tmpl.
 type findView struct {
 	Title    string
-	Person   *personView
+	Person   *recipientView
 	Table    page.Table
 	Pager    page.Pager
 	Empty    *page.Empty
@@ -164,8 +164,8 @@ type findView struct {
 	LookedAt *rowView
 }
 
-// personView is what is known of a person beside their messages.
-type personView struct {
+// recipientView is what is known of a person beside their messages.
+type recipientView struct {
 	Phone  page.Phone
 	OptOut string // "" = none
 	Quiet  string // "" = not now
@@ -191,7 +191,7 @@ func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case found.id != "":
-		return redirect(w, r, messagePath(found.id))
+		return redirect(w, r, pathTo(found.id))
 	case !found.person.IsZero():
 		return s.showPerson(ctx, w, r, found.person)
 	}
@@ -226,7 +226,7 @@ func (s *Server) showPerson(ctx context.Context, w http.ResponseWriter, r *http.
 	path := "/desk/find/" + r.PathValue("token")
 	v := findView{
 		Title:  c.Text("find.person"),
-		Person: &personView{Phone: c.phone(n)},
+		Person: &recipientView{Phone: c.phone(n)},
 		Table:  c.table(list.Notifications, c.Text("find.person_caption")),
 		Pager: c.pager(list, cursor != "", func(cursor string) string {
 			if cursor == "" {
@@ -235,7 +235,7 @@ func (s *Server) showPerson(ctx context.Context, w http.ResponseWriter, r *http.
 			return path + "?" + url.Values{"cursor": {cursor}}.Encode()
 		}),
 	}
-	v.Person.OptOut, v.Person.Quiet = c.optOut(s.o.People.OptedOut(n, "")), c.quiet(n)
+	v.Person.OptOut, v.Person.Quiet = c.optOut(s.o.Recipients.OptedOut(n, "")), c.quiet(n)
 	if len(list.Notifications) == 0 && list.Next == "" {
 		v.Empty = &page.Empty{Title: c.Text("find.person_none"), Text: c.kept()}
 	}
@@ -254,7 +254,7 @@ func (c clerk) optOut(scope pombo.OptOutScope) string {
 
 // quiet says until when a person is not to be disturbed; "" = they may be now.
 func (c clerk) quiet(n phone.Number) string {
-	free, zone := c.o.People.Free(n, "")
+	free, zone := c.o.Recipients.Free(n, "")
 	if free.IsZero() {
 		return ""
 	}

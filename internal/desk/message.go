@@ -187,20 +187,20 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request, id pombo.Me
 	}
 	v.Copy = page.Copy{ID: "explanation", Label: c.Text("message.explanation"), Text: c.explanation(n), Button: c.Text("button.copy"), Done: c.Text("message.copied")}
 	if at+1 < len(list) {
-		v.Newer = page.Link{Href: messagePath(list[at+1].MessageID), Text: c.Text("message.newer")}
+		v.Newer = page.Link{Href: pathTo(list[at+1].MessageID), Text: c.Text("message.newer")}
 	}
 	if at > 0 {
-		v.Older = page.Link{Href: messagePath(list[at-1].MessageID), Text: c.Text("message.older")}
+		v.Older = page.Link{Href: pathTo(list[at-1].MessageID), Text: c.Text("message.older")}
 	}
 	last := at == len(list)-1
 	if last && mayRetry(me, n) {
-		v.Retry = page.Link{Href: messagePath(id) + "/retry", Text: c.Text("message.retry")}
+		v.Retry = page.Link{Href: pathTo(id) + "/retry", Text: c.Text("message.retry")}
 		if n.Reason.Class() == pombo.ClassPerson {
 			v.RetryBehind = c.Text("message.retry_behind")
 		}
 	}
 	if may(me, operate) && (n.State == pombo.Queued || n.State == pombo.Uncertain) {
-		v.Cancel = page.Link{Href: messagePath(id) + "/cancel", Text: c.Text("message.cancel")}
+		v.Cancel = page.Link{Href: pathTo(id) + "/cancel", Text: c.Text("message.cancel")}
 	}
 	v.Ask = may(me, operate) && n.State == pombo.Uncertain
 	v.MayUncover = may(me, uncover) && !erased(n) && open == nil
@@ -263,7 +263,7 @@ func (c clerk) answer(n *pombo.Notification) page.Notice {
 		a.Level = "bad"
 	}
 	if why := c.why(n); why != "" && n.State != pombo.Uncertain {
-		a.Title += " " + sentence(why)
+		a.Title += " " + asSentence(why)
 	}
 	return a
 }
@@ -285,8 +285,8 @@ func (c clerk) todo(n *pombo.Notification) string {
 	return ""
 }
 
-// sentence makes a sentence of words that are written in lower case.
-func sentence(s string) string {
+// asSentence makes a sentence of words that are written in lower case.
+func asSentence(s string) string {
 	if s == "" {
 		return ""
 	}

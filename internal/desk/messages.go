@@ -199,7 +199,7 @@ func (c clerk) table(list []pombo.Notification, caption string) page.Table {
 	}
 	for i := range list {
 		n := &list[i]
-		row := []page.Cell{{Href: messagePath(n.MessageID), Text: n.Key.RowKey}}
+		row := []page.Cell{{Href: pathTo(n.MessageID), Text: n.Key.RowKey}}
 		if names {
 			row = append(row, page.Cell{Text: orDash(initials(n, c.o.NameSlot, c.o.NameNumber))})
 		}
@@ -220,7 +220,7 @@ func orDash(s string) string {
 	return s
 }
 
-func messagePath(id pombo.MessageID) string { return "/desk/messages/" + string(id) }
+func pathTo(id pombo.MessageID) string { return "/desk/messages/" + string(id) }
 
 // pager leads to the older ones, and back to the newest.
 func (c clerk) pager(list pombo.Page, paged bool, address func(cursor string) string) page.Pager {

@@ -290,8 +290,8 @@ func TestExport(t *testing.T) {
 	}
 }
 
-func TestSheet_Cell(t *testing.T) {
-	s := sheet{separator: ";"}
+func TestMessageSheet_Cell(t *testing.T) {
+	s := messageSheet{separator: ";"}
 	for in, want := range map[string]string{
 		"": "", "abc": "abc", "a;b": `"a;b"`, `a"b`: `"a""b"`, "=1+1": "\"\t=1+1\"", "+55": "\"\t+55\"", "-1": "\"\t-1\"", "@x": "\"\t@x\"", "a\nb": "\"a\nb\"",
 	} {

@@ -83,7 +83,7 @@ func (c clerk) stepText(g *generation, e, before pombo.Event, first bool) string
 		}
 	}
 	if e.Reason != pombo.NoReason && e.Reason != pombo.TraceFound {
-		parts = append(parts, sentence(c.Reason(e.Reason)))
+		parts = append(parts, asSentence(c.Reason(e.Reason)))
 	}
 	return strings.Join(parts, " ")
 }
@@ -116,7 +116,7 @@ func (c clerk) planned(n *pombo.Notification) []page.Step {
 		if !later {
 			next.Title = c.Text("step.next_turn")
 		}
-		next.Text = sentence(c.waits(n))
+		next.Text = asSentence(c.waits(n))
 	case pombo.Uncertain:
 		if n.Reason == pombo.AwaitingOperator {
 			next.Time, next.Title = page.Time{}, c.Text("step.next_person")
