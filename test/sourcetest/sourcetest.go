@@ -202,7 +202,7 @@ type bench struct {
 func (b *bench) fill(first, last int) {
 	b.Helper()
 	rows := make([]Row, 0, last-first+1)
-	for n := first; n <= last; n++ {
+	for n := 1; n <= last; n++ {
 		rows = append(rows, b.row(n))
 	}
 	b.Insert(rows...)
@@ -289,9 +289,9 @@ func (b *bench) to(n int, expected, code string) pombo.Settlement {
 	return pombo.Settlement{Seq: int64(n), RowKey: b.key(n), Expected: expected, Code: code}
 }
 
-// sent settles rows from first to last as sent.
-func (b *bench) sent(first, last int) (batch []pombo.Settlement) {
-	for n := first; n <= last; n++ {
+// sent settles the rows up to last as sent.
+func (b *bench) sent(last int) (batch []pombo.Settlement) {
+	for n := 1; n <= last; n++ {
 		batch = append(batch, b.to(n, "1", "2"))
 	}
 	return batch
