@@ -12,13 +12,20 @@ import (
 	"pombo/internal/audit"
 	"pombo/internal/config"
 	"pombo/internal/desk"
+	"pombo/internal/dispatch"
 	"pombo/internal/ledger"
+	"pombo/internal/quiet"
+	"pombo/internal/source"
 )
 
 var (
-	_ desk.Users    = (*ledger.Desk)(nil)
-	_ desk.Sessions = (*ledger.Desk)(nil)
-	_ desk.Trail    = (*ledger.Trail)(nil)
+	_ desk.Users      = (*ledger.Desk)(nil)
+	_ desk.Sessions   = (*ledger.Desk)(nil)
+	_ desk.Trail      = (*ledger.Trail)(nil)
+	_ desk.Messages   = deskMessages{}
+	_ desk.Recipients = deskPeople{}
+	_ desk.Actions    = (*dispatch.Engine)(nil)
+	_ desk.Rows       = (*source.Table)(nil)
 )
 
 // AuditKey is the key of the audit trail: that of the configuration, or the one beside a
@@ -33,14 +40,31 @@ func AuditKey(c config.Config) (audit.Key, error) {
 	return audit.Key{}, errors.New("AUDIT_KEY is not set: on a ledger in PostgreSQL it must be, the same on each machine")
 }
 
+// deskMessages is what the desk shows of notifications.
+type deskMessages struct {
+	*ledger.History
+	*ledger.Templates
+}
+
+// deskPeople is what the desk shows of a person.
+type deskPeople struct {
+	*ledger.OptOutList
+	*quiet.Calendar
+}
+
 // openDesk prepares the desk; without an address there is none.
-func (a *App) openDesk(o Options, key audit.Key) (err error) {
+func (a *App) openDesk(o Options, key audit.Key, table *source.Table) (err error) {
 	c := o.Config.Desk
 	if c.Addr == "" {
 		return nil
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
+		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
+		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(o.Config.Dispatch.Quiet, o.Config.Source.Zone)},
+		Actions:    a.engine, Rows: table,
+		Template: o.Config.Blip.Template, Language: o.Config.Blip.Language, Pending: o.Config.Source.Pending, Retention: o.Config.Ledger.Retention,
+		NameSlot: c.Name, NameNumber: c.NameNumber,
 		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})

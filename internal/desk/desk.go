@@ -64,13 +64,25 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Key and Zone must be set.
+// Options is what a Server is made of. Users, Sessions, Trail, Messages, Recipients, Actions,
+// Key and Zone must be set.
 type Options struct {
-	Users    Users
-	Sessions Sessions
-	Trail    Trail
-	Key      audit.Key
-	Zone     *time.Location // of the times on the pages
+	Users      Users
+	Sessions   Sessions
+	Trail      Trail
+	Messages   Messages
+	Recipients Recipients
+	Actions    Actions
+	Rows       Rows // nil = the table is not looked into
+	Key        audit.Key
+	Zone       *time.Location // of the times on the pages
+
+	Template   string        // the configured template, of rows that name none
+	Language   string        // of the templates
+	Pending    string        // the status code of pending rows
+	Retention  time.Duration // for which phones and texts are kept; 0 = for ever
+	NameSlot   pombo.Slot    // DESK_NAME: the value that is the person's name; "" = none
+	NameNumber int           // of those in the slot, from 1
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -121,6 +133,9 @@ func New(o Options) (*Server, error) {
 		missing("Users", o.Users == nil),
 		missing("Sessions", o.Sessions == nil),
 		missing("Trail", o.Trail == nil),
+		missing("Messages", o.Messages == nil),
+		missing("Recipients", o.Recipients == nil),
+		missing("Actions", o.Actions == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 	)

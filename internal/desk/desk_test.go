@@ -27,18 +27,20 @@ type bench struct {
 	ledger *fakeLedger
 	log    *bytes.Buffer
 	now    time.Time
+
+	messages *fakeMessages
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now()}
+	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), messages: &fakeMessages{}}
 	b.ledger = newFakeLedger(func() time.Time { return b.now })
 	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := Options{
-		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
+		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Messages: b.messages, Recipients: b.messages, Actions: b.messages, Rows: b.messages, Key: key, Zone: time.UTC, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {

@@ -27,6 +27,20 @@ var whoMay = map[string]string{
 	"POST /desk/me":                        "viewer auditor operator admin",
 	"POST /desk/me/password":               "viewer auditor operator admin",
 	"POST /desk/me/sessions/end":           "viewer auditor operator admin",
+	"GET /desk/messages":                   "viewer auditor operator admin",
+	"GET /desk/messages.csv":               "viewer auditor operator admin",
+	"POST /desk/messages.csv":              "", // who has the grant: see TestMay
+	"GET /desk/export":                     "",
+	"POST /desk/find":                      "viewer auditor operator admin",
+	"GET /desk/find/{token}":               "viewer auditor operator admin",
+	"POST /desk/find/{token}/row":          "operator admin",
+	"GET /desk/messages/{id}":              "viewer auditor operator admin",
+	"POST /desk/messages/{id}/uncover":     "",
+	"GET /desk/messages/{id}/retry":        "operator admin",
+	"POST /desk/messages/{id}/retry":       "operator admin",
+	"GET /desk/messages/{id}/cancel":       "operator admin",
+	"POST /desk/messages/{id}/cancel":      "operator admin",
+	"POST /desk/messages/{id}/ask":         "operator admin",
 	"GET /desk/audit":                      "auditor admin",
 	"POST /desk/audit":                     "auditor admin",
 	"GET /desk/users":                      "admin",
@@ -66,7 +80,7 @@ func TestRights(t *testing.T) {
 		sessions := maps.Clone(b.ledger.sessions)
 		for pattern, who := range whoMay {
 			method, path, _ := strings.Cut(pattern, " ")
-			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0").Replace(path)
+			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0", "{token}", "x", "{id}", "x").Replace(path)
 			w := b.browser()
 			w.jar, b.ledger.sessions = maps.Clone(visitor.jar), maps.Clone(sessions)
 			var form url.Values

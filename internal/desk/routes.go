@@ -41,6 +41,21 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
 		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
 
+		{method: "GET", path: "/desk/messages", right: view, menu: "menu.messages", handle: s.getMessages},
+		{method: "GET", path: "/desk/messages.csv", right: view, handle: s.getMessagesCSV},
+		{method: "POST", path: "/desk/messages.csv", right: exportClear, handle: s.postMessagesCSV},
+		{method: "GET", path: "/desk/export", right: exportClear, handle: s.getExport},
+		{method: "POST", path: "/desk/find", right: view, harmless: true, handle: s.postFind}, // a search whose words must not stand in the address
+		{method: "GET", path: "/desk/find/{token}", right: view, handle: s.getFind},
+		{method: "POST", path: "/desk/find/{token}/row", right: operate, harmless: true, handle: s.postFindRow}, // it reads
+		{method: "GET", path: "/desk/messages/{id}", right: view, handle: s.getMessage},
+		{method: "POST", path: "/desk/messages/{id}/uncover", right: uncover, handle: s.postUncover},
+		{method: "GET", path: "/desk/messages/{id}/retry", right: resendOwn, handle: s.getRetry},
+		{method: "POST", path: "/desk/messages/{id}/retry", right: resendOwn, handle: s.postRetry},
+		{method: "GET", path: "/desk/messages/{id}/cancel", right: operate, handle: s.getCancel},
+		{method: "POST", path: "/desk/messages/{id}/cancel", right: operate, handle: s.postCancel},
+		{method: "POST", path: "/desk/messages/{id}/ask", right: operate, handle: s.postAsk},
+
 		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
 		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address
 		{method: "GET", path: "/desk/users", right: administer, menu: "menu.users", handle: s.getUsers},

@@ -26,6 +26,13 @@ type Time struct {
 	Short, Long string
 }
 
+// Fact is a line of a list of facts: a word and its phone, its link, its code or its text.
+type Fact struct {
+	Word, Text, Href string
+	Phone            Phone
+	Code             bool
+}
+
 // Pager leads to the rows before and after those of a list. Note says how far back
 // was looked.
 type Pager struct {
