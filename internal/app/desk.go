@@ -6,13 +6,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"pombo"
 	"pombo/internal/audit"
+	"pombo/internal/blip"
 	"pombo/internal/config"
 	"pombo/internal/desk"
+	"pombo/internal/health"
 	"pombo/internal/ledger"
+	"pombo/internal/source"
+	"pombo/internal/tally"
 )
 
 var (
@@ -33,15 +38,41 @@ func AuditKey(c config.Config) (audit.Key, error) {
 	return audit.Key{}, errors.New("AUDIT_KEY is not set: on a ledger in PostgreSQL it must be, the same on each machine")
 }
 
+// deskFacts are what the desk's pages say about sending.
+type deskFacts struct {
+	*ledger.Reconciliation
+	health  healthReader
+	tallies *ledger.Tallies
+	zone    *time.Location
+}
+
+func (f deskFacts) Health(ctx context.Context) (health.Snapshot, error) {
+	return f.health.snapshot(ctx)
+}
+
+func (f deskFacts) Today(ctx context.Context) (tally.Today, error) {
+	return tally.ReadToday(ctx, f.tallies, f.tallies.Now(), f.zone)
+}
+
+// deskParts are what the desk is fed with beside the ledger.
+type deskParts struct {
+	key    audit.Key
+	health healthReader
+	table  *source.Table
+	blip   *blip.Client
+}
+
 // openDesk prepares the desk; without an address there is none.
-func (a *App) openDesk(o Options, key audit.Key) (err error) {
+func (a *App) openDesk(o Options, p deskParts) (err error) {
 	c := o.Config.Desk
 	if c.Addr == "" {
 		return nil
 	}
 	a.desk, err = desk.New(desk.Options{
-		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
-		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
+		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: o.Config.Source.Zone,
+		Facts:  deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, o.Config.Source.Zone},
+		Checks: []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
+		Hosts:  c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})
 	return err
@@ -106,12 +137,10 @@ func (a *App) startDesk(ctx context.Context) {
 	}
 	a.deskListener = a.listenDesk(ctx)
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.serveDesk(serving, a.deskListener)
-	}()
-	a.onStop("desk", func(context.Context) error { cancel(); <-done; return nil })
+	var work sync.WaitGroup
+	work.Go(func() { a.desk.Run(serving) })
+	work.Go(func() { a.serveDesk(serving, a.deskListener) })
+	a.onStop("desk", func(context.Context) error { cancel(); work.Wait(); return nil })
 }
 
 // DeskAddr returns the address on which the desk is served, as host:port; "" = it is not.

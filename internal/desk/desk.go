@@ -64,13 +64,16 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Key and Zone must be set.
+// Options is what a Server is made of. Users, Sessions, Trail, Key, Zone and Facts must be
+// set.
 type Options struct {
 	Users    Users
 	Sessions Sessions
 	Trail    Trail
 	Key      audit.Key
 	Zone     *time.Location // of the times on the pages
+	Facts    Facts
+	Checks   []Check // of the parts, for the first page
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -93,6 +96,8 @@ type Server struct {
 	origin *http.CrossOriginProtection
 	hosts  map[string]bool // in lower case
 
+	facts    facts
+	queue    queue // how long it was, a point a minute
 	pages    pages
 	static   static
 	making   chan struct{} // a place for each page being made
@@ -123,6 +128,7 @@ func New(o Options) (*Server, error) {
 		missing("Trail", o.Trail == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
+		missing("Facts", o.Facts == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))
@@ -148,6 +154,7 @@ func New(o Options) (*Server, error) {
 			s.hosts[strings.ToLower(name)] = true
 		}
 	}
+	s.facts = s.newFacts()
 	s.sessions = s.newSessions()
 	if s.standin, err = standinHash(); err != nil {
 		return nil, err

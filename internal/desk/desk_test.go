@@ -25,6 +25,7 @@ type bench struct {
 	t      *testing.T
 	s      *Server
 	ledger *fakeLedger
+	facts  fakeFacts
 	log    *bytes.Buffer
 	now    time.Time
 }
@@ -39,6 +40,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o := Options{
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
+		Facts:  &b.facts,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {
@@ -128,7 +130,7 @@ func TestPages(t *testing.T) {
 	b.account("ana", pombo.RoleAdmin, 0)
 	b.account("bia", pombo.RoleViewer, pombo.GrantUncover)
 	w := b.signIn("ana")
-	for _, page := range []string{"/desk/me", "/desk/users", "/desk/audit"} {
+	for _, page := range []string{"/desk/", "/desk/me", "/desk/users", "/desk/audit"} {
 		for _, lang := range []string{"pt-BR", "en"} {
 			rec := w.ask("GET", page, nil, "Accept-Language", lang)
 			if rec.Code != http.StatusOK {

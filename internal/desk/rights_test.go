@@ -23,6 +23,7 @@ var whoMay = map[string]string{
 	"GET /desk/invite":                     "nobody viewer auditor operator admin",
 	"POST /desk/invite":                    "nobody viewer auditor operator admin",
 	"POST /desk/logout":                    "viewer auditor operator admin",
+	"GET /desk/{$}":                        "viewer auditor operator admin",
 	"GET /desk/me":                         "viewer auditor operator admin",
 	"POST /desk/me":                        "viewer auditor operator admin",
 	"POST /desk/me/password":               "viewer auditor operator admin",

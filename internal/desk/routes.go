@@ -36,6 +36,8 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/invite", right: anyone, harmless: true, handle: s.postInvite}, // likewise
 		{method: "POST", path: "/desk/logout", right: signedIn, harmless: true, handle: s.postLogout},
 
+		{method: "GET", path: "/desk/{$}", right: view, menu: "menu.now", handle: s.getNow},
+
 		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
 		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
