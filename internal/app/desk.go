@@ -15,6 +15,7 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/desk"
 	"pombo/internal/health"
+	"pombo/internal/intake"
 	"pombo/internal/ledger"
 	"pombo/internal/source"
 	"pombo/internal/tally"
@@ -54,6 +55,16 @@ func (f deskFacts) Today(ctx context.Context) (tally.Today, error) {
 	return tally.ReadToday(ctx, f.tallies, f.tallies.Now(), f.zone)
 }
 
+// deskSending is what an operator decides, by the same ways as through the API.
+type deskSending struct {
+	operator
+	runs *intake.Runs
+}
+
+func (d deskSending) StartRun(ctx context.Context) (pombo.Run, bool, error) {
+	return d.runs.StartRun(ctx)
+}
+
 // deskParts are what the desk is fed with beside the ledger.
 type deskParts struct {
 	key    audit.Key
@@ -70,6 +81,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: o.Config.Source.Zone,
+		Sending: deskSending{newOperator(a.ledger, a.engine, o.Config.Source.Zone), a.engine.Runs}, Runs: a.ledger.Runs,
 		Facts:  deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, o.Config.Source.Zone},
 		Checks: []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
 		Hosts:  c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,

@@ -7,14 +7,14 @@ import (
 	"pombo/internal/words"
 )
 
-// drawing is a chart with its numbers; the first row has their names.
-type drawing interface {
+// diagram is a chart with its numbers; the first row has their names.
+type diagram interface {
 	SVG() template.HTML
 	Rows() [][]string
 }
 
 // chartOf returns a chart as pages show it. first is the name of the table's first column.
-func chartOf(say *words.Words, title, first string, d drawing, legend []string) page.Chart {
+func chartOf(say *words.Words, title, first string, d diagram, legend []string) page.Chart {
 	out := page.Chart{Title: title, SVG: d.SVG(), AsTable: say.Text("chart.as_table"), Table: page.Table{Caption: title}}
 	rows := d.Rows()
 	for i, name := range rows[0] {

@@ -64,8 +64,8 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Key, Zone and Facts must be
-// set.
+// Options is what a Server is made of. Users, Sessions, Trail, Key, Zone, Facts,
+// Sending and Runs must be set.
 type Options struct {
 	Users    Users
 	Sessions Sessions
@@ -73,6 +73,8 @@ type Options struct {
 	Key      audit.Key
 	Zone     *time.Location // of the times on the pages
 	Facts    Facts
+	Sending  Sending
+	Runs     RunLog
 	Checks   []Check // of the parts, for the first page
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
@@ -129,6 +131,8 @@ func New(o Options) (*Server, error) {
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 		missing("Facts", o.Facts == nil),
+		missing("Sending", o.Sending == nil),
+		missing("Runs", o.Runs == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))

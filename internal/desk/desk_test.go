@@ -26,6 +26,7 @@ type bench struct {
 	s      *Server
 	ledger *fakeLedger
 	facts  fakeFacts
+	work   fakeWork
 	log    *bytes.Buffer
 	now    time.Time
 }
@@ -40,7 +41,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o := Options{
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
-		Facts:  &b.facts,
+		Facts: &b.facts, Sending: &b.work, Runs: &b.work,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {

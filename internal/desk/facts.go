@@ -38,7 +38,7 @@ type partState struct {
 }
 
 const (
-	readTime    = 2 * time.Second // for what a page reads
+	factTime    = 2 * time.Second // for what a page reads
 	keepFacts   = 2 * time.Second
 	keepFigures = 10 * time.Second // they are counted once a minute
 	keepChecks  = 15 * time.Second // a check of Blip costs a command
@@ -107,7 +107,7 @@ func (k *kept[T]) get(ctx context.Context) (T, error) {
 		return none, ctx.Err()
 	}
 	if now := k.now(); !now.Before(k.until) || now.Add(k.fresh).Before(k.until) {
-		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), factTime)
 		defer cancel()
 		k.last, k.err = k.ask(asking)
 		k.until = k.now().Add(k.fresh)

@@ -28,14 +28,14 @@ type nowView struct {
 	Queue   *page.Chart
 	Waits   page.Table
 	Parts   page.Table
-	Facts   []fact
+	Facts   []nowFact
 	Since   string // heads News
 	News    []newsLine
 	Buttons []page.Link
 }
 
-// fact is a line of a list of facts.
-type fact struct {
+// nowFact is a line of a list of facts.
+type nowFact struct {
 	Word, Text, Href string
 	Time             page.Time
 }
@@ -156,7 +156,7 @@ var badAlerts = map[string]bool{"ledger": true, "key_refused": true, "account_li
 
 func (p *nowPage) alerts() {
 	for _, a := range p.f.Alerts() {
-		n := page.Notice{Level: "warn", Title: sentence(p.say.Say(a.What)), Text: sentence(p.say.Say(a.Todo))}
+		n := page.Notice{Level: "warn", Title: asSentence(p.say.Say(a.What)), Text: asSentence(p.say.Say(a.Todo))}
 		if badAlerts[a.Name] {
 			n.Level = "bad"
 		}
@@ -169,9 +169,9 @@ func (p *nowPage) alerts() {
 	}
 }
 
-// sentence makes one of what the lists of words have in lower case and without a full
+// asSentence makes one of what the lists of words have in lower case and without a full
 // stop.
-func sentence(text string) string {
+func asSentence(text string) string {
 	if text == "" {
 		return ""
 	}
@@ -204,7 +204,7 @@ func (p *nowPage) parts(ctx context.Context) {
 		if c.err != nil {
 			badge, took = page.Badge{Icon: "cross", Tone: "bad", Word: p.say.Text("now.part_bad"), Detail: c.err.Error()}, "–"
 			if errors.Is(c.err, context.DeadlineExceeded) {
-				badge.Detail = p.say.Text("now.part_slow", readTime)
+				badge.Detail = p.say.Text("now.part_slow", factTime)
 			}
 		}
 		p.v.Parts.Rows = append(p.v.Parts.Rows, []page.Cell{{Text: p.say.Text("part." + c.name)}, {Badge: badge}, {Text: took}})
@@ -292,11 +292,11 @@ func (p *nowPage) line() {
 // passes says when rows were last looked for, and when all was last compared.
 func (p *nowPage) passes(ctx context.Context) {
 	progress := p.f.Progress
-	pass := fact{Word: p.say.Text("now.last_pass"), Time: p.s.moment(p.say, progress.TakenIn), Text: p.say.Text("now.no_pass"), Href: p.s.link(p.r, "/desk/table")}
+	pass := nowFact{Word: p.say.Text("now.last_pass"), Time: p.s.moment(p.say, progress.TakenIn), Text: p.say.Text("now.no_pass"), Href: p.s.link(p.r, "/desk/table")}
 	if !progress.TakenIn.IsZero() {
 		pass.Text = p.say.Text("now.left_out", progress.RejectedRows)
 	}
-	compared := fact{Word: p.say.Text("now.last_comparison"), Text: p.say.Text("now.not_compared"), Href: p.s.link(p.r, "/desk/findings")}
+	compared := nowFact{Word: p.say.Text("now.last_comparison"), Text: p.say.Text("now.not_compared"), Href: p.s.link(p.r, "/desk/findings")}
 	switch result, err := p.s.facts.compared.get(ctx); {
 	case err == nil:
 		total := 0
@@ -332,13 +332,13 @@ func (p *nowPage) news(ctx context.Context, t tally.Today) {
 	}
 	for _, a := range p.f.Alerts() {
 		if a.Since.After(since) {
-			p.v.News = append(p.v.News, newsLine{p.s.moment(p.say, a.Since), sentence(p.say.Say(a.What))})
+			p.v.News = append(p.v.News, newsLine{p.s.moment(p.say, a.Since), asSentence(p.say.Say(a.What))})
 		}
 	}
 	if !may(visitorOf(p.r).User, operate) && !may(visitorOf(p.r).User, readAudit) {
 		return
 	}
-	read, cancel := context.WithTimeout(ctx, readTime)
+	read, cancel := context.WithTimeout(ctx, factTime)
 	defer cancel()
 	lines, err := p.s.o.Trail.Audit(read, audit.Filter{Since: since, Limit: newsLines})
 	if err != nil {

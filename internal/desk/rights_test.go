@@ -24,6 +24,14 @@ var whoMay = map[string]string{
 	"POST /desk/invite":                    "nobody viewer auditor operator admin",
 	"POST /desk/logout":                    "viewer auditor operator admin",
 	"GET /desk/{$}":                        "viewer auditor operator admin",
+	"GET /desk/pause":                      "operator admin",
+	"POST /desk/pause":                     "operator admin",
+	"GET /desk/resume":                     "operator admin",
+	"POST /desk/resume":                    "operator admin",
+	"GET /desk/runs":                       "viewer auditor operator admin",
+	"POST /desk/runs":                      "operator admin",
+	"GET /desk/runs/new":                   "operator admin",
+	"GET /desk/runs/{id}":                  "viewer auditor operator admin",
 	"GET /desk/me":                         "viewer auditor operator admin",
 	"POST /desk/me":                        "viewer auditor operator admin",
 	"POST /desk/me/password":               "viewer auditor operator admin",
@@ -67,7 +75,7 @@ func TestRights(t *testing.T) {
 		sessions := maps.Clone(b.ledger.sessions)
 		for pattern, who := range whoMay {
 			method, path, _ := strings.Cut(pattern, " ")
-			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0").Replace(path)
+			path = strings.NewReplacer("{$}", "", "{name}", "x", "{id}", "1", "{hash}", "0").Replace(path)
 			w := b.browser()
 			w.jar, b.ledger.sessions = maps.Clone(visitor.jar), maps.Clone(sessions)
 			var form url.Values

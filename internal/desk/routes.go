@@ -37,6 +37,15 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/logout", right: signedIn, harmless: true, handle: s.postLogout},
 
 		{method: "GET", path: "/desk/{$}", right: view, menu: "menu.now", handle: s.getNow},
+		{method: "GET", path: "/desk/pause", right: operate, handle: s.getPause},
+		{method: "POST", path: "/desk/pause", right: operate, handle: s.postPause},
+		{method: "GET", path: "/desk/resume", right: operate, handle: s.getResume},
+		{method: "POST", path: "/desk/resume", right: operate, handle: s.postResume},
+
+		{method: "GET", path: "/desk/runs", right: view, menu: "menu.runs", handle: s.getRuns},
+		{method: "POST", path: "/desk/runs", right: operate, handle: s.postRun},
+		{method: "GET", path: "/desk/runs/new", right: operate, handle: s.getRunNew},
+		{method: "GET", path: "/desk/runs/{id}", right: view, handle: s.getRun},
 
 		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
 		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},

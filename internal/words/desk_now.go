@@ -1,7 +1,7 @@
 package words
 
-// deskNow is the desk's first page.
-var deskNow = map[string]pair{
+// nowTexts is the desk's first page.
+var nowTexts = map[string]pair{
 	"now.today":           {"Hoje", "Today"},
 	"now.counted":         {"Contado às", "Counted at"},
 	"now.away":            {"O que só o ledger sabe falta aqui. A página volta sozinha quando ele responder; veja o disco ou o banco do ledger e o log do servidor.", "What only the ledger knows is missing here. The page comes back by itself when it answers; see the disk or the database of the ledger, and the server's log."},
