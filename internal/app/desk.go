@@ -65,6 +65,17 @@ func (d deskSending) StartRun(ctx context.Context) (pombo.Run, bool, error) {
 	return d.runs.StartRun(ctx)
 }
 
+// deskTable shows the statements as pombo sql does.
+type deskTable struct{ *source.Table }
+
+func (t deskTable) Statements() []desk.Statement {
+	var list []desk.Statement
+	for _, one := range t.SQL() {
+		list = append(list, desk.Statement{Purpose: one.Purpose, Text: one.Text})
+	}
+	return list
+}
+
 // deskParts are what the desk is fed with beside the ledger.
 type deskParts struct {
 	key    audit.Key
@@ -81,7 +92,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: o.Config.Source.Zone,
-		Sending: deskSending{newOperator(a.ledger, a.engine, o.Config.Source.Zone), a.engine.Runs}, Runs: a.ledger.Runs,
+		Sending: deskSending{newOperator(a.ledger, a.engine, o.Config.Source.Zone), a.engine.Runs}, Runs: a.ledger.Runs, Table: deskTable{p.table}, OptOuts: a.ledger.OptOuts, Compare: a.reconciler.Run,
 		Facts:  deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, o.Config.Source.Zone},
 		Checks: []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
 		Hosts:  c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,

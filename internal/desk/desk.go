@@ -65,7 +65,7 @@ type Trail interface {
 }
 
 // Options is what a Server is made of. Users, Sessions, Trail, Key, Zone, Facts,
-// Sending and Runs must be set.
+// Sending, Runs, Table, OptOuts and Compare must be set.
 type Options struct {
 	Users    Users
 	Sessions Sessions
@@ -75,7 +75,11 @@ type Options struct {
 	Facts    Facts
 	Sending  Sending
 	Runs     RunLog
-	Checks   []Check // of the parts, for the first page
+	Table    Table
+	OptOuts  OptOuts
+	// Compare compares table, ledger and Blip, which takes minutes, and saves the result.
+	Compare func(ctx context.Context) (pombo.Reconciliation, error)
+	Checks  []Check // of the parts, for the first page
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -98,15 +102,16 @@ type Server struct {
 	origin *http.CrossOriginProtection
 	hosts  map[string]bool // in lower case
 
-	facts    facts
-	queue    queue // how long it was, a point a minute
-	pages    pages
-	static   static
-	making   chan struct{} // a place for each page being made
-	sessions *scs.SessionManager
-	hashing  chan struct{} // a place for each password being hashed
-	delays   *delays
-	standin  string // the hash that names without one are checked against
+	facts      facts
+	queue      queue // how long it was, a point a minute
+	comparison comparison
+	pages      pages
+	static     static
+	making     chan struct{} // a place for each page being made
+	sessions   *scs.SessionManager
+	hashing    chan struct{} // a place for each password being hashed
+	delays     *delays
+	standin    string // the hash that names without one are checked against
 }
 
 const (
@@ -133,6 +138,9 @@ func New(o Options) (*Server, error) {
 		missing("Facts", o.Facts == nil),
 		missing("Sending", o.Sending == nil),
 		missing("Runs", o.Runs == nil),
+		missing("Table", o.Table == nil),
+		missing("OptOuts", o.OptOuts == nil),
+		missing("Compare", o.Compare == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))
@@ -159,6 +167,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s.facts = s.newFacts()
+	s.comparison.start = make(chan struct{}, 1)
 	s.sessions = s.newSessions()
 	if s.standin, err = standinHash(); err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o := Options{
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
-		Facts: &b.facts, Sending: &b.work, Runs: &b.work,
+		Facts: &b.facts, Sending: &b.work, Runs: &b.work, Table: &b.work, OptOuts: &b.work, Compare: b.work.compare,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {

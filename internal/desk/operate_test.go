@@ -12,6 +12,7 @@ import (
 	"pombo"
 	"pombo/internal/audit"
 	"pombo/internal/health"
+	"pombo/internal/phone"
 )
 
 // fakeWork remembers what an operator decided.
@@ -20,6 +21,40 @@ type fakeWork struct {
 	resumed int
 	runs    []pombo.Run
 	joined  bool
+
+	problems  []pombo.RowProblem
+	optOuts   []pombo.OptOut
+	compared  chan struct{} // closed = a comparison may end
+	compareIs error
+}
+
+func (f *fakeWork) Statements() []Statement {
+	return []Statement{{"read the pending rows", "SELECT 1"}}
+}
+func (f *fakeWork) Executed() int64              { return 1204 }
+func (f *fakeWork) Problems() []pombo.RowProblem { return f.problems }
+
+func (f *fakeWork) compare(ctx context.Context) (pombo.Reconciliation, error) {
+	select {
+	case <-f.compared:
+	case <-ctx.Done():
+	}
+	return pombo.Reconciliation{}, f.compareIs
+}
+
+func (f *fakeWork) OptOut(_ context.Context, o pombo.OptOut) error {
+	f.optOuts = append(f.optOuts, o)
+	return nil
+}
+
+func (f *fakeWork) OptIn(_ context.Context, n phone.Number) (bool, error) {
+	before := len(f.optOuts)
+	f.optOuts = slices.DeleteFunc(f.optOuts, func(o pombo.OptOut) bool { return o.Phone == n })
+	return len(f.optOuts) < before, nil
+}
+
+func (f *fakeWork) OptOuts(context.Context, string, int) ([]pombo.OptOut, string, error) {
+	return f.optOuts, "", nil
 }
 
 func (f *fakeWork) Pause(_ context.Context, p pombo.Pause) error { f.pause = &p; return nil }
@@ -138,4 +173,110 @@ func TestRuns(t *testing.T) {
 	if got := b.trail(); !slices.Equal(got, []string{"run done", "run done"}) {
 		t.Errorf("trail = %q", got)
 	}
+}
+
+func TestTable(t *testing.T) {
+	b := newBench(t)
+	b.account("vera", pombo.RoleViewer, 0)
+	w := b.signIn("vera")
+	b.work.problems = []pombo.RowProblem{{RowKey: "471102", Column: "DT_ENVIO", Message: "is not a time"}}
+	b.facts.snapshot = health.Snapshot{Now: b.now, Backlog: pombo.Backlog{Due: 7, DueSince: b.now, Diverged: 3}}
+	b.facts.compared = pombo.Reconciliation{Finished: b.now, Discrepancies: []pombo.Discrepancy{
+		{Kind: pombo.RowGone, Key: pombo.Key{RowKey: "99"}}, {Kind: pombo.UnknownAtBlip, Key: pombo.Key{RowKey: "98"}},
+	}}
+	text := w.ask("GET", "/desk/table", nil, "Accept-Language", "en").Body.String()
+	for _, want := range []string{"471102", "DT_ENVIO", "is not a time", "7, the oldest", "SELECT 1", "1,204 statements", pombo.RowGone.Message(), ">99<"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(text, ">98<") {
+		t.Error("what is not about the table stands on its page")
+	}
+}
+
+func TestFindings(t *testing.T) {
+	b := newBench(t)
+	b.account("ana", pombo.RoleOperator, 0)
+	w := b.signIn("ana")
+	page := func() string { return w.ask("GET", "/desk/findings", nil, "Accept-Language", "en").Body.String() }
+	if text := page(); !strings.Contains(text, "There has been no comparison yet.") {
+		t.Error("nothing was compared, and the page does not say so")
+	}
+	b.work.compared = make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); b.s.compare(ctx) }()
+	for _, want := range []string{"The comparison has started.", "A comparison is under way already"} {
+		if status, text := w.act("/desk/findings/new", "/desk/findings", url.Values{}); status != http.StatusSeeOther || !strings.Contains(text, want) || !strings.Contains(text, "has been under way since") {
+			t.Errorf("asked for: %d, want %q", status, want)
+		}
+	}
+	b.facts.compared = pombo.Reconciliation{Finished: b.now, Counts: map[pombo.DiscrepancyKind]int{pombo.RowGone: 60}, Discrepancies: []pombo.Discrepancy{{Kind: pombo.RowGone, Key: pombo.Key{RowKey: "99"}}}}
+	close(b.work.compared)
+	for since, _ := b.s.comparison.status(); !since.IsZero(); since, _ = b.s.comparison.status() {
+		if t.Context().Err() != nil {
+			t.Fatal("it never ends")
+		}
+	}
+	text := page()
+	for _, want := range []string{"60 ·", "99", "And 59 more"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	stop()
+	<-done
+	if got := b.trail(); !slices.Equal(got, []string{"reconcile done", "reconcile done"}) {
+		t.Errorf("trail = %q", got)
+	}
+}
+
+func TestOptOuts(t *testing.T) {
+	b := newBench(t)
+	b.account("ana", pombo.RoleOperator, 0)
+	w := b.signIn("ana")
+	const number = "31 98888-0001"
+	if status, text := w.act("/desk/optouts/add", "/desk/optouts", url.Values{"phone": {"123"}, "scope": {"all"}}); status != http.StatusUnprocessableEntity || !strings.Contains(text, "This phone cannot be read.") {
+		t.Errorf("a phone that is none: %d", status)
+	}
+	status, text := w.act("/desk/optouts/add", "/desk/optouts", url.Values{"phone": {number}, "scope": {"marketing"}})
+	if status != http.StatusSeeOther || len(b.work.optOuts) != 1 || b.work.optOuts[0].Scope != pombo.OptOutMarketing || !strings.Contains(text, "gets no more messages") || !strings.Contains(text, "phone that ends in 01") {
+		t.Errorf("added: %d %v", status, b.work.optOuts)
+	}
+	b.work.optOuts = append(b.work.optOuts, pombo.OptOut{Identity: "zulmira@wa.gw", Scope: pombo.OptOutAll, At: b.now, By: "person"})
+	pages := text + w.ask("GET", "/desk/optouts", nil).Body.String()
+	if status, text := w.act("/desk/optouts/remove", "/desk/optouts/remove", url.Values{"phone": {number}, "note": {""}}); status != http.StatusUnprocessableEntity || len(b.work.optOuts) != 2 {
+		t.Errorf("removed without a note: %d", status)
+	} else {
+		pages += text
+	}
+	_, text = w.act("/desk/optouts/remove", "/desk/optouts/remove", url.Values{"phone": {number}, "note": {"asked at the counter"}})
+	if pages += text; len(b.work.optOuts) != 1 || !strings.Contains(text, "gets messages again") {
+		t.Errorf("removed: %v", b.work.optOuts)
+	}
+	_, text = w.act("/desk/optouts/remove", "/desk/optouts/remove", url.Values{"phone": {number}, "note": {"again"}})
+	if pages += text; !strings.Contains(text, "is not on the list") {
+		t.Error("a phone that is not on the list was removed")
+	}
+	for _, secret := range []string{"98888", "988880001", "zulmira"} {
+		if strings.Contains(pages, secret) || strings.Contains(b.log.String(), secret) {
+			t.Errorf("%q stands on a page or in the log", secret)
+		}
+	}
+	person := b.s.o.Key.Person(parsed(t, number))
+	for _, e := range b.ledger.lines[1:] {
+		if !slices.Equal(e.Person, person) || strings.Contains(e.Detail, "8888") {
+			t.Errorf("the line of %s is about %x %q", e.Act, e.Person, e.Detail)
+		}
+	}
+}
+
+func parsed(t *testing.T, text string) phone.Number {
+	t.Helper()
+	n, err := phone.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

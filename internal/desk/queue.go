@@ -50,8 +50,15 @@ func (q *queue) since(from time.Time, step time.Duration) (out []queuePoint) {
 	return out
 }
 
-// Run keeps what the desk remembers by itself until ctx ends.
+// Run does what the desk does by itself until ctx ends.
 func (s *Server) Run(ctx context.Context) {
+	var work sync.WaitGroup
+	work.Go(func() { s.watchQueue(ctx) })
+	work.Go(func() { s.compare(ctx) })
+	work.Wait()
+}
+
+func (s *Server) watchQueue(ctx context.Context) {
 	every := time.NewTicker(queueEvery)
 	defer every.Stop()
 	for {

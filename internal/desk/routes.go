@@ -47,6 +47,18 @@ func (s *Server) table() []route {
 		{method: "GET", path: "/desk/runs/new", right: operate, handle: s.getRunNew},
 		{method: "GET", path: "/desk/runs/{id}", right: view, handle: s.getRun},
 
+		{method: "GET", path: "/desk/table", right: view, menu: "menu.table", handle: s.getTable},
+
+		{method: "GET", path: "/desk/findings", right: view, menu: "menu.findings", handle: s.getFindings},
+		{method: "POST", path: "/desk/findings", right: operate, handle: s.postCompare},
+		{method: "GET", path: "/desk/findings/new", right: operate, handle: s.getCompare},
+
+		{method: "GET", path: "/desk/optouts", right: view, menu: "menu.optouts", handle: s.getOptOuts},
+		{method: "POST", path: "/desk/optouts", right: operate, handle: s.postOptOut},
+		{method: "GET", path: "/desk/optouts/add", right: operate, handle: s.getOptOutAdd},
+		{method: "GET", path: "/desk/optouts/remove", right: operate, handle: s.getOptIn},
+		{method: "POST", path: "/desk/optouts/remove", right: operate, handle: s.postOptIn},
+
 		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
 		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
