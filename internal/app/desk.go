@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/tally"
 )
@@ -76,6 +78,28 @@ func (t deskTable) Statements() []desk.Statement {
 	return list
 }
 
+// deskTemplates is what is known of templates.
+type deskTemplates struct {
+	holds
+	blip   *blip.Client
+	table  *source.Table
+	config config.Config
+}
+
+func (t deskTemplates) Templates(ctx context.Context) ([]pombo.Template, error) {
+	return t.blip.Templates(ctx)
+}
+
+func (t deskTemplates) Issues(one pombo.Template) []pombo.TemplateIssue {
+	return one.Check(t.config.Blip.Language, setup.Slots(t.config.Source))
+}
+
+func (t deskTemplates) Row(ctx context.Context, rowKey string) (pombo.Row, error) {
+	row, err := t.table.Row(ctx, rowKey)
+	row.Template = cmp.Or(row.Template, t.config.Blip.Template)
+	return row, err
+}
+
 // deskParts are what the desk is fed with beside the ledger.
 type deskParts struct {
 	key    audit.Key
@@ -92,7 +116,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: o.Config.Source.Zone,
-		Sending: deskSending{newOperator(a.ledger, a.engine, o.Config.Source.Zone), a.engine.Runs}, Runs: a.ledger.Runs, Table: deskTable{p.table}, OptOuts: a.ledger.OptOuts, Compare: a.reconciler.Run,
+		Sending: deskSending{newOperator(a.ledger, a.engine, o.Config.Source.Zone), a.engine.Runs}, Runs: a.ledger.Runs, Table: deskTable{p.table}, OptOuts: a.ledger.OptOuts, Templates: deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, o.Config}, Compare: a.reconciler.Run,
 		Facts:  deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, o.Config.Source.Zone},
 		Checks: []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
 		Hosts:  c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,

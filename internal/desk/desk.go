@@ -65,18 +65,19 @@ type Trail interface {
 }
 
 // Options is what a Server is made of. Users, Sessions, Trail, Key, Zone, Facts,
-// Sending, Runs, Table, OptOuts and Compare must be set.
+// Sending, Runs, Table, OptOuts, Templates and Compare must be set.
 type Options struct {
-	Users    Users
-	Sessions Sessions
-	Trail    Trail
-	Key      audit.Key
-	Zone     *time.Location // of the times on the pages
-	Facts    Facts
-	Sending  Sending
-	Runs     RunLog
-	Table    Table
-	OptOuts  OptOuts
+	Users     Users
+	Sessions  Sessions
+	Trail     Trail
+	Key       audit.Key
+	Zone      *time.Location // of the times on the pages
+	Facts     Facts
+	Sending   Sending
+	Runs      RunLog
+	Table     Table
+	OptOuts   OptOuts
+	Templates Templates
 	// Compare compares table, ledger and Blip, which takes minutes, and saves the result.
 	Compare func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks  []Check // of the parts, for the first page
@@ -140,6 +141,7 @@ func New(o Options) (*Server, error) {
 		missing("Runs", o.Runs == nil),
 		missing("Table", o.Table == nil),
 		missing("OptOuts", o.OptOuts == nil),
+		missing("Templates", o.Templates == nil),
 		missing("Compare", o.Compare == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {

@@ -22,13 +22,14 @@ var goodHash = hash(goodPassword) // hashing is slow on purpose
 
 // bench is a desk with what it is made of.
 type bench struct {
-	t      *testing.T
-	s      *Server
-	ledger *fakeLedger
-	facts  fakeFacts
-	work   fakeWork
-	log    *bytes.Buffer
-	now    time.Time
+	t         *testing.T
+	s         *Server
+	ledger    *fakeLedger
+	facts     fakeFacts
+	work      fakeWork
+	templates fakeTemplates
+	log       *bytes.Buffer
+	now       time.Time
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
@@ -41,7 +42,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o := Options{
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
-		Facts: &b.facts, Sending: &b.work, Runs: &b.work, Table: &b.work, OptOuts: &b.work, Compare: b.work.compare,
+		Facts: &b.facts, Sending: &b.work, Runs: &b.work, Table: &b.work, OptOuts: &b.work, Templates: &b.templates, Compare: b.work.compare,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {

@@ -46,19 +46,21 @@ const (
 
 // facts are what all tabs share: each is asked for once in a while, however many want it.
 type facts struct {
-	health   *kept[health.Snapshot]
-	today    *kept[tally.Today]
-	compared *kept[pombo.Reconciliation]
-	checks   *kept[[]partState]
+	health    *kept[health.Snapshot]
+	today     *kept[tally.Today]
+	compared  *kept[pombo.Reconciliation]
+	checks    *kept[[]partState]
+	templates *kept[templateList]
 }
 
 func (s *Server) newFacts() facts {
 	o := s.o
 	return facts{
-		health:   keep(o.Now, keepFacts, o.Facts.Health),
-		today:    keep(o.Now, keepFigures, o.Facts.Today),
-		compared: keep(o.Now, keepFigures, o.Facts.LastReconciliation),
-		checks:   keep(o.Now, keepChecks, func(ctx context.Context) ([]partState, error) { return runChecks(ctx, o.Checks), nil }),
+		health:    keep(o.Now, keepFacts, o.Facts.Health),
+		today:     keep(o.Now, keepFigures, o.Facts.Today),
+		compared:  keep(o.Now, keepFigures, o.Facts.LastReconciliation),
+		checks:    keep(o.Now, keepChecks, func(ctx context.Context) ([]partState, error) { return runChecks(ctx, o.Checks), nil }),
+		templates: s.newTemplateList(),
 	}
 }
 
@@ -83,10 +85,11 @@ func runChecks(ctx context.Context, checks []Check) []partState {
 // kept is an answer that is given again for a while. One visitor asks, the others wait
 // for the same answer.
 type kept[T any] struct {
-	turn  chan struct{} // of size one; whoever is in it asks
-	now   func() time.Time
-	fresh time.Duration
-	ask   func(context.Context) (T, error)
+	turn   chan struct{} // of size one; whoever is in it asks
+	now    func() time.Time
+	fresh  time.Duration
+	within time.Duration // the answer must come
+	ask    func(context.Context) (T, error)
 
 	last  T
 	err   error
@@ -94,7 +97,7 @@ type kept[T any] struct {
 }
 
 func keep[T any](now func() time.Time, fresh time.Duration, ask func(context.Context) (T, error)) *kept[T] {
-	return &kept[T]{turn: make(chan struct{}, 1), now: now, fresh: fresh, ask: ask}
+	return &kept[T]{turn: make(chan struct{}, 1), now: now, fresh: fresh, within: factTime, ask: ask}
 }
 
 // get returns the answer. A visitor who goes away does not take it from the others.
@@ -107,7 +110,7 @@ func (k *kept[T]) get(ctx context.Context) (T, error) {
 		return none, ctx.Err()
 	}
 	if now := k.now(); !now.Before(k.until) || now.Add(k.fresh).Before(k.until) {
-		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), factTime)
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.within)
 		defer cancel()
 		k.last, k.err = k.ask(asking)
 		k.until = k.now().Add(k.fresh)

@@ -42,6 +42,14 @@ func (s *Server) table() []route {
 		{method: "GET", path: "/desk/resume", right: operate, handle: s.getResume},
 		{method: "POST", path: "/desk/resume", right: operate, handle: s.postResume},
 
+		{method: "GET", path: "/desk/templates", right: view, menu: "menu.templates", handle: s.getTemplates},
+		{method: "GET", path: "/desk/templates/{name}", right: view, handle: s.getTemplate},
+		{method: "POST", path: "/desk/templates/{name}/preview", right: operate, handle: s.postPreview},
+		{method: "GET", path: "/desk/templates/{name}/hold", right: operate, handle: s.getHold},
+		{method: "POST", path: "/desk/templates/{name}/hold", right: operate, handle: s.postHold},
+		{method: "GET", path: "/desk/templates/{name}/release", right: operate, handle: s.getRelease},
+		{method: "POST", path: "/desk/templates/{name}/release", right: operate, handle: s.postRelease},
+
 		{method: "GET", path: "/desk/runs", right: view, menu: "menu.runs", handle: s.getRuns},
 		{method: "POST", path: "/desk/runs", right: operate, handle: s.postRun},
 		{method: "GET", path: "/desk/runs/new", right: operate, handle: s.getRunNew},
