@@ -105,6 +105,7 @@ type Server struct {
 
 	facts      facts
 	queue      queue // how long it was, a point a minute
+	recall     recall
 	comparison comparison
 	pages      pages
 	static     static

@@ -83,7 +83,7 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) (*http.Reques
 		return r, s.checkSigned(r)
 	}
 	r, err := s.loadSession(a, r)
-	if err != nil {
+	if err != nil && !s.recallVisitor(a, r, pattern) {
 		return r, err
 	}
 	v := visitorOf(r)

@@ -67,11 +67,26 @@ func TestHeadline_OnEveryPage(t *testing.T) {
 	if rec := w.ask("GET", "/desk/", nil, "Accept-Language", "en"); rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "The ledger does not answer") {
 		t.Errorf("with the ledger away: %d %s", rec.Code, rec.Body)
 	}
+	b.ledger.fail = errors.New("away")
+	if rec := w.ask("GET", "/desk/", nil, "Accept-Language", "en"); rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "The ledger does not answer") {
+		t.Errorf("with the sessions away too: %d %s", rec.Code, rec.Body)
+	}
+	if rec := w.ask("GET", "/desk/me", nil); rec.Code != http.StatusServiceUnavailable {
+		t.Errorf("another page with the sessions away: %d, want 503", rec.Code)
+	}
+	if rec := b.browser().ask("GET", "/desk/", nil); rec.Code == http.StatusOK {
+		t.Error("somebody who was never here gets the first page")
+	}
 	for _, part := range []string{"headline", "state"} {
 		if rec := w.ask("GET", "/desk/", nil, partHeader, part); rec.Code != http.StatusServiceUnavailable {
 			t.Errorf("part %s with the ledger away: %d, want 503", part, rec.Code)
 		}
 	}
+	b.now = b.now.Add(recallTime)
+	if rec := w.ask("GET", "/desk/", nil); rec.Code != http.StatusServiceUnavailable {
+		t.Errorf("with the sessions away for long: %d, want 503", rec.Code)
+	}
+	b.ledger.fail = nil
 	if rec := b.browser().ask("GET", "/desk/login", nil); strings.Contains(rec.Body.String(), `role="status"`) {
 		t.Error("who has not signed in is told how sending stands")
 	}
