@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 	"pombo/internal/desk/page"
 	"pombo/internal/health"
 	"pombo/internal/tally"
@@ -51,6 +52,7 @@ type facts struct {
 	compared  *kept[pombo.Reconciliation]
 	checks    *kept[[]partState]
 	templates *kept[templateList]
+	lines     *kept[[]audit.Entry]
 }
 
 func (s *Server) newFacts() facts {
@@ -61,6 +63,10 @@ func (s *Server) newFacts() facts {
 		compared:  keep(o.Now, keepFigures, o.Facts.LastReconciliation),
 		checks:    keep(o.Now, keepChecks, func(ctx context.Context) ([]partState, error) { return runChecks(ctx, o.Checks), nil }),
 		templates: s.newTemplateList(),
+		// The newest lines and not those since a time: they are found without a search.
+		lines: keep(o.Now, keepFigures, func(ctx context.Context) ([]audit.Entry, error) {
+			return o.Trail.Audit(ctx, audit.Filter{Limit: newsLines})
+		}),
 	}
 }
 

@@ -212,17 +212,19 @@ func (p *nowPage) parts(ctx context.Context) {
 }
 
 func (p *nowPage) figures(t tally.Today) {
+	today := p.now.Format(time.DateOnly)
 	list := func(state pombo.State) string {
-		return p.s.link(p.r, "/desk/messages", "state", string(state))
+		return p.s.link(p.r, "/desk/messages", "state", string(state), "from", today)
 	}
+	all := p.s.link(p.r, "/desk/messages", "from", today)
 	figure := func(key string, n int, href, tone string) {
 		if n == 0 {
 			tone = ""
 		}
 		p.v.Figures = append(p.v.Figures, page.Figure{Word: p.say.Text(key), Number: p.say.Number(n), Href: href, Tone: tone})
 	}
-	figure("figure.entered", t.Total.Entered, p.s.link(p.r, "/desk/messages"), "")
-	figure("figure.accepted", t.Total.Accepted, list(pombo.Accepted), "")
+	figure("figure.entered", t.Total.Entered, all, "")
+	figure("figure.accepted", t.Total.Accepted, all, "")
 	figure("figure.delivered", t.Total.Delivered, list(pombo.Delivered), "")
 	figure("figure.read", t.Total.Read, list(pombo.Read), "")
 	failed := p.s.link(p.r, "/desk/failures")
@@ -230,7 +232,7 @@ func (p *nowPage) figures(t tally.Today) {
 		failed = list(pombo.Failed)
 	}
 	figure("figure.failed", t.Total.Failed, failed, "bad")
-	figure("figure.uncertain", p.f.Backlog.States[pombo.Uncertain], list(pombo.Uncertain), "warn")
+	figure("figure.uncertain", p.f.Backlog.States[pombo.Uncertain], p.s.link(p.r, "/desk/messages", "state", string(pombo.Uncertain)), "warn")
 	p.v.Counted = p.s.moment(p.say, t.Counted.At)
 }
 
@@ -338,14 +340,15 @@ func (p *nowPage) news(ctx context.Context, t tally.Today) {
 	if !may(visitorOf(p.r).User, operate) && !may(visitorOf(p.r).User, readAudit) {
 		return
 	}
-	read, cancel := context.WithTimeout(ctx, factTime)
-	defer cancel()
-	lines, err := p.s.o.Trail.Audit(read, audit.Filter{Since: since, Limit: newsLines})
+	lines, err := p.s.facts.lines.get(ctx)
 	if err != nil {
 		p.log("audit trail", err)
 		return
 	}
 	for _, e := range lines {
+		if e.At.Before(since) {
+			break
+		}
 		if !told[e.Act] || e.Result != audit.Done || len(p.v.News) >= mostNews {
 			continue
 		}

@@ -175,6 +175,24 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+func TestOperatorPages(t *testing.T) {
+	b := busyBench(t)
+	w := b.signIn("ana")
+	for _, page := range operatorPages {
+		for _, lang := range []string{"pt-BR", "en"} {
+			rec := w.ask("GET", page, nil, "Accept-Language", lang)
+			if rec.Code != http.StatusOK || rec.Body.Len() > 60<<10 {
+				t.Errorf("%s: %d, %d bytes", page, rec.Code, rec.Body.Len())
+			}
+			for _, bad := range []string{"style=", "onclick", "[private]", "%!", "88880001"} {
+				if strings.Contains(rec.Body.String(), bad) {
+					t.Errorf("%s has %q in it", page, bad)
+				}
+			}
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	b := newBench(t)
 	b.account("vera", pombo.RoleViewer, 0)
