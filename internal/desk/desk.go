@@ -64,8 +64,7 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Messages, Recipients, Actions,
-// Key and Zone must be set.
+// Options is what a Server is made of. All but Rows and what stands below Compare must be set.
 type Options struct {
 	Users      Users
 	Sessions   Sessions
@@ -76,6 +75,15 @@ type Options struct {
 	Rows       Rows // nil = the table is not looked into
 	Key        audit.Key
 	Zone       *time.Location // of the times on the pages
+	Facts      Facts
+	Sending    Sending
+	Runs       RunLog
+	Table      Table
+	OptOuts    OptOuts
+	Templates  Templates
+	// Compare compares table, ledger and Blip, which takes minutes, and saves the result.
+	Compare func(ctx context.Context) (pombo.Reconciliation, error)
+	Checks  []Check // of the parts, for the first page
 
 	Template   string        // the configured template, of rows that name none
 	Language   string        // of the templates
@@ -105,13 +113,17 @@ type Server struct {
 	origin *http.CrossOriginProtection
 	hosts  map[string]bool // in lower case
 
-	pages    pages
-	static   static
-	making   chan struct{} // a place for each page being made
-	sessions *scs.SessionManager
-	hashing  chan struct{} // a place for each password being hashed
-	delays   *delays
-	standin  string // the hash that names without one are checked against
+	facts      facts
+	queue      queue // how long it was, a point a minute
+	recall     recall
+	comparison comparison
+	pages      pages
+	static     static
+	making     chan struct{} // a place for each page being made
+	sessions   *scs.SessionManager
+	hashing    chan struct{} // a place for each password being hashed
+	delays     *delays
+	standin    string // the hash that names without one are checked against
 }
 
 const (
@@ -138,6 +150,13 @@ func New(o Options) (*Server, error) {
 		missing("Actions", o.Actions == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
+		missing("Facts", o.Facts == nil),
+		missing("Sending", o.Sending == nil),
+		missing("Runs", o.Runs == nil),
+		missing("Table", o.Table == nil),
+		missing("OptOuts", o.OptOuts == nil),
+		missing("Templates", o.Templates == nil),
+		missing("Compare", o.Compare == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))
@@ -163,6 +182,8 @@ func New(o Options) (*Server, error) {
 			s.hosts[strings.ToLower(name)] = true
 		}
 	}
+	s.facts = s.newFacts()
+	s.comparison.start = make(chan struct{}, 1)
 	s.sessions = s.newSessions()
 	if s.standin, err = standinHash(); err != nil {
 		return nil, err

@@ -22,13 +22,15 @@ var goodHash = hash(goodPassword) // hashing is slow on purpose
 
 // bench is a desk with what it is made of.
 type bench struct {
-	t      *testing.T
-	s      *Server
-	ledger *fakeLedger
-	log    *bytes.Buffer
-	now    time.Time
-
-	messages *fakeMessages
+	t         *testing.T
+	s         *Server
+	ledger    *fakeLedger
+	facts     fakeFacts
+	work      fakeWork
+	templates fakeTemplates
+	log       *bytes.Buffer
+	now       time.Time
+	messages  *fakeMessages
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
@@ -40,7 +42,9 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		t.Fatal(err)
 	}
 	o := Options{
-		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Messages: b.messages, Recipients: b.messages, Actions: b.messages, Rows: b.messages, Key: key, Zone: time.UTC, Version: "test",
+		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
+		Facts: &b.facts, Sending: &b.work, Runs: &b.work, Table: &b.work, OptOuts: &b.work, Templates: &b.templates, Compare: b.work.compare,
+		Messages: b.messages, Recipients: b.messages, Actions: b.messages, Rows: b.messages,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	for _, c := range change {
@@ -130,7 +134,7 @@ func TestPages(t *testing.T) {
 	b.account("ana", pombo.RoleAdmin, 0)
 	b.account("bia", pombo.RoleViewer, pombo.GrantUncover)
 	w := b.signIn("ana")
-	for _, page := range []string{"/desk/me", "/desk/users", "/desk/audit"} {
+	for _, page := range []string{"/desk/", "/desk/me", "/desk/users", "/desk/audit"} {
 		for _, lang := range []string{"pt-BR", "en"} {
 			rec := w.ask("GET", page, nil, "Accept-Language", lang)
 			if rec.Code != http.StatusOK {

@@ -36,6 +36,37 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/invite", right: anyone, harmless: true, handle: s.postInvite}, // likewise
 		{method: "POST", path: "/desk/logout", right: signedIn, harmless: true, handle: s.postLogout},
 
+		{method: "GET", path: "/desk/{$}", right: view, menu: "menu.now", handle: s.getNow},
+		{method: "GET", path: "/desk/pause", right: operate, handle: s.getPause},
+		{method: "POST", path: "/desk/pause", right: operate, handle: s.postPause},
+		{method: "GET", path: "/desk/resume", right: operate, handle: s.getResume},
+		{method: "POST", path: "/desk/resume", right: operate, handle: s.postResume},
+
+		{method: "GET", path: "/desk/templates", right: view, menu: "menu.templates", handle: s.getTemplates},
+		{method: "GET", path: "/desk/templates/{name}", right: view, handle: s.getTemplate},
+		{method: "POST", path: "/desk/templates/{name}/preview", right: operate, handle: s.postPreview},
+		{method: "GET", path: "/desk/templates/{name}/hold", right: operate, handle: s.getHold},
+		{method: "POST", path: "/desk/templates/{name}/hold", right: operate, handle: s.postHold},
+		{method: "GET", path: "/desk/templates/{name}/release", right: operate, handle: s.getRelease},
+		{method: "POST", path: "/desk/templates/{name}/release", right: operate, handle: s.postRelease},
+
+		{method: "GET", path: "/desk/runs", right: view, menu: "menu.runs", handle: s.getRuns},
+		{method: "POST", path: "/desk/runs", right: operate, handle: s.postRun},
+		{method: "GET", path: "/desk/runs/new", right: operate, handle: s.getRunNew},
+		{method: "GET", path: "/desk/runs/{id}", right: view, handle: s.getRun},
+
+		{method: "GET", path: "/desk/table", right: view, menu: "menu.table", handle: s.getTable},
+
+		{method: "GET", path: "/desk/findings", right: view, menu: "menu.findings", handle: s.getFindings},
+		{method: "POST", path: "/desk/findings", right: operate, handle: s.postCompare},
+		{method: "GET", path: "/desk/findings/new", right: operate, handle: s.getCompare},
+
+		{method: "GET", path: "/desk/optouts", right: view, menu: "menu.optouts", handle: s.getOptOuts},
+		{method: "POST", path: "/desk/optouts", right: operate, handle: s.postOptOut},
+		{method: "GET", path: "/desk/optouts/add", right: operate, handle: s.getOptOutAdd},
+		{method: "GET", path: "/desk/optouts/remove", right: operate, handle: s.getOptIn},
+		{method: "POST", path: "/desk/optouts/remove", right: operate, handle: s.postOptIn},
+
 		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
 		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
