@@ -193,6 +193,10 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request, id pombo.Me
 		v.Older = page.Link{Href: pathTo(list[at-1].MessageID), Text: c.Text("message.older")}
 	}
 	last := at == len(list)-1
+	v.Badge.Detail = "" // the answer says it
+	if !last {
+		v.Answer.Text = c.Text("message.later", c.State(list[len(list)-1].State))
+	}
 	if last && mayRetry(me, n) {
 		v.Retry = page.Link{Href: pathTo(id) + "/retry", Text: c.Text("message.retry")}
 		if n.Reason.Class() == pombo.ClassPerson {

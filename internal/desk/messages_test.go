@@ -170,12 +170,13 @@ func TestFind_Row(t *testing.T) {
 
 func TestMessage(t *testing.T) {
 	b, failed, uncertain := hospital(t)
+	wants(t, b.signIn("olga").get("/desk/messages/"+string(failed), http.StatusOK), "avise a pessoa por outro meio", "Não é reenviada sozinha", "O telefone da linha foi corrigido?")
 	again := b.messages.list[0]
 	again.Key.Generation, again.State, again.Reason = 2, pombo.Delivered, ""
 	second := b.messages.add(again)
 	w := b.signIn("vera")
 	page := w.get("/desk/messages/"+string(failed), http.StatusOK)
-	wants(t, page, "Não chegou. O número não tem WhatsApp.", "avise a pessoa por outro meio", "Saiu para o Blip", "89 segundos", "Enviada de novo",
+	wants(t, page, "Não chegou. O número não tem WhatsApp.", "teve outra mensagem, que está assim: entregue", "Saiu para o Blip", "89 segundos", "Enviada de novo",
 		"/desk/messages/"+string(second), "Olá, ", "*****", "Responda SAIR", "not_on_whatsapp", "pombo show")
 	lacks(t, page, zulmira, zulmiraTail, "Mostrar telefone", "/retry", "amanhã", "style=", "%!")
 	wants(t, w.get("/desk/messages/"+string(second), http.StatusOK), "Chegou ao telefone", "/desk/messages/"+string(failed))

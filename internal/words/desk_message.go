@@ -6,7 +6,7 @@ var deskMessage = map[string]pair{
 	"message.generations":      {"Outras mensagens desta linha", "Other messages of this row"},
 	"message.newer":            {"Mensagem seguinte desta linha", "Next message of this row"},
 	"message.older":            {"Mensagem anterior desta linha", "Previous message of this row"},
-	"message.do":               {"O que se pode fazer", "What can be done"},
+	"message.later":            {"Depois desta, a linha teve outra mensagem, que está assim: {1}.", "After this one the row had another message, which stands so: {1}."},
 	"message.explanation":      {"Explicação para o telefone", "Explanation for the telephone"},
 	"message.explain":          {"A mensagem de {1}: {2}", "The message of {1}: {2}"},
 	"message.copied":           {"Copiada", "Copied"},
