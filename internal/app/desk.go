@@ -41,6 +41,7 @@ func (a *App) openDesk(o Options, key audit.Key) (err error) {
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
+		Figures: a.ledger.Tallies, Template: o.Config.Blip.Template,
 		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})

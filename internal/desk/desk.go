@@ -31,6 +31,7 @@ import (
 
 	"pombo"
 	"pombo/internal/audit"
+	"pombo/internal/tally"
 )
 
 // Users keeps the accounts. Every change has its line of the trail in the same
@@ -64,13 +65,17 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Key and Zone must be set.
+// Options is what a Server is made of. Users, Sessions, Trail, Key, Zone and Figures must
+// be set.
 type Options struct {
 	Users    Users
 	Sessions Sessions
 	Trail    Trail
 	Key      audit.Key
 	Zone     *time.Location // of the times on the pages
+
+	Figures  tally.Reader // of what failed, and of the report
+	Template string       // the configured one, which figures leave out
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -123,6 +128,7 @@ func New(o Options) (*Server, error) {
 		missing("Trail", o.Trail == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
+		missing("Figures", o.Figures == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))

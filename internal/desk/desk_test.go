@@ -22,16 +22,17 @@ var goodHash = hash(goodPassword) // hashing is slow on purpose
 
 // bench is a desk with what it is made of.
 type bench struct {
-	t      *testing.T
-	s      *Server
-	ledger *fakeLedger
-	log    *bytes.Buffer
-	now    time.Time
+	t       *testing.T
+	s       *Server
+	ledger  *fakeLedger
+	figures *fakeFigures
+	log     *bytes.Buffer
+	now     time.Time
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now()}
+	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), figures: &fakeFigures{}}
 	b.ledger = newFakeLedger(func() time.Time { return b.now })
 	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
 	if err != nil {
@@ -41,6 +42,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
+	o.Figures, o.Template = b.figures, "lembrete"
 	for _, c := range change {
 		c(&o)
 	}

@@ -41,6 +41,10 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
 		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
 
+		{method: "GET", path: "/desk/failures", right: view, menu: "menu.failures", handle: s.getFailures},
+		{method: "GET", path: "/desk/failures.csv", right: view, handle: s.getFailuresCSV},
+		{method: "GET", path: "/desk/failures/{reason}", right: view, handle: s.getFailure},
+
 		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
 		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address
 		{method: "GET", path: "/desk/users", right: administer, menu: "menu.users", handle: s.getUsers},
