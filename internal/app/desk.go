@@ -10,6 +10,7 @@ import (
 
 	"pombo"
 	"pombo/internal/audit"
+	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/desk"
 	"pombo/internal/ledger"
@@ -42,10 +43,21 @@ func (a *App) openDesk(o Options, key audit.Key) (err error) {
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
 		Figures: a.ledger.Tallies, Template: o.Config.Blip.Template,
+		Bulks: deskBulks{a.bulk, a.ledger.Bulks}, PerSecond: o.Config.Blip.MessagesPerSecond, Category: a.engine.Templates.Category,
 		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})
 	return err
+}
+
+// deskBulks is what the desk does with many notifications.
+type deskBulks struct {
+	*bulk.Runner
+	ledger *ledger.Bulks
+}
+
+func (b deskBulks) Taken(ctx context.Context, seq int64) (pombo.Notification, error) {
+	return b.ledger.Taken(ctx, seq)
 }
 
 // deskAgain is how long after a try to listen the next one is made.

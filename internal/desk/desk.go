@@ -65,8 +65,8 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Key, Zone and Figures must
-// be set.
+// Options is what a Server is made of. Users, Sessions, Trail, Key, Zone, Figures, Bulks
+// and Category must be set.
 type Options struct {
 	Users    Users
 	Sessions Sessions
@@ -76,6 +76,11 @@ type Options struct {
 
 	Figures  tally.Reader // of what failed, and of the report
 	Template string       // the configured one, which figures leave out
+
+	Bulks     Bulks
+	PerSecond float64 // messages that may be sent; 0 = no limit
+	// Category returns the category of a template by its name.
+	Category func(template string) (category string, known bool)
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -129,6 +134,8 @@ func New(o Options) (*Server, error) {
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 		missing("Figures", o.Figures == nil),
+		missing("Bulks", o.Bulks == nil),
+		missing("Category", o.Category == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))

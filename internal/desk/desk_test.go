@@ -26,13 +26,14 @@ type bench struct {
 	s       *Server
 	ledger  *fakeLedger
 	figures *fakeFigures
+	bulks   *fakeBulks
 	log     *bytes.Buffer
 	now     time.Time
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), figures: &fakeFigures{}}
+	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), figures: &fakeFigures{}, bulks: &fakeBulks{}}
 	b.ledger = newFakeLedger(func() time.Time { return b.now })
 	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
 	if err != nil {
@@ -43,6 +44,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	o.Figures, o.Template = b.figures, "lembrete"
+	o.Bulks, o.PerSecond, o.Category = b.bulks, 45, func(string) (string, bool) { return "UTILITY", true }
 	for _, c := range change {
 		c(&o)
 	}

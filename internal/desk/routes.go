@@ -44,6 +44,13 @@ func (s *Server) table() []route {
 		{method: "GET", path: "/desk/failures", right: view, menu: "menu.failures", handle: s.getFailures},
 		{method: "GET", path: "/desk/failures.csv", right: view, handle: s.getFailuresCSV},
 		{method: "GET", path: "/desk/failures/{reason}", right: view, handle: s.getFailure},
+		{method: "GET", path: "/desk/bulk", right: view, menu: "menu.resends", handle: s.getBulks},
+		{method: "GET", path: "/desk/bulk/new", right: operate, handle: s.getPlan},
+		{method: "POST", path: "/desk/bulk", right: operate, handle: s.postBulk},
+		{method: "GET", path: "/desk/bulk/{number}", right: view, handle: s.getBulk},
+		{method: "GET", path: "/desk/bulk/{number}/skipped.csv", right: view, handle: s.getSkippedCSV},
+		{method: "GET", path: "/desk/bulk/{number}/stop", right: operate, handle: s.getBulkStop},
+		{method: "POST", path: "/desk/bulk/{number}/stop", right: operate, handle: s.postBulkStop},
 
 		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
 		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address

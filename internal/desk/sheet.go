@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pombo"
 )
 
 // sheet writes a table for a spreadsheet: with semicolons and decimal commas, which is
@@ -17,11 +19,12 @@ type sheet struct {
 	say     figureWords
 	machine bool
 	csv     *csv.Writer
+	limits  *http.ResponseController
 }
 
 // newSheet begins an answer with a table.
 func newSheet(w http.ResponseWriter, r *http.Request, say figureWords, name string) *sheet {
-	out := &sheet{say: say, machine: r.URL.Query().Get("sep") == ",", csv: csv.NewWriter(w)}
+	out := &sheet{say: say, machine: r.URL.Query().Get("sep") == ",", csv: csv.NewWriter(w), limits: http.NewResponseController(w)}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
 	if !out.machine {
@@ -73,7 +76,23 @@ func harmless(text string) string {
 	return text
 }
 
+// more sends what was written so far, and gives the rest as long as a page has. It
+// reports whether somebody still reads.
+func (s *sheet) more() bool {
+	s.csv.Flush()
+	_ = s.limits.SetWriteDeadline(time.Now().Add(2 * pageTime)) // a writer without deadlines is that of a test
+	return s.csv.Error() == nil
+}
+
+// end sends the rest. Nobody is left to be told that it cannot be sent.
 func (s *sheet) end() error {
 	s.csv.Flush()
-	return s.csv.Error()
+	return nil
+}
+
+// cut ends a table that has begun and cannot be finished: the browser is to say that it
+// is not whole.
+func (s *sheet) cut(desk *Server, err error) error {
+	desk.log.Error("a table for a spreadsheet was cut", "error", err, "often", pombo.Often("sheet"))
+	panic(http.ErrAbortHandler)
 }
