@@ -308,6 +308,8 @@ func (s *Server) postBulk(w http.ResponseWriter, r *http.Request) error {
 		problem = say.Text("bulk.note_missing")
 	case utf8.RuneCountInString(note) > longestNote:
 		problem = say.Text("bulk.note_long", longestNote)
+	case phoneLike(note):
+		problem = say.Text("bulk.note_phone")
 	case count != strconv.Itoa(plan.Going):
 		problem = say.Text("bulk.count_wrong", plan.Going)
 	}
@@ -354,4 +356,22 @@ func digits(text string) string {
 		}
 		return letter
 	}, text)
+}
+
+// phoneLike reports whether a text has a number that may be a phone. A note stands on
+// pages for everybody.
+func phoneLike(text string) bool {
+	const fewest = 8 // digits of a local number
+	run := 0
+	for _, letter := range text {
+		switch {
+		case letter >= '0' && letter <= '9':
+			if run++; run == fewest {
+				return true
+			}
+		case !strings.ContainsRune(" +-.()", letter):
+			run = 0
+		}
+	}
+	return false
 }

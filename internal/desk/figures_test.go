@@ -2,6 +2,8 @@ package desk
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"pombo"
@@ -51,4 +53,10 @@ func date(t time.Time) time.Time {
 
 func ago(b *bench, hours int) time.Time {
 	return b.now.UTC().Truncate(time.Hour).Add(-time.Duration(hours) * time.Hour)
+}
+
+// request is one of nobody's, for what needs no more than its language.
+func (b *bench) request() *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	return r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{}))
 }

@@ -37,6 +37,8 @@ var whoMay = map[string]string{
 	"GET /desk/bulk/{number}/skipped.csv":  "viewer auditor operator admin",
 	"GET /desk/bulk/{number}/stop":         "operator admin",
 	"POST /desk/bulk/{number}/stop":        "operator admin",
+	"GET /desk/report":                     "viewer auditor operator admin",
+	"GET /desk/report.csv":                 "viewer auditor operator admin",
 	"GET /desk/audit":                      "auditor admin",
 	"POST /desk/audit":                     "auditor admin",
 	"GET /desk/users":                      "admin",

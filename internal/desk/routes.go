@@ -51,6 +51,8 @@ func (s *Server) table() []route {
 		{method: "GET", path: "/desk/bulk/{number}/skipped.csv", right: view, handle: s.getSkippedCSV},
 		{method: "GET", path: "/desk/bulk/{number}/stop", right: operate, handle: s.getBulkStop},
 		{method: "POST", path: "/desk/bulk/{number}/stop", right: operate, handle: s.postBulkStop},
+		{method: "GET", path: "/desk/report", right: view, menu: "menu.report", handle: s.getReport},
+		{method: "GET", path: "/desk/report.csv", right: view, handle: s.getReportCSV},
 
 		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
 		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address
