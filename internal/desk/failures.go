@@ -85,6 +85,9 @@ func (s *Server) getFailures(w http.ResponseWriter, r *http.Request) error {
 	v.Figures = say.failureFigures(f)
 	if len(f.Groups) == 0 {
 		v.Empty = page.Empty{Title: say.Text(span.empty), Text: say.lastFailure(f.Last)}
+		if f.Counted.At.IsZero() {
+			v.Empty = page.Empty{Title: v.AsOf}
+		}
 		return s.render(w, r, "failures", v)
 	}
 	for _, name := range []struct {
@@ -95,7 +98,7 @@ func (s *Server) getFailures(w http.ResponseWriter, r *http.Request) error {
 	} {
 		v.Table.Columns = append(v.Table.Columns, page.Column{Word: say.Text(name.key), Number: name.number})
 	}
-	v.Table.Caption = say.Text("failures.caption")
+	v.Table.Caption = say.Text("failures.caption", say.Text(span.choice))
 	for i := range f.Groups {
 		g := &f.Groups[i]
 		v.Table.Rows = append(v.Table.Rows, []page.Cell{
@@ -248,7 +251,7 @@ func (s *Server) getFailure(w http.ResponseWriter, r *http.Request) error {
 	}
 	path := "/desk/failures/" + url.PathEscape(string(reason))
 	v := failureView{
-		Title: sentence(say.Reason(reason)), Hint: sentence(say.ReasonHint(reason)), Again: say.again(reason), Code: string(reason),
+		Title: sentence(say.Reason(reason)), Hint: sentence(say.ReasonHint(reason)), Again: sentence(say.again(reason)), Code: string(reason),
 		Spans: spanLinks(say, path, span), AsOf: say.asOf(f.Counted),
 		List:    page.Link{Href: messagesPath(reason, ""), Text: say.Text("failures.list")},
 		AllPath: page.Link{Href: "/desk/failures?span=" + span.name, Text: say.Text("failures.all")},
@@ -268,7 +271,7 @@ func (s *Server) getFailure(w http.ResponseWriter, r *http.Request) error {
 	if offer {
 		v.Resend = page.Link{Href: planPath(pombo.BulkRetry, pombo.BulkFilter{States: []pombo.State{state}, Reason: reason, Since: f.Span.From}), Text: say.Text("failures.resend")}
 	}
-	v.Table = page.Table{Caption: say.Text("failures.by_template"), Columns: []page.Column{
+	v.Table = page.Table{Caption: say.Text("failures.by_template", group.N, say.Text(span.choice)), Columns: []page.Column{
 		{Word: say.Text("failures.template")}, {Word: say.Text("failures.count"), Number: true}, {Word: say.Text("failures.share_of_reason"), Number: true},
 	}}
 	if offer {

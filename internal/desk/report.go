@@ -273,10 +273,10 @@ func (w figureWords) reasons(list []tally.ReasonCount) page.Chart {
 
 // templateTable has a line for each template, of the one that is chosen alone.
 func (s *Server) templateTable(say figureWords, report tally.Report, chosen *string) page.Table {
-	table := page.Table{Caption: say.Text("report.by_template"), Columns: []page.Column{
+	table := page.Table{Caption: say.Text("report.by_template", say.Month(report.MonthBefore.From)), Columns: []page.Column{
 		{Word: say.Text("failures.template")}, {Word: say.Text("report.category")}, {Word: say.Text("report.entered"), Number: true}, {Word: say.Text("report.accepted"), Number: true},
 		{Word: say.Text("report.delivered"), Number: true}, {Word: say.Text("report.read_note"), Number: true}, {Word: say.Text("report.failed"), Number: true},
-		{Word: say.Text("report.main_reason")}, {Word: say.Text("report.change", say.Month(report.MonthBefore.From)), Number: true},
+		{Word: say.Text("report.main_reason")}, {Word: say.Text("report.change"), Number: true},
 	}}
 	for i := range report.Templates {
 		t := &report.Templates[i]

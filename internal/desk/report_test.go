@@ -49,12 +49,12 @@ func TestReport(t *testing.T) {
 		want, not      []string
 	}{
 		{address(last), "pt-BR", []string{
-			"Relatório: " + pt.Month(last), "1.100", "Entregues (+10,0 p.p. que em " + pt.Month(before) + ")", "90,0%", "O número não tem WhatsApp", `id="funnel-title"`, `id="days-title"`,
+			"Relatório: " + pt.Month(last), "1.100", "Entregues (+10,0 p.p. contra " + pt.Month(before) + ")", "90,0%", "O número não tem WhatsApp", `id="funnel-title"`, `id="days-title"`,
 			`id="leg-accepted-title"`, "metade em 2,9 s", "month=" + before.Format(monthForm), "month=" + this.Format(monthForm), "Contado às ", "O que os números contam", "fatura", "UTILITY", "data-print",
 		}, []string{" style="}},
 		{"/desk/report", "pt-BR", []string{pt.Month(this), "Não há números"}, []string{"month=" + this.AddDate(0, 1, 0).Format(monthForm)}},
 		{address(last) + "&template=fatura", "en", []string{"Report: " + en.Month(last), "90.0%", "template=fatura", "a value has a line break"}, []string{"the number is not on WhatsApp", "1,100"}},
-		{address(before), "pt-BR", []string{pt.Month(before), "80,0%"}, []string{"p.p. que em"}},
+		{address(before), "pt-BR", []string{pt.Month(before), "80,0%"}, []string{"p.p. contra"}},
 		{address(earlier), "pt-BR", []string{"Não há números de " + pt.Month(earlier) + ".", "Há números desde " + pt.Date(before.AddDate(0, 0, 11)) + "."}, []string{`class="funnel"`}},
 		{address(last) + "&template=nenhum", "pt-BR", []string{"Não há números", `<option value="nenhum" selected>`}, nil},
 	} {

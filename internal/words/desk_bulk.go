@@ -38,7 +38,7 @@ var bulkTexts = map[string]pair{
 	"bulk.draw":            {"Fazer o plano", "Make the plan"},
 	"bulk.plan":            {"Plano", "Plan"},
 	"bulk.selects":         {"Seleção", "Selection"},
-	"bulk.drawn":           {"Até agora", "Until now"},
+	"bulk.drawn":           {"Plano feito em", "Plan made at"},
 	"bulk.matched":         {"Mensagens", "Messages"},
 	"bulk.out_delivered":   {"Ficam de fora: já chegaram por outro envio", "Left out: arrived by a later message"},
 	"bulk.out_resent":      {"Ficam de fora: já foram reenviadas", "Left out: already sent again"},
