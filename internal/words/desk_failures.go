@@ -24,7 +24,7 @@ var failureTexts = map[string]pair{
 	"failures.share":               {"Parte das que entraram", "Share of those taken in"},
 	"failures.share_before":        {"No período anterior ({1})", "In the period before ({1})"},
 	"failures.caption":             {"O que não chegou, por motivo ({1})", "What did not arrive, by reason ({1})"},
-	"failures.explain":             {"Conta o que não chegou e o que não se sabe se chegou, pela hora em que entrou. Um reenvio conta como outra mensagem. A lista por trás de um número mostra também as de antes do período.", "Counts what did not arrive and what is not known to have arrived, by the hour of taking in. A resend counts as another message. The list behind a number also shows those from before the period."},
+	"failures.explain":             {"Conta o que não chegou, o que não foi enviado e o que não se sabe se chegou, pela hora em que entrou. Um reenvio conta como outra mensagem. A lista por trás de um número mostra também as de antes do período.", "Counts what did not arrive, what was not sent and what is not known to have arrived, by the hour of taking in. A resend counts as another message. The list behind a number also shows those from before the period."},
 	"failures.reason":              {"Motivo", "Reason"},
 	"failures.code":                {"Código", "Code"},
 	"failures.count":               {"Quantas", "How many"},
