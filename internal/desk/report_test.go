@@ -98,6 +98,15 @@ func TestReport_CSV(t *testing.T) {
 	}
 }
 
+// A month that is not over has the days until today.
+func TestReport_Today(t *testing.T) {
+	w, _, _ := lastMonth(t)
+	lines := strings.Count(w.ask("GET", "/desk/report.csv?by=day", nil).Body.String(), "\n")
+	if want := 1 + w.now.UTC().Day(); lines != want {
+		t.Errorf("%d lines, want %d", lines, want)
+	}
+}
+
 // The change against the month before has its sign.
 func TestPoints(t *testing.T) {
 	b := newBench(t)
