@@ -13,6 +13,7 @@ import (
 	"pombo"
 	"pombo/internal/audit"
 	"pombo/internal/blip"
+	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/desk"
 	"pombo/internal/dispatch"
@@ -132,20 +133,40 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	if c.Addr == "" {
 		return nil
 	}
+	all := o.Config
 	a.desk, err = desk.New(desk.Options{
-		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: o.Config.Source.Zone,
+		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: all.Source.Zone,
+		Facts:      deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, all.Source.Zone},
+		Sending:    deskSending{newOperator(a.ledger, a.engine, all.Source.Zone), a.engine.Runs},
 		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
-		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(o.Config.Dispatch.Quiet, o.Config.Source.Zone)},
-		Actions:    a.engine, Rows: p.table,
-		Template: o.Config.Blip.Template, Language: o.Config.Blip.Language, Pending: o.Config.Source.Pending, Retention: o.Config.Ledger.Retention,
-		NameSlot: c.Name, NameNumber: c.NameNumber,
-		Sending: deskSending{newOperator(a.ledger, a.engine, o.Config.Source.Zone), a.engine.Runs}, Runs: a.ledger.Runs, Table: deskTable{p.table}, OptOuts: a.ledger.OptOuts, Templates: deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, o.Config}, Compare: a.reconciler.Run,
-		Facts:  deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, o.Config.Source.Zone},
-		Checks: []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
-		Hosts:  c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
+		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(all.Dispatch.Quiet, all.Source.Zone)},
+		Actions:    a.engine,
+		Figures:    a.ledger.Tallies,
+		Bulks:      deskBulks{a.bulk, a.ledger.Bulks},
+		Templates:  deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, all},
+		Category:   a.engine.Templates.Category,
+		Runs:       a.ledger.Runs,
+		Table:      deskTable{p.table},
+		Compare:    a.reconciler.Run,
+		OptOuts:    a.ledger.OptOuts,
+		Checks:     []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
+		Rows:       p.table,
+		Template:   all.Blip.Template, Language: all.Blip.Language, Pending: all.Source.Pending, PerSecond: all.Blip.MessagesPerSecond,
+		Retention: all.Ledger.Retention, NameSlot: c.Name, NameNumber: c.NameNumber,
+		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})
 	return err
+}
+
+// deskBulks is what the desk does with many notifications.
+type deskBulks struct {
+	*bulk.Runner
+	ledger *ledger.Bulks
+}
+
+func (b deskBulks) Taken(ctx context.Context, seq int64) (pombo.Notification, error) {
+	return b.ledger.Taken(ctx, seq)
 }
 
 // deskAgain is how long after a try to listen the next one is made.

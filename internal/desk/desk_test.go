@@ -31,11 +31,13 @@ type bench struct {
 	log       *bytes.Buffer
 	now       time.Time
 	messages  *fakeMessages
+	figures   *fakeFigures
+	bulks     *fakeBulks
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), messages: &fakeMessages{}}
+	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), messages: &fakeMessages{}, figures: &fakeFigures{}, bulks: &fakeBulks{}}
 	b.ledger = newFakeLedger(func() time.Time { return b.now })
 	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
 	if err != nil {
@@ -47,6 +49,8 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		Messages: b.messages, Recipients: b.messages, Actions: b.messages, Rows: b.messages,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
+	o.Figures, o.Template = b.figures, "lembrete"
+	o.Bulks, o.PerSecond, o.Category = b.bulks, 45, func(string) (string, bool) { return "UTILITY", true }
 	for _, c := range change {
 		c(&o)
 	}

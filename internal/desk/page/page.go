@@ -79,11 +79,12 @@ type Column struct {
 	Number bool
 }
 
-// Cell is one of Badge, Phone, Time, a link or a text, the first that is set.
+// Cell is one of Badge, Phone, Time, a drawing, a link or a text, the first that is set.
 type Cell struct {
 	Badge      Badge
 	Phone      Phone
 	Time       Time
+	Drawing    template.HTML // small, and with its numbers as its description
 	Href, Text string
 }
 
