@@ -240,10 +240,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
-
-	if err := a.openDesk(o, key, table); err != nil {
+	if err := a.openDesk(o, deskParts{key, known, table, client}); err != nil {
 		return a, err
 	}
+
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
 		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),

@@ -243,11 +243,8 @@ func (s *Server) bubble(ctx context.Context, c clerk, g generation, open *uncove
 	if open != nil {
 		values = open.values
 	}
-	drawn := template.Draw(t, values)
-	b = &page.Bubble{Message: drawn, Note: note}
-	if drawn.Media != "" {
-		b.Media = c.Text("media." + strings.ToLower(drawn.Media))
-	}
+	drawn := bubbleOf(c.Words, t, values)
+	b, drawn.Note = &drawn, note
 	for _, e := range g.events {
 		if e.State == pombo.Delivered || e.State == pombo.Read {
 			b.At = c.Time(e.At.In(s.o.Zone), c.now)
