@@ -191,7 +191,7 @@ func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case found.id != "":
-		return redirect(w, r, pathTo(found.id))
+		return redirect(w, r, messagePath(found.id))
 	case !found.person.IsZero():
 		return s.showPerson(ctx, w, r, found.person)
 	}

@@ -83,7 +83,9 @@ func TestMessages_List(t *testing.T) {
 	lacks(t, page, zulmira, zulmiraTail, "Baixar com telefones", "style=", "%!")
 	page = w.get("/desk/messages?state=failed&reason=invalid_phone", http.StatusOK)
 	wants(t, page, "4713")
-	lacks(t, page, ">4711<", ">4714<")
+	lacks(t, page, ">4711<", ">4714<", "Reenviar estas")
+	wants(t, b.signIn("olga").get("/desk/messages?state=failed&reason=invalid_phone&from=2026-01-01", http.StatusOK), `value="2026-01-01T00:00"`)
+	wants(t, b.signIn("olga").get("/desk/messages?state=failed&reason=invalid_phone", http.StatusOK), "Reenviar estas", "/desk/bulk/new?act=retry&reason=invalid_phone")
 	lacks(t, w.get("/desk/messages?run=8", http.StatusOK), ">4711<")
 	wants(t, w.get("/desk/messages?state=sent", http.StatusOK), "Nada com isso", "90 dias")
 	for _, bad := range []string{"state=lost", "reason=bad", "template=A%20b", "from=yesterday", "run=x"} {
