@@ -146,6 +146,16 @@ func TestFind(t *testing.T) {
 	if string(last.Person) != string(b.s.o.Key.Person(b.messages.list[0].Phone)) {
 		t.Error("the line does not say whom the search was about")
 	}
+	lines := len(b.ledger.lines)
+	w.get(path, http.StatusOK)
+	if len(b.ledger.lines) != lines {
+		t.Error("the same search is recorded twice")
+	}
+	again := w.ask("POST", "/desk/find", url.Values{"q": {zulmiraPhone}}).Header().Get("Location")
+	w.get(again+"?cursor=4", http.StatusOK) // not by its first page
+	if len(b.ledger.lines) != lines+1 {
+		t.Error("a search whose first page was left out is not recorded")
+	}
 	for _, s := range b.ledger.sessions {
 		lacks(t, string(s.Data), "98888", zulmiraTail)
 	}
