@@ -13,13 +13,31 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/desk"
 	"pombo/internal/ledger"
+	"pombo/internal/phone"
 )
 
 var (
 	_ desk.Users    = (*ledger.Desk)(nil)
 	_ desk.Sessions = (*ledger.Desk)(nil)
 	_ desk.Trail    = (*ledger.Trail)(nil)
+	_ desk.People   = (*people)(nil)
 )
+
+// people is what the desk reads of a person, and how it erases one.
+type people struct {
+	*ledger.History
+	*ledger.OptOutList
+	db *ledger.DB
+	// moved wakes the roads: what waited is cancelled.
+	moved func()
+}
+
+func (p *people) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+	if really {
+		defer p.moved()
+	}
+	return p.db.Retention.Forget(ctx, n, really)
+}
 
 // AuditKey is the key of the audit trail: that of the configuration, or the one beside a
 // SQLite ledger, which is made when it is not there.
@@ -41,7 +59,9 @@ func (a *App) openDesk(o Options, key audit.Key) (err error) {
 	}
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
-		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
+		People:    &people{a.ledger.History, a.ledger.OptOuts, a.ledger, func() { a.engine.Signals.Moved() }}, // the engine is made later
+		Retention: o.Config.Ledger.Retention,
+		Hosts:     c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})
 	return err

@@ -64,13 +64,17 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, Key and Zone must be set.
+// Options is what a Server is made of. Users, Sessions, Trail, People, Key and Zone must be
+// set.
 type Options struct {
 	Users    Users
 	Sessions Sessions
 	Trail    Trail
+	People   People
 	Key      audit.Key
 	Zone     *time.Location // of the times on the pages
+
+	Retention time.Duration // how long phones and texts are kept; 0 = for ever
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -121,6 +125,7 @@ func New(o Options) (*Server, error) {
 		missing("Users", o.Users == nil),
 		missing("Sessions", o.Sessions == nil),
 		missing("Trail", o.Trail == nil),
+		missing("People", o.People == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 	)

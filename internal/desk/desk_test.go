@@ -41,6 +41,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
+	o.People = &fakePeople{}
 	for _, c := range change {
 		c(&o)
 	}

@@ -29,6 +29,13 @@ var whoMay = map[string]string{
 	"POST /desk/me/sessions/end":           "viewer auditor operator admin",
 	"GET /desk/audit":                      "auditor admin",
 	"POST /desk/audit":                     "auditor admin",
+	"GET /desk/audit.csv":                  "auditor admin",
+	"GET /desk/person":                     "auditor admin",
+	"POST /desk/person":                    "auditor admin",
+	"GET /desk/person/forget":              "admin",
+	"POST /desk/person/forget":             "admin",
+	"GET /desk/help":                       "viewer auditor operator admin",
+	"GET /desk/help/{reason}":              "viewer auditor operator admin",
 	"GET /desk/users":                      "admin",
 	"POST /desk/users":                     "admin",
 	"POST /desk/users/{name}":              "admin",
@@ -66,7 +73,7 @@ func TestRights(t *testing.T) {
 		sessions := maps.Clone(b.ledger.sessions)
 		for pattern, who := range whoMay {
 			method, path, _ := strings.Cut(pattern, " ")
-			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0").Replace(path)
+			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0", "{reason}", "expired").Replace(path)
 			w := b.browser()
 			w.jar, b.ledger.sessions = maps.Clone(visitor.jar), maps.Clone(sessions)
 			var form url.Values
