@@ -4,13 +4,19 @@ import "time"
 
 // Filter selects notifications for a list. The zero Filter selects all.
 type Filter struct {
-	State  State     // "" = every state
-	Phone  string    // E.164 of one person; "" = everybody
-	Text   string    // a row key, else the start of some, or an id or at least eight of its digits; "" = any
-	Run    int64     // 0 = any
-	Since  time.Time // taken in at or after; zero = any
-	Limit  int       // 1 to 1000; 0 = 50
-	Cursor string    // from the list before; "" = from the newest
+	State State     // "" = every state
+	Phone string    // E.164 of one person; "" = everybody
+	Text  string    // a row key, else the start of some, or an id or at least eight of its digits; "" = any
+	Run   int64     // 0 = any
+	Since time.Time // taken in at or after; zero = any
+	Until time.Time // taken in before; zero = any
+	// Reason and Template, "" = any, are in no index: what the other fields select is
+	// read until enough of it has them. Template names what it is sent with.
+	Reason   Reason
+	Template string
+
+	Limit  int    // 1 to 1000; 0 = 50
+	Cursor string // from the list before; "" = from the newest
 }
 
 // Page is one page of a list.
@@ -18,6 +24,9 @@ type Page struct {
 	Notifications []Notification // the newest first
 	Next          string         // the cursor of those that follow; "" = there are none
 	Unreadable    int            // skipped because their record cannot be read
+	// LookedTo is when the last one that the list looked at was taken in: Next goes on
+	// from there. Zero when there is no Next.
+	LookedTo time.Time
 }
 
 // Backlog counts what is open in the ledger, for metrics and readiness.

@@ -32,6 +32,7 @@ const (
 	TemplateRefused     Reason = "template_refused"
 	TemplateMismatch    Reason = "template_mismatch"
 	TemplateUnusable    Reason = "template_unusable"
+	TemplateHeld        Reason = "template_held" // an operator holds it
 
 	// The person.
 	NotOnWhatsApp Reason = "not_on_whatsapp"
@@ -173,6 +174,7 @@ var reasons = map[Reason]struct {
 	KeptLongEnough:   {ClassPombo, WaitRetry, "its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
 	ResentByItself:   {ClassPombo, WaitRetry, "WhatsApp refused the previous message for now", "nothing: it is sent again automatically"},
 
+	TemplateHeld:      {ClassOperator, WaitTemplate, "an operator holds the template", "nothing: it is sent when the hold is over; pombo templates release ends it now"},
 	AwaitingOperator:  {ClassOperator, WaitRetry, "it is not known whether it arrived, and the policy is to ask an operator", "decide with retry or cancel"},
 	RetriedByOperator: {ClassOperator, WaitRetry, "an operator retried it", "nothing"},
 	CancelledByHand:   {ClassOperator, WaitRetry, "an operator cancelled it", "nothing"},

@@ -12,6 +12,8 @@ import (
 type templatesCommand struct {
 	List    templatesListCommand    `cmd:"" default:"withargs" help:"List the bot's message templates at Blip (default)."`
 	Preview templatesPreviewCommand `cmd:"" help:"Draw the message that a row would become."`
+	Hold    templatesHoldCommand    `cmd:"" help:"Keep the messages of a template waiting."`
+	Release templatesReleaseCommand `cmd:"" help:"Release a template that is held."`
 }
 
 type templatesListCommand struct {
@@ -62,11 +64,28 @@ func (c templatesListCommand) Run(ctx context.Context, s *shell) error {
 		if t.PreviousCategory != "" && t.PreviousCategory != t.Category {
 			s.printf("\n%s\n", oneLine(t.Name+" was moved by WhatsApp from "+t.PreviousCategory+" to "+t.Category+": its price, its limits and who may get it follow the category"))
 		}
+		if t.Hold != nil {
+			s.printf("\n%s\n", oneLine(t.Name+" "+holdSentence(*t.Hold)+by(t.Hold.By)+why(t.Hold.Detail)))
+		}
 		if len(t.Issues) > 0 {
 			s.printf("\n%s\n", oneLine(t.Name+" does not send the table's rows: "+details(t.Issues)))
 		}
 	}
 	return nil
+}
+
+func by(who string) string {
+	if who == "" {
+		return ""
+	}
+	return ", by " + who
+}
+
+func why(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }
 
 // details joins what is wrong with a template.

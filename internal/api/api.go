@@ -98,6 +98,7 @@ type Options struct {
 	Add func(ctx context.Context, row pombo.Row) (n pombo.Notification, added bool, err error)
 	// Templates lists the templates that Blip has.
 	Templates func(ctx context.Context) ([]pombo.Template, error)
+	Holds     HoldLedger
 	// CheckTemplate says what keeps the rows of the source from going with a
 	// template; nil = nothing is said about that.
 	CheckTemplate func(pombo.Template) []pombo.TemplateIssue
@@ -149,6 +150,7 @@ func New(o Options) (*Server, error) {
 		missing("Ledger", o.Ledger == nil),
 		missing("Add", o.Add == nil),
 		missing("Templates", o.Templates == nil),
+		missing("Holds", o.Holds == nil),
 		missing("Reconcile", o.Reconcile == nil),
 		missing("Checks", len(o.Checks) == 0),
 		missing("Metrics", o.Metrics == nil),

@@ -224,6 +224,24 @@ func (c *Client) Resume(ctx context.Context) error {
 	return c.do(ctx, call{method: "DELETE", path: "/api/v1/pause"}, nil)
 }
 
+// HoldTemplate keeps the messages of a template waiting until a time; zero = until released.
+// by says who, and detail why, for others to read.
+func (c *Client) HoldTemplate(ctx context.Context, name string, until time.Time, by, detail string) (HoldReach, error) {
+	body := struct {
+		Until  time.Time `json:"until,omitzero"`
+		By     string    `json:"by,omitempty"`
+		Detail string    `json:"detail,omitempty"`
+	}{until, by, detail}
+	var h HoldReach
+	err := c.do(ctx, call{method: "PUT", path: "/api/v1/templates/" + url.PathEscape(name) + "/hold", body: body}, &h)
+	return h, err
+}
+
+// ReleaseTemplate ends the hold of a template.
+func (c *Client) ReleaseTemplate(ctx context.Context, name string) error {
+	return c.do(ctx, call{method: "DELETE", path: "/api/v1/templates/" + url.PathEscape(name) + "/hold"}, nil)
+}
+
 // ReleaseResends sends again the rows that were set back to pending with many others;
 // SettleResends has its status written again instead. Both return how many rows
 // there were.

@@ -61,6 +61,11 @@ func TestClientRoundTrip(t *testing.T) {
 	check("resume", c.Resume(ctx), true)
 	pause, err = c.Pause(ctx, time.Time{}, "")
 	check("pause for good", err, pause.Paused && pause.Until.IsZero())
+	hold, err := c.HoldTemplate(ctx, "aviso", today.Add(time.Hour), "ana", "link")
+	check("hold", err, hold.Held && hold.Until.Equal(today.Add(time.Hour)) && hold.By == "ana" && hold.Waiting == 312 && hold.PerHour == 10)
+	held, err := c.Templates(ctx)
+	check("held", err, len(held) == 1 && held[0].Hold != nil && held[0].Hold.Detail == "link")
+	check("release", c.ReleaseTemplate(ctx, "aviso"), true)
 	templates, err := c.Templates(ctx)
 	check("templates", err, len(templates) == 1 && templates[0].Name == "aviso")
 	row := pombo.Row{Recipient: plantedPhone, Params: []pombo.Param{{Value: plantedName}, {Slot: pombo.HeaderText, Value: "h"}}, Template: "aviso", Priority: 2, Expires: today.Add(time.Hour)}

@@ -93,7 +93,7 @@ func (m *memory) Notification(_ context.Context, id pombo.MessageID) (pombo.Noti
 
 func (m *memory) List(_ context.Context, f pombo.Filter) (pombo.Page, error) {
 	m.filter = f
-	return pombo.Page{Notifications: []pombo.Notification{m.n}, Next: "c2", Unreadable: m.unreadable}, m.err
+	return pombo.Page{Notifications: []pombo.Notification{m.n}, Next: "c2", LookedTo: today, Unreadable: m.unreadable}, m.err
 }
 
 func (m *memory) Retry(_ context.Context, id pombo.MessageID) error { return m.move(id, pombo.Queued) }
@@ -226,6 +226,36 @@ func (p *passes) WaitRun(ctx context.Context, id int64) (pombo.Run, error) {
 	}
 }
 
+// heldTemplates has the hold of one template.
+type heldTemplates struct{ hold *pombo.TemplateHold }
+
+func (h *heldTemplates) Hold(_ context.Context, hold pombo.TemplateHold) error {
+	hold.At = today
+	h.hold = &hold
+	return nil
+}
+
+func (h *heldTemplates) Release(_ context.Context, name string) (bool, error) {
+	held := h.hold != nil && h.hold.Template == name
+	h.hold = nil
+	return held, nil
+}
+
+func (h *heldTemplates) HeldTemplates(context.Context) ([]pombo.TemplateHold, error) {
+	if h.hold == nil {
+		return nil, nil
+	}
+	return []pombo.TemplateHold{*h.hold}, nil
+}
+
+func (h *heldTemplates) TemplateReach(_ context.Context, _ string, until time.Time) (pombo.TemplateReach, error) {
+	r := pombo.TemplateReach{Waiting: 312, Arrived: 240, Within: 24 * time.Hour, Expiring: 40}
+	if until.IsZero() {
+		r.Expiring, r.Partial = 312, true
+	}
+	return r, nil
+}
+
 // world is a server with all that is round it.
 type world struct {
 	t      testing.TB
@@ -249,7 +279,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	}
 	o := Options{
 		Runs: w.runs, Ledger: w.ledger, Add: w.add,
-		Reconcile: w.ledger.reconcile,
+		Holds: &heldTemplates{}, Reconcile: w.ledger.reconcile,
 		Templates: func(context.Context) ([]pombo.Template, error) {
 			return []pombo.Template{{Name: "aviso", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Body: "Olá, {{1}}", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver", URL: "https://x.example/{{1}}"}}, Updated: today}}, w.blip
 		},

@@ -59,6 +59,7 @@ type List struct {
 	Notifications []Notification `json:"notifications"`
 	NextCursor    string         `json:"next_cursor,omitempty"` // "" = there is no more
 	Unreadable    int            `json:"unreadable,omitempty"`  // left out: their records cannot be read
+	LookedTo      time.Time      `json:"looked_to,omitzero"`    // when the last one looked at was taken in; absent on the last page
 }
 
 func notificationOf(n pombo.Notification) Notification {
@@ -97,17 +98,25 @@ func utc(t time.Time) time.Time {
 }
 
 func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error {
-	q := readQuery(r, "state", "phone", "q", "run", "since", "limit", "cursor")
+	q := readQuery(r, "state", "phone", "q", "run", "since", "until", "reason", "template", "limit", "cursor")
 	f := pombo.Filter{
 		State:  pombo.State(q.text("state")),
+		Reason: pombo.Reason(q.text("reason")),
 		Text:   strings.TrimSpace(q.text("q")),
 		Run:    q.number("run", 0, 1<<62),
 		Since:  q.time("since"),
+		Until:  q.time("until"),
 		Limit:  int(q.number("limit", 50, 1000)),
 		Cursor: q.text("cursor"),
 	}
 	if f.State != "" && !f.State.Valid() {
 		q.refuse("state", "must be one of "+pombo.StateNames())
+	}
+	if !f.Reason.Valid() {
+		q.refuse("reason", "must be a reason as GET /api/v1/notifications shows it, such as not_on_whatsapp")
+	}
+	if f.Template = q.text("template"); f.Template != "" && !pombo.ValidTemplateName(f.Template) {
+		q.refuse("template", "must be the name of a template")
 	}
 	if text := q.text("phone"); text != "" {
 		n, err := phone.Parse(text)
@@ -123,7 +132,7 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return fmt.Errorf("list notifications: %w", err)
 	}
-	list := List{Notifications: make([]Notification, len(page.Notifications)), NextCursor: page.Next, Unreadable: page.Unreadable}
+	list := List{Notifications: make([]Notification, len(page.Notifications)), NextCursor: page.Next, Unreadable: page.Unreadable, LookedTo: utc(page.LookedTo)}
 	for i, n := range page.Notifications {
 		list.Notifications[i] = notificationOf(n)
 	}

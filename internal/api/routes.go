@@ -41,7 +41,7 @@ func (s *Server) table() []route {
 		{method: "GET", path: "/readyz", handle: s.getReadyz, open: true, summary: "source, ledger and Blip can be used"},
 		{method: "GET", path: "/metrics", handle: s.getMetrics, summary: "for Prometheus"},
 
-		{method: "GET", path: api + "/notifications", handle: s.getNotifications, summary: "search: state, phone, q, run, since, limit, cursor"},
+		{method: "GET", path: api + "/notifications", handle: s.getNotifications, summary: "search: state, phone, q, run, since, until, reason, template, limit, cursor"},
 		{method: "POST", path: api + "/notifications", handle: s.postNotification, act: audit.Send, summary: "send one message without the table"},
 		{method: "GET", path: api + "/notifications/{id}", handle: s.getNotification, summary: "one notification and its whole story"},
 		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.decide("retried", s.o.Ledger.Retry), act: audit.Retry, summary: "send it again"},
@@ -56,6 +56,9 @@ func (s *Server) table() []route {
 		{method: "POST", path: api + "/optouts", handle: s.postOptOut, act: audit.OptOut, summary: "send this phone no more messages"},
 		{method: "POST", path: api + "/optouts/remove", handle: s.removeOptOut, act: audit.OptIn, summary: "send this phone messages again"},
 		{method: "GET", path: api + "/templates", handle: s.getTemplates, summary: "the templates that Blip has"},
+		{method: "GET", path: api + "/templates/{name}/hold", handle: s.getHold, summary: "whether a template is held, and what a hold comes to: until"},
+		{method: "PUT", path: api + "/templates/{name}/hold", handle: s.putHold, act: audit.Hold, summary: "keep the messages of a template waiting"},
+		{method: "DELETE", path: api + "/templates/{name}/hold", handle: s.deleteHold, act: audit.Release, summary: "release a template"},
 		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
 		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
 		{method: "POST", path: api + "/forget", handle: s.postForget, act: audit.Forget, summary: "what the ledger has of a person; erase it"},

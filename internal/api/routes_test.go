@@ -62,6 +62,16 @@ func TestRoutesAnswer(t *testing.T) {
 		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_flight":0,"erased":0}`},
 		{"POST", "/api/v1/forget", `{"phone":"+5531988880042","erase":true}`, 200, `"erased":1`},
 		{"GET", "/api/v1/templates", "", 200, `"approved":true`},
+		{"GET", "/api/v1/templates/aviso/hold", "", 200, `{"held":false,"waiting":312,"per_hour":10,"expiring":312,"partial":true}`},
+		{"GET", "/api/v1/templates/aviso/hold?until=2026-11-23T12:00:00-03:00", "", 200, `"expiring":40`},
+		{"GET", "/api/v1/templates/Maria/hold", "", 404, "not the name"},
+		{"PUT", "/api/v1/templates/aviso/hold", "", 200, `"held":true`},
+		{"PUT", "/api/v1/templates/aviso/hold", `{"until":"2026-11-23T12:00:00-03:00","detail":"link","by":"ana"}`, 200, `"until":"2026-11-23T15:00:00Z","by":"ana","detail":"link"`},
+		{"PUT", "/api/v1/templates/aviso/hold", `{"until":"2020-01-01T00:00:00Z"}`, 422, "over already"},
+		{"DELETE", "/api/v1/templates/aviso/hold", "", 404, "no operator holds"},
+		{"GET", "/api/v1/notifications?reason=not_on_whatsapp&template=aviso&until=2026-11-23T12:00:00-03:00", "", 200, `"looked_to":"2026-11-23T10:00:00Z"`},
+		{"GET", "/api/v1/notifications?reason=because", "", 422, "such as not_on_whatsapp"},
+		{"GET", "/api/v1/notifications?template=Maria", "", 422, "name of a template"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.target, func(t *testing.T) {

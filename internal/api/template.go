@@ -25,6 +25,7 @@ type Template struct {
 	// Issues is what prevents sending the rows of the source with it; they are
 	// parked then. Empty when they go.
 	Issues []TemplateIssue `json:"issues,omitempty"`
+	Hold   *Hold           `json:"hold,omitempty"` // absent = no operator holds it
 }
 
 // TemplateIssue is one thing that prevents sending with a template.
@@ -57,9 +58,16 @@ func (s *Server) getTemplates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("list templates: %w", err)
 	}
+	held, err := s.holds(r)
+	if err != nil {
+		return err
+	}
 	list := make([]Template, len(all))
 	for i, t := range all {
 		list[i] = templateOf(t)
+		if h, ok := held[t.Name]; ok {
+			list[i].Hold = &h
+		}
 		if s.o.CheckTemplate == nil {
 			continue
 		}

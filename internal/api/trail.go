@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -48,7 +49,7 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, rt route, err er
 		line.Result = audit.Failed
 	}
 	if line.Target == "" {
-		line.Target = r.PathValue("id")
+		line.Target = cmp.Or(r.PathValue("id"), r.PathValue("name"))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 5*time.Second)
 	defer cancel()

@@ -30,6 +30,7 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/blip"
+	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/delivery"
 	"pombo/internal/desk"
@@ -74,6 +75,7 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
+	bulk       *bulk.Runner
 	counter    *tally.Counter
 
 	desk         *desk.Server // nil = there is none
@@ -140,6 +142,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
 		Source:    c.Source.Name,
+		Template:  c.Blip.Template,
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),
@@ -205,6 +208,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return err
 	}
 	a.engine = dispatch.New(controls, record)
+	a.bulk = newBulk(a.ledger, a.engine, o.Logger)
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
@@ -245,6 +249,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
+		Holds:     holds{controls.Holds, a.ledger.Templates},
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))
@@ -368,6 +373,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
+	a.loops.Go(func() { a.bulk.Run(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })
 	a.loops.Go(func() { a.counter.Run(loops) })
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {

@@ -9,6 +9,7 @@ import (
 
 	"pombo/internal/dispatch"
 	"pombo/internal/ledger"
+	"pombo/internal/throttle"
 	"pombo/internal/wait"
 )
 
@@ -48,6 +49,7 @@ func openLedger(ctx context.Context, o ledger.Options, limit time.Duration, log 
 func rooms(db *ledger.DB) dispatch.Ledger {
 	return dispatch.Ledger{
 		Shared: db.Shared(), Throttle: db.Throttle, Leadership: db.Leases, Lease: db.Leases, Reclaim: db.Leases, Parking: db.Queue, Intake: db.Intake,
+		Holds: db.Templates, Templates: db.Templates,
 		Settle: db.Settlements, Expiry: db.Queue, OptOuts: db.OptOuts,
 		Runs:      runLedger{db.Runs, db.Settlements},
 		Delivery:  deliveryLedger{db.Queue, db.OptOuts},
@@ -74,6 +76,11 @@ type (
 	operatorLedger struct {
 		*ledger.History
 		*ledger.Operator
+	}
+	// holds takes effect at once in this process, and shows what the ledger has.
+	holds struct {
+		*throttle.Holds
+		*ledger.Templates
 	}
 	recordLedger struct {
 		*ledger.Receipts

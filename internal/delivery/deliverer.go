@@ -108,6 +108,7 @@ type Options struct {
 
 	Throttle    *throttle.Throttle
 	Suspensions *throttle.Suspensions
+	Holds       *throttle.Holds
 	Templates   *template.Catalog
 	Quiet       *quiet.Calendar
 	Lease       *leader.Lease
@@ -331,7 +332,10 @@ func (d *Deliverer) Deliver(ctx context.Context, n pombo.Notification) {
 	d.countFailure(&n, o)
 	logAttempt(d.log, &n, o, time.Since(start))
 	if o.Parked {
-		d.opts.Templates.Recheck(d.opts.Templates.Resolve(n.Template), n.Params)
+		name := d.opts.Templates.Resolve(n.Template)
+		if _, held := d.opts.Holds.Held(name); !held {
+			d.opts.Templates.Recheck(name, n.Params)
+		}
 	}
 	switch o.To {
 	case pombo.Queued:

@@ -61,13 +61,17 @@ func deferred(o pombo.Outcome, until time.Time, where *time.Location) *pombo.Out
 // something is learned about the template.
 func (d *Deliverer) parked(v *delivery, issue pombo.TemplateIssue, until time.Time) *pombo.Outcome {
 	d.opts.Templates.Parked(v.template, issue)
+	return parkedUntil(v, issue.Reason, until, issue.Detail())
+}
+
+func parkedUntil(v *delivery, r pombo.Reason, until time.Time, detail string) *pombo.Outcome {
 	if until.IsZero() {
 		until = time.Now().Add(template.MostParked)
 	}
 	if !v.Expires.IsZero() && v.Expires.Before(until) {
 		until = v.Expires // it is expired then
 	}
-	o := requeued(v.claim, issue.Reason, until, issue.Detail())
+	o := requeued(v.claim, r, until, detail)
 	o.Parked = true
 	return o
 }

@@ -36,6 +36,7 @@ func (d *Deliverer) steps() []step {
 		d.sendingNotPaused, // it may have been since the claim
 		d.phoneValid,
 		d.notOptedOut,
+		d.templateNotHeld,
 		d.templateNotSuspended,
 		d.templateFits,
 		d.valuesValid,
@@ -113,6 +114,14 @@ func (d *Deliverer) notOptedOut(_ context.Context, v *delivery) *pombo.Outcome {
 		return suppressed(v.claim, pombo.OptedOutOfMarketing)
 	}
 	return suppressed(v.claim, pombo.OptedOut)
+}
+
+// templateNotHeld parks the row while an operator holds its template.
+func (d *Deliverer) templateNotHeld(_ context.Context, v *delivery) *pombo.Outcome {
+	if hold, held := d.opts.Holds.Held(v.template); held {
+		return parkedUntil(v, pombo.TemplateHeld, hold.Until, "template "+v.template+" is held")
+	}
+	return nil
 }
 
 func (d *Deliverer) templateNotSuspended(_ context.Context, v *delivery) *pombo.Outcome {

@@ -50,6 +50,8 @@ type Ledger struct {
 	Lease      leader.LeaseLedger
 	Reclaim    Reclaimer
 	Parking    template.ParkingLedger
+	Holds      throttle.HoldLedger
+	Templates  TemplateLedger
 	Intake     intake.Ledger
 	Runs       intake.RunLedger
 	Settle     settle.Ledger
@@ -58,6 +60,12 @@ type Ledger struct {
 	Expiry     delivery.ExpiryLedger
 	OptOuts    delivery.OptOutLedger
 	Operator   OperatorLedger
+}
+
+// TemplateLedger keeps how the templates have looked.
+type TemplateLedger interface {
+	// SaveTemplates records what is new in Blip's list.
+	SaveTemplates(ctx context.Context, list []pombo.Template) error
 }
 
 // Reclaimer frees what dead processes had claimed.
@@ -133,6 +141,7 @@ type Controls struct {
 	Throttle    *throttle.Throttle
 	Templates   *template.Catalog
 	Suspensions *throttle.Suspensions
+	Holds       *throttle.Holds
 	Health      *health.Tracker
 	Signals     delivery.Signals
 
@@ -152,6 +161,7 @@ func NewControls(o Options) (*Controls, error) {
 	})
 	templates := template.New(template.Options{
 		Default: o.Template, Language: o.Language, Slots: o.Slots, Logger: o.Logger, Registerer: o.Registerer,
+		Save: o.Ledger.Templates.SaveTemplates,
 		List: func(ctx context.Context) ([]pombo.Template, error) {
 			if err := t.Pauser.WaitResumed(ctx); err != nil {
 				return nil, err
@@ -164,6 +174,7 @@ func NewControls(o Options) (*Controls, error) {
 	})
 	return &Controls{
 		Throttle: t, Templates: templates, Suspensions: throttle.NewSuspensions(templates, o.Logger),
+		Holds:  throttle.NewHolds(o.Ledger.Holds, templates, o.Ledger.Shared, o.Logger),
 		Health: health.NewTracker(o.MessagesPerSecond, o.CallTime), Signals: delivery.NewSignals(), opts: o,
 	}, nil
 }
@@ -238,7 +249,7 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 	e.Deliverer = delivery.New(delivery.Options{
 		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Slots: o.Slots, Ledger: o.Ledger.Delivery, Blip: o.Blip, Owner: o.Owner,
 		Workers: o.Workers, Claims: claims, Policies: o.Uncertain,
-		Throttle: c.Throttle, Suspensions: c.Suspensions, Templates: c.Templates, Quiet: quiet.New(o.Quiet, o.Zone), Lease: e.Lease,
+		Throttle: c.Throttle, Suspensions: c.Suspensions, Holds: c.Holds, Templates: c.Templates, Quiet: quiet.New(o.Quiet, o.Zone), Lease: e.Lease,
 		Health: c.Health, Signals: c.Signals, Metrics: metrics, Logger: o.Logger,
 	})
 	e.running, e.stopLoops = context.WithCancel(context.Background())
@@ -251,7 +262,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Lease.Renew(ctx); err != nil {
 		return fmt.Errorf("enter the ledger as %s: %w", e.opts.Owner, err)
 	}
-	for _, load := range []func(context.Context) error{e.reclaim, e.Throttle.Load, e.ledger.OptOuts.LoadOptOuts, e.Deliverer.Load, e.Runs.Load} {
+	for _, load := range []func(context.Context) error{e.reclaim, e.Throttle.Load, e.Holds.Reload, e.ledger.OptOuts.LoadOptOuts, e.Deliverer.Load, e.Runs.Load} {
 		if err := load(ctx); err != nil {
 			return err
 		}
@@ -261,7 +272,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.leases.Go(func() { e.Lease.Run(leasing, e.afterRenewal) })
 	loops := []func(context.Context){
 		e.Deliverer.Run, e.Resolver.Run, e.Intake.Run, e.Runs.Run, e.Settler.Run,
-		e.Templates.Run, e.parking.Run, e.expirer.Run, e.optOuts.Run,
+		e.Templates.Run, e.Holds.Run, e.parking.Run, e.expirer.Run, e.optOuts.Run,
 	}
 	for _, run := range append(loops, e.Throttle.Loops()...) {
 		e.loops.Go(func() { run(e.running) })

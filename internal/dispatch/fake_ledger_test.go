@@ -23,6 +23,7 @@ type fakeLedger struct {
 	fakeThrottle
 	fakeLeases
 	fakeOperator
+	fakeHolds
 
 	shared bool
 }
@@ -30,7 +31,7 @@ type fakeLedger struct {
 func newFakeLedger() *fakeLedger {
 	c := &fakeCore{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, parked: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}}
 	return &fakeLedger{
-		fakeCore: c, fakeIntake: fakeIntake{c}, fakeRuns: fakeRuns{fakeCore: c}, fakeOperator: fakeOperator{c},
+		fakeCore: c, fakeIntake: fakeIntake{c}, fakeRuns: fakeRuns{fakeCore: c}, fakeOperator: fakeOperator{c}, fakeHolds: fakeHolds{fakeCore: c, holds: map[string]pombo.TemplateHold{}},
 		fakeDelivery:  fakeDelivery{fakeCore: c, out: map[string]pombo.OptOutScope{}},
 		fakeUncertain: fakeUncertain{fakeCore: c},
 		fakeThrottle:  fakeThrottle{fakeCore: c, quota: map[string]time.Time{}, last: map[phone.Number]time.Time{}},

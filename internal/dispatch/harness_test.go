@@ -26,6 +26,8 @@ type ledger interface {
 	leader.Ledger
 	leader.LeaseLedger
 	template.ParkingLedger
+	throttle.HoldLedger
+	dispatch.TemplateLedger
 	intake.Ledger
 	intake.RunLedger
 	settle.Ledger
@@ -84,7 +86,7 @@ func newEngine(o options) (*dispatch.Engine, error) {
 	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName: "notificacao", Source: o.Source, Pending: "1", Blip: o.Blip, Owner: o.Owner,
 		Ledger: dispatch.Ledger{
-			Shared: l.isShared(), Throttle: l, Leadership: l, Lease: l, Reclaim: l, Parking: l, Intake: l, Runs: l, Settle: l,
+			Shared: l.isShared(), Throttle: l, Leadership: l, Lease: l, Reclaim: l, Parking: l, Holds: l, Templates: l, Intake: l, Runs: l, Settle: l,
 			Delivery: l, Uncertain: l, Expiry: l, OptOuts: l, Operator: l,
 		},
 		Template: o.Template, Language: o.Language, Slots: o.Slots, Workers: o.Workers,

@@ -25,21 +25,37 @@ func (e *Engine) Retry(ctx context.Context, id pombo.MessageID) error {
 	if err != nil {
 		return err
 	}
-	if n.Key.Source == e.opts.SourceName {
-		row, err := e.opts.Source.Row(ctx, n.Key.RowKey)
-		switch {
-		case errors.Is(err, pombo.ErrNotFound):
-		case err != nil:
-			return fmt.Errorf("read the row again: %w", err)
-		default:
-			row.ParsePhone()
-			if err := e.ledger.Operator.Correct(ctx, id, row); err != nil {
-				return err
-			}
-		}
+	if err := e.Correct(ctx, n); err != nil {
+		return err
 	}
 	defer e.Signals.Moved()
 	return e.ledger.Operator.Retry(ctx, id)
+}
+
+// Correct has a notification sent as its row says now. One whose row is gone, or that is not
+// of the table, stays as it is.
+func (e *Engine) Correct(ctx context.Context, n pombo.Notification) error {
+	row, err := e.Row(ctx, n)
+	switch {
+	case errors.Is(err, pombo.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the row again: %w", err)
+	}
+	return e.ledger.Operator.Correct(ctx, n.MessageID, row)
+}
+
+// Row returns the row of a notification as it is now; pombo.ErrNotFound when it is gone or
+// not of the table.
+func (e *Engine) Row(ctx context.Context, n pombo.Notification) (pombo.Row, error) {
+	if n.Key.Source != e.opts.SourceName {
+		return pombo.Row{}, pombo.ErrNotFound
+	}
+	row, err := e.opts.Source.Row(ctx, n.Key.RowKey)
+	if err == nil {
+		row.ParsePhone()
+	}
+	return row, err
 }
 
 // Cancel ends a notification that has not been sent because a person says so.

@@ -48,6 +48,8 @@ const (
 	// walked is how many notifications a list looks at that has no index to go by
 	// (of those delivered, say) before it gives what it has found, and a cursor.
 	walked = 20_000
+	// matchedAtOnce is how many are read at once where each is looked into.
+	matchedAtOnce = 2000
 	// From so many on, what an index yields takes too long to sort, and is looked for
 	// among the newest instead.
 	mostKeys    = 10_000
@@ -85,35 +87,82 @@ func (h *History) List(ctx context.Context, f pombo.Filter) (page pombo.Page, er
 		return page, err
 	}
 	// One more than asked for shows whether there is a next page.
-	var seqs []int64
-	err = h.due(ctx, s.by, s.args(limit+1), func(rows *sql.Rows) error {
-		n, err := scan(rows)
-		switch seqs = append(seqs, n.Seq); {
-		case len(seqs) > limit:
-			return errEnough
-		case errors.Is(err, errMessage), errors.Is(err, errHistory):
-			page.Unreadable++
-			h.opts.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
-			return nil
-		}
-		page.Notifications = append(page.Notifications, n)
-		return err
-	})
-	switch {
-	case err != nil:
+	match, atOnce := h.matcher(&f), limit+1
+	if match != nil {
+		atOnce = matchedAtOnce
+		s.walkAtMost(matchedAtOnce)
+	}
+	if err := h.fill(ctx, s, limit, atOnce, match, &page); err != nil {
 		return pombo.Page{}, fmt.Errorf("list notifications: %w", err)
-	case len(seqs) > limit:
-		page.Next = strconv.FormatInt(seqs[limit-1], 36)
-	case s.walks():
-		var looked, last sql.NullInt64
-		if err := h.due(ctx, sqlPart, []any{s.before, s.from, walked}, func(rows *sql.Rows) error { return rows.Scan(&looked, &last) }); err != nil {
-			return pombo.Page{}, fmt.Errorf("list notifications: %w", err)
-		}
-		if looked.Int64 == walked {
-			page.Next = strconv.FormatInt(last.Int64, 36)
-		}
 	}
 	return page, nil
+}
+
+// matcher returns what decides about the fields of a filter that no index has; nil when it
+// has none of them.
+func (h *History) matcher(f *pombo.Filter) func(*pombo.Notification) bool {
+	if f.Reason == "" && f.Template == "" {
+		return nil
+	}
+	return func(n *pombo.Notification) bool {
+		return (f.Reason == "" || n.Reason == f.Reason) && (f.Template == "" || h.resolve(n.Template) == f.Template)
+	}
+}
+
+// fill fills a page, so many rows at once. Without a match it asks once; with one it goes on
+// until it has looked at 20,000.
+func (h *History) fill(ctx context.Context, s *selection, limit, atOnce int, match func(*pombo.Notification) bool, page *pombo.Page) error {
+	for looked := 0; ; {
+		read, last, full := 0, int64(0), false
+		err := h.due(ctx, s.by, s.args(atOnce), func(rows *sql.Rows) error {
+			if full = len(page.Notifications)+page.Unreadable == limit; full {
+				return errEnough
+			}
+			n, err := scan(rows)
+			read, last = read+1, n.Seq
+			switch {
+			case errors.Is(err, errMessage), errors.Is(err, errHistory):
+				page.Unreadable++
+				h.opts.Logger.WarnContext(ctx, "a notification cannot be read and is left out of a list", "id", n.MessageID, "error", err)
+				return nil
+			case err == nil && (match == nil || match(&n)):
+				page.Notifications = append(page.Notifications, n)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		more := read == atOnce
+		if !full && s.walks() {
+			most := s.more[1].(int)
+			var passed, lowest sql.NullInt64
+			if err := h.due(ctx, sqlPart, []any{s.before, s.from, most}, func(rows *sql.Rows) error { return rows.Scan(&passed, &lowest) }); err != nil {
+				return err
+			}
+			read, last, more = int(passed.Int64), lowest.Int64, passed.Int64 == int64(most)
+		}
+		looked += read
+		switch {
+		case !full && !more:
+			return nil
+		case full || match == nil || looked >= walked:
+			page.Next = strconv.FormatInt(last, 36)
+			page.LookedTo, err = h.takenInAt(ctx, last)
+			return err
+		}
+		s.before = last
+	}
+}
+
+// takenInAt returns when a notification was taken in; zero when it is gone.
+func (h *History) takenInAt(ctx context.Context, seq int64) (time.Time, error) {
+	var created sql.NullInt64
+	err := h.get(ctx, sqlCreatedOf, []any{seq}, &created)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return moment(created), err
 }
 
 // selection is a filter on its way to SQL: the statement that finds its notifications where
@@ -138,8 +187,18 @@ func (s *selection) args(limit int) []any {
 // nothing for a long time.
 func (s *selection) walks() bool { return s.by == sqlListPart || s.by == sqlListPartByText }
 
+// walkAtMost bounds how far the list goes through the ledger at once.
+func (s *selection) walkAtMost(n int) {
+	if s.walks() {
+		s.more[1] = n
+	}
+}
+
 func (h *History) selection(ctx context.Context, f pombo.Filter, before int64) (*selection, error) {
 	s := &selection{by: sqlListNewest, before: before, from: 1}
+	if !f.Reason.Valid() {
+		return nil, fmt.Errorf("%q is not a reason", f.Reason)
+	}
 	if f.State != "" && !f.State.Valid() {
 		return nil, fmt.Errorf("%q is not a state", f.State)
 	}
@@ -156,6 +215,13 @@ func (h *History) selection(ctx context.Context, f pombo.Filter, before int64) (
 		if s.from, err = h.since(ctx, f.Since.Add(time.Millisecond-1).UnixMilli()); err != nil { // rounded up
 			return nil, err
 		}
+	}
+	if !f.Until.IsZero() {
+		until, err := h.since(ctx, f.Until.Add(time.Millisecond-1).UnixMilli())
+		if err != nil {
+			return nil, err
+		}
+		s.before = min(s.before, until)
 	}
 	if f.Run != 0 {
 		_, first, last, err := h.run(ctx, f.Run)

@@ -70,6 +70,9 @@ type Options struct {
 	// Source is the name of the source whose rows can be settled; results of rows
 	// of another one, from before its name was changed, wait. "" = any.
 	Source string
+	// Template is what rows that name no template are sent with: lists and counts by
+	// template need it.
+	Template string
 	// Pending is the status code of the source that means "to be sent".
 	Pending string
 	// Codes are the status codes that are written back to the source, by state.
@@ -115,6 +118,8 @@ type DB struct {
 	OptOuts     *OptOutList  // people who get no more messages
 	Throttle    *Throttle    // pauses, shared rates, failures in a row
 	Leases      *Leases      // which processes are alive, and which of them leads
+	Bulks       *Bulks       // what is done to many notifications at once
+	Templates   *Templates   // how templates looked, and which are held
 
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
@@ -136,6 +141,8 @@ func newDB(s *store) *DB {
 		OptOuts:        &OptOutList{store: s},
 		Throttle:       &Throttle{store: s},
 		Leases:         &Leases{s},
+		Templates:      &Templates{s},
+		Bulks:          &Bulks{s},
 		Reconciliation: &Reconciliation{s},
 		Desk:           &Desk{s},
 		Trail:          &Trail{s},

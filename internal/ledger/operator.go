@@ -21,17 +21,20 @@ func (o *Operator) Retry(ctx context.Context, id pombo.MessageID) error {
 	if is, err := o.resendByHand(ctx, id); is || err != nil {
 		return err
 	}
-	return o.move(ctx, "retry", id, func(at *standing, now int64) (statement, []any) {
-		moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
-		args := []any{now, moved, at.seq, string(at.state), at.attempt}
-		switch {
-		case at.state == pombo.Queued:
-			return sqlHasten, args
-		case !at.erased && at.state != pombo.Claimed && at.state != pombo.Sending && at.state.CanBecome(pombo.Queued):
-			return sqlRetry, args
-		}
-		return "", nil
-	})
+	return o.move(ctx, "retry", id, retry)
+}
+
+// retry queues again what Blip has not taken.
+func retry(at *standing, now int64) (statement, []any) {
+	moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
+	args := []any{now, moved, at.seq, string(at.state), at.attempt}
+	switch {
+	case at.state == pombo.Queued:
+		return sqlHasten, args
+	case !at.erased && at.state != pombo.Claimed && at.state != pombo.Sending && at.state.CanBecome(pombo.Queued):
+		return sqlRetry, args
+	}
+	return "", nil
 }
 
 // Correct replaces what is sent and to whom by what the row says now: Recipient, Phone, Params
@@ -55,15 +58,18 @@ func (o *Operator) Correct(ctx context.Context, id pombo.MessageID, row pombo.Ro
 // Cancel ends a notification that waits in the queue or is uncertain. Else
 // pombo.ErrMove, or pombo.ErrNotFound.
 func (o *Operator) Cancel(ctx context.Context, id pombo.MessageID) error {
-	return o.move(ctx, "cancel", id, func(at *standing, now int64) (statement, []any) {
-		if at.state != pombo.Queued && at.state != pombo.Uncertain {
-			return "", nil
-		}
-		return sqlCancel, []any{
-			o.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
-			at.seq, string(at.state), at.attempt,
-		}
-	})
+	return o.move(ctx, "cancel", id, o.cancel)
+}
+
+// cancel ends what has not left.
+func (db *store) cancel(at *standing, now int64) (statement, []any) {
+	if at.state != pombo.Queued && at.state != pombo.Uncertain {
+		return "", nil
+	}
+	return sqlCancel, []any{
+		db.policy.codeOf(pombo.Cancelled), now, encodeEvent(now, pombo.Cancelled, at.attempt, pombo.CancelledByHand, ""),
+		at.seq, string(at.state), at.attempt,
+	}
 }
 
 // move looks where a notification stands, lets decide say what to change, ""

@@ -49,11 +49,11 @@ func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is boo
 	if at == nil || at.state != pombo.Failed {
 		return false, nil
 	}
-	var st summary
-	if err = o.summaries(ctx, sqlHistoryOf, []any{at.seq}, func(s summary) { st = s }); err != nil {
+	accepted, err := o.wasAccepted(ctx, at.seq)
+	if err != nil {
 		return false, fmt.Errorf("retry: %w", err)
 	}
-	if !st.accepted {
+	if !accepted {
 		return false, nil
 	}
 	queued := false
@@ -69,4 +69,11 @@ func (o *Operator) resendByHand(ctx context.Context, id pombo.MessageID) (is boo
 		return true, fmt.Errorf("retry: it has been sent again already, as its history shows, or it has arrived: %w", pombo.ErrMove)
 	}
 	return true, nil
+}
+
+// wasAccepted reports whether Blip had taken a message.
+func (db *store) wasAccepted(ctx context.Context, seq int64) (bool, error) {
+	var st summary
+	err := db.summaries(ctx, sqlHistoryOf, []any{seq}, func(s summary) { st = s })
+	return st.accepted, err
 }

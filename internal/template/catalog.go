@@ -40,6 +40,8 @@ type Options struct {
 	Slots    []pombo.Slot // those that the source's rows give values for, in order
 	// List asks Blip for its templates, at the rate of commands.
 	List func(context.Context) ([]pombo.Template, error)
+	// Save records what is new in a list; nil = nothing is recorded.
+	Save func(context.Context, []pombo.Template) error
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil = no metrics
@@ -122,6 +124,7 @@ func (c *Catalog) Run(ctx context.Context) {
 		if err == nil {
 			backoff.Reset()
 			c.set(templates)
+			c.save(ctx, templates)
 			next = c.age()
 		}
 		listed()
@@ -131,6 +134,17 @@ func (c *Catalog) Run(ctx context.Context) {
 		if _, err := c.refresh.Wait(ctx, max(next-listInterval, 0)); err != nil {
 			return
 		}
+	}
+}
+
+// save records the versions of the templates. Nothing is sent by them, so an error only
+// costs the history of what templates looked like.
+func (c *Catalog) save(ctx context.Context, templates []pombo.Template) {
+	if c.opts.Save == nil {
+		return
+	}
+	if err := c.opts.Save(ctx, templates); err != nil && ctx.Err() == nil {
+		c.opts.Logger.Warn("versions of templates not recorded; it is tried again with the next list", "error", err, "often", pombo.Often("template versions"))
 	}
 }
 
@@ -296,6 +310,10 @@ func (c *Catalog) Parked(name string, issue pombo.TemplateIssue) {
 	c.opts.Logger.Warn("rows of a template are parked; those of others go on", "template", name, "reason", issue.Reason, "detail", issue.Message, "hint", issue.Hint)
 	c.refresh.Set()
 }
+
+// Reconsider has what is parked looked at again: somebody else than Blip has stopped
+// what stood in its way.
+func (c *Catalog) Reconsider() { c.changed.Set() }
 
 // Recheck is called once a parked notification is on record: its template may have
 // come right between the check and the record, and then nobody else would free it.

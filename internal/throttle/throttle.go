@@ -7,7 +7,8 @@
 //   - the less urgent, while the rate is what is scarce (Gate)
 //   - a second message to one person within six seconds (Recipients)
 //   - all but a few messages while Blip is in trouble (Concurrency)
-//   - the messages of a template that WhatsApp has stopped (Suspensions)
+//   - the messages of a template that WhatsApp has stopped (Suspensions) or that an
+//     operator holds (Holds)
 //
 // Nothing here knows what becomes of a notification: callers get a permit, an error
 // or the time at which to come back.

@@ -21,6 +21,7 @@ var reasons = map[pombo.Reason]inPT{
 	pombo.TemplateNotApproved: {"o modelo não está aprovado", "espere a aprovação ou use outro modelo"},
 	pombo.TemplatePaused:      {"o WhatsApp pausou o modelo por causa da qualidade", "espere de três a seis horas ou use outro modelo"},
 	pombo.TemplateDisabled:    {"o WhatsApp desativou o modelo", "crie um modelo novo e peça a aprovação"},
+	pombo.TemplateHeld:        {"um operador segurou o modelo", "nada: é enviada quando o modelo for liberado; pombo templates release o libera agora"},
 	pombo.TemplateUnusable:    {"o WhatsApp não deixa este número enviar o modelo como ele está", "confira o modelo no gerenciador do WhatsApp da Meta: a categoria, a configuração, se o marketing está desligado; ou use outro modelo"},
 
 	pombo.NotOnWhatsApp:       {"o número não tem WhatsApp", "avise a pessoa por outro meio"},

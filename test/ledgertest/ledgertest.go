@@ -99,6 +99,12 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"messages from outside the table", add},
 		{"parked for a template", parked},
 		{"lists", lists},
+		{"lists by reason and template", listsByReason},
+		{"a list that finds little", listBounded},
+		{"many are retried", bulks},
+		{"versions of templates", templateVersions},
+		{"templates that are held", templateHolds},
+		{"what a hold comes to", templateReach},
 		{"backlog", backlog},
 		{"what leaves when its time is over", retire},
 		{"what left is not sent again", retireSendsNothing},
@@ -136,6 +142,7 @@ const (
 	source = "NOTIFICACAO"
 	me     = "worker-1"
 	other  = "worker-2"
+	usual  = "aviso" // the template of rows that name none
 	lease  = 30 * time.Second
 )
 
@@ -179,7 +186,7 @@ func (f *fixture) open() {
 	}
 	db, err := ledger.Open(f.Context(), ledger.Options{
 		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
-		ResendsBeforePause: f.resends,
+		Template: usual, ResendsBeforePause: f.resends,
 	})
 	if err != nil {
 		f.Fatalf("open: %v", err)

@@ -1,0 +1,108 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"pombo"
+	"pombo/internal/wait"
+)
+
+// Run works bulks off until ctx ends, while this process leads.
+func (r *Runner) Run(ctx context.Context) {
+	backoff := wait.Backoff{First: time.Second, Most: time.Minute}
+	for ctx.Err() == nil {
+		worked, err := r.step(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.opts.Logger.Error("bulk interrupted; it is tried again", "error", err, "often", pombo.Often("bulk"))
+			_ = wait.For(ctx, backoff.Next())
+		case worked:
+			backoff.Reset()
+		default:
+			backoff.Reset()
+			_, _ = r.signal.Wait(ctx, idle)
+		}
+	}
+}
+
+// step works off some of the oldest open bulk and reports whether there was something to do.
+// What cannot be asked now, the table or the ledger, ends it: nothing is skipped for that.
+func (r *Runner) step(ctx context.Context) (worked bool, err error) {
+	if leads, err := r.opts.Leads(ctx); err != nil || !leads {
+		return false, err
+	}
+	bulk, err := r.opts.Ledger.Next(ctx)
+	if errors.Is(err, pombo.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if bulk.Plan.Act == pombo.BulkRetry {
+		if queued, err := r.opts.Queued(ctx); err != nil || queued >= r.opts.HighWater {
+			return false, err
+		}
+	}
+	items, err := r.opts.Ledger.Left(ctx, bulk.ID, atOnce)
+	if err != nil {
+		return false, err
+	}
+	if len(items) == 0 {
+		if err := r.opts.Ledger.Finish(ctx, bulk.ID); err != nil {
+			return false, err
+		}
+		r.opts.Logger.Info("bulk worked off", "bulk", bulk.ID)
+		return true, nil
+	}
+	defer r.opts.Moved()
+	for _, it := range items {
+		if err := r.one(ctx, &bulk, it); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// one does to one notification what the bulk is for, or says why not.
+func (r *Runner) one(ctx context.Context, bulk *pombo.Bulk, it pombo.BulkItem) error {
+	n, err := r.opts.Ledger.Taken(ctx, it.Seq)
+	if err == nil {
+		err = r.apply(ctx, bulk, it, &n)
+	}
+	var skipped skip
+	switch {
+	case errors.As(err, &skipped):
+		return r.opts.Ledger.Skip(ctx, bulk.ID, it.Seq, pombo.BulkResult(skipped))
+	case errors.Is(err, pombo.ErrMove):
+		return r.opts.Ledger.Skip(ctx, bulk.ID, it.Seq, pombo.BulkItemChanged)
+	case errors.Is(err, pombo.ErrNotFound):
+		return r.opts.Ledger.Skip(ctx, bulk.ID, it.Seq, pombo.BulkItemGone)
+	}
+	return err
+}
+
+// skip is a reason for which nothing is done.
+type skip pombo.BulkResult
+
+func (s skip) Error() string { return string(s) }
+
+func (r *Runner) apply(ctx context.Context, bulk *pombo.Bulk, it pombo.BulkItem, n *pombo.Notification) error {
+	if n.State != it.State || n.Attempt != it.Attempt {
+		return skip(pombo.BulkItemChanged)
+	}
+	why, _, err := r.permitted(ctx, bulk.Plan.Act, n)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return skip(why)
+	}
+	if bulk.Plan.Act == pombo.BulkRetry {
+		if err := r.opts.Correct(ctx, *n); err != nil {
+			return err
+		}
+	}
+	return r.opts.Ledger.Apply(ctx, bulk.ID, bulk.Plan.Act, it, n.MessageID)
+}
