@@ -20,6 +20,7 @@ import (
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
+	"pombo/internal/phone"
 	"pombo/internal/quiet"
 	"pombo/internal/setup"
 	"pombo/internal/source"
@@ -34,7 +35,24 @@ var (
 	_ desk.Recipients = deskPeople{}
 	_ desk.Actions    = (*dispatch.Engine)(nil)
 	_ desk.Rows       = (*source.Table)(nil)
+	_ desk.People     = (*people)(nil)
 )
+
+// people is what the desk reads of a person, and how it erases one.
+type people struct {
+	*ledger.History
+	*ledger.OptOutList
+	db *ledger.DB
+	// moved wakes the roads: what waited is cancelled.
+	moved func()
+}
+
+func (p *people) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+	if really {
+		defer p.moved()
+	}
+	return p.db.Retention.Forget(ctx, n, really)
+}
 
 // AuditKey is the key of the audit trail: that of the configuration, or the one beside a
 // SQLite ledger, which is made when it is not there.
@@ -149,6 +167,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		Table:      deskTable{p.table},
 		Compare:    a.reconciler.Run,
 		OptOuts:    a.ledger.OptOuts,
+		People:     &people{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},
 		Checks:     []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
 		Rows:       p.table,
 		Template:   all.Blip.Template, Language: all.Blip.Language, Pending: all.Source.Pending, PerSecond: all.Blip.MessagesPerSecond,

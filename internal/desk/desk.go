@@ -90,6 +90,7 @@ type Options struct {
 	// Compare compares table, ledger and Blip, which takes minutes, and saves the result.
 	Compare func(ctx context.Context) (pombo.Reconciliation, error)
 	OptOuts OptOuts
+	People  People
 
 	Checks     []Check       // of the parts, for the first page
 	Rows       Rows          // nil = the table is not looked into
@@ -157,6 +158,7 @@ func New(o Options) (*Server, error) {
 		missing("Messages", o.Messages == nil),
 		missing("Recipients", o.Recipients == nil),
 		missing("Actions", o.Actions == nil),
+		missing("People", o.People == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 		missing("Facts", o.Facts == nil),

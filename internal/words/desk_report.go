@@ -48,7 +48,6 @@ var reportTexts = map[string]pair{
 	"report.main_reason":      {"Motivo principal", "Main reason"},
 	"report.change":           {"Entregues: mudança", "Delivered: change"},
 	"report.delivered_before": {"Entregues no mês anterior %", "Delivered the month before %"},
-	"report.csv":              {"Baixar CSV por modelo", "Download CSV by template"},
 	"report.csv_days":         {"Baixar CSV por dia", "Download CSV by day"},
 	"report.definitions":      {"O que os números contam", "What the figures count"},
 	"report.month_is":         {"Conta o dia e a hora em que a mensagem entrou no Pombo, no fuso {1}, mesmo que tenha saído ou chegado depois.", "By the day and hour at which the message was taken in, in the zone {1}, even if it was sent or arrived later."},
