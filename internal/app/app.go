@@ -240,7 +240,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
-	if err := a.openDesk(o, key); err != nil {
+	if err := a.openDesk(o, deskParts{key, known, table, client}); err != nil {
 		return a, err
 	}
 

@@ -271,7 +271,7 @@ func TestBulk_Progress(t *testing.T) {
 	if rec.Code != http.StatusSeeOther || b.bulks.started[0].State != pombo.BulkStopped || !strings.Contains(b.ledger.trail(), "ana bulk done bulk 1") {
 		t.Errorf("stop: %d, %s, trail %s", rec.Code, b.bulks.started[0].State, b.ledger.trail())
 	}
-	if body := w.ask("GET", "/desk/bulk/1", nil).Body.String(); strings.Contains(body, "data-live") || !strings.Contains(body, "O grupo parou.") || !strings.Contains(body, "Não foram vistas") {
+	if body := w.ask("GET", "/desk/bulk/1", nil).Body.String(); strings.Contains(body, `data-live="progress"`) || !strings.Contains(body, "O grupo parou.") || !strings.Contains(body, "Não foram vistas") {
 		t.Error("the page of one that was stopped")
 	}
 	if body := w.ask("GET", "/desk/bulk", nil).Body.String(); !strings.Contains(body, "Reenvio 1") || !strings.Contains(body, "58 de 83") {

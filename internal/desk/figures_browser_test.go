@@ -3,7 +3,6 @@ package desk
 import (
 	"flag"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,8 +11,6 @@ import (
 	"pombo/internal/bulk"
 	"pombo/test/browsertest"
 )
-
-func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
 
 // Pictures of the pages of figures are written to this folder, for people to look at.
 var pictures = flag.String("pictures", "", "folder for screenshots")
