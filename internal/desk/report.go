@@ -89,6 +89,9 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 	if report.Month.To.Before(say.now) {
 		v.After = page.Link{Href: reportPath("/desk/report", q.Year, q.Month+1, q.Template), Text: say.Month(report.Month.To)}
 	}
+	if q.Template != nil {
+		v.Title = say.Text("report.of_template", month, say.template(*q.Template))
+	}
 	v.Templates = say.templateChoices(report.Templates, q.Template)
 	if report.Total.Entered == 0 {
 		v.Empty = page.Empty{Title: say.Text("report.none", month), Text: say.figuresSince(report.Counted)}

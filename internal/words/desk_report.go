@@ -3,6 +3,7 @@ package words
 // reportTexts are those of the monthly report.
 var reportTexts = map[string]pair{
 	"report.of":               {"Relatório: {1}", "Report: {1}"},
+	"report.of_template":      {"Relatório: {1}, modelo {2}", "Report: {1}, template {2}"},
 	"report.months":           {"Meses", "Months"},
 	"report.month":            {"Mês", "Month"},
 	"report.all_templates":    {"todos", "all"},
