@@ -171,7 +171,7 @@ func (s *Server) decide(did string, f func(context.Context, pombo.MessageID) err
 		if err := f(r.Context(), id); err != nil {
 			return about(id, err)
 		}
-		s.log.InfoContext(r.Context(), did+" by an operator", "id", id)
+		s.log.InfoContext(r.Context(), "decided by an operator", "decision", did, "id", id)
 		return s.tell(w, r, id)
 	}
 }

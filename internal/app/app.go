@@ -161,9 +161,6 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil && c.Desk.Addr != "" {
 		return a, err
 	}
-	if err := a.openDesk(o, key); err != nil {
-		return a, err
-	}
 
 	controls, err := dispatch.NewControls(dispatch.Options{
 		SourceName:          c.Source.Name,
@@ -243,6 +240,9 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	known := healthReader{a.ledger, controls, c.Source.Zone}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
+	if err := a.openDesk(o, deskParts{key, known, table, client}); err != nil {
+		return a, err
+	}
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,

@@ -1,30 +1,45 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"pombo"
 	"pombo/internal/audit"
+	"pombo/internal/blip"
+	"pombo/internal/bulk"
 	"pombo/internal/config"
 	"pombo/internal/desk"
+	"pombo/internal/dispatch"
+	"pombo/internal/health"
+	"pombo/internal/intake"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
+	"pombo/internal/quiet"
+	"pombo/internal/setup"
+	"pombo/internal/source"
+	"pombo/internal/tally"
 )
 
 var (
-	_ desk.Users    = (*ledger.Desk)(nil)
-	_ desk.Sessions = (*ledger.Desk)(nil)
-	_ desk.Trail    = (*ledger.Trail)(nil)
-	_ desk.People   = (*people)(nil)
+	_ desk.Users      = (*ledger.Desk)(nil)
+	_ desk.Sessions   = (*ledger.Desk)(nil)
+	_ desk.Trail      = (*ledger.Trail)(nil)
+	_ desk.People     = (*deskPerson)(nil)
+	_ desk.Messages   = deskMessages{}
+	_ desk.Recipients = deskPeople{}
+	_ desk.Actions    = (*dispatch.Engine)(nil)
+	_ desk.Rows       = (*source.Table)(nil)
 )
 
-// people is what the desk reads of a person, and how it erases one.
-type people struct {
+// deskPerson is what the desk reads of a person, and how it erases one.
+type deskPerson struct {
 	*ledger.History
 	*ledger.OptOutList
 	db *ledger.DB
@@ -32,7 +47,7 @@ type people struct {
 	moved func()
 }
 
-func (p *people) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+func (p *deskPerson) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
 	if really {
 		defer p.moved()
 	}
@@ -51,20 +66,126 @@ func AuditKey(c config.Config) (audit.Key, error) {
 	return audit.Key{}, errors.New("AUDIT_KEY is not set: on a ledger in PostgreSQL it must be, the same on each machine")
 }
 
+// deskMessages is what the desk shows of notifications.
+type deskMessages struct {
+	*ledger.History
+	*ledger.Templates
+}
+
+// deskPeople is what the desk shows of a person.
+type deskPeople struct {
+	*ledger.OptOutList
+	*quiet.Calendar
+}
+
+// deskFacts are what the desk's pages say about sending.
+type deskFacts struct {
+	*ledger.Reconciliation
+	health  healthReader
+	tallies *ledger.Tallies
+	zone    *time.Location
+}
+
+func (f deskFacts) Health(ctx context.Context) (health.Snapshot, error) {
+	return f.health.snapshot(ctx)
+}
+
+func (f deskFacts) Today(ctx context.Context) (tally.Today, error) {
+	return tally.ReadToday(ctx, f.tallies, f.tallies.Now(), f.zone)
+}
+
+// deskSending is what an operator decides, by the same ways as through the API.
+type deskSending struct {
+	operator
+	runs *intake.Runs
+}
+
+func (d deskSending) StartRun(ctx context.Context) (pombo.Run, bool, error) {
+	return d.runs.StartRun(ctx)
+}
+
+// deskTable shows the statements as pombo sql does.
+type deskTable struct{ *source.Table }
+
+func (t deskTable) Statements() []desk.Statement {
+	var list []desk.Statement
+	for _, one := range t.SQL() {
+		list = append(list, desk.Statement{Purpose: one.Purpose, Text: one.Text})
+	}
+	return list
+}
+
+// deskTemplates is what is known of templates.
+type deskTemplates struct {
+	holds
+	blip   *blip.Client
+	table  *source.Table
+	config config.Config
+}
+
+func (t deskTemplates) Templates(ctx context.Context) ([]pombo.Template, error) {
+	return t.blip.Templates(ctx)
+}
+
+func (t deskTemplates) Issues(one pombo.Template) []pombo.TemplateIssue {
+	return one.Check(t.config.Blip.Language, setup.Slots(t.config.Source))
+}
+
+func (t deskTemplates) Row(ctx context.Context, rowKey string) (pombo.Row, error) {
+	row, err := t.table.Row(ctx, rowKey)
+	row.Template = cmp.Or(row.Template, t.config.Blip.Template)
+	return row, err
+}
+
+// deskParts are what the desk is fed with beside the ledger.
+type deskParts struct {
+	key    audit.Key
+	health healthReader
+	table  *source.Table
+	blip   *blip.Client
+}
+
 // openDesk prepares the desk; without an address there is none.
-func (a *App) openDesk(o Options, key audit.Key) (err error) {
+func (a *App) openDesk(o Options, p deskParts) (err error) {
 	c := o.Config.Desk
 	if c.Addr == "" {
 		return nil
 	}
+	all := o.Config
 	a.desk, err = desk.New(desk.Options{
-		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: key, Zone: o.Config.Source.Zone,
-		People:    &people{a.ledger.History, a.ledger.OptOuts, a.ledger, func() { a.engine.Signals.Moved() }}, // the engine is made later
-		Retention: o.Config.Ledger.Retention,
-		Hosts:     c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
+		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: all.Source.Zone,
+		Facts:      deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, all.Source.Zone},
+		Sending:    deskSending{newOperator(a.ledger, a.engine, all.Source.Zone), a.engine.Runs},
+		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
+		People:     &deskPerson{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},
+		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(all.Dispatch.Quiet, all.Source.Zone)},
+		Actions:    a.engine,
+		Figures:    a.ledger.Tallies,
+		Bulks:      deskBulks{a.bulk, a.ledger.Bulks},
+		Templates:  deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, all},
+		Category:   a.engine.Templates.Category,
+		Runs:       a.ledger.Runs,
+		Table:      deskTable{p.table},
+		Compare:    a.reconciler.Run,
+		OptOuts:    a.ledger.OptOuts,
+		Checks:     []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
+		Rows:       p.table,
+		Template:   all.Blip.Template, Language: all.Blip.Language, Pending: all.Source.Pending, PerSecond: all.Blip.MessagesPerSecond,
+		Retention: all.Ledger.Retention, NameSlot: c.Name, NameNumber: c.NameNumber,
+		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,
 	})
 	return err
+}
+
+// deskBulks is what the desk does with many notifications.
+type deskBulks struct {
+	*bulk.Runner
+	ledger *ledger.Bulks
+}
+
+func (b deskBulks) Taken(ctx context.Context, seq int64) (pombo.Notification, error) {
+	return b.ledger.Taken(ctx, seq)
 }
 
 // deskAgain is how long after a try to listen the next one is made.
@@ -126,12 +247,10 @@ func (a *App) startDesk(ctx context.Context) {
 	}
 	a.deskListener = a.listenDesk(ctx)
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.serveDesk(serving, a.deskListener)
-	}()
-	a.onStop("desk", func(context.Context) error { cancel(); <-done; return nil })
+	var work sync.WaitGroup
+	work.Go(func() { a.desk.Run(serving) })
+	work.Go(func() { a.serveDesk(serving, a.deskListener) })
+	a.onStop("desk", func(context.Context) error { cancel(); work.Wait(); return nil })
 }
 
 // DeskAddr returns the address on which the desk is served, as host:port; "" = it is not.

@@ -211,9 +211,10 @@ type Sample struct {
 	Detail    string       // safe
 }
 
-// DryRun reads the rows of a plan, at most 500, and checks them as delivery would. It sends and
-// changes nothing.
-func (r *Runner) DryRun(ctx context.Context, plan pombo.BulkPlan) (dry DryRun, err error) {
+// DryRun reads the first rows of a plan, limit or 500 at most, and checks them as delivery
+// would. It sends and changes nothing.
+func (r *Runner) DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (dry DryRun, err error) {
+	limit = min(limit, mostRead)
 	dry.Reasons = map[pombo.Reason]int{}
 	err = r.walk(ctx, plan, func(n *pombo.Notification) error {
 		if why, _, err := r.permitted(ctx, plan.Act, n); err != nil || why != "" {
@@ -236,7 +237,7 @@ func (r *Runner) DryRun(ctx context.Context, plan pombo.BulkPlan) (dry DryRun, e
 		if dry.Read++; len(dry.Sample) < mostShown {
 			dry.Sample = append(dry.Sample, s)
 		}
-		if dry.Read == mostRead {
+		if dry.Read >= limit {
 			return errEnough
 		}
 		return nil

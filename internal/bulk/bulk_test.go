@@ -215,7 +215,7 @@ func TestPlan_CountsWhatBecomesOfEach(t *testing.T) {
 	broken.Params = []pombo.Param{{Slot: pombo.Body, Value: "a\nb"}}
 	w.rows["1"] = broken
 	delete(w.rows, "3")
-	dry, err := w.runner().DryRun(t.Context(), plan)
+	dry, err := w.runner().DryRun(t.Context(), plan, 500)
 	w.must(err)
 	if dry.Read != 3 || dry.Going != 2 || dry.Reasons[pombo.ParameterFormat] != 1 || len(dry.Sample) != 3 || dry.Sample[0].Reason != pombo.ParameterFormat {
 		t.Errorf("dry run = %+v", dry)

@@ -102,7 +102,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"JOB_INTERVAL=4s", "JOB_TIMEOUT=5s", "WORKERS=6", "POLL_INTERVAL=7s", "UNCERTAIN=resend", "UNCERTAIN_WAIT=8s",
 		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "FAILURES_BEFORE_PAUSE=11", "RESENDS_BEFORE_PAUSE=9", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
 		"HOLIDAYS_FILE=testdata/holidays.txt",
-		"DESK_ADDR=0.0.0.0:2", "DESK_HOSTS=a, b", "DESK_TLS_CERT=c.pem", "DESK_TLS_KEY=k.pem", "DESK_PROXY_FROM=10.0.0.5, 10.1.2.3/16", "DESK_PROXY_HEADER=X-User", "DESK_PLAIN_HTTP=Yes",
+		"DESK_ADDR=0.0.0.0:2", "DESK_HOSTS=a, b", "DESK_TLS_CERT=c.pem", "DESK_TLS_KEY=k.pem", "DESK_PROXY_FROM=10.0.0.5, 10.1.2.3/16", "DESK_PROXY_HEADER=X-User", "DESK_PLAIN_HTTP=Yes", "DESK_NAME=Body2",
 		"AUDIT_KEY=0123456789abcdef0123456789abcdef", "AUDIT_RETENTION=200d",
 		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error", "LANGUAGE=pt-BR",
 	}, NeedAll)
@@ -123,7 +123,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		Ledger: Ledger{URL: "postgres://l", Timeout: 9 * time.Second, Retention: 30 * 24 * time.Hour, ReconcileAt: Never},
 		API:    API{Addr: "127.0.0.1:1", Token: "0123456789abcdef", WebhookSecret: "fedcba9876543210", OptOutWords: []string{"NO MORE", "CANCELAR"}},
 		Desk: Desk{
-			Addr: "0.0.0.0:2", Hosts: []string{"a", "b"}, TLSCert: "c.pem", TLSKey: "k.pem", ProxyHeader: "X-User", PlainHTTP: true,
+			Addr: "0.0.0.0:2", Hosts: []string{"a", "b"}, TLSCert: "c.pem", TLSKey: "k.pem", ProxyHeader: "X-User", PlainHTTP: true, Name: pombo.Body, NameNumber: 2,
 			ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16")},
 			AuditKey:  "0123456789abcdef0123456789abcdef", AuditRetention: 200 * 24 * time.Hour,
 		},

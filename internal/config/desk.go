@@ -22,6 +22,8 @@ type Desk struct {
 	ProxyHeader     string         // has the name of whoever signed in at the proxy; "" = none
 	ProxyFrom       []netip.Prefix // the networks of proxies
 	PlainHTTP       bool           // beyond this machine without TLS, on purpose
+	Name            pombo.Slot     // which value is the person's name; "" = none
+	NameNumber      int            // of the values in that slot, from 1
 	AuditKey        pombo.Private  // "" = the file beside a SQLite ledger
 	AuditRetention  time.Duration  // 0 = for ever
 }
@@ -92,6 +94,11 @@ var deskGroup = group{
 			},
 		},
 		{
+			name: "DESK_NAME", example: "body1",
+			doc: "Which value of a message is the person's name: a slot as in DB_COL_PARAMS, with the number among its values, such as `body1` for the first one of the text. Lists then show first name and initials. Not set = no names in lists.",
+			set: deskName,
+		},
+		{
 			name: "AUDIT_KEY", secret: true, example: "a-random-word-of-at-least-32-characters",
 			doc: "Word with which the audit trail hashes phones, and links of the desk are signed; at least 32 random characters. On a SQLite ledger it may be missing: then it is made and kept in `audit.key` beside the ledger. On PostgreSQL it must be set while there is a desk, the same on every machine. Another key no longer finds people in older lines.",
 			set: func(c *Config, s string) *Problem {
@@ -134,6 +141,22 @@ func deskHosts(c *Config, s string) *Problem {
 		}
 		c.Desk.Hosts = append(c.Desk.Hosts, host)
 	}
+	return nil
+}
+
+func deskName(c *Config, s string) *Problem {
+	s = strings.ToLower(strings.TrimSpace(s))
+	slot, number := pombo.Slot(strings.TrimRight(s, "0123456789")), 1
+	if digits := strings.TrimPrefix(s, string(slot)); digits != "" {
+		var err error
+		if number, err = strconv.Atoi(digits); err != nil || number < 1 || number > 99 {
+			slot = ""
+		}
+	}
+	if slot != pombo.Body && (slot != pombo.HeaderText || number != 1) {
+		return trouble(quote(s)+" is not a value of a message", "write body1 for the first value of the text, body2 for the second one and so on, or header")
+	}
+	c.Desk.Name, c.Desk.NameNumber = slot, number
 	return nil
 }
 

@@ -26,6 +26,7 @@ func TestDesk(t *testing.T) {
 		{"a header of anybody", []string{"DESK_PROXY_HEADER=X-User"}, "everybody could write", ""},
 		{"in clear on purpose", []string{"DESK_ADDR=0.0.0.0:5001", "DESK_PLAIN_HTTP=yes"}, "", "0.0.0.0:5001"},
 		{"a host with a port", []string{"DESK_HOSTS=desk:5001"}, "not a list of names", ""},
+		{"a name that is no value", []string{"DESK_NAME=button0"}, "not a value of a message", ""},
 		{"a short key", []string{"AUDIT_KEY=abc"}, "can be guessed", ""},
 		{"a short memory", []string{"AUDIT_RETENTION=30d"}, "at least 180d", ""},
 		{"a ledger that is shared", []string{"DESK_ADDR=127.0.0.1:1", "LEDGER_URL=postgres://db/pombo"}, "the same", ""},

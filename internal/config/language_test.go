@@ -29,13 +29,13 @@ func TestLanguage(t *testing.T) {
 			t.Errorf("file %q, environment %q: %q, %v, want %q", test.file, test.environ, c.Language, err, test.want)
 		}
 	}
-	for _, given := range []string{"portugues", "pt_BR"} {
+	for _, given := range []string{"brazilian", "pt_BR"} {
 		_, _, err := Load(write(t, ".env", "LANGUAGE="+given), nil, NeedLog)
 		if err == nil || !strings.Contains(err.Error(), "pt-BR or en") {
 			t.Errorf("LANGUAGE=%s: %v, want what to write", given, err)
 		}
 	}
-	if _, _, err := Load(write(t, ".env", ""), []string{"LANGUAGE=portugues"}, NeedLog); err == nil {
+	if _, _, err := Load(write(t, ".env", ""), []string{"LANGUAGE=brazilian"}, NeedLog); err == nil {
 		t.Error("a typo in the environment is not reported")
 	}
 }

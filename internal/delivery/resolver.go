@@ -174,6 +174,20 @@ func (r *Resolver) Resolve(ctx context.Context, n pombo.Notification) error {
 	return r.resolve(ctx, n, loss, false)
 }
 
+// Ask asks Blip about an uncertain notification because an operator wants to know. A trace
+// ends the doubt, whatever the policy; without one nothing changes.
+func (r *Resolver) Ask(ctx context.Context, n pombo.Notification) (traced bool, err error) {
+	receipts, asked, err := r.ask(ctx, n.MessageID)
+	if err != nil || !asked {
+		return false, err
+	}
+	trace, ok := furthest(receipts)
+	if !ok {
+		return false, nil
+	}
+	return true, r.traced(ctx, n, trace)
+}
+
 func (r *Resolver) resolve(ctx context.Context, n pombo.Notification, l loss, behind bool) error {
 	if n.Reason == pombo.LedgerWentBack {
 		return r.resolveLost(ctx, n, l)

@@ -31,6 +31,7 @@ import (
 
 	"pombo"
 	"pombo/internal/audit"
+	"pombo/internal/tally"
 )
 
 // Users keeps the accounts. Every change has its line of the trail in the same
@@ -64,17 +65,42 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. Users, Sessions, Trail, People, Key and Zone must be
-// set.
+// Options is what a Server is made of. What stands above Checks must be set.
 type Options struct {
+	// Who comes in, and what they do.
 	Users    Users
 	Sessions Sessions
 	Trail    Trail
-	People   People
 	Key      audit.Key
 	Zone     *time.Location // of the times on the pages
 
-	Retention time.Duration // how long phones and texts are kept; 0 = for ever
+	// What the pages read and do, in the order of the menu.
+	Facts      Facts
+	Sending    Sending
+	Messages   Messages
+	Recipients Recipients
+	Actions    Actions
+	People     People
+	Figures    tally.Reader // of what failed, and of the report
+	Bulks      Bulks
+	Templates  Templates
+	// Category returns the category of a template by its name.
+	Category func(template string) (category string, known bool)
+	Runs     RunLog
+	Table    Table
+	// Compare compares table, ledger and Blip, which takes minutes, and saves the result.
+	Compare func(ctx context.Context) (pombo.Reconciliation, error)
+	OptOuts OptOuts
+
+	Checks     []Check       // of the parts, for the first page
+	Rows       Rows          // nil = the table is not looked into
+	Template   string        // the configured template, of rows that name none
+	Language   string        // of the templates
+	Pending    string        // the status code of pending rows
+	PerSecond  float64       // messages that may be sent; 0 = no limit
+	Retention  time.Duration // for which phones and texts are kept; 0 = for ever
+	NameSlot   pombo.Slot    // DESK_NAME: the value that is the person's name; "" = none
+	NameNumber int           // of those in the slot, from 1
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
 	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
@@ -97,13 +123,17 @@ type Server struct {
 	origin *http.CrossOriginProtection
 	hosts  map[string]bool // in lower case
 
-	pages    pages
-	static   static
-	making   chan struct{} // a place for each page being made
-	sessions *scs.SessionManager
-	hashing  chan struct{} // a place for each password being hashed
-	delays   *delays
-	standin  string // the hash that names without one are checked against
+	facts      facts
+	queue      queue // how long it was, a point a minute
+	recall     recall
+	comparison comparison
+	pages      pages
+	static     static
+	making     chan struct{} // a place for each page being made
+	sessions   *scs.SessionManager
+	hashing    chan struct{} // a place for each password being hashed
+	delays     *delays
+	standin    string // the hash that names without one are checked against
 }
 
 const (
@@ -126,8 +156,21 @@ func New(o Options) (*Server, error) {
 		missing("Sessions", o.Sessions == nil),
 		missing("Trail", o.Trail == nil),
 		missing("People", o.People == nil),
+		missing("Messages", o.Messages == nil),
+		missing("Recipients", o.Recipients == nil),
+		missing("Actions", o.Actions == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
+		missing("Facts", o.Facts == nil),
+		missing("Sending", o.Sending == nil),
+		missing("Runs", o.Runs == nil),
+		missing("Table", o.Table == nil),
+		missing("OptOuts", o.OptOuts == nil),
+		missing("Templates", o.Templates == nil),
+		missing("Compare", o.Compare == nil),
+		missing("Figures", o.Figures == nil),
+		missing("Bulks", o.Bulks == nil),
+		missing("Category", o.Category == nil),
 	)
 	if o.ProxyHeader != "" && len(o.ProxyFrom) == 0 {
 		err = errors.Join(err, errors.New("desk: Options.ProxyHeader without ProxyFrom: everybody could write the header"))
@@ -153,6 +196,8 @@ func New(o Options) (*Server, error) {
 			s.hosts[strings.ToLower(name)] = true
 		}
 	}
+	s.facts = s.newFacts()
+	s.comparison.start = make(chan struct{}, 1)
 	s.sessions = s.newSessions()
 	if s.standin, err = standinHash(); err != nil {
 		return nil, err

@@ -22,16 +22,22 @@ var goodHash = hash(goodPassword) // hashing is slow on purpose
 
 // bench is a desk with what it is made of.
 type bench struct {
-	t      *testing.T
-	s      *Server
-	ledger *fakeLedger
-	log    *bytes.Buffer
-	now    time.Time
+	t         *testing.T
+	s         *Server
+	ledger    *fakeLedger
+	facts     fakeFacts
+	work      fakeWork
+	templates fakeTemplates
+	log       *bytes.Buffer
+	now       time.Time
+	messages  *fakeMessages
+	figures   *fakeFigures
+	bulks     *fakeBulks
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now()}
+	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), messages: &fakeMessages{}, figures: &fakeFigures{}, bulks: &fakeBulks{}}
 	b.ledger = newFakeLedger(func() time.Time { return b.now })
 	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
 	if err != nil {
@@ -39,8 +45,12 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o := Options{
 		Users: b.ledger, Sessions: b.ledger, Trail: b.ledger, Key: key, Zone: time.UTC, Version: "test",
+		Facts: &b.facts, Sending: &b.work, Runs: &b.work, Table: &b.work, OptOuts: &b.work, Templates: &b.templates, Compare: b.work.compare,
+		Messages: b.messages, Recipients: b.messages, Actions: b.messages, Rows: b.messages,
 		Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
+	o.Figures, o.Template = b.figures, "lembrete"
+	o.Bulks, o.PerSecond, o.Category = b.bulks, 45, func(string) (string, bool) { return "UTILITY", true }
 	o.People = &fakePeople{}
 	for _, c := range change {
 		c(&o)
@@ -129,7 +139,7 @@ func TestPages(t *testing.T) {
 	b.account("ana", pombo.RoleAdmin, 0)
 	b.account("bia", pombo.RoleViewer, pombo.GrantUncover)
 	w := b.signIn("ana")
-	for _, page := range []string{"/desk/me", "/desk/users", "/desk/audit"} {
+	for _, page := range []string{"/desk/", "/desk/me", "/desk/users", "/desk/audit"} {
 		for _, lang := range []string{"pt-BR", "en"} {
 			rec := w.ask("GET", page, nil, "Accept-Language", lang)
 			if rec.Code != http.StatusOK {

@@ -54,6 +54,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(a, r, pattern, err)
 		return
 	}
+	if wantsHeadline(r) && visitorOf(r) != nil {
+		if err := s.getHeadline(a, r); err != nil {
+			s.fail(a, r, pattern, err)
+		}
+		return
+	}
 	s.mux.ServeHTTP(a, r)
 }
 
@@ -77,10 +83,13 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) (*http.Reques
 		return r, s.checkSigned(r)
 	}
 	r, err := s.loadSession(a, r)
-	if err != nil {
+	if err != nil && !s.recallVisitor(a, r, pattern) {
 		return r, err
 	}
 	v := visitorOf(r)
+	if v != nil && wantsHeadline(r) {
+		return r, nil
+	}
 	if rt.right != anyone || !found {
 		if v == nil {
 			return r, errSignIn

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/desk/page"
 	"pombo/internal/words"
 )
 
@@ -69,7 +70,8 @@ type Page struct {
 	Now     time.Time
 	Zone    *time.Location
 
-	User      *Visitor // nil = nobody has signed in
+	User      *Visitor       // nil = nobody has signed in
+	Headline  *page.Headline // whether messages go; nil for who has not signed in
 	Menu      []MenuItem
 	Search    bool     // show the search box, which posts "q" to /desk/find
 	KeysOff   bool     // no keyboard shortcuts
@@ -190,6 +192,7 @@ func (s *Server) page(r *http.Request, v any) *Page {
 		return p
 	}
 	p.KeysOff = p.User.KeysOff
+	p.Headline = s.headline(r.Context(), say)
 	p.Notices = s.takeNotices(r)
 	_, p.Search = s.routes["POST /desk/find"]
 	for _, rt := range s.menu {

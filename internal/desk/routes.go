@@ -36,10 +36,66 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/invite", right: anyone, harmless: true, handle: s.postInvite}, // likewise
 		{method: "POST", path: "/desk/logout", right: signedIn, harmless: true, handle: s.postLogout},
 
-		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
-		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
-		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
-		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
+		{method: "GET", path: "/desk/{$}", right: view, menu: "menu.now", handle: s.getNow},
+		{method: "GET", path: "/desk/pause", right: operate, handle: s.getPause},
+		{method: "POST", path: "/desk/pause", right: operate, handle: s.postPause},
+		{method: "GET", path: "/desk/resume", right: operate, handle: s.getResume},
+		{method: "POST", path: "/desk/resume", right: operate, handle: s.postResume},
+
+		{method: "GET", path: "/desk/messages", right: view, menu: "menu.messages", handle: s.getMessages},
+		{method: "GET", path: "/desk/messages.csv", right: view, handle: s.getMessagesCSV},
+		{method: "POST", path: "/desk/messages.csv", right: exportClear, handle: s.postMessagesCSV},
+		{method: "GET", path: "/desk/export", right: exportClear, handle: s.getExport},
+		{method: "POST", path: "/desk/find", right: view, harmless: true, handle: s.postFind}, // a search whose words must not stand in the address
+		{method: "GET", path: "/desk/find/{token}", right: view, handle: s.getFind},
+		{method: "POST", path: "/desk/find/{token}/row", right: operate, harmless: true, handle: s.postFindRow}, // it reads
+		{method: "GET", path: "/desk/messages/{id}", right: view, handle: s.getMessage},
+		{method: "POST", path: "/desk/messages/{id}/uncover", right: uncover, handle: s.postUncover},
+		{method: "GET", path: "/desk/messages/{id}/retry", right: resendOwn, handle: s.getRetry},
+		{method: "POST", path: "/desk/messages/{id}/retry", right: resendOwn, handle: s.postRetry},
+		{method: "GET", path: "/desk/messages/{id}/cancel", right: operate, handle: s.getCancel},
+		{method: "POST", path: "/desk/messages/{id}/cancel", right: operate, handle: s.postCancel},
+		{method: "POST", path: "/desk/messages/{id}/ask", right: operate, handle: s.postAsk},
+
+		{method: "GET", path: "/desk/failures", right: view, menu: "menu.failures", handle: s.getFailures},
+		{method: "GET", path: "/desk/failures.csv", right: view, handle: s.getFailuresCSV},
+		{method: "GET", path: "/desk/failures/{reason}", right: view, handle: s.getFailure},
+
+		{method: "GET", path: "/desk/bulk", right: view, menu: "menu.resends", handle: s.getBulks},
+		{method: "GET", path: "/desk/bulk/new", right: operate, handle: s.getPlan},
+		{method: "POST", path: "/desk/bulk", right: operate, handle: s.postBulk},
+		{method: "GET", path: "/desk/bulk/{number}", right: view, handle: s.getBulk},
+		{method: "GET", path: "/desk/bulk/{number}/skipped.csv", right: view, handle: s.getSkippedCSV},
+		{method: "GET", path: "/desk/bulk/{number}/stop", right: operate, handle: s.getBulkStop},
+		{method: "POST", path: "/desk/bulk/{number}/stop", right: operate, handle: s.postBulkStop},
+
+		{method: "GET", path: "/desk/report", right: view, menu: "menu.report", handle: s.getReport},
+		{method: "GET", path: "/desk/report.csv", right: view, handle: s.getReportCSV},
+
+		{method: "GET", path: "/desk/templates", right: view, menu: "menu.templates", handle: s.getTemplates},
+		{method: "GET", path: "/desk/templates/{name}", right: view, handle: s.getTemplate},
+		{method: "POST", path: "/desk/templates/{name}/preview", right: operate, handle: s.postPreview},
+		{method: "GET", path: "/desk/templates/{name}/hold", right: operate, handle: s.getHold},
+		{method: "POST", path: "/desk/templates/{name}/hold", right: operate, handle: s.postHold},
+		{method: "GET", path: "/desk/templates/{name}/release", right: operate, handle: s.getRelease},
+		{method: "POST", path: "/desk/templates/{name}/release", right: operate, handle: s.postRelease},
+
+		{method: "GET", path: "/desk/runs", right: view, menu: "menu.runs", handle: s.getRuns},
+		{method: "POST", path: "/desk/runs", right: operate, handle: s.postRun},
+		{method: "GET", path: "/desk/runs/new", right: operate, handle: s.getRunNew},
+		{method: "GET", path: "/desk/runs/{id}", right: view, handle: s.getRun},
+
+		{method: "GET", path: "/desk/table", right: view, menu: "menu.table", handle: s.getTable},
+
+		{method: "GET", path: "/desk/findings", right: view, menu: "menu.findings", handle: s.getFindings},
+		{method: "POST", path: "/desk/findings", right: operate, handle: s.postCompare},
+		{method: "GET", path: "/desk/findings/new", right: operate, handle: s.getCompare},
+
+		{method: "GET", path: "/desk/optouts", right: view, menu: "menu.optouts", handle: s.getOptOuts},
+		{method: "POST", path: "/desk/optouts", right: operate, handle: s.postOptOut},
+		{method: "GET", path: "/desk/optouts/add", right: operate, handle: s.getOptOutAdd},
+		{method: "GET", path: "/desk/optouts/remove", right: operate, handle: s.getOptIn},
+		{method: "POST", path: "/desk/optouts/remove", right: operate, handle: s.postOptIn},
 
 		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
 		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address
@@ -48,6 +104,7 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/person", right: readAudit, harmless: true, handle: s.postPerson}, // a search, as above
 		{method: "GET", path: "/desk/person/forget", right: administer, handle: s.getForget},
 		{method: "POST", path: "/desk/person/forget", right: administer, handle: s.postForget},
+
 		{method: "GET", path: "/desk/users", right: administer, menu: "menu.users", handle: s.getUsers},
 		{method: "POST", path: "/desk/users", right: administer, handle: s.postUser},
 		{method: "POST", path: "/desk/users/{name}", right: administer, handle: s.postUserChange},
@@ -56,6 +113,10 @@ func (s *Server) table() []route {
 
 		{method: "GET", path: "/desk/help", right: signedIn, menu: "menu.help", handle: s.getHelp},
 		{method: "GET", path: "/desk/help/{reason}", right: signedIn, handle: s.getHelpReason},
+		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
+		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
+		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
+		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
 
 		// For pombo desk user, which signs its requests instead of signing in (cli.go).
 		{method: "POST", path: "/desk/cli/users", right: signed, harmless: true, handle: s.cliUsers},

@@ -60,9 +60,10 @@ func (v *Visitor) Local() bool { return v.Kind == byLink }
 
 // request is what is known of the request under way.
 type request struct {
-	visitor *Visitor
-	loaded  stored
-	sent    string // the token in the cookie
+	visitor  *Visitor
+	recalled bool // from memory: there is no session
+	loaded   stored
+	sent     string // the token in the cookie
 }
 
 type requestKey struct{}
@@ -112,6 +113,9 @@ func (s *Server) loadSession(a *answer, r *http.Request) (*http.Request, error) 
 	r = r.WithContext(ctx)
 	a.before = func() { s.saveSession(a, r) }
 	q.visitor, err = s.findVisitor(r)
+	if err == nil {
+		s.recall.note(q.sent, q.visitor, s.o.Now())
+	}
 	return r, err
 }
 
@@ -246,7 +250,7 @@ func (s *Server) say(r *http.Request, n Notice) {
 
 // takeNotices returns what is to be said, once.
 func (s *Server) takeNotices(r *http.Request) []Notice {
-	if isScript(r) || !s.sessions.Exists(r.Context(), inNotice) {
+	if isScript(r) || requestOf(r).recalled || !s.sessions.Exists(r.Context(), inNotice) {
 		return nil
 	}
 	text := s.sessions.PopString(r.Context(), inNotice)

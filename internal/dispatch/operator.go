@@ -63,3 +63,16 @@ func (e *Engine) Cancel(ctx context.Context, id pombo.MessageID) error {
 	defer e.Signals.Moved()
 	return e.ledger.Operator.Cancel(ctx, id)
 }
+
+// Ask asks Blip about an uncertain notification and reports whether it knew of it, which
+// ends the doubt. Of one that is not uncertain it is pombo.ErrMove.
+func (e *Engine) Ask(ctx context.Context, id pombo.MessageID) (traced bool, err error) {
+	n, _, err := e.ledger.Operator.Notification(ctx, id)
+	switch {
+	case err != nil:
+		return false, err
+	case n.State != pombo.Uncertain:
+		return false, fmt.Errorf("ask Blip: it is %s: %w", n.State, pombo.ErrMove)
+	}
+	return e.Resolver.Ask(ctx, n)
+}

@@ -128,3 +128,14 @@ func doneAt(now time.Time, seconds float64) time.Time {
 	}
 	return now.Add(d + step - 1).Truncate(step)
 }
+
+// Shrinks returns how many messages a second the queue loses, what comes in taken off;
+// ok is false when that is not known, or it does not shrink.
+func (p Pace) Shrinks() (perSecond float64, ok bool) {
+	if !p.measured(p.Ended) {
+		return 0, false
+	}
+	rate := float64(p.Ended) / p.Over.Seconds()
+	net := rate - p.TakenIn
+	return net, net > margin*rate
+}

@@ -169,7 +169,7 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 // nothing is left in anybody's hands.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	rows := nightly.Or(4000, 1200)
+	rows, kills := nightly.Or(4000, 600), nightly.Or(4, 2)
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
 	_, _, err := Migrate(t.Context(), address)
@@ -196,7 +196,7 @@ func TestServerRestarts(t *testing.T) {
 			}
 		})
 	}
-	for i := range 4 {
+	for i := range kills {
 		select {
 		case <-half:
 		case <-ctx.Done():

@@ -4,10 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"math"
-	"pombo"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pombo"
 )
 
 // store is the open database, which all subjects of the ledger work on.

@@ -5,10 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"pombo"
-	"pombo/internal/phone"
 	"sync/atomic"
 	"time"
+
+	"pombo"
+	"pombo/internal/phone"
 )
 
 // Throttle is what slows sending or stops it: the pause, the rates that all processes keep

@@ -99,7 +99,7 @@ func TestTextsHaveBothLanguagesAndTheSamePlaceholders(t *testing.T) {
 }
 
 // notYet are the subjects of which the desk's pages do not use every key.
-var notYet = []string{"menu.", "button.", "error_hint.", "role.", "grant.", "kind.", "via.", "result.", "act.", "did.", "where."} // those of the second half are put together with a word of a closed list
+var notYet = []string{"menu.", "button.", "error_hint.", "role.", "grant.", "kind.", "via.", "result.", "act.", "wait_one.", "answer.", "step.", "purpose.", "media.", "part.", "optout_by.", "did.", "where."} // those of the second half are put together with a word of a closed list
 
 // TestKeysInTheCode reads every file of the program: each key that it names exists,
 // and each key is named somewhere.
@@ -131,7 +131,7 @@ func TestKeysInTheCode(t *testing.T) {
 			return nil
 		}
 		for _, m := range slices.Concat(ours.FindAllStringSubmatch(text, -1), asked.FindAllStringSubmatch(text, -1)) {
-			if strings.HasSuffix(m[1], ".tmpl") || m[1] == "audit.key" || strings.HasSuffix(m[1], ".csv") {
+			if strings.HasSuffix(m[1], ".tmpl") || m[1] == "audit.key" {
 				continue // the name of a file
 			}
 			used[m[1]] = true

@@ -100,6 +100,7 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"parked for a template", parked},
 		{"lists", lists},
 		{"lists by reason and template", listsByReason},
+		{"lists of several states", listOfStates},
 		{"a list that finds little", listBounded},
 		{"many are retried", bulks},
 		{"versions of templates", templateVersions},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"pombo/test/nightly"
+
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
@@ -257,7 +259,7 @@ func talliesOfWalks(f *fixture) {
 		return first.Add(time.Duration(random.IntN(int(f.clock.Now().Sub(first)/time.Hour)+1)) * time.Hour)
 	}
 	var ids []pombo.MessageID
-	for range 120 {
+	for range nightly.Or(240, 90) {
 		switch random.IntN(10) {
 		case 0, 1:
 			rows := f.newRows(1 + random.IntN(4))

@@ -82,6 +82,47 @@ func listsByReason(f *fixture) {
 	}
 }
 
+// listOfStates covers lists of several states at once, in pages of any size.
+func listOfStates(f *fixture) {
+	var want []pombo.MessageID // the newest first
+	for i := range 20 {
+		id := f.enqueue(0, f.newRows(1)...)[0]
+		if i%4 == 3 { // stays in the queue
+			f.must(f.db.Operator.Cancel(f.Context(), id))
+		} else {
+			f.finish(f.begin(f.claimOne(me)), []pombo.State{pombo.Accepted, pombo.Failed, pombo.Uncertain}[i%3], pombo.NoReason)
+		}
+		if n := f.get(id); n.State != pombo.Failed {
+			want = append([]pombo.MessageID{id}, want...)
+		}
+	}
+	for _, limit := range []int{1, 3, 50} {
+		var got []pombo.MessageID
+		filter := pombo.Filter{Limit: limit}
+		for range 100 {
+			page, err := f.db.History.ListStates(f.Context(), filter, pombo.Cancelled, pombo.Accepted, pombo.Uncertain)
+			f.must(err)
+			if len(page.Notifications) > limit {
+				f.Errorf("%d on a page, want %d at most", len(page.Notifications), limit)
+			}
+			for _, n := range page.Notifications {
+				got = append(got, n.MessageID)
+			}
+			if filter.Cursor = page.Next; filter.Cursor == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			f.Errorf("in pages of %d (-want +got):\n%s", limit, diff)
+		}
+	}
+	page, err := f.db.History.ListStates(f.Context(), pombo.Filter{Limit: 50})
+	f.must(err)
+	if len(page.Notifications) != 20 {
+		f.Errorf("of no state in particular %d, want 20", len(page.Notifications))
+	}
+}
+
 // listBounded: a list that finds nothing stops after 20,000, and goes on from there.
 func listBounded(f *fixture) {
 	const rows = 21_000

@@ -38,7 +38,7 @@ func settleWrites(b *bench) {
 // more.
 func settleAgain(b *bench) {
 	b.fill(1, 3)
-	batch := b.sent(1, 3)
+	batch := b.sent(3)
 	b.settle(batch[0])
 	b.wantResults(b.settle(batch...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDone)
 	b.wantResults(b.settle(batch...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDone)
@@ -78,7 +78,7 @@ func settleDiverged(b *bench) {
 	b.fill(1, 4)
 	b.SetStatus(b.key(2), "9")
 	b.Delete(b.key(3))
-	got := b.settle(b.sent(1, 4)...)
+	got := b.settle(b.sent(4)...)
 	b.wantResults(got, pombo.SettleDone, pombo.SettleDiverged, pombo.SettleGone, pombo.SettleDone)
 	if !strings.Contains(got[1].Detail, `"9"`) {
 		b.Errorf("detail = %q, want it to name the code 9", got[1].Detail)
@@ -102,7 +102,7 @@ func settleRefused(b *bench) {
 	b.fill(1, n)
 	const secret = "Maria da Silva deve 300 reais"
 	b.Refuse(b.key(17), secret)
-	batch := b.sent(1, n)
+	batch := b.sent(n)
 	before := b.Executed()
 	got := b.settle(batch...)
 	if statements := b.Executed() - before; statements > 25 {
@@ -129,7 +129,7 @@ func settleAllRefused(b *bench) {
 	for n := 1; n <= 3; n++ {
 		b.Refuse(b.key(n), "período fechado")
 	}
-	got := b.settle(b.sent(1, 3)...)
+	got := b.settle(b.sent(3)...)
 	b.wantResults(got, pombo.SettleRefused, pombo.SettleRefused, pombo.SettleRefused)
 }
 
@@ -138,7 +138,7 @@ func settleIgnored(b *bench) {
 	if !b.Ignore(b.key(2)) {
 		return // the database has no such triggers
 	}
-	got := b.settle(b.sent(1, 3)...)
+	got := b.settle(b.sent(3)...)
 	b.wantResults(got, pombo.SettleDone, pombo.SettleRefused, pombo.SettleDone)
 }
 
@@ -159,7 +159,7 @@ func settleLocked(b *bench) {
 	if release == nil {
 		return // the database locks all or nothing
 	}
-	batch := b.sent(1, n)
+	batch := b.sent(n)
 	got := b.settle(batch...)
 	// Alone in its batch it is not a problem of the database.
 	alone := b.settle(batch[4])
@@ -184,7 +184,7 @@ func settleMany(b *bench) {
 	const n = 500
 	b.fill(1, n)
 	b.page("", 1)
-	batch := b.sent(1, n)
+	batch := b.sent(n)
 	before := b.Executed()
 	for _, s := range b.settle(batch...) {
 		if s.Result != pombo.SettleDone {

@@ -121,10 +121,10 @@ func server(t *testing.T) string {
 }
 
 func TestGallery(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}
-	t.Parallel()
 	address := server(t)
 	for _, lang := range []string{"pt-BR", "en"} {
 		for _, dark := range []bool{false, true} {

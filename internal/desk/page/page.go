@@ -26,6 +26,14 @@ type Time struct {
 	Short, Long string
 }
 
+// Fact is a line of a list of facts: a word and its phone, its link, its code or its text.
+type Fact struct {
+	Word, Text, Href string
+	Phone            Phone
+	Time             Time // before the text
+	Code             bool
+}
+
 // Pager leads to the rows before and after those of a list. Note says how far back
 // was looked.
 type Pager struct {
@@ -71,11 +79,12 @@ type Column struct {
 	Number bool
 }
 
-// Cell is one of Badge, Phone, Time, a link or a text, the first that is set.
+// Cell is one of Badge, Phone, Time, a drawing, a link or a text, the first that is set.
 type Cell struct {
 	Badge      Badge
 	Phone      Phone
 	Time       Time
+	Drawing    template.HTML // small, and with its numbers as its description
 	Href, Text string
 }
 
@@ -88,6 +97,19 @@ type Table struct {
 
 // Hidden is a value that a form carries along.
 type Hidden struct{ Name, Value string }
+
+// Field is what else a form asks for. Type is that of an input; with Choices it is a list.
+type Field struct {
+	Name, Label, Type, Value, Hint string
+	Required                       bool
+	Choices                        []Choice
+}
+
+// Choice is one of a list to choose from.
+type Choice struct {
+	Value, Text string
+	Chosen      bool
+}
 
 // Confirm asks before something is done: what, what follows, whether it can be
 // undone. With a Count, this number has to be typed.
@@ -103,6 +125,7 @@ type Confirm struct {
 	NoteLabel    string // "" = no note
 	NoteRequired bool
 	Note         string
+	Fields       []Field
 	Count        int
 	CountLabel   string
 

@@ -8,7 +8,7 @@
   const policy = window.trustedTypes?.createPolicy("desk", { createHTML: (s) => s });
   const parse = (s) => new DOMParser().parseFromString(policy ? policy.createHTML(s) : s, "text/html");
 
-  $$("[data-keys],[data-copy]").forEach((e) => (e.hidden = false));
+  $$("[data-keys],[data-copy],[data-print]").forEach((e) => (e.hidden = false));
   $$(".nojs").forEach((e) => (e.hidden = true));
 
   // Live parts. What an element with data-live="NAME" has in it is asked for anew at
@@ -109,6 +109,8 @@
     if (keys[e.key]) e.preventDefault(), keys[e.key]();
   });
   addEventListener("click", (e) => $$("details.more[open]").forEach((d) => d.contains(e.target) || (d.open = false)));
+
+  addEventListener("click", (e) => e.target.closest?.("[data-print]") && print());
 
   // Copy. Over plain http there is no clipboard: the text is selected instead.
   addEventListener("click", async (e) => {

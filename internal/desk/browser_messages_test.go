@@ -1,0 +1,54 @@
+package desk
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"pombo/test/browsertest"
+)
+
+// The pages of messages, as people with different screens see them.
+func TestMessages_InBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short starts no other program")
+	}
+	b, failed, uncertain := hospital(t)
+	server := httptest.NewServer(b.s)
+	t.Cleanup(server.Close)
+	olga, ugo := b.signIn("olga"), b.signIn("ugo")
+	person, _ := olga.search("31 98888-7643")
+	nothing, _ := olga.search("nobody")
+	pages := map[*browser][]string{
+		olga: {
+			"/desk/messages", "/desk/messages?state=sent", "/desk/messages/" + string(failed), "/desk/messages/" + string(uncertain),
+			"/desk/messages/" + string(uncertain) + "/retry", person, nothing,
+		},
+		ugo: {"/desk/messages/" + string(failed), "/desk/export"},
+	}
+	for _, o := range []browsertest.Options{{Width: 1280, Language: "pt-BR"}, {Width: 360, Dark: true, Language: "en"}} {
+		for who, paths := range pages {
+			o.Cookies = who.jar
+			t.Run(o.Language, func(t *testing.T) { walk(t, server.URL, o, paths) })
+		}
+	}
+}
+
+// walk opens one page after the other in one tab, which closes with the test: there are
+// few of them.
+func walk(t *testing.T, base string, o browsertest.Options, paths []string) {
+	t.Helper()
+	p := browsertest.Open(t, base+paths[0], o)
+	for _, path := range paths {
+		p.Goto(base + path)
+		for _, line := range append(p.Axe(), p.Overflow(o.Width)...) {
+			t.Errorf("%s at %d: %s", path, o.Width, line)
+		}
+		if text := p.Text(); strings.Contains(text, zulmiraTail) || strings.Contains(text, zulmira) {
+			t.Errorf("%s shows the person", path)
+		}
+	}
+	for _, line := range p.Complaints() {
+		t.Error(line)
+	}
+}
