@@ -33,8 +33,7 @@ const (
 
 	personRead     = 1000 // messages that are counted by their state
 	personShown    = 100
-	personLooks    = 50 // lines of the trail
-	personTime     = 2 * time.Second
+	personLooks    = 50               // lines of the trail
 	personEraseFor = 20 * time.Second // erasing waits for the disk, and for readers
 )
 
@@ -97,7 +96,7 @@ func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) error {
 	if n.IsZero() {
 		return s.render(w, r, "person", personView{})
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), personTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	v, err := s.lookAt(ctx, wordsOf(r), n)
 	if err != nil {
@@ -230,7 +229,7 @@ func (s *Server) showForget(w http.ResponseWriter, r *http.Request, status int, 
 		v.Nobody = page.Empty{Title: say.Text("forget.nobody"), Links: []page.Link{{Href: "/desk/person", Text: say.Text("forget.search")}}}
 		return s.renderStatus(w, r, status, "forget", v)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), personTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	known, err := s.o.People.Forget(ctx, n, false)
 	if err != nil {
