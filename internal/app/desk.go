@@ -20,6 +20,7 @@ import (
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
+	"pombo/internal/phone"
 	"pombo/internal/quiet"
 	"pombo/internal/setup"
 	"pombo/internal/source"
@@ -30,11 +31,28 @@ var (
 	_ desk.Users      = (*ledger.Desk)(nil)
 	_ desk.Sessions   = (*ledger.Desk)(nil)
 	_ desk.Trail      = (*ledger.Trail)(nil)
+	_ desk.People     = (*deskPerson)(nil)
 	_ desk.Messages   = deskMessages{}
 	_ desk.Recipients = deskPeople{}
 	_ desk.Actions    = (*dispatch.Engine)(nil)
 	_ desk.Rows       = (*source.Table)(nil)
 )
+
+// deskPerson is what the desk reads of a person, and how it erases one.
+type deskPerson struct {
+	*ledger.History
+	*ledger.OptOutList
+	db *ledger.DB
+	// moved wakes the roads: what waited is cancelled.
+	moved func()
+}
+
+func (p *deskPerson) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+	if really {
+		defer p.moved()
+	}
+	return p.db.Retention.Forget(ctx, n, really)
+}
 
 // AuditKey is the key of the audit trail: that of the configuration, or the one beside a
 // SQLite ledger, which is made when it is not there.
@@ -139,6 +157,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		Facts:      deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, all.Source.Zone},
 		Sending:    deskSending{newOperator(a.ledger, a.engine, all.Source.Zone), a.engine.Runs},
 		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
+		People:     &deskPerson{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},
 		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(all.Dispatch.Quiet, all.Source.Zone)},
 		Actions:    a.engine,
 		Figures:    a.ledger.Tallies,

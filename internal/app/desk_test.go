@@ -159,5 +159,7 @@ func TestDesk_Operates(t *testing.T) {
 	if text := act("/desk/findings/new", "/desk/findings", url.Values{}); !strings.Contains(text, "A conferência começou.") {
 		t.Error("nothing is compared")
 	}
-	w.eventually(func() bool { return strings.Contains(page("/desk/findings", nil), "Tabela, ledger e Blip dizem o mesmo.") })
+	w.eventually(func() bool {
+		return strings.Contains(page("/desk/findings", nil), "Tabela, ledger e Blip dizem o mesmo.")
+	})
 }

@@ -65,7 +65,11 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}()
 
 	d := &demo{opts: opts, rows: sampleRows(opts.Rows), folder: folder}
-	if d.table, err = createTable(ctx, d.path("table.db"), d.rows); err != nil {
+	var waves []wave // without --once people come to look
+	if !opts.Once {
+		waves = pastOf(time.Now())
+	}
+	if d.table, err = createTable(ctx, d.path("table.db"), d.rows, waves); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.table.close()) }()
@@ -81,6 +85,13 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if d.settings, err = d.config(freeAddr(ctx)); err != nil {
 		return err
 	}
+	if len(waves) > 0 {
+		if err := writePast(ctx, d.settings, waves); err != nil {
+			return err
+		}
+		d.doubts = 1
+	}
+	d.began = time.Now()
 	if err := opts.Serve(ctx, d.settings, receiptSchedule(opts.Rows), d.during); err != nil {
 		return err
 	}
@@ -122,6 +133,8 @@ type demo struct {
 	table     *table
 	sim       *blipsim.Listener
 	settings  config.Config
+	began     time.Time
+	doubts    int   // messages of the past that are uncertain
 	unwritten error // why a result could not be written
 }
 
@@ -156,6 +169,7 @@ func (d *demo) config(addr string) (config.Config, error) {
 		"DESK_ADDR=127.0.0.1:0",
 		"JOB_INTERVAL=5s",
 		"UNCERTAIN_WAIT=4s",
+		"UNCERTAIN_TEMPLATES=" + heldTemplate + ":hold",
 		"LOG_FILE=" + d.path("notificacao.log"),
 	}, config.NeedAll)
 	return c, err
@@ -178,10 +192,20 @@ func (d *demo) during(ctx context.Context, url, desk string, log *slog.Logger) e
 	}()
 	defer func() { stopJob(); <-jobEnded }()
 
+	if !d.opts.Once {
+		counted := make(chan struct{})
+		go func() { // waited for below
+			defer close(counted)
+			if err := countPast(jobCtx, d.settings); err != nil && jobCtx.Err() == nil {
+				log.Warn("the figures of the past come a minute later", "error", err)
+			}
+		}()
+		defer func() { stopJob(); <-counted }()
+	}
 	if err := d.watch(ctx, client); err != nil {
 		return err
 	}
-	list, err := listAll(ctx, client)
+	list, err := listAll(ctx, client, d.began)
 	if err != nil {
 		return err
 	}
@@ -252,15 +276,15 @@ func (d *demo) tally(ctx context.Context, client *api.Client) (tally, error) {
 		delivered: codes[codeDelivered], read: codes[codeRead],
 	}
 	if ready, _ := client.Ready(ctx); ready.Backlog != nil { // without it the doubt is not shown for once
-		t.doubt = ready.Backlog.States[pombo.Uncertain]
+		t.doubt = max(0, ready.Backlog.States[pombo.Uncertain]-d.doubts)
 	}
 	return t, nil
 }
 
-// listAll lists every notification.
-func listAll(ctx context.Context, client *api.Client) ([]api.Notification, error) {
+// listAll lists every notification of the sample.
+func listAll(ctx context.Context, client *api.Client, since time.Time) ([]api.Notification, error) {
 	var all []api.Notification
-	filter := pombo.Filter{Limit: 1000}
+	filter := pombo.Filter{Limit: 1000, Since: since}
 	for {
 		page, err := client.List(ctx, filter)
 		if err != nil {

@@ -21,23 +21,26 @@ const (
 )
 
 // table is the sample table as its company sees it.
-type table struct{ db *sql.DB }
+type table struct {
+	db   *sql.DB
+	rows int // of the sample; those of the past have higher keys
+}
 
 // createTable makes the file with the rows. The caller closes it.
-func createTable(ctx context.Context, path string, rows []sample) (*table, error) {
+func createTable(ctx context.Context, path string, rows []sample, waves []wave) (*table, error) {
 	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(),
 		RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
 	db, err := sql.Open("sqlite", address.String())
 	if err != nil {
 		return nil, fmt.Errorf("make the sample table: %w", err)
 	}
-	if err := fillTable(ctx, db, rows); err != nil {
+	if err := fillTable(ctx, db, rows, waves); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the sample table: %w", err), db.Close())
 	}
-	return &table{db}, nil
+	return &table{db, len(rows)}, nil
 }
 
-func fillTable(ctx context.Context, db *sql.DB, rows []sample) (err error) {
+func fillTable(ctx context.Context, db *sql.DB, rows []sample, waves []wave) (err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -55,15 +58,26 @@ func fillTable(ctx context.Context, db *sql.DB, rows []sample) (err error) {
 	if err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO NOTIFICACAO (NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, NM_TEMPLATE)
-		VALUES (?, ?, nullif(?, ''), nullif(?, ''))`)
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, NM_TEMPLATE, CD_STATUS)
+		VALUES (?, ?, ?, nullif(?, ''), nullif(?, ''), ?)`)
 	if err != nil {
 		return err
 	}
 	defer insert.Close() //nolint:errcheck // it ends with the transaction
-	for _, r := range rows {
-		if _, err := insert.ExecContext(ctx, r.phone, r.name, r.text, r.template); err != nil {
+	add := func(id int, r sample, code int) error {
+		_, err := insert.ExecContext(ctx, id, r.phone, r.name, r.text, r.template, code)
+		return err
+	}
+	for i, r := range rows {
+		if err := add(i+1, r, codePending); err != nil {
 			return err
+		}
+	}
+	for _, w := range waves {
+		for _, r := range w.rows {
+			if err := add(r.id, r.sample, r.code); err != nil {
+				return err
+			}
 		}
 	}
 	return tx.Commit()
@@ -71,9 +85,9 @@ func fillTable(ctx context.Context, db *sql.DB, rows []sample) (err error) {
 
 func (t *table) close() error { return t.db.Close() }
 
-// codes counts the rows by their status code.
+// codes counts the rows of the sample by their status code.
 func (t *table) codes(ctx context.Context) (map[int]int, error) {
-	rows, err := t.db.QueryContext(ctx, `SELECT CD_STATUS, count(*) FROM NOTIFICACAO GROUP BY CD_STATUS`)
+	rows, err := t.db.QueryContext(ctx, `SELECT CD_STATUS, count(*) FROM NOTIFICACAO WHERE ID <= ? GROUP BY CD_STATUS`, t.rows)
 	if err != nil {
 		return nil, fmt.Errorf("count the sample table: %w", err)
 	}

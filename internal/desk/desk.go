@@ -80,6 +80,7 @@ type Options struct {
 	Messages   Messages
 	Recipients Recipients
 	Actions    Actions
+	People     People
 	Figures    tally.Reader // of what failed, and of the report
 	Bulks      Bulks
 	Templates  Templates
@@ -158,6 +159,7 @@ func New(o Options) (*Server, error) {
 		missing("Messages", o.Messages == nil),
 		missing("Recipients", o.Recipients == nil),
 		missing("Actions", o.Actions == nil),
+		missing("People", o.People == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 		missing("Facts", o.Facts == nil),

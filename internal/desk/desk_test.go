@@ -51,6 +51,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o.Figures, o.Template = b.figures, "lembrete"
 	o.Bulks, o.PerSecond, o.Category = b.bulks, 45, func(string) (string, bool) { return "UTILITY", true }
+	o.People = &fakePeople{}
 	for _, c := range change {
 		c(&o)
 	}

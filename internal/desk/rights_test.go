@@ -80,6 +80,13 @@ var whoMay = map[string]string{
 	"GET /desk/report.csv":                 "viewer auditor operator admin",
 	"GET /desk/audit":                      "auditor admin",
 	"POST /desk/audit":                     "auditor admin",
+	"GET /desk/audit.csv":                  "auditor admin",
+	"GET /desk/person":                     "auditor admin",
+	"POST /desk/person":                    "auditor admin",
+	"GET /desk/person/forget":              "admin",
+	"POST /desk/person/forget":             "admin",
+	"GET /desk/help":                       "viewer auditor operator admin",
+	"GET /desk/help/{reason}":              "viewer auditor operator admin",
 	"GET /desk/users":                      "admin",
 	"POST /desk/users":                     "admin",
 	"POST /desk/users/{name}":              "admin",
@@ -117,7 +124,7 @@ func TestRights(t *testing.T) {
 		sessions := maps.Clone(b.ledger.sessions)
 		for pattern, who := range whoMay {
 			method, path, _ := strings.Cut(pattern, " ")
-			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0", "{token}", "x", "{id}", "x").Replace(path)
+			path = strings.NewReplacer("{$}", "", "{name}", "x", "{hash}", "0", "{token}", "x", "{id}", "x", "{reason}", "expired").Replace(path)
 			w := b.browser()
 			w.jar, b.ledger.sessions = maps.Clone(visitor.jar), maps.Clone(sessions)
 			var form url.Values

@@ -99,6 +99,11 @@ func (s *Server) table() []route {
 
 		{method: "GET", path: "/desk/audit", right: readAudit, menu: "menu.audit", handle: s.getAudit},
 		{method: "POST", path: "/desk/audit", right: readAudit, harmless: true, handle: s.postAudit}, // a search whose words must not stand in the address
+		{method: "GET", path: "/desk/audit.csv", right: readAudit, handle: s.getAuditCSV},
+		{method: "GET", path: "/desk/person", right: readAudit, menu: "menu.person", handle: s.getPerson},
+		{method: "POST", path: "/desk/person", right: readAudit, harmless: true, handle: s.postPerson}, // a search, as above
+		{method: "GET", path: "/desk/person/forget", right: administer, handle: s.getForget},
+		{method: "POST", path: "/desk/person/forget", right: administer, handle: s.postForget},
 
 		{method: "GET", path: "/desk/users", right: administer, menu: "menu.users", handle: s.getUsers},
 		{method: "POST", path: "/desk/users", right: administer, handle: s.postUser},
@@ -110,6 +115,9 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
 		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
+
+		{method: "GET", path: "/desk/help", right: signedIn, menu: "menu.help", handle: s.getHelp},
+		{method: "GET", path: "/desk/help/{reason}", right: signedIn, handle: s.getHelpReason},
 
 		// For pombo desk user, which signs its requests instead of signing in (cli.go).
 		{method: "POST", path: "/desk/cli/users", right: signed, harmless: true, handle: s.cliUsers},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pombo"
 	"pombo/internal/audit"
 	"pombo/internal/phone"
+	"pombo/internal/words"
 )
 
 // entry completes a line of the trail with who asks, and from where.
@@ -60,6 +62,7 @@ type auditView struct {
 	Acts          []choice
 	Lines         []auditLine
 	Older         string // the address of the older ones; "" = these are all
+	CSV           string // the address of the same lines as a file
 	Wrong         string // what is wrong with the filter
 }
 
@@ -69,11 +72,11 @@ type choice struct {
 }
 
 type auditLine struct {
-	At                          time.Time
-	Who, Role, Via, Address     string
-	Act, Target, Detail, Result string
-	AboutPerson                 bool
-	Refused                     bool
+	At           time.Time
+	Sentence     string
+	Via, Address string
+	AboutPerson  bool
+	Refused      bool
 }
 
 const auditPage = 100
@@ -85,13 +88,13 @@ const (
 	inAuditNumber = "audit_number"
 )
 
-// getAudit shows the trail: who, act and day stand in the address, for they are nobody's
-// secret; a number never does.
-func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
+// auditFilter reads what the address chooses: who, act and day stand in it, for they are
+// nobody's secret; a number never does.
+func (s *Server) auditFilter(r *http.Request) (f audit.Filter, v auditView, err error) {
 	q := r.URL.Query()
 	say := wordsOf(r)
-	v := auditView{Who: q.Get("who"), Act: q.Get("act"), Day: q.Get("day")}
-	f := audit.Filter{Who: v.Who, Act: audit.Act(v.Act), Limit: auditPage + 1}
+	v = auditView{Who: q.Get("who"), Act: q.Get("act"), Day: q.Get("day")}
+	f = audit.Filter{Who: v.Who, Act: audit.Act(v.Act)}
 	if v.Day != "" {
 		day, err := time.ParseInLocation(time.DateOnly, v.Day, s.o.Zone)
 		if err != nil {
@@ -103,7 +106,7 @@ func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
 	if before := q.Get("before"); before != "" {
 		seq, err := strconv.ParseInt(before, 10, 64)
 		if err != nil || seq < 1 {
-			return pombo.ErrCursor
+			return f, v, pombo.ErrCursor
 		}
 		f.Before = seq
 	}
@@ -113,13 +116,26 @@ func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
 			f.Person, v.Number = person, s.sessions.GetString(r.Context(), inAuditNumber)
 		}
 	}
+	return f, v, nil
+}
+
+// getAudit shows the trail.
+func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
+	f, v, err := s.auditFilter(r)
+	if err != nil {
+		return err
+	}
+	q, say := r.URL.Query(), wordsOf(r)
 	for _, act := range audit.Acts() {
 		v.Acts = append(v.Acts, choice{Value: string(act), Text: say.Text("act." + string(act)), Chosen: v.Act == string(act)})
 	}
+	f.Limit = auditPage + 1
 	lines, err := s.o.Trail.Audit(r.Context(), f)
 	if err != nil {
 		return err
 	}
+	q.Del("before")
+	v.CSV = "/desk/audit.csv?" + q.Encode()
 	if len(lines) > auditPage {
 		lines = lines[:auditPage]
 		q.Set("before", strconv.FormatInt(lines[auditPage-1].Seq, 10))
@@ -127,12 +143,60 @@ func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, e := range lines {
 		v.Lines = append(v.Lines, auditLine{
-			At: e.At, Who: e.Who, Role: roleText(say.Text, e.Role), Via: say.Text("via." + string(e.Via)), Address: e.Address,
-			Act: say.Text("act." + string(e.Act)), Target: e.Target, Detail: e.Detail, Result: say.Text("result." + string(e.Result)),
+			At: e.At, Sentence: sentenceOf(say, e), Via: say.Text("via." + string(e.Via)), Address: e.Address,
 			AboutPerson: len(e.Person) > 0, Refused: e.Result != audit.Done,
 		})
 	}
 	return s.render(w, r, "audit", v)
+}
+
+// sentenceOf says a line of the trail in one sentence.
+func sentenceOf(say *words.Words, e audit.Entry) string {
+	who, role := e.Who, roleText(say.Text, e.Role)
+	if who == "" {
+		who = say.Text("trail.nobody")
+	}
+	if role != "" {
+		role = say.Text("trail.role", role)
+	}
+	did := say.Text("act." + string(e.Act))
+	if e.Target != "" {
+		did = say.Text("did."+string(e.Act), say.Where(e.Target))
+	}
+	detail, result := "", ""
+	if e.Detail != "" {
+		detail = say.Text("trail.detail", detailText(say, e))
+	}
+	if e.Result != audit.Done {
+		result = say.Text("trail.result", say.Text("result."+string(e.Result)))
+	}
+	return say.Text("trail.sentence", who, role, did, detail, result)
+}
+
+// detailText translates what is a word of ours; the rest is what somebody wrote.
+func detailText(say *words.Words, e audit.Entry) string {
+	code, note, noted := strings.Cut(e.Detail, ": ")
+	if noted {
+		note = ": " + note
+	}
+	switch e.Act {
+	case audit.SignIn:
+		return say.Text("kind." + e.Detail)
+	case audit.Uncover:
+		if slices.Contains(purposes, code) {
+			return say.Text("purpose."+code) + note
+		}
+	case audit.Retry, audit.Cancel:
+		state, reason, _ := strings.Cut(code, " ")
+		if pombo.State(state).Valid() {
+			out := say.State(pombo.State(state))
+			if reason != "" {
+				out += ", " + say.Reason(pombo.Reason(reason))
+			}
+			return out + note
+		}
+	}
+	return e.Detail
 }
 
 func roleText(text func(string, ...any) string, role string) string {

@@ -300,14 +300,8 @@ func (l *OptOutList) OptOuts(ctx context.Context, after string, limit int) (list
 	var last int64
 	err = l.all(ctx, sqlOptoutPage, []any{before, limit + 1},
 		func(rows *sql.Rows) error {
-			var (
-				o        pombo.OptOut
-				seq, at  int64
-				to       sql.NullInt64
-				identity sql.NullString
-				bsuid    sql.NullString
-			)
-			if err := rows.Scan(&seq, &to, &identity, &bsuid, &o.Scope, &at, &o.By); err != nil {
+			seq, o, err := scanOptOut(rows)
+			if err != nil {
 				return err
 			}
 			if len(list) == limit {
@@ -315,9 +309,45 @@ func (l *OptOutList) OptOuts(ctx context.Context, after string, limit int) (list
 				return nil
 			}
 			last = seq
-			o.Phone, o.Identity, o.BSUID, o.At = number(to), pombo.Private(identity.String), pombo.Private(bsuid.String), time.UnixMilli(at).UTC()
 			list = append(list, o)
 			return nil
 		})
 	return list, next, wrap(err, "list opt-outs")
+}
+
+func scanOptOut(rows *sql.Rows) (seq int64, o pombo.OptOut, err error) {
+	var (
+		at              int64
+		to              sql.NullInt64
+		identity, bsuid sql.NullString
+	)
+	err = rows.Scan(&seq, &to, &identity, &bsuid, &o.Scope, &at, &o.By)
+	o.Phone, o.Identity, o.BSUID, o.At = number(to), pombo.Private(identity.String), pombo.Private(bsuid.String), time.UnixMilli(at).UTC()
+	return seq, o, err
+}
+
+// OptOutOf returns why the person with this phone gets no more messages: of several lines
+// about them the first of the widest scope. It is pombo.ErrNotFound when they get all.
+func (l *OptOutList) OptOutOf(ctx context.Context, n phone.Number) (out pombo.OptOut, err error) {
+	to, ok := digits(n).(int64)
+	if !ok {
+		return out, errors.New("look for an opt-out: no phone is given")
+	}
+	// What Blip called the phone just now may not be in the table yet.
+	for _, identity := range append(l.store.identities.of(to), "") {
+		err := l.all(ctx, sqlOptoutOf, []any{to, text(identity)}, func(rows *sql.Rows) error {
+			_, o, err := scanOptOut(rows)
+			if out.Scope == "" || out.Scope != pombo.OptOutAll && o.Scope == pombo.OptOutAll {
+				out = o
+			}
+			return err
+		})
+		if err != nil {
+			return pombo.OptOut{}, fmt.Errorf("look for an opt-out: %w", err)
+		}
+	}
+	if out.Scope == "" {
+		return out, pombo.ErrNotFound
+	}
+	return out, nil
 }

@@ -104,6 +104,7 @@ const (
 	sqlOptoutVersion  statement = "optout_version"
 	sqlOptouts        statement = "optouts"
 	sqlOptoutPage     statement = "optout_page"
+	sqlOptoutOf       statement = "optout_of"
 	sqlLockOptouts    statement = "lock_optouts"
 	sqlCountOptouts   statement = "count_optouts"
 	sqlPhoneOfBSUID   statement = "phone_of_bsuid"

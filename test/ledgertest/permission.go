@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -229,6 +230,15 @@ func optOuts(f *fixture) {
 }
 
 func optOutPages(f *fixture) {
+	person := f.newRows(1)[0].Phone
+	if _, err := f.db.OptOuts.OptOutOf(f.Context(), person); !errors.Is(err, pombo.ErrNotFound) {
+		f.Errorf("somebody who is not on the list: %v, want ErrNotFound", err)
+	}
+	f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Phone: person, Scope: pombo.OptOutMarketing, By: "blip", At: f.clock.Now()}))
+	if o, err := f.db.OptOuts.OptOutOf(f.Context(), person); err != nil || o.By != "blip" || o.Scope != pombo.OptOutMarketing || !o.At.Equal(f.clock.Now()) {
+		f.Errorf("the line of somebody on the list: %+v, %v", o, err)
+	}
+	f.optIn(person, true)
 	const count = 7
 	for i := range count {
 		f.must(f.db.OptOuts.OptOut(f.Context(), pombo.OptOut{Phone: f.newRows(1)[0].Phone, By: "person", At: f.clock.Now().Add(time.Duration(i) * time.Second)}))

@@ -13,6 +13,11 @@ SELECT phone, identity, bsuid, scope, at, by FROM optout;
 -- The list, a page at a time, the latest first.
 SELECT seq, phone, identity, bsuid, scope, at, by FROM optout WHERE seq < $1 ORDER BY seq DESC LIMIT $2;
 
+-- name: optout_of
+-- Whether a phone is on the list: by itself, or by what Blip has called it.
+SELECT seq, phone, identity, bsuid, scope, at, by FROM optout
+WHERE phone = $1 OR identity = $2 OR identity IN (SELECT name FROM identity WHERE phone = $1) ORDER BY seq;
+
 -- name: lock_optouts
 -- One process at a time changes the list: two that add the other half of one person would
 -- each find the list without it.
