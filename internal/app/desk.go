@@ -31,15 +31,15 @@ var (
 	_ desk.Users      = (*ledger.Desk)(nil)
 	_ desk.Sessions   = (*ledger.Desk)(nil)
 	_ desk.Trail      = (*ledger.Trail)(nil)
+	_ desk.People     = (*deskPerson)(nil)
 	_ desk.Messages   = deskMessages{}
 	_ desk.Recipients = deskPeople{}
 	_ desk.Actions    = (*dispatch.Engine)(nil)
 	_ desk.Rows       = (*source.Table)(nil)
-	_ desk.People     = (*people)(nil)
 )
 
-// people is what the desk reads of a person, and how it erases one.
-type people struct {
+// deskPerson is what the desk reads of a person, and how it erases one.
+type deskPerson struct {
 	*ledger.History
 	*ledger.OptOutList
 	db *ledger.DB
@@ -47,7 +47,7 @@ type people struct {
 	moved func()
 }
 
-func (p *people) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
+func (p *deskPerson) Forget(ctx context.Context, n phone.Number, really bool) (pombo.Forgotten, error) {
 	if really {
 		defer p.moved()
 	}
@@ -157,6 +157,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		Facts:      deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, all.Source.Zone},
 		Sending:    deskSending{newOperator(a.ledger, a.engine, all.Source.Zone), a.engine.Runs},
 		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
+		People:     &deskPerson{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},
 		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(all.Dispatch.Quiet, all.Source.Zone)},
 		Actions:    a.engine,
 		Figures:    a.ledger.Tallies,
@@ -167,7 +168,6 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		Table:      deskTable{p.table},
 		Compare:    a.reconciler.Run,
 		OptOuts:    a.ledger.OptOuts,
-		People:     &people{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},
 		Checks:     []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
 		Rows:       p.table,
 		Template:   all.Blip.Template, Language: all.Blip.Language, Pending: all.Source.Pending, PerSecond: all.Blip.MessagesPerSecond,

@@ -80,6 +80,7 @@ type Options struct {
 	Messages   Messages
 	Recipients Recipients
 	Actions    Actions
+	People     People
 	Figures    tally.Reader // of what failed, and of the report
 	Bulks      Bulks
 	Templates  Templates
@@ -90,7 +91,6 @@ type Options struct {
 	// Compare compares table, ledger and Blip, which takes minutes, and saves the result.
 	Compare func(ctx context.Context) (pombo.Reconciliation, error)
 	OptOuts OptOuts
-	People  People
 
 	Checks     []Check       // of the parts, for the first page
 	Rows       Rows          // nil = the table is not looked into

@@ -113,7 +113,7 @@ func (s *Server) exportMessages(w http.ResponseWriter, r *http.Request, f messag
 		}
 		filter.Cursor = list.Next
 		if list, err = s.o.Messages.ListStates(ctx, filter, states...); err != nil {
-			out.cut(s, err)
+			return out.cut(s, err)
 		}
 	}
 }

@@ -33,8 +33,7 @@ const (
 
 	personRead     = 1000 // messages that are counted by their state
 	personShown    = 100
-	personLooks    = 50 // lines of the trail
-	personTime     = 2 * time.Second
+	personLooks    = 50               // lines of the trail
 	personEraseFor = 20 * time.Second // erasing waits for the disk, and for readers
 )
 
@@ -97,7 +96,7 @@ func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) error {
 	if n.IsZero() {
 		return s.render(w, r, "person", personView{})
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), personTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	v, err := s.lookAt(ctx, wordsOf(r), n)
 	if err != nil {
@@ -209,51 +208,44 @@ func (s *Server) showOptOut(ctx context.Context, v *personView, say *words.Words
 	return nil
 }
 
-// forgetView is page/forget.tmpl. The phone is typed into a field of its own, so that it
-// is not the form of parts.tmpl.
-type forgetView struct {
-	Known    bool
-	Nobody   page.Empty
-	Question string
-	Follows  []string
-	Problem  string
-}
-
 func (s *Server) getForget(w http.ResponseWriter, r *http.Request) error {
-	return s.showForget(w, r, http.StatusOK, "")
+	return s.askForget(w, r, "")
 }
 
-func (s *Server) showForget(w http.ResponseWriter, r *http.Request, status int, problem string) error {
+func (s *Server) askForget(w http.ResponseWriter, r *http.Request, problem string) error {
 	say, n := wordsOf(r), s.personOf(r)
-	v := forgetView{Known: !n.IsZero(), Problem: problem}
-	if !v.Known {
-		v.Nobody = page.Empty{Title: say.Text("forget.nobody"), Links: []page.Link{{Href: "/desk/person", Text: say.Text("forget.search")}}}
-		return s.renderStatus(w, r, status, "forget", v)
+	if n.IsZero() {
+		s.say(r, Notice{Bad: true, Text: say.Text("forget.nobody")})
+		return redirect(w, r, "/desk/person")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), personTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	known, err := s.o.People.Forget(ctx, n, false)
 	if err != nil {
 		return err
 	}
-	v.Question = say.Text("forget.question", n.String(), known.Found)
+	var follows []string
 	if known.Open > 0 {
-		v.Follows = append(v.Follows, say.Text("forget.open", known.Open))
+		follows = append(follows, say.Text("forget.open", known.Open))
 	}
 	if known.InFlight > 0 {
-		v.Follows = append(v.Follows, say.Text("forget.flight", known.InFlight))
+		follows = append(follows, say.Text("forget.flight", known.InFlight))
 	}
 	for _, stays := range []string{"forget.rows", "forget.optout", "forget.table", "forget.backups", "forget.blip"} {
-		v.Follows = append(v.Follows, say.Text(stays))
+		follows = append(follows, say.Text(stays))
 	}
-	return s.renderStatus(w, r, status, "forget", v)
+	return s.ask(w, r, confirmView{Title: say.Text("forget.title"), Confirm: page.Confirm{
+		Action: "/desk/person/forget", Problem: problem, Question: say.Text("forget.question", n.String(), known.Found), Follows: follows, Undo: say.Text("forget.undo"),
+		Fields: []page.Field{{Name: "number", Label: say.Text("forget.again"), Type: "tel", Required: true}},
+		Submit: say.Text("forget.submit"), Danger: true, Back: page.Link{Href: "/desk/person"},
+	}})
 }
 
 func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	say, n := wordsOf(r), s.personOf(r)
 	again, err := phone.Parse(strings.TrimSpace(r.PostForm.Get("number")))
 	if n.IsZero() || err != nil || !again.Equal(n) {
-		return s.showForget(w, r, http.StatusUnprocessableEntity, say.Text("forget.differs"))
+		return s.askForget(w, r, say.Text("forget.differs"))
 	}
 	// The number leaves the session, on the disk too, before what is erased is overwritten.
 	s.sessions.Remove(r.Context(), inPerson)

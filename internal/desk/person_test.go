@@ -107,8 +107,8 @@ func TestPerson(t *testing.T) {
 func TestForget(t *testing.T) {
 	b, _ := newPerson(t)
 	w := b.signIn("ana")
-	if body := w.ask("GET", "/desk/person/forget", nil).Body.String(); !strings.Contains(body, "Primeiro busque a pessoa") {
-		t.Error("nobody was looked for, and the page asks all the same")
+	if rec := w.ask("GET", "/desk/person/forget", nil); rec.Code != http.StatusSeeOther {
+		t.Errorf("nobody was looked for: status = %d, want 303", rec.Code)
 	}
 	w.ask("POST", "/desk/person", url.Values{"number": {personNumber}})
 	for _, want := range []string{"telefone e texto de 2 mensagens", "backups", "A linha na tabela", "Blip", "Não pode ser desfeito"} {
@@ -143,11 +143,11 @@ func TestForget(t *testing.T) {
 func TestAuditCSV(t *testing.T) {
 	b, w := newPerson(t)
 	b.ledger.lines = append(b.ledger.lines, audit.Entry{
-		At: b.now, Who: "=1+1", Role: "operator", Via: audit.ViaDesk, Address: "10.0.0.7", Act: audit.Uncover, Target: "id-1", Detail: "caller", Person: []byte{1}, Result: audit.Refused,
+		At: b.now, Who: "=1+1", Role: "operator", Via: audit.ViaDesk, Address: "10.0.0.7", Act: audit.Uncover, Target: "id-1", Detail: "call: chamado 12", Person: []byte{1}, Result: audit.Refused,
 	})
 	rec := w.ask("GET", "/desk/audit.csv", nil)
 	text := rec.Body.String()
-	for _, want := range []string{"\ufeffQuando;Quem;", ";\"\t=1+1\";uncover;id-1;refused;desk 10.0.0.7;", "operador(a)) mostrou o telefone da mensagem id-1: caller – recusado.", "entrou: senha."} {
+	for _, want := range []string{"\ufeffQuando;Quem;", ";\"\t=1+1\";uncover;id-1;refused;desk 10.0.0.7;", "operador(a)) mostrou o telefone da mensagem id-1: a pessoa está ao telefone: chamado 12 – recusado.", "entrou: senha."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the file lacks %q: %s", want, text)
 		}
@@ -155,7 +155,7 @@ func TestAuditCSV(t *testing.T) {
 	if !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/csv") {
 		t.Errorf("Content-Type = %q", rec.Header().Get("Content-Type"))
 	}
-	if english := w.ask("GET", "/desk/audit.csv?act=uncover", nil, "Accept-Language", "en").Body.String(); !strings.Contains(english, "uncovered the phone of message id-1: caller – refused.") || strings.Contains(english, "sign_in") {
+	if english := w.ask("GET", "/desk/audit.csv?act=uncover", nil, "Accept-Language", "en").Body.String(); !strings.Contains(english, "uncovered the phone of message id-1: the person is on the telephone: chamado 12 – refused.") || strings.Contains(english, "sign_in") {
 		t.Errorf("in English, chosen by act: %s", english)
 	}
 	if !strings.Contains(b.ledger.trail(), "eva export done audit") {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -164,16 +165,38 @@ func sentenceOf(say *words.Words, e audit.Entry) string {
 	}
 	detail, result := "", ""
 	if e.Detail != "" {
-		detail = e.Detail
-		if e.Act == audit.SignIn {
-			detail = say.Text("kind." + e.Detail)
-		}
-		detail = say.Text("trail.detail", detail)
+		detail = say.Text("trail.detail", detailText(say, e))
 	}
 	if e.Result != audit.Done {
 		result = say.Text("trail.result", say.Text("result."+string(e.Result)))
 	}
 	return say.Text("trail.sentence", who, role, did, detail, result)
+}
+
+// detailText translates what is a word of ours; the rest is what somebody wrote.
+func detailText(say *words.Words, e audit.Entry) string {
+	code, note, noted := strings.Cut(e.Detail, ": ")
+	if noted {
+		note = ": " + note
+	}
+	switch e.Act {
+	case audit.SignIn:
+		return say.Text("kind." + e.Detail)
+	case audit.Uncover:
+		if slices.Contains(purposes, code) {
+			return say.Text("purpose."+code) + note
+		}
+	case audit.Retry, audit.Cancel:
+		state, reason, _ := strings.Cut(code, " ")
+		if pombo.State(state).Valid() {
+			out := say.State(pombo.State(state))
+			if reason != "" {
+				out += ", " + say.Reason(pombo.Reason(reason))
+			}
+			return out + note
+		}
+	}
+	return e.Detail
 }
 
 func roleText(text func(string, ...any) string, role string) string {

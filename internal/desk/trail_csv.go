@@ -1,8 +1,6 @@
 package desk
 
 import (
-	"encoding/csv"
-	"io"
 	"net/http"
 	"strings"
 
@@ -27,28 +25,14 @@ func (s *Server) getAuditCSV(w http.ResponseWriter, r *http.Request) error {
 	if err := s.write(r, audit.Entry{Act: audit.Export, Target: "audit", Person: f.Person, Result: audit.Done}); err != nil {
 		return err
 	}
-	say := wordsOf(r)
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="audit.csv"`)
-	_, _ = io.WriteString(w, "\ufeff") // without it Excel takes the text for that of an old code page
-	out := csv.NewWriter(w)
-	out.Comma, out.UseCRLF = ';', true
-	row := func(cells ...string) {
-		for i, c := range cells {
-			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-				cells[i] = "\t" + c // it would be a formula
-			}
-		}
-		_ = out.Write(cells) // Error says it below
-	}
-	row(say.Text("audit.at"), say.Text("audit.who"), say.Text("audit.act"), say.Text("audit.target"), say.Text("audit.result"), say.Text("audit.address"), say.Text("trail.line"))
+	say := s.figureWords(r)
+	out := newSheet(w, r, say, "pombo-audit")
+	out.row(say.Text("audit.at"), say.Text("audit.who"), say.Text("audit.act"), say.Text("audit.target"), say.Text("audit.result"), say.Text("audit.address"), say.Text("trail.line"))
 	for _, e := range lines {
-		row(say.DateTime(e.At.In(s.o.Zone)), e.Who, string(e.Act), e.Target, string(e.Result), strings.TrimSpace(string(e.Via)+" "+e.Address), sentenceOf(say, e))
+		out.row(e.At, e.Who, string(e.Act), e.Target, string(e.Result), strings.TrimSpace(string(e.Via)+" "+e.Address), sentenceOf(say.Words, e))
 	}
 	if len(lines) == auditMost {
-		row(say.Text("trail.cut", auditMost))
+		out.row(say.Text("trail.cut", auditMost))
 	}
-	out.Flush()
-	return out.Error()
+	return out.end()
 }

@@ -51,8 +51,7 @@ var personTexts = map[string]pair{
 	"person.forget":       {"Esquecer esta pessoa…", "Forget this person…"},
 
 	"forget.title":    {"Esquecer uma pessoa", "Forget a person"},
-	"forget.nobody":   {"Primeiro busque a pessoa", "Look for the person first"},
-	"forget.search":   {"Ir para Pessoa", "Go to Person"},
+	"forget.nobody":   {"Primeiro busque a pessoa.", "Look for the person first."},
 	"forget.question": {"Apagar o que há de {1}: telefone e texto de {2} {2:mensagem|mensagens}?", "Erase what there is of {1}: phone and text of {2} {2:message|messages}?"},
 	"forget.open":     {"{1} {1:espera e é cancelada|esperam e são canceladas} antes.", "{1} {1:waits and is|wait and are} cancelled first."},
 	"forget.flight":   {"{1} {1:está saindo agora e não é apagada|estão saindo agora e não são apagadas}: repita em alguns minutos.", "{1} {1:is being sent now and is|are being sent now and are} not erased: do the same again in some minutes."},

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"html"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -22,8 +24,39 @@ var pages = []struct {
 	route string // the path as the table of routes has it
 	path  string // with what stands in its braces; "" = the same
 	out   bool   // for who has not signed in
+	// sometimes means that it sends on when there is nothing to do, as it is here.
+	sometimes bool
 }{
 	{route: "/desk/login", out: true},
+	{route: "/desk/{$}", path: "/desk/"},
+	{route: "/desk/pause"},
+	{route: "/desk/resume", sometimes: true},
+	{route: "/desk/messages"},
+	{route: "/desk/export"},
+	{route: "/desk/find/{token}"},
+	{route: "/desk/messages/{id}"},
+	{route: "/desk/messages/{id}/retry"},
+	{route: "/desk/messages/{id}/cancel", path: "/desk/messages/{queued}/cancel"},
+	{route: "/desk/failures"},
+	{route: "/desk/failures/{reason}", path: "/desk/failures/not_on_whatsapp?span=30d"},
+	{route: "/desk/bulk"},
+	{route: "/desk/bulk/new", path: "/desk/bulk/new?act=retry&state=failed&reason=parameter_format"},
+	{route: "/desk/bulk/{number}"},
+	{route: "/desk/bulk/{number}/stop", sometimes: true},
+	{route: "/desk/report"},
+	{route: "/desk/templates"},
+	{route: "/desk/templates/{name}", path: "/desk/templates/order_shipped"},
+	{route: "/desk/templates/{name}/hold", path: "/desk/templates/notificacao/hold"},
+	{route: "/desk/templates/{name}/release", path: "/desk/templates/order_shipped/release"},
+	{route: "/desk/runs"},
+	{route: "/desk/runs/new"},
+	{route: "/desk/runs/{id}", path: "/desk/runs/1"},
+	{route: "/desk/table"},
+	{route: "/desk/findings"},
+	{route: "/desk/findings/new"},
+	{route: "/desk/optouts"},
+	{route: "/desk/optouts/add"},
+	{route: "/desk/optouts/remove"},
 	{route: "/desk/me"},
 	{route: "/desk/audit"},
 	{route: "/desk/person"},
@@ -47,12 +80,10 @@ func TestEveryPageIsWalked(t *testing.T) {
 	var routes []string
 	for _, m := range getRoute.FindAllStringSubmatch(string(table), -1) {
 		routes = append(routes, m[1])
-		walked := slices.ContainsFunc(pages, func(p struct {
-			route, path string
-			out         bool
-		}) bool {
-			return p.route == m[1]
-		})
+		walked := false
+		for _, p := range pages {
+			walked = walked || p.route == m[1]
+		}
 		if !walked && !slices.Contains(noPages, m[1]) && !strings.HasSuffix(m[1], ".csv") {
 			t.Errorf("%s is not walked: add it to the list of pages", m[1])
 		}
@@ -64,18 +95,48 @@ func TestEveryPageIsWalked(t *testing.T) {
 	}
 }
 
-// paths are the addresses of all pages for a signed-in visitor.
-func (w *world) paths(t *testing.T) []string {
+// prepare does what some pages are about: a search, a group that is sent again.
+func (w *world) prepare(t *testing.T) {
 	t.Helper()
-	id, _ := w.message(t, "state=failed")
+	failed, _ := w.message(t, "state=failed")
+	queued, _ := w.message(t, "state=queued")
+	w.admin.post(t, "/desk/person", url.Values{"number": {demo.Planted.Phone}})
+	found := w.admin.post(t, "/desk/find", url.Values{"q": {demo.Planted.Phone}})
+	token, ok := strings.CutPrefix(found.header.Get("Location"), "/desk/find/")
+	if !ok {
+		t.Fatalf("a search for a phone: %d to %q", found.status, found.header.Get("Location"))
+	}
+	plan := w.admin.get(t, "/desk/bulk/new?act=retry&state=failed&reason=parameter_format").body
+	form := url.Values{"note": {"corrigido no sistema"}}
+	for _, m := range hiddenField.FindAllStringSubmatch(plan, -1) {
+		form.Set(m[1], html.UnescapeString(m[2]))
+	}
+	if m := countField.FindStringSubmatch(plan); m != nil {
+		form.Set("count", m[1])
+	}
+	begun := w.admin.post(t, "/desk/bulk", form)
+	number, ok := strings.CutPrefix(begun.header.Get("Location"), "/desk/bulk/")
+	if !ok {
+		t.Fatalf("a group: %d to %q: %s", begun.status, begun.header.Get("Location"), begun.text())
+	}
+	w.places = strings.NewReplacer("{id}", failed, "{queued}", queued, "{token}", token, "{number}", number)
+}
+
+var (
+	hiddenField = regexp.MustCompile(`<input type="hidden" name="(once|plan|seal|act)" value="([^"]*)"`)
+	countField  = regexp.MustCompile(`data-count="([0-9]+)"`)
+)
+
+// paths are the addresses of all pages for a signed-in visitor.
+func (w *world) paths() []string {
 	var out []string
 	for _, p := range pages {
 		path := p.path
 		if path == "" {
 			path = p.route
 		}
-		if !p.out {
-			out = append(out, strings.NewReplacer("{id}", id).Replace(path))
+		if !p.out && !p.sometimes {
+			out = append(out, w.places.Replace(path))
 		}
 	}
 	return out
@@ -123,6 +184,7 @@ func TestDesk(t *testing.T) {
 	w.account(t, "olavo", "operator")
 	w.account(t, "marta", "viewer")
 	w.account(t, "eva", "viewer", "audit")
+	w.prepare(t)
 	t.Run("weights", w.weights)
 	t.Run("leaks", w.leaks)
 	t.Run("personas", w.personas)
@@ -133,7 +195,7 @@ func TestDesk(t *testing.T) {
 }
 
 func (w *world) matrix(t *testing.T) {
-	paths, all := w.paths(t), looks()
+	paths, all := w.paths(), looks()
 	for i, l := range all {
 		// A test has one tab at a time: see browsertest.
 		if nightly.On() || i%len(all) == 0 || i%len(all) == len(all)-1 {
@@ -204,7 +266,7 @@ var staticFile = regexp.MustCompile(`/desk/static/[0-9a-f]+/[a-z.]+`)
 
 func (w *world) weights(t *testing.T) {
 	most := map[string]int{".css": mostCSS, ".js": mostJS, ".svg": mostJS}
-	for _, path := range w.paths(t) {
+	for _, path := range w.paths() {
 		got := w.admin.get(t, path)
 		if got.status != http.StatusOK {
 			t.Errorf("%s: status = %d", path, got.status)
@@ -238,13 +300,17 @@ func (w *world) weights(t *testing.T) {
 // in every spelling.
 func secrets() []string {
 	first, last, _ := strings.Cut(demo.Planted.Name, " ")
-	digits := strings.Map(func(r rune) rune {
+	digits := digitsOf(demo.Planted.Phone)
+	return []string{first, last, digits, demo.Planted.Phone, digits[2:7] + "-" + digits[7:], digits[2:]}
+}
+
+func digitsOf(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
 		}
 		return r
-	}, demo.Planted.Phone)
-	return []string{first, last, digits, demo.Planted.Phone, digits[2:7] + "-" + digits[7:], digits[2:]}
+	}, text)
 }
 
 func (w *world) leaks(t *testing.T) {
@@ -256,9 +322,9 @@ func (w *world) leaks(t *testing.T) {
 			}
 		}
 	}
-	searched := w.admin.post(t, "/desk/person", map[string][]string{"number": {demo.Planted.Phone}})
+	searched := w.admin.post(t, "/desk/person", url.Values{"number": {demo.Planted.Phone}})
 	found("the answer to a search", fmt.Sprint(searched.header)+searched.body)
-	paths := w.paths(t)
+	paths := w.paths()
 	for _, path := range append(paths, w.searches(t)...) {
 		found("the address", path)
 		for _, language := range []string{"pt-BR", "en"} {
@@ -267,14 +333,18 @@ func (w *world) leaks(t *testing.T) {
 			found("the header of "+path, fmt.Sprint(got.header))
 		}
 	}
-	w.admin.post(t, "/desk/person", map[string][]string{"close": {"1"}})
 	found("the log", w.log.String())
 	found("what the demo prints", w.printed.String())
 }
 
-// searches looks for the planted person wherever one can, and returns the addresses that
-// this leads to, with the files that can be taken.
+// searches are the addresses that searching for the planted person leads to, and the files
+// that can be taken.
 func (w *world) searches(t *testing.T) []string {
 	t.Helper()
-	return []string{"/desk/audit.csv"}
+	paths := []string{"/desk/audit.csv", "/desk/messages.csv", "/desk/failures.csv", "/desk/report.csv", w.places.Replace("/desk/bulk/{number}/skipped.csv")}
+	for _, filter := range []string{"state=read", "state=suppressed"} {
+		id, _ := w.message(t, filter+"&phone="+url.QueryEscape("+55"+digitsOf(demo.Planted.Phone)))
+		paths = append(paths, "/desk/messages/"+id)
+	}
+	return paths
 }

@@ -3,6 +3,7 @@ package desk_test
 import (
 	"html"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +21,11 @@ func (a answer) text() string {
 // personas are the people of the desk with their questions: each is answered, in
 // Portuguese, on a page that they may open, beginning with the sign-in.
 func (w *world) personas(t *testing.T) {
+	if os.Getenv("DUMP") != "" {
+		for _, p := range w.paths() {
+			t.Logf("=== %s\n%s", p, w.admin.get(t, p).text())
+		}
+	}
 	t.Run("auditor", w.auditor)
 }
 

@@ -16,7 +16,6 @@ var update = flag.Bool("update", false, "take the pictures in docs/desk anew")
 // walk is what somebody does with the keyboard alone: sign in, search for a row, read the
 // message. Each stop shows that it has the focus.
 func (w *world) walk(t *testing.T, noScript bool) {
-	t.Parallel()
 	_, row := w.message(t, "state=failed")
 	p := browsertest.Open(t, w.desk+"/desk/login", browsertest.Options{NoScript: noScript})
 	at := func(selector string) {

@@ -36,6 +36,7 @@ type world struct {
 	log     *safeBuffer
 	printed *safeBuffer
 	admin   *visitor
+	places  *strings.Replacer // of what stands in braces in the list of pages
 }
 
 // startWorld starts the demo and waits until its rows have reached their ends.
