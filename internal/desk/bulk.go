@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -121,7 +120,7 @@ func (s *Server) getBulks(w http.ResponseWriter, r *http.Request) error {
 			{Text: say.Number(b.Skipped + b.Changed)},
 			{Text: b.Who},
 			{Text: b.Note},
-			{Time: say.moment(b.Created)},
+			{Time: s.moment(say.Words, b.Created)},
 		})
 	}
 	return s.render(w, r, "bulks", v)
@@ -167,7 +166,7 @@ func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) error {
 	v := bulkView{
 		Title: say.bulkTitle(&b), Selection: say.selection(b.Plan.Filter), State: say.bulkState(&b), Live: b.State == pombo.BulkOpen,
 		Looked: b.Plan.Matched - b.Left, Total: b.Plan.Matched, Progress: say.Text("bulk.progress", b.Plan.Matched-b.Left, b.Plan.Matched),
-		Who: b.Who, Why: b.Note, Started: say.moment(b.Created), Finished: say.moment(b.Finished), CSV: bulkPath(b.ID) + "/skipped.csv",
+		Who: b.Who, Why: b.Note, Started: s.moment(say.Words, b.Created), Finished: s.moment(say.Words, b.Finished), CSV: bulkPath(b.ID) + "/skipped.csv",
 	}
 	v.Figures = []page.Figure{
 		{Word: say.Text("bulk.done_retry"), Number: say.Number(b.Done)},
@@ -241,7 +240,7 @@ func (s *Server) showSkipped(r *http.Request, say figureWords, b *pombo.Bulk, v 
 			n, err := s.o.Bulks.Taken(ctx, it.Seq)
 			switch {
 			case err == nil:
-				cell = page.Cell{Href: messagePath(n.MessageID), Text: n.Key.RowKey}
+				cell = page.Cell{Href: pathTo(n.MessageID), Text: n.Key.RowKey}
 			case refusalOf(err).status != http.StatusNotFound:
 				return err
 			}
@@ -259,8 +258,6 @@ func (s *Server) showSkipped(r *http.Request, say figureWords, b *pombo.Bulk, v 
 
 // skipped reports whether nothing was done about an item on purpose.
 func skipped(it pombo.BulkItem) bool { return it.Result != "" && it.Result != pombo.BulkItemDone }
-
-func messagePath(id pombo.MessageID) string { return "/desk/messages/" + url.PathEscape(string(id)) }
 
 // bulkResult says why nothing was done about one.
 func (w figureWords) bulkResult(result pombo.BulkResult) string {
@@ -336,7 +333,7 @@ func (s *Server) getBulkStop(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if b.State != pombo.BulkOpen {
-		return redirect(w, r, bulkPath(b.ID))
+		return redirect(w, r, "/desk/bulk/"+strconv.FormatInt(b.ID, 10))
 	}
 	say := s.figureWords(r)
 	return s.render(w, r, "bulk_stop", stopView{say.bulkTitle(&b), page.Confirm{
@@ -369,5 +366,5 @@ func (s *Server) postBulkStop(w http.ResponseWriter, r *http.Request) error {
 		text = "bulk.was_stopped"
 	}
 	s.say(r, Notice{Bad: !stopped, Text: wordsOf(r).Text(text)})
-	return redirect(w, r, bulkPath(b.ID))
+	return redirect(w, r, "/desk/bulk/"+strconv.FormatInt(b.ID, 10))
 }

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"pombo"
 	"pombo/internal/audit"
@@ -29,7 +28,6 @@ const (
 	mostRows    = 500
 	// operatorMost is how many an operator may move at once; an administrator, more.
 	operatorMost = 1000
-	longestNote  = 500
 )
 
 // planPath is the page that plans what is done to many notifications.
@@ -119,7 +117,7 @@ func (s *Server) planOf(q url.Values) (act pombo.BulkAct, f pombo.BulkFilter, ke
 	if since := q.Get("since"); since != "" {
 		var err error
 		if f.Since, err = time.Parse(time.RFC3339, since); err != nil {
-			if f.Since, err = time.ParseInLocation("2006-01-02T15:04", since, s.o.Zone); err != nil {
+			if f.Since, err = time.ParseInLocation(inputTime, since, s.o.Zone); err != nil {
 				key = "bulk.wrong_since"
 			}
 		}
@@ -169,7 +167,7 @@ func (s *Server) newPlanView(say figureWords, act pombo.BulkAct, f pombo.BulkFil
 	}
 	slices.SortFunc(v.Form.Reasons, func(a, b choice) int { return cmp.Compare(a.Text, b.Text) })
 	if !f.Since.IsZero() {
-		v.Form.Since = f.Since.In(s.o.Zone).Format("2006-01-02T15:04")
+		v.Form.Since = f.Since.In(s.o.Zone).Format(inputTime)
 	}
 	return v
 }
@@ -207,7 +205,7 @@ func (w figureWords) dry(d *bulk.DryRun) *dryView {
 	slices.SortFunc(reasons, func(a, b pombo.Reason) int { return cmp.Or(d.Reasons[b]-d.Reasons[a], cmp.Compare(a, b)) })
 	v.Reasons = page.Table{Caption: w.Text("bulk.dry_reasons"), Columns: []page.Column{{Word: w.Text("failures.reason")}, {Word: w.Text("failures.count"), Number: true}, {Word: w.Text("failures.todo")}}}
 	for _, reason := range reasons {
-		v.Reasons.Rows = append(v.Reasons.Rows, []page.Cell{{Text: sentence(w.Reason(reason))}, {Text: w.Number(d.Reasons[reason])}, {Text: sentence(w.ReasonHint(reason))}})
+		v.Reasons.Rows = append(v.Reasons.Rows, []page.Cell{{Text: capitalized(w.Reason(reason))}, {Text: w.Number(d.Reasons[reason])}, {Text: capitalized(w.ReasonHint(reason))}})
 	}
 	v.Sample = page.Table{Caption: w.Text("bulk.sample"), Columns: []page.Column{{Word: w.Text("bulk.row")}, {Word: w.Text("bulk.sample_result")}}}
 	for _, one := range d.Sample {
@@ -215,7 +213,7 @@ func (w figureWords) dry(d *bulk.DryRun) *dryView {
 		if one.Reason != pombo.NoReason {
 			badge = page.Badge{Icon: "cross", Tone: "bad", Word: w.Text("bulk.sample_fails"), Detail: w.Reason(one.Reason)}
 		}
-		v.Sample.Rows = append(v.Sample.Rows, []page.Cell{{Href: messagePath(one.MessageID), Text: one.RowKey}, {Badge: badge}})
+		v.Sample.Rows = append(v.Sample.Rows, []page.Cell{{Href: pathTo(one.MessageID), Text: one.RowKey}, {Badge: badge}})
 	}
 	return v
 }
@@ -301,16 +299,8 @@ func (s *Server) postBulk(w http.ResponseWriter, r *http.Request) error {
 		s.note(r, line)
 		return refuse(http.StatusForbidden, "error.right")
 	}
-	note, count := strings.TrimSpace(r.PostForm.Get("note")), digits(r.PostForm.Get("count"))
-	problem := ""
-	switch {
-	case note == "":
-		problem = say.Text("bulk.note_missing")
-	case utf8.RuneCountInString(note) > longestNote:
-		problem = say.Text("bulk.note_long", longestNote)
-	case phoneLike(note):
-		problem = say.Text("bulk.note_phone")
-	case count != strconv.Itoa(plan.Going):
+	note, problem := readNote(r, say.Words, true)
+	if problem == "" && digits(r.PostForm.Get("count")) != strconv.Itoa(plan.Going) {
 		problem = say.Text("bulk.count_wrong", plan.Going)
 	}
 	if problem != "" {
@@ -328,7 +318,7 @@ func (s *Server) postBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: say.Text("bulk.was_started", strconv.FormatInt(id, 10))})
-	return redirect(w, r, bulkPath(id))
+	return redirect(w, r, "/desk/bulk/"+strconv.FormatInt(id, 10))
 }
 
 // planLine is the line of the trail about a plan.
@@ -356,22 +346,4 @@ func digits(text string) string {
 		}
 		return letter
 	}, text)
-}
-
-// phoneLike reports whether a text has a number that may be a phone. A note stands on
-// pages for everybody.
-func phoneLike(text string) bool {
-	const fewest = 8 // digits of a local number
-	run := 0
-	for _, letter := range text {
-		switch {
-		case letter >= '0' && letter <= '9':
-			if run++; run == fewest {
-				return true
-			}
-		case !strings.ContainsRune(" +-.()", letter):
-			run = 0
-		}
-	}
-	return false
 }

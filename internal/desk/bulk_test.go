@@ -146,10 +146,10 @@ func TestBulk_Start(t *testing.T) {
 	w := b.signIn("ana")
 	b.bulks.plan = pombo.BulkPlan{Matched: 1200, Going: 1000, UpTo: 77, Drawn: b.now}
 	for want, form := range map[string]url.Values{
-		"Escreva por quê.":                     w.confirm(planPage, " ", "1000"),
-		"O número não confere: digite 1.000.":  w.confirm(planPage, "corrigido", "999"),
-		"Escreva sem números de telefone.":     w.confirm(planPage, "ligou de (31) 98888-0001", "1000"),
-		"Escreva menos: no máximo 500 letras.": w.confirm(planPage, strings.Repeat("é", 501), "1000"),
+		"Diga por quê.":                       w.confirm(planPage, " ", "1000"),
+		"O número não confere: digite 1.000.": w.confirm(planPage, "corrigido", "999"),
+		"Há um número que parece telefone.":   w.confirm(planPage, "ligou de (31) 98888-0001", "1000"),
+		"Escreva no máximo 200 caracteres.":   w.confirm(planPage, strings.Repeat("é", 501), "1000"),
 	} {
 		if rec := w.ask("POST", "/desk/bulk", form); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), want) || !strings.Contains(rec.Body.String(), `id="problem"`) {
 			t.Errorf("status = %d, want 422 and %q", rec.Code, want)

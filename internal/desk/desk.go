@@ -130,6 +130,7 @@ type Server struct {
 	pages      pages
 	static     static
 	making     chan struct{} // a place for each page being made
+	exporting  chan struct{} // a place for each list of messages being exported
 	sessions   *scs.SessionManager
 	hashing    chan struct{} // a place for each password being hashed
 	delays     *delays
@@ -155,10 +156,10 @@ func New(o Options) (*Server, error) {
 		missing("Users", o.Users == nil),
 		missing("Sessions", o.Sessions == nil),
 		missing("Trail", o.Trail == nil),
-		missing("People", o.People == nil),
 		missing("Messages", o.Messages == nil),
 		missing("Recipients", o.Recipients == nil),
 		missing("Actions", o.Actions == nil),
+		missing("People", o.People == nil),
 		missing("Key", o.Key.IsZero()),
 		missing("Zone", o.Zone == nil),
 		missing("Facts", o.Facts == nil),
@@ -186,7 +187,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger, mux: http.NewServeMux(), routes: map[string]route{}, origin: http.NewCrossOriginProtection(), hosts: map[string]bool{},
-		making: make(chan struct{}, atOnce), hashing: make(chan struct{}, hashings), delays: newDelays(o.Now),
+		making: make(chan struct{}, atOnce), exporting: make(chan struct{}, exports), hashing: make(chan struct{}, hashings), delays: newDelays(o.Now),
 	}
 	for _, host := range o.Hosts {
 		s.hosts[strings.ToLower(host)] = true

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,9 +14,9 @@ import (
 )
 
 const (
+	exports    = 2                // at a time: each takes the place of a page
 	exported   = 1000             // rows that are read at once
 	exportTime = 30 * time.Minute // for a whole file
-	exportStep = time.Minute      // for the rows that are read at once
 )
 
 // exportView is page/export.tmpl.
@@ -29,7 +28,7 @@ type exportView struct {
 func (s *Server) getMessagesCSV(w http.ResponseWriter, r *http.Request) error {
 	f := readMessageFilter(r.URL.Query())
 	f.Cursor = ""
-	return s.exportMessages(w, r, f, r.URL.Query().Get("sep"), false, "")
+	return s.exportMessages(w, r, f, false, "")
 }
 
 // getExport asks why somebody wants the list with phones and values.
@@ -65,17 +64,23 @@ func (s *Server) postMessagesCSV(w http.ResponseWriter, r *http.Request) error {
 	case hasNumber(why):
 		return s.showExport(w, r, f, http.StatusUnprocessableEntity, wordsOf(r).Text("message.note_number"))
 	}
-	return s.exportMessages(w, r, f, r.PostForm.Get("sep"), true, cut(why, 200))
+	return s.exportMessages(w, r, f, true, cut(why, 200))
 }
 
 // exportMessages writes the list, page after page. Its line in the trail comes before the
 // first byte. The session's context ends after half a minute, and a long list takes
 // longer: only a reader that stops reading ends it.
-func (s *Server) exportMessages(w http.ResponseWriter, r *http.Request, f messageFilter, separator string, open bool, why string) error {
+func (s *Server) exportMessages(w http.ResponseWriter, r *http.Request, f messageFilter, open bool, why string) error {
 	c := s.clerk(r)
 	filter, states, wrong := f.filter(s.o.Zone)
 	if wrong != "" {
 		return refuse(http.StatusNotFound, "error.not_found")
+	}
+	select {
+	case s.exporting <- struct{}{}:
+		defer func() { <-s.exporting }()
+	default:
+		return refuse(http.StatusServiceUnavailable, "error.busy")
 	}
 	filter.Limit = exported
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), exportTime)
@@ -97,35 +102,24 @@ func (s *Server) exportMessages(w http.ResponseWriter, r *http.Request, f messag
 	if err := s.write(r, audit.Entry{Act: audit.Export, Target: "messages", Detail: detail, Result: audit.Done}); err != nil {
 		return fmt.Errorf("write audit line: %w", err)
 	}
-	out := messageSheet{Writer: w, separator: ";"}
-	if separator == "," {
-		out.separator = ","
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+c.Text("export.file")+"-"+c.now.Format("20060102-1504")+`.csv"`)
-	out.text("\ufeff")
-	out.row(c.sheetHead(open))
-	control := http.NewResponseController(w)
+	out := newSheet(w, r, figureWords{c.Words, c.now}, c.Text("export.file")+"-"+c.now.Format("20060102-1504"))
+	out.row(c.sheetHead(open)...)
 	for {
-		_ = control.SetWriteDeadline(time.Now().Add(exportStep)) // a writer without deadlines is that of a test
 		for i := range list.Notifications {
-			out.row(c.sheetRow(&list.Notifications[i], open, out.separator == ";"))
+			out.row(c.sheetRow(&list.Notifications[i], open, out.machine)...)
 		}
-		_ = control.Flush()
-		if out.err != nil || list.Next == "" {
+		if !out.more() || list.Next == "" {
 			return nil // who is no longer there is not an error of ours
 		}
 		filter.Cursor = list.Next
 		if list, err = s.o.Messages.ListStates(ctx, filter, states...); err != nil {
-			s.log.ErrorContext(ctx, "a list was exported only in part", "error", err)
-			panic(http.ErrAbortHandler) // a file that ends too early must not look whole
+			return out.cut(s, err)
 		}
 	}
 }
 
-func (c clerk) sheetHead(open bool) []string {
-	head := []string{c.Text("messages.row")}
+func (c clerk) sheetHead(open bool) []any {
+	head := []any{c.Text("messages.row")}
 	if c.o.NameSlot != "" {
 		head = append(head, c.Text("messages.person"))
 	}
@@ -138,10 +132,9 @@ func (c clerk) sheetHead(open bool) []string {
 	return head
 }
 
-// sheetRow is one notification. Where commas separate, it is for machines, and numbers
-// have a point.
-func (c clerk) sheetRow(n *pombo.Notification, open, comma bool) []string {
-	row := []string{n.Key.RowKey}
+// sheetRow is one notification. For a machine numbers have a point.
+func (c clerk) sheetRow(n *pombo.Notification, open, machine bool) []any {
+	row := []any{n.Key.RowKey}
 	if c.o.NameSlot != "" {
 		row = append(row, initials(n, c.o.NameSlot, c.o.NameNumber))
 	}
@@ -150,55 +143,16 @@ func (c clerk) sheetRow(n *pombo.Notification, open, comma bool) []string {
 		number = openPhone(n.Phone)
 	}
 	took := strconv.FormatFloat(n.Updated.Sub(n.Created).Seconds(), 'f', 1, 64)
-	if comma {
+	if !machine {
 		took = strings.Replace(took, ".", ",", 1)
 	}
 	run := ""
 	if n.Run != 0 {
 		run = strconv.FormatInt(n.Run, 10)
 	}
-	row = append(row, number, c.template(n), c.State(n.State), c.why(n), c.sheetTime(n.Created), c.sheetTime(n.Updated), took, run, string(n.MessageID))
+	row = append(row, number, c.template(n), c.State(n.State), c.why(n), n.Created, n.Updated, took, run, string(n.MessageID))
 	if open {
 		row = append(row, openList(n))
 	}
 	return row
-}
-
-// sheetTime is a time as a spreadsheet in Brazil reads it, in the table's zone.
-func (c clerk) sheetTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(c.o.Zone).Format("02/01/2006 15:04:05")
-}
-
-// messageSheet writes lines of CSV. After an error it writes nothing more.
-type messageSheet struct {
-	io.Writer
-	separator string
-	err       error
-}
-
-func (s *messageSheet) text(t string) {
-	if s.err == nil {
-		_, s.err = io.WriteString(s.Writer, t)
-	}
-}
-
-func (s *messageSheet) row(cells []string) {
-	for i, cell := range cells {
-		cells[i] = s.cell(cell)
-	}
-	s.text(strings.Join(cells, s.separator) + "\r\n")
-}
-
-// cell quotes what has to be, and keeps a spreadsheet from taking a text for a formula.
-func (s *messageSheet) cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		text = "\t" + text
-	}
-	if strings.ContainsAny(text, s.separator+"\"\r\n\t") {
-		return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
-	}
-	return text
 }

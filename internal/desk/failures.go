@@ -102,10 +102,10 @@ func (s *Server) getFailures(w http.ResponseWriter, r *http.Request) error {
 	for i := range f.Groups {
 		g := &f.Groups[i]
 		v.Table.Rows = append(v.Table.Rows, []page.Cell{
-			{Href: failurePath(g.Reason, span), Text: sentence(say.Reason(g.Reason))},
+			{Href: failurePath(g.Reason, span), Text: capitalized(say.Reason(g.Reason))},
 			{Href: messagesPath(g.Reason, ""), Text: say.Number(g.N)},
 			{Text: say.templates(g.Templates)},
-			say.since(g),
+			say.since(g, s.moment(say.Words, g.First)),
 			{Drawing: say.trend("trend-"+string(g.Reason), g).SVG()},
 			{Text: say.again(g.Reason)},
 		})
@@ -153,7 +153,7 @@ func (w figureWords) templates(list []tally.TemplateCount) string {
 }
 
 // since says since when a group has been there.
-func (w figureWords) since(g *tally.FailureGroup) page.Cell {
+func (w figureWords) since(g *tally.FailureGroup, first page.Time) page.Cell {
 	switch {
 	case g.New == tally.NewAllWeek, g.New == tally.NewToday:
 		word := w.Text("failures.new_today")
@@ -164,7 +164,7 @@ func (w figureWords) since(g *tally.FailureGroup) page.Cell {
 	case g.Always:
 		return page.Cell{Text: w.Text("failures.always")}
 	}
-	return page.Cell{Time: w.moment(g.First)}
+	return page.Cell{Time: first}
 }
 
 // trend draws the last seven times 24 hours.
@@ -201,8 +201,8 @@ func (w figureWords) again(r pombo.Reason) string {
 	}
 }
 
-// sentence begins a text with a capital letter.
-func sentence(text string) string {
+// capitalized begins a text with a capital letter.
+func capitalized(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
 		return ""
@@ -251,7 +251,7 @@ func (s *Server) getFailure(w http.ResponseWriter, r *http.Request) error {
 	}
 	path := "/desk/failures/" + url.PathEscape(string(reason))
 	v := failureView{
-		Title: sentence(say.Reason(reason)), Hint: sentence(say.ReasonHint(reason)), Again: sentence(say.again(reason)), Code: string(reason),
+		Title: capitalized(say.Reason(reason)), Hint: capitalized(say.ReasonHint(reason)), Again: capitalized(say.again(reason)), Code: string(reason),
 		Spans: spanLinks(say, path, span), AsOf: say.asOf(f.Counted),
 		List:    page.Link{Href: messagesPath(reason, ""), Text: say.Text("failures.list")},
 		AllPath: page.Link{Href: "/desk/failures?span=" + span.name, Text: say.Text("failures.all")},
@@ -312,7 +312,7 @@ func (w figureWords) trendChart(g *tally.FailureGroup) page.Chart {
 		c.Labels, series.Values = append(c.Labels, label), append(series.Values, float64(n))
 	}
 	c.Series = []chart.Series{series}
-	return w.chart(w.Text("failures.trend_days"), w.Text("failures.day"), c)
+	return chartOf(w.Words, w.Text("failures.trend_days"), w.Text("failures.day"), c, nil)
 }
 
 // resendFrom has the reasons whose notifications stand elsewhere than among the failed;

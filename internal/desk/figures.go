@@ -2,13 +2,11 @@ package desk
 
 import (
 	"context"
-	"html/template"
 	"net/http"
 	"time"
 
 	"pombo"
 	"pombo/internal/chart"
-	"pombo/internal/desk/page"
 	"pombo/internal/tally"
 	"pombo/internal/words"
 )
@@ -72,15 +70,6 @@ func (w figureWords) template(name string) string {
 	return name
 }
 
-// moment shows a time.
-func (w figureWords) moment(t time.Time) page.Time {
-	if t.IsZero() {
-		return page.Time{}
-	}
-	t = t.In(w.now.Location())
-	return page.Time{At: t, Short: w.Time(t, w.now), Long: w.DateTime(t) + t.Format(" MST")}
-}
-
 // asOf says when the figures were counted.
 func (w figureWords) asOf(c pombo.Counted) string {
 	if c.At.IsZero() {
@@ -91,34 +80,5 @@ func (w figureWords) asOf(c pombo.Counted) string {
 
 // frame is what each chart of figures has.
 func (w figureWords) frame(id, title, desc string) chart.Frame {
-	return chart.Frame{ID: id, Title: title, Desc: desc, Number: func(v float64) string { return w.Number(int(v)) }, Share: w.Percent}
-}
-
-// drawing is one of the charts.
-type drawing interface {
-	SVG() template.HTML
-	Rows() [][]string
-}
-
-// chart puts a drawing together with its table; first names the first column.
-func (w figureWords) chart(title, first string, c drawing, legend ...string) page.Chart {
-	out := page.Chart{Title: title, SVG: c.SVG(), AsTable: w.Text("figures.as_table"), Table: page.Table{Caption: title}}
-	rows := c.Rows()
-	for i, word := range rows[0] {
-		if i == 0 {
-			word = first
-		}
-		out.Table.Columns = append(out.Table.Columns, page.Column{Word: word, Number: i > 0})
-	}
-	for _, row := range rows[1:] {
-		cells := make([]page.Cell, len(row))
-		for i, text := range row {
-			cells[i].Text = text
-		}
-		out.Table.Rows = append(out.Table.Rows, cells)
-	}
-	for i, word := range legend {
-		out.Legend = append(out.Legend, page.Series{Series: i + 1, Word: word})
-	}
-	return out
+	return chart.Frame{ID: id, Title: title, Desc: desc, Number: count(w.Words), Share: w.Percent}
 }

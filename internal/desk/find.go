@@ -30,7 +30,10 @@ const (
 )
 
 // found is one search of a session.
-type found struct{ Token, Sealed string }
+type found struct {
+	Token, Sealed string
+	Recorded      bool // it is about a person, and stands in the trail
+}
 
 // rememberSearch keeps the words of a search and returns the token for its address.
 func (s *Server) rememberSearch(r *http.Request, what pombo.Private) (string, error) {
@@ -41,13 +44,8 @@ func (s *Server) rememberSearch(r *http.Request, what pombo.Private) (string, er
 	token, nonce := random(), make([]byte, block.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
 	sealed := block.Seal(nonce, nonce, []byte(openWords(what)), []byte(token))
-	list := append(s.searches(r), found{token, base64.RawStdEncoding.EncodeToString(sealed)})
-	text, err := json.Marshal(list[max(0, len(list)-mostFound):])
-	if err != nil {
-		return "", err
-	}
-	s.sessions.Put(r.Context(), inFound, string(text))
-	return token, nil
+	list := append(s.searches(r), found{Token: token, Sealed: base64.RawStdEncoding.EncodeToString(sealed)})
+	return token, s.keepSearches(r, list[max(0, len(list)-mostFound):])
 }
 
 // search returns the words of an earlier search; pombo.ErrNotFound when the session does
@@ -73,6 +71,32 @@ func (s *Server) search(r *http.Request) (string, error) {
 		return string(text), nil
 	}
 	return "", refuse(http.StatusNotFound, "error.search")
+}
+
+func (s *Server) keepSearches(r *http.Request, list []found) error {
+	text, err := json.Marshal(list)
+	if err == nil {
+		s.sessions.Put(r.Context(), inFound, string(text))
+	}
+	return err
+}
+
+// recordSearch writes the line about a search for a person, once: the pages of its list
+// that follow, and the same one anew, are of the same search.
+func (s *Server) recordSearch(r *http.Request, n phone.Number) error {
+	list := s.searches(r)
+	at := slices.IndexFunc(list, func(f found) bool { return f.Token == r.PathValue("token") })
+	switch {
+	case at < 0:
+		return pombo.ErrNotFound
+	case list[at].Recorded:
+		return nil
+	}
+	if err := s.write(r, audit.Entry{Act: audit.Search, Target: "messages", Person: s.o.Key.Person(n), Result: audit.Done}); err != nil {
+		return fmt.Errorf("write audit line: %w", err)
+	}
+	list[at].Recorded = true
+	return s.keepSearches(r, list)
 }
 
 func (s *Server) searches(r *http.Request) []found {
@@ -191,7 +215,7 @@ func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case found.id != "":
-		return redirect(w, r, pathTo(found.id))
+		return redirect(w, r, messagePath(found.id))
 	case !found.person.IsZero():
 		return s.showPerson(ctx, w, r, found.person)
 	}
@@ -209,16 +233,13 @@ func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "find", v)
 }
 
-// showPerson lists all messages to a person. Each page of the list is a search of its own
-// in the trail only once: those that follow are of the same one.
+// showPerson lists all messages to a person, once the search stands in the trail.
 func (s *Server) showPerson(ctx context.Context, w http.ResponseWriter, r *http.Request, n phone.Number) error {
+	if err := s.recordSearch(r, n); err != nil {
+		return err
+	}
 	c := s.clerk(r)
 	cursor := r.URL.Query().Get("cursor")
-	if cursor == "" {
-		if err := s.write(r, audit.Entry{Act: audit.Search, Target: "messages", Person: s.o.Key.Person(n), Result: audit.Done}); err != nil {
-			return fmt.Errorf("write audit line: %w", err)
-		}
-	}
 	list, err := s.o.Messages.ListStates(ctx, pombo.Filter{Phone: n.E164(), Cursor: cursor, Limit: listed})
 	if err != nil {
 		return err

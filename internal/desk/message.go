@@ -187,10 +187,10 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request, id pombo.Me
 	}
 	v.Copy = page.Copy{ID: "explanation", Label: c.Text("message.explanation"), Text: c.explanation(n), Button: c.Text("button.copy"), Done: c.Text("message.copied")}
 	if at+1 < len(list) {
-		v.Newer = page.Link{Href: pathTo(list[at+1].MessageID), Text: c.Text("message.newer")}
+		v.Newer = page.Link{Href: messagePath(list[at+1].MessageID), Text: c.Text("message.newer")}
 	}
 	if at > 0 {
-		v.Older = page.Link{Href: pathTo(list[at-1].MessageID), Text: c.Text("message.older")}
+		v.Older = page.Link{Href: messagePath(list[at-1].MessageID), Text: c.Text("message.older")}
 	}
 	last := at == len(list)-1
 	v.Badge.Detail = "" // the answer says it
@@ -198,13 +198,13 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request, id pombo.Me
 		v.Answer.Text = c.Text("message.later", c.State(list[len(list)-1].State))
 	}
 	if last && mayRetry(me, n) {
-		v.Retry = page.Link{Href: pathTo(id) + "/retry", Text: c.Text("message.retry")}
+		v.Retry = page.Link{Href: messagePath(id) + "/retry", Text: c.Text("message.retry")}
 		if n.Reason.Class() == pombo.ClassPerson {
 			v.RetryBehind = c.Text("message.retry_behind")
 		}
 	}
 	if may(me, operate) && (n.State == pombo.Queued || n.State == pombo.Uncertain) {
-		v.Cancel = page.Link{Href: pathTo(id) + "/cancel", Text: c.Text("message.cancel")}
+		v.Cancel = page.Link{Href: messagePath(id) + "/cancel", Text: c.Text("message.cancel")}
 	}
 	v.Ask = may(me, operate) && n.State == pombo.Uncertain
 	v.MayUncover = may(me, uncover) && !erased(n) && open == nil
@@ -271,29 +271,27 @@ func (c clerk) answer(n *pombo.Notification) page.Notice {
 
 // todo says what a person can do.
 func (c clerk) todo(n *pombo.Notification) string {
-	switch {
-	case n.State == pombo.Uncertain:
+	switch n.State {
+	case pombo.Uncertain:
 		return c.Text("message.todo_uncertain")
-	case n.State == pombo.Failed, n.State == pombo.Cancelled, n.State == pombo.Expired, n.State == pombo.Suppressed:
+	case pombo.Failed, pombo.Cancelled, pombo.Expired, pombo.Suppressed:
 		if hint := c.ReasonHint(n.Reason); hint != "" {
 			return c.Text("message.todo", hint)
 		}
-	case n.State == pombo.Queued, n.State == pombo.Claimed, n.State == pombo.Sending:
+	case pombo.Queued, pombo.Claimed, pombo.Sending:
 		return c.Text("message.todo_wait")
-	case n.State == pombo.Accepted, n.State == pombo.Dispatched:
+	case pombo.Accepted, pombo.Dispatched:
 		return c.Text("message.todo_sent")
 	}
 	return ""
 }
 
-// asSentence makes a sentence of words that are written in lower case.
+// asSentence makes a whole sentence of words in lower case.
 func asSentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	letters := []rune(s)
-	letters[0] = unicode.ToUpper(letters[0])
-	return strings.TrimSuffix(string(letters), ".") + "."
+	return strings.TrimSuffix(sentence(s), ".") + "."
 }
 
 // explanation is what to say on the telephone. Nothing in it is about the person.

@@ -56,6 +56,7 @@ type messagesView struct {
 	Empty           *page.Empty
 	Unreadable      string
 	CSV, Export     string // addresses; Export "" = it is not for this visitor
+	Resend          string // the plan for all of these; "" = not for this visitor or this filter
 }
 
 // messageFilter is a filter as it stands in an address. Nothing in it is about a person.
@@ -134,6 +135,11 @@ func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) error {
 	plain := f
 	plain.Cursor = ""
 	v.Filtered = plain != messageFilter{}
+	for _, field := range []*string{&v.From, &v.Until} { // a day alone is none that a field shows
+		if t, ok := readMoment(*field, s.o.Zone); ok && !t.IsZero() {
+			*field = t.Format("2006-01-02T15:04")
+		}
+	}
 	v.States = c.stateChoices(f.State)
 	v.Reasons = c.reasonChoices(pombo.Reason(f.Reason))
 	filter, states, wrong := f.filter(s.o.Zone)
@@ -150,6 +156,10 @@ func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) error {
 	v.CSV = plain.address("/desk/messages.csv")
 	if may(visitorOf(r).User, exportClear) {
 		v.Export = plain.address("/desk/export")
+	}
+	// A plan goes by when a message last changed, so one with a time is not the same set.
+	if may(visitorOf(r).User, operate) && f.From == "" && f.Until == "" && f.Run == "" && (f.State == "failed" || f.State == "uncertain") {
+		v.Resend = planPath(pombo.BulkRetry, pombo.BulkFilter{States: states, Reason: filter.Reason, Template: f.Template})
 	}
 	if list.Unreadable > 0 {
 		v.Unreadable = c.Text("messages.unreadable", list.Unreadable)
@@ -199,7 +209,7 @@ func (c clerk) table(list []pombo.Notification, caption string) page.Table {
 	}
 	for i := range list {
 		n := &list[i]
-		row := []page.Cell{{Href: pathTo(n.MessageID), Text: n.Key.RowKey}}
+		row := []page.Cell{{Href: messagePath(n.MessageID), Text: n.Key.RowKey}}
 		if names {
 			row = append(row, page.Cell{Text: orDash(initials(n, c.o.NameSlot, c.o.NameNumber))})
 		}
@@ -219,8 +229,6 @@ func orDash(s string) string {
 	}
 	return s
 }
-
-func pathTo(id pombo.MessageID) string { return "/desk/messages/" + string(id) }
 
 // pager leads to the older ones, and back to the newest.
 func (c clerk) pager(list pombo.Page, paged bool, address func(cursor string) string) page.Pager {

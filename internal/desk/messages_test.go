@@ -83,7 +83,9 @@ func TestMessages_List(t *testing.T) {
 	lacks(t, page, zulmira, zulmiraTail, "Baixar com telefones", "style=", "%!")
 	page = w.get("/desk/messages?state=failed&reason=invalid_phone", http.StatusOK)
 	wants(t, page, "4713")
-	lacks(t, page, ">4711<", ">4714<")
+	lacks(t, page, ">4711<", ">4714<", "Reenviar estas")
+	wants(t, b.signIn("olga").get("/desk/messages?state=failed&reason=invalid_phone&from=2026-01-01", http.StatusOK), `value="2026-01-01T00:00"`)
+	wants(t, b.signIn("olga").get("/desk/messages?state=failed&reason=invalid_phone", http.StatusOK), "Reenviar estas", "/desk/bulk/new?act=retry&reason=invalid_phone")
 	lacks(t, w.get("/desk/messages?run=8", http.StatusOK), ">4711<")
 	wants(t, w.get("/desk/messages?state=sent", http.StatusOK), "Nada com isso", "90 dias")
 	for _, bad := range []string{"state=lost", "reason=bad", "template=A%20b", "from=yesterday", "run=x"} {
@@ -143,6 +145,16 @@ func TestFind(t *testing.T) {
 	last := b.ledger.lines[len(b.ledger.lines)-1]
 	if string(last.Person) != string(b.s.o.Key.Person(b.messages.list[0].Phone)) {
 		t.Error("the line does not say whom the search was about")
+	}
+	lines := len(b.ledger.lines)
+	w.get(path, http.StatusOK)
+	if len(b.ledger.lines) != lines {
+		t.Error("the same search is recorded twice")
+	}
+	again := w.ask("POST", "/desk/find", url.Values{"q": {zulmiraPhone}}).Header().Get("Location")
+	w.get(again+"?cursor=4", http.StatusOK) // not by its first page
+	if len(b.ledger.lines) != lines+1 {
+		t.Error("a search whose first page was left out is not recorded")
 	}
 	for _, s := range b.ledger.sessions {
 		lacks(t, string(s.Data), "98888", zulmiraTail)
@@ -282,22 +294,13 @@ func TestExport(t *testing.T) {
 	form.Set("note", "ligar para quem não recebeu")
 	file = w.ask("POST", "/desk/messages.csv", form).Body.String()
 	wants(t, file, ";55 31 98888-7643;", zulmira, "body: =amanhã; às 8")
+	b.messages.list[0].Key.RowKey = "=1+1"
+	wants(t, w.ask("GET", "/desk/messages.csv", nil).Body.String(), "\t=1+1")
 	trail := b.ledger.trail()
-	if strings.Count(trail, "export done messages") != 3 {
+	if strings.Count(trail, "export done messages") != 4 {
 		t.Errorf("the trail:\n%s", trail)
 	}
-	if last := b.ledger.lines[len(b.ledger.lines)-1]; last.Detail != "uncovered state=failed: ligar para quem não recebeu" {
+	if last := b.ledger.lines[len(b.ledger.lines)-2]; last.Detail != "uncovered state=failed: ligar para quem não recebeu" {
 		t.Errorf("detail %q", last.Detail)
-	}
-}
-
-func TestMessageSheet_Cell(t *testing.T) {
-	s := messageSheet{separator: ";"}
-	for in, want := range map[string]string{
-		"": "", "abc": "abc", "a;b": `"a;b"`, `a"b`: `"a""b"`, "=1+1": "\"\t=1+1\"", "+55": "\"\t+55\"", "-1": "\"\t-1\"", "@x": "\"\t@x\"", "a\nb": "\"a\nb\"",
-	} {
-		if got := s.cell(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
 	}
 }

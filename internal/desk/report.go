@@ -89,6 +89,9 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 	if report.Month.To.Before(say.now) {
 		v.After = page.Link{Href: reportPath("/desk/report", q.Year, q.Month+1, q.Template), Text: say.Month(report.Month.To)}
 	}
+	if q.Template != nil {
+		v.Title = say.Text("report.of_template", month, say.template(*q.Template))
+	}
 	v.Templates = say.templateChoices(report.Templates, q.Template)
 	if report.Total.Entered == 0 {
 		v.Empty = page.Empty{Title: say.Text("report.none", month), Text: say.figuresSince(report.Counted)}
@@ -180,7 +183,7 @@ func (w figureWords) funnel(f tally.Funnel) page.Chart {
 			{Name: w.Text("report.delivered"), Value: float64(f.Delivered)}, {Name: w.Text("report.read_note"), Value: float64(f.Read)},
 		},
 	}
-	return w.chart(title, w.Text("report.stage"), c)
+	return chartOf(w.Words, title, w.Text("report.stage"), c, nil)
 }
 
 // days draws each day until today.
@@ -204,7 +207,7 @@ func (w figureWords) days(bars []tally.Bar) page.Chart {
 		}
 	}
 	c.Desc = w.Text("report.days_desc", w.Date(most.Start), most.Entered)
-	return w.chart(title, w.Text("failures.day"), c, c.Legend()...)
+	return chartOf(w.Words, title, w.Text("failures.day"), c, c.Legend())
 }
 
 // times draws how long a leg of the way took.
@@ -232,8 +235,7 @@ func (w figureWords) times(t tally.Times) page.Chart {
 		place := math.Log2(max(1, float64(m.at)/float64(time.Millisecond))) - float64(first) + 1
 		c.Marks = append(c.Marks, chart.Mark{At: max(0, place), Name: w.Text(m.key, w.short(m.at))})
 	}
-	out := w.chart(title+": "+w.Text("report.leg_desc", median, p95, p99), w.Text("report.from"), c)
-	return out
+	return chartOf(w.Words, title+": "+w.Text("report.leg_desc", median, p95, p99), w.Text("report.from"), c, nil)
 }
 
 // short writes a duration for an axis.
@@ -260,7 +262,7 @@ func (w figureWords) reasons(list []tally.ReasonCount) page.Chart {
 		switch {
 		case one.N == 0:
 		case i < shown:
-			c.Bars = append(c.Bars, chart.Bar{Name: sentence(w.Reason(one.Reason)), Value: float64(one.N)})
+			c.Bars = append(c.Bars, chart.Bar{Name: capitalized(w.Reason(one.Reason)), Value: float64(one.N)})
 		default:
 			others += one.N
 		}
@@ -268,7 +270,7 @@ func (w figureWords) reasons(list []tally.ReasonCount) page.Chart {
 	if others > 0 {
 		c.Bars = append(c.Bars, chart.Bar{Name: w.Text("report.others"), Value: float64(others)})
 	}
-	return w.chart(title, w.Text("failures.reason"), c)
+	return chartOf(w.Words, title, w.Text("failures.reason"), c, nil)
 }
 
 // templateTable has a line for each template, of the one that is chosen alone.

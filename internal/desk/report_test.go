@@ -53,7 +53,7 @@ func TestReport(t *testing.T) {
 			`id="leg-accepted-title"`, "metade em 2,9 s", "month=" + before.Format(monthForm), "month=" + this.Format(monthForm), "Contado às ", "O que os números contam", "fatura", "UTILITY", "data-print",
 		}, []string{" style="}},
 		{"/desk/report", "pt-BR", []string{pt.Month(this), "Não há números"}, []string{"month=" + this.AddDate(0, 1, 0).Format(monthForm)}},
-		{address(last) + "&template=fatura", "en", []string{"Report: " + en.Month(last), "90.0%", "template=fatura", "a value has a line break"}, []string{"the number is not on WhatsApp", "1,100"}},
+		{address(last) + "&template=fatura", "en", []string{"Report: " + en.Month(last) + ", template fatura", "90.0%", "template=fatura", "a value has a line break"}, []string{"the number is not on WhatsApp", "1,100"}},
 		{address(before), "pt-BR", []string{pt.Month(before), "80,0%"}, []string{"p.p. contra"}},
 		{address(earlier), "pt-BR", []string{"Não há números de " + pt.Month(earlier) + ".", "Há números desde " + pt.Date(before.AddDate(0, 0, 11)) + "."}, []string{`class="funnel"`}},
 		{address(last) + "&template=nenhum", "pt-BR", []string{"Não há números", `<option value="nenhum" selected>`}, nil},

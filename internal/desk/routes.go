@@ -111,12 +111,13 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/users/{name}/invite", right: administer, handle: s.postUserInvite},
 		{method: "POST", path: "/desk/users/{name}/sessions/end", right: administer, handle: s.postUserSessionsEnd},
 
-		{method: "GET", path: "/desk/help", right: signedIn, menu: "menu.help", handle: s.getHelp},
-		{method: "GET", path: "/desk/help/{reason}", right: signedIn, handle: s.getHelpReason},
 		{method: "GET", path: "/desk/me", right: signedIn, handle: s.getMe},
 		{method: "POST", path: "/desk/me", right: signedIn, handle: s.postMe},
 		{method: "POST", path: "/desk/me/password", right: signedIn, handle: s.postPassword},
 		{method: "POST", path: "/desk/me/sessions/end", right: signedIn, handle: s.postEndOwnSession},
+
+		{method: "GET", path: "/desk/help", right: signedIn, menu: "menu.help", handle: s.getHelp},
+		{method: "GET", path: "/desk/help/{reason}", right: signedIn, handle: s.getHelpReason},
 
 		// For pombo desk user, which signs its requests instead of signing in (cli.go).
 		{method: "POST", path: "/desk/cli/users", right: signed, harmless: true, handle: s.cliUsers},

@@ -78,9 +78,6 @@ var bulkTexts = map[string]pair{
 	"bulk.undo":            {"Pode ser parado no meio. O que já foi feito não pode ser desfeito.", "It can be stopped halfway. What has been done cannot be undone."},
 	"bulk.note":            {"Por quê? (sem nomes nem telefones)", "Why? (no names or phones)"},
 	"bulk.type_count":      {"Digite {1} para confirmar", "Type {1} to confirm"},
-	"bulk.note_missing":    {"Escreva por quê.", "Say why."},
-	"bulk.note_long":       {"Escreva menos: no máximo {1} letras.", "Write less: {1} letters at most."},
-	"bulk.note_phone":      {"Escreva sem números de telefone.", "Leave phone numbers out."},
 	"bulk.count_wrong":     {"O número não confere: digite {1}.", "The number is not right: type {1}."},
 	"bulk.was_started":     {"O grupo {1} começou.", "Group {1} has started."},
 

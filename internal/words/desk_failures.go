@@ -5,7 +5,6 @@ var figureTexts = map[string]pair{
 	"figures.unknown_template": {"modelo desconhecido", "unknown template"},
 	"figures.as_of":            {"Contado às {1}.", "Counted at {1}."},
 	"figures.not_counted":      {"Ainda não se contou: os números aparecem um minuto depois do início.", "Not counted yet: the figures appear a minute after the start."},
-	"figures.as_table":         {"Ver como tabela", "Show as a table"},
 }
 
 // failureTexts are those of the pages about what did not arrive.

@@ -28,6 +28,7 @@ var deskMessages = map[string]pair{
 	"messages.none":           {"Nada com isso", "Nothing like that"},
 	"messages.none_yet":       {"Ainda não entrou nenhuma mensagem", "No message has been taken in yet"},
 	"messages.none_yet_text":  {"Elas aparecem aqui assim que o Pombo buscar linhas pendentes na tabela.", "They appear here as soon as Pombo has taken pending rows from the table."},
+	"messages.resend":         {"Reenviar estas…", "Send these again…"},
 	"messages.show_all":       {"Mostrar todas", "Show all"},
 	"messages.kept":           {"Telefone e texto são guardados por {1} (RETENTION); o que é mais antigo já foi apagado.", "Phone and text are kept for {1} (RETENTION); what is older has been erased."},
 	"messages.unreadable":     {"{1} {1:mensagem não pôde ser lida e ficou|mensagens não puderam ser lidas e ficaram} de fora.", "{1} {1:message|messages} could not be read and {1:is|are} left out."},

@@ -127,8 +127,13 @@ func listOfStates(f *fixture) {
 func listBounded(f *fixture) {
 	const rows = 21_000
 	list := f.newRows(rows)
+	var second, newest pombo.MessageID
 	for len(list) > 0 {
-		f.enqueue(0, list[:3000]...)
+		ids := f.enqueue(0, list[:3000]...)
+		if second == "" {
+			second = ids[1]
+		}
+		newest = ids[len(ids)-1]
 		list = list[3000:]
 		f.pass(time.Second)
 	}
@@ -145,6 +150,28 @@ func listBounded(f *fixture) {
 		if len(page.Notifications) != 0 || page.Next != "" {
 			f.Errorf("state %q, the rest: %d found, next %q", state, len(page.Notifications), page.Next)
 		}
+	}
+
+	// Of two states the one has an index and the other is walked through: what the one
+	// finds beyond where the other has stopped belongs on the next page.
+	oldest := f.claim(me, 1)[0]
+	f.finish(f.begin(oldest), pombo.Accepted, pombo.NoReason)
+	f.must(f.db.Operator.Cancel(f.Context(), second))
+	f.must(f.db.Operator.Cancel(f.Context(), newest))
+	var got []pombo.MessageID
+	filter := pombo.Filter{}
+	for pages := 1; ; pages++ {
+		page, err := f.db.History.ListStates(f.Context(), filter, pombo.Cancelled, pombo.Accepted)
+		f.must(err)
+		for _, n := range page.Notifications {
+			got = append(got, n.MessageID)
+		}
+		if filter.Cursor = page.Next; filter.Cursor == "" || pages == 9 {
+			break
+		}
+	}
+	if diff := cmp.Diff([]pombo.MessageID{newest, second, oldest.MessageID}, got); diff != "" {
+		f.Errorf("of two states (-want +got):\n%s", diff)
 	}
 }
 
