@@ -240,7 +240,7 @@ func (s *Server) showSkipped(r *http.Request, say figureWords, b *pombo.Bulk, v 
 			n, err := s.o.Bulks.Taken(ctx, it.Seq)
 			switch {
 			case err == nil:
-				cell = page.Cell{Href: pathTo(n.MessageID), Text: n.Key.RowKey}
+				cell = page.Cell{Href: messagePath(n.MessageID), Text: n.Key.RowKey}
 			case refusalOf(err).status != http.StatusNotFound:
 				return err
 			}

@@ -213,7 +213,7 @@ func (w figureWords) dry(d *bulk.DryRun) *dryView {
 		if one.Reason != pombo.NoReason {
 			badge = page.Badge{Icon: "cross", Tone: "bad", Word: w.Text("bulk.sample_fails"), Detail: w.Reason(one.Reason)}
 		}
-		v.Sample.Rows = append(v.Sample.Rows, []page.Cell{{Href: pathTo(one.MessageID), Text: one.RowKey}, {Badge: badge}})
+		v.Sample.Rows = append(v.Sample.Rows, []page.Cell{{Href: messagePath(one.MessageID), Text: one.RowKey}, {Badge: badge}})
 	}
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -291,7 +292,9 @@ func asSentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.TrimSuffix(sentence(s), ".") + "."
+	letters := []rune(s)
+	letters[0] = unicode.ToUpper(letters[0])
+	return strings.TrimSuffix(string(letters), ".") + "."
 }
 
 // explanation is what to say on the telephone. Nothing in it is about the person.
@@ -375,3 +378,6 @@ func (c clerk) events(events []pombo.Event) page.Table {
 	}
 	return t
 }
+
+// messagePath is where the page of a message is.
+func messagePath(id pombo.MessageID) string { return "/desk/messages/" + url.PathEscape(string(id)) }
