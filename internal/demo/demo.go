@@ -65,14 +65,6 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}()
 
 	d := &demo{opts: opts, rows: sampleRows(opts.Rows), folder: folder}
-	var waves []wave // without --once people come to look
-	if !opts.Once {
-		waves = pastOf(time.Now())
-	}
-	if d.table, err = createTable(ctx, d.path("table.db"), d.rows, waves); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.table.close()) }()
 	d.sim, err = blipsim.Listen(ctx, "127.0.0.1:0", blipsim.Options{
 		Scripts: scripts(), Latency: 5 * time.Millisecond,
 		DispatchedAfter: 150 * time.Millisecond, ReceivedAfter: 700 * time.Millisecond,
@@ -85,6 +77,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if d.settings, err = d.config(freeAddr(ctx)); err != nil {
 		return err
 	}
+	var waves []wave // without --once people come to look
+	if !opts.Once {
+		waves = pastOf(time.Now().In(d.settings.Source.Zone))
+	}
+	if d.table, err = createTable(ctx, d.path("table.db"), d.rows, waves); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.table.close()) }()
 	if len(waves) > 0 {
 		if err := writePast(ctx, d.settings, waves); err != nil {
 			return err

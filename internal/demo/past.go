@@ -420,8 +420,12 @@ func countPast(ctx context.Context, c config.Config) error {
 	if err != nil {
 		return fmt.Errorf("count the demo's past: %w", err)
 	}
-	now := db.Tallies.Now()
-	_, err = db.Tallies.Recount(ctx, now.AddDate(0, 0, -pastDays-1), now.Add(time.Hour))
+	now := db.Tallies.Now().In(c.Source.Zone)
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	_, err = db.Tallies.Recount(ctx, today.AddDate(0, 0, -pastDays), now)
+	for day := today.AddDate(0, 0, -pastDays); err == nil && !day.After(today); day = day.AddDate(0, 0, 1) {
+		err = db.Tallies.Fold(ctx, day, day, day.AddDate(0, 0, 1))
+	}
 	return errors.Join(err, db.Close())
 }
 

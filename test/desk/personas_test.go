@@ -3,10 +3,10 @@ package desk_test
 import (
 	"html"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"pombo/internal/demo"
 )
@@ -21,11 +21,9 @@ func (a answer) text() string {
 // personas are the people of the desk with their questions: each is answered, in
 // Portuguese, on a page that they may open, beginning with the sign-in.
 func (w *world) personas(t *testing.T) {
-	if os.Getenv("DUMP") != "" {
-		for _, p := range w.paths() {
-			t.Logf("=== %s\n%s", p, w.admin.get(t, p).text())
-		}
-	}
+	t.Run("clerk", w.clerk)
+	t.Run("operator", w.operator)
+	t.Run("manager", w.manager)
 	t.Run("auditor", w.auditor)
 }
 
@@ -40,8 +38,83 @@ func answers(t *testing.T, question string, a answer, want ...string) {
 	}
 }
 
+// enter signs in on the first page, as everybody does.
+func (w *world) enter(t *testing.T, name string) *visitor {
+	t.Helper()
+	if first := w.visitor(name).get(t, "/desk/login"); !strings.Contains(first.text(), "Entrar") {
+		t.Errorf("the first page: %s", first.text())
+	}
+	return w.signIn(t, name)
+}
+
+func (w *world) clerk(t *testing.T) {
+	v := w.enter(t, "clara")
+	found := v.post(t, "/desk/find", url.Values{"q": {demo.Planted.Phone}})
+	answers(t, "A Zulmira recebeu a dela?", v.get(t, found.header.Get("Location")), "Mensagens a uma pessoa", "lida", "não foi enviada", "a pessoa pediu para não receber mais mensagens")
+	id, row := w.message(t, "state=failed&q=8")
+	failed := v.get(t, "/desk/messages/"+id)
+	answers(t, "Se não, por quê, em palavras para o telefone?", failed, "Não chegou. Um valor do modelo está vazio.", "Explicação para o telefone", "O que fazer: preencha a coluna na linha e reenvie.")
+	held, _ := w.message(t, "state=queued")
+	answers(t, "Ainda vai chegar, e quando?", v.get(t, "/desk/messages/"+held), "Ainda não saiu: está na fila.", "Próxima tentativa", "ela sai sozinha")
+	read, _ := w.message(t, "state=read&phone="+url.QueryEscape("+55"+digitsOf(demo.Planted.Phone)))
+	page := "/desk/messages/" + read
+	answers(t, "O que ela leu? (antes)", v.get(t, page), "Como a pessoa vê", "*****")
+	shown := v.post(t, page+"/uncover", url.Values{"once": {v.once(t, page)}, "purpose": {"call"}})
+	answers(t, "O que ela leu?", shown, "Olá, "+demo.Planted.Name+" !", "Pombo")
+	answers(t, "Pode reenviar?", v.get(t, "/desk/messages/"+id+"/retry"), "Reenviar a mensagem da linha "+row+"?", "A linha é lida de novo antes")
+	if got := v.get(t, "/desk/pause"); got.status != 403 {
+		t.Errorf("a clerk may pause: %d", got.status)
+	}
+}
+
+func (w *world) operator(t *testing.T) {
+	v := w.enter(t, "olavo")
+	now := v.get(t, "/desk/")
+	answers(t, "Está tudo bem?", now, "Só esperam 3 mensagens cujo modelo não pode ser enviado agora.", "Blip responde", "Tabela responde", "Ledger responde")
+	answers(t, "O que está parado, desde quando, por quê?", now, "De 1 linha não se sabe", "o modelo delas não pode ser enviado agora 3")
+	answers(t, "Quando a fila acaba?", v.get(t, "/desk/templates/order_shipped/release"), "3 mensagens que esperam saem logo")
+	answers(t, "O que mudou desde ontem?", now, "Novo desde", "Novo motivo: um valor tem quebra de linha", "ana segurou um modelo order_shipped")
+	answers(t, "O que posso reenviar agora?", v.get(t, "/desk/failures?span=7d"), "O telefone da linha não pode ser chamado", "sim, depois de corrigir a linha")
+	answers(t, "E o plano?", v.get(t, "/desk/bulk/new?act=retry&state=failed&reason=invalid_phone"), "O que as linhas dizem agora", "falhariam de novo. Nada foi enviado.")
+}
+
+func (w *world) manager(t *testing.T) {
+	v := w.enter(t, "marta")
+	// A month that has at least ten days of the demo's past in it.
+	month := "/desk/report?month=" + time.Now().AddDate(0, 0, -10).Format("2006-01")
+	report := w.settled(t, v, month)
+	answers(t, "Quantas foram, chegaram, foram lidas, falharam?", report, "Entraram", "Aceitas", "Entregues", "Lidas*", "Não chegaram", "Da tabela à leitura")
+	answers(t, "Por modelo? Melhor ou pior?", report, "notificacao", "order_shipped", "p.p.")
+	answers(t, "Que motivos pesam mais?", report, "o número não tem WhatsApp")
+	answers(t, "Quanto custa (categoria)?", report, "UTILITY")
+	answers(t, "Em planilha, em papel?", v.get(t, strings.Replace(month, "/report", "/report.csv", 1)), "Modelo;Entraram;Aceitas;Entregues;Lidas", "notificacao;")
+	if got := v.get(t, "/desk/audit"); got.status != 403 {
+		t.Errorf("a manager may read the trail: %d", got.status)
+	}
+}
+
+// settled asks for a page of figures until the past has been counted, which the demo does
+// beside its work.
+func (w *world) settled(t *testing.T, v *visitor, path string) answer {
+	t.Helper()
+	deadline := time.After(90 * time.Second)
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got := v.get(t, path)
+		if strings.Contains(got.text(), "Da tabela à leitura") {
+			return got
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return got
+		}
+	}
+}
+
 func (w *world) auditor(t *testing.T) {
-	v := w.signIn(t, "eva")
+	v := w.enter(t, "eva")
 	v.post(t, "/desk/person", url.Values{"number": {demo.Planted.Phone}})
 	person := v.get(t, "/desk/person")
 	answers(t, "Quem olhou o número de quem?", person, "Quem olhou ou mudou algo desta pessoa", "eva (leitor(a)) buscou um telefone em Pessoa.")

@@ -51,7 +51,10 @@ var shots = []struct {
 	width      int
 	dark       bool
 }{
-	{"help.png", "/desk/help/no_answer", 1280, false},
+	{"now.png", "/desk/", 1280, false},
+	{"message.png", "/desk/messages/{id}", 1280, false},
+	{"failures.png", "/desk/failures?span=30d", 1280, true},
+	{"report.png", "/desk/report", 1280, false},
 	{"audit.png", "/desk/audit", 1280, false},
 }
 
@@ -60,6 +63,9 @@ var shots = []struct {
 func (w *world) pictures(t *testing.T) {
 	folder := filepath.Join("..", "..", "docs", "desk")
 	id, _ := w.message(t, "state=failed")
+	if *update {
+		w.settled(t, w.admin, "/desk/report")
+	}
 	for _, s := range shots {
 		path := strings.ReplaceAll(s.path, "{id}", id)
 		if got := w.admin.get(t, path); got.status != http.StatusOK {

@@ -22,7 +22,6 @@ import (
 	"pombo/internal/desk"
 	"pombo/internal/telemetry"
 	"pombo/test/browsertest"
-	"pombo/test/nightly"
 )
 
 func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
@@ -65,7 +64,7 @@ func startWorld(t *testing.T) *world {
 		links <- link
 		return during(ctx, w.api, w.desk+link, logger)
 	}
-	go func() { ended <- demo.Run(ctx, demo.Options{Rows: nightly.Or(40, 10), Out: w.printed, Serve: serve}) }()
+	go func() { ended <- demo.Run(ctx, demo.Options{Rows: 10, Out: w.printed, Serve: serve}) }()
 	t.Cleanup(func() {
 		cancel()
 		<-ended
