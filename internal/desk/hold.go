@@ -83,7 +83,7 @@ func (s *Server) postHold(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	until, wrong := s.readUntil(r, say)
-	note, problem := readNote(r, say, true)
+	note, problem := readNote(r, say)
 	if wrong != "" {
 		problem = wrong
 	}

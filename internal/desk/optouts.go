@@ -133,7 +133,7 @@ func (s *Server) askOptIn(w http.ResponseWriter, r *http.Request, note, problem 
 
 func (s *Server) postOptIn(w http.ResponseWriter, r *http.Request) error {
 	say := wordsOf(r)
-	note, problem := readNote(r, say, true)
+	note, problem := readNote(r, say)
 	if problem != "" {
 		return s.askOptIn(w, r, "", problem)
 	}
