@@ -67,7 +67,7 @@ func startWorld(t *testing.T) *world {
 	go func() { ended <- demo.Run(ctx, demo.Options{Rows: 10, Out: w.printed, Serve: serve}) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		_ = <-ended // it was cancelled
 	})
 	var link string
 	select {
