@@ -299,7 +299,7 @@ func (s *Server) postBulk(w http.ResponseWriter, r *http.Request) error {
 		s.note(r, line)
 		return refuse(http.StatusForbidden, "error.right")
 	}
-	note, problem := readNote(r, say.Words, true)
+	note, problem := readNote(r, say.Words)
 	if problem == "" && digits(r.PostForm.Get("count")) != strconv.Itoa(plan.Going) {
 		problem = say.Text("bulk.count_wrong", plan.Going)
 	}

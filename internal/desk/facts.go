@@ -39,7 +39,6 @@ type partState struct {
 }
 
 const (
-	factTime    = 2 * time.Second // for what a page reads
 	keepFacts   = 2 * time.Second
 	keepFigures = 10 * time.Second // they are counted once a minute
 	keepChecks  = 15 * time.Second // a check of Blip costs a command
@@ -103,7 +102,7 @@ type kept[T any] struct {
 }
 
 func keep[T any](now func() time.Time, fresh time.Duration, ask func(context.Context) (T, error)) *kept[T] {
-	return &kept[T]{turn: make(chan struct{}, 1), now: now, fresh: fresh, within: factTime, ask: ask}
+	return &kept[T]{turn: make(chan struct{}, 1), now: now, fresh: fresh, within: readTime, ask: ask}
 }
 
 // get returns the answer. A visitor who goes away does not take it from the others.

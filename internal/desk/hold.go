@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"pombo"
@@ -83,7 +84,7 @@ func (s *Server) postHold(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	until, wrong := s.readUntil(r, say)
-	note, problem := readNote(r, say, true)
+	note, problem := readNote(r, say)
 	if wrong != "" {
 		problem = wrong
 	}
@@ -96,7 +97,7 @@ func (s *Server) postHold(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: say.Text("hold_page.done", name)})
-	return redirect(w, r, "/desk/templates/"+name)
+	return redirect(w, r, "/desk/templates/"+url.PathEscape(name))
 }
 
 func (s *Server) getRelease(w http.ResponseWriter, r *http.Request) error {
@@ -135,5 +136,5 @@ func (s *Server) postRelease(w http.ResponseWriter, r *http.Request) error {
 	default:
 		s.say(r, Notice{Text: say.Text("release_page.done", name)})
 	}
-	return redirect(w, r, "/desk/templates/"+name)
+	return redirect(w, r, "/desk/templates/"+url.PathEscape(name))
 }

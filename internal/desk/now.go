@@ -127,11 +127,7 @@ func (s *Server) link(r *http.Request, path string, query ...string) string {
 
 // moment is a time as the pages show it.
 func (s *Server) moment(say *words.Words, t time.Time) page.Time {
-	if t.IsZero() {
-		return page.Time{}
-	}
-	t = t.In(s.o.Zone)
-	return page.Time{At: t, Short: say.Time(t, s.o.Now().In(s.o.Zone)), Long: say.DateTime(t) + " " + t.Format("MST")}
+	return clerk{say, &s.o, s.o.Now().In(s.o.Zone)}.at(t)
 }
 
 // alertPages are where an alert can be looked into.
@@ -187,7 +183,7 @@ func (p *nowPage) parts(ctx context.Context) {
 		if c.err != nil {
 			badge, took = page.Badge{Icon: "cross", Tone: "bad", Word: p.say.Text("now.part_bad"), Detail: c.err.Error()}, "–"
 			if errors.Is(c.err, context.DeadlineExceeded) {
-				badge.Detail = p.say.Text("now.part_slow", factTime)
+				badge.Detail = p.say.Text("now.part_slow", readTime)
 			}
 		}
 		p.v.Parts.Rows = append(p.v.Parts.Rows, []page.Cell{{Text: p.say.Text("part." + c.name)}, {Badge: badge}, {Text: took}})

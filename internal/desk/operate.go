@@ -64,10 +64,10 @@ func (s *Server) decide(r *http.Request, line audit.Entry, act func(context.Cont
 
 // readNote reads why something is done; problem says what is wrong with it. A note is
 // shown to all and kept for years, so no phone may stand in it.
-func readNote(r *http.Request, say *words.Words, required bool) (note, problem string) {
+func readNote(r *http.Request, say *words.Words) (note, problem string) {
 	note = strings.Join(strings.Fields(r.PostForm.Get("note")), " ")
 	switch {
-	case note == "" && required:
+	case note == "":
 		return note, say.Text("operate.why_missing")
 	case utf8.RuneCountInString(note) > mostNote:
 		return note, say.Text("operate.why_long", mostNote)
@@ -137,7 +137,7 @@ func (s *Server) askPause(w http.ResponseWriter, r *http.Request, note, problem 
 
 func (s *Server) postPause(w http.ResponseWriter, r *http.Request) error {
 	say := wordsOf(r)
-	note, problem := readNote(r, say, true)
+	note, problem := readNote(r, say)
 	until, wrong := s.readUntil(r, say)
 	if problem == "" {
 		problem = wrong

@@ -259,7 +259,7 @@ func TestOptOuts(t *testing.T) {
 		t.Errorf("a phone that is none: %d", status)
 	}
 	status, text := w.act("/desk/optouts/add", "/desk/optouts", url.Values{"phone": {number}, "scope": {"marketing"}})
-	if status != http.StatusSeeOther || len(b.work.optOuts) != 1 || b.work.optOuts[0].Scope != pombo.OptOutMarketing || !strings.Contains(text, "gets no more messages") || !strings.Contains(text, "phone that ends in 01") {
+	if status != http.StatusSeeOther || len(b.work.optOuts) != 1 || b.work.optOuts[0].Scope != pombo.OptOutMarketing || !strings.Contains(text, "gets no more messages") || !strings.Contains(text, "phone ending in 01") {
 		t.Errorf("added: %d %v", status, b.work.optOuts)
 	}
 	b.work.optOuts = append(b.work.optOuts, pombo.OptOut{Identity: "zulmira@wa.gw", Scope: pombo.OptOutAll, At: b.now, By: "person"})

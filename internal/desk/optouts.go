@@ -32,7 +32,7 @@ type optOutsView struct {
 
 func (s *Server) getOptOuts(w http.ResponseWriter, r *http.Request) error {
 	say := wordsOf(r)
-	ctx, cancel := context.WithTimeout(r.Context(), factTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	list, next, err := s.o.OptOuts.OptOuts(ctx, r.URL.Query().Get("after"), shownOptOuts)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Server) getOptOuts(w http.ResponseWriter, r *http.Request) error {
 		{Word: say.Text("optouts_page.since")}, {Word: say.Text("optouts_page.phone")}, {Word: say.Text("optouts_page.scope")}, {Word: say.Text("optouts_page.by")},
 	}}}
 	for _, o := range list {
-		v.List.Rows = append(v.List.Rows, []page.Cell{{Time: s.moment(say, o.At)}, phoneCell(say, o.Phone), {Text: say.Text("optout_scope." + string(o.Scope))}, {Text: optOutBy(say, o.By)}})
+		v.List.Rows = append(v.List.Rows, []page.Cell{{Time: s.moment(say, o.At)}, s.phoneCell(r, o.Phone), {Text: say.Text("optout_scope." + string(o.Scope))}, {Text: optOutBy(say, o.By)}})
 	}
 	if len(list) == 0 {
 		v.Empty = &page.Empty{Title: say.Text("optouts_page.none"), Text: say.Text("optouts_page.none_text")}
@@ -59,12 +59,11 @@ func (s *Server) getOptOuts(w http.ResponseWriter, r *http.Request) error {
 
 // phoneCell shows a phone masked. Of whoever wrote to the bot, Blip knows a name and no
 // phone.
-func phoneCell(say *words.Words, n phone.Number) page.Cell {
+func (s *Server) phoneCell(r *http.Request, n phone.Number) page.Cell {
 	if n.IsZero() {
-		return page.Cell{Text: say.Text("optouts_page.no_phone")}
+		return page.Cell{Text: wordsOf(r).Text("optouts_page.no_phone")}
 	}
-	masked := n.String()
-	return page.Cell{Phone: page.Phone{Masked: masked, Spoken: say.Text("optouts_page.spoken", masked[max(0, len(masked)-2):])}}
+	return page.Cell{Phone: s.clerk(r).phone(n)}
 }
 
 func optOutBy(say *words.Words, by string) string {
@@ -134,7 +133,7 @@ func (s *Server) askOptIn(w http.ResponseWriter, r *http.Request, note, problem 
 
 func (s *Server) postOptIn(w http.ResponseWriter, r *http.Request) error {
 	say := wordsOf(r)
-	note, problem := readNote(r, say, true)
+	note, problem := readNote(r, say)
 	if problem != "" {
 		return s.askOptIn(w, r, "", problem)
 	}

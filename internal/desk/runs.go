@@ -36,7 +36,7 @@ type runView struct {
 
 func (s *Server) getRuns(w http.ResponseWriter, r *http.Request) error {
 	say := wordsOf(r)
-	ctx, cancel := context.WithTimeout(r.Context(), factTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	list, err := s.o.Runs.Runs(ctx, shownRuns)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || id < 1 {
 		return pombo.ErrNotFound
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), factTime)
+	ctx, cancel := reading(r)
 	defer cancel()
 	run, err := s.o.Runs.Run(ctx, id)
 	if err != nil {

@@ -109,7 +109,7 @@ func templatePath(name, language string) string {
 
 // held returns the templates that an operator holds, by name.
 func (s *Server) held(ctx context.Context) (map[string]pombo.TemplateHold, error) {
-	ctx, cancel := context.WithTimeout(ctx, factTime)
+	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	list, err := s.o.Templates.HeldTemplates(ctx)
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *Server) held(ctx context.Context) (map[string]pombo.TemplateHold, error
 }
 
 func (s *Server) reach(ctx context.Context, name string, until time.Time) (pombo.TemplateReach, error) {
-	ctx, cancel := context.WithTimeout(ctx, factTime)
+	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	return s.o.Templates.TemplateReach(ctx, name, until)
 }
@@ -236,7 +236,7 @@ func (s *Server) templateView(r *http.Request) (v templateView, err error) {
 	if err != nil {
 		return v, err
 	}
-	reading, cancel := context.WithTimeout(ctx, factTime)
+	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	t, listed := findTemplate(all.list, name, r.URL.Query().Get("language"))
 	versions, err := s.o.Templates.TemplateVersions(reading, name, t.Language)
@@ -308,10 +308,8 @@ func issueOf(say *words.Words, issue pombo.TemplateIssue) issueView {
 func bubbleOf(say *words.Words, t pombo.Template, values template.Values) page.Bubble {
 	b := template.Draw(t, values)
 	out := page.Bubble{Message: b}
-	if key, ok := map[string]string{"IMAGE": "media.image", "VIDEO": "media.video", "DOCUMENT": "media.document", "LOCATION": "media.location"}[b.Media]; ok {
-		out.Media = say.Text(key)
-	} else {
-		out.Media = b.Media
+	if b.Media != "" {
+		out.Media = say.Text("media." + strings.ToLower(b.Media))
 	}
 	return out
 }

@@ -34,7 +34,7 @@ var operateTexts = map[string]pair{
 
 	"run_page.new":            {"Buscar linhas agora", "Look for rows now"},
 	"run_page.question":       {"Buscar agora as linhas pendentes da tabela?", "Look for pending rows of the table now?"},
-	"run_page.follows":        {"As linhas pendentes entram na fila e são enviadas como sempre, cada uma uma vez.", "Pending rows come into the queue and are sent as always, each once."},
+	"run_page.follows":        {"As linhas pendentes entram na fila e são enviadas como sempre, cada uma só uma vez.", "Pending rows come into the queue and are sent as always, each once."},
 	"run_page.joined_follows": {"Se uma execução já está em andamento, esta se junta a ela.", "If a run is under way, this one joins it."},
 	"run_page.undo":           {"Não pode ser desfeito; para que nada saia, pause o envio.", "It cannot be undone; to let nothing go, pause sending."},
 	"run_page.started":        {"A execução {1} começou.", "Run {1} has started."},

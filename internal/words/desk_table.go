@@ -48,7 +48,6 @@ var tableTexts = map[string]pair{
 	"optouts_page.phone":           {"Telefone", "Phone"},
 	"optouts_page.phone_hint":      {"Com DDD. Não aparece em endereço nem em log.", "With its area code. It stands in no address and no log."},
 	"optouts_page.no_phone":        {"só o Blip sabe", "known to Blip only"},
-	"optouts_page.spoken":          {"telefone que termina em {1}", "phone that ends in {1}"},
 	"optouts_page.scope":           {"O que não recebe", "What is not sent"},
 	"optouts_page.scope_missing":   {"Diga o que a pessoa não quer receber.", "Say what the person does not want."},
 	"optouts_page.by":              {"Por quem", "By whom"},
