@@ -100,9 +100,9 @@ func pastOf(now time.Time) []wave {
 			if w.at.After(now.Add(-2 * time.Hour)) {
 				continue
 			}
-			for range many/len(hours) + random.IntN(4) {
+			for i := range many/len(hours) + random.IntN(4) {
 				r := pastSample(random, id)
-				if day < 2 && hour == 2 && id%3 == 0 { // new since yesterday
+				if day < 2 && hour == 2 && i < 2 { // new since yesterday
 					r.fate = hadLineBreak
 				}
 				w.rows = append(w.rows, r)

@@ -80,11 +80,11 @@ func (w *world) operator(t *testing.T) {
 
 func (w *world) manager(t *testing.T) {
 	v := w.enter(t, "marta")
-	// A month that has at least ten days of the demo's past in it.
-	month := "/desk/report?month=" + time.Now().AddDate(0, 0, -10).Format("2006-01")
+	// A month that has at least two weeks of the demo's past in it.
+	month := "/desk/report?month=" + time.Now().AddDate(0, 0, -15).Format("2006-01")
 	report := w.settled(t, v, month)
 	answers(t, "Quantas foram, chegaram, foram lidas, falharam?", report, "Entraram", "Aceitas", "Entregues", "Lidas*", "Não chegaram", "Da tabela à leitura")
-	answers(t, "Por modelo? Melhor ou pior?", report, "notificacao", "order_shipped", "p.p.")
+	answers(t, "Por modelo? Melhor ou pior?", report, "notificacao", "order_shipped", "Pontos percentuais")
 	answers(t, "Que motivos pesam mais?", report, "o número não tem WhatsApp")
 	answers(t, "Quanto custa (categoria)?", report, "UTILITY")
 	answers(t, "Em planilha, em papel?", v.get(t, strings.Replace(month, "/report", "/report.csv", 1)), "Modelo;Entraram;Aceitas;Entregues;Lidas", "notificacao;")

@@ -46,16 +46,12 @@ func (w *world) walk(t *testing.T, noScript bool) {
 }
 
 // shots are the pictures of the manual.
-var shots = []struct {
-	file, path string
-	width      int
-	dark       bool
-}{
-	{"now.png", "/desk/", 1280, false},
-	{"message.png", "/desk/messages/{id}", 1280, false},
-	{"failures.png", "/desk/failures?span=30d", 1280, true},
-	{"report.png", "/desk/report", 1280, false},
-	{"audit.png", "/desk/audit", 1280, false},
+var shots = []struct{ file, path string }{
+	{"now.png", "/desk/"},
+	{"message.png", "/desk/messages/{id}"},
+	{"failures.png", "/desk/failures?span=30d"},
+	{"report.png", "/desk/report"},
+	{"audit.png", "/desk/audit"},
 }
 
 // pictures checks that the manual shows pages that exist, and takes them anew with
@@ -63,8 +59,10 @@ var shots = []struct {
 func (w *world) pictures(t *testing.T) {
 	folder := filepath.Join("..", "..", "docs", "desk")
 	id, _ := w.message(t, "state=failed")
+	var p *browsertest.Page
 	if *update {
 		w.settled(t, w.admin, "/desk/report")
+		p = browsertest.Open(t, w.desk+"/desk/", browsertest.Options{Height: 800, Cookies: w.admin.cookies()})
 	}
 	for _, s := range shots {
 		path := strings.ReplaceAll(s.path, "{id}", id)
@@ -78,7 +76,7 @@ func (w *world) pictures(t *testing.T) {
 			}
 		}
 		if *update {
-			p := browsertest.Open(t, w.desk+path, browsertest.Options{Width: s.width, Height: 800, Dark: s.dark, Cookies: w.admin.cookies()})
+			p.Goto(w.desk + path)
 			p.Screenshot(filepath.Join(folder, s.file))
 		} else if _, err := os.Stat(filepath.Join(folder, s.file)); err != nil {
 			t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -64,10 +65,15 @@ func startWorld(t *testing.T) *world {
 		links <- link
 		return during(ctx, w.api, w.desk+link, logger)
 	}
-	go func() { ended <- demo.Run(ctx, demo.Options{Rows: 10, Out: w.printed, Serve: serve}) }()
+	go func() { // the clean-up waits for it
+		defer close(ended)
+		ended <- demo.Run(ctx, demo.Options{Rows: 10, Out: w.printed, Serve: serve})
+	}()
 	t.Cleanup(func() {
 		cancel()
-		_ = <-ended // it was cancelled
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("the demo's end: %v", err)
+		}
 	})
 	var link string
 	select {
