@@ -202,7 +202,7 @@ type bench struct {
 func (b *bench) fill(first, last int) {
 	b.Helper()
 	rows := make([]Row, 0, last-first+1)
-	for n := 1; n <= last; n++ {
+	for n := first; n <= last; n++ {
 		rows = append(rows, b.row(n))
 	}
 	b.Insert(rows...)
