@@ -54,6 +54,34 @@ func TestDatabaseClockDiffers(t *testing.T) {
 	}
 }
 
+// TestClockOffset_SlowAnswer: a process that is frozen between the database's answer and its
+// own look at the clock does not take the time in which it was frozen for a difference of
+// the clocks.
+func TestClockOffset_SlowAnswer(t *testing.T) {
+	start := time.Date(2026, 11, 29, 5, 49, 0, 0, time.UTC)
+	local := start
+	s := &store{byDatabase: true, opts: Options{Now: func() time.Time { return local }}}
+	const ahead = 700 * time.Millisecond
+	answer := func(before, after time.Duration) {
+		asked := local
+		local = local.Add(before)
+		said := local.Add(ahead).UnixMilli()
+		local = local.Add(after)
+		s.setClock(asked, said)
+	}
+	for _, test := range []struct{ before, after, off time.Duration }{
+		{time.Millisecond, time.Millisecond, time.Millisecond},
+		{time.Millisecond, 39 * time.Second, time.Millisecond}, // frozen after the answer
+		{39 * time.Second, time.Millisecond, time.Millisecond}, // frozen before the question arrived
+		{0, 0, 0},
+	} {
+		answer(test.before, test.after)
+		if off := time.Duration(s.clockOffset.Load())*time.Millisecond - ahead; off.Abs() > test.off {
+			t.Errorf("%s there, %s back: the offset is %s wrong", test.before, test.after, off)
+		}
+	}
+}
+
 // movedClock returns the address of an empty ledger in a database whose clock is
 // ahead: in its schema a function stands before the server's.
 func movedClock(t *testing.T, ahead time.Duration) string {

@@ -16,10 +16,11 @@ type Leases struct{ *store }
 func (db *store) renew(tx *txn, owner string) error {
 	lease := db.opts.Lease.Milliseconds()
 	var until int64
+	asked := db.opts.Now()
 	if err := tx.queryRow(sqlRenew, owner, db.clock(), lease).Scan(&until); err != nil {
 		return err
 	}
-	db.setClock(until - lease)
+	db.setClock(asked, until-lease)
 	db.dirty.Store(true)
 	return nil
 }

@@ -221,10 +221,11 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	if db.byDatabase {
 		var now int64
+		asked := db.opts.Now()
 		if err := db.get(ctx, sqlClock, []any{nil}, &now); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.closePools())
 		}
-		db.setClock(now)
+		db.setClock(asked, now)
 	}
 	if second := db.dialect.second(); second != nil {
 		db.start(db.dialect, db.urgent, nil)

@@ -58,10 +58,14 @@ func (db *store) clock() any {
 	return db.now()
 }
 
-// setClock notes what the database's clock has just said.
-func (db *store) setClock(now int64) {
+// setClock notes what the database's clock says that was asked at the time asked. It was
+// read between the question and the answer, which bounds how far it is ahead: the offset
+// moves no further than into these bounds. So an answer that took long, because this
+// process was frozen meanwhile, does not set the clock back by that long.
+func (db *store) setClock(asked time.Time, now int64) {
 	if db.byDatabase {
-		db.clockOffset.Store(now - db.opts.Now().UnixMilli())
+		least, most := now-db.opts.Now().UnixMilli(), now-asked.UnixMilli()
+		db.clockOffset.Store(max(least, min(db.clockOffset.Load(), most)))
 	}
 }
 
