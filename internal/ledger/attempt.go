@@ -57,7 +57,11 @@ func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.From != pombo.Uncertain { // which has no owner
 		owner = o.Owner
 	}
-	moved := encodeEvent(now, o.To, o.Attempt, o.Reason, o.Detail)
+	since := now
+	if o.To == pombo.Uncertain {
+		since = q.time.latest()
+	}
+	moved := encodeEvent(since, o.To, o.Attempt, o.Reason, o.Detail)
 	class := classOf(o.To)
 	if o.Parked && o.To == pombo.Queued {
 		class = classParked

@@ -20,7 +20,9 @@ func (db *store) renew(tx *txn, owner string) error {
 	if err := tx.queryRow(sqlRenew, owner, db.clock(), lease).Scan(&until); err != nil {
 		return err
 	}
-	db.setClock(asked, until-lease)
+	if !db.time.ofMachine {
+		db.time.look(asked, until-lease)
+	}
 	db.dirty.Store(true)
 	return nil
 }
@@ -72,7 +74,7 @@ func (l *Leases) Reclaim(ctx context.Context) (requeued, uncertain int, err erro
 		if err != nil {
 			return err
 		}
-		uncertain, err = tx.change(sqlReclaimSending, now, clock)
+		uncertain, err = tx.change(sqlReclaimSending, l.time.latest(), clock)
 		if err != nil {
 			return err
 		}

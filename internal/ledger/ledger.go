@@ -177,8 +177,8 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if opts.FirstPoll == 0 {
 		opts.FirstPoll = 30 * time.Second
 	}
-	noClock := opts.Now == nil
-	if noClock {
+	ownClock := opts.Now != nil
+	if !ownClock {
 		opts.Now = time.Now
 	}
 	if opts.Logger == nil {
@@ -210,22 +210,22 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
+	db.time = newClock(func() time.Time { return db.opts.Now() }, ownClock || database == inSQLite)
 	if database == inSQLite {
 		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive}
 	} else {
-		db.byDatabase = noClock
 		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
 	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	if db.byDatabase {
+	if !db.time.ofMachine {
 		var now int64
 		asked := db.opts.Now()
 		if err := db.get(ctx, sqlClock, []any{nil}, &now); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), db.closePools())
 		}
-		db.setClock(asked, now)
+		db.time.look(asked, now)
 	}
 	if second := db.dialect.second(); second != nil {
 		db.start(db.dialect, db.urgent, nil)

@@ -34,7 +34,7 @@ func (u *Doubts) WentBack(ctx context.Context) (noticed, alive time.Time, err er
 	if err := u.get(ctx, sqlWentBack, nil, &at, &last); err != nil {
 		return noticed, alive, fmt.Errorf("look whether the ledger went back: %w", err)
 	}
-	return u.toLocalTime(moment(at)), u.toLocalTime(moment(last)), nil
+	return u.time.toLatestTime(moment(at)), u.time.toLocalTime(moment(last)), nil
 }
 
 // EndDoubt ends the doubt about a notification by what its row says: a code that
@@ -95,7 +95,7 @@ func (u *Doubts) Uncertain(ctx context.Context, limit int) ([]pombo.Notification
 		return nil, fmt.Errorf("list the uncertain: %w", err)
 	}
 	for i := range list {
-		list[i].Updated = u.toLocalTime(list[i].Updated)
+		list[i].Updated = u.time.toLatestTime(list[i].Updated)
 	}
 	return list, nil
 }
@@ -114,7 +114,7 @@ func (u *Doubts) TakeUncertain(ctx context.Context, limit int, d time.Duration) 
 		}
 		return u.collect(rows, func(rows *sql.Rows) error {
 			n, err := scan(rows)
-			n.Updated = u.toLocalTime(n.Updated)
+			n.Updated = u.time.toLatestTime(n.Updated)
 			list = append(list, n)
 			return err
 		})

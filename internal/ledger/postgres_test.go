@@ -48,7 +48,9 @@ type handClock struct {
 	now time.Time
 }
 
-func newClock() *handClock { return &handClock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)} }
+func newHandClock() *handClock {
+	return &handClock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
+}
 
 func (c *handClock) Now() time.Time {
 	c.mu.Lock()

@@ -162,7 +162,7 @@ func (q *Queue) ClaimedBy(ctx context.Context, owner string) ([]pombo.Notificati
 func (q *Queue) NextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := q.get(ctx, sqlNextDue, nil, &at)
-	return q.toLocalTime(moment(at)), wrap(err, "look for the next one due")
+	return q.time.toLocalTime(moment(at)), wrap(err, "look for the next one due")
 }
 
 // Newest returns the number of what was taken in last; 0 = nothing was.

@@ -70,7 +70,7 @@ func accepted(n pombo.Notification, attempt int) pombo.Outcome {
 // when its lease is over, not before, and not from one that lives. If it was
 // only slow, it finds out.
 func TestReplicaGone(t *testing.T) {
-	clock := newClock()
+	clock := newHandClock()
 	address := postgresURL(t)
 	gone := openPostgres(t, address, 0, clock.Now)
 	live := openPostgres(t, address, 0, clock.Now) // and forgets nobody's lease
@@ -106,7 +106,7 @@ func TestDatabaseClock(t *testing.T) {
 	gone := openPostgres(t, address, 300*time.Millisecond, nil)
 	live := openPostgres(t, address, time.Minute, nil)
 	live.opts.Now = func() time.Time { return time.Now().Add(time.Hour) } // a wrong clock
-	live.clockOffset.Store(-time.Hour.Milliseconds())
+	live.time.look(live.opts.Now(), time.Now().UnixMilli())
 	mustEnqueue(t, live, testRows(0, 2)...)
 	mustClaim(t, gone, "gone", 1)
 	mustClaim(t, live, "live", 1)
@@ -130,7 +130,7 @@ func TestDatabaseClock(t *testing.T) {
 // TestDutyIsOnes: one has it, another one takes it over when the first is silent
 // for its time or gives it up, and each duty is its own.
 func TestDutyIsOnes(t *testing.T) {
-	clock := newClock()
+	clock := newHandClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
 	take := func(db *DB, duty, owner string, want bool) {
@@ -163,7 +163,7 @@ func TestDutyIsOnes(t *testing.T) {
 
 // TestDutyIsTakenByOne: of many who ask at once one gets it.
 func TestDutyIsTakenByOne(t *testing.T) {
-	clock := newClock()
+	clock := newHandClock()
 	address := postgresURL(t)
 	replicas := []*DB{openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)}
 	for round := range 20 {
@@ -221,7 +221,7 @@ func TestDutyOfTheDead(t *testing.T) {
 // TestQuota: three processes keep the rate of one, and a restart adds nothing.
 func TestQuota(t *testing.T) {
 	const rate, seconds = 45.0, 20
-	clock := newClock()
+	clock := newHandClock()
 	address := postgresURL(t)
 	var replicas []*DB
 	for range 3 {
@@ -275,7 +275,7 @@ func TestQuota(t *testing.T) {
 }
 
 func TestRecipient(t *testing.T) {
-	clock := newClock()
+	clock := newHandClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
 	maria, err := phone.FromE164("+5531988880000")
@@ -308,7 +308,7 @@ func TestRecipient(t *testing.T) {
 // TestRunsAreShared: however many start one there is one, and the death of the
 // process that takes in for it does not keep it open.
 func TestRunsAreShared(t *testing.T) {
-	clock := newClock()
+	clock := newHandClock()
 	address := postgresURL(t)
 	gone, live := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
 	var mu sync.Mutex

@@ -30,12 +30,10 @@ type store struct {
 	writers sync.WaitGroup
 
 	// name is unique among all that are or were open on the ledger.
-	name string
-	// Where the database's clock counts: how far it is ahead of this machine's.
-	byDatabase  bool
-	clockOffset atomic.Int64 // ms
-	leases      sync.Map     // the owners whose leases this store has renewed → when (ms)
-	dirty       atomic.Bool  // it has leases or a run, which it has to release on close
+	name   string
+	time   *clock
+	leases sync.Map    // the owners whose leases this store has renewed → when (ms)
+	dirty  atomic.Bool // it has leases or a run, which it has to release on close
 
 	identities identities
 
@@ -45,45 +43,24 @@ type store struct {
 	replaced atomic.Bool // the file is no longer the one that was opened
 }
 
-// now is the time as the ledger keeps it: that of the database where its clock counts, as far
-// as the last look at it shows.
-func (db *store) now() int64 { return db.opts.Now().UnixMilli() + db.clockOffset.Load() }
+// now is the time as the ledger keeps it.
+func (db *store) now() int64 { return db.time.now() }
 
 // clock is the time by which leases are judged, as a parameter: NULL where the
 // database has to look at its clock itself.
 func (db *store) clock() any {
-	if db.byDatabase {
-		return nil
+	if db.time.ofMachine {
+		return db.now()
 	}
-	return db.now()
+	return nil
 }
 
-// setClock notes what the database's clock says that was asked at the time asked. It was
-// read between the question and the answer, which bounds how far it is ahead: the offset
-// moves no further than into these bounds. So an answer that took long, because this
-// process was frozen meanwhile, does not set the clock back by that long.
-func (db *store) setClock(asked time.Time, now int64) {
-	if db.byDatabase {
-		least, most := now-db.opts.Now().UnixMilli(), now-asked.UnixMilli()
-		db.clockOffset.Store(max(least, min(db.clockOffset.Load(), most)))
-	}
-}
-
-// toLedgerTime converts a time by this machine's clock, such as "in five seconds", to the
-// ledger's clock, as it is stored; the zero time is NULL.
+// toLedgerTime converts a time of this machine, as it is stored; the zero time is NULL.
 func (db *store) toLedgerTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return t.UnixMilli() + db.clockOffset.Load()
-}
-
-// toLocalTime converts a time by the ledger's clock to this machine's.
-func (db *store) toLocalTime(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.Add(-time.Duration(db.clockOffset.Load()) * time.Millisecond)
+	return db.time.toLedgerTime(t)
 }
 
 // oneIf stores a truth.

@@ -169,7 +169,7 @@ func (t *Templates) HeldTemplates(ctx context.Context) (list []pombo.TemplateHol
 		if err := rows.Scan(&h.Template, &h.Who, &h.Note, &at, &until); err != nil {
 			return err
 		}
-		h.At, h.Until = t.toLocalTime(time.UnixMilli(at).UTC()), t.toLocalTime(moment(until))
+		h.At, h.Until = t.time.toLocalTime(time.UnixMilli(at).UTC()), t.time.toLocalTime(moment(until))
 		list = append(list, h)
 		return nil
 	})
@@ -185,7 +185,7 @@ func (t *Templates) HeldTemplates(ctx context.Context) (list []pombo.TemplateHol
 func (t *Templates) TemplateReach(ctx context.Context, template string, until time.Time) (reach pombo.TemplateReach, err error) {
 	end := int64(endOfTime)
 	if !until.IsZero() {
-		end = until.UnixMilli() + t.clockOffset.Load()
+		end = t.time.toLedgerTime(until)
 	}
 	waiting := 0
 	err = t.due(ctx, sqlReachWaiting, []any{reachLimit + 1}, func(rows *sql.Rows) error {

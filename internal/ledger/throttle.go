@@ -50,7 +50,7 @@ func (t *Throttle) Paused(ctx context.Context) (pombo.Pause, bool, error) {
 	case err != nil:
 		return pombo.Pause{}, false, fmt.Errorf("look for a pause: %w", err)
 	}
-	p.Until = t.toLocalTime(moment(until))
+	p.Until = t.time.toLocalTime(moment(until))
 	return p, true, nil
 }
 
