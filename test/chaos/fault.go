@@ -117,6 +117,25 @@ func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
 	}
 }
 
+// killTakingIn starts a process and kills it when it has taken in the first page of the
+// table. That lasts for a moment only, once in a run, and the plan might miss it.
+func (t *trial) killTakingIn(ctx context.Context) error {
+	s := t.servers[0]
+	if err := s.start(); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if begun, err := t.book.has(ctx, "1"); err == nil && begun { // there may be no ledger yet
+			break
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	t.killNow(s)
+	return t.inquest(ctx, s)
+}
+
 // inquest finds out at which steps of the road the killed process was.
 func (t *trial) inquest(ctx context.Context, s *server) error {
 	list, err := t.book.inFlight(ctx, s.pid())

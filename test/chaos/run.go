@@ -61,6 +61,9 @@ func run(ctx context.Context, o options) (r result, err error) {
 	}
 	t.blip.refusals.start(ctx, t.o.rows, t.servers)
 	t.cleanUp(t.blip.refusals.stop)
+	if err := t.killTakingIn(ctx); err != nil {
+		return r, err
+	}
 	for _, s := range t.servers {
 		if err := s.up(ctx); err != nil {
 			return r, err
