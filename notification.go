@@ -82,6 +82,7 @@ type Receipt struct {
 	Policy    ResendPolicy // of a failure
 	Detail    string       // safe
 	BSUID     Private      // WhatsApp's name of the person for this business; "" when Blip does not say
+	UniqueID  string       // Blip's own id of the message, which an answer may refer to; "" when it does not say
 }
 
 // Failure is one message that failed while Blip could be reached.

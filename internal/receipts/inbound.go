@@ -19,7 +19,7 @@ func Words() []string { return []string{"SAIR", "PARAR", "STOP"} }
 // optOut records the opt-out of a person who asked for no more messages. Only Blip's
 // name says who it is: a phone must not be derived from that.
 func (h *Webhook) optOut(ctx context.Context, m *pombo.Inbound) error {
-	if m.Identity == "" || !h.isOptOut(m.Text) && !h.isOptOut(m.Button) {
+	if m.Identity == "" || !h.isOptOut(m.Text) && !h.isOptOut(m.Payload) {
 		return nil
 	}
 	return h.opts.Recorder.optOut(ctx, pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"})
