@@ -66,6 +66,7 @@ type options struct {
 	HighWater          int
 
 	FailuresBeforePause int
+	Payload             func(pombo.Button) bool
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -92,7 +93,7 @@ func newEngine(o options) (*dispatch.Engine, error) {
 		Template: o.Template, Language: o.Language, Slots: o.Slots, Workers: o.Workers,
 		MessagesPerSecond: o.MessagesPerSecond, CommandsPerSecond: o.CommandsPerSecond, PollInterval: o.PollInterval,
 		Uncertain: delivery.Policies{Default: o.Uncertain, ByTemplate: o.UncertainTemplates}, UncertainWait: o.UncertainWait,
-		Quiet: o.Quiet, Zone: o.Zone, Lease: o.Lease, HighWater: o.HighWater, FailuresBeforePause: o.FailuresBeforePause,
+		Quiet: o.Quiet, Zone: o.Zone, Lease: o.Lease, HighWater: o.HighWater, FailuresBeforePause: o.FailuresBeforePause, Payload: o.Payload,
 		Logger: o.Logger, Registerer: o.Registerer,
 	})
 	if err != nil {
