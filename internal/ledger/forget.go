@@ -77,7 +77,7 @@ func (r *Retention) Forget(ctx context.Context, n phone.Number, really bool) (f 
 }
 
 // forgetReplies erases what the person has written, and ends the questions for answers to the
-// notifications that are erased. It comes before what tells who the person is is erased.
+// notifications that are erased. It comes before the look-ups are erased by which the person is found.
 func (r *Retention) forgetReplies(ctx context.Context, to any, erase [][]any) error {
 	names := append(r.identities.of(to.(int64)), "")
 	return r.do(ctx, func(tx *txn) error {

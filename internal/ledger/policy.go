@@ -141,17 +141,17 @@ type resend struct {
 }
 
 // resendAfter returns how a message is sent again that a receipt says to have failed; nil when
-// it is not. resends is how often it was sent again by itself.
-func resendAfter(resends int, r *pombo.Receipt, now int64) *resend {
-	wait, ok := r.Policy.Wait(resends)
-	if !ok {
+// it is not. What the person has answered has arrived.
+func resendAfter(at *standing, r *pombo.Receipt, now int64) *resend {
+	wait, ok := r.Policy.Wait(at.resends)
+	if !ok || at.answered {
 		return nil
 	}
 	failed := now
 	if !r.At.IsZero() {
 		failed = min(now, r.At.UnixMilli())
 	}
-	return &resend{at: max(now, failed+wait.Milliseconds()), count: resends + 1, reason: pombo.ResentByItself}
+	return &resend{at: max(now, failed+wait.Milliseconds()), count: at.resends + 1, reason: pombo.ResentByItself}
 }
 
 // resendByHand is how a message is sent again because an operator says so.

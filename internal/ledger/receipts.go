@@ -74,7 +74,7 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 	now := rc.now()
 	known := map[pombo.MessageID]*standing{}
 	var plain, special []change // special: what takes more than one statement
-	var references, arrived [][]any
+	var notes replyNotes
 	for _, i := range todo {
 		r := &receipts[i]
 		at, ok := known[r.MessageID]
@@ -89,9 +89,7 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 				return nil, err
 			}
 		}
-		if at != nil && r.UniqueID != "" && !rc.referred.has(at.seq) {
-			references = append(references, []any{at.seq, referenceNumber(r.UniqueID)})
-		}
+		rc.noteReference(&notes, at, r)
 		switch {
 		case at == nil:
 			results[i] = pombo.ReceiptUnknown
@@ -117,16 +115,11 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 		if r.State == pombo.Failed {
 			c.optsOut = optsOut(r.State, r.Reason)
 			trace.Detail = detailOf(r)
-			if !at.answered {
-				c.resend = resendAfter(at.resends, r, now)
-			}
-			if c.resend == nil {
+			if c.resend = resendAfter(at, r, now); c.resend == nil {
 				trace.Detail += whyFinal(r.Policy)
 			}
 		}
-		if first, ok := rc.firstReplyPoll(r, now); ok && !at.answered {
-			arrived = append(arrived, []any{at.seq, first})
-		}
+		rc.noteArrival(&notes, at, r, now)
 		c.args = rc.receiptArgs(at, &trace, now)
 		if c.resend != nil || c.optsOut || at.state == pombo.Failed {
 			special = append(special, c)
@@ -135,7 +128,7 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 		}
 		at.state = r.State
 	}
-	if err := rc.beforeApply(ctx, references, arrived); err != nil {
+	if err := rc.beforeApply(ctx, notes); err != nil {
 		return nil, err
 	}
 	if lost, err = rc.applyPlain(ctx, plain, results); err != nil {

@@ -197,7 +197,7 @@ func (r *Replies) buttons(ctx context.Context, t *replyTarget) ([]pombo.Button, 
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	return all[len(all)-1].Template.Buttons, nil
+	return all[len(all)-1].Buttons, nil
 }
 
 // label returns the text of a reply: what stands on the button, where the reply has only the
@@ -360,5 +360,5 @@ func (r *Replies) phoneOf(ctx context.Context, identity string) (to int64, known
 // referenceNumber is the number under which Blip's other id of a message is found.
 func referenceNumber(uniqueID string) int64 {
 	sum := sha256.Sum256([]byte(uniqueID))
-	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // all 64 bits, whatever their sign
+	return int64(binary.BigEndian.Uint64(sum[:8]))
 }

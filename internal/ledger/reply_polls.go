@@ -111,14 +111,32 @@ func (r *Replies) endPolls(ctx context.Context, seqs []int64) error {
 	return r.NextPoll(ctx, polls)
 }
 
-// beforeApply records what replies need to know of receipts: what else Blip calls each message,
-// and whose answers are to be asked for. It comes before the receipts are applied: what is
-// recorded twice, or for a receipt that is lost, does no harm.
-func (rc *Receipts) beforeApply(ctx context.Context, references, arrived [][]any) error {
+// replyNotes is what replies need to know of receipts: what else Blip calls each message, and
+// whose answers are to be asked for.
+type replyNotes struct{ references, arrived [][]any }
+
+// noteReference notes what else Blip calls a message, once.
+func (rc *Receipts) noteReference(notes *replyNotes, at *standing, r *pombo.Receipt) {
+	if at != nil && r.UniqueID != "" && !rc.referred.has(at.seq) {
+		notes.references = append(notes.references, []any{at.seq, referenceNumber(r.UniqueID)})
+	}
+}
+
+// noteArrival notes that a message is on the handset, if answers to it are to be asked for.
+func (rc *Receipts) noteArrival(notes *replyNotes, at *standing, r *pombo.Receipt, now int64) {
+	poll := rc.opts.Replies.Poll
+	if poll > 0 && !at.answered && (r.State == pombo.Delivered || r.State == pombo.Read) {
+		notes.arrived = append(notes.arrived, []any{at.seq, now + poll.Milliseconds()})
+	}
+}
+
+// beforeApply records the notes. It comes before the receipts are applied: what is recorded
+// twice, or for a receipt that is lost, does no harm.
+func (rc *Receipts) beforeApply(ctx context.Context, notes replyNotes) error {
 	for _, b := range []struct {
 		name statement
 		rows [][]any
-	}{{sqlKeepReference, references}, {sqlStartReplyPoll, arrived}} {
+	}{{sqlKeepReference, notes.references}, {sqlStartReplyPoll, notes.arrived}} {
 		if len(b.rows) == 0 {
 			continue
 		}
@@ -126,7 +144,7 @@ func (rc *Receipts) beforeApply(ctx context.Context, references, arrived [][]any
 			return err
 		}
 	}
-	for _, row := range references {
+	for _, row := range notes.references {
 		rc.referred.add(row[0].(int64))
 	}
 	return nil
@@ -155,12 +173,4 @@ func (r *recent) add(seq int64) {
 		r.seqs = map[int64]bool{}
 	}
 	r.seqs[seq] = true
-}
-
-// firstReplyPoll is when the recipient's messages are first read; ok is false when nobody does.
-func (rc *Receipts) firstReplyPoll(r *pombo.Receipt, now int64) (at int64, ok bool) {
-	if rc.opts.Replies.Poll <= 0 || r.State != pombo.Delivered && r.State != pombo.Read {
-		return 0, false
-	}
-	return now + rc.opts.Replies.Poll.Milliseconds(), true
 }

@@ -158,7 +158,7 @@ func replyByPerson(f *fixture) {
 
 	row, n = one(nil)
 	f.matched(f.take(pombo.Inbound{ID: "p1", Kind: pombo.ReplyMedia, Phone: pombo.Private(row.Phone.E164()[1:])}), pombo.MatchedByPerson, n.MessageID)
-	row, n = one(nil)
+	_, n = one(nil)
 	f.apply(pombo.Receipt{MessageID: n.MessageID, State: pombo.Read, BSUID: "BR.77"})
 	f.matched(f.take(pombo.Inbound{ID: "p2", Kind: pombo.ReplyText, BSUID: "BR.77", Identity: "0b0c@tunnel.msging.net", Text: "sim"}), pombo.MatchedByPerson, n.MessageID)
 	// The number without its ninth digit is the same person's.
@@ -713,6 +713,13 @@ func replyForgotten(f *fixture) {
 	if got := f.settleAll("4", confirm); got.Answer != "" || got.Answered.IsZero() {
 		f.Errorf("settlement = %+v, want the code and the time", got)
 	}
+	f.nothingDue()
+	other := f.arrives(f.newRows(1)[0])
+	f.endSettling(pombo.SettleDone)
+	f.press(other.MessageID, "a que horas?")
+	_, err = f.db.Retention.Forget(f.Context(), other.Phone, true)
+	f.must(err)
+	f.nothingDue()
 	first := page.Replies[2]
 	if !first.Counts || first.MessageID != n.MessageID {
 		f.Errorf("%+v, want it to stand as before", first)
