@@ -21,6 +21,9 @@ type Row struct {
 	Priority  int       // 0 to 9, higher goes first
 	SendAfter time.Time // zero = now
 	Expires   time.Time // zero = never
+	// Reminds is the key of the row that this one reminds of; "" = of none. Once that one
+	// has an answer, this one is no longer sent.
+	Reminds string
 }
 
 // ParsePhone sets Phone from Recipient. It is called once, where the row comes in: the
