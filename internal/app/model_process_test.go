@@ -125,11 +125,12 @@ type modelLedger struct {
 	*ledger.Reconciliation
 	*ledger.Receipts
 	*ledger.Settlements
+	*ledger.Replies
 	p *process
 }
 
 func newModelLedger(db *ledger.DB, p *process) modelLedger {
-	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, p}
+	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, db.Replies, p}
 }
 
 func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
