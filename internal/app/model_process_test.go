@@ -121,16 +121,16 @@ type modelLedger struct {
 	*ledger.Intake
 	*ledger.Queue
 	*ledger.OptOutList
+	*ledger.Replies
 	*ledger.Doubts
 	*ledger.Reconciliation
 	*ledger.Receipts
 	*ledger.Settlements
-	*ledger.Replies
 	p *process
 }
 
 func newModelLedger(db *ledger.DB, p *process) modelLedger {
-	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, db.Replies, p}
+	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Replies, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, p}
 }
 
 func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {
