@@ -11,6 +11,7 @@ import (
 
 	"pombo"
 	"pombo/internal/source"
+	"pombo/test/nightly"
 )
 
 func emptyTable(b *bench) {
@@ -73,7 +74,7 @@ func pagesOverChanges(b *bench) {
 }
 
 func tenThousand(b *bench) {
-	const n = 10_000
+	n := nightly.Or(10_000, 1_500)
 	b.fill(1, n)
 	before := b.Executed()
 	got := b.pass(500)
