@@ -120,7 +120,7 @@ var reasons = map[Reason]struct {
 	ParameterFormat:  {ClassRow, WaitRetry, "a value has a line break, a tab or more than four spaces in a row, which WhatsApp rejects", "write the value on one line, then retry"},
 	ParameterTooLong: {ClassRow, WaitRetry, "a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
 	ExpiredRow:       {ClassRow, WaitRetry, "it expired before it could be sent", "set a later expiry in the row, then retry if it is still wanted"},
-	Withdrawn:        {ClassRow, WaitRetry, "the row was no longer pending in the source", "nothing: its owner withdrew it; to send it after all, set the row back to pending"},
+	Withdrawn:        {ClassRow, WaitRetry, "it was no longer wanted: the row was not pending any more, or the message that it reminds of was answered", "nothing; to send it after all, set the row back to pending"},
 	TemplateRefused:  {ClassRow, WaitTemplate, "the message does not fit the template", "compare the row's values with the template (pombo templates)"},
 	TemplateMismatch: {ClassRow, WaitTemplate, "the header or a button of the template takes different values from those in the row", "compare DB_COL_PARAMS with the template (pombo templates)"},
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pombo"
@@ -42,6 +43,7 @@ func (d *Deliverer) steps() []step {
 		d.valuesValid,
 		d.notQuiet,
 		d.rowUnchanged,
+		d.notAnswered,
 		d.findIdentity,
 		d.notOptedOut, // by the identity too
 		d.redirectReply,
@@ -51,6 +53,7 @@ func (d *Deliverer) steps() []step {
 		d.reserveInterval,
 		d.waitForRate,
 		d.notExpired,
+		d.notAnswered, // it may have been while this one waited
 		d.begin,
 		d.post,
 	}
@@ -255,6 +258,22 @@ func (d *Deliverer) notExpired(_ context.Context, v *delivery) *pombo.Outcome {
 	return nil
 }
 
+// notAnswered ends what reminds of a row that has an answer. What still waits in the queue ends
+// as soon as the answer comes.
+func (d *Deliverer) notAnswered(ctx context.Context, v *delivery) *pombo.Outcome {
+	if v.Reminds == "" {
+		return nil
+	}
+	answered, err := d.opts.Ledger.Answered(ctx, v.Key.Source, v.Reminds)
+	switch {
+	case err != nil:
+		return requeued(v.claim, pombo.Interrupted, time.Now().Add(time.Second), "")
+	case answered:
+		return withdrawnByAnswer(v.claim)
+	}
+	return nil
+}
+
 // begin writes "sending". From here on the outcome ends the attempt.
 func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 	v.term = d.opts.Lease.Term() // what was interrupted earlier, the ledger refuses to begin
@@ -269,7 +288,7 @@ func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 
 // post sends the message. It works beyond the end of ctx.
 func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
-	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Params: v.Params})
+	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Params: d.withPayloads(v)})
 	if errors.Is(err, errNotLeft) {
 		return d.notSent(d.working, v, err)
 	}
@@ -279,6 +298,23 @@ func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
 		return d.notAccepted(d.working, v, err)
 	}
 	return accepted(v.claim)
+}
+
+// withPayloads adds what the buttons send back that the row gives nothing for, so that an
+// answer names the message.
+func (d *Deliverer) withPayloads(v *delivery) []pombo.Param {
+	params := v.Params
+	if d.opts.Payload == nil {
+		return params
+	}
+	for i, b := range d.opts.Templates.Buttons(v.template) {
+		slot := pombo.PayloadSlot(i)
+		given := slices.ContainsFunc(v.Params, func(p pombo.Param) bool { return p.Slot == slot })
+		if b.QuickReply() && !given && d.opts.Payload(b) {
+			params = append(slices.Clip(params), pombo.Param{Slot: slot, Value: pombo.ReplyPayload(v.MessageID, i)})
+		}
+	}
+	return params
 }
 
 var (

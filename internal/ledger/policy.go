@@ -19,10 +19,20 @@ type policy struct {
 	content            map[string]string // code → the states that owe no further one, as ",a,b,"
 	first              time.Duration     // until the first poll; negative = never
 	resendsBeforePause int
+	replies            replyPolicy
 }
 
 func newPolicy(opts *Options) policy {
-	p := policy{pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause, content: map[string]string{}}
+	p := policy{
+		pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause,
+		replies: newReplyPolicy(opts.Replies), content: map[string]string{},
+	}
+	for _, code := range p.replies.codes {
+		p.content[code] = "," // an answer's code stays, whatever a receipt says later
+		for _, s := range pombo.States() {
+			p.content[code] += string(s) + ","
+		}
+	}
 	for _, code := range p.codes {
 		if _, done := p.content[code]; done {
 			continue
@@ -88,6 +98,9 @@ func (p *policy) stateOf(code string) (pombo.State, bool) {
 		if p.codes[s] == code {
 			return s, true
 		}
+	}
+	if p.replies.isCode(code) {
+		return pombo.Delivered, true // the person has answered
 	}
 	return "", false
 }

@@ -42,6 +42,8 @@ var batchKeys = map[statement][]int{
 	sqlEndDoubt:         {7},
 	sqlErase:            {2},
 	sqlRemove:           {1},
+	sqlKeepReference:    {1},
+	sqlStartReplyPoll:   {1},
 }
 
 // step is one statement of a message: rows of a batch that change different

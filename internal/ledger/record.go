@@ -48,6 +48,9 @@ func number(digits sql.NullInt64) phone.Number {
 	return n
 }
 
+// remindsSlot stands in a message in the place of a slot, before the row that it reminds of.
+const remindsSlot = "reminds"
+
 // message packs what is only ever read whole.
 func message(r *pombo.Row) (string, error) {
 	list := make([]string, 0, 3+2*len(r.Params))
@@ -58,6 +61,9 @@ func message(r *pombo.Row) (string, error) {
 	list = append(list, r.Recipient.Reveal(), r.Template, after)
 	for _, p := range r.Params {
 		list = append(list, string(p.Slot), p.Value.Reveal())
+	}
+	if r.Reminds != "" {
+		list = append(list, remindsSlot, r.Reminds)
 	}
 	b, err := json.Marshal(list)
 	return string(b), err
@@ -97,6 +103,10 @@ func unpack(text []byte, n *pombo.Notification) error {
 			return errMessage
 		}
 		rest = strings.TrimPrefix(rest, ",")
+		if place == remindsSlot {
+			n.Reminds = value
+			continue
+		}
 		n.Params = append(n.Params, pombo.Param{Slot: pombo.Slot(place), Value: pombo.Private(value)})
 	}
 	return nil

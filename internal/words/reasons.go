@@ -13,7 +13,7 @@ var reasons = map[pombo.Reason]inPT{
 	pombo.ParameterFormat:  {"um valor tem quebra de linha, tabulação ou mais de quatro espaços seguidos, o que o WhatsApp recusa", "escreva o valor em uma linha só e reenvie"},
 	pombo.ParameterTooLong: {"um valor é mais longo do que o WhatsApp permite", "encurte o valor na linha e reenvie"},
 	pombo.ExpiredRow:       {"passou da hora antes de poder ser enviada", "ponha um prazo maior na linha e reenvie, se ainda fizer sentido"},
-	pombo.Withdrawn:        {"a linha já não estava pendente na tabela", "nada: quem a gravou a retirou; para enviar mesmo assim, volte a linha a pendente"},
+	pombo.Withdrawn:        {"já não era para ser enviada: a linha deixou de estar pendente, ou a mensagem que ela lembrava foi respondida", "nada; para enviar mesmo assim, volte a linha a pendente"},
 	pombo.TemplateRefused:  {"a mensagem não combina com o modelo", "compare os valores da linha com o modelo (pombo templates)"},
 	pombo.TemplateMismatch: {"o cabeçalho ou um botão do modelo pede outros valores do que os da linha", "compare DB_COL_PARAMS com o modelo (pombo templates)"},
 

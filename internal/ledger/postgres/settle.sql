@@ -3,17 +3,19 @@
 -- name: nothing_owed
 -- Settlement: the row has the code already, or keeps the one it has.
 UPDATE notification AS n SET settle_at = NULL
-FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) WITH ORDINALITY AS batch (seq, state, nth)
-WHERE n.seq = batch.seq AND n.state = batch.state
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS bigint[])) WITH ORDINALITY AS batch (seq, state, reply, nth)
+WHERE n.seq = batch.seq AND n.state = batch.state AND n.reply IS NOT DISTINCT FROM batch.reply
 RETURNING batch.nth;
 
 -- name: settled
 -- Settlement: a code was written. content has the states that are content with it: what has
--- moved on to another stays due, unless a new generation has replaced it.
+-- moved on to another stays due, unless a new generation has replaced it; and so does what has
+-- another answer now than the one that was written (reply).
 UPDATE notification AS n SET settled = batch.code,
-    settle_at = CASE WHEN n.settle IS NOT NULL OR replace(batch.content, ',' || n.state || ',', '') <> batch.content THEN NULL ELSE batch.now END
-FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]))
-    WITH ORDINALITY AS batch (code, content, now, seq, nth)
+    settle_at = CASE WHEN n.settle IS NOT NULL OR replace(batch.content, ',' || n.state || ',', '') <> batch.content
+        AND n.reply IS NOT DISTINCT FROM batch.reply THEN NULL ELSE batch.now END
+FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]), CAST($5 AS bigint[]))
+    WITH ORDINALITY AS batch (code, content, now, seq, reply, nth)
 WHERE n.seq = batch.seq
 RETURNING batch.nth;
 

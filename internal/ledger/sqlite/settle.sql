@@ -2,12 +2,14 @@
 
 -- name: nothing_owed
 -- Settlement: the row has the code already, or keeps the one it has.
-UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2;
+UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2 AND reply IS NOT DISTINCT FROM ?3;
 
 -- name: settled
 -- Settlement: the code ?1 was written. ?2 has the states that are content with it: what has
--- moved on to another stays due, unless a new generation has replaced it.
-UPDATE notification SET settled = ?1, settle_at = CASE WHEN settle IS NOT NULL OR replace(?2, ',' || state || ',', '') <> ?2 THEN NULL ELSE ?3 END
+-- moved on to another stays due, unless a new generation has replaced it; and so does what has
+-- another answer now than the one that was written (?5).
+UPDATE notification SET settled = ?1,
+    settle_at = CASE WHEN settle IS NOT NULL OR replace(?2, ',' || state || ',', '') <> ?2 AND reply IS NOT DISTINCT FROM ?5 THEN NULL ELSE ?3 END
 WHERE seq = ?4;
 
 -- name: settle_later

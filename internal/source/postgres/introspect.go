@@ -92,6 +92,7 @@ func (d *dialect) List() []source.Statement {
 	for i, w := range d.mapping.Writes {
 		results = append(results, fmt.Sprintf("$%d = %s", i+3, map[source.Role]string{
 			source.RoleStatus: "new statuses", source.RoleMessageID: "message ids", source.RoleSentAt: "times", source.RoleError: "errors",
+			source.RoleReply: "answers", source.RoleReplyAt: "times of answers",
 		}[w.Role]))
 	}
 	return []source.Statement{
@@ -155,6 +156,7 @@ func (d *dialect) Advice() []source.Statement {
 				source.RoleStatus: codeType + " NOT NULL DEFAULT " + pending, source.RolePriority: "smallint",
 				source.RoleSendAfter: "timestamptz", source.RoleExpires: "timestamptz", source.RoleSentAt: "timestamptz", source.RoleMessageID: "uuid",
 				source.RolePhone: "text", source.RoleParam: "text", source.RoleTemplate: "text", source.RoleError: "text",
+				source.RoleReminds: "bigint", source.RoleReply: "text", source.RoleReplyAt: "timestamptz",
 			}[v.Role])
 		}
 	}
