@@ -78,7 +78,7 @@ func tenThousand(b *bench) {
 	b.fill(1, n)
 	before := b.Executed()
 	got := b.pass(500)
-	if statements := b.Executed() - before; statements > n/500+5 {
+	if statements := b.Executed() - before; statements > int64(n/500+5) {
 		b.Errorf("%d statements for %d pages", statements, n/500)
 	}
 	if len(got) != n {
