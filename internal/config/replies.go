@@ -122,7 +122,4 @@ func (l *loader) checkReplies(c *Config) {
 			return
 		}
 	}
-	if len(s.ReplyCodes) == 0 && s.ColReply == "" && s.ColReplyAt == "" && l.isSet("REPLY_KEEP") {
-		l.warn("REPLY_KEEP", "does nothing to the table: neither REPLY_CODES nor DB_COL_REPLY nor DB_COL_REPLY_AT is set")
-	}
 }

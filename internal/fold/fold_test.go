@@ -9,7 +9,7 @@ import (
 func TestText(t *testing.T) {
 	for text, want := range map[string]string{
 		"SAIR": "sair", " Não! ": "nao", "CONFIRMAR.": "confirmar", "não quero": "nao quero", "👍": "👍", " !? ": "!?", "": "",
-		"Confirmação": "confirmacao", "Confirmação": "confirmacao", "Sim 👍": "sim",
+		"Confirmação": "confirmacao", "Confirmac\u0327a\u0303o": "confirmacao", "Sim 👍": "sim",
 	} {
 		if got := fold.Text(text); got != want {
 			t.Errorf("Text(%q) = %q, want %q", text, got, want)
