@@ -92,7 +92,9 @@ func (o *fakeOutbox) CompareAlerts(_ context.Context, active []pombo.ActiveAlert
 	return nil
 }
 
-func (o *fakeOutbox) Retire(context.Context, time.Duration, time.Duration) (int, error) { return 0, nil }
+func (o *fakeOutbox) Retire(context.Context, time.Duration, time.Duration) (int, error) {
+	return 0, nil
+}
 
 func (o *fakeOutbox) open() (n int) {
 	o.mu.Lock()
@@ -207,7 +209,9 @@ func run(t *testing.T, o *fakeOutbox, r *receiver, isAway func() bool, d time.Du
 	pipes(t, c, r, isAway)
 	s, err := New(Options{
 		Outbox: o, Client: c, Leadership: leader.Of(alone{}, "events", "me", slog.New(slog.DiscardHandler)), Logger: slog.New(slog.DiscardHandler),
-		Alerts: func(context.Context) ([]pombo.ActiveAlert, error) { return []pombo.ActiveAlert{{Name: "template"}}, nil },
+		Alerts: func(context.Context) ([]pombo.ActiveAlert, error) {
+			return []pombo.ActiveAlert{{Name: "template"}}, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
