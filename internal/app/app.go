@@ -258,6 +258,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Holds:     holds{controls.Holds, a.ledger.Templates},
+		Events:    a.ledger.Outbox,
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))
