@@ -31,6 +31,7 @@ type cli struct {
 	List      listCommand      `cmd:"" group:"use" help:"List notifications, newest first."`
 	Status    statusCommand    `cmd:"" group:"use" help:"Say in one sentence whether messages go, and what needs attention."`
 	Show      showCommand      `cmd:"" group:"use" help:"Tell the whole story of one notification."`
+	Replies   repliesCommand   `cmd:"" group:"use" help:"List what people answered, newest first."`
 	Retry     retryCommand     `cmd:"" group:"use" help:"Have notifications sent again."`
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`

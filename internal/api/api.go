@@ -51,6 +51,7 @@ type Ledger interface {
 	notificationLedger
 	pauseLedger
 	optOutLedger
+	replyLedger
 	// Health explains why messages go, or why they do not.
 	Health(ctx context.Context) (health.Snapshot, error)
 	// Forget erases what the ledger has of a person, or only counts it.
@@ -107,7 +108,7 @@ type Options struct {
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks    []Check      // what GET /readyz asks
 	Metrics   http.Handler // serves GET /metrics
-	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
+	Webhook   Webhook      // takes what Blip posts; nil = the addresses below /blip do not exist
 
 	Trail audit.Trail // gets a line for each change; nil = none is kept
 	Key   audit.Key   // hashes people in it; zero = lines say of nobody whom they are about

@@ -60,7 +60,8 @@ type memory struct {
 	n      pombo.Notification
 	run    pombo.Run
 	pause  *pombo.Pause
-	filter pombo.Filter // of the last List
+	filter pombo.Filter     // of the last List
+	asked  pombo.ReplyQuery // of the last Replies
 	// unreadable is what the list leaves out.
 	unreadable int
 	out        []pombo.OptOut

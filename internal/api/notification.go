@@ -51,7 +51,8 @@ type Event struct {
 // Story is a notification and all that happened to it, oldest first.
 type Story struct {
 	Notification
-	Events []Event `json:"events"`
+	Events  []Event `json:"events"`
+	Replies []Reply `json:"replies,omitempty"` // what its recipient answered, oldest first
 }
 
 // List is one page of notifications, newest first.
@@ -156,6 +157,9 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.MessageID
 	story := Story{Notification: notificationOf(n), Events: make([]Event, len(events))}
 	for i, e := range events {
 		story.Events[i] = Event{At: utc(e.At), State: e.State, Attempt: e.Attempt, Reason: e.Reason, Message: e.Reason.Message(), Detail: e.Detail}
+	}
+	if story.Replies, err = s.repliesTo(r.Context(), id); err != nil {
+		return err
 	}
 	return writeJSON(w, http.StatusOK, story)
 }

@@ -47,6 +47,8 @@ func (s *Server) table() []route {
 		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.decide("retried", s.o.Ledger.Retry), act: audit.Retry, summary: "send it again"},
 		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.decide("cancelled", s.o.Ledger.Cancel), act: audit.Cancel, summary: "do not send it"},
 
+		{method: "GET", path: api + "/replies", handle: s.getReplies, summary: "what people answered: unmatched, notification, since, until, limit, cursor"},
+
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
 		{method: "PUT", path: api + "/pause", handle: s.putPause, act: audit.Pause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, act: audit.Resume, summary: "resume"},
@@ -67,6 +69,7 @@ func (s *Server) table() []route {
 
 		{method: "POST", path: "/blip/notifications/{secret}", handle: s.webhook("notifications"), outside: true, summary: "where Blip posts its notifications"},
 		{method: "POST", path: "/blip/messages/{secret}", handle: s.webhook("messages"), outside: true, summary: "where Blip posts what people write"},
+		{method: "POST", path: "/blip/replies/{secret}", handle: s.postReply, outside: true, summary: "where a step of the bot's flow posts an answer"},
 	}
 }
 

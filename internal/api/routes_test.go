@@ -276,9 +276,10 @@ func TestWithoutTokenNoProxy(t *testing.T) {
 // admitAll takes whatever is posted.
 type admitAll struct{}
 
-func (admitAll) Admits(string, string) bool                 { return true }
-func (admitAll) Busy(string)                                {}
-func (admitAll) Take(context.Context, string, []byte) error { return nil }
+func (admitAll) Admits(string, string) bool                     { return true }
+func (admitAll) Busy(string)                                    {}
+func (admitAll) Take(context.Context, string, []byte) error     { return nil }
+func (admitAll) TakeReply(context.Context, pombo.Inbound) error { return nil }
 
 // Times that older versions took in must break no answer.
 func TestNoStoredTimeBreaksAnAnswer(t *testing.T) {

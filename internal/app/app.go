@@ -57,7 +57,7 @@ type Options struct {
 	// Registry gets the metrics and is served at /metrics.
 	Registry *prometheus.Registry
 	// ReceiptSchedule replaces the usual ages at which Blip is asked what became
-	// of a message; the demo has no three days.
+	// of a message, and what people answered; the demo has no three days.
 	ReceiptSchedule []time.Duration
 	// LedgerWait is how long New waits while the ledger's database is away; 0 = 5
 	// minutes.
@@ -71,6 +71,7 @@ type App struct {
 	ledger   *ledger.DB
 	engine   *dispatch.Engine
 	poller   *receipts.Poller
+	threads  *receipts.Threads
 	api      *api.Server
 	server   *http.Server
 	listener net.Listener
@@ -137,10 +138,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("Blip", func(context.Context) error { client.Close(); return nil })
 
-	schedule, few := o.ReceiptSchedule, []time.Duration(nil)
+	schedule, few, conversations := o.ReceiptSchedule, []time.Duration(nil), o.ReceiptSchedule
 	if len(schedule) == 0 {
-		schedule, few = receipts.Schedule(), receipts.Sparse()
+		schedule, few, conversations = receipts.Schedule(), receipts.Sparse(), receipts.ThreadSchedule()
 	}
+	replies := setup.Replies(c)
+	replies.Poll = conversations[0]
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
 		Source:    c.Source.Name,
@@ -148,7 +151,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),
-		Replies:   setup.Replies(c),
+		Replies:   replies,
 		FirstPoll: schedule[0],
 		Lease:     lease,
 		Timeout:   c.Ledger.Timeout,
@@ -229,16 +232,29 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger: a.ledger.Receipts, Recorder: recorder, Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion,
 		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("receipts").TryAcquire, Schedule: schedule, Sparse: few,
 	}
+	inbox, err := receipts.NewInbox(receipts.InboxOptions{
+		Recorder: recorder, Replies: a.ledger.Replies, Words: c.API.OptOutWords, Answered: controls.Signals.Moved,
+	})
+	if err != nil {
+		return a, err
+	}
+	reads := receipts.ThreadsOptions{
+		Ledger: a.ledger.Replies, Inbox: inbox, Ask: client.Thread, Acquire: controls.Throttle.Rates.AcquireQuestion,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("replies").TryAcquire, Schedule: conversations,
+	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
 		hook, err := receipts.NewWebhook(receipts.WebhookOptions{
-			Secret: secret, Recorder: recorder, Words: c.API.OptOutWords,
+			Secret: secret, Recorder: recorder, Inbox: inbox,
 			ParseReceipts: blip.ParseReceipts, ParseMessages: blip.ParseMessages,
 		})
 		if err != nil {
 			return a, err
 		}
-		webhook, polls.LastWebhook = hook, hook.Last
+		webhook, polls.LastWebhook, reads.LastMessage = hook, hook.Last, hook.LastMessage
+	}
+	if a.threads, err = receipts.NewThreads(reads); err != nil {
+		return a, err
 	}
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
@@ -337,6 +353,11 @@ func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
 	return o.engine.Retry(ctx, id)
 }
 
+// Replies lists what people answered.
+func (o operator) Replies(ctx context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error) {
+	return o.db.Replies.List(ctx, q)
+}
+
 // ReleaseResends and SettleResends end the wait of what the guard holds.
 func (o operator) ReleaseResends(ctx context.Context) (int, error) {
 	defer o.engine.Signals.Moved()
@@ -381,6 +402,7 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
+	a.loops.Go(func() { a.threads.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
 	a.loops.Go(func() { a.bulk.Run(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })

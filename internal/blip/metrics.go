@@ -18,11 +18,12 @@ const (
 	templatesKind
 	receiptsKind
 	checkKind
+	threadKind
 	kinds
 )
 
 func (k kind) String() string {
-	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check"}[k]
+	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check", "thread"}[k]
 }
 
 // result is how a call ended: a label. The reason is in the ledger and in the log;

@@ -69,9 +69,23 @@ type Options struct {
 	// 0 = 0.4, negative = none.
 	ReadRate float64
 
+	// AnswerRate is the share of the received messages with quick replies of which one is
+	// pressed; 0 = none. Scripts let people do other things.
+	AnswerRate float64
+	// AnswerAfter says when an answer comes, counted from the receipt of the message; 0 =
+	// 2 s, negative = at once.
+	AnswerAfter time.Duration
+	// OldPresses has the press of a button come as a text, as in 2023.
+	OldPresses bool
+
 	// Webhook is the address to which each receipt is POSTed when it is due; "" = receipts
 	// can only be asked for.
 	Webhook string
+	// MessageWebhook is the address to which each answer of a person is POSTed; "" = they
+	// can only be found in the conversation.
+	MessageWebhook string
+	// DataFeed has the bot's own messages POSTed there too, as Blip's data feed does.
+	DataFeed bool
 	// WebhookHeader is an additional header for those POSTs, "Name: value"; "" = none.
 	WebhookHeader string
 	// WebhookRetries is how often a POST that did not get a 2xx is retried, a second
@@ -155,7 +169,7 @@ func New(opts Options) *Server {
 	s.scripts = compile(opts.Scripts, &s.outcomes)
 	s.recent.limit = max(opts.KeepMessages, 0)
 	s.clear()
-	if opts.Webhook != "" {
+	if opts.Webhook != "" || opts.MessageWebhook != "" {
 		s.webhook = startWebhook(opts, &s.counters)
 	}
 	return s

@@ -91,6 +91,10 @@ func (s *Server) carryOut(sc *scratch, c *command, b *bot, host, path, query str
 		c.fail(64, "The uri is missing")
 	case name == "notifications" && c.Method == "get":
 		s.getNotifications(sc, c, b, query)
+	case name == "threads" && rest != "":
+		if c.needs("get") {
+			s.getThread(sc, c, rest, query)
+		}
 	case name == "contacts":
 		s.counters.stores.Add(1)
 		if rest == "" {

@@ -214,9 +214,10 @@ func (s *Server) take(e *envelope, b *bot, to uint64, outcome uint16, now time.T
 	} else {
 		delivery = s.remember(e.ID, m)
 	}
-	s.recent.add(taken{e, b, m, delivery})
+	t := taken{e, b, m, delivery}
+	s.recent.add(t)
 	s.counters.messages.Add(1)
 	if s.webhook != nil && e.ID != "" {
-		s.webhook.schedule(s, b.node, s.disturb(s.receiptsOf(e.ID, delivery, m)))
+		s.webhook.schedule(s, t)
 	}
 }

@@ -96,6 +96,7 @@ const (
 	sqlReplyList          statement = "reply_list"
 	sqlReplyListUnmatched statement = "reply_list_unmatched"
 	sqlReplyListOf        statement = "reply_list_of"
+	sqlReplyCounts        statement = "reply_counts"
 	sqlForgetReplies      statement = "forget_replies"
 	sqlForgetReplyPoll    statement = "forget_reply_poll"
 	sqlRemoveReplies      statement = "remove_replies"
