@@ -192,6 +192,19 @@ func (r Reason) Message() string { return reasons[r].message }
 // Hint says what a person can do about it, in the same form.
 func (r Reason) Hint() string { return reasons[r].hint }
 
+// FallsBack reports whether a failure with this reason can lead to another channel: it
+// says that this message, or this bot, does not reach the person, and not that the row
+// is wrong or unwanted, or that the person opted out.
+func (r Reason) FallsBack() bool {
+	switch r.Class() {
+	case ClassPerson:
+		return r != OptedOut && r != OptedOutOfMarketing
+	case ClassTemplate, ClassBot, ClassRate, ClassLink, ClassRequest:
+		return true
+	}
+	return r == TriesExhausted
+}
+
 // Class returns the class; zero for NoReason and for an unknown word.
 func (r Reason) Class() Class { return reasons[r].class }
 

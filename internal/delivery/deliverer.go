@@ -332,9 +332,9 @@ func (d *Deliverer) Deliver(ctx context.Context, n pombo.Notification) {
 	d.countFailure(&n, o)
 	logAttempt(d.log, &n, o, time.Since(start))
 	if o.Parked {
-		name := d.opts.Templates.Resolve(n.Template)
-		if _, held := d.opts.Holds.Held(name); !held {
-			d.opts.Templates.Recheck(name, n.Params)
+		ref := d.opts.Templates.Ref(n.Template, n.Language)
+		if _, held := d.opts.Holds.Held(ref.Name); !held {
+			d.opts.Templates.Recheck(ref, n.Params)
 		}
 	}
 	switch o.To {

@@ -17,6 +17,7 @@ type delivery struct {
 	*pombo.Notification
 	claim    pombo.Outcome // what every outcome starts from: which claim it ends
 	template string
+	ref      template.Ref // the template in its language
 	identity string // at Blip; "" = not known yet
 	term     int    // of the lease, when it was begun
 
@@ -58,7 +59,8 @@ func (d *Deliverer) steps() []step {
 
 // walk takes a notification down the road and returns how it ended.
 func (d *Deliverer) walk(ctx context.Context, n *pombo.Notification) pombo.Outcome {
-	v := &delivery{Notification: n, claim: endOf(n, pombo.Claimed), template: d.opts.Templates.Resolve(n.Template), identity: n.Identity}
+	ref := d.opts.Templates.Ref(n.Template, n.Language)
+	v := &delivery{Notification: n, claim: endOf(n, pombo.Claimed), template: ref.Name, ref: ref, identity: n.Identity}
 	defer func() {
 		d.leaveGate(v)
 		if v.hasSlot {
@@ -103,7 +105,7 @@ func (d *Deliverer) notOptedOut(_ context.Context, v *delivery) *pombo.Outcome {
 	case "":
 		return nil
 	case pombo.OptOutMarketing:
-		category, known := d.opts.Templates.Category(v.template)
+		category, known := d.opts.Templates.Category(v.ref)
 		switch {
 		case !known:
 			return requeued(v.claim, pombo.CommandFailed, time.Now().Add(categoryWait),
@@ -135,7 +137,7 @@ func (d *Deliverer) templateNotSuspended(_ context.Context, v *delivery) *pombo.
 // that was taken in under another DB_COL_PARAMS is read again, so that a corrected
 // setting frees what waited for it.
 func (d *Deliverer) templateFits(ctx context.Context, v *delivery) *pombo.Outcome {
-	issue, until := d.opts.Templates.Check(v.template, v.Params)
+	issue, until := d.opts.Templates.Check(v.ref, v.Params)
 	if issue.Reason == pombo.NoReason {
 		return nil
 	}
@@ -160,7 +162,7 @@ func (d *Deliverer) templateFits(ctx context.Context, v *delivery) *pombo.Outcom
 // do later, out of sight.
 func (d *Deliverer) valuesValid(_ context.Context, v *delivery) *pombo.Outcome {
 	for i, p := range v.Params {
-		if reason, detail := pombo.CheckValue(p.Value); reason != pombo.NoReason {
+		if reason, detail := pombo.CheckParam(p); reason != pombo.NoReason {
 			return failed(v.claim, reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Slot, detail))
 		}
 	}
@@ -269,7 +271,7 @@ func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 
 // post sends the message. It works beyond the end of ctx.
 func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
-	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Params: v.Params})
+	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: v.Params})
 	if errors.Is(err, errNotLeft) {
 		return d.notSent(d.working, v, err)
 	}

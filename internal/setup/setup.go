@@ -50,9 +50,9 @@ func Source(c config.Source) source.Options {
 		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
 		Mapping: source.Mapping{
 			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
-			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
+			Template: c.ColTemplate, Language: c.ColLanguage, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
 			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
-			Where: c.Where, Pending: c.Pending, Codes: slices.Compact(slices.Sorted(maps.Values(Codes(c)))), Zone: c.Zone,
+			Where: c.Where, Pending: c.Pending, Codes: writtenCodes(c), Zone: c.Zone,
 		},
 	}
 }
@@ -82,6 +82,16 @@ func Codes(c config.Source) map[pombo.State]string {
 		}
 	}
 	return m
+}
+
+// writtenCodes returns all codes that Pombo writes.
+func writtenCodes(c config.Source) []string {
+	list := slices.Collect(maps.Values(Codes(c)))
+	if c.Fallback != "" {
+		list = append(list, c.Fallback)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // Slots returns the slots of the template that DB_COL_PARAMS fills.
