@@ -35,6 +35,7 @@ import (
 	"pombo/internal/delivery"
 	"pombo/internal/desk"
 	"pombo/internal/dispatch"
+	"pombo/internal/document"
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
@@ -146,6 +147,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),
+		Fallback:  ledger.Fallback{Code: c.Source.Fallback, On: c.Source.FallbackOn, After: c.Source.FallbackAfter},
 		FirstPoll: schedule[0],
 		Lease:     lease,
 		Timeout:   c.Ledger.Timeout,
@@ -171,6 +173,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Owner:               owner(),
 		Template:            c.Blip.Template,
 		Language:            c.Blip.Language,
+		Documents:           document.New(document.Options{Dir: c.Dispatch.DocumentsDir, Source: table}),
 		Slots:               setup.Slots(c.Source),
 		Workers:             c.Dispatch.Workers,
 		MessagesPerSecond:   c.Blip.MessagesPerSecond,

@@ -17,6 +17,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,6 +69,10 @@ type Blip interface {
 	// the person's reply where the settings say.
 	Redirects() int
 	RedirectReply(ctx context.Context, identity string, step int) error
+	// UploadAddress asks where to put a document, and Upload puts it there and returns
+	// the link to it. Nothing is sent by either.
+	UploadAddress(ctx context.Context) (string, error)
+	Upload(ctx context.Context, address, contentType string, b []byte) (link string, err error)
 	Send(ctx context.Context, m pombo.Message) error
 }
 
@@ -100,6 +105,7 @@ type Options struct {
 	Slots      []pombo.Slot // those that the source's rows give values for, in order
 	Ledger     Ledger
 	Blip       Blip
+	Documents  Documents
 	Owner      string // names this process in the ledger; must never be used twice
 
 	Workers  int // calls to Blip at once
@@ -139,6 +145,7 @@ type Deliverer struct {
 	log     *slog.Logger
 	road    []step
 	recheck *recheck
+	links   links
 
 	newestAtStart int64 // up to this Seq, a row may have waited nobody knows how long
 
@@ -160,6 +167,7 @@ func New(o Options) *Deliverer {
 		opts:    o,
 		log:     o.Logger,
 		recheck: newRecheck(o.Source.Statuses, o.Claims, o.Logger),
+		links:   links{bySum: map[[sha256.Size]byte]link{}},
 		calls:   make(chan struct{}, o.Workers),
 		claims:  make(chan struct{}, o.Claims),
 		flying:  newInFlight(),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/document"
 	"pombo/internal/phone"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
@@ -20,6 +21,10 @@ type delivery struct {
 	ref      template.Ref // the template in its language
 	identity string // at Blip; "" = not known yet
 	term     int    // of the lease, when it was begun
+
+	document *document.Document // of the header, to be uploaded; nil = none
+	linked   time.Time          // when it was uploaded
+	sent     []pombo.Param      // Params as they are sent; nil = as they are
 
 	inGate, hasSlot bool // what is to be released
 }
@@ -43,15 +48,18 @@ func (d *Deliverer) steps() []step {
 		d.valuesValid,
 		d.notQuiet,
 		d.rowUnchanged,
+		d.documentFits,
 		d.findIdentity,
 		d.notOptedOut, // by the identity too
 		d.redirectReply,
+		d.documentUploaded,
 		d.waitForRecipient,
 		d.waitForGate,
 		d.waitForSlot,
 		d.reserveInterval,
 		d.waitForRate,
 		d.notExpired,
+		d.linkValid,
 		d.begin,
 		d.post,
 	}
@@ -62,6 +70,7 @@ func (d *Deliverer) walk(ctx context.Context, n *pombo.Notification) pombo.Outco
 	ref := d.opts.Templates.Ref(n.Template, n.Language)
 	v := &delivery{Notification: n, claim: endOf(n, pombo.Claimed), template: ref.Name, ref: ref, identity: n.Identity}
 	defer func() {
+		v.document.Close()
 		d.leaveGate(v)
 		if v.hasSlot {
 			d.opts.Throttle.Concurrency.Release()
@@ -91,8 +100,8 @@ func (d *Deliverer) phoneValid(_ context.Context, v *delivery) *pombo.Outcome {
 }
 
 const (
-	// marketing is what Meta and Blip call that category of templates.
-	marketing = "MARKETING"
+	// Marketing is what Meta and Blip call that category of templates.
+	Marketing = "MARKETING"
 	// categoryWait is how long a row waits for Blip to list its template.
 	categoryWait = time.Minute
 )
@@ -110,7 +119,7 @@ func (d *Deliverer) notOptedOut(_ context.Context, v *delivery) *pombo.Outcome {
 		case !known:
 			return requeued(v.claim, pombo.CommandFailed, time.Now().Add(categoryWait),
 				"the person opted out of marketing, and the category of template "+v.template+" is not known yet")
-		case category != marketing:
+		case category != Marketing:
 			return nil
 		}
 		return suppressed(v.claim, pombo.OptedOutOfMarketing)
@@ -271,7 +280,11 @@ func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 
 // post sends the message. It works beyond the end of ctx.
 func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
-	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: v.Params})
+	m := pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: v.Params}
+	if v.sent != nil {
+		m.Params = v.sent
+	}
+	err := d.send(d.working, v.term, m)
 	if errors.Is(err, errNotLeft) {
 		return d.notSent(d.working, v, err)
 	}

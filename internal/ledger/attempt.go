@@ -70,6 +70,7 @@ func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	p := part{sqlFinish, [][]any{{
 		string(o.To), notBefore, oneIf(o.Counted), q.policy.codeOf(o.To), now, q.policy.firstPoll(o.To, now),
 		moved, o.Seq, string(o.From), owner, o.Attempt, class,
+		q.policy.fallbackAt(o.To, o.Reason, false, o.Attempt, now),
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
 		p = part{sqlWithdraw, [][]any{{moved, o.Seq, owner, o.Attempt}}, hit}

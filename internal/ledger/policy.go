@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,10 +20,11 @@ type policy struct {
 	content            map[string]string // code → the states that owe no further one, as ",a,b,"
 	first              time.Duration     // until the first poll; negative = never
 	resendsBeforePause int
+	fallback           Fallback
 }
 
 func newPolicy(opts *Options) policy {
-	p := policy{pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause, content: map[string]string{}}
+	p := policy{pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause, fallback: opts.Fallback, content: map[string]string{}}
 	for _, code := range p.codes {
 		if _, done := p.content[code]; done {
 			continue
@@ -61,8 +63,14 @@ func (p *policy) codeOf(s pombo.State) string {
 }
 
 // owed returns the code that the row of a notification is owed, "" when it is owed none.
-// settled is the code that was written last.
-func (p *policy) owed(state pombo.State, accepted bool, settled string) string {
+// settled is the code that was written last; handedOver says that another channel has it.
+func (p *policy) owed(state pombo.State, accepted, handedOver bool, settled string) string {
+	if handedOver {
+		if p.fallback.Code == settled {
+			return ""
+		}
+		return p.fallback.Code
+	}
 	code := p.codeOf(state)
 	if code == "" && accepted {
 		// WhatsApp refused it after Blip had taken it: the row gets the code that it would have
@@ -104,7 +112,31 @@ func (p *policy) unsure(settled sql.NullString) (codes []string) {
 			codes = append(codes, c)
 		}
 	}
+	if p.fallback.Code != "" {
+		codes = append(codes, p.fallback.Code)
+	}
 	return codes
+}
+
+// fallbackAt is when it is to be decided whether the row of a notification that is in the state
+// since a time goes to another channel; nil = never. accepted says that Blip had the message.
+func (p *policy) fallbackAt(s pombo.State, r pombo.Reason, accepted bool, attempt int, since int64) any {
+	switch {
+	case p.fallback.Code == "":
+	case (s == pombo.Accepted || s == pombo.Dispatched) && p.fallback.After > 0:
+		return since + p.fallback.After.Milliseconds()
+	case s == pombo.Failed && p.fallsBack(r, accepted, attempt):
+		return since
+	}
+	return nil
+}
+
+// fallsBack reports whether a failure leads to another channel. That Blip refused a message says
+// something about the message; only what came of one that Blip had taken, that a person cannot be
+// written to at all, or that every try has failed says something about the way.
+func (p *policy) fallsBack(r pombo.Reason, accepted bool, attempt int) bool {
+	return slices.Contains(p.fallback.On, r) &&
+		(accepted || r == pombo.TriesExhausted || attempt == 0 && r.Class() == pombo.ClassPerson)
 }
 
 // firstPoll is when Blip is first asked for receipts of a message that is in the state; nil =

@@ -12,7 +12,10 @@ import (
 )
 
 // Settlements are the results on their way back to the source.
-type Settlements struct{ *store }
+type Settlements struct {
+	*store
+	optOuts *OptOutList
+}
 
 // settleAgain is how long a settlement waits that the source could not take.
 const settleAgain = 15 * time.Second
@@ -33,16 +36,18 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 			state   pombo.State
 			settled sql.NullString
 			before  sql.NullString // by the generation that this one continues
+			settle  sql.NullString
 			history sql.RawBytes
 		)
-		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &before); err != nil {
+		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &settle, &before); err != nil {
 			return err
 		}
 		st, err := summarize(history)
 		if err != nil {
 			return err
 		}
-		if s.Code = sm.policy.owed(state, st.accepted, settled.String); s.Code == "" {
+		handedOver := settle.String == settleFallback
+		if s.Code = sm.policy.owed(state, st.accepted, handedOver, settled.String); s.Code == "" {
 			nothing = append(nothing, []any{s.Seq, string(state)})
 			return nil
 		}
@@ -50,8 +55,11 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 		if st.accepted {
 			s.SentAt = st.begun
 		}
-		if !state.Sent() {
+		switch {
+		case !state.Sent():
 			s.Reason = st.reason
+		case handedOver:
+			s.Reason = pombo.HandedOver
 		}
 		due = append(due, s)
 		return nil

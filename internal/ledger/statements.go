@@ -53,6 +53,9 @@ const (
 
 	// In settle.sql.
 	sqlUnsettled   statement = "unsettled"
+	sqlFallbackDue    statement = "fallback_due"
+	sqlHandOver       statement = "hand_over"
+	sqlNotHandedOver  statement = "not_handed_over"
 	sqlNothingOwed statement = "nothing_owed"
 	sqlSettled     statement = "settled"
 	sqlSettleLater statement = "settle_later"
@@ -339,6 +342,7 @@ var sqlConstants = map[string]string{
 	"SettleNone":      settleNone,
 	"SettleResent":    settleResent,
 	"SettleWithdrawn": settleWithdrawn,
+	"SettleFallback":  settleFallback,
 
 	"MaxReleased":   strconv.Itoa(maxReleased),
 	"GuardFar":      "CAST(" + strconv.FormatInt(guardFar, 10) + " AS bigint)",

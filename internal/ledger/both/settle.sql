@@ -2,8 +2,14 @@
 
 -- name: unsettled
 -- Settlement: results that may be due to be written back, the oldest first.
-SELECT seq, state, settled, source, row_key, generation, history,
+-- What is about to be handed over waits for that decision.
+SELECT seq, state, settled, source, row_key, generation, history, settle,
     CASE WHEN settled IS NULL AND generation > 1 THEN (SELECT coalesce(before.settled, '') FROM notification AS before
         WHERE before.row_key = notification.row_key AND before.source = notification.source
             AND before.generation = notification.generation - 1 AND before.settle = '{SettleResent}') END
-FROM notification WHERE settle_at BETWEEN 0 AND $1 AND ($2 = '' OR source = $2) ORDER BY settle_at, seq LIMIT $3;
+FROM notification WHERE settle_at BETWEEN 0 AND $1 AND (fallback_at IS NULL OR fallback_at > $1) AND ($2 = '' OR source = $2) ORDER BY settle_at, seq LIMIT $3;
+
+-- name: fallback_due
+-- Fallback: which rows may be due to be handed over to another channel, the longest due first.
+SELECT seq, state, attempt, settle, phone, (SELECT name FROM identity WHERE identity.phone = notification.phone), message, history
+FROM notification WHERE fallback_at BETWEEN 0 AND $1 ORDER BY fallback_at, seq LIMIT $2;

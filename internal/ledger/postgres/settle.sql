@@ -32,3 +32,19 @@ FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($
     WITH ORDINALITY AS batch (settle, now, detail, seq, nth)
 WHERE n.seq = batch.seq AND n.settle_at IS NOT NULL
 RETURNING batch.nth;
+
+-- name: hand_over
+-- Fallback: the row is owed the code of the other channel, and nothing after it.
+UPDATE notification AS n SET settle = '{SettleFallback}', fallback_at = NULL, settle_at = batch.now, history = n.history || batch.event
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS text[]), CAST($5 AS bigint[]))
+    WITH ORDINALITY AS batch (now, event, seq, state, attempt, nth)
+WHERE n.seq = batch.seq AND n.state = batch.state AND n.attempt = batch.attempt AND n.settle IS NULL AND n.fallback_at IS NOT NULL
+RETURNING batch.nth;
+
+-- name: not_handed_over
+-- Fallback: the row is not handed over, or looked at again later.
+UPDATE notification AS n SET fallback_at = batch.fallback_at
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($4 AS bigint[]))
+    WITH ORDINALITY AS batch (fallback_at, seq, state, attempt, nth)
+WHERE n.seq = batch.seq AND n.state = batch.state AND n.attempt = batch.attempt AND n.fallback_at IS NOT NULL
+RETURNING batch.nth;

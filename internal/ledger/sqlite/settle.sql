@@ -18,3 +18,12 @@ UPDATE notification SET settle_at = ?1 WHERE seq = ?2 AND settle_at IS NOT NULL;
 -- Settlement: the row diverged, is gone, or refuses the change; the history says so.
 UPDATE notification SET settle = ?1, settle_at = NULL, history = history || '[' || ?2 || ',"' || state || '",' || attempt || ',"",' || ?3 || ',true]'
 WHERE seq = ?4 AND settle_at IS NOT NULL;
+
+-- name: hand_over
+-- Fallback: the row is owed the code of the other channel, and nothing after it.
+UPDATE notification SET settle = '{SettleFallback}', fallback_at = NULL, settle_at = ?1, history = history || ?2
+WHERE seq = ?3 AND state = ?4 AND attempt = ?5 AND settle IS NULL AND fallback_at IS NOT NULL;
+
+-- name: not_handed_over
+-- Fallback: the row is not handed over, or looked at again later.
+UPDATE notification SET fallback_at = ?1 WHERE seq = ?2 AND state = ?3 AND attempt = ?4 AND fallback_at IS NOT NULL;
