@@ -109,11 +109,11 @@ func ParseSlot(s string) (Slot, error) {
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is not a slot of a template: use %s", s, SlotForm)
+	return "", fmt.Errorf("%q is not a slot of a template: use %s; header-image, header-video and header-document may have -file or -blob behind them", s, SlotForm)
 }
 
-// SlotForm lists the slots for a person who has to name one.
-const SlotForm = "body, header, header-image, header-video, header-document, each of these three also with -file or -blob behind it, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
+// SlotForm lists the slots for a person who has to name one, without those of Upload.
+const SlotForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
 
 // Store says where the bytes of a header are that Pombo uploads to Blip itself.
 type Store string

@@ -19,8 +19,8 @@ type delivery struct {
 	claim    pombo.Outcome // what every outcome starts from: which claim it ends
 	template string
 	ref      template.Ref // the template in its language
-	identity string // at Blip; "" = not known yet
-	term     int    // of the lease, when it was begun
+	identity string       // at Blip; "" = not known yet
+	term     int          // of the lease, when it was begun
 
 	document *document.Document // of the header, to be uploaded; nil = none
 	linked   time.Time          // when it was uploaded

@@ -89,7 +89,7 @@ type Options struct {
 	Ledger     Ledger
 	Blip       Blip
 	Documents  delivery.Documents // nil = no header is uploaded
-	Owner      string // names this process in the ledger; must never be used twice
+	Owner      string             // names this process in the ledger; must never be used twice
 
 	Template string // the template of rows that name none
 	Language string

@@ -22,7 +22,7 @@ const (
 	png     content = "a PNG"
 	mp4     content = "an MP4"
 	film3gp content = "a 3GP"
-	zipped  content = "a file of Office"     // from 2007 on: a ZIP
+	zipped  content = "a file of Office"      // from 2007 on: a ZIP
 	ole     content = "an old file of Office" // before
 	text    content = "plain text"
 	unknown content = "none of these"

@@ -23,66 +23,48 @@ const categoryWait = time.Minute
 // category. isMarketing says so; while it is not known, the row waits.
 func (sm *Settlements) HandOver(ctx context.Context, limit int, isMarketing func(template, language string) (is, known bool)) (failed, late int, err error) {
 	now := sm.now()
+	list, err := sm.candidates(ctx, now, limit)
+	if err == nil && len(list) > 0 {
+		err = sm.optOuts.LoadOptOuts(ctx) // another process may have changed the list
+	}
+	if err != nil {
+		return 0, 0, wrap(err, "look for rows to hand over")
+	}
 	var over, not [][]any
 	var states []pombo.State // of over
-	loaded := false
-	err = sm.due(ctx, sqlFallbackDue, []any{now, limit}, func(rows *sql.Rows) error {
-		var (
-			n                pombo.Notification
-			settle, identity sql.NullString
-			to               sql.NullInt64
-			text, history    sql.RawBytes
-		)
-		if err := rows.Scan(&n.Seq, &n.State, &n.Attempt, &settle, &to, &identity, &text, &history); err != nil {
-			return err
+	for _, c := range list {
+		reached, known := sm.policy.fallback.Code != "" && c.may, true
+		switch scope := sm.optOuts.OptedOut(c.Phone, c.Identity); {
+		case !reached:
+		case scope == pombo.OptOutAll:
+			reached = false
+		case scope == pombo.OptOutMarketing:
+			var is bool
+			is, known = isMarketing(c.Template, c.Language)
+			reached = known && !is
 		}
-		n.Phone, n.Identity = number(to), identity.String
-		if err := unpack(text, &n); err != nil {
-			return err
-		}
-		st, err := summarize(history)
-		if err != nil {
-			return err
-		}
-		if !loaded { // another process may have changed the list
-			if err := sm.optOuts.LoadOptOuts(ctx); err != nil {
-				return err
-			}
-			loaded = true
-		}
-		again := any(nil)
-		erased := len(text) == 0
-		if !settle.Valid && !erased && sm.policy.fallback.Code != "" && (n.State == pombo.Accepted || n.State == pombo.Dispatched || n.State == pombo.Failed) {
-			reached, known := true, true // by another channel
-			switch sm.optOuts.OptedOut(n.Phone, n.Identity) {
-			case pombo.OptOutAll:
-				reached = false
-			case pombo.OptOutMarketing:
-				var is bool
-				is, known = isMarketing(n.Template, n.Language)
-				reached = !is
-			}
-			switch {
-			case !known:
+		if !reached {
+			again := any(nil)
+			if !known {
 				again = now + categoryWait.Milliseconds()
-			case reached:
-				detail := "the message failed"
-				if n.State != pombo.Failed {
-					detail = "not delivered " + time.UnixMilli(now).Sub(st.begun).Round(time.Minute).String() + " after it was sent"
-				}
-				over = append(over, []any{now, encodeNote(now, n.State, n.Attempt, pombo.HandedOver, detail), n.Seq, string(n.State), n.Attempt})
-				states = append(states, n.State)
-				return nil
 			}
+			not = append(not, []any{again, c.Seq, string(c.State), c.Attempt})
+			continue
 		}
-		not = append(not, []any{again, n.Seq, string(n.State), n.Attempt})
-		return nil
-	})
-	if err == nil && len(not) > 0 {
-		_, err = sm.each(ctx, sqlNotHandedOver, not)
+		detail := "the message failed"
+		if c.State != pombo.Failed {
+			detail = "not delivered " + time.UnixMilli(now).Sub(c.Begun).Round(time.Minute).String() + " after it was sent"
+		}
+		over = append(over, []any{now, encodeNote(now, c.State, c.Attempt, pombo.HandedOver, detail), c.Seq, string(c.State), c.Attempt})
+		states = append(states, c.State)
 	}
-	if err != nil || len(over) == 0 {
-		return 0, 0, wrap(err, "look for rows to hand over")
+	if len(not) > 0 {
+		if _, err := sm.each(ctx, sqlNotHandedOver, not); err != nil {
+			return 0, 0, fmt.Errorf("keep rows back: %w", err)
+		}
+	}
+	if len(over) == 0 {
+		return 0, 0, nil
 	}
 	hit, err := sm.each(ctx, sqlHandOver, over)
 	for i, done := range hit {
@@ -97,4 +79,38 @@ func (sm *Settlements) HandOver(ctx context.Context, limit int, isMarketing func
 		err = fmt.Errorf("hand rows over: %w", err)
 	}
 	return failed, late, err
+}
+
+// candidate is a notification whose row may be due to be handed over. may is false when it has
+// none, another generation has it, its owner has changed it, or its person was forgotten.
+type candidate struct {
+	pombo.Notification
+	may bool
+}
+
+func (sm *Settlements) candidates(ctx context.Context, now int64, limit int) (list []candidate, err error) {
+	err = sm.due(ctx, sqlFallbackDue, []any{now, limit}, func(rows *sql.Rows) error {
+		var (
+			c                candidate
+			settle, identity sql.NullString
+			to               sql.NullInt64
+			text, history    sql.RawBytes
+		)
+		if err := rows.Scan(&c.Seq, &c.State, &c.Attempt, &settle, &to, &identity, &text, &history); err != nil {
+			return err
+		}
+		if err := unpack(text, &c.Notification); err != nil {
+			return err
+		}
+		st, err := summarize(history)
+		if err != nil {
+			return err
+		}
+		c.Phone, c.Identity, c.Begun = number(to), identity.String, st.begun
+		ended := c.State == pombo.Accepted || c.State == pombo.Dispatched || c.State == pombo.Failed
+		c.may = ended && !settle.Valid && len(text) > 0
+		list = append(list, c)
+		return nil
+	})
+	return list, err
 }

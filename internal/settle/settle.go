@@ -52,7 +52,7 @@ type Options struct {
 	// Leadership is that of the one process which settles for all on the ledger.
 	Leadership *leader.Leadership
 	Health     *health.Tracker
-	Due        wait.Signal  // set when something may be unsettled
+	Due        wait.Signal // set when something may be unsettled
 	// IsMarketing reports whether a template is of that category; known is false while
 	// Blip has not listed it.
 	IsMarketing func(template, language string) (is, known bool)

@@ -28,7 +28,9 @@ type bind struct {
 	form        byte
 }
 
-func (b bind) long() bool { return b.code == typeLong || b.code == typeLongVarchar || b.code == typeLongRaw }
+func (b bind) long() bool {
+	return b.code == typeLong || b.code == typeLongVarchar || b.code == typeLongRaw
+}
 
 // formNational marks values in the national character set.
 const formNational = 2
