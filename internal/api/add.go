@@ -119,7 +119,7 @@ func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 	}
 	if placed.Slot != nil {
 		slot, err := pombo.ParseSlot(*placed.Slot)
-		_, _, uploaded := slot.Upload() // what DOCUMENTS_DIR has is for rows of the table
+		_, _, uploaded := slot.Upload()                             // what DOCUMENTS_DIR has is for rows of the table
 		if err != nil || uploaded || string(slot) != *placed.Slot { // the error repeats what was sent
 			return p, "slot must be " + pombo.SlotForm
 		}

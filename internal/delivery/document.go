@@ -136,13 +136,16 @@ func linked(params []pombo.Param, link, name string) []pombo.Param {
 	return out
 }
 
-// linkValid puts the row back whose link would be over before WhatsApp has fetched it:
-// something has held it up since the upload.
-func (d *Deliverer) linkValid(_ context.Context, v *delivery) *pombo.Outcome {
-	if !v.linked.IsZero() && time.Since(v.linked) > linkAge {
-		return requeued(v.claim, pombo.Interrupted, time.Time{}, "the link to the document was too old")
+// linkValid uploads again what has waited so long for its permit that the link would be
+// over before WhatsApp has fetched it.
+func (d *Deliverer) linkValid(ctx context.Context, v *delivery) *pombo.Outcome {
+	if v.linked.IsZero() || time.Since(v.linked) < linkAge {
+		return nil
 	}
-	return nil
+	if o := d.documentFits(ctx, v); o != nil {
+		return o
+	}
+	return d.documentUploaded(ctx, v)
 }
 
 // links are the links to what was uploaded lately, by its bytes: one leaflet for ten

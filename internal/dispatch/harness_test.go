@@ -49,8 +49,8 @@ type options struct {
 	Blip   dispatch.Blip
 	// Documents opens what headers are made of; nil = there is nothing.
 	Documents delivery.Documents
-	Owner  string
-	Record func(context.Context, []pombo.Receipt) error // nil = the outcome of a check is recorded
+	Owner     string
+	Record    func(context.Context, []pombo.Receipt) error // nil = the outcome of a check is recorded
 
 	Template           string
 	Language           string

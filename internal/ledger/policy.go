@@ -38,6 +38,9 @@ func newPolicy(opts *Options) policy {
 		}
 		p.content[code] = b.String()
 	}
+	if p.fallback.Code != "" {
+		p.content[p.fallback.Code] = "," + settleFallback + ","
+	}
 	return p
 }
 

@@ -9,9 +9,11 @@ RETURNING batch.nth;
 
 -- name: settled
 -- Settlement: a code was written. content has the states that are content with it: what has
--- moved on to another stays due, unless a new generation has replaced it.
+-- moved on to another stays due, unless a new generation has replaced it; and so does what was
+-- handed over while another code was on its way.
 UPDATE notification AS n SET settled = batch.code,
-    settle_at = CASE WHEN n.settle IS NOT NULL OR replace(batch.content, ',' || n.state || ',', '') <> batch.content THEN NULL ELSE batch.now END
+    settle_at = CASE WHEN n.settle <> '{SettleFallback}'
+        OR replace(batch.content, ',' || CASE WHEN n.settle = '{SettleFallback}' THEN n.settle ELSE n.state END || ',', '') <> batch.content THEN NULL ELSE batch.now END
 FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]))
     WITH ORDINALITY AS batch (code, content, now, seq, nth)
 WHERE n.seq = batch.seq

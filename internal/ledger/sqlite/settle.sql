@@ -6,8 +6,10 @@ UPDATE notification SET settle_at = NULL WHERE seq = ?1 AND state = ?2;
 
 -- name: settled
 -- Settlement: the code ?1 was written. ?2 has the states that are content with it: what has
--- moved on to another stays due, unless a new generation has replaced it.
-UPDATE notification SET settled = ?1, settle_at = CASE WHEN settle IS NOT NULL OR replace(?2, ',' || state || ',', '') <> ?2 THEN NULL ELSE ?3 END
+-- moved on to another stays due, unless a new generation has replaced it; and so does what was
+-- handed over while another code was on its way.
+UPDATE notification SET settled = ?1, settle_at = CASE WHEN settle <> '{SettleFallback}'
+        OR replace(?2, ',' || CASE WHEN settle = '{SettleFallback}' THEN settle ELSE state END || ',', '') <> ?2 THEN NULL ELSE ?3 END
 WHERE seq = ?4;
 
 -- name: settle_later
