@@ -260,7 +260,7 @@ func (r *Runner) check(row *pombo.Row) (pombo.Reason, string) {
 	if r.optedOut(row.Phone, row.Template, row.Language) {
 		return pombo.OptedOut, ""
 	}
-	if issue := r.opts.Check(row); issue.Reason != pombo.NoReason {
+	if issue := r.opts.Check(*row); issue.Reason != pombo.NoReason {
 		return issue.Reason, issue.Message
 	}
 	for i, p := range row.Params {
