@@ -128,7 +128,11 @@ func TestUpload_Fails(t *testing.T) {
 func TestUpload_Stopped(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := store(t, given, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
+	c := store(t, given, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		cancel()
+		<-r.Context().Done()
+	})
 	address, _ := c.UploadAddress(t.Context())
 	_, err := c.Upload(ctx, address, "application/pdf", []byte("%PDF"))
 	if f, ok := errors.AsType[*pombo.Error](err); !ok || f.Reason != pombo.Interrupted || f.Delivery != pombo.NotSent {

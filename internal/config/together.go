@@ -208,7 +208,8 @@ func (l *loader) checkDocuments(c *Config) {
 // checkFallback warns of what does nothing.
 func (l *loader) checkFallback() {
 	for _, name := range []string{"FALLBACK_ON", "FALLBACK_AFTER"} {
-		if l.isSet(name) && !l.isSet("STATUS_FALLBACK") {
+		usual, _, _ := lookup(name)
+		if l.isSet(name) && l.given[name].text != usual.standard && !l.isSet("STATUS_FALLBACK") {
 			l.warn(name, "does nothing without STATUS_FALLBACK, the code that it leads to")
 		}
 	}
