@@ -122,3 +122,8 @@ func TestResendPolicies(t *testing.T) {
 		sentence(t, string(r), r.Message())
 	}
 }
+
+func TestReplyWords(t *testing.T) {
+	sameList(t, declared[ReplyKind](t, "inbound.go", "ReplyKind"), ReplyKinds())
+	sameList(t, declared[ReplyMatch](t, "inbound.go", "ReplyMatch"), ReplyMatches())
+}

@@ -21,7 +21,8 @@ type Notification struct {
 	Priority  int
 	SendAfter time.Time
 	Expires   time.Time
-	Run       int64 // the run that took it in; 0 = none
+	Run       int64  // the run that took it in; 0 = none
+	Reminds   string // the row that it reminds of: see Row
 
 	State   State
 	Reason  Reason
@@ -62,6 +63,9 @@ type Outcome struct {
 	// Parked, with Queued, makes it wait for its template without delaying the others,
 	// until NotBefore or until parked ones are released.
 	Parked bool
+	// Answered, with Withdrawn, says that the message which it reminds of has an answer.
+	// Its row is still pending and gets the code of what was not sent in time.
+	Answered bool
 }
 
 // Event is one change of state in a notification's history.
@@ -83,6 +87,7 @@ type Receipt struct {
 	Policy    ResendPolicy // of a failure
 	Detail    string       // safe
 	BSUID     Private      // WhatsApp's name of the person for this business; "" when Blip does not say
+	UniqueID  string       // Blip's own id of the message, which an answer may refer to; "" when it does not say
 }
 
 // Failure is one message that failed while Blip could be reached.
@@ -125,6 +130,9 @@ type Settlement struct {
 	SentAt    time.Time // for DB_COL_SENT_AT; zero when it was not sent
 	Reason    Reason    // why it was not sent; NoReason when it was
 	Error     string    // the same for DB_COL_ERROR, in words; "" when there is none
+	Reply     int64     // the number of the reply that stands; 0 = none
+	Answer    Private   // for DB_COL_REPLY; "" = the row keeps what it has
+	Answered  time.Time // for DB_COL_REPLY_AT; zero = the row keeps what it has
 }
 
 // SettleResult says what became of a settlement.
@@ -215,6 +223,7 @@ type Retired struct {
 	Removed    int // notifications that are gone
 	Runs       int
 	Identities int
+	Replies    int
 }
 
 // Forgotten counts what the ledger had about a person and what was erased.

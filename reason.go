@@ -126,7 +126,7 @@ var reasons = map[Reason]struct {
 	ParameterFormat:  {ClassRow, WaitRetry, "a value has a line break, a tab or more than four spaces in a row, which WhatsApp rejects", "write the value on one line, then retry"},
 	ParameterTooLong: {ClassRow, WaitRetry, "a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
 	ExpiredRow:       {ClassRow, WaitRetry, "it expired before it could be sent", "set a later expiry in the row, then retry if it is still wanted"},
-	Withdrawn:        {ClassRow, WaitRetry, "the row was no longer pending in the source", "nothing: its owner withdrew it; to send it after all, set the row back to pending"},
+	Withdrawn:        {ClassRow, WaitRetry, "it was no longer wanted: the row was not pending any more, or the message that it reminds of was answered", "nothing; to send it after all, set the row back to pending"},
 	DocumentMissing:  {ClassRow, WaitRetry, "the document of the header is not there, or is empty", "write the file below DOCUMENTS_DIR under the name that the row has, or fill the column, then retry"},
 	DocumentTooLarge: {ClassRow, WaitRetry, "the document of the header is larger than WhatsApp takes", "make it smaller (100 MB for a document, 5 MB for a picture, 16 MB for a film), then retry"},
 	DocumentRefused:  {ClassRow, WaitRetry, "the document of the header cannot be sent: its path, its name or what is in it", "see the detail; correct the path in the row or the file, then retry"},

@@ -2,6 +2,7 @@ package pombo
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ type Row struct {
 	Priority  int       // 0 to 9, higher goes first
 	SendAfter time.Time // zero = now
 	Expires   time.Time // zero = never
+	// Reminds is the key of the row that this one reminds of; "" = of none. Once that one
+	// has an answer, this one is no longer sent.
+	Reminds string
 }
 
 // ParsePhone sets Phone from Recipient. It is called once, where the row comes in: the
@@ -135,6 +139,9 @@ func (p Slot) Upload() (header Slot, store Store, ok bool) {
 	}
 	return "", "", false
 }
+
+// PayloadSlot returns the slot for what a button sends back. The buttons count from 0.
+func PayloadSlot(button int) Slot { return Slot("button" + strconv.Itoa(button) + "-payload") }
 
 // ButtonValue is what a value does in a button, in the words of WhatsApp's
 // sub_type.

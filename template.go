@@ -34,6 +34,9 @@ type Button struct {
 	URL  string // may end in a variable
 }
 
+// QuickReply reports whether the button answers: who presses it sends its text, or its payload.
+func (b Button) QuickReply() bool { return b.Kind == "QUICK_REPLY" }
+
 // maxTemplateName is WhatsApp's own limit.
 const maxTemplateName = 512
 
@@ -257,7 +260,7 @@ func (t Template) buttonIssues(given map[Slot]int) []TemplateIssue {
 
 // quick is how many payloads a button takes. Without one it sends its own text.
 func quick(b Button) int {
-	if b.Kind == "QUICK_REPLY" {
+	if b.QuickReply() {
 		return 1
 	}
 	return 0

@@ -52,7 +52,7 @@ func rooms(db *ledger.DB) dispatch.Ledger {
 		Holds: db.Templates, Templates: db.Templates,
 		Settle: db.Settlements, Expiry: db.Queue, OptOuts: db.OptOuts,
 		Runs:      runLedger{db.Runs, db.Settlements},
-		Delivery:  deliveryLedger{db.Queue, db.OptOuts},
+		Delivery:  deliveryLedger{db.Queue, db.OptOuts, db.Replies},
 		Uncertain: uncertainLedger{db.Queue, db.Doubts, db.Reconciliation},
 		Operator:  operatorLedger{db.History, db.Operator},
 	}
@@ -67,6 +67,7 @@ type (
 	deliveryLedger struct {
 		*ledger.Queue
 		*ledger.OptOutList
+		*ledger.Replies
 	}
 	uncertainLedger struct {
 		*ledger.Queue

@@ -121,6 +121,7 @@ type modelLedger struct {
 	*ledger.Intake
 	*ledger.Queue
 	*ledger.OptOutList
+	*ledger.Replies
 	*ledger.Doubts
 	*ledger.Reconciliation
 	*ledger.Receipts
@@ -129,7 +130,7 @@ type modelLedger struct {
 }
 
 func newModelLedger(db *ledger.DB, p *process) modelLedger {
-	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, p}
+	return modelLedger{db.Intake, db.Queue, db.OptOuts, db.Replies, db.Doubts, db.Reconciliation, db.Receipts, db.Settlements, p}
 }
 
 func (l modelLedger) Claim(ctx context.Context, owner string, limit int) ([]pombo.Notification, error) {

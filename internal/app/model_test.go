@@ -26,11 +26,11 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 // processes (the real dispatch.Engine) work on one row through the real ledger,
 // and the test tries every order of their calls, with every outcome of a POST, a crash
 // or a stall of one process at every call, a Blip whose trace comes late or that
-// cannot be asked, a WhatsApp that refuses for now what Blip has accepted, and an
-// owner who changes the row. After each step and at each end it checks the promises:
+// cannot be asked, a WhatsApp that refuses for now what Blip has accepted, a person who
+// answers, and an owner who changes the row. After each step and at each end it checks the promises:
 //
-//	P1  the row ends, and its end is written to the table; what was refused for now
-//	    is sent again, unless the owner has changed the row
+//	P1  the row ends, and its end is written to the table, or its answer over that; what
+//	    was refused for now is sent again, unless the owner has changed the row
 //	P2  Blip accepts each generation once; a second time only if Blip was asked and
 //	    had no trace of the first: the one window that is documented
 //
@@ -54,6 +54,9 @@ func TestEveryInterleaving(t *testing.T) {
 		{"hold", delivery.AskOperator, budget{lates: 1, passes: nightly.Or(2, 1)}},
 		{"refused by WhatsApp", delivery.Check, budget{fails: 1, passes: 1, untroubled: !nightly.On()}},
 		{"changed by its owner", delivery.Check, budget{fails: 1, changes: 1, passes: 1, untroubled: true}},
+		{"answered", delivery.Check, budget{replies: 1, passes: 1}},
+		{"answered and refused", delivery.Check, budget{replies: 1, fails: 1, passes: 1, untroubled: true}},
+		{"answered and changed by its owner", delivery.Check, budget{replies: 1, changes: 1, passes: 1, untroubled: true}},
 		{"set back by its owner", delivery.Check, budget{changes: 1, backs: 1, passes: 1, untroubled: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -62,6 +65,7 @@ func TestEveryInterleaving(t *testing.T) {
 				db, err := ledger.Open(t.Context(), ledger.Options{
 					URL: "sqlite:" + filepath.Join(folder, "model.db"), Exclusive: true, Source: modelSource, Pending: "1", Lease: modelLease,
 					Codes: map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3"}, Now: time.Now, FirstPoll: -1,
+					Replies: ledger.ReplyOptions{Codes: map[string]string{"Sim": answersCode}},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -74,7 +78,7 @@ func TestEveryInterleaving(t *testing.T) {
 				t.Logf("%d interleavings with %d places and %d steps; Blip accepted a message twice in %d, each time after it was asked and had no trace; "+
 					"%d ended with a message that was sent again, %d with a row that its owner had withdrawn",
 					x.paths, len(x.seen), x.steps, x.windows, x.resends, x.withdrawn)
-				if x.paths < 20 || x.windows == 0 != (test.may.lates == 0 || test.policy != delivery.Check) ||
+				if x.paths < 20 || x.answered == 0 != (test.may.replies == 0) || x.windows == 0 != (test.may.lates == 0 || test.policy != delivery.Check) ||
 					x.resends == 0 != (test.may.fails+test.may.backs == 0) || x.withdrawn == 0 != (test.may.changes*test.may.fails == 0) {
 					t.Error("the model has lost its choices")
 				}
@@ -110,7 +114,7 @@ type explorer struct {
 	may    budget
 	seen   map[string]bool
 
-	paths, steps, windows, resends, withdrawn int
+	paths, steps, windows, resends, withdrawn, answered int
 }
 
 // explore walks the path of first choices, then each time the path that differs from the
@@ -142,6 +146,7 @@ type budget struct {
 	fails      int // WhatsApp refuses for now what Blip has taken
 	changes    int // the owner changes the row
 	backs      int // and sets it back to pending
+	replies    int // the person answers
 	passes     int // over the table
 	untroubled bool
 }
@@ -262,6 +267,7 @@ func (w *model) promises() bool {
 func (w *model) atEnd() {
 	n, taken, late := w.n, w.taken[w.latest], w.late[w.latest]
 	byOwner := w.status == ownersCode
+	hasAnswer := w.replies < w.x.may.replies
 	switch {
 	case !w.know:
 		if !byOwner {
@@ -270,6 +276,10 @@ func (w *model) atEnd() {
 		return
 	case n.State == pombo.Uncertain && w.x.policy == delivery.AskOperator && n.Reason == pombo.AwaitingOperator:
 		return // open, and seen to be
+	case hasAnswer && taken > 0 && (n.State.Sent() || n.State == pombo.Failed) && (w.status == answersCode || byOwner):
+		w.x.answered++
+	case hasAnswer && !byOwner:
+		w.failf("P1: it ends %s (%s) with %q in the table, and not with the answer", n.State, n.Reason, w.status)
 	case n.State.Sent() && taken > 0 && (w.status == "2" || byOwner):
 	case n.State == pombo.Failed && (w.status == "3" || byOwner) && (taken == 0 || late > 0):
 	case n.State == pombo.Failed && byOwner && w.fails == 0: // WhatsApp refused it; its owner had changed the row before
@@ -320,7 +330,7 @@ func (w *model) place() string {
 	var b strings.Builder
 	fmt.Fprint(&b, known, w.latest, n.State, n.Attempt, n.Tries, w.written, w.owed, !n.NotBefore.After(time.Now()),
 		n.State == pombo.Uncertain && time.Since(n.Updated) < time.Second,
-		w.status, w.taken, w.late, w.troubles, w.lates, w.fails, w.changes, w.backs, w.passes, w.lastPass)
+		w.status, w.taken, w.late, w.troubles, w.lates, w.fails, w.replies, w.changes, w.backs, w.passes, w.lastPass)
 	var owners []string
 	for _, p := range w.processes {
 		owners = append(owners, fmt.Sprint(p.owner == n.Owner, p.at, p.told))
@@ -386,6 +396,9 @@ func (w *model) choices() (list []choice) {
 	if known && w.fails > 0 && w.taken[w.latest] > 0 && n.State != pombo.Failed {
 		list = append(list, choice{"WhatsApp refuses it for now", w.refuse})
 	}
+	if known && w.replies > 0 && w.taken[w.latest] > 0 {
+		list = append(list, choice{"the person answers", w.answer})
+	}
 	if w.changes > 0 && w.status != ownersCode && w.passes < w.x.may.passes {
 		list = append(list, choice{"its owner changes the row", func() { w.changes--; w.status = ownersCode }})
 	}
@@ -406,6 +419,18 @@ func (w *model) atRest() bool {
 
 // ownersCode is what the owner of the row writes into it.
 const ownersCode = "9"
+
+// answersCode is the code that the person's answer gives the row.
+const answersCode = "7"
+
+// answer takes the person's answer to the message that went last.
+func (w *model) answer() {
+	w.replies--
+	_, err := w.x.db.Replies.Take(w.ctx, []pombo.Inbound{{ID: w.row, Kind: pombo.ReplyButton, Text: "sim", RepliesTo: []pombo.MessageID{w.id(w.latest)}}})
+	if err != nil {
+		w.failf("take: %v", err)
+	}
+}
 
 // refuse applies a failed receipt with a reason that passes.
 func (w *model) refuse() {

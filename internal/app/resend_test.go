@@ -35,6 +35,8 @@ type street struct {
 	engine *dispatch.Engine
 	name   string
 
+	answered int // so many answers came
+
 	mu   sync.Mutex
 	sent []pombo.MessageID
 }
@@ -49,22 +51,24 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 		var err error
 		s.rows, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)")
 		s.must(err)
-		s.exec(`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, CD_STATUS INTEGER NOT NULL)`)
+		s.exec(`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, CD_STATUS INTEGER NOT NULL,
+			ID_LEMBRADA INTEGER, DS_RESPOSTA TEXT, DT_RESPOSTA TEXT)`)
 		s.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?)
-			INSERT INTO NOTIFICACAO SELECT i, '319' || (80000000+i), 'Maria', 1 FROM n`, rows)
-		written := []string{"2"}
+			INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, CD_STATUS) SELECT i, '319' || (80000000+i), 'Maria', 1 FROM n`, rows)
+		written := []string{"2", "7", "8"}
 		for _, code := range codes {
 			written = append(written, code)
 		}
 		s.table, err = source.Open(t.Context(), source.Options{Drivers: setup.Drivers, URL: "sqlite:" + path, Mapping: source.Mapping{
 			Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS", Params: []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}},
-			Pending: "1", Codes: written, Zone: time.UTC,
+			Reminds: "ID_LEMBRADA", Reply: "DS_RESPOSTA", ReplyAt: "DT_RESPOSTA", Pending: "1", Codes: written, Zone: time.UTC,
 		}})
 		s.must(err)
 		all := map[pombo.State]string{pombo.Accepted: "2"}
 		maps.Copy(all, codes)
 		s.ledger, err = ledger.Open(t.Context(), ledger.Options{
 			URL: "sqlite:" + filepath.Join(folder, "pombo.db"), Exclusive: true, Source: s.name, Pending: "1", Codes: all, Now: time.Now, FirstPoll: -1,
+			Replies: ledger.ReplyOptions{Codes: map[string]string{"Confirmar": "7", "Não vou": "8"}, Columns: true, Last: true, Reminders: true},
 		})
 		s.must(err)
 		controls, err := dispatch.NewControls(dispatch.Options{

@@ -40,7 +40,7 @@ func ParseMessages(body []byte) ([]pombo.Inbound, error) {
 		}
 		messages = append(messages, pombo.Inbound{
 			Identity: pombo.Private(m.person()), BSUID: pombo.Private(m.Metadata.BSUID), Text: pombo.Private(m.text()),
-			Button: pombo.Private(m.Metadata.Button), At: m.at(),
+			Payload: pombo.Private(m.Metadata.Button), At: m.at(),
 		})
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ func TestParseMessages(t *testing.T) {
 		{"with an instance, and Blip's time", `{"from":"` + person + `/x","type":"text/plain","content":"oi","metadata":{"date_created":"1767225700000"}}`,
 			[]pombo.Inbound{{Identity: person, Text: "oi", At: written}}},
 		{"a button", `{"from":"` + person + `","type":"text/plain","content":"OPT_1","metadata":{"#blip.payload.content":"Parar"}}`,
-			[]pombo.Inbound{{Identity: person, Text: "OPT_1", Button: "Parar"}}},
+			[]pombo.Inbound{{Identity: person, Text: "OPT_1", Payload: "Parar"}}},
 		{"an answer to a quoted message", `{"from":"` + person + `","type":"application/vnd.lime.reply+json","content":{"replied":{"type":"text/plain","value":"STOP"},"inReplyTo":{"id":"activecampaign:1"}}}`,
 			[]pombo.Inbound{{Identity: person, Text: "STOP"}}},
 		{"a picture has no text", `{"from":"` + person + `","type":"application/vnd.lime.media-link+json","content":{"uri":"https://x","text":"SAIR"}}`,

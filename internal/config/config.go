@@ -61,6 +61,7 @@ type Config struct {
 	Desk     Desk
 	Job      Job
 	Dispatch Dispatch
+	Replies  Replies
 	Log      Log
 	Language words.Language // of what people read: that of the locale unless it is set
 
@@ -106,11 +107,14 @@ type Source struct {
 	ColSendAfter, ColExpires   string
 	ColMessageID, ColSentAt    string
 	ColError                   string
+	ColReminds                 string
+	ColReply, ColReplyAt       string
 	Where                      string         // a condition in SQL
 	Zone                       *time.Location // of the table's dates
 	Pending, Sent              string
 	Failed, Delivered, Read    string
 	Expired, Suppressed        string // "" = as Failed
+	ReplyCodes                 []ReplyCode
 	// Fallback is the code of rows that another channel of the company's takes; "" =
 	// there is none. FallbackOn are the reasons of a failure that lead there,
 	// FallbackAfter how long after it was sent a message that is not delivered does;

@@ -81,6 +81,7 @@ func TestLoad_Defaults(t *testing.T) {
 		Desk:     Desk{Addr: "127.0.0.1:5001", AuditRetention: 5 * 365 * 24 * time.Hour},
 		Job:      Job{URL: "http://127.0.0.1:5000", Interval: 5 * time.Minute, Timeout: 10 * time.Minute},
 		Dispatch: Dispatch{Workers: 64, Uncertain: "check", UncertainWait: 2 * time.Minute, ResendsBeforePause: 20, FailuresBeforePause: 20},
+		Replies:  Replies{Within: 72 * time.Hour},
 		Log:      Log{File: "logs/notificacao.log", Format: "text", Level: slog.LevelInfo},
 		Language: words.FromLocale(func(string) string { return "" }),
 	}
@@ -96,6 +97,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"DB_DSN=db:1521/X", "DB_USER=u", "DB_PASSWORD=p", "DB_TABLE=ERP.T",
 		"DB_COL_ID=C1", "DB_COL_PHONE=C2", "DB_COL_STATUS=C3", "DB_COL_PARAMS=header:C4", "DB_COL_TEMPLATE=C5", "DB_COL_PRIORITY=C6",
 		"DB_COL_SEND_AFTER=C7", "DB_COL_EXPIRES=C8", "DB_COL_MESSAGE_ID=C9", "DB_COL_SENT_AT=C10", "DB_COL_ERROR=C11",
+		"DB_COL_REMINDS=C12", "DB_COL_REPLY=C13", "DB_COL_REPLY_AT=C14",
+		"REPLY_CODES=Sim: f , Não às 10:30:g,", "REPLY_WITHIN=10m", "REPLY_KEEP=last", "REPLY_PAYLOAD=on",
 		"DB_WHERE=X > 1", "DB_TIMEZONE=UTC", "STATUS_PENDING=a", "STATUS_SENT=b", "STATUS_FAILED=c", "STATUS_DELIVERED=d", "STATUS_READ=e",
 		"LEDGER_URL=postgres://l", "LEDGER_TIMEOUT=9s", "RETENTION=30d", "RECONCILE_AT=-", "API_ADDR=127.0.0.1:1", "API_TOKEN=0123456789abcdef", "API_URL=http://127.0.0.1:1",
 		"WEBHOOK_SECRET=fedcba9876543210", "OPT_OUT_WORDS=NO MORE , CANCELAR,",
@@ -118,6 +121,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 			Name: "t", DSN: "db:1521/X", User: "u", Password: "p", Table: "ERP.T",
 			ColID: "C1", ColPhone: "C2", ColStatus: "C3", Params: []Column{{pombo.HeaderText, "C4"}}, ColTemplate: "C5", ColPriority: "C6",
 			ColSendAfter: "C7", ColExpires: "C8", ColMessageID: "C9", ColSentAt: "C10", ColError: "C11",
+			ColReminds: "C12", ColReply: "C13", ColReplyAt: "C14", ReplyCodes: []ReplyCode{{"Sim", "f"}, {"Não às 10:30", "g"}},
 			Where: "X > 1", Zone: time.UTC, Pending: "a", Sent: "b", Failed: "c", Delivered: "d", Read: "e", FallbackOn: []pombo.Reason{pombo.NotOnWhatsApp, pombo.Undeliverable},
 		},
 		Ledger: Ledger{URL: "postgres://l", Timeout: 9 * time.Second, Retention: 30 * 24 * time.Hour, ReconcileAt: Never},
@@ -127,6 +131,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 			ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16")},
 			AuditKey:  "0123456789abcdef0123456789abcdef", AuditRetention: 200 * 24 * time.Hour,
 		},
+		Replies: Replies{Within: 10 * time.Minute, Last: true, Payload: true},
+
 		Job: Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},
 		Dispatch: Dispatch{
 			Workers: 6, PollInterval: 7 * time.Second, Uncertain: "resend", UncertainWait: 8 * time.Second, ResendsBeforePause: 9, FailuresBeforePause: 11,

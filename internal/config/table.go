@@ -213,6 +213,21 @@ var groups = []group{
 				set: column(func(c *Config) *string { return &c.Source.ColError }),
 			},
 			{
+				name: "DB_COL_REMINDS", example: "ID_LEMBRADA",
+				doc: "Column with the key (DB_COL_ID) of the row that this row reminds of; empty = of none. Once that one has an answer, this one is not sent: it ends as withdrawn, and its row gets the code of STATUS_EXPIRED.",
+				set: column(func(c *Config) *string { return &c.Source.ColReminds }),
+			},
+			{
+				name: "DB_COL_REPLY", example: "DS_RESPOSTA",
+				doc: "Column that receives what the person has answered: the text of the button that was pressed or what was written, at most 1,000 characters. It is personal data.",
+				set: column(func(c *Config) *string { return &c.Source.ColReply }),
+			},
+			{
+				name: "DB_COL_REPLY_AT", example: "DT_RESPOSTA",
+				doc: "Column that receives the time of the answer.",
+				set: column(func(c *Config) *string { return &c.Source.ColReplyAt }),
+			},
+			{
 				name: "DB_WHERE", example: "DT_CRIACAO > SYSDATE - 7",
 				doc: "Condition that a pending row must meet to be taken in, in the database's own SQL and on the table's columns alone: what the DBA asks for so that an index or a partition is used. `pombo sql` shows where it goes.",
 				set: text(func(c *Config) *string { return &c.Source.Where }),
@@ -328,6 +343,7 @@ var groups = []group{
 			},
 		},
 	},
+	repliesGroup,
 	deskGroup,
 	{
 		title: "The job",

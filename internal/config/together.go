@@ -18,6 +18,7 @@ func (l *loader) checkTogether(c *Config) {
 	l.checkDatabase(c)
 	l.checkColumns(c)
 	l.checkCodes(c)
+	l.checkReplies(c)
 	l.checkPlace(c)
 	l.checkDocuments(c)
 	l.checkFallback()
@@ -166,6 +167,7 @@ func (l *loader) checkColumns(c *Config) {
 		{"DB_COL_PRIORITY", s.ColPriority},
 		{"DB_COL_SEND_AFTER", s.ColSendAfter},
 		{"DB_COL_EXPIRES", s.ColExpires},
+		{"DB_COL_REMINDS", s.ColReminds},
 	} {
 		owner[fold(r.column)] = r.name
 	}
@@ -183,6 +185,8 @@ func (l *loader) checkColumns(c *Config) {
 		{"DB_COL_MESSAGE_ID", s.ColMessageID},
 		{"DB_COL_SENT_AT", s.ColSentAt},
 		{"DB_COL_ERROR", s.ColError},
+		{"DB_COL_REPLY", s.ColReply},
+		{"DB_COL_REPLY_AT", s.ColReplyAt},
 	} {
 		if w.column == "" {
 			continue

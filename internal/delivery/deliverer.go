@@ -57,6 +57,8 @@ type Ledger interface {
 	// Begin makes "sending" durable and returns the number of the attempt. A fresh
 	// identity is kept for the next message to this person.
 	Begin(ctx context.Context, n pombo.Notification, identity string) (attempt int, err error)
+	// Answered reports whether the newest message of a row has an answer.
+	Answered(ctx context.Context, source, row string) (bool, error)
 	// Finish makes the outcome durable; pombo.ErrLost when the notification is no
 	// longer this owner's.
 	Finish(ctx context.Context, o pombo.Outcome) error
@@ -107,6 +109,10 @@ type Options struct {
 	Blip       Blip
 	Documents  Documents
 	Owner      string // names this process in the ledger; must never be used twice
+
+	// Payload reports whether a button that answers is to name its message, where the row
+	// gives it nothing else to send back; nil = none is.
+	Payload func(b pombo.Button) bool
 
 	Workers  int // calls to Blip at once
 	Claims   int // notifications claimed at once: see Capacity

@@ -98,7 +98,7 @@ func (d *Deliverer) documentUploaded(ctx context.Context, v *delivery) *pombo.Ou
 		d.links.put(sum, link)
 	}
 	v.linked = link.at
-	v.sent = linked(v.Params, link.uri, v.document.Name)
+	v.link, v.shown = link.uri, v.document.Name
 	return nil
 }
 

@@ -38,6 +38,13 @@ func withdrawn(o pombo.Outcome, detail string) *pombo.Outcome {
 	return &o
 }
 
+// withdrawnByAnswer is for what reminds of a message that has been answered. Its row is still
+// pending.
+func withdrawnByAnswer(o pombo.Outcome) *pombo.Outcome {
+	o.Answered = true
+	return withdrawn(o, "the message that it reminds of has been answered")
+}
+
 func expired(o pombo.Outcome) *pombo.Outcome {
 	o.To, o.Reason = pombo.Expired, pombo.ExpiredRow
 	return &o

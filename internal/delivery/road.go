@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pombo"
@@ -24,7 +25,8 @@ type delivery struct {
 
 	document *document.Document // of the header, to be uploaded; nil = none
 	linked   time.Time          // when it was uploaded
-	sent     []pombo.Param      // Params as they are sent; nil = as they are
+	link     string             // to the uploaded document, and the name that the person sees on it
+	shown    string
 
 	inGate, hasSlot bool // what is to be released
 }
@@ -48,6 +50,7 @@ func (d *Deliverer) steps() []step {
 		d.valuesValid,
 		d.notQuiet,
 		d.rowUnchanged,
+		d.notAnswered,
 		d.documentFits,
 		d.findIdentity,
 		d.notOptedOut, // by the identity too
@@ -60,6 +63,7 @@ func (d *Deliverer) steps() []step {
 		d.waitForRate,
 		d.notExpired,
 		d.linkValid,
+		d.notAnswered, // it may have been while this one waited
 		d.begin,
 		d.post,
 	}
@@ -266,6 +270,22 @@ func (d *Deliverer) notExpired(_ context.Context, v *delivery) *pombo.Outcome {
 	return nil
 }
 
+// notAnswered ends what reminds of a row that has an answer. What still waits in the queue ends
+// as soon as the answer comes.
+func (d *Deliverer) notAnswered(ctx context.Context, v *delivery) *pombo.Outcome {
+	if v.Reminds == "" {
+		return nil
+	}
+	answered, err := d.opts.Ledger.Answered(ctx, v.Key.Source, v.Reminds)
+	switch {
+	case err != nil:
+		return requeued(v.claim, pombo.Interrupted, time.Now().Add(time.Second), "")
+	case answered:
+		return withdrawnByAnswer(v.claim)
+	}
+	return nil
+}
+
 // begin writes "sending". From here on the outcome ends the attempt.
 func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 	v.term = d.opts.Lease.Term() // what was interrupted earlier, the ledger refuses to begin
@@ -280,9 +300,9 @@ func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 
 // post sends the message. It works beyond the end of ctx.
 func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
-	m := pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: v.Params}
-	if v.sent != nil {
-		m.Params = v.sent
+	m := pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: d.withPayloads(v)}
+	if v.link != "" {
+		m.Params = linked(m.Params, v.link, v.shown)
 	}
 	err := d.send(d.working, v.term, m)
 	if errors.Is(err, errNotLeft) {
@@ -294,6 +314,23 @@ func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
 		return d.notAccepted(d.working, v, err)
 	}
 	return accepted(v.claim)
+}
+
+// withPayloads adds what the buttons send back that the row gives nothing for, so that an
+// answer names the message.
+func (d *Deliverer) withPayloads(v *delivery) []pombo.Param {
+	params := v.Params
+	if d.opts.Payload == nil {
+		return params
+	}
+	for i, b := range d.opts.Templates.Buttons(v.ref) {
+		slot := pombo.PayloadSlot(i)
+		given := slices.ContainsFunc(v.Params, func(p pombo.Param) bool { return p.Slot == slot })
+		if b.QuickReply() && !given && d.opts.Payload(b) {
+			params = append(slices.Clip(params), pombo.Param{Slot: slot, Value: pombo.ReplyPayload(v.MessageID, i)})
+		}
+	}
+	return params
 }
 
 var (

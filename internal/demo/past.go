@@ -195,7 +195,7 @@ func writePast(ctx context.Context, c config.Config, waves []wave) (err error) {
 	p := &past{source: c.Source.Name}
 	p.set(waves[0].at.Add(-time.Hour))
 	p.DB, err = ledger.Open(ctx, ledger.Options{
-		URL: c.Ledger.URL.Reveal(), Exclusive: true, Source: c.Source.Name, Pending: c.Source.Pending, Codes: setup.Codes(c.Source),
+		URL: c.Ledger.URL.Reveal(), Exclusive: true, Source: c.Source.Name, Pending: c.Source.Pending, Codes: setup.Codes(c.Source), Replies: setup.Replies(c),
 		FirstPoll: -1, // the pretend Blip knows nothing of it
 		Lease:     time.Hour, Now: func() time.Time { return time.UnixMilli(p.clock.Load()) },
 	})

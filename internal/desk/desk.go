@@ -134,6 +134,7 @@ type Server struct {
 	sessions   *scs.SessionManager
 	hashing    chan struct{} // a place for each password being hashed
 	delays     *delays
+	paces      *paces
 	standin    string // the hash that names without one are checked against
 }
 
@@ -188,6 +189,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		o: o, log: o.Logger, mux: http.NewServeMux(), routes: map[string]route{}, origin: http.NewCrossOriginProtection(), hosts: map[string]bool{},
 		making: make(chan struct{}, atOnce), exporting: make(chan struct{}, exports), hashing: make(chan struct{}, hashings), delays: newDelays(o.Now),
+		paces: newPaces(o.Now),
 	}
 	for _, host := range o.Hosts {
 		s.hosts[strings.ToLower(host)] = true

@@ -87,6 +87,10 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) (*http.Reques
 		return r, err
 	}
 	v := visitorOf(r)
+	if v != nil && !s.paces.allow(v) {
+		a.Header().Set("Retry-After", "1")
+		return r, refuse(http.StatusTooManyRequests, "error.pace")
+	}
 	if v != nil && wantsHeadline(r) {
 		return r, nil
 	}

@@ -95,6 +95,9 @@ type Options struct {
 	Language string
 	Slots    []pombo.Slot // those that the source's rows give values for, in order
 
+	// Payload reports whether a button is to name its message: see delivery.Options.
+	Payload func(b pombo.Button) bool
+
 	Workers           int           // calls to Blip at once; 0 = 64
 	MessagesPerSecond float64       // 0 = no limit
 	CommandsPerSecond float64       // 0 = no limit
@@ -257,7 +260,7 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 	})
 	e.Deliverer = delivery.New(delivery.Options{
 		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Slots: o.Slots, Ledger: o.Ledger.Delivery, Blip: o.Blip, Documents: o.Documents, Owner: o.Owner,
-		Workers: o.Workers, Claims: claims, Policies: o.Uncertain,
+		Workers: o.Workers, Claims: claims, Policies: o.Uncertain, Payload: o.Payload,
 		Throttle: c.Throttle, Suspensions: c.Suspensions, Holds: c.Holds, Templates: c.Templates, Quiet: quiet.New(o.Quiet, o.Zone), Lease: e.Lease,
 		Health: c.Health, Signals: c.Signals, Metrics: metrics, Logger: o.Logger,
 	})

@@ -13,7 +13,8 @@ import (
 // fakeDelivery is the ledger of a Deliverer.
 type fakeDelivery struct {
 	*fakeCore
-	out map[string]pombo.OptOutScope // opted out, by E.164 or identity
+	out      map[string]pombo.OptOutScope // opted out, by E.164 or identity
+	answered map[string]bool              // rows, by key
 }
 
 func (f *fakeDelivery) Newest(context.Context) (int64, error) {
@@ -103,6 +104,12 @@ func (f *fakeDelivery) OptedOut(n phone.Number, identity string) pombo.OptOutSco
 	unlock, _ := f.enter("OptedOut")
 	defer unlock()
 	return f.out[n.E164()].Wider(f.out[identity])
+}
+
+func (f *fakeDelivery) Answered(_ context.Context, _, row string) (bool, error) {
+	unlock, err := f.enter("Answered")
+	defer unlock()
+	return f.answered[row], err
 }
 
 func (f *fakeDelivery) LoadOptOuts(context.Context) error {

@@ -51,12 +51,18 @@ func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
 		return templateStatus(list, c.Blip.Template, c.Blip.Language)
 	})
 	found = append(found, template...)
-	return append(found, check(ctx, "blip", "values", func(context.Context) []Finding {
-		t, missing := pombo.FindTemplate(list, c.Blip.Template, c.Blip.Language)
+	t, missing := pombo.FindTemplate(list, c.Blip.Template, c.Blip.Language)
+	found = append(found, check(ctx, "blip", "values", func(context.Context) []Finding {
 		if missing.Reason != pombo.NoReason {
 			return skip("there is no template to compare DB_COL_PARAMS with")
 		}
 		return templateValues(t, setup.Slots(c.Source))
+	})...)
+	return append(found, check(ctx, "blip", "answers", func(context.Context) []Finding {
+		if missing.Reason != pombo.NoReason {
+			return skip("there is no template to compare REPLY_CODES with")
+		}
+		return templateAnswers(t, c.Source)
 	})...)
 }
 

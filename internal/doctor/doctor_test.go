@@ -18,6 +18,7 @@ import (
 
 	"pombo"
 	"pombo/internal/api"
+	"pombo/internal/config"
 	"pombo/internal/disk"
 	"pombo/internal/health"
 	"pombo/internal/source"
@@ -144,6 +145,28 @@ func TestTemplateValues(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTemplateAnswers(t *testing.T) {
+	asks := pombo.Template{Name: "asks", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver"}, {Kind: "QUICK_REPLY", Text: "Confirmar"}, {Kind: "QUICK_REPLY", Text: "Não vou"}}}
+	codes := []config.ReplyCode{{Answer: "confirmar", Code: "5"}, {Answer: "NAO VOU", Code: "6"}}
+	for name, tt := range map[string]struct {
+		template pombo.Template
+		source   config.Source
+		result   Result
+		want     string
+	}{
+		"all have one":           {asks, config.Source{ReplyCodes: codes}, OK, "each button"},
+		"one has none":           {asks, config.Source{ReplyCodes: codes[:1]}, Warn, "without a code: Não vou"},
+		"one has a payload":      {asks, config.Source{ReplyCodes: codes[:1], Params: []config.Column{{Place: "button2-payload"}}}, OK, "each button"},
+		"no codes":               {asks, config.Source{}, OK, "kept in the ledger"},
+		"no buttons":             {pombo.Template{Name: "says"}, config.Source{ReplyCodes: codes}, Warn, "no button"},
+		"no buttons, no answers": {pombo.Template{Name: "says"}, config.Source{}, OK, "no buttons"},
+	} {
+		if got := templateAnswers(tt.template, tt.source); len(got) != 1 || got[0].Result != tt.result || !strings.Contains(got[0].Message, tt.want) {
+			t.Errorf("%s: %+v, want %s with %q", name, got, tt.result, tt.want)
+		}
 	}
 }
 

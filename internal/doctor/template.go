@@ -3,10 +3,13 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 
 	"pombo"
+	"pombo/internal/config"
+	"pombo/internal/fold"
 )
 
 // templateStanding says whether WhatsApp takes messages of the template now.
@@ -65,6 +68,32 @@ func templateValues(t pombo.Template, places []pombo.Slot) []Finding {
 		return wrong
 	}
 	return good(fmt.Sprintf("DB_COL_PARAMS gives the %d values that the template takes", len(places)))
+}
+
+// templateAnswers compares the buttons that answer with the answers that have a code.
+func templateAnswers(t pombo.Template, c config.Source) []Finding {
+	var buttons []string
+	for i, b := range t.Buttons {
+		if b.QuickReply() && !slices.ContainsFunc(c.Params, func(p config.Column) bool { return p.Place == pombo.PayloadSlot(i) }) {
+			buttons = append(buttons, b.Text)
+		}
+	}
+	coded := func(button string) bool {
+		return slices.ContainsFunc(c.ReplyCodes, func(r config.ReplyCode) bool { return fold.Text(r.Answer) == fold.Text(button) })
+	}
+	switch missing := slices.DeleteFunc(slices.Clone(buttons), coded); {
+	case len(c.ReplyCodes) == 0 && len(buttons) == 0:
+		return good("template " + t.Name + " has no buttons that answer, and no answer has a code")
+	case len(c.ReplyCodes) == 0:
+		return good("no answer has a code (REPLY_CODES); answers to template " + t.Name + " are kept in the ledger")
+	case len(missing) > 0:
+		return doubt(fmt.Sprintf("template %s has buttons without a code: %s", t.Name, strings.Join(missing, ", ")),
+			"write them into REPLY_CODES letter by letter (case and accents do not matter), if the table is to know of them")
+	case len(buttons) == 0:
+		return doubt("REPLY_CODES has codes for answers, and template "+t.Name+" has no button whose text could be one",
+			"nothing, if rows name other templates or give the buttons payloads; otherwise send with a template that has quick replies")
+	}
+	return good("each button of template " + t.Name + " has its code")
 }
 
 // issuesOf returns the findings about the values, or those about everything else.

@@ -96,8 +96,8 @@ func TestHeadlines(t *testing.T) {
 			states(f, 312, 0)
 			f.Backlog.Later = map[pombo.WaitReason]int{pombo.WaitTemplate: 312}
 			f.Progress.TakenIn = ago(time.Minute)
-		}, HeadlineTemplate, Warn, "Só esperam 312 mensagens cujo modelo não pode ser enviado agora. Veja pombo templates.",
-			"All that waits is 312 messages whose template cannot be sent now. See pombo templates."},
+		}, HeadlineTemplate, Warn, "Só esperam 312 mensagens cujo modelo não pode ser enviado agora. Veja os modelos.",
+			"All that waits is 312 messages whose template cannot be sent now. Look at the templates."},
 		{func(f *Snapshot) {
 			states(f, 1, 0)
 			f.Backlog.Later = map[pombo.WaitReason]int{pombo.WaitQuietHours: 1}

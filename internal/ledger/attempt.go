@@ -38,7 +38,8 @@ func (q *Queue) Begin(ctx context.Context, n pombo.Notification, identity string
 // receipt came first and says that Blip has the message.
 //
 // A claimed notification that is cancelled with pombo.Withdrawn settles nothing; its row may
-// be taken in again when it is pending once more. Failed with pombo.OptedOutOfMarketing puts
+// be taken in again when it is pending once more. If it was withdrawn because what it reminds of
+// is answered, its row gets the code of what was not sent in time. Failed with pombo.OptedOutOfMarketing puts
 // the phone on the list of opt-outs, in the same transaction.
 func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	// Only Begin leads to Sending, only a receipt from Claimed to Accepted, and only a ledger that
@@ -66,13 +67,17 @@ func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	if o.Parked && o.To == pombo.Queued {
 		class = classParked
 	}
+	code := q.policy.codeOf(o.To)
+	if o.Answered {
+		code = q.policy.codeOf(pombo.Expired)
+	}
 	hit := make([]bool, 1)
 	p := part{sqlFinish, [][]any{{
-		string(o.To), notBefore, oneIf(o.Counted), q.policy.codeOf(o.To), now, q.policy.firstPoll(o.To, now),
+		string(o.To), notBefore, oneIf(o.Counted), code, now, q.policy.firstPoll(o.To, now),
 		moved, o.Seq, string(o.From), owner, o.Attempt, class,
 		q.policy.fallbackAt(o.To, o.Reason, false, o.Attempt, now),
 	}}, hit}
-	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn {
+	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn && !o.Answered {
 		p = part{sqlWithdraw, [][]any{{moved, o.Seq, owner, o.Attempt}}, hit}
 	}
 	w := newWrite(p)

@@ -82,7 +82,8 @@ func (sm *Settlements) HandOver(ctx context.Context, limit int, isMarketing func
 }
 
 // candidate is a notification whose row may be due to be handed over. may is false when it has
-// none, another generation has it, its owner has changed it, or its person was forgotten.
+// none, another generation has it, its owner has changed it, or its person has answered or was
+// forgotten.
 type candidate struct {
 	pombo.Notification
 	may bool
@@ -94,9 +95,10 @@ func (sm *Settlements) candidates(ctx context.Context, now int64, limit int) (li
 			c                candidate
 			settle, identity sql.NullString
 			to               sql.NullInt64
+			answered         bool
 			text, history    sql.RawBytes
 		)
-		if err := rows.Scan(&c.Seq, &c.State, &c.Attempt, &settle, &to, &identity, &text, &history); err != nil {
+		if err := rows.Scan(&c.Seq, &c.State, &c.Attempt, &settle, &to, &identity, &answered, &text, &history); err != nil {
 			return err
 		}
 		if err := unpack(text, &c.Notification); err != nil {
@@ -108,7 +110,7 @@ func (sm *Settlements) candidates(ctx context.Context, now int64, limit int) (li
 		}
 		c.Phone, c.Identity, c.Begun = number(to), identity.String, st.begun
 		ended := c.State == pombo.Accepted || c.State == pombo.Dispatched || c.State == pombo.Failed
-		c.may = ended && !settle.Valid && len(text) > 0
+		c.may = ended && !settle.Valid && !answered && len(text) > 0
 		list = append(list, c)
 		return nil
 	})

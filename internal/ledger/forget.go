@@ -10,7 +10,7 @@ import (
 )
 
 // Forget erases a person: phone, message and template of every notification to
-// the phone, and what Blip calls it. Notifications that wait are cancelled
+// the phone, what the person has answered, and what Blip calls it. Notifications that wait are cancelled
 // first; one that is being sent at this moment stays as it is and is counted in
 // InFlight. Key, state and history remain, so that no row is sent again and the
 // counts stay. On SQLite the data are overwritten in the files.
@@ -61,6 +61,9 @@ func (r *Retention) Forget(ctx context.Context, n phone.Number, really bool) (f 
 		}
 		erase = append(erase, []any{encodeNote(now, at.state, at.attempt, pombo.ForgottenOnDemand, ""), at.seq, string(at.state), at.attempt})
 	}
+	if err := r.forgetReplies(ctx, to, erase); err != nil {
+		return f, err
+	}
 	f.Erased, err = r.changed(ctx, sqlErase, erase)
 	// What has moved on in between counts as in flight.
 	f.InFlight += len(erase) - f.Erased
@@ -71,6 +74,25 @@ func (r *Retention) Forget(ctx context.Context, n phone.Number, really bool) (f 
 		return f, err
 	}
 	return f, r.dialect.purge(ctx, r.read)
+}
+
+// forgetReplies erases what the person has written, and ends the questions for answers to the
+// notifications that are erased. It comes before what tells who the person is is erased.
+func (r *Retention) forgetReplies(ctx context.Context, to any, erase [][]any) error {
+	names := append(r.identities.of(to.(int64)), "")
+	return r.do(ctx, func(tx *txn) error {
+		for _, name := range names {
+			if err := tx.exec(sqlForgetReplies, to, text(name)); err != nil {
+				return err
+			}
+		}
+		for _, args := range erase {
+			if err := tx.exec(sqlForgetReplyPoll, args[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // forgetLookUp erases what stands under the phone in the tables beside the

@@ -79,6 +79,20 @@ func (c *identities) of(phone int64) (names []string) {
 	return names
 }
 
+// phoneOf returns the phone that is called so, if that is kept back here.
+func (c *identities) phoneOf(name string) (phone int64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range []map[int64]identity{c.fresh, c.old} {
+		for phone, known := range m {
+			if known.name == name {
+				return phone, true
+			}
+		}
+	}
+	return 0, false
+}
+
 // drop takes out what Blip has called a phone, as far as it is kept here.
 func (c *identities) drop(phone int64) {
 	c.mu.Lock()

@@ -93,6 +93,8 @@ type Options struct {
 	// FirstPoll is how long after acceptance Blip is asked for receipts;
 	// 0 = 30 s, negative = never.
 	FirstPoll time.Duration
+	// Replies says what is done with what people answer.
+	Replies ReplyOptions
 	// Now returns the time; nil = time.Now, or on PostgreSQL the database's clock,
 	// so that machines whose clocks differ agree on when a lease is over.
 	Now func() time.Time
@@ -122,6 +124,7 @@ type DB struct {
 	Queue       *Queue       // what waits, and what a worker has claimed
 	Doubts      *Doubts      // what may have been sent, or not
 	Receipts    *Receipts    // what Blip says became of messages
+	Replies     *Replies     // what people answer
 	Settlements *Settlements // results on their way back to the source
 	History     *History     // notifications as they are and were
 	Runs        *RunLog      // passes over the source
@@ -160,7 +163,8 @@ func newDB(s *store) *DB {
 	}
 	db.Intake = &Intake{s, db.History}
 	db.Queue = &Queue{s, db.OptOuts}
-	db.Receipts = &Receipts{s, db.OptOuts}
+	db.Receipts = &Receipts{store: s, optOuts: db.OptOuts}
+	db.Replies = &Replies{s, db.Templates}
 	db.Settlements = &Settlements{s, db.OptOuts}
 	db.Retention = &Retention{s, db.OptOuts, db.Operator}
 	return db
@@ -200,6 +204,9 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	if opts.Timeout < time.Second {
 		return nil, fmt.Errorf("open the ledger: a timeout of %v is too short; it must be at least a second", opts.Timeout)
+	}
+	if err := opts.Replies.check(opts.Pending); err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	for s := range opts.Codes {
 		if !s.Valid() || s.Open() {

@@ -20,11 +20,21 @@ type policy struct {
 	content            map[string]string // code → the states that owe no further one, as ",a,b,"
 	first              time.Duration     // until the first poll; negative = never
 	resendsBeforePause int
+	replies            replyPolicy
 	fallback           Fallback
 }
 
 func newPolicy(opts *Options) policy {
-	p := policy{pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause, fallback: opts.Fallback, content: map[string]string{}}
+	p := policy{
+		pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause,
+		replies: newReplyPolicy(opts.Replies), fallback: opts.Fallback, content: map[string]string{},
+	}
+	for _, code := range p.replies.codes {
+		p.content[code] = "," // an answer's code stays, whatever a receipt says later
+		for _, s := range pombo.States() {
+			p.content[code] += string(s) + ","
+		}
+	}
 	for _, code := range p.codes {
 		if _, done := p.content[code]; done {
 			continue
@@ -66,14 +76,8 @@ func (p *policy) codeOf(s pombo.State) string {
 }
 
 // owed returns the code that the row of a notification is owed, "" when it is owed none.
-// settled is the code that was written last; handedOver says that another channel has it.
-func (p *policy) owed(state pombo.State, accepted, handedOver bool, settled string) string {
-	if handedOver {
-		if p.fallback.Code == settled {
-			return ""
-		}
-		return p.fallback.Code
-	}
+// settled is the code that was written last.
+func (p *policy) owed(state pombo.State, accepted bool, settled string) string {
 	code := p.codeOf(state)
 	if code == "" && accepted {
 		// WhatsApp refused it after Blip had taken it: the row gets the code that it would have
@@ -100,6 +104,9 @@ func (p *policy) stateOf(code string) (pombo.State, bool) {
 			return s, true
 		}
 	}
+	if p.replies.isCode(code) {
+		return pombo.Delivered, true // the person has answered
+	}
 	return "", false
 }
 
@@ -119,6 +126,14 @@ func (p *policy) unsure(settled sql.NullString) (codes []string) {
 		codes = append(codes, p.fallback.Code)
 	}
 	return codes
+}
+
+// owedElsewhere is owed for a row that was handed over to another channel.
+func (p *policy) owedElsewhere(settled string) string {
+	if p.fallback.Code == settled {
+		return ""
+	}
+	return p.fallback.Code
 }
 
 // fallbackAt is when it is to be decided whether the row of a notification that is in the state

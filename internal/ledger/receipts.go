@@ -13,7 +13,8 @@ import (
 // Receipts is what Blip says became of messages.
 type Receipts struct {
 	*store
-	optOuts *OptOutList
+	optOuts  *OptOutList
+	referred recent // whose reference is kept
 }
 
 // standing is where a notification stands, as far as a receipt has to know.
@@ -24,6 +25,8 @@ type standing struct {
 	attempt int
 	erased  bool // its message is gone: there is nothing to send
 	resends int
+	// answered: the person has answered it, so that it has arrived whatever a receipt says.
+	answered bool
 }
 
 // Apply moves notifications as receipts say, forward only, and returns what each
@@ -71,6 +74,7 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 	now := rc.now()
 	known := map[pombo.MessageID]*standing{}
 	var plain, special []change // special: what takes more than one statement
+	var references, arrived [][]any
 	for _, i := range todo {
 		r := &receipts[i]
 		at, ok := known[r.MessageID]
@@ -84,6 +88,9 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 			if err := rc.optOuts.rememberBSUID(ctx, r.BSUID.Reveal(), at.seq); err != nil {
 				return nil, err
 			}
+		}
+		if at != nil && r.UniqueID != "" && !rc.referred.has(at.seq) {
+			references = append(references, []any{at.seq, referenceNumber(r.UniqueID)})
 		}
 		switch {
 		case at == nil:
@@ -110,9 +117,15 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 		if r.State == pombo.Failed {
 			c.optsOut = optsOut(r.State, r.Reason)
 			trace.Detail = detailOf(r)
-			if c.resend = resendAfter(at.resends, r, now); c.resend == nil {
+			if !at.answered {
+				c.resend = resendAfter(at.resends, r, now)
+			}
+			if c.resend == nil {
 				trace.Detail += whyFinal(r.Policy)
 			}
+		}
+		if first, ok := rc.firstReplyPoll(r, now); ok && !at.answered {
+			arrived = append(arrived, []any{at.seq, first})
 		}
 		c.args = rc.receiptArgs(at, &trace, now)
 		if c.resend != nil || c.optsOut || at.state == pombo.Failed {
@@ -121,6 +134,9 @@ func (rc *Receipts) apply(ctx context.Context, receipts []pombo.Receipt, todo []
 			plain = append(plain, c)
 		}
 		at.state = r.State
+	}
+	if err := rc.beforeApply(ctx, references, arrived); err != nil {
+		return nil, err
 	}
 	if lost, err = rc.applyPlain(ctx, plain, results); err != nil {
 		return nil, err
@@ -243,7 +259,7 @@ func (db *store) standing(ctx context.Context, id pombo.MessageID) (*standing, e
 	var found *standing
 	err := db.all(ctx, sqlStanding, []any{idNumber(id)}, func(rows *sql.Rows) error {
 		var s standing
-		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation); err != nil {
+		if err := rows.Scan(&s.seq, &s.state, &s.attempt, &s.erased, &s.resends, &s.key.Source, &s.key.RowKey, &s.key.Generation, &s.answered); err != nil {
 			return err
 		}
 		if s.key.MessageID() == id { // the column has only the first half of it

@@ -51,6 +51,9 @@ func number(digits sql.NullInt64) phone.Number {
 // placeLanguage stands among the slots of a message and has the template's language.
 const placeLanguage = "language"
 
+// remindsSlot stands in a message in the place of a slot, before the row that it reminds of.
+const remindsSlot = "reminds"
+
 // message packs what is only ever read whole.
 func message(r *pombo.Row) (string, error) {
 	list := make([]string, 0, 5+2*len(r.Params))
@@ -64,6 +67,9 @@ func message(r *pombo.Row) (string, error) {
 	}
 	for _, p := range r.Params {
 		list = append(list, string(p.Slot), p.Value.Reveal())
+	}
+	if r.Reminds != "" {
+		list = append(list, remindsSlot, r.Reminds)
 	}
 	b, err := json.Marshal(list)
 	return string(b), err
@@ -103,8 +109,12 @@ func unpack(text []byte, n *pombo.Notification) error {
 			return errMessage
 		}
 		rest = strings.TrimPrefix(rest, ",")
-		if place == placeLanguage {
+		switch place {
+		case placeLanguage:
 			n.Language = value
+			continue
+		case remindsSlot:
+			n.Reminds = value
 			continue
 		}
 		n.Params = append(n.Params, pombo.Param{Slot: pombo.Slot(place), Value: pombo.Private(value)})

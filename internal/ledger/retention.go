@@ -83,7 +83,23 @@ func (r *Retention) Retire(ctx context.Context, age time.Duration) (done pombo.R
 	if err := r.remove(ctx, sqlRemoveBSUIDs, before, &done.Identities); err != nil {
 		return done, fmt.Errorf("retire business users: %w", err)
 	}
+	if err := r.retireReplies(ctx, before, until, &done); err != nil {
+		return done, fmt.Errorf("retire replies: %w", err)
+	}
 	return done, nil
+}
+
+// retireReplies removes what people sent that long ago, and what was kept to match replies with
+// notifications of that age.
+func (r *Retention) retireReplies(ctx context.Context, before, until int64, done *pombo.Retired) error {
+	if err := r.remove(ctx, sqlRemoveReplies, before, &done.Replies); err != nil {
+		return err
+	}
+	uncounted := 0
+	if err := r.remove(ctx, sqlRemoveReferences, until, &uncounted); err != nil {
+		return err
+	}
+	return r.remove(ctx, sqlRemoveReplyPolls, until, &uncounted)
 }
 
 func rest(ctx context.Context, begun time.Time) error {

@@ -28,6 +28,7 @@ const settleAgain = 15 * time.Second
 // it could be written is not written at all.
 func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	var due []pombo.Settlement
+	var of []standing // of due, the state and the key
 	var nothing [][]any
 	err := sm.due(ctx, sqlUnsettled, []any{sm.now(), sm.opts.Source, limit}, func(rows *sql.Rows) error {
 		var (
@@ -38,17 +39,29 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 			before  sql.NullString // by the generation that this one continues
 			settle  sql.NullString
 			history sql.RawBytes
+			reply   owedReply
 		)
-		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &settle, &before); err != nil {
+		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &settle, &before,
+			&reply.pointer, &reply.code, &reply.due, &reply.written, &reply.at, &reply.kind, &reply.body); err != nil {
 			return err
 		}
 		st, err := summarize(history)
 		if err != nil {
 			return err
 		}
+		a := reply.answer()
+		standsAs := state
+		if state == pombo.Cancelled && st.reason == pombo.Withdrawn {
+			standsAs = pombo.Expired // it reminds of what was answered, and came too late
+		}
 		handedOver := settle.String == settleFallback
-		if s.Code = sm.policy.owed(state, st.accepted, handedOver, settled.String); s.Code == "" {
-			nothing = append(nothing, []any{s.Seq, string(state)})
+		if handedOver {
+			s.Code = sm.policy.owedElsewhere(settled.String)
+		} else {
+			s.Code = sm.policy.owedWith(a, standsAs, st.accepted, settled.String)
+		}
+		if s.Code == "" {
+			nothing = append(nothing, []any{s.Seq, string(state), reply.argument()})
 			return nil
 		}
 		s.RowKey, s.MessageID, s.Expected, s.Unsure = key.RowKey, key.MessageID(), cmp.Or(settled.String, before.String, sm.policy.pending), sm.policy.unsure(before)
@@ -61,9 +74,18 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 		case handedOver:
 			s.Reason = pombo.HandedOver
 		}
-		due = append(due, s)
+		s.Reply = reply.pointer.Int64
+		if a.due {
+			if s.Answer, s.Answered, err = reply.content(); err != nil {
+				return err
+			}
+		}
+		due, of = append(due, s), append(of, standing{key: key, state: state})
 		return nil
 	})
+	for i := 0; err == nil && i < len(due); i++ {
+		err = sm.unsureAnswer(ctx, &due[i], of[i].key.Source, of[i].state)
+	}
 	if err == nil && len(nothing) > 0 {
 		_, err = sm.each(ctx, sqlNothingOwed, nothing)
 	}
@@ -83,12 +105,19 @@ var left = map[pombo.SettleResult]string{
 // why.
 func (sm *Settlements) Settled(ctx context.Context, results []pombo.Settled) error {
 	now := sm.now()
-	var done, later, never [][]any
+	var done, later, never, doneAnswered, neverAnswered [][]any
+	var written, unwritten []int64
 	for i := range results {
 		r := &results[i]
+		answered := !r.Answered.IsZero()
 		switch r.Result {
 		case pombo.SettleDone:
-			done = append(done, []any{r.Code, sm.policy.contentWith(r.Code), now, r.Seq})
+			row := []any{r.Code, sm.policy.contentWith(r.Code), now, r.Seq, nullNumber(r.Reply)}
+			if answered {
+				doneAnswered, written = append(doneAnswered, row), append(written, r.Reply)
+			} else {
+				done = append(done, row)
+			}
 		case pombo.SettleLater:
 			later = append(later, []any{now + settleAgain.Milliseconds(), r.Seq})
 		default:
@@ -100,7 +129,12 @@ func (sm *Settlements) Settled(ctx context.Context, results []pombo.Settled) err
 			if err != nil {
 				return fmt.Errorf("record what was settled: %w", err)
 			}
-			never = append(never, []any{r.Result.String(), now, string(quoted), r.Seq})
+			row := []any{r.Result.String(), now, string(quoted), r.Seq}
+			if answered {
+				neverAnswered, unwritten = append(neverAnswered, row), append(unwritten, r.Reply)
+			} else {
+				never = append(never, row)
+			}
 		}
 	}
 	for _, b := range []struct {
@@ -114,5 +148,5 @@ func (sm *Settlements) Settled(ctx context.Context, results []pombo.Settled) err
 			return fmt.Errorf("record what was settled: %w", err)
 		}
 	}
-	return nil
+	return wrap(sm.recordAnswers(ctx, doneAnswered, neverAnswered, written, unwritten, now), "record what was settled")
 }

@@ -78,6 +78,36 @@ const (
 	sqlFailures         statement = "failures"
 	sqlClearFailures    statement = "clear_failures"
 
+	// In replies.sql.
+	sqlReplyKnown         statement = "reply_known"
+	sqlReplyTarget        statement = "reply_target"
+	sqlReplyNext          statement = "reply_next"
+	sqlReplyCode          statement = "reply_code"
+	sqlReplyCandidates    statement = "reply_candidates"
+	sqlIdentityOf         statement = "identity_of"
+	sqlPhoneOfIdentity    statement = "phone_of_identity"
+	sqlSeqOfReference     statement = "seq_of_reference"
+	sqlKeepReference      statement = "keep_reference"
+	sqlKeepReply          statement = "keep_reply"
+	sqlAnswering          statement = "answering"
+	sqlAnswer             statement = "answer"
+	sqlSupersedeReply     statement = "supersede_reply"
+	sqlReplyUnsure        statement = "reply_unsure"
+	sqlReplyWritten       statement = "reply_written"
+	sqlReplyUnwritten     statement = "reply_unwritten"
+	sqlAnswered           statement = "answered"
+	sqlReplyList          statement = "reply_list"
+	sqlReplyListUnmatched statement = "reply_list_unmatched"
+	sqlReplyListOf        statement = "reply_list_of"
+	sqlForgetReplies      statement = "forget_replies"
+	sqlForgetReplyPoll    statement = "forget_reply_poll"
+	sqlRemoveReplies      statement = "remove_replies"
+	sqlRemoveReferences   statement = "remove_references"
+	sqlRemoveReplyPolls   statement = "remove_reply_polls"
+	sqlStartReplyPoll     statement = "start_reply_poll"
+	sqlReplyPollsDue      statement = "reply_polls_due"
+	sqlReplyPollNext      statement = "reply_poll_next"
+
 	// In guard.sql.
 	sqlGuard          statement = "guard"
 	sqlGuardAllowed   statement = "guard_allowed"
@@ -343,6 +373,8 @@ var sqlConstants = map[string]string{
 	"SettleResent":    settleResent,
 	"SettleWithdrawn": settleWithdrawn,
 	"SettleFallback":  settleFallback,
+
+	"Unmatched": string(pombo.Unmatched),
 
 	"MaxReleased":   strconv.Itoa(maxReleased),
 	"GuardFar":      "CAST(" + strconv.FormatInt(guardFar, 10) + " AS bigint)",

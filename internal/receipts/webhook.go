@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/fold"
 )
 
 // The two addresses that a bot has at Blip.
@@ -48,7 +49,7 @@ func NewWebhook(opts WebhookOptions) (*Webhook, error) {
 	}
 	h := &Webhook{opts: opts, secret: sha256.Sum256([]byte(opts.Secret)), words: map[string]bool{}}
 	for _, w := range opts.Words {
-		if folded := fold(w); folded != "" {
+		if folded := fold.Text(w); folded != "" {
 			h.words[folded] = true
 		}
 	}

@@ -92,7 +92,7 @@ func newWebhookTest(t *testing.T, s *fakeLedger) *webhookTest {
 			if e.From == "" {
 				return nil, nil
 			}
-			return []pombo.Inbound{{Identity: pombo.Private(e.From), Text: pombo.Private(e.Text), Button: pombo.Private(e.Button)}}, nil
+			return []pombo.Inbound{{Identity: pombo.Private(e.From), Text: pombo.Private(e.Text), Payload: pombo.Private(e.Button)}}, nil
 		},
 	})
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"pombo"
 	"pombo/internal/blip"
 	"pombo/internal/config"
+	"pombo/internal/fold"
+	"pombo/internal/ledger"
 	"pombo/internal/source"
 )
 
@@ -52,7 +54,8 @@ func Source(c config.Source) source.Options {
 			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
 			Template: c.ColTemplate, Language: c.ColLanguage, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
 			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
-			Where: c.Where, Pending: c.Pending, Codes: writtenCodes(c), Zone: c.Zone,
+			Reminds: c.ColReminds, Reply: c.ColReply, ReplyAt: c.ColReplyAt,
+			Where: c.Where, Pending: c.Pending, Codes: written(c), Zone: c.Zone,
 		},
 	}
 }
@@ -84,14 +87,43 @@ func Codes(c config.Source) map[pombo.State]string {
 	return m
 }
 
-// writtenCodes returns all codes that Pombo writes.
-func writtenCodes(c config.Source) []string {
+// written returns every code that is written, once.
+func written(c config.Source) []string {
 	list := slices.Collect(maps.Values(Codes(c)))
 	if c.Fallback != "" {
 		list = append(list, c.Fallback)
 	}
+	for _, r := range c.ReplyCodes {
+		list = append(list, r.Code)
+	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// Replies returns what the ledger does with answers.
+func Replies(c config.Config) ledger.ReplyOptions {
+	o := ledger.ReplyOptions{
+		Codes:   map[string]string{},
+		Columns: c.Source.ColReply != "" || c.Source.ColReplyAt != "",
+		Last:    c.Replies.Last, Within: c.Replies.Within, Reminders: c.Source.ColReminds != "",
+	}
+	for _, r := range c.Source.ReplyCodes {
+		o.Codes[r.Answer] = r.Code
+	}
+	return o
+}
+
+// Payload reports of a button whether it is to name its message when it is pressed; nil when
+// REPLY_PAYLOAD is off. One whose label ends all messages does not: that word has to come back.
+func Payload(c config.Config) func(pombo.Button) bool {
+	if !c.Replies.Payload {
+		return nil
+	}
+	optOut := map[string]bool{}
+	for _, word := range c.API.OptOutWords {
+		optOut[fold.Text(word)] = true
+	}
+	return func(b pombo.Button) bool { return !optOut[fold.Text(b.Text)] }
 }
 
 // Slots returns the slots of the template that DB_COL_PARAMS fills.

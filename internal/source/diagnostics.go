@@ -139,7 +139,7 @@ func JudgeClock(m *ParsedMapping, l Layout, utc, local string, begun, ended time
 // hasLocalTimes reports whether a mapped column holds times without a zone.
 func hasLocalTimes(m *ParsedMapping, l Layout) bool {
 	return slices.ContainsFunc(m.Mapped(), func(c MappedColumn) bool {
-		if c.Role != RoleSendAfter && c.Role != RoleExpires && c.Role != RoleSentAt {
+		if c.Role != RoleSendAfter && c.Role != RoleExpires && !c.Role.WritesTime() {
 			return false
 		}
 		declared := strings.ToUpper(l.Declared(c.Name))

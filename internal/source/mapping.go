@@ -33,11 +33,14 @@ type Mapping struct {
 	Priority  string
 	SendAfter string
 	Expires   string
+	Reminds   string
 
 	// Optional, written back.
 	MessageID string
 	SentAt    string
 	Error     string
+	Reply     string
+	ReplyAt   string
 
 	// Where is a condition in the database's own SQL that a pending row must also meet
 	// to be taken in; optional.
@@ -90,10 +93,59 @@ const (
 	RolePriority  Role = "DB_COL_PRIORITY"
 	RoleSendAfter Role = "DB_COL_SEND_AFTER"
 	RoleExpires   Role = "DB_COL_EXPIRES"
+	RoleReminds   Role = "DB_COL_REMINDS"
 	RoleMessageID Role = "DB_COL_MESSAGE_ID"
 	RoleSentAt    Role = "DB_COL_SENT_AT"
 	RoleError     Role = "DB_COL_ERROR"
+	RoleReply     Role = "DB_COL_REPLY"
+	RoleReplyAt   Role = "DB_COL_REPLY_AT"
 )
+
+// WritesTime reports whether a time is written into a column of this role.
+func (r Role) WritesTime() bool { return r == RoleSentAt || r == RoleReplyAt }
+
+// KeepsPresent reports whether a column of this role keeps what it has when a settlement has
+// nothing for it.
+func (r Role) KeepsPresent() bool {
+	return r == RoleMessageID || r == RoleSentAt || r == RoleReply || r == RoleReplyAt
+}
+
+// TimeOf returns what a settlement has for a column of this role in which a time is written;
+// zero = nothing.
+func (r Role) TimeOf(s *pombo.Settlement) time.Time {
+	switch r {
+	case RoleSentAt:
+		return s.SentAt
+	case RoleReplyAt:
+		return s.Answered
+	default:
+		return time.Time{}
+	}
+}
+
+// MaxAnswer is how many characters of an answer are written. They fit into any text of Oracle.
+const MaxAnswer = 1000
+
+// TextOf returns what a settlement has for a column of this role in which a text is written;
+// "" = nothing.
+func (r Role) TextOf(s *pombo.Settlement) string {
+	switch r {
+	case RoleMessageID:
+		return string(s.MessageID)
+	case RoleError:
+		return s.Error
+	case RoleReply:
+		answer := strings.ToValidUTF8(strings.ReplaceAll(s.Answer.Reveal(), "\x00", ""), "\ufffd")
+		if len(answer) > MaxAnswer {
+			if r := []rune(answer); len(r) > MaxAnswer {
+				answer = string(r[:MaxAnswer])
+			}
+		}
+		return answer
+	default:
+		return ""
+	}
+}
 
 // ParseMapping parses all names and the condition, and reports everything that is wrong
 // with them.
@@ -128,6 +180,8 @@ func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	add(&c.Writes, MappedColumn{Role: RoleMessageID}, m.MessageID, false)
 	add(&c.Writes, MappedColumn{Role: RoleSentAt}, m.SentAt, false)
 	add(&c.Writes, MappedColumn{Role: RoleError}, m.Error, false)
+	add(&c.Writes, MappedColumn{Role: RoleReply}, m.Reply, false)
+	add(&c.Writes, MappedColumn{Role: RoleReplyAt}, m.ReplyAt, false)
 	add(&c.Values, MappedColumn{Role: RolePhone}, m.Phone, true)
 	for _, p := range m.Params {
 		to := &c.Values
@@ -141,6 +195,7 @@ func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	add(&c.Values, MappedColumn{Role: RolePriority}, m.Priority, false)
 	add(&c.Values, MappedColumn{Role: RoleSendAfter}, m.SendAfter, false)
 	add(&c.Values, MappedColumn{Role: RoleExpires}, m.Expires, false)
+	add(&c.Values, MappedColumn{Role: RoleReminds}, m.Reminds, false)
 	if c.Where, err = parseCondition(m.Where); err != nil {
 		complain("DB_WHERE", err)
 	}

@@ -91,6 +91,8 @@ func (r *reader) row(rowKey string, values []any) (pombo.Row, error) {
 			if row.Expires, err = parseTime(s, m.Zone); pombo.IsFar(row.Expires) {
 				row.Expires = time.Time{} // never
 			}
+		case RoleReminds:
+			row.Reminds = sameKey(r.layout.RowKey, s)
 		}
 		if err != nil {
 			r.table.addProblem(pombo.RowProblem{RowKey: rowKey, Column: c.Text, Message: err.Error()})

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -50,4 +51,24 @@ var ErrTextKey = fmt.Errorf("a key is empty, longer than %d bytes, not UTF-8 tex
 // NUL.
 func ValidTextKey(rowKey string) bool {
 	return rowKey != "" && len(rowKey) <= MaxRowKey && utf8.ValidString(rowKey) && !strings.ContainsRune(rowKey, 0)
+}
+
+// sameKey writes the key of another row, as a column of any type has it, as the row itself would
+// have it: a number without a fraction of zeros, a UUID with its dashes. "" means no row.
+func sameKey(kind Kind, text string) string {
+	text = strings.TrimSpace(text)
+	switch kind {
+	case KindWhole:
+		if n, fraction, ok := strings.Cut(text, "."); ok && strings.Trim(fraction, "0") == "" {
+			text = n
+		}
+	case KindUUID:
+		if b, err := hex.DecodeString(strings.ReplaceAll(text, "-", "")); err == nil && len(b) == 16 {
+			text = FormatUUID(b)
+		}
+	}
+	if !ValidTextKey(text) {
+		return ""
+	}
+	return text
 }

@@ -52,6 +52,9 @@ func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.S
 		return s.answers, s.lockErr
 	}
 	if err == nil {
+		due, err = s.writeAlone(ctx, due)
+	}
+	if err == nil {
 		for _, i := range due {
 			s.answer(i, pombo.SettleRefused, "the database reports no error and leaves the row unchanged: see its triggers and policies")
 		}
@@ -144,6 +147,24 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 	return append(slices.Clip(left), right...), err
 }
 
+// writeAlone writes the answers among the rows one by one, and returns the rows that are still
+// not known to be written. A row whose code stays as it is does not tell by its code whether it
+// was written: in a batch that fell short it could be any.
+func (s *settling) writeAlone(ctx context.Context, due []int) (open []int, err error) {
+	for _, i := range due {
+		if s.batch[i].Answered.IsZero() {
+			open = append(open, i)
+			continue
+		}
+		left, err := s.write(ctx, []int{i}, s.table.lockWait())
+		if err != nil {
+			return due, err
+		}
+		open = append(open, left...)
+	}
+	return open, nil
+}
+
 // verify looks the rows up and returns those that are still as they were expected, and
 // so should have been changed.
 func (s *settling) verify(ctx context.Context, due []int) (unchanged []int, err error) {
@@ -164,12 +185,16 @@ func (s *settling) verify(ctx context.Context, due []int) (unchanged []int, err 
 		switch {
 		case !there:
 			s.answer(i, pombo.SettleGone, "the row is no longer there")
-		case SameCode(code, a.Code):
+		case SameCode(code, a.Code) && a.Answered.IsZero():
 			s.answer(i, pombo.SettleDone, "")
+		case SameCode(code, a.Code) && !s.locked[i]:
+			// It has the code already; whether it has the answer, nobody can tell.
+			a.Expected = code
+			unchanged = append(unchanged, i)
 		case slices.ContainsFunc(a.Unsure, func(c string) bool { return SameCode(code, c) }):
 			a.Expected, a.Unsure = code, nil
 			unchanged = append(unchanged, i)
-		case SameCode(code, a.Expected) && s.locked[i]:
+		case s.locked[i] && (SameCode(code, a.Expected) || SameCode(code, a.Code)):
 			s.lockErr = s.table.fail(ctx, s.op, &LockedError{})
 			s.answer(i, pombo.SettleLater, s.lockErr.Error())
 		case SameCode(code, a.Expected):

@@ -220,6 +220,14 @@ func (c *Catalog) Category(ref Ref) (category string, known bool) {
 	return t.Category, known
 }
 
+// Buttons returns the buttons of a template, which the caller must not change; none while Blip
+// has not listed it.
+func (c *Catalog) Buttons(ref Ref) []pombo.Button {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.known[ref].Buttons
+}
+
 // Recategorized returns the templates that WhatsApp has recently moved into another
 // category, in the order of their names.
 func (c *Catalog) Recategorized() (names []string) {

@@ -27,8 +27,8 @@ var headlines = map[string]pair{
 		"Nobody has looked for rows for {1}: is the job running?"},
 	"headline.idle": {"Nada a enviar.{1}", "Nothing to send.{1}"},
 	"headline.template": {
-		"Só {1:espera|esperam} {1} {1:mensagem|mensagens} cujo modelo não pode ser enviado agora. Veja pombo templates.",
-		"All that waits is {1} {1:message|messages} whose template cannot be sent now. See pombo templates."},
+		"Só {1:espera|esperam} {1} {1:mensagem|mensagens} cujo modelo não pode ser enviado agora. Veja os modelos.",
+		"All that waits is {1} {1:message|messages} whose template cannot be sent now. Look at the templates."},
 	"headline.quiet": {
 		"É horário de silêncio onde as pessoas moram; {1} {1:vai|vão} depois.",
 		"It is a quiet time where the people live; {1} {1:is|are} sent after it."},

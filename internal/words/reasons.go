@@ -13,7 +13,7 @@ var reasons = map[pombo.Reason]inPT{
 	pombo.ParameterFormat:  {"um valor tem quebra de linha, tabulação ou mais de quatro espaços seguidos, o que o WhatsApp recusa", "escreva o valor em uma linha só e reenvie"},
 	pombo.ParameterTooLong: {"um valor é mais longo do que o WhatsApp permite", "encurte o valor na linha e reenvie"},
 	pombo.ExpiredRow:       {"passou da hora antes de poder ser enviada", "ponha um prazo maior na linha e reenvie, se ainda fizer sentido"},
-	pombo.Withdrawn:        {"a linha já não estava pendente na tabela", "nada: quem a gravou a retirou; para enviar mesmo assim, volte a linha a pendente"},
+	pombo.Withdrawn:        {"já não era para ser enviada: a linha deixou de estar pendente, ou a mensagem que ela lembrava foi respondida", "nada; para enviar mesmo assim, volte a linha a pendente"},
 	pombo.DocumentMissing:  {"o documento do cabeçalho não está lá, ou está vazio", "grave o arquivo em DOCUMENTS_DIR com o nome que está na linha, ou preencha a coluna, e reenvie"},
 	pombo.DocumentTooLarge: {"o documento do cabeçalho é maior do que o WhatsApp aceita", "diminua o arquivo (100 MB para documento, 5 MB para imagem, 16 MB para vídeo) e reenvie"},
 	pombo.DocumentRefused:  {"o documento do cabeçalho não pode ser enviado: o caminho, o nome ou o conteúdo", "veja o detalhe; corrija o caminho na linha ou o arquivo e reenvie"},

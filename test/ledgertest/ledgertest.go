@@ -124,6 +124,26 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"tallies of the forgotten", talliesOfTheForgotten},
 		{"tallies of many", talliesOfMany},
 		{"tallies of random walks", talliesOfWalks},
+		{"which notification a reply answers", replyMatches},
+		{"an answer by the person alone", replyByPerson},
+		{"two children of one phone", replyTwins},
+		{"a reply comes twice", replyTwice},
+		{"the first answer stands", replyFirst},
+		{"the last answer stands", replyLast},
+		{"many answers at once", replyRace},
+		{"an answer is written to its row", replySettles},
+		{"an answer and codes that are not known", replyUnsure},
+		{"an answer to what was sent again", replyToResent},
+		{"an answer to a row that was set back", replyToOlder},
+		{"an answer with nothing to write", replyKept},
+		{"what answers does not end all messages", replyOptOut},
+		{"a reminder of what was answered", replyReminds},
+		{"lists of replies", replyLists},
+		{"who is asked for answers", replyPolls},
+		{"answers of the forgotten", replyForgotten},
+		{"answers leave", replyLeaves},
+		{"an answered message fails", replyThenFailure},
+		{"a lost ledger and the code of an answer", replyLostLedger},
 		{"a lost ledger is rebuilt", recoverRows},
 		{"what a comparison reads", review},
 		{"accounts of the desk", deskUsers},
@@ -166,8 +186,8 @@ type fixture struct {
 	codes map[pombo.State]string // nil = codes
 
 	fallback ledger.Fallback
-
-	resends int // within a minute, before they wait for an operator; 0 = any number
+	replies  ledger.ReplyOptions
+	resends  int // within a minute, before they wait for an operator; 0 = any number
 }
 
 type clock struct {
@@ -195,7 +215,7 @@ func (f *fixture) open() {
 	}
 	db, err := ledger.Open(f.Context(), ledger.Options{
 		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
-		Template: usual, ResendsBeforePause: f.resends, Fallback: f.fallback,
+		Template: usual, ResendsBeforePause: f.resends, Replies: f.replies, Fallback: f.fallback,
 	})
 	if err != nil {
 		f.Fatalf("open: %v", err)

@@ -98,7 +98,7 @@ func values(b *bench) {
 	b.Insert(
 		Row{
 			RowKey: b.key(1), Phone: "031 98888-0000", Name: "Conceição", Text: "linha 1\nlinha 2\t“€” 😀", Template: " aviso ",
-			Priority: 7, SendAfter: "2026-11-23 10:00:00", Expires: "2026-11-23T10:00:00Z", Status: "1",
+			Priority: 7, SendAfter: "2026-11-23 10:00:00", Expires: "2026-11-23T10:00:00Z", Reminds: b.key(2), Status: "1",
 		},
 		Row{RowKey: b.key(2), Phone: "x", Priority: 12, SendAfter: "1795442400", Expires: "2026-11-24", Status: "1"},
 		Row{RowKey: b.key(3), Phone: "x", Priority: -1, SendAfter: "2026-11-23T10:00:00.250-05:00", Status: "1"},
@@ -110,7 +110,7 @@ func values(b *bench) {
 	want := []pombo.Row{
 		{
 			RowKey: b.key(1), Recipient: "031 98888-0000", Params: private("Conceição", "linha 1\nlinha 2\t“€” 😀"), Template: "aviso", Priority: 7,
-			SendAfter: time.Date(2026, 11, 23, 10, 0, 0, 0, brasilia), Expires: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+			SendAfter: time.Date(2026, 11, 23, 10, 0, 0, 0, brasilia), Expires: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Reminds: b.key(2),
 		},
 		{
 			RowKey: b.key(2), Recipient: "x", Params: private("", ""), Priority: 9,
@@ -128,7 +128,7 @@ func reveal(rows []pombo.Row) []string {
 	var out []string
 	for _, r := range rows {
 		var line strings.Builder
-		fmt.Fprintf(&line, "%s phone=%q template=%q priority=%d after=%s expires=%s", r.RowKey, r.Recipient.Reveal(), r.Template, r.Priority, r.SendAfter.UTC(), r.Expires.UTC())
+		fmt.Fprintf(&line, "%s phone=%q template=%q priority=%d after=%s expires=%s reminds=%q", r.RowKey, r.Recipient.Reveal(), r.Template, r.Priority, r.SendAfter.UTC(), r.Expires.UTC(), r.Reminds)
 		for _, p := range r.Params {
 			fmt.Fprintf(&line, " %s=%q", p.Slot, p.Value.Reveal())
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
+	"pombo/internal/source"
 )
 
 func settleWrites(b *bench) {
@@ -178,6 +179,105 @@ func settleLocked(b *bench) {
 	b.wantResults(alone, pombo.SettleLater)
 	b.wantResults(b.settle(batch...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDone, pombo.SettleDone, pombo.SettleDone)
 	b.wantStatus(5, "2")
+}
+
+// answer is an answer to row n, given at ten in Brasília.
+func (b *bench) answer(n int, expected, code string, text pombo.Private) pombo.Settlement {
+	s := b.to(n, expected, code)
+	s.Reply, s.Answer, s.Answered = int64(n), text, time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC)
+	return s
+}
+
+func (b *bench) wantAnswer(n int, status, text string) {
+	b.Helper()
+	want := Written{Status: status, Reply: text}
+	if text != "" {
+		want.ReplyAt = "2026-11-23 10:00:00"
+	}
+	if diff := cmp.Diff(want, b.Written(b.key(n))); diff != "" {
+		b.Errorf("row %d (-want +got):\n%s", n, diff)
+	}
+}
+
+// settleAnswers writes codes and words, and nothing over what somebody else has written.
+func settleAnswers(b *bench) {
+	b.fill(1, 5)
+	for n := 1; n <= 5; n++ {
+		b.SetStatus(b.key(n), "2")
+	}
+	b.SetStatus(b.key(3), "9")
+	b.Delete(b.key(5))
+	got := b.settle(b.answer(1, "2", "5", "Confirmar"), b.answer(2, "2", "6", "não; \"vou\"\nsó amanhã"), b.answer(3, "2", "5", "Confirmar"), b.to(4, "2", "3"), b.answer(5, "2", "5", "Sim"))
+	b.wantResults(got, pombo.SettleDone, pombo.SettleDone, pombo.SettleDiverged, pombo.SettleDone, pombo.SettleGone)
+	b.wantAnswer(1, "5", "Confirmar")
+	b.wantAnswer(2, "6", "não; \"vou\"\nsó amanhã")
+	b.wantAnswer(3, "9", "")
+	b.wantAnswer(4, "3", "")
+	// A longer one is cut, and what comes without an answer keeps the one that is there.
+	b.wantResults(b.settle(b.answer(2, "6", "5", pombo.Private(strings.Repeat("ã", 5000)))), pombo.SettleDone)
+	if got := []rune(b.Written(b.key(2)).Reply); len(got) == 0 || len(got) > source.MaxAnswer || got[0] != 'ã' {
+		b.Errorf("%d characters are in the row, want the beginning", len(got))
+	}
+	b.wantResults(b.settle(b.to(1, "5", "4")), pombo.SettleDone)
+	b.wantAnswer(1, "4", "Confirmar")
+}
+
+// settleAnswersAlone: words go beside a code that does not change, which by itself does not tell
+// whether they were written.
+func settleAnswersAlone(b *bench) {
+	const n = 12
+	b.fill(1, n)
+	var batch []pombo.Settlement
+	for i := 1; i <= n; i++ {
+		b.SetStatus(b.key(i), "2")
+		batch = append(batch, b.answer(i, "2", "2", "sim"))
+	}
+	b.SetStatus(b.key(4), "9")
+	b.Delete(b.key(5))
+	for i, s := range b.settle(batch...) {
+		switch i + 1 {
+		case 4:
+			b.wantResults([]pombo.Settled{s}, pombo.SettleDiverged)
+			b.wantAnswer(4, "9", "")
+		case 5:
+			b.wantResults([]pombo.Settled{s}, pombo.SettleGone)
+		default:
+			b.wantResults([]pombo.Settled{s}, pombo.SettleDone)
+			b.wantAnswer(i+1, "2", "sim")
+		}
+	}
+	b.Refuse(b.key(1), "período fechado")
+	b.wantResults(b.settle(b.answer(1, "2", "2", "não"), b.answer(2, "2", "2", "não")), pombo.SettleRefused, pombo.SettleDone)
+	b.wantAnswer(1, "2", "sim")
+	b.wantAnswer(2, "2", "não")
+	if b.Ignore(b.key(3)) {
+		b.wantResults(b.settle(b.answer(3, "2", "2", "não"), b.answer(6, "2", "2", "não")), pombo.SettleRefused, pombo.SettleDone)
+		b.wantAnswer(6, "2", "não")
+	}
+}
+
+// settleAnswerAgain: the process died before it knew of the writing, and a later answer took the
+// place of the one that may be there.
+func settleAnswerAgain(b *bench) {
+	b.fill(1, 4)
+	for n := 1; n <= 4; n++ {
+		b.SetStatus(b.key(n), "2")
+	}
+	first := []pombo.Settlement{b.answer(1, "2", "5", "sim"), b.answer(2, "2", "5", "sim")}
+	b.settle(first...)
+	b.wantResults(b.settle(first...), pombo.SettleDone, pombo.SettleDone)
+	b.wantAnswer(1, "5", "sim")
+	var later []pombo.Settlement
+	for n := 1; n <= 4; n++ {
+		s := b.answer(n, "2", "6", "não")
+		s.Unsure = []string{"5"}
+		later = append(later, s)
+	}
+	b.SetStatus(b.key(4), "6") // somebody has noted the same by hand
+	b.wantResults(b.settle(later...), pombo.SettleDone, pombo.SettleDone, pombo.SettleDone, pombo.SettleDone)
+	for n := 1; n <= 4; n++ {
+		b.wantAnswer(n, "6", "não")
+	}
 }
 
 func settleMany(b *bench) {

@@ -63,13 +63,14 @@ func (s Schema) Mapping() source.Mapping {
 
 // Mapping returns the mapping of the table: ID, NR_TELEFONE, NM_CONTATO,
 // DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, CD_IDIOMA, NR_PRIORIDADE (a number), DT_ENVIO and
-// DT_EXPIRA (text), CD_MENSAGEM, DT_ENVIADA and DS_ERRO.
+// DT_EXPIRA (text), ID_LEMBRADA (as ID), CD_MENSAGEM, DT_ENVIADA, DS_ERRO, DS_RESPOSTA and
+// DT_RESPOSTA.
 func Mapping() source.Mapping {
 	return source.Mapping{
 		Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
 		Params:   []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}, {Slot: pombo.HeaderText, Name: "DS_MENSAGEM"}},
 		Template: "CD_TEMPLATE", Language: "CD_IDIOMA", Priority: "NR_PRIORIDADE", SendAfter: "DT_ENVIO", Expires: "DT_EXPIRA",
-		MessageID: "CD_MENSAGEM", SentAt: "DT_ENVIADA", Error: "DS_ERRO",
+		Reminds: "ID_LEMBRADA", MessageID: "CD_MENSAGEM", SentAt: "DT_ENVIADA", Error: "DS_ERRO", Reply: "DS_RESPOSTA", ReplyAt: "DT_RESPOSTA",
 		Pending: "1", Codes: []string{"2", "3"},
 		Zone: time.FixedZone("Brasília", -3*60*60),
 	}
@@ -80,6 +81,7 @@ type Row struct {
 	RowKey                                                    string
 	Phone, Name, Text, Template, Language, SendAfter, Expires any
 	Priority                                                  any
+	Reminds                                                   string // the key of another row; "" = NULL
 	Status                                                    string
 	Document                                                  []byte
 }
@@ -108,7 +110,7 @@ type Owner interface {
 }
 
 // Written is what Pombo writes back to a row.
-type Written struct{ Status, MessageID, SentAt, Error string }
+type Written struct{ Status, MessageID, SentAt, Error, Reply, ReplyAt string }
 
 // Open creates a fresh table for one test and opens it.
 type Open func(t *testing.T, s Schema) (*source.Table, Owner)
@@ -196,6 +198,9 @@ var cases = []struct {
 	{name: "settle with every row refused", run: settleAllRefused},
 	{name: "settle with a trigger that ignores", run: settleIgnored},
 	{name: "settle keys that no row can have", run: settleImpossible},
+	{name: "settle answers", run: settleAnswers},
+	{name: "settle answers over a code that stays", run: settleAnswersAlone},
+	{name: "settle an answer that may have been written", run: settleAnswerAgain},
 	{name: "settle five hundred", run: settleMany},
 	{name: "settle a row that its owner has locked", run: settleLocked, once: true},
 	{name: "eight settle the same rows at once", run: settleTogether},

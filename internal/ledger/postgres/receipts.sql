@@ -2,7 +2,7 @@
 
 -- name: standing
 -- Where the notification with an id stands. The column has the first half of the id.
-SELECT seq, state, attempt, message = '', resends, source, row_key, generation FROM notification WHERE id = $1;
+SELECT seq, state, attempt, message = '', resends, source, row_key, generation, reply IS NOT NULL FROM notification WHERE id = $1;
 
 -- name: apply
 -- A receipt moves a notification forward.

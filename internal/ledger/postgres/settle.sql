@@ -3,19 +3,20 @@
 -- name: nothing_owed
 -- Settlement: the row has the code already, or keeps the one it has.
 UPDATE notification AS n SET settle_at = NULL
-FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) WITH ORDINALITY AS batch (seq, state, nth)
-WHERE n.seq = batch.seq AND n.state = batch.state
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS bigint[])) WITH ORDINALITY AS batch (seq, state, reply, nth)
+WHERE n.seq = batch.seq AND n.state = batch.state AND n.reply IS NOT DISTINCT FROM batch.reply
 RETURNING batch.nth;
 
 -- name: settled
 -- Settlement: a code was written. content has the states that are content with it: what has
--- moved on to another stays due, unless a new generation has replaced it; and so does what was
--- handed over while another code was on its way.
+-- moved on to another stays due, unless a new generation has replaced it; and so does what has
+-- another answer now than the one that was written (reply), or was handed over meanwhile.
 UPDATE notification AS n SET settled = batch.code,
     settle_at = CASE WHEN n.settle <> '{SettleFallback}'
-        OR replace(batch.content, ',' || CASE WHEN n.settle = '{SettleFallback}' THEN n.settle ELSE n.state END || ',', '') <> batch.content THEN NULL ELSE batch.now END
-FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]))
-    WITH ORDINALITY AS batch (code, content, now, seq, nth)
+        OR replace(batch.content, ',' || CASE WHEN n.settle = '{SettleFallback}' THEN n.settle ELSE n.state END || ',', '') <> batch.content
+        AND n.reply IS NOT DISTINCT FROM batch.reply THEN NULL ELSE batch.now END
+FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]), CAST($5 AS bigint[]))
+    WITH ORDINALITY AS batch (code, content, now, seq, reply, nth)
 WHERE n.seq = batch.seq
 RETURNING batch.nth;
 
@@ -40,7 +41,7 @@ RETURNING batch.nth;
 UPDATE notification AS n SET settle = '{SettleFallback}', fallback_at = NULL, settle_at = batch.now, history = n.history || batch.event
 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS text[]), CAST($5 AS bigint[]))
     WITH ORDINALITY AS batch (now, event, seq, state, attempt, nth)
-WHERE n.seq = batch.seq AND n.state = batch.state AND n.attempt = batch.attempt AND n.settle IS NULL AND n.fallback_at IS NOT NULL
+WHERE n.seq = batch.seq AND n.state = batch.state AND n.attempt = batch.attempt AND n.settle IS NULL AND n.reply IS NULL AND n.fallback_at IS NOT NULL
 RETURNING batch.nth;
 
 -- name: not_handed_over

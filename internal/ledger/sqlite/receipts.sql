@@ -7,7 +7,7 @@ WITH RECURSIVE block (b) AS (
     SELECT (SELECT max(seq) FROM notification) >> 12
     UNION ALL SELECT b - 1 FROM block WHERE b > (SELECT min(seq) FROM notification) >> 12
 )
-SELECT seq, state, attempt, message = '', resends, source, row_key, generation
+SELECT seq, state, attempt, message = '', resends, source, row_key, generation, reply IS NOT NULL
 FROM block CROSS JOIN notification WHERE (seq >> 12) = b AND id = ?1;
 
 -- name: apply

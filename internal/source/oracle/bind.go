@@ -20,10 +20,10 @@ func (d *dialect) settleArgs(l source.Layout, batch []pombo.Settlement) []any {
 		return nil
 	}
 	args := make([]any, 0, len(d.mapping.Writes)+3)
-	array := func(number bool, of func(s pombo.Settlement) string) {
+	array := func(number bool, of func(s *pombo.Settlement) string) {
 		texts := make([]string, len(batch))
-		for i, s := range batch {
-			texts[i] = of(s) // to Oracle "" is NULL
+		for i := range batch {
+			texts[i] = of(&batch[i]) // to Oracle "" is NULL
 		}
 		if number {
 			args = append(args, numbers(texts))
@@ -33,19 +33,18 @@ func (d *dialect) settleArgs(l source.Layout, batch []pombo.Settlement) []any {
 	}
 	for _, w := range d.mapping.Writes {
 		declared := l.Declared(w.Name)
-		array(w.Role == source.RoleStatus && l.Status == source.KindWhole, func(s pombo.Settlement) string {
+		array(w.Role == source.RoleStatus && l.Status == source.KindWhole, func(s *pombo.Settlement) string {
+			at := w.Role.TimeOf(s)
 			switch {
 			case w.Role == source.RoleStatus:
 				return s.Code
 			case w.Role == source.RoleMessageID:
 				return string(s.MessageID)
-			case w.Role == source.RoleSentAt && !s.SentAt.IsZero():
+			case !at.IsZero():
 				_, _, layout, _ := timeFormats(declared)
-				return s.SentAt.In(d.mapping.Zone).Format(layout)
-			case w.Role == source.RoleError:
-				return shorten(s.Error, declared)
+				return at.In(d.mapping.Zone).Format(layout)
 			default:
-				return ""
+				return shorten(w.Role.TextOf(s), declared)
 			}
 		})
 	}
@@ -56,9 +55,9 @@ func (d *dialect) settleArgs(l source.Layout, batch []pombo.Settlement) []any {
 		}
 		args = append(args, keys)
 	} else {
-		array(l.RowKey == source.KindWhole, func(s pombo.Settlement) string { return d.padded(l.Declared(d.mapping.KeyName), s.RowKey) })
+		array(l.RowKey == source.KindWhole, func(s *pombo.Settlement) string { return d.padded(l.Declared(d.mapping.KeyName), s.RowKey) })
 	}
-	array(l.Status == source.KindWhole, func(s pombo.Settlement) string { return d.status(l, s.Expected) })
+	array(l.Status == source.KindWhole, func(s *pombo.Settlement) string { return d.status(l, s.Expected) })
 	return args
 }
 

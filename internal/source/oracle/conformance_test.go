@@ -29,7 +29,8 @@ func TestOracleConformance(t *testing.T) {
 		}
 		owner := &doubleOwner{t: t, s: s, table: newOracleTable(t, d, "NOTIFICACAO",
 			"ID "+keyType+" PRIMARY KEY", "NR_TELEFONE VARCHAR2(30)", "NM_CONTATO NVARCHAR2(200)", "DS_MENSAGEM CLOB", "CD_STATUS "+statusType, "CD_TEMPLATE VARCHAR2(100)", "CD_IDIOMA VARCHAR2(20)", "BL_ANEXO BLOB",
-			"NR_PRIORIDADE NUMBER(3)", "DT_ENVIO VARCHAR2(40)", "DT_EXPIRA VARCHAR2(40)", "CD_MENSAGEM VARCHAR2(36)", "DT_ENVIADA DATE", "DS_ERRO VARCHAR2(400 CHAR)")}
+			"NR_PRIORIDADE NUMBER(3)", "DT_ENVIO VARCHAR2(40)", "DT_EXPIRA VARCHAR2(40)", "CD_MENSAGEM VARCHAR2(36)", "DT_ENVIADA DATE", "DS_ERRO VARCHAR2(400 CHAR)",
+			"ID_LEMBRADA "+keyType, "DS_RESPOSTA VARCHAR2(400 CHAR)", "DT_RESPOSTA TIMESTAMP(6)")}
 		table := openOracle(t, d, s.Mapping())
 		t.Cleanup(func() {
 			for purpose := range holdOracle(t, d, table) {
@@ -144,6 +145,9 @@ func (o *doubleOwner) Insert(rows ...sourcetest.Row) {
 		if r.Document != nil {
 			all[i]["BL_ANEXO"] = r.Document
 		}
+		if r.Reminds != "" {
+			all[i]["ID_LEMBRADA"] = o.key(r.Reminds)
+		}
 	}
 	o.must(o.table.Insert(all...))
 }
@@ -174,7 +178,7 @@ func (o *doubleOwner) Written(key string) sourcetest.Written {
 			return fmt.Sprint(v)
 		}
 	}
-	return sourcetest.Written{Status: word(r["CD_STATUS"]), MessageID: word(r["CD_MENSAGEM"]), SentAt: word(r["DT_ENVIADA"]), Error: word(r["DS_ERRO"])}
+	return sourcetest.Written{Status: word(r["CD_STATUS"]), MessageID: word(r["CD_MENSAGEM"]), SentAt: word(r["DT_ENVIADA"]), Error: word(r["DS_ERRO"]), Reply: word(r["DS_RESPOSTA"]), ReplyAt: word(r["DT_RESPOSTA"])}
 }
 
 func (o *doubleOwner) Refuse(key, words string) {

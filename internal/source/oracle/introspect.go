@@ -195,6 +195,7 @@ func (d *dialect) sample() []source.Column {
 		declared := map[source.Role]string{
 			source.RoleStatus: codes, source.RolePriority: "NUMBER(1)", source.RoleSendAfter: "DATE", source.RoleExpires: "DATE", source.RoleSentAt: "DATE", source.RoleMessageID: "VARCHAR2(36 CHAR)",
 			source.RolePhone: "VARCHAR2(30 CHAR)", source.RoleParam: "VARCHAR2(1024 CHAR)", source.RoleTemplate: "VARCHAR2(100 CHAR)", source.RoleLanguage: "VARCHAR2(10 CHAR)", source.RoleError: "VARCHAR2(400 CHAR)",
+			source.RoleReminds: "NUMBER(19)", source.RoleReply: "VARCHAR2(400 CHAR)", source.RoleReplyAt: "DATE",
 		}[v.Role]
 		if v.IsBlob() {
 			declared = "BLOB"
@@ -226,6 +227,7 @@ func (d *dialect) List() []source.Statement {
 	for i, w := range d.mapping.Writes {
 		results = append(results, fmt.Sprintf(":%d = %s", i+1, map[source.Role]string{
 			source.RoleStatus: "new status", source.RoleMessageID: "message id", source.RoleSentAt: "time", source.RoleError: "error",
+			source.RoleReply: "answer", source.RoleReplyAt: "time of the answer",
 		}[w.Role]))
 	}
 	n := len(d.mapping.Writes)

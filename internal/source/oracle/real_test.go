@@ -168,7 +168,8 @@ func newRealOwner(t *testing.T, db *sql.DB, s sourcetest.Schema) *realOwner {
 		statusType = "VARCHAR2(2)"
 	}
 	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE VARCHAR2(30), NM_CONTATO NVARCHAR2(200), DS_MENSAGEM CLOB, CD_STATUS %s, CD_TEMPLATE VARCHAR2(100), CD_IDIOMA VARCHAR2(40), BL_ANEXO BLOB,
-		NR_PRIORIDADE NUMBER(3), DT_ENVIO VARCHAR2(40), DT_EXPIRA VARCHAR2(40), CD_MENSAGEM VARCHAR2(36), DT_ENVIADA DATE, DS_ERRO VARCHAR2(400 CHAR))`, keyType, statusType))
+		NR_PRIORIDADE NUMBER(3), DT_ENVIO VARCHAR2(40), DT_EXPIRA VARCHAR2(40), CD_MENSAGEM VARCHAR2(36), DT_ENVIADA DATE, DS_ERRO VARCHAR2(400 CHAR),
+		ID_LEMBRADA %[1]s, DS_RESPOSTA VARCHAR2(400 CHAR), DT_RESPOSTA TIMESTAMP(6))`, keyType, statusType))
 	return o
 }
 
@@ -207,8 +208,12 @@ func (o *realOwner) Insert(rows ...sourcetest.Row) {
 			}
 			return fmt.Sprint(v)
 		}
-		if _, err := tx.ExecContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, CD_IDIOMA, BL_ANEXO) VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)`,
-			o.key(r.RowKey), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires), word(r.Language), go_ora.Blob{Data: r.Document}); err != nil {
+		var reminds any
+		if r.Reminds != "" {
+			reminds = o.key(r.Reminds)
+		}
+		if _, err := tx.ExecContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, ID_LEMBRADA, CD_IDIOMA, BL_ANEXO) VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)`,
+			o.key(r.RowKey), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires), reminds, word(r.Language), go_ora.Blob{Data: r.Document}); err != nil {
 			o.t.Fatal(err)
 		}
 	}
@@ -229,12 +234,12 @@ func (o *realOwner) Delete(key string) {
 
 func (o *realOwner) Written(key string) sourcetest.Written {
 	o.t.Helper()
-	var status, id, at, said sql.NullString
-	if err := o.db.QueryRowContext(o.t.Context(), `SELECT TO_CHAR(CD_STATUS), CD_MENSAGEM, TO_CHAR(DT_ENVIADA, 'YYYY-MM-DD HH24:MI:SS'), DS_ERRO FROM NOTIFICACAO WHERE ID = :1`, o.key(key)).
-		Scan(&status, &id, &at, &said); err != nil {
+	var status, id, at, said, reply, replied sql.NullString
+	if err := o.db.QueryRowContext(o.t.Context(), `SELECT TO_CHAR(CD_STATUS), CD_MENSAGEM, TO_CHAR(DT_ENVIADA, 'YYYY-MM-DD HH24:MI:SS'), DS_ERRO, DS_RESPOSTA, TO_CHAR(DT_RESPOSTA, 'YYYY-MM-DD HH24:MI:SS') FROM NOTIFICACAO WHERE ID = :1`, o.key(key)).
+		Scan(&status, &id, &at, &said, &reply, &replied); err != nil {
 		o.t.Fatal(err)
 	}
-	return sourcetest.Written{Status: status.String, MessageID: id.String, SentAt: at.String, Error: said.String}
+	return sourcetest.Written{Status: status.String, MessageID: id.String, SentAt: at.String, Error: said.String, Reply: reply.String, ReplyAt: replied.String}
 }
 
 func (o *realOwner) Refuse(key, words string) {

@@ -163,11 +163,11 @@ func (d *dialect) settleText(l source.Layout) string {
 	var set []string
 	for i, w := range d.mapping.Writes {
 		column, value := d.quoted(w.Name), ":"+strconv.Itoa(i+1)
-		if w.Role == source.RoleSentAt {
+		if w.Role.WritesTime() {
 			_, write, _, _ := timeFormats(l.Declared(w.Name))
 			value = fmt.Sprintf(write, value)
 		}
-		if w.Role == source.RoleMessageID || w.Role == source.RoleSentAt { // an unknown value keeps the present one
+		if w.Role.KeepsPresent() {
 			value = "NVL(" + value + ", " + column + ")"
 		}
 		set = append(set, column+" = "+value)

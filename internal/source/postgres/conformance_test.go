@@ -64,7 +64,8 @@ func newPostgresOwner(t *testing.T, s sourcetest.Schema) *postgresOwner {
 		statusType = "varchar(2)"
 	}
 	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE varchar(30), NM_CONTATO text, DS_MENSAGEM text, CD_STATUS %s,
-		CD_TEMPLATE text, CD_IDIOMA text, NR_PRIORIDADE numeric(3), DT_ENVIO text, DT_EXPIRA text, CD_MENSAGEM text, DT_ENVIADA timestamp, DS_ERRO varchar(400), BL_ANEXO bytea)`, keyType, statusType))
+		CD_TEMPLATE text, CD_IDIOMA text, NR_PRIORIDADE numeric(3), DT_ENVIO text, DT_EXPIRA text, CD_MENSAGEM text, DT_ENVIADA timestamp, DS_ERRO varchar(400),
+		ID_LEMBRADA %[1]s, DS_RESPOSTA varchar(400), DT_RESPOSTA timestamp, BL_ANEXO bytea)`, keyType, statusType))
 	return o
 }
 
@@ -88,11 +89,12 @@ func (o *postgresOwner) Insert(rows ...sourcetest.Row) {
 		Priority any    `json:"nr_prioridade"`
 		After    any    `json:"dt_envio"`
 		Expires  any    `json:"dt_expira"`
+		Reminds  string `json:"id_lembrada,omitempty"`
 		Document any    `json:"bl_anexo"`
 	}
 	list := make([]columns, len(rows))
 	for i, r := range rows {
-		list[i] = columns{r.RowKey, r.Phone, r.Name, r.Text, r.Status, r.Template, r.Language, r.Priority, r.SendAfter, r.Expires, nil}
+		list[i] = columns{r.RowKey, r.Phone, r.Name, r.Text, r.Status, r.Template, r.Language, r.Priority, r.SendAfter, r.Expires, r.Reminds, nil}
 		if r.Document != nil {
 			list[i].Document = `\x` + hex.EncodeToString(r.Document)
 		}
@@ -112,8 +114,9 @@ func (o *postgresOwner) Delete(key string) {
 
 func (o *postgresOwner) Written(key string) (w sourcetest.Written) {
 	o.t.Helper()
-	err := o.db.QueryRowContext(o.t.Context(), `SELECT CD_STATUS::text, coalesce(CD_MENSAGEM, ''), coalesce(DT_ENVIADA::text, ''), coalesce(DS_ERRO, '') FROM NOTIFICACAO WHERE ID = `+literal(key)).
-		Scan(&w.Status, &w.MessageID, &w.SentAt, &w.Error)
+	err := o.db.QueryRowContext(o.t.Context(), `SELECT CD_STATUS::text, coalesce(CD_MENSAGEM, ''), coalesce(DT_ENVIADA::text, ''), coalesce(DS_ERRO, ''),
+		coalesce(DS_RESPOSTA, ''), coalesce(DT_RESPOSTA::text, '') FROM NOTIFICACAO WHERE ID = `+literal(key)).
+		Scan(&w.Status, &w.MessageID, &w.SentAt, &w.Error, &w.Reply, &w.ReplyAt)
 	if err != nil {
 		o.t.Fatal(err)
 	}

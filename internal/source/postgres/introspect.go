@@ -102,6 +102,7 @@ func (d *dialect) List() []source.Statement {
 	for i, w := range d.mapping.Writes {
 		results = append(results, fmt.Sprintf("$%d = %s", i+3, map[source.Role]string{
 			source.RoleStatus: "new statuses", source.RoleMessageID: "message ids", source.RoleSentAt: "times", source.RoleError: "errors",
+			source.RoleReply: "answers", source.RoleReplyAt: "times of answers",
 		}[w.Role]))
 	}
 	all := []source.Statement{
@@ -172,6 +173,7 @@ func (d *dialect) Advice() []source.Statement {
 				source.RoleStatus: codeType + " NOT NULL DEFAULT " + pending, source.RolePriority: "smallint",
 				source.RoleSendAfter: "timestamptz", source.RoleExpires: "timestamptz", source.RoleSentAt: "timestamptz", source.RoleMessageID: "uuid",
 				source.RolePhone: "text", source.RoleParam: "text", source.RoleTemplate: "text", source.RoleLanguage: "text", source.RoleError: "text",
+				source.RoleReminds: "bigint", source.RoleReply: "text", source.RoleReplyAt: "timestamptz",
 			}[v.Role]
 			if v.IsBlob() {
 				kind = "bytea"

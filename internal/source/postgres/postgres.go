@@ -128,7 +128,7 @@ func (d *dialect) write() {
 		column, from := source.Quote(fold(w.Name)), fmt.Sprintf("j.c%d", len(names))
 		names = append(names, from[2:])
 		noop = append(noop, column+" = "+of(w.Name))
-		if w.Role == source.RoleMessageID || w.Role == source.RoleSentAt { // an unknown value keeps the present one
+		if w.Role.KeepsPresent() {
 			from = "coalesce(" + from + ", " + of(w.Name) + ")"
 		}
 		set = append(set, column+" = "+from)
@@ -213,7 +213,8 @@ func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Du
 	slices.SortStableFunc(batch, func(a, b pombo.Settlement) int { return strings.Compare(a.RowKey, b.RowKey) })
 
 	columns := make([]array, 2+len(d.mapping.Writes))
-	for _, s := range batch {
+	for k := range batch {
+		s := &batch[k]
 		columns[0].add(s.RowKey)
 		if code, ok := statusOf(l, s.Expected); ok {
 			columns[1].add(code)
@@ -226,12 +227,12 @@ func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, wait time.Du
 			case w.Role == source.RoleStatus:
 				code, _ := statusOf(l, s.Code) // the server refuses what the column cannot hold
 				to.add(code)
+			case !w.Role.TimeOf(s).IsZero():
+				to.add(d.timeFor(l, w.Name, w.Role.TimeOf(s)))
 			case w.Role == source.RoleMessageID && s.MessageID != "":
 				to.add(string(s.MessageID))
-			case w.Role == source.RoleSentAt && !s.SentAt.IsZero():
-				to.add(d.sentAt(l, w.Name, s.SentAt))
-			case w.Role == source.RoleError && s.Error != "":
-				to.add(shorten(s.Error, l.Declared(w.Name)))
+			case w.Role.TextOf(s) != "":
+				to.add(shorten(w.Role.TextOf(s), l.Declared(w.Name)))
 			default:
 				to.null()
 			}
@@ -258,9 +259,9 @@ func statusOf(l source.Layout, code string) (text string, ok bool) {
 	return code, false
 }
 
-// sentAt writes a time with its zone if the column stores one, otherwise as the wall
+// timeFor writes a time with its zone if the column stores one, otherwise as the wall
 // clock in the mapping's zone.
-func (d *dialect) sentAt(l source.Layout, n source.Name, at time.Time) string {
+func (d *dialect) timeFor(l source.Layout, n source.Name, at time.Time) string {
 	at = at.In(d.mapping.Zone)
 	if strings.HasSuffix(l.Declared(n), "with time zone") {
 		return at.Format("2006-01-02 15:04:05Z07:00")

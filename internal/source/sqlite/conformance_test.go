@@ -53,7 +53,8 @@ func newSQLiteOwner(t *testing.T, s sourcetest.Schema) *sqliteOwner {
 		statusType = "TEXT"
 	}
 	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS %s,
-		CD_TEMPLATE TEXT, CD_IDIOMA TEXT, NR_PRIORIDADE INTEGER, DT_ENVIO TEXT, DT_EXPIRA TEXT, CD_MENSAGEM TEXT, DT_ENVIADA TEXT, DS_ERRO TEXT, BL_ANEXO BLOB)`, keyType, statusType))
+		CD_TEMPLATE TEXT, CD_IDIOMA TEXT, NR_PRIORIDADE INTEGER, DT_ENVIO TEXT, DT_EXPIRA TEXT, CD_MENSAGEM TEXT, DT_ENVIADA TEXT, DS_ERRO TEXT,
+		ID_LEMBRADA %[1]s, DS_RESPOSTA TEXT, DT_RESPOSTA TEXT, BL_ANEXO BLOB)`, keyType, statusType))
 	return o
 }
 
@@ -81,13 +82,17 @@ func (o *sqliteOwner) Insert(rows ...sourcetest.Row) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	insert, err := tx.PrepareContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, CD_IDIOMA, BL_ANEXO)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insert, err := tx.PrepareContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, ID_LEMBRADA, CD_IDIOMA, BL_ANEXO)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	for _, r := range rows {
-		if _, err := insert.ExecContext(o.t.Context(), o.key(r.RowKey), r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires, r.Language, r.Document); err != nil {
+		var reminds any
+		if r.Reminds != "" {
+			reminds = o.key(r.Reminds)
+		}
+		if _, err := insert.ExecContext(o.t.Context(), o.key(r.RowKey), r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires, reminds, r.Language, r.Document); err != nil {
 			o.t.Fatal(err)
 		}
 	}
@@ -108,8 +113,9 @@ func (o *sqliteOwner) Delete(key string) {
 
 func (o *sqliteOwner) Written(key string) (w sourcetest.Written) {
 	o.t.Helper()
-	err := o.db.QueryRowContext(o.t.Context(), `SELECT CAST(CD_STATUS AS TEXT), coalesce(CD_MENSAGEM, ''), coalesce(DT_ENVIADA, ''), coalesce(DS_ERRO, '') FROM NOTIFICACAO WHERE ID = ?`, o.key(key)).
-		Scan(&w.Status, &w.MessageID, &w.SentAt, &w.Error)
+	err := o.db.QueryRowContext(o.t.Context(), `SELECT CAST(CD_STATUS AS TEXT), coalesce(CD_MENSAGEM, ''), coalesce(DT_ENVIADA, ''), coalesce(DS_ERRO, ''),
+		coalesce(DS_RESPOSTA, ''), coalesce(DT_RESPOSTA, '') FROM NOTIFICACAO WHERE ID = ?`, o.key(key)).
+		Scan(&w.Status, &w.MessageID, &w.SentAt, &w.Error, &w.Reply, &w.ReplyAt)
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (d *dialect) List() []source.Statement {
 		{Purpose: "take in: a page of pending rows (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", Text: d.pageText},
 		{Purpose: "before a retry by hand: the row as it is now (?1 = key)", Text: d.rowText},
 		{Purpose: "before a resend, and after a settle that was short: the status now (?1 = keys, ?2 = whether they are binary)", Text: d.statusesText},
-		{Purpose: "settle: results of a batch (?1 = key, expected status, new status, message id, time and error of each row, ?2 = whether keys are binary)", Text: d.settleText},
+		{Purpose: "settle: results of a batch (?1 = of each row its key, the expected status and what is written, in the order of the columns; ?2 = whether keys are binary)", Text: d.settleText},
 		{Purpose: "on every check: may the mapped columns be written? Changes nothing", Text: d.probeText},
 		{Purpose: "pombo doctor: is there an index on the status? (?1 = table)", Text: indexesText},
 		{Purpose: "pombo doctor: how a page would be read, without reading it (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", Text: d.planText()},

@@ -97,7 +97,11 @@ func (d *dialect) write() {
 	for _, v := range m.Values {
 		// substr ends before a NUL. Appending it again makes the value invalid; otherwise
 		// the first part would be sent silently.
-		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", of(v.Name), source.MaxText+1)
+		column := of(v.Name)
+		if v.Role == source.RoleReminds { // a key can be binary
+			column = fmt.Sprintf("iif(typeof(%[1]s) = 'blob', hex(%[1]s), %[1]s)", column)
+		}
+		fmt.Fprintf(&page, ", substr(%[1]s, 1, %[2]d) || iif(instr(%[1]s, char(0)), char(0), '')", column, source.MaxText+1)
 	}
 	fmt.Fprintf(&page, " FROM %s AS t WHERE ", table)
 	d.pageText = page.String() + fmt.Sprintf("%s = ?1 AND %s > ?2%s ORDER BY %[2]s LIMIT ?3", status, id, m.AndWhere())
@@ -105,24 +109,19 @@ func (d *dialect) write() {
 
 	d.statusesText = fmt.Sprintf("SELECT %s, %s FROM %s AS t WHERE %[1]s IN (SELECT iif(?2, unhex(value), value) FROM json_each(?1))", id, status, table)
 
-	var set, noop []string
-	for _, w := range m.Writes {
-		column := source.Quote(w.Text)
+	var set, noop, results []string
+	for i, w := range m.Writes {
+		column, from := source.Quote(w.Text), fmt.Sprintf("j.c%d", i)
+		results = append(results, fmt.Sprintf("value->>%d AS %s", i+2, from[2:]))
 		noop = append(noop, column+" = "+of(w.Name))
-		switch w.Role {
-		case source.RoleMessageID: // an unknown value keeps the present one
-			set = append(set, column+" = coalesce(j.message, "+of(w.Name)+")")
-		case source.RoleSentAt:
-			set = append(set, column+" = coalesce(j.sent, "+of(w.Name)+")")
-		case source.RoleError:
-			set = append(set, column+" = j.error")
-		default:
-			set = append(set, column+" = j.code")
+		if w.Role.KeepsPresent() {
+			from = "coalesce(" + from + ", " + of(w.Name) + ")"
 		}
+		set = append(set, column+" = "+from)
 	}
-	d.settleText = fmt.Sprintf("UPDATE %s AS t SET %s FROM (SELECT iif(?2, unhex(value->>0), value->>0) AS id, value->>1 AS expected, value->>2 AS code, "+
-		"value->>3 AS message, value->>4 AS sent, value->>5 AS error FROM json_each(?1)) AS j WHERE %s = j.id AND %s = j.expected",
-		table, strings.Join(set, ", "), id, status)
+	d.settleText = fmt.Sprintf("UPDATE %s AS t SET %s FROM (SELECT iif(?2, unhex(value->>0), value->>0) AS id, value->>1 AS expected, %s "+
+		"FROM json_each(?1)) AS j WHERE %s = j.id AND %s = j.expected",
+		table, strings.Join(set, ", "), strings.Join(results, ", "), id, status)
 	d.probeText = fmt.Sprintf("UPDATE %s AS t SET %s WHERE 1 = 0", table, strings.Join(noop, ", "))
 	d.sampleText = fmt.Sprintf("SELECT typeof(%s), length(%[1]s), typeof(%s) FROM %s AS t WHERE %[1]s IS NOT NULL LIMIT 1", id, status, table)
 }
@@ -173,18 +172,21 @@ func (d *dialect) Statuses(l source.Layout, keys []any) []source.Query {
 
 // Settle waits for the whole file, as every statement does: SQLite does not lock rows.
 func (d *dialect) Settle(l source.Layout, batch []pombo.Settlement, _ time.Duration) source.Update {
-	list := make([][6]any, len(batch))
-	for i, s := range batch {
+	list := make([][]any, len(batch))
+	for i := range batch {
+		s := &batch[i]
 		key, _ := d.KeyArg(l, s.RowKey)
-		list[i] = [6]any{jsonKey(key), d.code(l, s.Expected), d.code(l, s.Code)}
-		if s.MessageID != "" {
-			list[i][3] = s.MessageID
-		}
-		if !s.SentAt.IsZero() {
-			list[i][4] = s.SentAt.In(d.mapping.Zone).Format(time.DateTime)
-		}
-		if s.Error != "" {
-			list[i][5] = s.Error
+		list[i] = append(make([]any, 0, 2+len(d.mapping.Writes)), jsonKey(key), d.code(l, s.Expected))
+		for _, w := range d.mapping.Writes {
+			var value any // nil = nothing is known
+			if at := w.Role.TimeOf(s); !at.IsZero() {
+				value = at.In(d.mapping.Zone).Format(time.DateTime)
+			} else if text := w.Role.TextOf(s); text != "" {
+				value = text
+			} else if w.Role == source.RoleStatus {
+				value = d.code(l, s.Code)
+			}
+			list[i] = append(list[i], value)
 		}
 	}
 	return source.Update{Query: source.Query{Text: d.settleText, Args: []any{toJSON(list), l.RowKey == source.KindUUID}}}
