@@ -14,6 +14,7 @@ import (
 	"pombo"
 	"pombo/internal/dispatch"
 	"pombo/internal/phone"
+	"pombo/test/nightly"
 )
 
 // faults decides, from a seed, how each call to the source, the ledger or Blip
@@ -209,6 +210,11 @@ type faultyBlip struct {
 	refused map[pombo.MessageID]bool
 }
 
+func (*faultyBlip) UploadAddress(context.Context) (string, error) { return "", nil }
+func (*faultyBlip) Upload(context.Context, string, string, []byte) (string, error) {
+	return "", nil
+}
+
 func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error) {
 	return blipCall(b.f, "Identity", func() (string, error) { return n.E164()[1:] + "@wa.gw.msging.net", nil })
 }
@@ -276,7 +282,7 @@ func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error
 func TestPromisesUnderFaults(t *testing.T) {
 	t.Parallel() // days pass in it
 	seeds := uint64(200)
-	if testing.Short() {
+	if testing.Short() || nightly.Race && !nightly.On() {
 		seeds = 20
 	}
 	hit := map[string]int{}
