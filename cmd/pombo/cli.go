@@ -38,6 +38,7 @@ type cli struct {
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
 	Optout    optoutCommand    `cmd:"" group:"use" help:"Tell Pombo who gets no more messages."`
 	Desk      deskCommand      `cmd:"" group:"use" help:"Open the operator's desk, and keep its accounts."`
+	Events    eventsCommand    `cmd:"" group:"use" help:"List the events for EVENTS_URL, or send them again."`
 	Reconcile reconcileCommand `cmd:"" group:"use" help:"Compare table, ledger and Blip, and tell what does not agree."`
 	Forget    forgetCommand    `cmd:"" group:"use" help:"Erase a person from the ledger."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip, or draw a message."`

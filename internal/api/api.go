@@ -100,6 +100,7 @@ type Options struct {
 	// Templates lists the templates that Blip has.
 	Templates func(ctx context.Context) ([]pombo.Template, error)
 	Holds     HoldLedger
+	Events    OutboxLedger
 	// CheckTemplate says what keeps the rows of the source from going with a
 	// template; nil = nothing is said about that.
 	CheckTemplate func(pombo.Template) []pombo.TemplateIssue
@@ -152,6 +153,7 @@ func New(o Options) (*Server, error) {
 		missing("Add", o.Add == nil),
 		missing("Templates", o.Templates == nil),
 		missing("Holds", o.Holds == nil),
+		missing("Events", o.Events == nil),
 		missing("Reconcile", o.Reconcile == nil),
 		missing("Checks", len(o.Checks) == 0),
 		missing("Metrics", o.Metrics == nil),

@@ -61,6 +61,8 @@ func (s *Server) table() []route {
 		{method: "GET", path: api + "/templates/{name}/hold", handle: s.getHold, summary: "whether a template is held, and what a hold comes to: until"},
 		{method: "PUT", path: api + "/templates/{name}/hold", handle: s.putHold, act: audit.Hold, summary: "keep the messages of a template waiting"},
 		{method: "DELETE", path: api + "/templates/{name}/hold", handle: s.deleteHold, act: audit.Release, summary: "release a template"},
+		{method: "GET", path: api + "/events", handle: s.getEvents, summary: "the events for EVENTS_URL: since, type, open, limit, cursor"},
+		{method: "POST", path: api + "/events/replay", handle: s.replayEvents, act: audit.Replay, summary: "send events again: since"},
 		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
 		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
 		{method: "POST", path: api + "/forget", handle: s.postForget, act: audit.Forget, summary: "what the ledger has of a person; erase it"},

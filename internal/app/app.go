@@ -35,6 +35,7 @@ import (
 	"pombo/internal/delivery"
 	"pombo/internal/desk"
 	"pombo/internal/dispatch"
+	"pombo/internal/events"
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
@@ -78,6 +79,7 @@ type App struct {
 	reconciler *reconcile.Reconciler
 	bulk       *bulk.Runner
 	counter    *tally.Counter
+	events     *events.Sender // nil = nobody wants events
 
 	desk         *desk.Server // nil = there is none
 	deskListener net.Listener // nil = its address could not be bound at the start
@@ -153,6 +155,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		FirstPoll: schedule[0],
 		Lease:     lease,
 		Timeout:   c.Ledger.Timeout,
+		Events:    c.Events.URL != "",
 		Logger:    o.Logger,
 
 		ResendsBeforePause: c.Dispatch.ResendsBeforePause,
@@ -256,7 +259,10 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, controls, c.Source.Zone}
+	known := healthReader{a.ledger, controls, c.Source.Zone, c.Events.URL != ""}
+	if err := a.newEvents(o, controls, known); err != nil {
+		return a, err
+	}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 	if err := a.openDesk(o, deskParts{key, known, table, client}); err != nil {
 		return a, err
@@ -264,10 +270,11 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),
+		Ledger:    newOperator(a.ledger, a.engine, known),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Holds:     holds{controls.Holds, a.ledger.Templates},
+		Events:    a.ledger.Outbox,
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))
@@ -330,16 +337,16 @@ type operator struct {
 	*ledger.Reconciliation
 	db     *ledger.DB
 	engine *dispatch.Engine
-	zone   *time.Location
+	known  healthReader
 }
 
-func newOperator(db *ledger.DB, engine *dispatch.Engine, zone *time.Location) operator {
-	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine, zone}
+func newOperator(db *ledger.DB, engine *dispatch.Engine, known healthReader) operator {
+	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine, known}
 }
 
 // Health explains why messages go, or why they do not.
 func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{o.db, o.engine.Controls, o.zone}.snapshot(ctx)
+	return o.known.snapshot(ctx)
 }
 
 func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
@@ -400,6 +407,9 @@ func (a *App) Start(ctx context.Context) error {
 	a.loops.Go(func() { a.bulk.Run(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })
 	a.loops.Go(func() { a.counter.Run(loops) })
+	if a.events != nil {
+		a.loops.Go(func() { a.events.Run(loops) })
+	}
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

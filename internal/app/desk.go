@@ -167,7 +167,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: all.Source.Zone,
 		Facts:      deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, all.Source.Zone},
-		Sending:    deskSending{newOperator(a.ledger, a.engine, all.Source.Zone), a.engine.Runs},
+		Sending:    deskSending{newOperator(a.ledger, a.engine, p.health), a.engine.Runs},
 		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
 		Replies:    deskReplies{a.ledger.Replies},
 		People:     &deskPerson{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},

@@ -58,6 +58,7 @@ type Config struct {
 	Source   Source
 	Ledger   Ledger
 	API      API
+	Events   Events
 	Desk     Desk
 	Job      Job
 	Dispatch Dispatch
@@ -141,6 +142,12 @@ type API struct {
 	Token         pombo.Private // never empty when Addr is beyond loopback
 	WebhookSecret pombo.Private // "" = Blip cannot post here
 	OptOutWords   []string
+}
+
+// Events says who is told of what happens.
+type Events struct {
+	URL     string          // "" = nobody
+	Secrets []pombo.Private // as whsec_…; all of them sign
 }
 
 // Job says which server the job calls, and how often. It uses API.Token too.

@@ -101,6 +101,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"REPLY_CODES=Sim: f , Não às 10:30:g,", "REPLY_WITHIN=10m", "REPLY_KEEP=last", "REPLY_PAYLOAD=on",
 		"DB_WHERE=X > 1", "DB_TIMEZONE=UTC", "STATUS_PENDING=a", "STATUS_SENT=b", "STATUS_FAILED=c", "STATUS_DELIVERED=d", "STATUS_READ=e",
 		"LEDGER_URL=postgres://l", "LEDGER_TIMEOUT=9s", "RETENTION=30d", "RECONCILE_AT=-", "API_ADDR=127.0.0.1:1", "API_TOKEN=0123456789abcdef", "API_URL=http://127.0.0.1:1",
+		"EVENTS_URL=http://localhost:9/e?a=b", "EVENTS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw  whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 		"WEBHOOK_SECRET=fedcba9876543210", "OPT_OUT_WORDS=NO MORE , CANCELAR,",
 		"JOB_INTERVAL=4s", "JOB_TIMEOUT=5s", "WORKERS=6", "POLL_INTERVAL=7s", "UNCERTAIN=resend", "UNCERTAIN_WAIT=8s",
 		"UNCERTAIN_TEMPLATES=otp:hold, Aviso : CHECK", "FAILURES_BEFORE_PAUSE=11", "RESENDS_BEFORE_PAUSE=9", "QUIET_HOURS=21:00-08:00,12:00-13:30", "QUIET_DAYS=sab,sun", "QUIET_EXEMPT=otp, aviso",
@@ -131,6 +132,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 			ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16")},
 			AuditKey:  "0123456789abcdef0123456789abcdef", AuditRetention: 200 * 24 * time.Hour,
 		},
+		Events:  Events{"http://localhost:9/e?a=b", []pombo.Private{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}},
 		Replies: Replies{Within: 10 * time.Minute, Last: true, Payload: true},
 
 		Job: Job{URL: "http://127.0.0.1:1", Interval: 4 * time.Second, Timeout: 5 * time.Second},

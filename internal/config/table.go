@@ -324,6 +324,23 @@ var groups = []group{
 		},
 	},
 	repliesGroup,
+	{
+		title: "Events",
+		need:  NeedDispatch,
+		about: "What becomes of notifications, told to the company's systems as it happens. See docs/events.md.",
+		variables: []variable{
+			{
+				name: "EVENTS_URL", example: "https://erp.example.com/pombo", show: showURL,
+				doc: "Address that gets the events, one a POST, signed by the convention of Standard Webhooks; a proxy is taken from HTTPS_PROXY. `https`, or plain `http` to this machine. The same for all processes that share a ledger. Not set = no events are kept.",
+				set: eventsURL,
+			},
+			{
+				name: "EVENTS_SECRET", secret: true, example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+				doc: "Secret that signs the events: `whsec_` and 24 to 64 random bytes in base64 (`echo whsec_$(openssl rand -base64 32)`). Several with blanks between all sign: to change it, put the new one beside the old one, have the receiver change, take the old one away.",
+				set: eventsSecret,
+			},
+		},
+	},
 	deskGroup,
 	{
 		title: "The job",
@@ -452,7 +469,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT", "DESK_", "AUDIT_"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT", "EVENTS_", "DESK_", "AUDIT_"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 

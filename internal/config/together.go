@@ -31,6 +31,12 @@ func (l *loader) checkTogether(c *Config) {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
 	}
+	switch url, secret := l.isSet("EVENTS_URL"), l.isSet("EVENTS_SECRET"); {
+	case url && !secret:
+		l.report("EVENTS_SECRET", l.absent("is not set, and the events for EVENTS_URL are signed with it", "EVENTS_SECRET"))
+	case secret && !url:
+		l.warn("EVENTS_SECRET", "does nothing without EVENTS_URL")
+	}
 	if l.isSet("WEBHOOK_SECRET") && !l.isSet("API_TOKEN") {
 		l.warn("WEBHOOK_SECRET", "is set and API_TOKEN is not: a proxy that lets Blip in may let everybody in; set API_TOKEN")
 	}

@@ -14,6 +14,7 @@ import (
 	"pombo"
 	"pombo/internal/dispatch"
 	"pombo/internal/phone"
+	"pombo/test/nightly"
 )
 
 // faults decides, from a seed, how each call to the source, the ledger or Blip
@@ -276,7 +277,7 @@ func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error
 func TestPromisesUnderFaults(t *testing.T) {
 	t.Parallel() // days pass in it
 	seeds := uint64(200)
-	if testing.Short() {
+	if testing.Short() || nightly.Race && !nightly.On() {
 		seeds = 20
 	}
 	hit := map[string]int{}

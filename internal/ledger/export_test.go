@@ -17,6 +17,12 @@ import (
 // Postgres is the server of this package's tests.
 var Postgres postgrestest.Shared
 
+// Migrated makes an empty ledger in a database.
+func Migrated(ctx context.Context, url string) error {
+	_, _, err := Migrate(ctx, url)
+	return err
+}
+
 // Prepares reports whether the writer's last transaction had a session of its own
 // on PostgreSQL.
 func (db *DB) Prepares() bool { return db.dialect.(*postgres).own }

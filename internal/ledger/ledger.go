@@ -93,6 +93,9 @@ type Options struct {
 	FirstPoll time.Duration
 	// Replies says what is done with what people answer.
 	Replies ReplyOptions
+	// Events says that somebody is to be told of changes: they are written to the outbox in
+	// the transaction that makes them.
+	Events bool
 	// Now returns the time; nil = time.Now, or on PostgreSQL the database's clock,
 	// so that machines whose clocks differ agree on when a lease is over.
 	Now func() time.Time
@@ -127,6 +130,7 @@ type DB struct {
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
 
+	Outbox  *Outbox  // events for the company's systems
 	Desk    *Desk    // accounts and sessions of the operator's desk
 	Trail   *Trail   // what people did
 	Tallies *Tallies // counts by the hour, for reports
@@ -147,6 +151,7 @@ func newDB(s *store) *DB {
 		Templates:      &Templates{s},
 		Bulks:          &Bulks{s},
 		Reconciliation: &Reconciliation{s},
+		Outbox:         &Outbox{s},
 		Desk:           &Desk{s},
 		Trail:          &Trail{s},
 		Tallies:        &Tallies{s},
@@ -219,9 +224,9 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	db.time = newClock(func() time.Time { return db.opts.Now() }, ownClock || database == inSQLite)
 	if database == inSQLite {
-		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive}
+		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive, events: opts.Events}
 	} else {
-		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
+		db.dialect = &postgres{url: opts.URL, events: opts.Events, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
 	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)

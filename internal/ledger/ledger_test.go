@@ -21,10 +21,6 @@ func TestLedgerOnPostgreSQL(t *testing.T) {
 	ledger.Postgres.Server(t)
 	ledgertest.Run(t, func(t *testing.T) string {
 		t.Helper()
-		url := ledger.Postgres.Schema(t)
-		if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
-			t.Fatal(err)
-		}
-		return url
+		return ledger.Postgres.Copy(t, "ledger", ledger.Migrated)
 	})
 }

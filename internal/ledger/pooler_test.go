@@ -27,17 +27,23 @@ func TestLedgerBehindPgBouncer(t *testing.T) {
 		t.Skip("skipped: PgBouncer is not installed (Debian: apt-get install pgbouncer)")
 	}
 	server := ledger.Postgres.Server(t)
-	direct, err := url.Parse(server.Database(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := strings.TrimPrefix(direct.Path, "/")
 	host, port, err := net.SplitHostPort(server.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
 	pooler := postgrestest.Pooler(t, program, fmt.Sprintf("* = host=%s port=%s user=%s password='%s' pool_size=3", host, port, postgrestest.User, postgrestest.Password))
-	address := "postgres://pombo@" + pooler + "/" + name + "?sslmode=disable"
+	behind := func(dsn string) string {
+		u, err := url.Parse(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.User, u.Host = url.User("pombo"), pooler
+		return u.String()
+	}
+	address := behind(server.Database(t))
+	if err := ledger.Migrated(t.Context(), address); err != nil {
+		t.Fatal(err)
+	}
 
 	_, err = ledger.Open(t.Context(), ledger.Options{URL: address + "&search_path=elsewhere"})
 	if err == nil || !strings.Contains(err.Error(), "ALTER ROLE") {
@@ -49,13 +55,7 @@ func TestLedgerBehindPgBouncer(t *testing.T) {
 		if !byDay.MatchString(t.Name()) {
 			nightly.Only(t)
 		}
-		if err := server.Exec(t.Context(), name, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := ledger.Migrate(t.Context(), address); err != nil {
-			t.Fatal(err)
-		}
-		return address
+		return behind(ledger.Postgres.Copy(t, "ledger", ledger.Migrated))
 	})
 	db, err := ledger.Open(t.Context(), ledger.Options{URL: address})
 	if err != nil {

@@ -44,6 +44,7 @@ var batchKeys = map[statement][]int{
 	sqlRemove:           {1},
 	sqlKeepReference:    {1},
 	sqlStartReplyPoll:   {1},
+	sqlEventAcked:       {3},
 }
 
 // step is one statement of a message: rows of a batch that change different

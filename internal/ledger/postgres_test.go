@@ -18,11 +18,7 @@ import (
 // postgresURL returns the address of a new, empty ledger.
 func postgresURL(t *testing.T) string {
 	t.Helper()
-	u := Postgres.Schema(t)
-	if _, _, err := Migrate(t.Context(), u); err != nil {
-		t.Fatal(err)
-	}
-	return u
+	return Postgres.Copy(t, "ledger", Migrated)
 }
 
 // openPostgres opens a ledger; now may be nil.
@@ -224,7 +220,8 @@ func TestSchemasOnPostgreSQL(t *testing.T) {
 // TestPostgresFaults: each is named with what to do, and no secret is.
 func TestPostgresFaults(t *testing.T) {
 	server := Postgres.Server(t)
-	address := postgresURL(t)
+	address := Postgres.Schema(t)
+	must(t, Migrated(t.Context(), address))
 	at := func(change func(*url.URL)) string {
 		u, err := url.Parse(address)
 		must(t, err)

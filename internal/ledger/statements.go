@@ -225,6 +225,28 @@ const (
 	sqlReachWaiting     statement = "reach_waiting"
 	sqlReachArrived     statement = "reach_arrived"
 
+	// In outbox.sql.
+	sqlEventsDue       statement = "events_due"
+	sqlEventAcked      statement = "event_acked"
+	sqlEventLater      statement = "event_later"
+	sqlEventGivenUp    statement = "event_given_up"
+	sqlEventWrite      statement = "event_write"
+	sqlEventSubject    statement = "event_subject"
+	sqlEventsWaiting   statement = "events_waiting"
+	sqlEventsOldest    statement = "events_oldest"
+	sqlEventsGivenUp   statement = "events_given_up"
+	sqlEventsList      statement = "events_list"
+	sqlEventsRevive    statement = "events_revive"
+	sqlEventsReplay    statement = "events_replay"
+	sqlEventsHasten    statement = "events_hasten"
+	sqlRemoveEvents    statement = "remove_events"
+	sqlAlertSeen       statement = "alert_seen"
+	sqlAlertRaise      statement = "alert_raise"
+	sqlAlertsGone      statement = "alerts_gone"
+	sqlAlertClear      statement = "alert_clear"
+	sqlOutboxTemplates statement = "outbox_templates"
+	sqlOutboxTemplate  statement = "outbox_template"
+
 	// In bulk.sql.
 	sqlBulkEnded      statement = "bulk_ended"
 	sqlBulkWaiting    statement = "bulk_waiting"
@@ -294,6 +316,8 @@ const (
 	sqlMark           statement = "mark"
 	sqlChanges        statement = "changes"
 	sqlCountMark      statement = "count_mark"
+	sqlOutboxOfChange statement = "outbox_of_change"
+	sqlOutboxOfIntake statement = "outbox_of_intake"
 
 	// In shared.sql, for PostgreSQL alone.
 	sqlClock             statement = "clock"
@@ -314,6 +338,7 @@ const (
 	sqlBeginTransaction     statement = "begin_transaction"
 	sqlLimits               statement = "limits"
 	sqlCountTransaction     statement = "count_transaction"
+	sqlWriteEvents          statement = "write_events"
 	sqlCommit               statement = "commit"
 	sqlRollback             statement = "rollback"
 	sqlLook                 statement = "look"

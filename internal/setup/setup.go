@@ -14,6 +14,7 @@ import (
 	"pombo"
 	"pombo/internal/blip"
 	"pombo/internal/config"
+	"pombo/internal/events"
 	"pombo/internal/fold"
 	"pombo/internal/ledger"
 	"pombo/internal/source"
@@ -71,6 +72,9 @@ func Blip(c config.Config, r prometheus.Registerer) blip.Options {
 		Registerer:  r,
 	}
 }
+
+// Events returns the client for EVENTS_URL, which must be set.
+func Events(c config.Events) (*events.Client, error) { return events.NewClient(c.URL, c.Secrets) }
 
 // Codes returns the status codes to write back, by state. A state without a code
 // leaves the row as it is.

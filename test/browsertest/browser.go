@@ -4,7 +4,7 @@
 // say, how heavy the page is, and whether it can be used by keys alone.
 //
 // One browser serves a test binary; each page has a profile of its own in it, and two
-// are open at a time. Tests skip where there is no Chromium, or where scripts/desk-axe
+// tests have pages open at a time. Tests skip where there is no Chromium, or where scripts/desk-axe
 // has not put axe-core.
 package browsertest
 
@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -33,15 +34,48 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// shared is the one browser, and tabs a place for each page that is open.
-var (
-	shared struct {
-		sync.Mutex
-		ctx  context.Context
-		stop func()
+// shared is the one browser.
+var shared struct {
+	sync.Mutex
+	ctx  context.Context
+	stop func()
+}
+
+// open counts the pages that are open, by the test that has a place for them.
+var open = struct {
+	sync.Mutex
+	places chan struct{}
+	pages  map[string]int
+}{places: make(chan struct{}, 2), pages: map[string]int{}}
+
+// enter waits for a place. A test that has one, or whose parent has, opens as many pages
+// as it wants: if each page took a place, two tests with a page each could wait for the
+// place of the other for ever.
+func enter(test string) (leave func()) {
+	open.Lock()
+	defer open.Unlock()
+	holder := test
+	for open.pages[holder] == 0 {
+		parent := strings.LastIndexByte(holder, '/')
+		if parent < 0 {
+			holder = test
+			open.Unlock()
+			open.places <- struct{}{}
+			open.Lock()
+			break
+		}
+		holder = holder[:parent]
 	}
-	tabs = make(chan struct{}, 2)
-)
+	open.pages[holder]++
+	return func() {
+		open.Lock()
+		defer open.Unlock()
+		if open.pages[holder]--; open.pages[holder] == 0 {
+			delete(open.pages, holder)
+			<-open.places
+		}
+	}
+}
 
 // program returns the path of the browser, or "".
 func program() string {

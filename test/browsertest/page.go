@@ -54,7 +54,7 @@ const wait = 2 * time.Minute
 func Open(t testing.TB, address string, o Options) *Page {
 	t.Helper()
 	parent := browser(t)
-	tabs <- struct{}{}
+	t.Cleanup(enter(t.Name()))
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
@@ -62,10 +62,7 @@ func Open(t testing.TB, address string, o Options) *Page {
 	p := &Page{t: t, host: u.Host}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.hear))
 	p.ctx = ctx
-	t.Cleanup(func() {
-		cancel()
-		<-tabs
-	})
+	t.Cleanup(cancel)
 	if o.Width == 0 {
 		o.Width = 1280
 	}

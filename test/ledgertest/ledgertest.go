@@ -106,6 +106,13 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"versions of templates", templateVersions},
 		{"templates that are held", templateHolds},
 		{"what a hold comes to", templateReach},
+		{"events in order", eventsInOrder},
+		{"events that are given up", eventsGivenUp},
+		{"events leave", eventsLeave},
+		{"events of alerts", eventsOfAlerts},
+		{"events of templates", eventsOfTemplates},
+		{"events of replies", eventsOfReplies},
+		{"events that nobody wants", eventsOff},
 		{"backlog", backlog},
 		{"what leaves when its time is over", retire},
 		{"what left is not sent again", retireSendsNothing},
@@ -155,6 +162,9 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 			t.Cleanup(f.close)
 			test.run(f)
 			f.lists()
+			if !f.quietOutbox {
+				f.outboxComplete()
+			}
 		})
 	}
 }
@@ -181,6 +191,8 @@ type fixture struct {
 
 	replies ledger.ReplyOptions
 	resends int // within a minute, before they wait for an operator; 0 = any number
+
+	quietOutbox bool // the ledger writes no events, or has lost some on purpose
 }
 
 type clock struct {
@@ -208,7 +220,7 @@ func (f *fixture) open() {
 	}
 	db, err := ledger.Open(f.Context(), ledger.Options{
 		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
-		Template: usual, ResendsBeforePause: f.resends, Replies: f.replies,
+		Template: usual, ResendsBeforePause: f.resends, Events: !f.quietOutbox, Replies: f.replies,
 	})
 	if err != nil {
 		f.Fatalf("open: %v", err)

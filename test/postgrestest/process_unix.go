@@ -7,44 +7,42 @@ import (
 	"os/exec"
 	"os/user"
 	"strconv"
+	"sync"
 	"syscall"
 )
 
 const supported = true
 
-// account returns the account that the server runs as when root runs the tests. ok is false
-// when it can run as we do.
-func account() (uid, gid int, ok bool) {
+// account returns the account that the server runs as when root runs the tests; nil when it
+// can run as we do.
+var account = sync.OnceValue(func() *syscall.Credential {
 	if os.Getuid() != 0 {
-		return 0, 0, false
+		return nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		if u, err := user.Lookup(name); err == nil {
-			uid, _ = strconv.Atoi(u.Uid) // on Unix they are numbers
-			gid, _ = strconv.Atoi(u.Gid)
-			return uid, gid, true
+			uid, _ := strconv.Atoi(u.Uid) // on Unix they are numbers
+			gid, _ := strconv.Atoi(u.Gid)
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		}
 	}
-	return 0, 0, false // initdb will say that it does not run as root
-}
+	return nil // initdb will say that it does not run as root
+})
 
 // handOver gives a path to the server's account.
 func handOver(path string) error {
-	uid, gid, ok := account()
-	if !ok {
+	c := account()
+	if c == nil {
 		return nil
 	}
-	return os.Chown(path, uid, gid)
+	return os.Chown(path, int(c.Uid), int(c.Gid))
 }
 
 // prepare has the program run as the server's account, and out of reach of the
 // terminal's Ctrl-C, which would stop it before the tests.
 func prepare(c *exec.Cmd) {
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: account()}
 	dieWithUs(c.SysProcAttr)
-	if uid, gid, ok := account(); ok {
-		c.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
 }
 
 // interrupt asks for a fast shutdown: sessions are cut, nothing is lost.

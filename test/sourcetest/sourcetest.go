@@ -121,7 +121,7 @@ func Run(t *testing.T, open Open) {
 			}
 			t.Run(name, func(t *testing.T) {
 				for _, c := range cases {
-					if c.once && s != (Schema{Key: Whole}) {
+					if (c.once || c.rare && !nightly.On()) && s != (Schema{Key: Whole}) {
 						continue
 					}
 					t.Run(c.name, func(t *testing.T) {
@@ -157,6 +157,7 @@ var cases = []struct {
 	name string
 	run  func(b *bench)
 	once bool // it is slow, and does not depend on the types of keys and statuses
+	rare bool // so by day; at night it runs with all
 }{
 	{name: "an empty table", run: emptyTable},
 	{name: "pages in the order of the key", run: pages},
@@ -165,7 +166,7 @@ var cases = []struct {
 	{name: "ten thousand rows", run: tenThousand},
 	{name: "the values of a row", run: values},
 	{name: "NULL everywhere", run: nulls},
-	{name: "a text of ten megabytes", run: hugeText},
+	{name: "a text of ten megabytes", run: hugeText, rare: true},
 	{name: "an unreadable time stops no other row", run: unreadableTime},
 	{name: "times beyond all calendars", run: farTimes},
 	{name: "a template name that is not one", run: noTemplate},
