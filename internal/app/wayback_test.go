@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,7 +137,7 @@ func TestReplies_ByWebhook(t *testing.T) {
 	w.eventually(func() bool {
 		return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS IN (4, 5)`) == answeringRows && bag.len() > answeringRows*3/2
 	})
-	posts := append(bag.bodies[:len(bag.bodies):len(bag.bodies)], bag.bodies...)
+	posts := slices.Concat(bag.bodies, bag.bodies)
 	for _, body := range posts {
 		post(body)
 	}
