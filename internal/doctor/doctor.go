@@ -26,7 +26,7 @@ import (
 // Finding is what one check of Diagnose has found. It is safe to show: it holds
 // no secret, no phone and no text of a row.
 type Finding struct {
-	Part    string // configuration, source, ledger, blip, api, job or log
+	Part    string // configuration, source, ledger, blip, api, events, desk, job or log
 	Check   string // what was looked at, in a word or two
 	Result  Result
 	Message string        // what is there
@@ -53,7 +53,7 @@ const checkTime = 5 * time.Second
 // that one would have, and says of each what it found and what to do. self is
 // how this machine reaches what listens on API_ADDR.
 //
-// It sends no message and changes nothing: no file or table is made or migrated
+// It sends no message (only, to EVENTS_URL, an event that says nothing) and changes nothing: no file or table is made or migrated
 // and no lock is taken, so it may be asked while serve is running. What serve
 // can tell better, having the ledger, it is asked for.
 //
@@ -63,7 +63,7 @@ func Diagnose(ctx context.Context, c config.Config, self string) []Finding {
 	// First, for what the others may expect depends on it.
 	serve := look(ctx, self, c.API.Token.Reveal())
 	parts := []func(context.Context, config.Config, running) []Finding{
-		diagnoseTime, diagnoseSource, diagnoseDocuments, diagnoseLedger, diagnoseBlip, diagnoseAPI, diagnoseDesk, diagnoseJob, diagnoseLog,
+		diagnoseTime, diagnoseSource, diagnoseDocuments, diagnoseLedger, diagnoseBlip, diagnoseAPI, diagnoseEvents, diagnoseDesk, diagnoseJob, diagnoseLog,
 	}
 	found := make([][]Finding, len(parts))
 	var wg sync.WaitGroup
