@@ -29,6 +29,8 @@ type simulatorCommand struct {
 	RetryAfter             bool          `help:"Add a Retry-After header to each 429."`
 	KeepMessages           int           `default:"100000" placeholder:"N" help:"How many messages are kept for the page (${default}); negative = none."`
 
+	MediaExpiry time.Duration `placeholder:"SPAN" help:"How long uploaded documents can be fetched; 0 = 30m."`
+
 	AcceptedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"From a message to its receipt accepted; 0 = 20ms."`
 	DispatchedAfter time.Duration `group:"receipts" placeholder:"SPAN" help:"To dispatched; 0 = 200ms."`
 	ReceivedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"To received; 0 = 1s."`
@@ -58,6 +60,7 @@ type simulatorCommand struct {
 	Most                  int           `group:"faults" placeholder:"N" help:"End the faults above after so many; 0 = they go on."`
 	Commands              bool          `group:"faults" help:"The faults above hit commands too."`
 	SpareMessages         bool          `group:"faults" help:"The faults above do not hit messages."`
+	UploadsFail           int           `group:"faults" placeholder:"N" help:"So many uploads of documents get 503 first."`
 	EmptyBody400          bool          `name:"empty-body-400" group:"faults" help:"A refusal has no body."`
 	UnauthorizedAfter     int           `group:"faults" placeholder:"N" help:"The key is disabled after so many messages; 0 = never."`
 	FailAll               int           `group:"faults" placeholder:"CODE" help:"Every message fails with this code of WhatsApp after it was taken."`
@@ -103,7 +106,7 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 	o := blipsim.Options{
 		Key: c.Key, Latency: c.Latency, Seed: c.Seed,
 		MessagesPerSecond: c.MessagesPerSecond, CommandsPerSecond: c.CommandsPerSecond, NotificationsPerSecond: c.NotificationsPerSecond,
-		RatePenalty: c.RatePenalty, RetryAfter: c.RetryAfter, KeepMessages: c.KeepMessages,
+		RatePenalty: c.RatePenalty, RetryAfter: c.RetryAfter, KeepMessages: c.KeepMessages, MediaExpiry: c.MediaExpiry,
 		AcceptedAfter: c.AcceptedAfter, DispatchedAfter: c.DispatchedAfter, ReceivedAfter: c.ReceivedAfter,
 		ConsumedAfter: c.ConsumedAfter, FailedAfter: c.FailedAfter, ReadRate: c.ReadRate,
 		AnswerRate: c.AnswerRate, AnswerAfter: c.AnswerAfter, OldPresses: c.OldPresses, MessageWebhook: c.MessageWebhook, DataFeed: c.DataFeed,
@@ -114,7 +117,7 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 			Error502: c.Error502, Error503: c.Error503, Error504: c.Error504, Throttle: c.Throttle, Slow: c.Slow,
 			TakenAnyway: c.TakenAnyway, SlowFor: c.SlowFor, Error504After: c.Error504After, Most: c.Most,
 			Commands: c.Commands, SpareMessages: c.SpareMessages,
-			EmptyBody400: c.EmptyBody400, UnauthorizedAfter: c.UnauthorizedAfter, LegacyAccounts: c.LegacyAccounts,
+			UploadsFail: c.UploadsFail, EmptyBody400: c.EmptyBody400, UnauthorizedAfter: c.UnauthorizedAfter, LegacyAccounts: c.LegacyAccounts,
 			IdentitiesAsGUID: c.IdentitiesAsGUID, WrappedReasons: c.WrappedReasons,
 			NotificationsNotFound: c.NotificationsNotFound, DuplicateEvents: c.DuplicateEvents, Reorder: c.Reorder,
 			ForwardedIDs: c.ForwardedIDs, TunnelFrom: c.TunnelFrom, StopAfter: blipsim.Event(c.StopAfter),

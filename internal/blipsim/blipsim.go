@@ -102,6 +102,10 @@ type Options struct {
 	// Faults are what goes wrong.
 	Faults Faults
 
+	// MediaExpiry is how long an uploaded document, and the address to upload one to, can
+	// be used; 0 = 30 minutes.
+	MediaExpiry time.Duration
+
 	// KeepMessages is how many of the newest messages are kept with their
 	// content for Taken and the page; 0 = 100,000, negative = none. Counts, deliveries
 	// and receipts cover all messages regardless.
@@ -125,6 +129,7 @@ type Server struct {
 	recent   recent
 	stored   stored
 	attempts attempts
+	media    mediaStore
 
 	scratch sync.Pool
 	page    *page
@@ -203,6 +208,7 @@ func (s *Server) clear() {
 	s.recent.clear()
 	s.stored.clear()
 	s.attempts.clear()
+	s.media.clear()
 	s.counters.clear()
 }
 
@@ -215,6 +221,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.post(w, r, commands)
 	case "/notifications":
 		s.post(w, r, notifications)
+	case uploadPath:
+		s.postMedia(w, r)
 	default:
 		s.serveOwn(w, r)
 	}

@@ -18,7 +18,8 @@ type command struct {
 	Type     string          `json:"type"`
 	Resource json.RawMessage `json:"resource"`
 
-	code        int // of a failure; 0 = success
+	base        string // where the simulator answers
+	code        int    // of a failure; 0 = success
 	description string
 	resultType  string // "" = success without a resource
 	result      []byte
@@ -37,6 +38,7 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request, sc *scratch
 		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid JSON")
 		return
 	}
+	c.base = "http://" + r.Host
 	host, path, query := c.target()
 	if f.processed() {
 		s.carryOut(sc, &c, b, host, path, query)
@@ -83,6 +85,10 @@ func (s *Server) carryOut(sc *scratch, c *command, b *bot, host, path, query str
 	}
 	if host == whatsApp {
 		s.carryOutWhatsApp(sc, c, name, rest, query)
+		return
+	}
+	if host == "media.msging.net" && name == "upload-media-uri" {
+		s.getUploadAddress(c, query)
 		return
 	}
 	switch {

@@ -21,6 +21,8 @@ type Counts struct {
 	OtherCommands    int64 `json:"other_commands"`
 	FailedCommands   int64 `json:"failed_commands"` // of all of these, answered with status failure
 
+	Uploads int64 `json:"uploads"` // documents stored
+
 	Throttled    int64 `json:"throttled"`    // 429
 	Unauthorized int64 `json:"unauthorized"` // 401
 	Refused      int64 `json:"refused"`      // 400 and 413
@@ -40,6 +42,7 @@ type counters struct {
 	messages, ids, doubled, withoutID, drawn                                                     atomic.Int64
 	accounts, templateLists, notificationGets, threadGets, stores, otherCommands, failedCommands atomic.Int64
 	throttled, unauthorized, refused, errors, cut, hung, webhooksPosted, webhooksGivenUp         atomic.Int64
+	uploads                                                                                      atomic.Int64
 }
 
 // clear resets everything but the number of the draw.
@@ -50,7 +53,7 @@ func (c *counters) clear() {
 	for _, n := range []*atomic.Int64{
 		&c.messages, &c.ids, &c.doubled, &c.withoutID, &c.drawn,
 		&c.accounts, &c.templateLists, &c.notificationGets, &c.threadGets, &c.stores, &c.otherCommands, &c.failedCommands,
-		&c.throttled, &c.unauthorized, &c.refused, &c.errors, &c.cut, &c.hung, &c.webhooksPosted, &c.webhooksGivenUp,
+		&c.uploads, &c.throttled, &c.unauthorized, &c.refused, &c.errors, &c.cut, &c.hung, &c.webhooksPosted, &c.webhooksGivenUp,
 	} {
 		n.Store(0)
 	}
@@ -64,7 +67,7 @@ func (s *Server) Counts() Counts {
 		MessagePosts: c.requests[messages].Load(), CommandPosts: c.requests[commands].Load(), NotificationPosts: c.requests[notifications].Load(),
 		Accounts: c.accounts.Load(), TemplateLists: c.templateLists.Load(), NotificationGets: c.notificationGets.Load(), ThreadGets: c.threadGets.Load(),
 		Stores: c.stores.Load(), OtherCommands: c.otherCommands.Load(), FailedCommands: c.failedCommands.Load(),
-		Throttled: c.throttled.Load(), Unauthorized: c.unauthorized.Load(), Refused: c.refused.Load(),
+		Uploads: c.uploads.Load(), Throttled: c.throttled.Load(), Unauthorized: c.unauthorized.Load(), Refused: c.refused.Load(),
 		Errors: c.errors.Load(), Cut: c.cut.Load(), Hung: c.hung.Load(),
 		Webhooks: c.webhooksPosted.Load(), WebhooksFailed: c.webhooksGivenUp.Load(),
 	}

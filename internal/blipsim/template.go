@@ -134,7 +134,10 @@ func (s *Server) check(e *envelope) int {
 	case t.Status != "APPROVED":
 		return codeNoTemplate
 	}
-	return t.fit(m)
+	if code := t.fit(m); code != 0 {
+		return code
+	}
+	return s.fetchAll(m)
 }
 
 // fit compares the message's components with the template's variables.
