@@ -27,6 +27,7 @@ type Notification struct {
 	Attempt    int             `json:"attempt"`            // POSTs to Blip begun
 	Phone      string          `json:"phone,omitempty"`    // masked; absent when the row has no phone number
 	Template   string          `json:"template,omitempty"` // absent = the configured template
+	Language   string          `json:"language,omitempty"` // of the template; absent = the configured one
 	Priority   int             `json:"priority"`
 	RunID      int64           `json:"run_id,omitempty"`
 	Settled    string          `json:"settled,omitempty"` // the status code last written to the row
@@ -68,7 +69,7 @@ func notificationOf(n pombo.Notification) Notification {
 	shown := Notification{
 		ID: n.MessageID, Source: n.Key.Source, Row: n.Key.RowKey, Generation: n.Key.Generation,
 		State: n.State, Reason: n.Reason, Message: n.Reason.Message(), Hint: todo, Detail: what,
-		Attempt: n.Attempt, Template: n.Template, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
+		Attempt: n.Attempt, Template: n.Template, Language: n.Language, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
 		SendAfter: utc(n.SendAfter), Expires: utc(n.Expires), NotBefore: utc(n.NotBefore),
 		Created: utc(n.Created), Begun: utc(n.Begun), Updated: utc(n.Updated),
 	}

@@ -35,6 +35,7 @@ import (
 	"pombo/internal/delivery"
 	"pombo/internal/desk"
 	"pombo/internal/dispatch"
+	"pombo/internal/document"
 	"pombo/internal/events"
 	"pombo/internal/health"
 	"pombo/internal/intake"
@@ -151,6 +152,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),
+		Fallback:  ledger.Fallback{Code: c.Source.Fallback, On: c.Source.FallbackOn, After: c.Source.FallbackAfter},
 		Replies:   replies,
 		FirstPoll: schedule[0],
 		Lease:     lease,
@@ -178,6 +180,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Owner:               owner(),
 		Template:            c.Blip.Template,
 		Language:            c.Blip.Language,
+		Documents:           document.New(document.Options{Dir: c.Dispatch.DocumentsDir, Source: table}),
 		Slots:               setup.Slots(c.Source),
 		Payload:             setup.Payload(c),
 		Workers:             c.Dispatch.Workers,

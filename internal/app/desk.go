@@ -25,6 +25,7 @@ import (
 	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/tally"
+	"pombo/internal/template"
 )
 
 var (
@@ -176,7 +177,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		Figures:    a.ledger.Tallies,
 		Bulks:      deskBulks{a.bulk, a.ledger.Bulks},
 		Templates:  deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, all},
-		Category:   a.engine.Templates.Category,
+		Category:   func(name string) (string, bool) { return a.engine.Templates.Category(template.Ref{Name: name}) },
 		Runs:       a.ledger.Runs,
 		Table:      deskTable{p.table},
 		Compare:    a.reconciler.Run,

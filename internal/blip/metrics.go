@@ -19,11 +19,13 @@ const (
 	receiptsKind
 	checkKind
 	threadKind
+	uploadAddressKind
+	uploadKind
 	kinds
 )
 
 func (k kind) String() string {
-	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check", "thread"}[k]
+	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check", "thread", "upload_address", "upload"}[k]
 }
 
 // result is how a call ended: a label. The reason is in the ledger and in the log;

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pombo"
 	"pombo/internal/loopback"
 )
 
@@ -19,6 +20,8 @@ func (l *loader) checkTogether(c *Config) {
 	l.checkCodes(c)
 	l.checkReplies(c)
 	l.checkPlace(c)
+	l.checkDocuments(c)
+	l.checkFallback()
 	l.checkDesk(c)
 
 	if path, ok := strings.CutPrefix(c.Ledger.URL.Reveal(), "sqlite:"); ok && strings.Contains(path, ":memory:") {
@@ -166,6 +169,7 @@ func (l *loader) checkColumns(c *Config) {
 		{"DB_COL_ID", s.ColID},
 		{"DB_COL_PHONE", s.ColPhone},
 		{"DB_COL_TEMPLATE", s.ColTemplate},
+		{"DB_COL_LANGUAGE", s.ColLanguage},
 		{"DB_COL_PRIORITY", s.ColPriority},
 		{"DB_COL_SEND_AFTER", s.ColSendAfter},
 		{"DB_COL_EXPIRES", s.ColExpires},
@@ -201,6 +205,26 @@ func (l *loader) checkColumns(c *Config) {
 	}
 }
 
+// checkDocuments makes sure that files which rows name can be found.
+func (l *loader) checkDocuments(c *Config) {
+	for _, p := range c.Source.Params {
+		if _, store, ok := p.Place.Upload(); ok && store == pombo.StoreFile && c.Dispatch.DocumentsDir == "" {
+			l.report("DOCUMENTS_DIR", l.absent("is not set, and DB_COL_PARAMS has "+string(p.Place)+": in which folder are the files?", "DOCUMENTS_DIR"))
+			return
+		}
+	}
+}
+
+// checkFallback warns of what does nothing.
+func (l *loader) checkFallback() {
+	for _, name := range []string{"FALLBACK_ON", "FALLBACK_AFTER"} {
+		usual, _, _ := lookup(name)
+		if l.isSet(name) && l.given[name].text != usual.standard && !l.isSet("STATUS_FALLBACK") {
+			l.warn(name, "does nothing without STATUS_FALLBACK, the code that it leads to")
+		}
+	}
+}
+
 // checkCodes makes sure that a status code means one thing.
 func (l *loader) checkCodes(c *Config) {
 	s := &c.Source
@@ -212,6 +236,7 @@ func (l *loader) checkCodes(c *Config) {
 		{"STATUS_READ", s.Read},
 		{"STATUS_EXPIRED", s.Expired},
 		{"STATUS_SUPPRESSED", s.Suppressed},
+		{"STATUS_FALLBACK", s.Fallback},
 	}
 	// Several ways of not being sent may share a code.
 	unsent := func(name string) bool {

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -240,11 +241,12 @@ func (s *Server) bubble(ctx context.Context, c clerk, g generation, open *uncove
 		sent = c.now
 	}
 	name := c.template(n)
-	t, known, err := s.o.Messages.TemplateAt(ctx, name, s.o.Language, sent)
+	language := cmp.Or(n.Language, s.o.Language)
+	t, known, err := s.o.Messages.TemplateAt(ctx, name, language, sent)
 	note := ""
 	if err == nil && !known {
 		// It was first listed later: what it said before that nobody has recorded.
-		if t, known, err = s.o.Messages.TemplateAt(ctx, name, s.o.Language, c.now); known {
+		if t, known, err = s.o.Messages.TemplateAt(ctx, name, language, c.now); known {
 			note = c.Text("message.text_of_today")
 		}
 	}

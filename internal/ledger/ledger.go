@@ -79,6 +79,8 @@ type Options struct {
 	// A state without one keeps the code that the row has; of the states that
 	// follow Accepted (Dispatched, Delivered, Read) each stands for those before it.
 	Codes map[pombo.State]string
+	// Fallback is when a row is handed over to another channel of the company's.
+	Fallback Fallback
 	// Lease is how long an owner may stay silent before its notifications are reclaimed;
 	// 0 = 30 s.
 	Lease time.Duration
@@ -101,6 +103,15 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets what cannot be returned as an error; nil = nowhere.
 	Logger *slog.Logger
+}
+
+// Fallback says which rows another channel of the company's takes, and by which status code;
+// without a code, none. A row is handed over once, and what becomes of its message afterwards
+// changes nothing in it.
+type Fallback struct {
+	Code  string
+	On    []pombo.Reason // of a failure
+	After time.Duration  // after it was sent, when it is not delivered; 0 = never
 }
 
 // DB is an open ledger, by subject. Its methods and theirs may be called from many goroutines.
@@ -141,7 +152,6 @@ func newDB(s *store) *DB {
 	db := &DB{
 		store:          s,
 		Doubts:         &Doubts{s},
-		Settlements:    &Settlements{s},
 		History:        &History{s},
 		Runs:           &RunLog{store: s, waiting: map[int64]int64{}},
 		Operator:       &Operator{s},
@@ -160,6 +170,7 @@ func newDB(s *store) *DB {
 	db.Queue = &Queue{s, db.OptOuts}
 	db.Receipts = &Receipts{store: s, optOuts: db.OptOuts}
 	db.Replies = &Replies{s, db.Templates}
+	db.Settlements = &Settlements{s, db.OptOuts}
 	db.Retention = &Retention{s, db.OptOuts, db.Operator}
 	return db
 }

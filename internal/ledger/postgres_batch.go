@@ -31,6 +31,8 @@ var batchKeys = map[statement][]int{
 	sqlSettleLater:      {2},
 	sqlSettleNever:      {4},
 	sqlNothingOwed:      {1},
+	sqlHandOver:         {3},
+	sqlNotHandedOver:    {2},
 	sqlApply:            {7},
 	sqlPolled:           {2},
 	sqlResend:           {4},

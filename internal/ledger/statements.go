@@ -52,11 +52,14 @@ const (
 	sqlCancel        statement = "cancel"
 
 	// In settle.sql.
-	sqlUnsettled   statement = "unsettled"
-	sqlNothingOwed statement = "nothing_owed"
-	sqlSettled     statement = "settled"
-	sqlSettleLater statement = "settle_later"
-	sqlSettleNever statement = "settle_never"
+	sqlUnsettled     statement = "unsettled"
+	sqlFallbackDue   statement = "fallback_due"
+	sqlHandOver      statement = "hand_over"
+	sqlNotHandedOver statement = "not_handed_over"
+	sqlNothingOwed   statement = "nothing_owed"
+	sqlSettled       statement = "settled"
+	sqlSettleLater   statement = "settle_later"
+	sqlSettleNever   statement = "settle_never"
 
 	// In receipts.sql.
 	sqlStanding         statement = "standing"
@@ -395,6 +398,7 @@ var sqlConstants = map[string]string{
 	"SettleNone":      settleNone,
 	"SettleResent":    settleResent,
 	"SettleWithdrawn": settleWithdrawn,
+	"SettleFallback":  settleFallback,
 
 	"Unmatched": string(pombo.Unmatched),
 
