@@ -42,6 +42,10 @@ const (
 	ReplyReaction ReplyKind = "reaction"
 )
 
+// Pressed reports whether the person chose one of the company's own words, rather than
+// writing or sending something of theirs.
+func (k ReplyKind) Pressed() bool { return k == ReplyButton || k == ReplyList }
+
 // ReplyKinds lists the kinds.
 func ReplyKinds() []ReplyKind {
 	return []ReplyKind{ReplyText, ReplyButton, ReplyList, ReplyMedia, ReplyLocation, ReplyContact, ReplyReaction}
@@ -110,6 +114,12 @@ type ReplyQuery struct {
 type ReplyPage struct {
 	Replies []Reply // the newest first
 	Next    string  // the cursor of those that follow; "" = there are none
+}
+
+// AnswerCount says how many answers that stand give rows the same status code.
+type AnswerCount struct {
+	Code string // "" = none
+	N    int
 }
 
 // Unanswered is a person whose answer to a notification with buttons has not come, and

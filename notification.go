@@ -17,6 +17,7 @@ type Notification struct {
 	Phone     phone.Number // zero when Recipient is not a phone number
 	Params    []Param
 	Template  string // "" = the configured template
+	Language  string // of the template; "" = the configured one
 	Priority  int
 	SendAfter time.Time
 	Expires   time.Time

@@ -23,6 +23,9 @@ const (
 	ParameterTooLong Reason = "parameter_too_long"
 	ExpiredRow       Reason = "expired"
 	Withdrawn        Reason = "withdrawn"
+	DocumentMissing  Reason = "document_missing"   // not there, empty, or not written whole
+	DocumentTooLarge Reason = "document_too_large" // larger than WhatsApp takes
+	DocumentRefused  Reason = "document_refused"   // its path, its name or its type
 
 	// The template.
 	TemplateMissing     Reason = "template_missing"
@@ -57,6 +60,7 @@ const (
 	SpamLimited    Reason = "spam_limited"
 	BadRequest     Reason = "bad_request"
 	MediaRefused   Reason = "media_refused"
+	UploadFailed   Reason = "upload_failed" // Blip did not store a document: nothing was sent
 
 	// The way to Blip and beyond it.
 	BlipUnreachable Reason = "blip_unreachable" // no connection: nothing was sent
@@ -86,6 +90,8 @@ const (
 	KeptLongEnough    Reason = "kept_long_enough"    // RETENTION: its message was erased
 	ForgottenOnDemand Reason = "forgotten_on_demand" // the person's data was erased
 	ResentByItself    Reason = "resent_by_itself"    // automatically after a failed receipt, as a new generation
+	DocumentAway      Reason = "document_away"       // the folder or the column of documents cannot be read
+	HandedOver        Reason = "handed_over"         // to another channel, by STATUS_FALLBACK
 )
 
 // Class says whose matter a reason is. Code that treats several reasons alike asks
@@ -121,6 +127,9 @@ var reasons = map[Reason]struct {
 	ParameterTooLong: {ClassRow, WaitRetry, "a value is longer than WhatsApp allows", "shorten the value in the row, then retry"},
 	ExpiredRow:       {ClassRow, WaitRetry, "it expired before it could be sent", "set a later expiry in the row, then retry if it is still wanted"},
 	Withdrawn:        {ClassRow, WaitRetry, "it was no longer wanted: the row was not pending any more, or the message that it reminds of was answered", "nothing; to send it after all, set the row back to pending"},
+	DocumentMissing:  {ClassRow, WaitRetry, "the document of the header is not there, or is empty", "write the file below DOCUMENTS_DIR under the name that the row has, or fill the column, then retry"},
+	DocumentTooLarge: {ClassRow, WaitRetry, "the document of the header is larger than WhatsApp takes", "make it smaller (100 MB for a document, 5 MB for a picture, 16 MB for a film), then retry"},
+	DocumentRefused:  {ClassRow, WaitRetry, "the document of the header cannot be sent: its path, its name or what is in it", "see the detail; correct the path in the row or the file, then retry"},
 	TemplateRefused:  {ClassRow, WaitTemplate, "the message does not fit the template", "compare the row's values with the template (pombo templates)"},
 	TemplateMismatch: {ClassRow, WaitTemplate, "the header or a button of the template takes different values from those in the row", "compare DB_COL_PARAMS with the template (pombo templates)"},
 
@@ -156,6 +165,7 @@ var reasons = map[Reason]struct {
 
 	BadRequest:    {ClassRequest, WaitRetry, "Blip did not understand the request", "see the detail; report it with the id"},
 	MediaRefused:  {ClassRequest, WaitRetry, "WhatsApp could not fetch the header's media", "check that the link is public, https and small enough"},
+	UploadFailed:  {ClassRequest, WaitBlip, "Blip did not store the document of the header; nothing was sent", "nothing: it is retried automatically; see the detail"},
 	ChannelError:  {ClassRequest, WaitBlip, "the gateway to WhatsApp reported an error", "see the detail"},
 	CommandFailed: {ClassRequest, WaitBlip, "Blip answered a command with a failure", "see the detail"},
 	Unexplained:   {ClassRequest, WaitRetry, "Blip gave a reason that Pombo does not know", "see the detail; report it with the id"},
@@ -169,6 +179,8 @@ var reasons = map[Reason]struct {
 	SetBackToPending: {ClassPombo, WaitRetry, "the row was set back to pending after it was finished", "nothing: it is sent again"},
 	QuietHours:       {ClassPombo, WaitQuietHours, "it is night, a quiet day or a holiday where the person lives", "nothing: it is sent when that is over; QUIET_EXEMPT names templates that are sent anyway"},
 	SourceAway:       {ClassPombo, WaitSource, "it had waited, and the table could not be read to check that it is still wanted", "nothing: it is retried automatically; check the database"},
+	DocumentAway:     {ClassPombo, WaitDocuments, "the document of the header cannot be read now", "check that DOCUMENTS_DIR is mounted and may be read, or that the database answers; it is sent automatically then"},
+	HandedOver:       {ClassPombo, WaitRetry, "the row was handed over to the company's other channel (STATUS_FALLBACK)", "nothing: Pombo does not send it again by itself"},
 	Recovered:        {ClassPombo, WaitRetry, "the ledger was lost; the message was rebuilt from Blip's trace of it", "nothing: it is not sent again"},
 	LedgerWentBack:   {ClassPombo, WaitRetry, "the ledger lost its record of the message, so it may have been sent", "nothing: the row and Blip are checked before it is sent"},
 	KeptLongEnough:   {ClassPombo, WaitRetry, "its time in the ledger (RETENTION) was over: phone and message were erased", "nothing"},
@@ -191,6 +203,19 @@ func (r Reason) Message() string { return reasons[r].message }
 
 // Hint says what a person can do about it, in the same form.
 func (r Reason) Hint() string { return reasons[r].hint }
+
+// FallsBack reports whether a failure with this reason can lead to another channel: it
+// says that this message, or this bot, does not reach the person, and not that the row
+// is wrong or unwanted, or that the person opted out.
+func (r Reason) FallsBack() bool {
+	switch r.Class() {
+	case ClassPerson:
+		return r != OptedOut && r != OptedOutOfMarketing
+	case ClassTemplate, ClassBot, ClassRate, ClassLink, ClassRequest:
+		return true
+	}
+	return r == TriesExhausted
+}
 
 // Class returns the class; zero for NoReason and for an unknown word.
 func (r Reason) Class() Class { return reasons[r].class }

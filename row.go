@@ -19,6 +19,7 @@ type Row struct {
 	Phone     phone.Number
 	Params    []Param
 	Template  string    // "" = the configured template
+	Language  string    // of the template; "" = the configured one
 	Priority  int       // 0 to 9, higher goes first
 	SendAfter time.Time // zero = now
 	Expires   time.Time // zero = never
@@ -83,7 +84,8 @@ type Slot string
 
 // Body is the next {{n}} of the body text. The others are built by ParseSlot:
 // "header" (text), "header-image", "header-video", "header-document" (public
-// https links), "header-filename" (the name that the recipient sees on the document),
+// https links), the same three with "-file" or "-blob" behind (see Upload),
+// "header-filename" (the name that the recipient sees on the document),
 // "button0" … "button9" (the variable end of a URL button),
 // "button0-payload" … (what a quick reply sends back), "button0-code" … (the
 // code that a button copies).
@@ -105,14 +107,38 @@ func ParseSlot(s string) (Slot, error) {
 	case Body, HeaderText, HeaderImage, HeaderVideo, HeaderDocument, HeaderFilename:
 		return p, nil
 	}
+	if _, _, ok := p.Upload(); ok {
+		return p, nil
+	}
 	if _, _, ok := p.Button(); ok {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is not a slot of a template: use %s", s, SlotForm)
+	return "", fmt.Errorf("%q is not a slot of a template: use %s; header-image, header-video and header-document may have -file or -blob behind them", s, SlotForm)
 }
 
-// SlotForm lists the slots for a person who has to name one.
+// SlotForm lists the slots for a person who has to name one, without those of Upload.
 const SlotForm = "body, header, header-image, header-video, header-document, header-filename, button0 to button9, button0-payload to button9-payload or button0-code to button9-code"
+
+// Store says where the bytes of a header are that Pombo uploads to Blip itself.
+type Store string
+
+// The stores. The words are those that end a slot.
+const (
+	StoreFile Store = "file" // a file below DOCUMENTS_DIR, which the value names
+	StoreBlob Store = "blob" // a binary column of the row: there is no value, the bytes are read when it is sent
+)
+
+// Upload returns the header that an uploaded file or BLOB fills with its link, and
+// where its bytes are; ok is false when the slot takes its value as it is.
+func (p Slot) Upload() (header Slot, store Store, ok bool) {
+	for _, s := range []Store{StoreFile, StoreBlob} {
+		if name, found := strings.CutSuffix(string(p), "-"+string(s)); found {
+			header = Slot(name)
+			return header, s, header == HeaderImage || header == HeaderVideo || header == HeaderDocument
+		}
+	}
+	return "", "", false
+}
 
 // PayloadSlot returns the slot for what a button sends back. The buttons count from 0.
 func PayloadSlot(button int) Slot { return Slot("button" + strconv.Itoa(button) + "-payload") }

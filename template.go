@@ -106,7 +106,7 @@ func otherLanguage(name, language string, there []string) TemplateIssue {
 	return TemplateIssue{
 		TemplateMissing,
 		fmt.Sprintf("template %s does not exist in %s, only in %s", name, language, strings.Join(there, ", ")),
-		"set TEMPLATE_LANGUAGE=" + there[0] + ", or have it approved in " + language,
+		"set TEMPLATE_LANGUAGE=" + there[0] + " (or DB_COL_LANGUAGE in the row), or have it approved in " + language,
 	}
 }
 
@@ -133,6 +133,9 @@ func (t Template) Check(language string, slots []Slot) []TemplateIssue {
 	}
 	given := map[Slot]int{}
 	for _, p := range slots {
+		if header, _, ok := p.Upload(); ok {
+			p = header
+		}
 		given[p]++
 	}
 	issues = append(issues, t.bodyIssues(given)...)
@@ -286,6 +289,29 @@ func CheckValue(v Private) (Reason, string) {
 		return ParameterFormat, "has more than four blanks in a row"
 	}
 	return NoReason, ""
+}
+
+// CheckParam is CheckValue for a value in its slot. A BLOB has none yet.
+func CheckParam(p Param) (Reason, string) {
+	if _, store, ok := p.Slot.Upload(); ok && store == StoreBlob {
+		return NoReason, ""
+	}
+	return CheckValue(p.Value)
+}
+
+// ParseLanguage reads the language of a template. It takes what people write in a
+// column (pt-BR, PT_br) and returns it as WhatsApp has it: pt_BR.
+func ParseLanguage(s string) (language string, ok bool) {
+	lang, region, hasRegion := strings.Cut(strings.ReplaceAll(strings.TrimSpace(s), "-", "_"), "_")
+	lang, region = strings.ToLower(lang), strings.ToUpper(region)
+	letters := func(s, all string) bool { return len(s) >= 2 && len(s) <= 3 && strings.Trim(s, all) == "" }
+	switch {
+	case !letters(lang, "abcdefghijklmnopqrstuvwxyz"):
+		return "", false
+	case !hasRegion:
+		return lang, true
+	}
+	return lang + "_" + region, letters(region, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
 // Slots returns the slot of each value, in their order.

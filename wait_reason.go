@@ -14,6 +14,7 @@ const (
 	WaitBlip        WaitReason = "blip"        // Blip is unreachable, in trouble or refuses the bot
 	WaitLedger      WaitReason = "ledger"      // the ledger cannot record what is to be sent
 	WaitSource      WaitReason = "source"      // its row cannot be checked again
+	WaitDocuments   WaitReason = "documents"   // the document of its header cannot be read
 	WaitResends     WaitReason = "resends"     // an operator has to confirm that so many rows were set back to pending
 	WaitRetry       WaitReason = "retry_wait"  // its next try, for any other reason
 	WaitUnexplained WaitReason = "none"        // nothing explains it
@@ -37,6 +38,7 @@ var waitReasons = []waitReason{
 	{WaitBlip, "Blip cannot be used", "see the check of blip, and network, proxy, BLIP_URL and KEYBLIP"},
 	{WaitLedger, "the ledger cannot be written", "see the log: the disk may be full or read-only"},
 	{WaitSource, "the table cannot be read", "check the database"},
+	{WaitDocuments, "their documents cannot be read", "check that DOCUMENTS_DIR is mounted and may be read, or the database that has them"},
 	{WaitResends, "many were set back to pending within a minute", "pombo resume --resends to send them again, pombo cancel --resends to write their status again"},
 	{WaitRetry, "they wait for their next try", "see their reasons with pombo list"},
 	{WaitUnexplained, "nothing explains it", "look at the log, then restart the service: that loses and doubles nothing"},

@@ -31,12 +31,14 @@ type cli struct {
 	List      listCommand      `cmd:"" group:"use" help:"List notifications, newest first."`
 	Status    statusCommand    `cmd:"" group:"use" help:"Say in one sentence whether messages go, and what needs attention."`
 	Show      showCommand      `cmd:"" group:"use" help:"Tell the whole story of one notification."`
+	Replies   repliesCommand   `cmd:"" group:"use" help:"List what people answered, newest first."`
 	Retry     retryCommand     `cmd:"" group:"use" help:"Have notifications sent again."`
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
 	Optout    optoutCommand    `cmd:"" group:"use" help:"Tell Pombo who gets no more messages."`
 	Desk      deskCommand      `cmd:"" group:"use" help:"Open the operator's desk, and keep its accounts."`
+	Events    eventsCommand    `cmd:"" group:"use" help:"List the events for EVENTS_URL, or send them again."`
 	Reconcile reconcileCommand `cmd:"" group:"use" help:"Compare table, ledger and Blip, and tell what does not agree."`
 	Forget    forgetCommand    `cmd:"" group:"use" help:"Erase a person from the ledger."`
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip, or draw a message."`

@@ -18,7 +18,7 @@ type demoCommand struct {
 }
 
 func (demoCommand) Help() string {
-	return `A sample table, a pretend Blip, the ledger, the API and the job, in this one process and in a folder that is removed at the end. Among the rows are those that every table has: a bad phone, a landline, a number without WhatsApp, an empty text, a template that does not fit, and messages whose answer is slow, cut off or an error. It reads no .env and no environment, and nothing leaves this machine.
+	return `A sample table, a pretend Blip, the ledger, the API and the job, in this one process and in a folder that is removed at the end. Among the rows are those that every table has: a bad phone, a landline, a number without WhatsApp, an empty text, a template that does not fit, and messages whose answer is slow, cut off or an error. Some people press Confirmar or Cancelar, which comes back into the table. It reads no .env and no environment, and nothing leaves this machine.
 
 Without --once it goes on after the last row, so that the pages can be visited; Ctrl+C ends it.
 

@@ -47,6 +47,7 @@ func (s *shell) tell(story api.Story) {
 		g.add(clock(e.At), string(e.State), strconv.Itoa(e.Attempt), string(e.Reason), e.Detail)
 	}
 	s.printf("\n%s", g)
+	s.tellReplies(story.Replies)
 }
 
 // summarize prints where a notification stands, one fact a line. Facts that

@@ -19,7 +19,7 @@ type simulatorCommand struct {
 
 	Key                    string        `placeholder:"KEY" help:"The one key that is accepted; without it every key is."`
 	Template               []string      `sep:"none" placeholder:"NAME=BODY" help:"One more template, approved, in pt_BR: --template 'exame=Olá {{1}}: {{2}}'. May be repeated."`
-	Scripts                bool          `help:"Numbers that end in 0001 to 0017 behave as listed above."`
+	Scripts                bool          `help:"Numbers that end in 0001 to 0024 behave as listed above."`
 	Latency                time.Duration `placeholder:"SPAN" help:"How long every answer takes."`
 	Seed                   uint64        `placeholder:"N" help:"Makes chance repeatable."`
 	MessagesPerSecond      int           `placeholder:"N" help:"Limit for messages, 0 = none; Blip has 50 on paid plans, 3 on free ones."`
@@ -29,13 +29,20 @@ type simulatorCommand struct {
 	RetryAfter             bool          `help:"Add a Retry-After header to each 429."`
 	KeepMessages           int           `default:"100000" placeholder:"N" help:"How many messages are kept for the page (${default}); negative = none."`
 
+	MediaExpiry time.Duration `placeholder:"SPAN" help:"How long uploaded documents can be fetched; 0 = 30m."`
+
 	AcceptedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"From a message to its receipt accepted; 0 = 20ms."`
 	DispatchedAfter time.Duration `group:"receipts" placeholder:"SPAN" help:"To dispatched; 0 = 200ms."`
 	ReceivedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"To received; 0 = 1s."`
 	ConsumedAfter   time.Duration `group:"receipts" placeholder:"SPAN" help:"To consumed (read); 0 = 3s."`
 	FailedAfter     time.Duration `group:"receipts" placeholder:"SPAN" help:"To failed; 0 = 1s."`
 	ReadRate        float64       `group:"receipts" default:"0.4" placeholder:"RATE" help:"Share of the received messages that are read (${default}); negative = none."`
+	AnswerRate      float64       `group:"receipts" placeholder:"RATE" help:"Share of the received messages with quick replies of which one is pressed."`
+	AnswerAfter     time.Duration `group:"receipts" placeholder:"SPAN" help:"From received to the person's answer; 0 = 2s."`
+	OldPresses      bool          `group:"receipts" help:"The press of a button comes as a text, as in 2023."`
 	Webhook         string        `group:"receipts" placeholder:"URL" help:"Where each receipt is posted; without it receipts can only be asked for."`
+	MessageWebhook  string        `group:"receipts" placeholder:"URL" help:"Where each answer of a person is posted; without it answers can only be found in the conversation."`
+	DataFeed        bool          `group:"receipts" help:"The bot's own messages are posted there too, as Blip's data feed does."`
 	WebhookHeader   string        `group:"receipts" placeholder:"NAME: VALUE" help:"One more header for those posts."`
 	WebhookRetries  int           `group:"receipts" placeholder:"N" help:"How often a post that got no 2xx is tried again."`
 
@@ -53,6 +60,7 @@ type simulatorCommand struct {
 	Most                  int           `group:"faults" placeholder:"N" help:"End the faults above after so many; 0 = they go on."`
 	Commands              bool          `group:"faults" help:"The faults above hit commands too."`
 	SpareMessages         bool          `group:"faults" help:"The faults above do not hit messages."`
+	UploadsFail           int           `group:"faults" placeholder:"N" help:"So many uploads of documents get 503 first."`
 	EmptyBody400          bool          `name:"empty-body-400" group:"faults" help:"A refusal has no body."`
 	UnauthorizedAfter     int           `group:"faults" placeholder:"N" help:"The key is disabled after so many messages; 0 = never."`
 	FailAll               int           `group:"faults" placeholder:"CODE" help:"Every message fails with this code of WhatsApp after it was taken."`
@@ -80,12 +88,16 @@ With --scripts numbers that end in these digits behave so, whatever the rates sa
     0006  in an experiment of WhatsApp's 0015  accepted, then never a word more
     0007  code 86 after 60 s             0016  the first POST gets 429
     0008  first POST taken, answer cut   0017  every POST is refused with 400
-    0009  first POST cut, not taken
+    0009  first POST cut, not taken      0018  presses the first quick reply
+    0019  presses the second one         0020  writes a text
+    0021  quotes the message             0022  reacts with an emoji
+    0023  withdraws a reaction           0024  sends a picture
 
 Examples:
 
     pombo simulator
     pombo simulator --scripts --latency 50ms
+    pombo simulator --scripts --answer-rate 0.5 --message-webhook http://127.0.0.1:5000/blip/messages/SECRET
     pombo simulator --cut-after-accept 0.05 --error-502 0.05 --most 20 --seed 7`
 }
 
@@ -94,9 +106,10 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 	o := blipsim.Options{
 		Key: c.Key, Latency: c.Latency, Seed: c.Seed,
 		MessagesPerSecond: c.MessagesPerSecond, CommandsPerSecond: c.CommandsPerSecond, NotificationsPerSecond: c.NotificationsPerSecond,
-		RatePenalty: c.RatePenalty, RetryAfter: c.RetryAfter, KeepMessages: c.KeepMessages,
+		RatePenalty: c.RatePenalty, RetryAfter: c.RetryAfter, KeepMessages: c.KeepMessages, MediaExpiry: c.MediaExpiry,
 		AcceptedAfter: c.AcceptedAfter, DispatchedAfter: c.DispatchedAfter, ReceivedAfter: c.ReceivedAfter,
 		ConsumedAfter: c.ConsumedAfter, FailedAfter: c.FailedAfter, ReadRate: c.ReadRate,
+		AnswerRate: c.AnswerRate, AnswerAfter: c.AnswerAfter, OldPresses: c.OldPresses, MessageWebhook: c.MessageWebhook, DataFeed: c.DataFeed,
 		Webhook: c.Webhook, WebhookHeader: c.WebhookHeader, WebhookRetries: c.WebhookRetries,
 		Templates: blipsim.DefaultTemplates(),
 		Faults: blipsim.Faults{
@@ -104,7 +117,7 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 			Error502: c.Error502, Error503: c.Error503, Error504: c.Error504, Throttle: c.Throttle, Slow: c.Slow,
 			TakenAnyway: c.TakenAnyway, SlowFor: c.SlowFor, Error504After: c.Error504After, Most: c.Most,
 			Commands: c.Commands, SpareMessages: c.SpareMessages,
-			EmptyBody400: c.EmptyBody400, UnauthorizedAfter: c.UnauthorizedAfter, LegacyAccounts: c.LegacyAccounts,
+			UploadsFail: c.UploadsFail, EmptyBody400: c.EmptyBody400, UnauthorizedAfter: c.UnauthorizedAfter, LegacyAccounts: c.LegacyAccounts,
 			IdentitiesAsGUID: c.IdentitiesAsGUID, WrappedReasons: c.WrappedReasons,
 			NotificationsNotFound: c.NotificationsNotFound, DuplicateEvents: c.DuplicateEvents, Reorder: c.Reorder,
 			ForwardedIDs: c.ForwardedIDs, TunnelFrom: c.TunnelFrom, StopAfter: blipsim.Event(c.StopAfter),
@@ -116,7 +129,7 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 	}{
 		{"cut-before-read", c.CutBeforeRead}, {"cut-after-accept", c.CutAfterAccept}, {"hang", c.Hang},
 		{"error-502", c.Error502}, {"error-503", c.Error503}, {"error-504", c.Error504}, {"throttle", c.Throttle}, {"slow", c.Slow},
-		{"taken-anyway", c.TakenAnyway}, {"duplicate-events", c.DuplicateEvents}, {"forwarded-ids", c.ForwardedIDs}, {"read-rate", max(c.ReadRate, 0)},
+		{"taken-anyway", c.TakenAnyway}, {"duplicate-events", c.DuplicateEvents}, {"forwarded-ids", c.ForwardedIDs}, {"read-rate", max(c.ReadRate, 0)}, {"answer-rate", c.AnswerRate},
 	} {
 		if !(rate.value >= 0 && rate.value <= 1) { // NaN too
 			return o, wrongUse(fmt.Errorf("--%s is %v", rate.flag, rate.value), "write a share from 0 to 1, such as 0.05")

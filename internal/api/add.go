@@ -73,6 +73,14 @@ func (s *Server) readRow(body *object) pombo.Row {
 	if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
 		body.refuse("template", "must be a name that WhatsApp allows: lower-case letters without accents, digits and _, at most 512")
 	}
+	var language string
+	body.read("language", &language, languageForm)
+	if language != "" {
+		var ok bool
+		if row.Language, ok = pombo.ParseLanguage(language); !ok || row.Language != language {
+			body.refuse("language", languageForm)
+		}
+	}
 	const priorities = "must be a whole number from 0 to 9"
 	var priority float64 // 3.0 is a whole number too
 	body.read("priority", &priority, priorities)
@@ -88,9 +96,11 @@ func (s *Server) readRow(body *object) pombo.Row {
 	case row.Expires.Before(row.SendAfter):
 		body.refuse("expires", "is before send_after")
 	}
-	body.end("phone", "params", "template", "priority", "send_after", "expires")
+	body.end("phone", "params", "template", "language", "priority", "send_after", "expires")
 	return row
 }
+
+const languageForm = "must be the language of a template, such as pt_BR, en_US or es"
 
 // readParam reads one value of the template: text, or an object that also says
 // where it goes.
@@ -109,7 +119,8 @@ func readParam(raw json.RawMessage) (p pombo.Param, problem string) {
 	}
 	if placed.Slot != nil {
 		slot, err := pombo.ParseSlot(*placed.Slot)
-		if err != nil || string(slot) != *placed.Slot { // the error repeats what was sent
+		_, _, uploaded := slot.Upload()                             // what DOCUMENTS_DIR has is for rows of the table
+		if err != nil || uploaded || string(slot) != *placed.Slot { // the error repeats what was sent
 			return p, "slot must be " + pombo.SlotForm
 		}
 		p.Slot = slot
@@ -132,7 +143,7 @@ func validKey(key string) bool {
 // sameMessage reports whether the notification that a key belongs to is the one
 // that is asked for again. The texts are compared while the ledger has them.
 func sameMessage(n pombo.Notification, row pombo.Row) bool {
-	return n.Phone == row.Phone && n.Template == row.Template && (n.Params == nil || slices.Equal(n.Params, row.Params)) &&
+	return n.Phone == row.Phone && n.Template == row.Template && n.Language == row.Language && (n.Params == nil || slices.Equal(n.Params, row.Params)) &&
 		n.Priority == row.Priority && sameTime(n.SendAfter, row.SendAfter) && sameTime(n.Expires, row.Expires)
 }
 

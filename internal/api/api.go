@@ -51,6 +51,7 @@ type Ledger interface {
 	notificationLedger
 	pauseLedger
 	optOutLedger
+	replyLedger
 	// Health explains why messages go, or why they do not.
 	Health(ctx context.Context) (health.Snapshot, error)
 	// Forget erases what the ledger has of a person, or only counts it.
@@ -99,6 +100,7 @@ type Options struct {
 	// Templates lists the templates that Blip has.
 	Templates func(ctx context.Context) ([]pombo.Template, error)
 	Holds     HoldLedger
+	Events    OutboxLedger
 	// CheckTemplate says what keeps the rows of the source from going with a
 	// template; nil = nothing is said about that.
 	CheckTemplate func(pombo.Template) []pombo.TemplateIssue
@@ -106,7 +108,7 @@ type Options struct {
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
 	Checks    []Check      // what GET /readyz asks
 	Metrics   http.Handler // serves GET /metrics
-	Webhook   Webhook      // takes what Blip posts; nil = the two addresses do not exist
+	Webhook   Webhook      // takes what Blip posts; nil = the addresses below /blip do not exist
 
 	Trail audit.Trail // gets a line for each change; nil = none is kept
 	Key   audit.Key   // hashes people in it; zero = lines say of nobody whom they are about
@@ -151,6 +153,7 @@ func New(o Options) (*Server, error) {
 		missing("Add", o.Add == nil),
 		missing("Templates", o.Templates == nil),
 		missing("Holds", o.Holds == nil),
+		missing("Events", o.Events == nil),
 		missing("Reconcile", o.Reconcile == nil),
 		missing("Checks", len(o.Checks) == 0),
 		missing("Metrics", o.Metrics == nil),

@@ -255,6 +255,20 @@ func (c *Client) resends(ctx context.Context, what string) (int, error) {
 	return r.Rows, err
 }
 
+// Replies returns a page of what people answered.
+func (c *Client) Replies(ctx context.Context, q pombo.ReplyQuery) (ReplyList, error) {
+	values := given("notification", string(q.Notification), "limit", number(int64(q.Limit)), "cursor", q.Cursor)
+	if q.Unmatched {
+		values.Set("unmatched", "true")
+	}
+	for name, at := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+		if !at.IsZero() {
+			values.Set(name, at.Format(time.RFC3339))
+		}
+	}
+	return ask[ReplyList](ctx, c, call{method: "GET", path: "/api/v1/replies", query: values})
+}
+
 // OptOuts lists those who get no more messages, the latest first. cursor is the
 // NextCursor of the list before, "" for the first; limit 0 = 50.
 func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutList, error) {

@@ -60,7 +60,8 @@ type memory struct {
 	n      pombo.Notification
 	run    pombo.Run
 	pause  *pombo.Pause
-	filter pombo.Filter // of the last List
+	filter pombo.Filter     // of the last List
+	asked  pombo.ReplyQuery // of the last Replies
 	// unreadable is what the list leaves out.
 	unreadable int
 	out        []pombo.OptOut
@@ -279,7 +280,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	}
 	o := Options{
 		Runs: w.runs, Ledger: w.ledger, Add: w.add,
-		Holds: &heldTemplates{}, Reconcile: w.ledger.reconcile,
+		Holds: &heldTemplates{}, Events: outbox{}, Reconcile: w.ledger.reconcile,
 		Templates: func(context.Context) ([]pombo.Template, error) {
 			return []pombo.Template{{Name: "aviso", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Body: "Olá, {{1}}", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver", URL: "https://x.example/{{1}}"}}, Updated: today}}, w.blip
 		},
@@ -424,3 +425,15 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// outbox has one event of each kind.
+type outbox struct{}
+
+func (outbox) List(context.Context, pombo.EventFilter) (pombo.EventPage, error) {
+	return pombo.EventPage{Next: "2", Events: []pombo.OutboxEvent{
+		{Number: 1, Type: pombo.EventRead, Stream: "row:a:1", At: today, Key: pombo.Key{Source: "a", RowKey: "1", Generation: 1}, Template: "aviso", State: pombo.Read, Tries: 3, Answer: "500", GivenUp: today},
+		{Number: 2, Type: pombo.EventAlertRaised, Stream: "alert:template", At: today, Due: today, Extra: []byte("{}")},
+	}}, nil
+}
+
+func (outbox) Replay(context.Context, time.Time) (int, error) { return 2, nil }

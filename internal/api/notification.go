@@ -27,6 +27,7 @@ type Notification struct {
 	Attempt    int             `json:"attempt"`            // POSTs to Blip begun
 	Phone      string          `json:"phone,omitempty"`    // masked; absent when the row has no phone number
 	Template   string          `json:"template,omitempty"` // absent = the configured template
+	Language   string          `json:"language,omitempty"` // of the template; absent = the configured one
 	Priority   int             `json:"priority"`
 	RunID      int64           `json:"run_id,omitempty"`
 	Settled    string          `json:"settled,omitempty"` // the status code last written to the row
@@ -51,7 +52,8 @@ type Event struct {
 // Story is a notification and all that happened to it, oldest first.
 type Story struct {
 	Notification
-	Events []Event `json:"events"`
+	Events  []Event `json:"events"`
+	Replies []Reply `json:"replies,omitempty"` // what its recipient answered, oldest first
 }
 
 // List is one page of notifications, newest first.
@@ -67,7 +69,7 @@ func notificationOf(n pombo.Notification) Notification {
 	shown := Notification{
 		ID: n.MessageID, Source: n.Key.Source, Row: n.Key.RowKey, Generation: n.Key.Generation,
 		State: n.State, Reason: n.Reason, Message: n.Reason.Message(), Hint: todo, Detail: what,
-		Attempt: n.Attempt, Template: n.Template, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
+		Attempt: n.Attempt, Template: n.Template, Language: n.Language, Priority: n.Priority, RunID: n.Run, Settled: n.Settled,
 		SendAfter: utc(n.SendAfter), Expires: utc(n.Expires), NotBefore: utc(n.NotBefore),
 		Created: utc(n.Created), Begun: utc(n.Begun), Updated: utc(n.Updated),
 	}
@@ -156,6 +158,9 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, id pombo.MessageID
 	story := Story{Notification: notificationOf(n), Events: make([]Event, len(events))}
 	for i, e := range events {
 		story.Events[i] = Event{At: utc(e.At), State: e.State, Attempt: e.Attempt, Reason: e.Reason, Message: e.Reason.Message(), Detail: e.Detail}
+	}
+	if story.Replies, err = s.repliesTo(r.Context(), id); err != nil {
+		return err
 	}
 	return writeJSON(w, http.StatusOK, story)
 }

@@ -47,6 +47,8 @@ func (s *Server) table() []route {
 		{method: "POST", path: api + "/notifications/{id}/retry", handle: s.decide("retried", s.o.Ledger.Retry), act: audit.Retry, summary: "send it again"},
 		{method: "POST", path: api + "/notifications/{id}/cancel", handle: s.decide("cancelled", s.o.Ledger.Cancel), act: audit.Cancel, summary: "do not send it"},
 
+		{method: "GET", path: api + "/replies", handle: s.getReplies, summary: "what people answered: unmatched, notification, since, until, limit, cursor"},
+
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
 		{method: "PUT", path: api + "/pause", handle: s.putPause, act: audit.Pause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, act: audit.Resume, summary: "resume"},
@@ -59,12 +61,15 @@ func (s *Server) table() []route {
 		{method: "GET", path: api + "/templates/{name}/hold", handle: s.getHold, summary: "whether a template is held, and what a hold comes to: until"},
 		{method: "PUT", path: api + "/templates/{name}/hold", handle: s.putHold, act: audit.Hold, summary: "keep the messages of a template waiting"},
 		{method: "DELETE", path: api + "/templates/{name}/hold", handle: s.deleteHold, act: audit.Release, summary: "release a template"},
+		{method: "GET", path: api + "/events", handle: s.getEvents, summary: "the events for EVENTS_URL: since, type, open, limit, cursor"},
+		{method: "POST", path: api + "/events/replay", handle: s.replayEvents, act: audit.Replay, summary: "send events again: since"},
 		{method: "POST", path: api + "/reconciliations", handle: s.postReconciliation, waits: true, summary: "compare table, ledger and Blip"},
 		{method: "GET", path: api + "/reconciliations/latest", handle: s.getReconciliation, summary: "what the last comparison found"},
 		{method: "POST", path: api + "/forget", handle: s.postForget, act: audit.Forget, summary: "what the ledger has of a person; erase it"},
 
 		{method: "POST", path: "/blip/notifications/{secret}", handle: s.webhook("notifications"), outside: true, summary: "where Blip posts its notifications"},
 		{method: "POST", path: "/blip/messages/{secret}", handle: s.webhook("messages"), outside: true, summary: "where Blip posts what people write"},
+		{method: "POST", path: "/blip/replies/{secret}", handle: s.postReply, outside: true, summary: "where a step of the bot's flow posts an answer"},
 	}
 }
 

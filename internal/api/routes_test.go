@@ -57,6 +57,11 @@ func TestRoutesAnswer(t *testing.T) {
 		{"PUT", "/api/v1/pause", "", 200, `"by":"operator"`},
 		{"PUT", "/api/v1/pause", `{"until":"2026-11-23T12:00:00-03:00","detail":"stock-taking"}`, 200, `"until":"2026-11-23T15:00:00Z"`},
 		{"DELETE", "/api/v1/pause", "", 204, ""},
+		{"GET", "/api/v1/events?type=notification.read&since=2026-11-23T10:00:00Z&open=true", "", 200, `"progress":"given_up"`},
+		{"GET", "/api/v1/events", "", 200, `"type":"alert.raised"`},
+		{"GET", "/api/v1/events?open=x", "", 422, "true or false"},
+		{"GET", "/api/v1/events?type=x", "", 422, "notification.read"},
+		{"POST", "/api/v1/events/replay?since=2026-11-23T10:00:00Z", "", 200, `{"replayed":2}`},
 		{"GET", "/api/v1/reconciliations/latest", "", 404, "nothing has been compared yet"},
 		{"POST", "/api/v1/reconciliations", "", 200, `"counts":{"unknown_at_blip":1}`},
 		{"POST", "/api/v1/forget", `{"phone":"(31) 98888-0042"}`, 200, `{"notifications":1,"open":0,"in_flight":0,"erased":0}`},
@@ -271,9 +276,10 @@ func TestWithoutTokenNoProxy(t *testing.T) {
 // admitAll takes whatever is posted.
 type admitAll struct{}
 
-func (admitAll) Admits(string, string) bool                 { return true }
-func (admitAll) Busy(string)                                {}
-func (admitAll) Take(context.Context, string, []byte) error { return nil }
+func (admitAll) Admits(string, string) bool                     { return true }
+func (admitAll) Busy(string)                                    {}
+func (admitAll) Take(context.Context, string, []byte) error     { return nil }
+func (admitAll) TakeReply(context.Context, pombo.Inbound) error { return nil }
 
 // Times that older versions took in must break no answer.
 func TestNoStoredTimeBreaksAnAnswer(t *testing.T) {

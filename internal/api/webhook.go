@@ -12,7 +12,7 @@ import (
 )
 
 // Webhook takes what Blip posts to one of its two addresses, "notifications" or
-// "messages".
+// "messages", and what the bot's flow posts to "replies".
 type Webhook interface {
 	// Admits reports whether the secret of the path is the right one.
 	Admits(kind, secret string) bool
@@ -20,6 +20,9 @@ type Webhook interface {
 	// pombo.ErrNotJSON when the body is not JSON and pombo.ErrTooMany when it has too
 	// many envelopes; any other has Blip post it again.
 	Take(ctx context.Context, kind string, body []byte) error
+	// TakeReply records one answer that the bot's flow posted; when it returns nil, that is
+	// durable.
+	TakeReply(ctx context.Context, m pombo.Inbound) error
 	// Busy counts a body that was not read to its end, because too many others were
 	// being read.
 	Busy(kind string)

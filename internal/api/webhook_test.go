@@ -24,8 +24,9 @@ type mailbox struct {
 	err  error
 	busy int
 
-	mu   sync.Mutex
-	took []post
+	mu      sync.Mutex
+	took    []post
+	replies []pombo.Inbound
 
 	entered, release chan struct{} // nil = Take does not wait
 }
@@ -42,6 +43,11 @@ func (m *mailbox) Take(_ context.Context, kind string, body []byte) error {
 		m.entered <- struct{}{}
 		<-m.release
 	}
+	return m.err
+}
+
+func (m *mailbox) TakeReply(_ context.Context, in pombo.Inbound) error {
+	m.replies = append(m.replies, in)
 	return m.err
 }
 

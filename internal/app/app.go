@@ -35,6 +35,8 @@ import (
 	"pombo/internal/delivery"
 	"pombo/internal/desk"
 	"pombo/internal/dispatch"
+	"pombo/internal/document"
+	"pombo/internal/events"
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
@@ -56,7 +58,7 @@ type Options struct {
 	// Registry gets the metrics and is served at /metrics.
 	Registry *prometheus.Registry
 	// ReceiptSchedule replaces the usual ages at which Blip is asked what became
-	// of a message; the demo has no three days.
+	// of a message, and what people answered; the demo has no three days.
 	ReceiptSchedule []time.Duration
 	// LedgerWait is how long New waits while the ledger's database is away; 0 = 5
 	// minutes.
@@ -70,6 +72,7 @@ type App struct {
 	ledger   *ledger.DB
 	engine   *dispatch.Engine
 	poller   *receipts.Poller
+	threads  *receipts.Threads
 	api      *api.Server
 	server   *http.Server
 	listener net.Listener
@@ -77,6 +80,7 @@ type App struct {
 	reconciler *reconcile.Reconciler
 	bulk       *bulk.Runner
 	counter    *tally.Counter
+	events     *events.Sender // nil = nobody wants events
 
 	desk         *desk.Server // nil = there is none
 	deskListener net.Listener // nil = its address could not be bound at the start
@@ -135,10 +139,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}
 	a.onStop("Blip", func(context.Context) error { client.Close(); return nil })
 
-	schedule, few := o.ReceiptSchedule, []time.Duration(nil)
+	schedule, few, conversations := o.ReceiptSchedule, []time.Duration(nil), o.ReceiptSchedule
 	if len(schedule) == 0 {
-		schedule, few = receipts.Schedule(), receipts.Sparse()
+		schedule, few, conversations = receipts.Schedule(), receipts.Sparse(), receipts.ThreadSchedule()
 	}
+	replies := setup.Replies(c)
+	replies.Poll = conversations[0]
 	a.ledger, err = openLedger(ctx, ledger.Options{
 		URL:       c.Ledger.URL.Reveal(),
 		Source:    c.Source.Name,
@@ -146,10 +152,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Exclusive: true,
 		Pending:   c.Source.Pending,
 		Codes:     setup.Codes(c.Source),
-		Replies:   setup.Replies(c),
+		Fallback:  ledger.Fallback{Code: c.Source.Fallback, On: c.Source.FallbackOn, After: c.Source.FallbackAfter},
+		Replies:   replies,
 		FirstPoll: schedule[0],
 		Lease:     lease,
 		Timeout:   c.Ledger.Timeout,
+		Events:    c.Events.URL != "",
 		Logger:    o.Logger,
 
 		ResendsBeforePause: c.Dispatch.ResendsBeforePause,
@@ -172,6 +180,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Owner:               owner(),
 		Template:            c.Blip.Template,
 		Language:            c.Blip.Language,
+		Documents:           document.New(document.Options{Dir: c.Dispatch.DocumentsDir, Source: table}),
 		Slots:               setup.Slots(c.Source),
 		Payload:             setup.Payload(c),
 		Workers:             c.Dispatch.Workers,
@@ -226,21 +235,37 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger: a.ledger.Receipts, Recorder: recorder, Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion,
 		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("receipts").TryAcquire, Schedule: schedule, Sparse: few,
 	}
+	inbox, err := receipts.NewInbox(receipts.InboxOptions{
+		Recorder: recorder, Replies: a.ledger.Replies, Words: c.API.OptOutWords, Answered: controls.Signals.Moved,
+	})
+	if err != nil {
+		return a, err
+	}
+	reads := receipts.ThreadsOptions{
+		Ledger: a.ledger.Replies, Inbox: inbox, Ask: client.Thread, Acquire: controls.Throttle.Rates.AcquireQuestion,
+		CommandsPerSecond: c.Blip.CommandsPerSecond, Leads: controls.Leadership("replies").TryAcquire, Schedule: conversations,
+	}
 	var webhook api.Webhook // nil without a secret
 	if secret := c.API.WebhookSecret.Reveal(); secret != "" {
 		hook, err := receipts.NewWebhook(receipts.WebhookOptions{
-			Secret: secret, Recorder: recorder, Words: c.API.OptOutWords,
+			Secret: secret, Recorder: recorder, Inbox: inbox,
 			ParseReceipts: blip.ParseReceipts, ParseMessages: blip.ParseMessages,
 		})
 		if err != nil {
 			return a, err
 		}
-		webhook, polls.LastWebhook = hook, hook.Last
+		webhook, polls.LastWebhook, reads.LastMessage = hook, hook.Last, hook.LastMessage
+	}
+	if a.threads, err = receipts.NewThreads(reads); err != nil {
+		return a, err
 	}
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, controls, c.Source.Zone}
+	known := healthReader{a.ledger, controls, c.Source.Zone, c.Events.URL != ""}
+	if err := a.newEvents(o, controls, known); err != nil {
+		return a, err
+	}
 	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
 	if err := a.openDesk(o, deskParts{key, known, table, client}); err != nil {
 		return a, err
@@ -248,10 +273,11 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 
 	a.api, err = api.New(api.Options{
 		Runs:      a.engine.Runs,
-		Ledger:    newOperator(a.ledger, a.engine, c.Source.Zone),
+		Ledger:    newOperator(a.ledger, a.engine, known),
 		Add:       a.engine.Intake.Add,
 		Templates: client.Templates,
 		Holds:     holds{controls.Holds, a.ledger.Templates},
+		Events:    a.ledger.Outbox,
 		Reconcile: a.reconciler.Run,
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))
@@ -314,20 +340,25 @@ type operator struct {
 	*ledger.Reconciliation
 	db     *ledger.DB
 	engine *dispatch.Engine
-	zone   *time.Location
+	known  healthReader
 }
 
-func newOperator(db *ledger.DB, engine *dispatch.Engine, zone *time.Location) operator {
-	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine, zone}
+func newOperator(db *ledger.DB, engine *dispatch.Engine, known healthReader) operator {
+	return operator{db.History, db.Runs, db.OptOuts, db.Reconciliation, db, engine, known}
 }
 
 // Health explains why messages go, or why they do not.
 func (o operator) Health(ctx context.Context) (health.Snapshot, error) {
-	return healthReader{o.db, o.engine.Controls, o.zone}.snapshot(ctx)
+	return o.known.snapshot(ctx)
 }
 
 func (o operator) Retry(ctx context.Context, id pombo.MessageID) error {
 	return o.engine.Retry(ctx, id)
+}
+
+// Replies lists what people answered.
+func (o operator) Replies(ctx context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error) {
+	return o.db.Replies.List(ctx, q)
 }
 
 // ReleaseResends and SettleResends end the wait of what the guard holds.
@@ -374,10 +405,14 @@ func (a *App) Start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopLoops = cancel
 	a.loops.Go(func() { a.poller.Run(loops) })
+	a.loops.Go(func() { a.threads.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
 	a.loops.Go(func() { a.bulk.Run(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })
 	a.loops.Go(func() { a.counter.Run(loops) })
+	if a.events != nil {
+		a.loops.Go(func() { a.events.Run(loops) })
+	}
 	if at := a.settings.Ledger.ReconcileAt; at != config.Never {
 		a.loops.Go(func() { a.reconciler.Daily(loops, at, a.settings.Source.Zone) })
 	}

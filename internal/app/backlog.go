@@ -96,6 +96,9 @@ func newBacklog(w healthReader, table *source.Table, ledgerURL string) *backlog 
 	add("pombo_account_limited", "1 while sending is paused because WhatsApp limits the account.", func(f health.Snapshot) float64 { return oneIf(f.Paused && f.Pause.Reason == pombo.AccountLimited) })
 	add("pombo_templates_recategorized", "Templates that WhatsApp has moved into another category in the last seven days.", func(f health.Snapshot) float64 { return float64(len(f.Progress.Recategorized)) })
 	add("pombo_paused", "1 while all sending is paused.", func(f health.Snapshot) float64 { return oneIf(f.Paused) })
+	add("pombo_events_waiting", "Events that the receiver has not acknowledged, without those given up; at most 100,000 are counted.", func(f health.Snapshot) float64 { return float64(f.Events.Waiting) })
+	age("pombo_events_oldest_seconds", "How long ago happened what the receiver has not been told for longest; 0 when nothing waits.", func(f health.Snapshot) time.Time { return f.Events.Oldest })
+	add("pombo_events_given_up", "Events that were not acknowledged for three days, and wait for pombo events replay.", func(f health.Snapshot) float64 { return float64(f.Events.GivenUp) })
 	add("pombo_stuck", "1 when rows are due, nothing goes and nothing explains it.", func(f health.Snapshot) float64 { return oneIf(f.Stuck()) })
 	return b
 }

@@ -19,9 +19,11 @@ func newBulk(db *ledger.DB, e *dispatch.Engine, log *slog.Logger) *bulk.Runner {
 	return bulk.New(bulk.Options{
 		Ledger: db.Bulks, Leads: e.Leadership("bulk").TryAcquire, Queued: db.Intake.Queued, HighWater: bulkQueued,
 		Row: e.Row, Correct: e.Correct, OptedOut: db.OptOuts.OptedOut,
-		Category: func(template string) (string, bool) { return e.Templates.Category(e.Templates.Resolve(template)) },
-		Check: func(template string, params []pombo.Param) pombo.TemplateIssue {
-			issue, _ := e.Templates.Check(e.Templates.Resolve(template), params)
+		Category: func(name, language string) (string, bool) {
+			return e.Templates.Category(e.Templates.Ref(name, language))
+		},
+		Check: func(row pombo.Row) pombo.TemplateIssue {
+			issue, _ := e.Templates.Check(e.Templates.Ref(row.Template, row.Language), row.Params)
 			return issue
 		},
 		Moved: e.Signals.Moved, Logger: log,

@@ -25,6 +25,7 @@ import (
 	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/tally"
+	"pombo/internal/template"
 )
 
 var (
@@ -34,6 +35,7 @@ var (
 	_ desk.People     = (*deskPerson)(nil)
 	_ desk.Messages   = deskMessages{}
 	_ desk.Recipients = deskPeople{}
+	_ desk.Replies    = deskReplies{}
 	_ desk.Actions    = (*dispatch.Engine)(nil)
 	_ desk.Rows       = (*source.Table)(nil)
 )
@@ -70,6 +72,17 @@ func AuditKey(c config.Config) (audit.Key, error) {
 type deskMessages struct {
 	*ledger.History
 	*ledger.Templates
+}
+
+// deskReplies is what the desk shows of answers.
+type deskReplies struct{ ledger *ledger.Replies }
+
+func (d deskReplies) Replies(ctx context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error) {
+	return d.ledger.List(ctx, q)
+}
+
+func (d deskReplies) AnswerCounts(ctx context.Context, from, to time.Time) ([]pombo.AnswerCount, error) {
+	return d.ledger.AnswerCounts(ctx, from, to)
 }
 
 // deskPeople is what the desk shows of a person.
@@ -155,15 +168,16 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	a.desk, err = desk.New(desk.Options{
 		Users: a.ledger.Desk, Sessions: a.ledger.Desk, Trail: a.ledger.Trail, Key: p.key, Zone: all.Source.Zone,
 		Facts:      deskFacts{a.ledger.Reconciliation, p.health, a.ledger.Tallies, all.Source.Zone},
-		Sending:    deskSending{newOperator(a.ledger, a.engine, all.Source.Zone), a.engine.Runs},
+		Sending:    deskSending{newOperator(a.ledger, a.engine, p.health), a.engine.Runs},
 		Messages:   deskMessages{a.ledger.History, a.ledger.Templates},
+		Replies:    deskReplies{a.ledger.Replies},
 		People:     &deskPerson{a.ledger.History, a.ledger.OptOuts, a.ledger, a.engine.Signals.Moved},
 		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(all.Dispatch.Quiet, all.Source.Zone)},
 		Actions:    a.engine,
 		Figures:    a.ledger.Tallies,
 		Bulks:      deskBulks{a.bulk, a.ledger.Bulks},
 		Templates:  deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, all},
-		Category:   a.engine.Templates.Category,
+		Category:   func(name string) (string, bool) { return a.engine.Templates.Category(template.Ref{Name: name}) },
 		Runs:       a.ledger.Runs,
 		Table:      deskTable{p.table},
 		Compare:    a.reconciler.Run,

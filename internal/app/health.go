@@ -17,6 +17,7 @@ type healthReader struct {
 	ledger *ledger.DB
 	engine *dispatch.Controls
 	zone   *time.Location // of the clock times that people read
+	events bool           // somebody is told of what happens
 }
 
 // snapshot costs a few statements on the ledger and none on the source.
@@ -29,7 +30,13 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}
-	return health.Snapshot{Now: time.Now().In(w.zone), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}, nil
+	f := health.Snapshot{Now: time.Now().In(w.zone), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}
+	if w.events {
+		if f.Events, err = w.ledger.Outbox.Backlog(ctx); err != nil {
+			return health.Snapshot{}, err
+		}
+	}
+	return f, nil
 }
 
 // check is the check of readiness that is called sending: it fails when rows are

@@ -232,6 +232,11 @@ type modelBlip struct{ p *process }
 func (b modelBlip) Identity(_ context.Context, n phone.Number) (string, error) {
 	return n.E164()[1:] + "@wa.gw.msging.net", nil
 }
+func (modelBlip) UploadAddress(context.Context) (string, error) { return "", nil }
+func (modelBlip) Upload(context.Context, string, string, []byte) (string, error) {
+	return "", nil
+}
+
 func (b modelBlip) Redirects() int                                      { return 0 }
 func (b modelBlip) RedirectReply(context.Context, string, int) error    { return nil }
 func (b modelBlip) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }

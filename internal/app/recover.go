@@ -32,6 +32,7 @@ func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recov
 	defer client.Close()
 	db, err := ledger.Open(ctx, ledger.Options{
 		URL: c.Ledger.URL.Reveal(), Source: c.Source.Name, Exclusive: true, Pending: c.Source.Pending, Codes: setup.Codes(c.Source), Replies: setup.Replies(c), Lease: lease, Timeout: c.Ledger.Timeout,
+		Events: c.Events.URL != "",
 	})
 	if err != nil {
 		return r, err

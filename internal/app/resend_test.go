@@ -89,6 +89,11 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 	})
 }
 
+func (*street) UploadAddress(context.Context) (string, error) { return "", nil }
+func (*street) Upload(context.Context, string, string, []byte) (string, error) {
+	return "", nil
+}
+
 func (s *street) must(err error) {
 	s.Helper()
 	if err != nil {

@@ -65,6 +65,7 @@ const (
 	Release     Act = "release"
 	Run         Act = "run"
 	Reconcile   Act = "reconcile"
+	Replay      Act = "replay" // of events
 	OptOut      Act = "optout"
 	OptIn       Act = "optin"
 	Forget      Act = "forget"
@@ -76,7 +77,7 @@ const (
 func Acts() []Act {
 	return []Act{
 		SignIn, SignOut, EndSession, SetPassword, LinkMade, UserAdd, UserChange, Search, Uncover, Preview, Export, Retry, Cancel, Bulk,
-		Pause, Resume, Resends, Hold, Release, Run, Reconcile, OptOut, OptIn, Forget, Send, Request,
+		Pause, Resume, Resends, Hold, Release, Run, Reconcile, Replay, OptOut, OptIn, Forget, Send, Request,
 	}
 }
 

@@ -82,8 +82,9 @@ type Client struct {
 	messages  *http.Request // what all POST /messages share; copied, never changed
 	commands  *http.Request
 	head      string // JSON of a message between its identity and the template's name
-	language  string // JSON after the template's name
+	tail      string // JSON after the template's name, in the configured language
 	redirects []redirect
+	base      *url.URL
 	exchanges sync.Pool
 	metrics   *metrics
 }
@@ -135,8 +136,9 @@ func New(opts Options) (*Client, error) {
 		messages:  newRequest(base, "/messages", key),
 		commands:  newRequest(base, "/commands", key),
 		metrics:   m,
+		base:      base,
 	}
-	c.head, c.language = fixedParts(opts.Namespace, opts.Language)
+	c.head, c.tail = fixedHead(opts.Namespace), fixedTail(opts.Language)
 	c.redirects = redirects(opts)
 	c.exchanges.New = func() any { return newExchange() }
 	return c, nil

@@ -18,6 +18,7 @@ import (
 const (
 	whatsapp = "postmaster@wa.gw.msging.net" // the gateway to WhatsApp
 	server   = "postmaster@msging.net"       // Blip itself
+	mediaBox = "postmaster@media.msging.net" // its store of media
 )
 
 // command is one LIME command. A resource makes it a set.

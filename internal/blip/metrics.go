@@ -18,11 +18,14 @@ const (
 	templatesKind
 	receiptsKind
 	checkKind
+	threadKind
+	uploadAddressKind
+	uploadKind
 	kinds
 )
 
 func (k kind) String() string {
-	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check"}[k]
+	return [kinds]string{"identity", "redirect", "send", "templates", "receipts", "check", "thread", "upload_address", "upload"}[k]
 }
 
 // result is how a call ended: a label. The reason is in the ledger and in the log;

@@ -28,6 +28,8 @@ type notification struct {
 		Timestamp   flexString `json:"#envelope.timestamp"`   // milliseconds
 		StorageDate flexString `json:"#envelope.storageDate"` // RFC 3339, at times whole seconds only
 		BSUID       flexString `json:"#wa.bsuid"`
+		MessageID   flexString `json:"#message.uniqueId"`
+		UniqueID    flexString `json:"#uniqueId"` // in envelopes without the other
 	} `json:"metadata"`
 }
 
@@ -95,7 +97,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 	if err != nil {
 		return pombo.Receipt{}, errNotReceipt
 	}
-	r := pombo.Receipt{MessageID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID)}
+	r := pombo.Receipt{MessageID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID), UniqueID: messageID(cmp.Or(n.Metadata.MessageID, n.Metadata.UniqueID))}
 	switch n.Event {
 	case "accepted":
 		r.State = pombo.Accepted

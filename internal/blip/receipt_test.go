@@ -45,12 +45,16 @@ func TestParseReceipts(t *testing.T) {
 			pombo.Receipt{State: pombo.Accepted, At: at(1767225600050)}},
 		{"timestamp as a number", `{"metadata":{"#envelope.timestamp":1767225600050},"id":"` + string(testID) + `","event":"accepted"}`,
 			pombo.Receipt{State: pombo.Accepted, At: at(1767225600050)}},
+		{"Blip's other id by its other name", `{"metadata":{"#uniqueId":"u"},"id":"` + string(testID) + `","event":"accepted"}`, pombo.Receipt{State: pombo.Accepted, UniqueID: "u"}},
 		{"no metadata", `{"id":"` + string(testID) + `","event":"accepted"}`, pombo.Receipt{State: pombo.Accepted}},
 		{"odd metadata", `{"metadata":[1],"id":"` + string(testID) + `","event":"accepted","reason":"x"}`, pombo.Receipt{State: pombo.Accepted}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.MessageID = testID
+			if strings.Contains(tt.body, "#message.uniqueId") {
+				tt.want.UniqueID = reference
+			}
 			got, err := ParseReceipts([]byte(tt.body))
 			if err != nil {
 				t.Fatal(err)

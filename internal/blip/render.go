@@ -13,9 +13,9 @@ import (
 // message needs it, and maps or structs that differ by kind of component would cost an
 // allocation each. The golden envelopes check the documented form.
 
-// fixedParts returns the JSON that is the same in every message: between the
-// identity and the template's name, and after that name.
-func fixedParts(namespace, language string) (head, tail string) {
+// fixedHead returns the JSON that is the same in every message between the identity
+// and the template's name, fixedTail that after the name.
+func fixedHead(namespace string) string {
 	h := []byte(`,"type":"application/json","content":{"type":"template","template":{`)
 	if namespace != "" {
 		h = append(h, `"namespace":`...)
@@ -23,10 +23,14 @@ func fixedParts(namespace, language string) (head, tail string) {
 		h = append(h, ',')
 	}
 	h = append(h, `"name":`...)
+	return string(h)
+}
+
+func fixedTail(language string) string {
 	// The policy means nothing today; Blip's samples all have it.
 	t := appendString([]byte(`,"language":{"code":`), language)
 	t = append(t, `,"policy":"deterministic"}`...)
-	return string(h), string(t)
+	return string(t)
 }
 
 // appendMessage appends the envelope of m. It has no metadata: the documentation shows
@@ -51,7 +55,11 @@ func (c *Client) appendMessage(b []byte, m pombo.Message) ([]byte, *pombo.Error)
 	b = appendString(b, m.To)
 	b = append(b, c.head...)
 	b = appendString(b, template)
-	b = append(b, c.language...)
+	tail := c.tail
+	if m.Language != "" && m.Language != c.opts.Language {
+		tail = fixedTail(m.Language)
+	}
+	b = append(b, tail...)
 	b, f := appendComponents(b, m.Params)
 	return append(b, `}}}`...), f
 }

@@ -69,9 +69,23 @@ type Options struct {
 	// 0 = 0.4, negative = none.
 	ReadRate float64
 
+	// AnswerRate is the share of the received messages with quick replies of which one is
+	// pressed; 0 = none. Scripts let people do other things.
+	AnswerRate float64
+	// AnswerAfter says when an answer comes, counted from the receipt of the message; 0 =
+	// 2 s, negative = at once.
+	AnswerAfter time.Duration
+	// OldPresses has the press of a button come as a text, as in 2023.
+	OldPresses bool
+
 	// Webhook is the address to which each receipt is POSTed when it is due; "" = receipts
 	// can only be asked for.
 	Webhook string
+	// MessageWebhook is the address to which each answer of a person is POSTed; "" = they
+	// can only be found in the conversation.
+	MessageWebhook string
+	// DataFeed has the bot's own messages POSTed there too, as Blip's data feed does.
+	DataFeed bool
 	// WebhookHeader is an additional header for those POSTs, "Name: value"; "" = none.
 	WebhookHeader string
 	// WebhookRetries is how often a POST that did not get a 2xx is retried, a second
@@ -87,6 +101,10 @@ type Options struct {
 	Scripts map[string]Behaviour
 	// Faults are what goes wrong.
 	Faults Faults
+
+	// MediaExpiry is how long an uploaded document, and the address to upload one to, can
+	// be used; 0 = 30 minutes.
+	MediaExpiry time.Duration
 
 	// KeepMessages is how many of the newest messages are kept with their
 	// content for Taken and the page; 0 = 100,000, negative = none. Counts, deliveries
@@ -111,6 +129,7 @@ type Server struct {
 	recent   recent
 	stored   stored
 	attempts attempts
+	media    mediaStore
 
 	scratch sync.Pool
 	page    *page
@@ -155,7 +174,7 @@ func New(opts Options) *Server {
 	s.scripts = compile(opts.Scripts, &s.outcomes)
 	s.recent.limit = max(opts.KeepMessages, 0)
 	s.clear()
-	if opts.Webhook != "" {
+	if opts.Webhook != "" || opts.MessageWebhook != "" {
 		s.webhook = startWebhook(opts, &s.counters)
 	}
 	return s
@@ -189,6 +208,7 @@ func (s *Server) clear() {
 	s.recent.clear()
 	s.stored.clear()
 	s.attempts.clear()
+	s.media.clear()
 	s.counters.clear()
 }
 
@@ -201,6 +221,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.post(w, r, commands)
 	case "/notifications":
 		s.post(w, r, notifications)
+	case uploadPath:
+		s.postMedia(w, r)
 	default:
 		s.serveOwn(w, r)
 	}

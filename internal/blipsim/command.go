@@ -18,7 +18,8 @@ type command struct {
 	Type     string          `json:"type"`
 	Resource json.RawMessage `json:"resource"`
 
-	code        int // of a failure; 0 = success
+	base        string // where the simulator answers
+	code        int    // of a failure; 0 = success
 	description string
 	resultType  string // "" = success without a resource
 	result      []byte
@@ -37,6 +38,7 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request, sc *scratch
 		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid JSON")
 		return
 	}
+	c.base = "http://" + r.Host
 	host, path, query := c.target()
 	if f.processed() {
 		s.carryOut(sc, &c, b, host, path, query)
@@ -85,12 +87,20 @@ func (s *Server) carryOut(sc *scratch, c *command, b *bot, host, path, query str
 		s.carryOutWhatsApp(sc, c, name, rest, query)
 		return
 	}
+	if host == "media.msging.net" && name == "upload-media-uri" {
+		s.getUploadAddress(c, query)
+		return
+	}
 	switch {
 	case c.URI == "":
 		s.counters.otherCommands.Add(1)
 		c.fail(64, "The uri is missing")
 	case name == "notifications" && c.Method == "get":
 		s.getNotifications(sc, c, b, query)
+	case name == "threads" && rest != "":
+		if c.needs("get") {
+			s.getThread(sc, c, rest, query)
+		}
 	case name == "contacts":
 		s.counters.stores.Add(1)
 		if rest == "" {

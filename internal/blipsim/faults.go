@@ -64,6 +64,7 @@ type Faults struct {
 	Commands      bool
 	SpareMessages bool
 
+	UploadsFail       int  // so many uploads of documents are answered with 503 first
 	EmptyBody400      bool // a refusal has no body
 	UnauthorizedAfter int  // the key is disabled after so many accepted messages; 0 = never
 	LegacyAccounts    bool // /accounts fails for numbers whose script says NoAccount, as before 2023

@@ -25,7 +25,7 @@ type Message struct {
 
 // Param is a value and its slot in the template: "header", "body", "button0",
 // "button0-payload" and so on; media have their kind in the slot ("header-image") and
-// their link as value.
+// their link as value; the name of a document follows it ("header-filename").
 type Param struct {
 	Slot  string `json:"slot"`
 	Value string `json:"value"`
@@ -90,7 +90,8 @@ type parameter struct {
 }
 
 type media struct {
-	Link string `json:"link"`
+	Link     string `json:"link"`
+	Filename string `json:"filename"`
 }
 
 // index is the number of a button, which comes as a number or as text.
@@ -137,6 +138,9 @@ func (t *wireTemplate) params() []Param {
 			switch {
 			case m != nil:
 				out = append(out, Param{slot + "-" + kind, m.Link})
+				if m.Filename != "" {
+					out = append(out, Param{slot + "-filename", m.Filename})
+				}
 			case p.Type == "payload":
 				out = append(out, Param{slot + "-payload", p.Payload})
 			default:
@@ -214,9 +218,10 @@ func (s *Server) take(e *envelope, b *bot, to uint64, outcome uint16, now time.T
 	} else {
 		delivery = s.remember(e.ID, m)
 	}
-	s.recent.add(taken{e, b, m, delivery})
+	t := taken{e, b, m, delivery}
+	s.recent.add(t)
 	s.counters.messages.Add(1)
 	if s.webhook != nil && e.ID != "" {
-		s.webhook.schedule(s, b.node, s.disturb(s.receiptsOf(e.ID, delivery, m)))
+		s.webhook.schedule(s, t)
 	}
 }

@@ -38,7 +38,7 @@ func (s *Server) Receipts(id string) []Receipt {
 }
 
 // delays are the times of the receipts after the acceptance of the message.
-type delays struct{ accepted, dispatched, received, consumed, failed time.Duration }
+type delays struct{ accepted, dispatched, received, consumed, failed, answer time.Duration }
 
 func newDelays(opts Options) delays {
 	or := func(d, usual time.Duration) time.Duration {
@@ -50,6 +50,7 @@ func newDelays(opts Options) delays {
 	return delays{
 		or(opts.AcceptedAfter, 20*time.Millisecond), or(opts.DispatchedAfter, 200*time.Millisecond),
 		or(opts.ReceivedAfter, time.Second), or(opts.ConsumedAfter, 3*time.Second), or(opts.FailedAfter, time.Second),
+		or(opts.AnswerAfter, 2*time.Second),
 	}
 }
 

@@ -25,6 +25,9 @@ type Behaviour struct {
 
 	// StopAfter ends the receipts after this event; "" = all come.
 	StopAfter Event
+
+	// Answer is what the person sends when a message was received.
+	Answer Answer
 }
 
 // DefaultScripts returns the behaviour of some numbers, by their last four digits. It
@@ -48,6 +51,13 @@ type Behaviour struct {
 //	0015  accepted, then no further receipt
 //	0016  the first POST gets 429
 //	0017  every POST is refused with 400
+//	0018  presses the first quick reply
+//	0019  presses the second quick reply
+//	0020  writes a text
+//	0021  writes a text that quotes the message
+//	0022  reacts with an emoji
+//	0023  withdraws a reaction
+//	0024  sends a picture that quotes the message
 func DefaultScripts() map[string]Behaviour {
 	return map[string]Behaviour{
 		"0001": {Reason: 131026, NoAccount: true},
@@ -67,6 +77,13 @@ func DefaultScripts() map[string]Behaviour {
 		"0015": {StopAfter: Accepted},
 		"0016": {Fault: Throttle, Times: 1},
 		"0017": {Fault: Refuse},
+		"0018": {Answer: Answer{Act: PressButton, Button: 1}},
+		"0019": {Answer: Answer{Act: PressButton, Button: 2}},
+		"0020": {Answer: Answer{Act: WriteText, Text: "Pode confirmar, por favor"}},
+		"0021": {Answer: Answer{Act: QuoteText, Text: "Não posso nesse dia"}},
+		"0022": {Answer: Answer{Act: React}},
+		"0023": {Answer: Answer{Act: Withdraw}},
+		"0024": {Answer: Answer{Act: SendPicture}},
 	}
 }
 

@@ -29,12 +29,16 @@ type Button struct {
 	URL  string // may end in a variable
 }
 
-// DefaultTemplates returns the templates of a fresh account: four that can be sent, one
+// DefaultTemplates returns the templates of a fresh account: five that can be sent, one
 // that is paused, one that is disabled and one that waits for approval.
 func DefaultTemplates() []Template {
 	return []Template{
 		{Name: "notificacao", Body: "Olá, {{1}}! {{2}}", Footer: "Pombo"},
 		{Name: "aviso", Body: "Temos um aviso para você."},
+		{
+			Name: "confirmacao", Body: "Olá, {{1}}! {{2}} Você vem?", Footer: "Pombo",
+			Buttons: []Button{{Type: "QUICK_REPLY", Text: "Confirmar"}, {Type: "QUICK_REPLY", Text: "Cancelar"}},
+		},
 		{Name: "order_shipped", Body: "Olá {{1}}, seu pedido {{2}} saiu para entrega.", Footer: "Loja Exemplo"},
 		{
 			Name: "order_shipped_image", Category: "MARKETING", PreviousCategory: "UTILITY", Header: "IMAGE",
@@ -113,7 +117,7 @@ func variables(text string) int {
 // check returns WhatsApp's code for a message that does not fit, 0 when it fits.
 func (s *Server) check(e *envelope) int {
 	if e.Type != "application/json" {
-		return codeWindowClosed // no person ever writes to this bot
+		return codeWindowClosed // whether the person has written lately is not kept
 	}
 	m := e.template()
 	if m == nil {
@@ -130,7 +134,10 @@ func (s *Server) check(e *envelope) int {
 	case t.Status != "APPROVED":
 		return codeNoTemplate
 	}
-	return t.fit(m)
+	if code := t.fit(m); code != 0 {
+		return code
+	}
+	return s.fetchAll(m)
 }
 
 // fit compares the message's components with the template's variables.

@@ -16,7 +16,7 @@ import (
 // receipts of one message may overtake each other.
 const webhookWorkers = 8
 
-// webhook posts receipts when they are due. One goroutine waits for the next one, others
+// webhook posts receipts, and what people send, when they are due. One goroutine waits for the next one, others
 // post; stop ends and waits for all of them.
 type webhook struct {
 	opts     Options
@@ -35,8 +35,9 @@ type webhook struct {
 	waiting posts
 }
 
-// post is a receipt to be posted.
+// post is an envelope to be posted.
 type post struct {
+	to   string // the address
 	at   time.Time
 	body []byte
 	left int // tries after this one
@@ -74,9 +75,31 @@ func (h *webhook) drop() {
 	h.waiting = nil
 }
 
-// schedule queues the receipts of one delivery. It assigns their times in the given order,
-// so that disordered receipts also arrive disordered.
-func (h *webhook) schedule(s *Server, bot string, list []Receipt) {
+// schedule queues what follows from one delivery.
+func (h *webhook) schedule(s *Server, t taken) {
+	if h.opts.Webhook != "" {
+		h.scheduleReceipts(s, t.bot.node, s.disturb(s.receiptsOf(t.msg.ID, t.delivery, t.mark)))
+	}
+	if h.opts.MessageWebhook == "" {
+		return
+	}
+	if h.opts.DataFeed {
+		h.add(post{to: h.opts.MessageWebhook, at: t.mark.at(), body: s.appendSent(nil, t), left: h.opts.WebhookRetries})
+	}
+	said, ok := s.answerTo(t)
+	if !ok {
+		return
+	}
+	p := post{to: h.opts.MessageWebhook, at: said.At, body: s.appendSaid(nil, &said, t.bot.node), left: h.opts.WebhookRetries}
+	h.add(p)
+	if share(s.fate(said.ID, 0, "duplicate")) < h.opts.Faults.DuplicateEvents {
+		h.add(p)
+	}
+}
+
+// scheduleReceipts queues the receipts of one delivery. It assigns their times in the given
+// order, so that disordered receipts also arrive disordered.
+func (h *webhook) scheduleReceipts(s *Server, bot string, list []Receipt) {
 	times := make([]time.Time, len(list))
 	for i, r := range list {
 		times[i] = r.At
@@ -84,7 +107,7 @@ func (h *webhook) schedule(s *Server, bot string, list []Receipt) {
 	slices.SortFunc(times, time.Time.Compare)
 	var sc scratch
 	for i, r := range list {
-		h.add(post{at: times[i], body: s.appendReceipt(nil, &sc, r, bot), left: h.opts.WebhookRetries})
+		h.add(post{to: h.opts.Webhook, at: times[i], body: s.appendReceipt(nil, &sc, r, bot), left: h.opts.WebhookRetries})
 	}
 }
 
@@ -149,9 +172,9 @@ func (h *webhook) work() {
 	}
 }
 
-// deliver posts one receipt: the bare envelope, without a signature.
+// deliver posts one envelope, bare and without a signature.
 func (h *webhook) deliver(p post) {
-	req, err := http.NewRequestWithContext(h.ctx, http.MethodPost, h.opts.Webhook, bytes.NewReader(p.body))
+	req, err := http.NewRequestWithContext(h.ctx, http.MethodPost, p.to, bytes.NewReader(p.body))
 	if err == nil {
 		req.Header.Set("Content-Type", "application/json")
 		if h.header != "" {

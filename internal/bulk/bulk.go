@@ -59,10 +59,10 @@ type Options struct {
 	// Correct reads the row again and replaces what is sent; pombo.ErrMove.
 	Correct  func(ctx context.Context, n pombo.Notification) error
 	OptedOut func(n phone.Number, identity string) pombo.OptOutScope
-	// Category returns the category of a template ("" = the configured one).
-	Category func(template string) (category string, known bool)
-	// Check returns what keeps values from going with a template ("" = the configured one).
-	Check  func(template string, params []pombo.Param) pombo.TemplateIssue
+	// Category returns the category of a template in a language ("" = the configured ones).
+	Category func(template, language string) (category string, known bool)
+	// Check returns what keeps a row's values from going with its template.
+	Check  func(row pombo.Row) pombo.TemplateIssue
 	Moved  func() // something was queued or ended
 	Logger *slog.Logger
 }
@@ -174,7 +174,7 @@ func (r *Runner) permitted(ctx context.Context, act pombo.BulkAct, n *pombo.Noti
 	switch {
 	case later != "":
 		return pombo.BulkItemResent, later, nil
-	case r.optedOut(n.Phone, n.Template):
+	case r.optedOut(n.Phone, n.Template, n.Language):
 		return pombo.BulkItemOptOut, "", nil
 	case !n.Expires.IsZero() && !time.Now().Before(n.Expires):
 		return pombo.BulkItemExpired, "", nil
@@ -184,12 +184,12 @@ func (r *Runner) permitted(ctx context.Context, act pombo.BulkAct, n *pombo.Noti
 
 // optedOut reports whether the person gets nothing of a template. An opt-out of marketing
 // counts while the category is not known.
-func (r *Runner) optedOut(n phone.Number, template string) bool {
+func (r *Runner) optedOut(n phone.Number, template, language string) bool {
 	switch r.opts.OptedOut(n, "") {
 	case "":
 		return false
 	case pombo.OptOutMarketing:
-		category, known := r.opts.Category(template)
+		category, known := r.opts.Category(template, language)
 		return !known || category == "MARKETING"
 	}
 	return true
@@ -257,14 +257,14 @@ func (r *Runner) check(row *pombo.Row) (pombo.Reason, string) {
 			return pombo.InvalidPhone, err.Error()
 		}
 	}
-	if r.optedOut(row.Phone, row.Template) {
+	if r.optedOut(row.Phone, row.Template, row.Language) {
 		return pombo.OptedOut, ""
 	}
-	if issue := r.opts.Check(row.Template, row.Params); issue.Reason != pombo.NoReason {
+	if issue := r.opts.Check(*row); issue.Reason != pombo.NoReason {
 		return issue.Reason, issue.Message
 	}
 	for i, p := range row.Params {
-		if reason, detail := pombo.CheckValue(p.Value); reason != pombo.NoReason {
+		if reason, detail := pombo.CheckParam(p); reason != pombo.NoReason {
 			return reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Slot, detail)
 		}
 	}

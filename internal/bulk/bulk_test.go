@@ -119,8 +119,8 @@ func (w *world) runner() *Runner {
 			}
 			return ""
 		},
-		Category: func(string) (string, bool) { return "UTILITY", true },
-		Check:    func(string, []pombo.Param) pombo.TemplateIssue { return pombo.TemplateIssue{} },
+		Category: func(string, string) (string, bool) { return "UTILITY", true },
+		Check:    func(pombo.Row) pombo.TemplateIssue { return pombo.TemplateIssue{} },
 		Moved:    func() {}, Logger: slog.New(slog.DiscardHandler),
 	})
 }

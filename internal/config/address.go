@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -55,6 +57,44 @@ func apiURL(c *Config, s string) *Problem {
 		return trouble("ends in /send_notification", "take that away: the job adds it")
 	}
 	c.Job.URL = u.Scheme + "://" + u.Host + path
+	return nil
+}
+
+// eventsURL is where events are posted to.
+func eventsURL(c *Config, s string) *Problem {
+	const write = "write it as https://erp.example.com/pombo"
+	u, err := url.Parse(strings.TrimSpace(s))
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		return trouble("is not an https address", write)
+	case u.User != nil:
+		return trouble("has a user or a password in it", "take that away: the signature proves who sends")
+	case u.Fragment != "":
+		return trouble("has a # in it", write)
+	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
+		return trouble("is plain http to another machine: events would travel in clear", "write https://")
+	}
+	c.Events.URL = u.String()
+	return nil
+}
+
+// eventsSecret has the secrets that sign events.
+func eventsSecret(c *Config, s string) *Problem {
+	const write = "write whsec_ and the base64 of 24 to 64 random bytes (echo whsec_$(openssl rand -base64 32)); several with blanks between"
+	c.Events.Secrets = nil
+	for word := range strings.FieldsSeq(s) {
+		text, ok := strings.CutPrefix(word, "whsec_")
+		key, err := base64.StdEncoding.DecodeString(text)
+		switch {
+		case !ok:
+			return trouble("has a word that does not begin with whsec_", write)
+		case err != nil:
+			return trouble("has a word that is not base64 behind whsec_", write)
+		case len(key) < 24 || len(key) > 64:
+			return trouble(fmt.Sprintf("has a secret of %d bytes", len(key)), write)
+		}
+		c.Events.Secrets = append(c.Events.Secrets, pombo.Private(word))
+	}
 	return nil
 }
 

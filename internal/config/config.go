@@ -58,6 +58,7 @@ type Config struct {
 	Source   Source
 	Ledger   Ledger
 	API      API
+	Events   Events
 	Desk     Desk
 	Job      Job
 	Dispatch Dispatch
@@ -102,7 +103,8 @@ type Source struct {
 	Table                      string // perhaps with a schema; parts may be "quoted"
 	ColID, ColPhone, ColStatus string
 	Params                     []Column // the values of the template, in order
-	ColTemplate, ColPriority   string   // this and all below: "" = there is none
+	ColTemplate, ColLanguage   string   // this and all below: "" = there is none
+	ColPriority                string
 	ColSendAfter, ColExpires   string
 	ColMessageID, ColSentAt    string
 	ColError                   string
@@ -114,6 +116,13 @@ type Source struct {
 	Failed, Delivered, Read    string
 	Expired, Suppressed        string // "" = as Failed
 	ReplyCodes                 []ReplyCode
+	// Fallback is the code of rows that another channel of the company's takes; "" =
+	// there is none. FallbackOn are the reasons of a failure that lead there,
+	// FallbackAfter how long after it was sent a message that is not delivered does;
+	// 0 = never.
+	Fallback      string
+	FallbackOn    []pombo.Reason
+	FallbackAfter time.Duration
 }
 
 // Column is a column of the table and where in the template its value goes.
@@ -143,6 +152,12 @@ type API struct {
 	OptOutWords   []string
 }
 
+// Events says who is told of what happens.
+type Events struct {
+	URL     string          // "" = nobody
+	Secrets []pombo.Private // as whsec_…; all of them sign
+}
+
 // Job says which server the job calls, and how often. It uses API.Token too.
 type Job struct {
 	URL      string // without a trailing slash
@@ -162,6 +177,7 @@ type Dispatch struct {
 	// UncertainTemplates has the same for templates that differ, by their names.
 	UncertainTemplates map[string]string
 	Quiet              pombo.Quiet
+	DocumentsDir       string // of the files that headers name; "" = there is none
 	// FailuresBeforePause is after how many different people with the same failure in
 	// a row the bot pauses; 0 = never.
 	FailuresBeforePause int

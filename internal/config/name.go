@@ -125,10 +125,13 @@ func onlyOne(p pombo.Slot) string {
 	if index, _, ok := p.Button(); ok {
 		return fmt.Sprintf("button %d", index)
 	}
-	if p != pombo.Body {
-		return "header"
+	switch p {
+	case pombo.Body:
+		return ""
+	case pombo.HeaderFilename:
+		return "name of the header's document"
 	}
-	return ""
+	return "header"
 }
 
 // splitOutsideQuotes splits at commas that do not stand between double quotes.

@@ -178,6 +178,11 @@ var groups = []group{
 				set: column(func(c *Config) *string { return &c.Source.ColTemplate }),
 			},
 			{
+				name: "DB_COL_LANGUAGE", example: "CD_IDIOMA",
+				doc: "Column with the language of this row's template (`pt_BR`, `en_US`, `es`); empty in a row = TEMPLATE_LANGUAGE. The template has to be approved in it.",
+				set: column(func(c *Config) *string { return &c.Source.ColLanguage }),
+			},
+			{
 				name: "DB_COL_PRIORITY", example: "NR_PRIORIDADE",
 				doc: "Column with a number from 0 to 9; higher goes first.",
 				set: column(func(c *Config) *string { return &c.Source.ColPriority }),
@@ -267,6 +272,21 @@ var groups = []group{
 				doc: "Code that is written when the message was opened. Not set = the row keeps its code.",
 				set: code(func(c *Config) *string { return &c.Source.Read }),
 			},
+			{
+				name: "STATUS_FALLBACK", example: "8",
+				doc: "Code that is written when a message did not reach the person and another channel, such as the company's own SMS system, should take the row. It is written once, over a code of Pombo's own, never for a person who opted out, and stays although the message is delivered later. Not set = nothing is handed over.",
+				set: code(func(c *Config) *string { return &c.Source.Fallback }),
+			},
+			{
+				name: "FALLBACK_ON", standard: "not_on_whatsapp,undeliverable",
+				doc: "Reasons of a failure for which the row gets STATUS_FALLBACK in place of STATUS_FAILED, with commas between: the words of `pombo show`. A message that Pombo sends again by itself is not handed over before the last of them has failed. `-` = none. Only with STATUS_FALLBACK.",
+				set: fallbackOn,
+			},
+			{
+				name: "FALLBACK_AFTER", example: "4h",
+				doc: "How long after it was sent a message that Blip took and that is not delivered gets STATUS_FALLBACK, at least 1m. Not set = it may take as long as it likes. Only with STATUS_FALLBACK.",
+				set: duration(func(c *Config) *time.Duration { return &c.Source.FallbackAfter }, time.Minute, forever),
+			},
 		},
 	},
 	{
@@ -324,6 +344,23 @@ var groups = []group{
 		},
 	},
 	repliesGroup,
+	{
+		title: "Events",
+		need:  NeedDispatch,
+		about: "What becomes of notifications, told to the company's systems as it happens. See docs/events.md.",
+		variables: []variable{
+			{
+				name: "EVENTS_URL", example: "https://erp.example.com/pombo", show: showURL,
+				doc: "Address that gets the events, one a POST, signed by the convention of Standard Webhooks; a proxy is taken from HTTPS_PROXY. `https`, or plain `http` to this machine. The same for all processes that share a ledger. Not set = no events are kept.",
+				set: eventsURL,
+			},
+			{
+				name: "EVENTS_SECRET", secret: true, example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+				doc: "Secret that signs the events: `whsec_` and 24 to 64 random bytes in base64 (`echo whsec_$(openssl rand -base64 32)`). Several with blanks between all sign: to change it, put the new one beside the old one, have the receiver change, take the old one away.",
+				set: eventsSecret,
+			},
+		},
+	},
 	deskGroup,
 	{
 		title: "The job",
@@ -405,6 +442,11 @@ var groups = []group{
 				set: holidays,
 			},
 			{
+				name: "DOCUMENTS_DIR", example: "documents",
+				doc: "Folder, or a share that this machine has mounted, with the files that `header-document-file:` and its like name in DB_COL_PARAMS; folders below it count. Nothing above it can be reached. See docs/documents.md.",
+				set: documentsDir,
+			},
+			{
 				name: "QUIET_EXEMPT", example: "otp",
 				doc: "Names of templates that go at any time, with commas between.",
 				set: exempt,
@@ -452,7 +494,7 @@ var groups = []group{
 // (a container that is linked to one called "db" finds a DB_PORT); there a name
 // counts as ours only when it is close to one.
 var (
-	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT", "DESK_", "AUDIT_"}
+	ownPrefixes    = []string{"KEYBLIP", "BLIP_", "TEMPLATE_", "LEDGER_", "RETENTION", "RECONCILE_", "UNCERTAIN", "RESENDS_", "QUIET_", "HOLIDAYS", "WEBHOOK_", "OPT_OUT", "EVENTS_", "DESK_", "AUDIT_", "DOCUMENTS_", "FALLBACK_"}
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 
@@ -491,7 +533,9 @@ var places = []struct {
 	{pombo.HeaderImage, "public `https` link to the picture of the header"},
 	{pombo.HeaderVideo, "public `https` link to the video of the header"},
 	{pombo.HeaderDocument, "public `https` link to the document of the header"},
-	{pombo.HeaderFilename, "the name that the person sees on that document; without it, what the link ends in"},
+	{pombo.HeaderImage + "-file", "path, below DOCUMENTS_DIR, of a JPEG or PNG that Pombo uploads just before it is sent; `header-video-file` (MP4, 3GP) and `header-document-file` (PDF, Office, text) likewise"},
+	{pombo.HeaderDocument + "-blob", "nothing: the column itself has the bytes (BLOB, bytea), which are read and uploaded just before it is sent; `header-image-blob` and `header-video-blob` likewise"},
+	{pombo.HeaderFilename, "the name that the person sees on that document; without it, what the link or the path ends in"},
 	{"button0", "end of the address of the first button; `button1` to `button9` for the others"},
 	{"button0-payload", "what a quick reply sends back when it is pressed; `button1-payload` to `button9-payload` likewise"},
 	{"button0-code", "the code that a button copies; `button1-code` to `button9-code` likewise"},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pombo"
 	"pombo/internal/loopback"
 )
 
@@ -19,6 +20,8 @@ func (l *loader) checkTogether(c *Config) {
 	l.checkCodes(c)
 	l.checkReplies(c)
 	l.checkPlace(c)
+	l.checkDocuments(c)
+	l.checkFallback()
 	l.checkDesk(c)
 
 	if path, ok := strings.CutPrefix(c.Ledger.URL.Reveal(), "sqlite:"); ok && strings.Contains(path, ":memory:") {
@@ -30,6 +33,12 @@ func (l *loader) checkTogether(c *Config) {
 	if host, _, err := net.SplitHostPort(c.API.Addr); err == nil && !loopback.Host(host) && !l.isSet("API_TOKEN") {
 		l.report("API_ADDR", trouble("lets other machines in, and without API_TOKEN everybody there could send",
 			"set API_TOKEN to a long random word, or API_ADDR to 127.0.0.1:5000"))
+	}
+	switch url, secret := l.isSet("EVENTS_URL"), l.isSet("EVENTS_SECRET"); {
+	case url && !secret:
+		l.report("EVENTS_SECRET", l.absent("is not set, and the events for EVENTS_URL are signed with it", "EVENTS_SECRET"))
+	case secret && !url:
+		l.warn("EVENTS_SECRET", "does nothing without EVENTS_URL")
 	}
 	if l.isSet("WEBHOOK_SECRET") && !l.isSet("API_TOKEN") {
 		l.warn("WEBHOOK_SECRET", "is set and API_TOKEN is not: a proxy that lets Blip in may let everybody in; set API_TOKEN")
@@ -160,6 +169,7 @@ func (l *loader) checkColumns(c *Config) {
 		{"DB_COL_ID", s.ColID},
 		{"DB_COL_PHONE", s.ColPhone},
 		{"DB_COL_TEMPLATE", s.ColTemplate},
+		{"DB_COL_LANGUAGE", s.ColLanguage},
 		{"DB_COL_PRIORITY", s.ColPriority},
 		{"DB_COL_SEND_AFTER", s.ColSendAfter},
 		{"DB_COL_EXPIRES", s.ColExpires},
@@ -195,6 +205,26 @@ func (l *loader) checkColumns(c *Config) {
 	}
 }
 
+// checkDocuments makes sure that files which rows name can be found.
+func (l *loader) checkDocuments(c *Config) {
+	for _, p := range c.Source.Params {
+		if _, store, ok := p.Place.Upload(); ok && store == pombo.StoreFile && c.Dispatch.DocumentsDir == "" {
+			l.report("DOCUMENTS_DIR", l.absent("is not set, and DB_COL_PARAMS has "+string(p.Place)+": in which folder are the files?", "DOCUMENTS_DIR"))
+			return
+		}
+	}
+}
+
+// checkFallback warns of what does nothing.
+func (l *loader) checkFallback() {
+	for _, name := range []string{"FALLBACK_ON", "FALLBACK_AFTER"} {
+		usual, _, _ := lookup(name)
+		if l.isSet(name) && l.given[name].text != usual.standard && !l.isSet("STATUS_FALLBACK") {
+			l.warn(name, "does nothing without STATUS_FALLBACK, the code that it leads to")
+		}
+	}
+}
+
 // checkCodes makes sure that a status code means one thing.
 func (l *loader) checkCodes(c *Config) {
 	s := &c.Source
@@ -206,6 +236,7 @@ func (l *loader) checkCodes(c *Config) {
 		{"STATUS_READ", s.Read},
 		{"STATUS_EXPIRED", s.Expired},
 		{"STATUS_SUPPRESSED", s.Suppressed},
+		{"STATUS_FALLBACK", s.Fallback},
 	}
 	// Several ways of not being sent may share a code.
 	unsent := func(name string) bool {

@@ -393,6 +393,38 @@ func only(s string, allowed func(rune) bool) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !allowed(r) })
 }
 
+// documentsDir is the path of a folder. Whether it is there is seen when a file is needed: a
+// share may be away.
+func documentsDir(c *Config, s string) *Problem {
+	s = strings.TrimSpace(s)
+	if s == "-" || strings.ContainsRune(s, 0) {
+		return trouble(quote(s)+" is not a folder", "write the path of a folder, or take it away")
+	}
+	c.Dispatch.DocumentsDir = s
+	return nil
+}
+
+// fallbackOn is a list of reasons, or "-" for none.
+func fallbackOn(c *Config, s string) *Problem {
+	c.Source.FallbackOn = nil
+	if s = strings.TrimSpace(s); s == "-" {
+		return nil
+	}
+	for word := range strings.SplitSeq(s, ",") {
+		r := pombo.Reason(strings.ToLower(strings.TrimSpace(word)))
+		switch {
+		case r == pombo.NoReason || !r.Valid():
+			return trouble(quote(strings.TrimSpace(word))+" is not a reason", "write reasons as pombo show has them, such as not_on_whatsapp,undeliverable")
+		case r == pombo.OptedOut || r == pombo.OptedOutOfMarketing:
+			return trouble(string(r)+" cannot lead to another channel: the person wants no messages", "take it away")
+		case !r.FallsBack():
+			return trouble(string(r)+" says nothing about whether the person can be reached on WhatsApp", "take it away")
+		}
+		c.Source.FallbackOn = append(c.Source.FallbackOn, r)
+	}
+	return nil
+}
+
 // logFile is a path, or "-" for none.
 func logFile(c *Config, s string) *Problem {
 	if s = strings.TrimSpace(s); s == "-" {

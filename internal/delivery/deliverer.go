@@ -17,6 +17,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -70,6 +71,10 @@ type Blip interface {
 	// the person's reply where the settings say.
 	Redirects() int
 	RedirectReply(ctx context.Context, identity string, step int) error
+	// UploadAddress asks where to put a document, and Upload puts it there and returns
+	// the link to it. Nothing is sent by either.
+	UploadAddress(ctx context.Context) (string, error)
+	Upload(ctx context.Context, address, contentType string, b []byte) (link string, err error)
 	Send(ctx context.Context, m pombo.Message) error
 }
 
@@ -102,6 +107,7 @@ type Options struct {
 	Slots      []pombo.Slot // those that the source's rows give values for, in order
 	Ledger     Ledger
 	Blip       Blip
+	Documents  Documents
 	Owner      string // names this process in the ledger; must never be used twice
 
 	// Payload reports whether a button that answers is to name its message, where the row
@@ -145,6 +151,7 @@ type Deliverer struct {
 	log     *slog.Logger
 	road    []step
 	recheck *recheck
+	links   links
 
 	newestAtStart int64 // up to this Seq, a row may have waited nobody knows how long
 
@@ -166,6 +173,7 @@ func New(o Options) *Deliverer {
 		opts:    o,
 		log:     o.Logger,
 		recheck: newRecheck(o.Source.Statuses, o.Claims, o.Logger),
+		links:   links{bySum: map[[sha256.Size]byte]link{}},
 		calls:   make(chan struct{}, o.Workers),
 		claims:  make(chan struct{}, o.Claims),
 		flying:  newInFlight(),
@@ -338,9 +346,9 @@ func (d *Deliverer) Deliver(ctx context.Context, n pombo.Notification) {
 	d.countFailure(&n, o)
 	logAttempt(d.log, &n, o, time.Since(start))
 	if o.Parked {
-		name := d.opts.Templates.Resolve(n.Template)
-		if _, held := d.opts.Holds.Held(name); !held {
-			d.opts.Templates.Recheck(name, n.Params)
+		ref := d.opts.Templates.Ref(n.Template, n.Language)
+		if _, held := d.opts.Holds.Held(ref.Name); !held {
+			d.opts.Templates.Recheck(ref, n.Params)
 		}
 	}
 	switch o.To {

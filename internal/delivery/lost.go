@@ -124,7 +124,7 @@ func (r *Resolver) generations(ctx context.Context, n pombo.Notification, last b
 
 // overtaken is for a row of which a later generation was sent.
 func (r *Resolver) overtaken(ctx context.Context, n pombo.Notification, traces [][]pombo.Receipt) error {
-	row := pombo.Row{RowKey: n.Key.RowKey, Recipient: n.Recipient, Phone: n.Phone, Params: n.Params, Template: n.Template,
+	row := pombo.Row{RowKey: n.Key.RowKey, Recipient: n.Recipient, Phone: n.Phone, Params: n.Params, Template: n.Template, Language: n.Language,
 		Priority: n.Priority, SendAfter: n.SendAfter, Expires: n.Expires}
 	list := append(make([][]pombo.Receipt, n.Key.Generation-1), traces...)
 	if err := r.opts.Ledger.Recover(ctx, n.Key.Source, row, list); err != nil {

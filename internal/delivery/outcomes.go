@@ -67,7 +67,7 @@ func deferred(o pombo.Outcome, until time.Time, where *time.Location) *pombo.Out
 // template sends it; it is not a try. until is when to look again, zero = as soon as
 // something is learned about the template.
 func (d *Deliverer) parked(v *delivery, issue pombo.TemplateIssue, until time.Time) *pombo.Outcome {
-	d.opts.Templates.Parked(v.template, issue)
+	d.opts.Templates.Parked(v.ref, issue)
 	return parkedUntil(v, issue.Reason, until, issue.Detail())
 }
 
@@ -181,7 +181,7 @@ func (d *Deliverer) notAccepted(ctx context.Context, v *delivery, err error) *po
 		}
 		return &o
 	case failure.Reason.Class() == pombo.ClassTemplate && failure.Delivery == pombo.NotSent:
-		issue, until := d.opts.Templates.Refused(v.template, failure)
+		issue, until := d.opts.Templates.Refused(v.ref, failure)
 		return d.parked(v, issue, until)
 	}
 	return d.notSent(context.WithoutCancel(ctx), v, err)

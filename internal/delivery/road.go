@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/document"
 	"pombo/internal/phone"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
@@ -18,8 +19,14 @@ type delivery struct {
 	*pombo.Notification
 	claim    pombo.Outcome // what every outcome starts from: which claim it ends
 	template string
-	identity string // at Blip; "" = not known yet
-	term     int    // of the lease, when it was begun
+	ref      template.Ref // the template in its language
+	identity string       // at Blip; "" = not known yet
+	term     int          // of the lease, when it was begun
+
+	document *document.Document // of the header, to be uploaded; nil = none
+	linked   time.Time          // when it was uploaded
+	link     string             // to the uploaded document, and the name that the person sees on it
+	shown    string
 
 	inGate, hasSlot bool // what is to be released
 }
@@ -44,15 +51,18 @@ func (d *Deliverer) steps() []step {
 		d.notQuiet,
 		d.rowUnchanged,
 		d.notAnswered,
+		d.documentFits,
 		d.findIdentity,
 		d.notOptedOut, // by the identity too
 		d.redirectReply,
+		d.documentUploaded,
 		d.waitForRecipient,
 		d.waitForGate,
 		d.waitForSlot,
 		d.reserveInterval,
 		d.waitForRate,
 		d.notExpired,
+		d.linkValid,
 		d.notAnswered, // it may have been while this one waited
 		d.begin,
 		d.post,
@@ -61,8 +71,10 @@ func (d *Deliverer) steps() []step {
 
 // walk takes a notification down the road and returns how it ended.
 func (d *Deliverer) walk(ctx context.Context, n *pombo.Notification) pombo.Outcome {
-	v := &delivery{Notification: n, claim: endOf(n, pombo.Claimed), template: d.opts.Templates.Resolve(n.Template), identity: n.Identity}
+	ref := d.opts.Templates.Ref(n.Template, n.Language)
+	v := &delivery{Notification: n, claim: endOf(n, pombo.Claimed), template: ref.Name, ref: ref, identity: n.Identity}
 	defer func() {
+		v.document.Close()
 		d.leaveGate(v)
 		if v.hasSlot {
 			d.opts.Throttle.Concurrency.Release()
@@ -92,8 +104,8 @@ func (d *Deliverer) phoneValid(_ context.Context, v *delivery) *pombo.Outcome {
 }
 
 const (
-	// marketing is what Meta and Blip call that category of templates.
-	marketing = "MARKETING"
+	// Marketing is what Meta and Blip call that category of templates.
+	Marketing = "MARKETING"
 	// categoryWait is how long a row waits for Blip to list its template.
 	categoryWait = time.Minute
 )
@@ -106,12 +118,12 @@ func (d *Deliverer) notOptedOut(_ context.Context, v *delivery) *pombo.Outcome {
 	case "":
 		return nil
 	case pombo.OptOutMarketing:
-		category, known := d.opts.Templates.Category(v.template)
+		category, known := d.opts.Templates.Category(v.ref)
 		switch {
 		case !known:
 			return requeued(v.claim, pombo.CommandFailed, time.Now().Add(categoryWait),
 				"the person opted out of marketing, and the category of template "+v.template+" is not known yet")
-		case category != marketing:
+		case category != Marketing:
 			return nil
 		}
 		return suppressed(v.claim, pombo.OptedOutOfMarketing)
@@ -138,7 +150,7 @@ func (d *Deliverer) templateNotSuspended(_ context.Context, v *delivery) *pombo.
 // that was taken in under another DB_COL_PARAMS is read again, so that a corrected
 // setting frees what waited for it.
 func (d *Deliverer) templateFits(ctx context.Context, v *delivery) *pombo.Outcome {
-	issue, until := d.opts.Templates.Check(v.template, v.Params)
+	issue, until := d.opts.Templates.Check(v.ref, v.Params)
 	if issue.Reason == pombo.NoReason {
 		return nil
 	}
@@ -163,7 +175,7 @@ func (d *Deliverer) templateFits(ctx context.Context, v *delivery) *pombo.Outcom
 // do later, out of sight.
 func (d *Deliverer) valuesValid(_ context.Context, v *delivery) *pombo.Outcome {
 	for i, p := range v.Params {
-		if reason, detail := pombo.CheckValue(p.Value); reason != pombo.NoReason {
+		if reason, detail := pombo.CheckParam(p); reason != pombo.NoReason {
 			return failed(v.claim, reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Slot, detail))
 		}
 	}
@@ -288,7 +300,11 @@ func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 
 // post sends the message. It works beyond the end of ctx.
 func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
-	err := d.send(d.working, v.term, pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Params: d.withPayloads(v)})
+	m := pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: d.withPayloads(v)}
+	if v.link != "" {
+		m.Params = linked(m.Params, v.link, v.shown)
+	}
+	err := d.send(d.working, v.term, m)
 	if errors.Is(err, errNotLeft) {
 		return d.notSent(d.working, v, err)
 	}
@@ -307,7 +323,7 @@ func (d *Deliverer) withPayloads(v *delivery) []pombo.Param {
 	if d.opts.Payload == nil {
 		return params
 	}
-	for i, b := range d.opts.Templates.Buttons(v.template) {
+	for i, b := range d.opts.Templates.Buttons(v.ref) {
 		slot := pombo.PayloadSlot(i)
 		given := slices.ContainsFunc(v.Params, func(p pombo.Param) bool { return p.Slot == slot })
 		if b.QuickReply() && !given && d.opts.Payload(b) {

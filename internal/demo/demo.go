@@ -65,10 +65,15 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}()
 
 	d := &demo{opts: opts, rows: sampleRows(opts.Rows), folder: folder}
+	for _, r := range d.rows {
+		if r.answers() {
+			d.awaited++
+		}
+	}
 	d.sim, err = blipsim.Listen(ctx, "127.0.0.1:0", blipsim.Options{
-		Scripts: scripts(), Latency: 5 * time.Millisecond,
+		Scripts: scripts(d.rows), Latency: 5 * time.Millisecond,
 		DispatchedAfter: 150 * time.Millisecond, ReceivedAfter: 700 * time.Millisecond,
-		ConsumedAfter: 2500 * time.Millisecond, FailedAfter: 700 * time.Millisecond,
+		ConsumedAfter: 2500 * time.Millisecond, FailedAfter: 700 * time.Millisecond, AnswerAfter: 1200 * time.Millisecond,
 	})
 	if err != nil {
 		return err
@@ -135,6 +140,7 @@ type demo struct {
 	settings  config.Config
 	began     time.Time
 	doubts    int   // messages of the past that are uncertain
+	awaited   int   // rows whose person answers
 	unwritten error // why a result could not be written
 }
 
@@ -159,6 +165,9 @@ func (d *demo) config(addr string) (config.Config, error) {
 		"DB_URL=sqlite:" + d.path("table.db"),
 		"DB_COL_TEMPLATE=NM_TEMPLATE",
 		"DB_COL_ERROR=DS_ERRO",
+		"DB_COL_REPLY=DS_RESPOSTA",
+		"DB_COL_REPLY_AT=DT_RESPOSTA",
+		"REPLY_CODES=Confirmar:" + strconv.Itoa(codeConfirmed) + ",Cancelar:" + strconv.Itoa(codeCancelled),
 		"STATUS_PENDING=" + strconv.Itoa(codePending),
 		"STATUS_SENT=" + strconv.Itoa(codeSent),
 		"STATUS_FAILED=" + strconv.Itoa(codeFailed),
@@ -180,8 +189,8 @@ func (d *demo) config(addr string) (config.Config, error) {
 func (d *demo) during(ctx context.Context, url, desk string, log *slog.Logger) error {
 	client := api.NewClient(url, "", nil)
 	d.printf("The operator's desk, by a link that is good once, for five minutes:\n\n  %s\n\n", desk)
-	d.printf("%d rows wait in a sample table. Status codes: %d pending, %d sent, %d failed, %d delivered, %d read.\n\n",
-		len(d.rows), codePending, codeSent, codeFailed, codeDelivered, codeRead)
+	d.printf("%d rows wait in a sample table. Status codes: %d pending, %d sent, %d failed, %d delivered, %d confirmed, %d cancelled, %d read.\n\n",
+		len(d.rows), codePending, codeSent, codeFailed, codeDelivered, codeConfirmed, codeCancelled, codeRead)
 
 	jobCtx, stopJob := context.WithCancel(ctx)
 	jobEnded := make(chan struct{})
@@ -211,6 +220,9 @@ func (d *demo) during(ctx context.Context, url, desk string, log *slog.Logger) e
 	}
 	d.printf("\n")
 	d.printOutcomes(list)
+	if err := d.printAnswers(ctx); err != nil {
+		return err
+	}
 	if d.opts.Once {
 		d.printf("\nWithout --once the demo goes on, so that its pages can be visited.\n")
 		return nil
@@ -273,7 +285,10 @@ func (d *demo) tally(ctx context.Context, client *api.Client) (tally, error) {
 	}
 	t := tally{
 		pending: codes[codePending], sent: codes[codeSent], failed: codes[codeFailed],
-		delivered: codes[codeDelivered], read: codes[codeRead],
+		delivered: codes[codeDelivered], read: codes[codeRead], confirmed: codes[codeConfirmed], cancelled: codes[codeCancelled], awaited: d.awaited,
+	}
+	if _, t.answered, err = d.table.answers(ctx, 1); err != nil {
+		return tally{}, err
 	}
 	if ready, _ := client.Ready(ctx); ready.Backlog != nil { // without it the doubt is not shown for once
 		t.doubt = max(0, ready.Backlog.States[pombo.Uncertain]-d.doubts)
@@ -327,6 +342,22 @@ func (d *demo) printOutcomes(list []api.Notification) {
 		_, _ = fmt.Fprintf(columns, "%s\t%s\t%d\t%s\n", o.state, o.reason, counts[o], o.meaning)
 	}
 	_ = columns.Flush()
+}
+
+// printAnswers prints what the table has of the answers.
+func (d *demo) printAnswers(ctx context.Context) error {
+	list, n, err := d.table.answers(ctx, 5)
+	if err != nil || n == 0 {
+		return err
+	}
+	d.printf("\n%d people have answered; of their rows, as the table has them:\n\n", n)
+	columns := tabwriter.NewWriter(d.opts.Out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(columns, "ID\tCD_STATUS\tDS_RESPOSTA\tDT_RESPOSTA") // an error shows in the next printf, too
+	for _, a := range list {
+		_, _ = fmt.Fprintf(columns, "%d\t%d\t%s\t%s\n", a.id, a.code, a.text, a.at)
+	}
+	_ = columns.Flush()
+	return nil
 }
 
 // printNextSteps says what can be looked at while the demo goes on.

@@ -13,7 +13,7 @@ import (
 // TestSampleRows_WhatTheySay: what the sample says of itself must be true, or the demo would
 // wait for what never comes.
 func TestSampleRows_WhatTheySay(t *testing.T) {
-	scripted := scripts()
+	scripted := scripts(zoo())
 	for _, n := range []int{1, 5, 40, 2000, 10000} {
 		rows := sampleRows(n)
 		if len(rows) != n {

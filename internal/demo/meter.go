@@ -14,16 +14,18 @@ import (
 // alone is the ledger's to tell.
 type tally struct {
 	pending, sent, failed, delivered, read int
+	confirmed, cancelled                   int
+	answered, awaited                      int // rows with an answer, and those that get one
 	doubt                                  int
 }
 
 // over reports whether every row has reached its end.
-func (t tally) over() bool { return t.pending == 0 && t.sent == 0 }
+func (t tally) over() bool { return t.pending == 0 && t.sent == 0 && t.answered >= t.awaited }
 
 // String is the tally as one line.
 func (t tally) String() string {
-	return fmt.Sprintf("%d pending (%d of them in doubt) · %d sent · %d delivered · %d read · %d failed",
-		t.pending, t.doubt, t.sent, t.delivered, t.read, t.failed)
+	return fmt.Sprintf("%d pending (%d of them in doubt) · %d sent · %d delivered · %d read · %d confirmed · %d cancelled · %d failed",
+		t.pending, t.doubt, t.sent, t.delivered, t.read, t.confirmed, t.cancelled, t.failed)
 }
 
 // meter shows a tally while it changes. A terminal gets bars, everything else
@@ -79,7 +81,7 @@ func (m *meter) startBars(delivered, failed int) {
 func (m *meter) show(t tally) {
 	if m.bars != nil {
 		m.bars.SetPinnedMessages(t.String())
-		set(m.delivered, t.delivered+t.read)
+		set(m.delivered, t.delivered+t.read+t.confirmed+t.cancelled)
 		set(m.failed, t.failed)
 		return
 	}

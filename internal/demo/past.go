@@ -12,6 +12,7 @@ import (
 
 	"pombo"
 	"pombo/internal/audit"
+	"pombo/internal/blipsim"
 	"pombo/internal/config"
 	"pombo/internal/ledger"
 	"pombo/internal/setup"
@@ -133,6 +134,9 @@ func pastOf(now time.Time) []wave {
 // pastSample makes up one row.
 func pastSample(random *rand.Rand, id int) *pastRow {
 	good := goodRow(random.IntN(400)) // some people get more than one
+	if good.template == asks {
+		good.template, good.behaviour = "", blipsim.Behaviour{} // nobody asked for answers then
+	}
 	r := &pastRow{sample: good, id: id, reads: random.IntN(3)}
 	// Numbers of their own: what is sent now waits six seconds between two to one person.
 	r.phone = fmt.Sprintf("(31) 97%03d-%04d", 100+random.IntN(200), 7000+random.IntN(3))

@@ -20,7 +20,7 @@ func TestPast(t *testing.T) {
 	d := &demo{folder: t.TempDir(), sim: nil}
 	c, _, err := config.Load("", []string{
 		"KEYBLIP=" + Key, "BLIP_URL=http://127.0.0.1:1", "TEMPLATE_NAME=notificacao", "DB_URL=sqlite:" + d.path("table.db"),
-		"STATUS_PENDING=1", "STATUS_SENT=2", "STATUS_FAILED=3", "STATUS_DELIVERED=4", "STATUS_READ=5", "LEDGER_URL=sqlite:" + filepath.Join(d.folder, "ledger.db"),
+		"STATUS_PENDING=1", "STATUS_SENT=2", "STATUS_FAILED=3", "STATUS_DELIVERED=4", "STATUS_READ=7", "LEDGER_URL=sqlite:" + filepath.Join(d.folder, "ledger.db"),
 	}, config.NeedAll)
 	if err != nil {
 		t.Fatal(err)

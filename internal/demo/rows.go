@@ -19,6 +19,12 @@ type sample struct {
 	doubt     bool // after nobody knew for some seconds whether it had gone
 }
 
+// asks is the template whose messages have buttons.
+const asks = "confirmacao"
+
+// answers reports whether the person answers.
+func (s sample) answers() bool { return s.behaviour.Answer.Act != "" }
+
 // zoo has one row of each kind that a table meets in a year. The last eight
 // digits of a number tell the simulator how it behaves.
 func zoo() []sample {
@@ -44,6 +50,7 @@ func zoo() []sample {
 		{phone: "(31) 98888-0118", name: "Rui", text: ready, doubt: true, behaviour: blipsim.Behaviour{Fault: blipsim.Hang, Times: 1}},
 		{phone: "(31) 98888-0119", name: "Sônia", text: ready, fails: true, behaviour: blipsim.Behaviour{Reason: 131050}}, // opted out
 		{phone: "(31) 98888-0120", name: "Tiago", text: ready, fails: true, behaviour: blipsim.Behaviour{Fault: blipsim.Refuse}},
+		{phone: "(31) 98888-0121", name: "Úrsula", text: "Sua consulta é amanhã às 10h.", template: asks, behaviour: blipsim.Behaviour{Answer: blipsim.Answer{Act: blipsim.QuoteText, Text: "Não posso nesse dia"}}},
 	}
 }
 
@@ -70,17 +77,27 @@ func goodRow(i int) sample {
 	texts := []string{"seu exame está pronto", "sua consulta é amanhã às 10h", "sua fatura vence em 3 dias", "seu pedido saiu para entrega"}
 	spellings := []string{"(%d) 9%04d-%04d", "%d9%04d%04d", "+55 %d 9%04d-%04d", "0%d 9%04d %04d", "55%d9%04d%04d"}
 	area := areas[i%len(areas)]
-	return sample{
+	s := sample{
 		phone: fmt.Sprintf(spellings[i%len(spellings)], area, 9100+i/9000, 1000+i%9000),
 		name:  names[i%len(names)],
 		text:  texts[i%len(texts)],
 	}
+	if i%len(texts) == 1 {
+		s.template, s.text = asks, "Sua consulta é amanhã às 10h."
+		switch i / len(texts) % 5 { // one of five does not answer
+		case 0, 1, 2:
+			s.behaviour.Answer = blipsim.Answer{Act: blipsim.PressButton, Button: 1}
+		case 3:
+			s.behaviour.Answer = blipsim.Answer{Act: blipsim.PressButton, Button: 2}
+		}
+	}
+	return s
 }
 
-// scripts tells the simulator how the numbers of the zoo behave.
-func scripts() map[string]blipsim.Behaviour {
+// scripts tells the simulator how the numbers of the rows behave.
+func scripts(rows []sample) map[string]blipsim.Behaviour {
 	behaviours := map[string]blipsim.Behaviour{}
-	for _, s := range zoo() {
+	for _, s := range rows {
 		if s.behaviour != (blipsim.Behaviour{}) {
 			digits := strings.Map(func(r rune) rune {
 				if r < '0' || r > '9' {

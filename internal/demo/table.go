@@ -17,6 +17,8 @@ const (
 	codeSent
 	codeFailed
 	codeDelivered
+	codeConfirmed
+	codeCancelled
 	codeRead
 )
 
@@ -53,7 +55,9 @@ func fillTable(ctx context.Context, db *sql.DB, rows []sample, waves []wave) (er
 		DS_MENSAGEM TEXT,
 		CD_STATUS   INTEGER NOT NULL DEFAULT 1,
 		NM_TEMPLATE TEXT,
-		DS_ERRO     TEXT
+		DS_ERRO     TEXT,
+		DS_RESPOSTA TEXT,
+		DT_RESPOSTA TEXT
 	); CREATE INDEX NOTIFICACAO_PENDENTE ON NOTIFICACAO (CD_STATUS, ID)`)
 	if err != nil {
 		return err
@@ -84,6 +88,34 @@ func fillTable(ctx context.Context, db *sql.DB, rows []sample, waves []wave) (er
 }
 
 func (t *table) close() error { return t.db.Close() }
+
+// answer is a row whose person has answered.
+type answer struct {
+	id, code int
+	text, at string
+}
+
+// answers returns rows of the sample that have an answer, the first ones, and how many
+// have one.
+func (t *table) answers(ctx context.Context, most int) (list []answer, n int, err error) {
+	rows, err := t.db.QueryContext(ctx, `SELECT ID, CD_STATUS, DS_RESPOSTA, coalesce(DT_RESPOSTA, ''), count(*) OVER ()
+		FROM NOTIFICACAO WHERE ID <= ? AND DS_RESPOSTA IS NOT NULL ORDER BY ID LIMIT ?`, t.rows, most)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the answers in the sample table: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a answer
+		if err := rows.Scan(&a.id, &a.code, &a.text, &a.at, &n); err != nil {
+			return nil, 0, fmt.Errorf("read the answers in the sample table: %w", err)
+		}
+		list = append(list, a)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, 0, fmt.Errorf("read the answers in the sample table: %w", err)
+	}
+	return list, n, nil
+}
 
 // codes counts the rows of the sample by their status code.
 func (t *table) codes(ctx context.Context) (map[int]int, error) {

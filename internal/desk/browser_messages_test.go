@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pombo"
 	"pombo/test/browsertest"
 )
 
@@ -14,6 +15,10 @@ func TestMessages_InBrowser(t *testing.T) {
 		t.Skip("skipped: -short starts no other program")
 	}
 	b, failed, uncertain := hospital(t)
+	b.replies.list = []pombo.Reply{
+		{Match: pombo.MatchedByPerson, MessageID: failed, Received: b.now, Inbound: pombo.Inbound{Kind: pombo.ReplyText, Text: writtenAnswer}},
+		{Match: pombo.MatchedByID, MessageID: failed, Received: b.now, Counts: true, Code: "5", Written: b.now, Inbound: pombo.Inbound{Kind: pombo.ReplyButton, Text: "Confirmar"}},
+	}
 	server := httptest.NewServer(b.s)
 	t.Cleanup(server.Close)
 	olga, ugo := b.signIn("olga"), b.signIn("ugo")

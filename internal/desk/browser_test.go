@@ -36,6 +36,11 @@ func busyBench(t *testing.T) *bench {
 	b.work.runs = []pombo.Run{{ID: 1, Started: b.now, Finished: b.now, Tally: pombo.Tally{Found: 3}}}
 	b.work.problems = []pombo.RowProblem{{RowKey: "471102", Column: "DT_ENVIO", Message: "is not a time"}}
 	b.work.optOuts = []pombo.OptOut{{Phone: parsed(t, "31 98888-0001"), Scope: pombo.OptOutAll, At: b.now, By: "person"}}
+	b.replies.list = []pombo.Reply{
+		{Number: 2, Match: pombo.Unmatched, Received: b.now, Inbound: pombo.Inbound{Kind: pombo.ReplyText, Text: writtenAnswer}},
+		{Number: 1, Match: pombo.MatchedByID, MessageID: pombo.Key{Source: "t", RowKey: "1", Generation: 1}.MessageID(), Key: pombo.Key{Source: "t", RowKey: "1", Generation: 1}, Counts: true, Code: "5", Received: b.now,
+			Inbound: pombo.Inbound{Kind: pombo.ReplyButton, Text: "Confirmar", Phone: "5531988880001"}},
+	}
 	b.templates.list = []pombo.Template{fatura}
 	b.templates.versions = []pombo.TemplateVersion{{Template: fatura, FirstSeen: b.now, LastSeen: b.now}}
 	b.templates.issues = []pombo.TemplateIssue{{Reason: pombo.TemplatePaused, Message: "is paused by WhatsApp"}}
@@ -45,7 +50,7 @@ func busyBench(t *testing.T) *bench {
 // operatorPages are those on which somebody runs the sending.
 var operatorPages = []string{
 	"/desk/", "/desk/pause", "/desk/resume", "/desk/runs", "/desk/runs/1", "/desk/runs/new", "/desk/table", "/desk/findings", "/desk/findings/new",
-	"/desk/optouts", "/desk/optouts/add", "/desk/optouts/remove", "/desk/templates", "/desk/templates/fatura_nova", "/desk/templates/fatura_nova/hold", "/desk/templates/fatura_nova/release",
+	"/desk/replies", "/desk/replies?show=unmatched", "/desk/optouts", "/desk/optouts/add", "/desk/optouts/remove", "/desk/templates", "/desk/templates/fatura_nova", "/desk/templates/fatura_nova/hold", "/desk/templates/fatura_nova/release",
 }
 
 // share returns the pages that one of two looks is for: at night all of them, by day every

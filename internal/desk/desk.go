@@ -78,6 +78,7 @@ type Options struct {
 	Facts      Facts
 	Sending    Sending
 	Messages   Messages
+	Replies    Replies
 	Recipients Recipients
 	Actions    Actions
 	People     People
@@ -158,6 +159,7 @@ func New(o Options) (*Server, error) {
 		missing("Sessions", o.Sessions == nil),
 		missing("Trail", o.Trail == nil),
 		missing("Messages", o.Messages == nil),
+		missing("Replies", o.Replies == nil),
 		missing("Recipients", o.Recipients == nil),
 		missing("Actions", o.Actions == nil),
 		missing("People", o.People == nil),

@@ -33,6 +33,7 @@ type bench struct {
 	messages  *fakeMessages
 	figures   *fakeFigures
 	bulks     *fakeBulks
+	replies   fakeReplies
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
@@ -51,7 +52,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	}
 	o.Figures, o.Template = b.figures, "lembrete"
 	o.Bulks, o.PerSecond, o.Category = b.bulks, 45, func(string) (string, bool) { return "UTILITY", true }
-	o.People = &fakePeople{}
+	o.People, o.Replies = &fakePeople{}, &b.replies
 	for _, c := range change {
 		c(&o)
 	}

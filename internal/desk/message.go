@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -30,6 +31,7 @@ type messageView struct {
 	Steps        []page.Step
 	Bubble       *page.Bubble
 	NoBubble     string // why there is none
+	Replies      []replyView
 	Facts        []page.Fact
 	Technical    []page.Fact
 	Events       page.Table
@@ -42,7 +44,8 @@ type messageView struct {
 // generation is a message of a row.
 type generation struct {
 	pombo.Notification
-	events []pombo.Event
+	events  []pombo.Event
+	replies []pombo.Reply
 }
 
 const mostGenerations = 10 // before and after the one that is shown
@@ -54,15 +57,23 @@ func (s *Server) generations(ctx context.Context, id pombo.MessageID) (list []ge
 	if err != nil {
 		return nil, 0, err
 	}
-	list = []generation{{n, events}}
+	replies, err := s.repliesOf(ctx, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	list = []generation{{n, events, replies}}
 	other := func(number int) (generation, bool, error) {
 		key := n.Key
 		key.Generation = number
 		n, events, err := s.o.Messages.Notification(ctx, key.MessageID())
-		if errors.Is(err, pombo.ErrNotFound) {
+		switch {
+		case errors.Is(err, pombo.ErrNotFound):
 			return generation{}, false, nil
+		case err != nil:
+			return generation{}, false, err
 		}
-		return generation{n, events}, err == nil, err
+		replies, err := s.repliesOf(ctx, n.MessageID)
+		return generation{n, events, replies}, err == nil, err
 	}
 	for number := n.Key.Generation - 1; number >= 1 && at < mostGenerations; number-- {
 		g, known, err := other(number)
@@ -212,6 +223,7 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request, id pombo.Me
 	for _, p := range purposes {
 		v.Purposes = append(v.Purposes, choice{Value: p, Text: c.Text("purpose." + p), Chosen: r.PostForm.Get("purpose") == p})
 	}
+	v.Replies = c.replyViews(list[at].replies, open != nil)
 	if v.Bubble, v.NoBubble, err = s.bubble(ctx, c, list[at], open); err != nil {
 		return err
 	}
@@ -229,11 +241,12 @@ func (s *Server) bubble(ctx context.Context, c clerk, g generation, open *uncove
 		sent = c.now
 	}
 	name := c.template(n)
-	t, known, err := s.o.Messages.TemplateAt(ctx, name, s.o.Language, sent)
+	language := cmp.Or(n.Language, s.o.Language)
+	t, known, err := s.o.Messages.TemplateAt(ctx, name, language, sent)
 	note := ""
 	if err == nil && !known {
 		// It was first listed later: what it said before that nobody has recorded.
-		if t, known, err = s.o.Messages.TemplateAt(ctx, name, s.o.Language, c.now); known {
+		if t, known, err = s.o.Messages.TemplateAt(ctx, name, language, c.now); known {
 			note = c.Text("message.text_of_today")
 		}
 	}

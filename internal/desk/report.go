@@ -33,6 +33,7 @@ type reportView struct {
 	Days        page.Chart
 	Times       []page.Chart
 	Reasons     page.Chart
+	Answers     *page.Table // nil = there are none, or one template is chosen
 	Table       page.Table
 	Definitions []fact
 	AsOf        string
@@ -107,6 +108,11 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(report.Reasons) > 0 {
 		v.Reasons = say.reasons(report.Reasons)
+	}
+	if q.Template == nil {
+		if v.Answers, err = s.answerTable(r.Context(), say, report); err != nil {
+			return err
+		}
 	}
 	v.Table = s.templateTable(say, report, q.Template)
 	return s.render(w, r, "report", v)
@@ -303,6 +309,33 @@ func (s *Server) templateTable(say figureWords, report tally.Report, chosen *str
 	return table
 }
 
+// answerTable has the answers of a month by the code that they give; nil = there are none.
+func (s *Server) answerTable(ctx context.Context, say figureWords, report tally.Report) (*page.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, figureTime)
+	defer cancel()
+	counts, err := s.o.Replies.AnswerCounts(ctx, report.Month.From, report.Month.To)
+	if err != nil || len(counts) == 0 {
+		return nil, err
+	}
+	table := &page.Table{Caption: say.Text("report.answers"), Columns: []page.Column{
+		{Word: say.Text("report.answers_code")}, {Word: say.Text("report.answers_n"), Number: true}, {Word: say.Text("report.answers_of"), Number: true},
+	}}
+	row := func(word string, n int) {
+		share := "–"
+		if report.Total.Delivered > 0 {
+			share = say.Percent(min(1, float64(n)/float64(report.Total.Delivered)))
+		}
+		table.Rows = append(table.Rows, []page.Cell{{Text: word}, {Text: say.Number(n)}, {Text: share}})
+	}
+	all := 0
+	for _, c := range counts {
+		row(cmp.Or(c.Code, say.Text("report.answers_none")), c.N)
+		all += c.N
+	}
+	row(say.Text("report.answered"), all)
+	return table, nil
+}
+
 // definitions say what the words of the report mean.
 func (w figureWords) definitions() []fact {
 	return []fact{
@@ -311,6 +344,7 @@ func (w figureWords) definitions() []fact {
 		{w.Text("report.accepted"), w.Text("report.accepted_is")},
 		{w.Text("report.delivered"), w.Text("report.delivered_is")},
 		{w.Text("report.read_note"), w.Text("report.read_is")},
+		{w.Text("report.answered"), w.Text("report.answered_is")},
 		{w.Text("report.failed"), w.Text("report.failed_is")},
 		{w.Text("report.unsent"), w.Text("report.unsent_is")},
 		{w.Text("report.points_word"), w.Text("report.points_are")},

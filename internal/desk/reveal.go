@@ -72,6 +72,31 @@ func openValues(n *pombo.Notification) template.Values {
 	}
 }
 
+// pressedWord is what stands on the button that was pressed: the company's own word.
+func pressedWord(r *pombo.Reply) string {
+	if !r.Kind.Pressed() || r.OptOut {
+		return ""
+	}
+	return r.Answer().Reveal()
+}
+
+// openAnswer is what somebody answered, for whoever may see it; "" when there is no text.
+func openAnswer(r *pombo.Reply) string {
+	if r.Text == "" && r.Payload == "" {
+		return ""
+	}
+	return r.Answer().Reveal()
+}
+
+// replyPhone is the number of who answered, to be shown masked; zero = unknown.
+func replyPhone(r *pombo.Reply) phone.Number {
+	n, err := phone.FromE164("+" + r.Phone.Reveal())
+	if err != nil {
+		return phone.Number{}
+	}
+	return n
+}
+
 // openPhone writes a number in full, without a plus: a spreadsheet would take that for a
 // formula.
 func openPhone(n phone.Number) string {

@@ -36,6 +36,7 @@ var whoMay = map[string]string{
 	"GET /desk/findings":                   "viewer auditor operator admin",
 	"POST /desk/findings":                  "operator admin",
 	"GET /desk/findings/new":               "operator admin",
+	"GET /desk/replies":                    "viewer auditor operator admin",
 	"GET /desk/optouts":                    "viewer auditor operator admin",
 	"POST /desk/optouts":                   "operator admin",
 	"GET /desk/optouts/add":                "operator admin",

@@ -57,6 +57,8 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/messages/{id}/cancel", right: operate, handle: s.postCancel},
 		{method: "POST", path: "/desk/messages/{id}/ask", right: operate, handle: s.postAsk},
 
+		{method: "GET", path: "/desk/replies", right: view, menu: "menu.replies", handle: s.getReplies},
+
 		{method: "GET", path: "/desk/failures", right: view, menu: "menu.failures", handle: s.getFailures},
 		{method: "GET", path: "/desk/failures.csv", right: view, handle: s.getFailuresCSV},
 		{method: "GET", path: "/desk/failures/{reason}", right: view, handle: s.getFailure},

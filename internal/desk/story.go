@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ func (c clerk) story(list []generation) []page.Step {
 // chapter is the story of one generation; again says that it follows another one.
 func (c clerk) chapter(g *generation, again bool) []page.Step {
 	var steps []page.Step
+	var times []time.Time // of each step
 	var before pombo.Event
 	for i, e := range g.events {
 		if i > 0 && resentNote(e, before) {
@@ -29,16 +31,33 @@ func (c clerk) chapter(g *generation, again bool) []page.Step {
 		if len(steps) > 0 {
 			steps[len(steps)-1].Wait = c.between(before, e)
 		}
-		step := page.Step{Time: c.at(e.At), Tone: tones[e.State], Title: c.stepTitle(e, before, i == 0, again)}
-		step.Time.Short = e.At.In(c.o.Zone).Format("15:04:05")
-		if day := c.Date(e.At.In(c.o.Zone)); day != c.Date(c.now) {
-			step.Time.Short = day + " " + step.Time.Short
-		}
+		step := page.Step{Time: c.stepTime(e.At), Tone: tones[e.State], Title: c.stepTitle(e, before, i == 0, again)}
 		step.Text = c.stepText(g, e, before, i == 0)
-		steps = append(steps, step)
+		steps, times = append(steps, step), append(times, e.At)
 		before = e
 	}
+	replies, at := c.replySteps(g.replies)
+	for i := range replies {
+		// What came at the same moment came after what it answers.
+		place, _ := slices.BinarySearchFunc(times, at[i], func(a, b time.Time) int {
+			if a.After(b) {
+				return 1
+			}
+			return -1
+		})
+		steps, times = slices.Insert(steps, place, replies[i]), slices.Insert(times, place, at[i])
+	}
 	return steps
+}
+
+// stepTime is the time of a step: of today without the day.
+func (c clerk) stepTime(t time.Time) page.Time {
+	out := c.at(t)
+	out.Short = t.In(c.o.Zone).Format("15:04:05")
+	if day := c.Date(t.In(c.o.Zone)); day != c.Date(c.now) {
+		out.Short = day + " " + out.Short
+	}
+	return out
 }
 
 // tones are the colours of the steps.

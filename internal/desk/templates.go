@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -380,7 +381,7 @@ func (s *Server) postPreview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v.Preview = &previewView{Title: say.Text("preview_page.title", row.RowKey, row.Template)}
-	t, listed := findTemplate(all.list, row.Template, r.URL.Query().Get("language"))
+	t, listed := findTemplate(all.list, row.Template, cmp.Or(row.Language, r.URL.Query().Get("language")))
 	if !listed {
 		v.Preview.Issues = []issueView{issueOf(say, pombo.TemplateIssue{Reason: pombo.TemplateMissing})}
 		return s.render(w, r, "template", v)
@@ -390,7 +391,7 @@ func (s *Server) postPreview(w http.ResponseWriter, r *http.Request) error {
 		v.Preview.Issues = append(v.Preview.Issues, issueOf(say, issue))
 	}
 	for i, p := range row.Params {
-		if reason, detail := pombo.CheckValue(p.Value); reason != pombo.NoReason {
+		if reason, detail := pombo.CheckParam(p); reason != pombo.NoReason {
 			v.Preview.Issues = append(v.Preview.Issues, issueOf(say, pombo.TemplateIssue{Reason: reason, Message: say.Text("preview_page.value", i+1, string(p.Slot), detail)}))
 		}
 	}

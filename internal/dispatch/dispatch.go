@@ -22,6 +22,7 @@ import (
 
 	"pombo"
 	"pombo/internal/delivery"
+	"pombo/internal/document"
 	"pombo/internal/health"
 	"pombo/internal/intake"
 	"pombo/internal/leader"
@@ -87,7 +88,8 @@ type Options struct {
 	Pending    string // the status code of pending rows
 	Ledger     Ledger
 	Blip       Blip
-	Owner      string // names this process in the ledger; must never be used twice
+	Documents  delivery.Documents // nil = no header is uploaded
+	Owner      string             // names this process in the ledger; must never be used twice
 
 	Template string // the template of rows that name none
 	Language string
@@ -130,6 +132,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.Workers = cmp.Or(o.Workers, 64)
 	o.UncertainWait = cmp.Or(o.UncertainWait, 2*time.Minute)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
+	if o.Documents == nil {
+		o.Documents = document.New(document.Options{})
+	}
 	o.Words = cmp.Or(o.Words, words.In(words.English))
 	o.HighWater = cmp.Or(o.HighWater, max(5000, 8*o.Workers))
 	if o.Logger == nil {
@@ -235,6 +240,10 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 		}),
 		Settler: settle.New(settle.Options{
 			Source: o.Source, Ledger: o.Ledger.Settle, Leadership: c.Leadership("settle"), Health: c.Health, Due: c.Signals.Due, Words: o.Words,
+			IsMarketing: func(name, language string) (is, known bool) {
+				category, known := c.Templates.Category(c.Templates.Ref(name, language))
+				return category == delivery.Marketing, known
+			},
 			Logger: o.Logger, Registerer: o.Registerer,
 		}),
 		Resolver: delivery.NewResolver(delivery.ResolverOptions{
@@ -250,7 +259,7 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 		Ledger: o.Ledger.Runs, Shared: o.Ledger.Shared, Intake: e.Intake, Idle: c.Signals.Idle, Due: c.Signals.Due, Logger: o.Logger,
 	})
 	e.Deliverer = delivery.New(delivery.Options{
-		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Slots: o.Slots, Ledger: o.Ledger.Delivery, Blip: o.Blip, Owner: o.Owner,
+		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Slots: o.Slots, Ledger: o.Ledger.Delivery, Blip: o.Blip, Documents: o.Documents, Owner: o.Owner,
 		Workers: o.Workers, Claims: claims, Policies: o.Uncertain, Payload: o.Payload,
 		Throttle: c.Throttle, Suspensions: c.Suspensions, Holds: c.Holds, Templates: c.Templates, Quiet: quiet.New(o.Quiet, o.Zone), Lease: e.Lease,
 		Health: c.Health, Signals: c.Signals, Metrics: metrics, Logger: o.Logger,

@@ -2,6 +2,8 @@ package dispatch_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +23,8 @@ type fakeBlip struct {
 	// onTemplates is called when the templates are asked for.
 	onTemplates  func()
 	templatesErr error
+	onUpload     func() error
+	uploads      [][]byte
 	redirects    int         // commands that a reply's redirect takes
 	commands     []time.Time // when each was made, but for the list of templates
 }
@@ -48,6 +52,25 @@ func (b *fakeBlip) Redirects() int { return b.redirects }
 func (b *fakeBlip) RedirectReply(context.Context, string, int) error {
 	b.command()
 	return nil
+}
+
+func (b *fakeBlip) UploadAddress(context.Context) (string, error) {
+	b.command()
+	return "https://media.example/upload", nil
+}
+
+// Upload returns a link that numbers the upload.
+func (b *fakeBlip) Upload(_ context.Context, _, _ string, bytes []byte) (string, error) {
+	b.command()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.onUpload != nil {
+		if err := b.onUpload(); err != nil {
+			return "", err
+		}
+	}
+	b.uploads = append(b.uploads, slices.Clone(bytes))
+	return fmt.Sprintf("https://media.example/%d", len(b.uploads)), nil
 }
 
 func (b *fakeBlip) Send(ctx context.Context, m pombo.Message) error {

@@ -69,6 +69,10 @@ func (f *fakeIntake) TakenIn(context.Context, time.Time) error {
 	return err
 }
 
+func (f *fakeIntake) HandOver(context.Context, int, func(string, string) (bool, bool)) (failed, late int, err error) {
+	return 0, 0, nil
+}
+
 func (f *fakeIntake) Unsettled(_ context.Context, limit int) (batch []pombo.Settlement, err error) {
 	unlock, err := f.enter("Unsettled")
 	defer unlock()

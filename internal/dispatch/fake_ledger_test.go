@@ -84,7 +84,7 @@ func (f *fakeCore) find(key pombo.Key) *pombo.Notification {
 func (f *fakeCore) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notification {
 	n := &pombo.Notification{
 		Seq: int64(len(f.rows) + 1), MessageID: key.MessageID(), Key: key, Recipient: r.Recipient, Phone: r.Phone, Params: r.Params,
-		Template: r.Template, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
+		Template: r.Template, Language: r.Language, Run: run, State: pombo.Queued, Created: time.Now(), Updated: time.Now(),
 		NotBefore: time.Now(), Expires: r.Expires, Priority: r.Priority, Reminds: r.Reminds,
 	}
 	if r.SendAfter.After(n.NotBefore) {

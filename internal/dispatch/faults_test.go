@@ -210,6 +210,11 @@ type faultyBlip struct {
 	refused map[pombo.MessageID]bool
 }
 
+func (*faultyBlip) UploadAddress(context.Context) (string, error) { return "", nil }
+func (*faultyBlip) Upload(context.Context, string, string, []byte) (string, error) {
+	return "", nil
+}
+
 func (b *faultyBlip) Identity(_ context.Context, n phone.Number) (string, error) {
 	return blipCall(b.f, "Identity", func() (string, error) { return n.E164()[1:] + "@wa.gw.msging.net", nil })
 }

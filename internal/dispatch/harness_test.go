@@ -47,8 +47,10 @@ type options struct {
 	Source dispatch.Source // nil = an empty table
 	Ledger ledger
 	Blip   dispatch.Blip
-	Owner  string
-	Record func(context.Context, []pombo.Receipt) error // nil = the outcome of a check is recorded
+	// Documents opens what headers are made of; nil = there is nothing.
+	Documents delivery.Documents
+	Owner     string
+	Record    func(context.Context, []pombo.Receipt) error // nil = the outcome of a check is recorded
 
 	Template           string
 	Language           string
@@ -84,7 +86,7 @@ func newEngine(o options) (*dispatch.Engine, error) {
 	}
 	l := o.Ledger
 	controls, err := dispatch.NewControls(dispatch.Options{
-		SourceName: "notificacao", Source: o.Source, Pending: "1", Blip: o.Blip, Owner: o.Owner,
+		SourceName: "notificacao", Source: o.Source, Pending: "1", Blip: o.Blip, Documents: o.Documents, Owner: o.Owner,
 		Ledger: dispatch.Ledger{
 			Shared: l.isShared(), Throttle: l, Leadership: l, Lease: l, Reclaim: l, Parking: l, Holds: l, Templates: l, Intake: l, Runs: l, Settle: l,
 			Delivery: l, Uncertain: l, Expiry: l, OptOuts: l, Operator: l,

@@ -97,7 +97,14 @@ func statusCodes(c config.Source) []Finding {
 			". Nobody sees in the table that nothing will be sent, and every pass reads the row again",
 			"set STATUS_FAILED to a code of its own; it is written for what expires and for opt-outs too, unless STATUS_EXPIRED and STATUS_SUPPRESSED name others")
 	}
-	return good("every end of a message has a code in the table")
+	switch {
+	case c.Fallback == "":
+		return good("every end of a message has a code in the table")
+	case len(c.FallbackOn) == 0 && c.FallbackAfter == 0:
+		return doubt("STATUS_FALLBACK="+c.Fallback+" is set, and no row will ever get it: FALLBACK_ON is empty and FALLBACK_AFTER is not set",
+			"say for which reasons (FALLBACK_ON) or after which time (FALLBACK_AFTER) another channel takes a row")
+	}
+	return good("every end of a message has a code in the table, and what does not reach the person goes to another channel by STATUS_FALLBACK=" + c.Fallback)
 }
 
 // slowPage is how long one row may take to be found. With an index it takes

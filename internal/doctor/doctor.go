@@ -63,7 +63,7 @@ func Diagnose(ctx context.Context, c config.Config, self string) []Finding {
 	// First, for what the others may expect depends on it.
 	serve := look(ctx, self, c.API.Token.Reveal())
 	parts := []func(context.Context, config.Config, running) []Finding{
-		diagnoseTime, diagnoseSource, diagnoseLedger, diagnoseBlip, diagnoseAPI, diagnoseDesk, diagnoseJob, diagnoseLog,
+		diagnoseTime, diagnoseSource, diagnoseDocuments, diagnoseLedger, diagnoseBlip, diagnoseAPI, diagnoseDesk, diagnoseJob, diagnoseLog,
 	}
 	found := make([][]Finding, len(parts))
 	var wg sync.WaitGroup

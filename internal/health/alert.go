@@ -90,6 +90,14 @@ func (f Snapshot) Alerts() []Alert {
 	if long(f.Now, p.NoReceiptsSince, longNoReceipts) {
 		add("receipts_stopped", p.NoReceiptsSince, 0, say("alert.receipts_stopped.hint"), "alert.receipts_stopped", ago(p.NoReceiptsSince))
 	}
+	switch e := f.Events; {
+	case e.GivenUp > 0:
+		add("events", e.Oldest, 0, say("alert.events_given_up.hint"), "alert.events_given_up", e.GivenUp)
+	case e.Answer == pombo.EventAnswerGone:
+		add("events", e.Oldest, 0, say("alert.events_gone.hint"), "alert.events_gone", e.Waiting)
+	case long(f.Now, e.Oldest, longUntold):
+		add("events", e.Oldest, 0, say("alert.events.hint"), "alert.events", ago(e.Oldest), e.Waiting, e.Answer)
+	}
 	if len(p.Recategorized) > 0 {
 		add("template_category", time.Time{}, 0, say("alert.template_category.hint"), "alert.template_category", strings.Join(p.Recategorized, ", "))
 	}

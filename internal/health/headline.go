@@ -31,6 +31,7 @@ const (
 	HeadlineStuck       HeadlineName = "stuck"
 	HeadlineSource      HeadlineName = "source" // the table cannot be read
 	HeadlineNobodyCalls HeadlineName = "nobody_calls"
+	HeadlineEvents      HeadlineName = "events" // the company's systems are not told what happens
 	HeadlineIdle        HeadlineName = "idle"
 	HeadlineSending     HeadlineName = "sending"
 	HeadlineTemplate    HeadlineName = "template" // all of the queue waits for a template
@@ -41,7 +42,7 @@ const (
 // HeadlineNames lists them all.
 func HeadlineNames() []HeadlineName {
 	return []HeadlineName{HeadlineLedger, HeadlineRefused, HeadlinePaused, HeadlineBlip, HeadlineStuck, HeadlineSource,
-		HeadlineNobodyCalls, HeadlineIdle, HeadlineSending, HeadlineTemplate, HeadlineQuiet, HeadlineWaiting}
+		HeadlineNobodyCalls, HeadlineEvents, HeadlineIdle, HeadlineSending, HeadlineTemplate, HeadlineQuiet, HeadlineWaiting}
 }
 
 // Headline is the one sentence that says whether messages go, and if not, why. It
@@ -90,6 +91,8 @@ func (f Snapshot) Headline() Headline {
 		return headline(HeadlineSource, Bad, "headline.source", f.Now.Sub(p.Intake), queued)
 	case !f.anyWaiting() && f.uncalled():
 		return headline(HeadlineNobodyCalls, Warn, "headline.nobody_calls", f.Now.Sub(latestOf(p.Started, p.TakenIn)))
+	case f.Events.GivenUp > 0 || f.Events.Answer == pombo.EventAnswerGone:
+		return headline(HeadlineEvents, Warn, "headline.events", f.Events.GivenUp+f.Events.Waiting, queued)
 	case open == 0:
 		return headline(HeadlineIdle, OK, "headline.idle", f.lastPass())
 	case f.anyWaiting() || queued == 0:

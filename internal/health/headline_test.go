@@ -64,6 +64,12 @@ func TestHeadlines(t *testing.T) {
 			"Ninguém busca linhas há 20 minutos: o job está rodando?", "Nobody has looked for rows for 20 minutes: is the job running?"},
 		{func(f *Snapshot) {
 			states(f, 0, 0)
+			f.Progress.TakenIn, f.Events = ago(time.Minute), pombo.OutboxBacklog{Waiting: 1, GivenUp: 2}
+		}, HeadlineEvents, Warn,
+			"Os sistemas da empresa não são avisados: 3 eventos não foram aceitos em EVENTS_URL. As mensagens seguem; 0 na fila.",
+			"The company's systems are not told: EVENTS_URL has not taken 3 events. Messages go on; 0 queued."},
+		{func(f *Snapshot) {
+			states(f, 0, 0)
 			f.Progress.TakenIn, f.Progress.PassEvery = ago(20*time.Minute), 15*time.Minute
 		}, HeadlineIdle, OK, "Nada a enviar. Última busca às 11:40.", "Nothing to send. Last looked for rows at 11:40."},
 		{func(f *Snapshot) {

@@ -71,6 +71,7 @@ type Snapshot struct {
 	Paused   bool
 	Shared   bool // other processes send from the same ledger
 	Progress Progress
+	Events   pombo.OutboxBacklog // zero = nobody wants events, or none waits
 }
 
 // How long something may last before it is reported as an alert.
@@ -79,6 +80,7 @@ const (
 	longUncertain  = 15 * time.Minute // more than the questions to Blip take
 	longUnsettled  = 10 * time.Minute
 	longNoReceipts = time.Hour // Blip is asked 30 seconds and 5 minutes after each message
+	longUntold     = time.Hour
 	shortFailure   = time.Minute
 )
 

@@ -136,6 +136,16 @@ func TestTroubles(t *testing.T) {
 		{"same_failure", func(f *Snapshot) {
 			f.Paused, f.Pause = true, pombo.Pause{By: "pombo", Reason: pombo.Unexplained, Detail: "the same failure for 20 people in a row, and nothing was delivered in between (code 139999)"}
 		}, "sending is paused: the same failure for 20 people in a row, and nothing was delivered in between (code 139999) (unexplained)"},
+		{"events", func(f *Snapshot) {
+			f.Events = pombo.OutboxBacklog{Waiting: 3, Oldest: ago(59 * time.Minute), Answer: "500"}
+		}, ""},
+		{"events", func(f *Snapshot) {
+			f.Events = pombo.OutboxBacklog{Waiting: 3, Oldest: ago(2 * time.Hour), Answer: "500"}
+		},
+			"events have not reached EVENTS_URL for 2 hours; 3 wait (last answer: 500)"},
+		{"events", func(f *Snapshot) { f.Events = pombo.OutboxBacklog{Waiting: 1, Oldest: ago(time.Minute), Answer: "410"} },
+			"EVENTS_URL answers that it wants no more events (410); 1 waits"},
+		{"events", func(f *Snapshot) { f.Events = pombo.OutboxBacklog{GivenUp: 2} }, "EVENTS_URL has not taken 2 events for three days; they are no longer tried"},
 		{"template_category", func(f *Snapshot) { f.Progress.Recategorized = []string{"aviso", "exame"} },
 			"WhatsApp has moved aviso, exame into another category"},
 		{"template", func(f *Snapshot) {

@@ -75,6 +75,7 @@ func (q *Queue) Finish(ctx context.Context, o pombo.Outcome) error {
 	p := part{sqlFinish, [][]any{{
 		string(o.To), notBefore, oneIf(o.Counted), code, now, q.policy.firstPoll(o.To, now),
 		moved, o.Seq, string(o.From), owner, o.Attempt, class,
+		q.policy.fallbackAt(o.To, o.Reason, false, o.Attempt, now),
 	}}, hit}
 	if o.From == pombo.Claimed && o.Reason == pombo.Withdrawn && !o.Answered {
 		p = part{sqlWithdraw, [][]any{{moved, o.Seq, owner, o.Attempt}}, hit}

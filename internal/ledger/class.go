@@ -53,4 +53,7 @@ const (
 	// settleWithdrawn: the row's owner changed its status before anything was sent. Set back
 	// to pending, the row is a new generation, as after a settlement.
 	settleWithdrawn = "taken_back"
+	// settleFallback: its row was handed over to another channel. It is owed that code and
+	// nothing after it.
+	settleFallback = "fallback"
 )

@@ -79,6 +79,8 @@ type Options struct {
 	// A state without one keeps the code that the row has; of the states that
 	// follow Accepted (Dispatched, Delivered, Read) each stands for those before it.
 	Codes map[pombo.State]string
+	// Fallback is when a row is handed over to another channel of the company's.
+	Fallback Fallback
 	// Lease is how long an owner may stay silent before its notifications are reclaimed;
 	// 0 = 30 s.
 	Lease time.Duration
@@ -93,11 +95,23 @@ type Options struct {
 	FirstPoll time.Duration
 	// Replies says what is done with what people answer.
 	Replies ReplyOptions
+	// Events says that somebody is to be told of changes: they are written to the outbox in
+	// the transaction that makes them.
+	Events bool
 	// Now returns the time; nil = time.Now, or on PostgreSQL the database's clock,
 	// so that machines whose clocks differ agree on when a lease is over.
 	Now func() time.Time
 	// Logger gets what cannot be returned as an error; nil = nowhere.
 	Logger *slog.Logger
+}
+
+// Fallback says which rows another channel of the company's takes, and by which status code;
+// without a code, none. A row is handed over once, and what becomes of its message afterwards
+// changes nothing in it.
+type Fallback struct {
+	Code  string
+	On    []pombo.Reason // of a failure
+	After time.Duration  // after it was sent, when it is not delivered; 0 = never
 }
 
 // DB is an open ledger, by subject. Its methods and theirs may be called from many goroutines.
@@ -127,6 +141,7 @@ type DB struct {
 	Reconciliation *Reconciliation // comparison with source and Blip; a lost ledger is rebuilt
 	Retention      *Retention      // what leaves the ledger
 
+	Outbox  *Outbox  // events for the company's systems
 	Desk    *Desk    // accounts and sessions of the operator's desk
 	Trail   *Trail   // what people did
 	Tallies *Tallies // counts by the hour, for reports
@@ -137,7 +152,6 @@ func newDB(s *store) *DB {
 	db := &DB{
 		store:          s,
 		Doubts:         &Doubts{s},
-		Settlements:    &Settlements{s},
 		History:        &History{s},
 		Runs:           &RunLog{store: s, waiting: map[int64]int64{}},
 		Operator:       &Operator{s},
@@ -147,6 +161,7 @@ func newDB(s *store) *DB {
 		Templates:      &Templates{s},
 		Bulks:          &Bulks{s},
 		Reconciliation: &Reconciliation{s},
+		Outbox:         &Outbox{s},
 		Desk:           &Desk{s},
 		Trail:          &Trail{s},
 		Tallies:        &Tallies{s},
@@ -155,6 +170,7 @@ func newDB(s *store) *DB {
 	db.Queue = &Queue{s, db.OptOuts}
 	db.Receipts = &Receipts{store: s, optOuts: db.OptOuts}
 	db.Replies = &Replies{s, db.Templates}
+	db.Settlements = &Settlements{s, db.OptOuts}
 	db.Retention = &Retention{s, db.OptOuts, db.Operator}
 	return db
 }
@@ -219,9 +235,9 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	db.time = newClock(func() time.Time { return db.opts.Now() }, ownClock || database == inSQLite)
 	if database == inSQLite {
-		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive}
+		db.dialect = &sqlite{path: strings.TrimPrefix(opts.URL, "sqlite:"), exclusive: opts.Exclusive, events: opts.Events}
 	} else {
-		db.dialect = &postgres{url: opts.URL, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
+		db.dialect = &postgres{url: opts.URL, events: opts.Events, timeout: opts.Timeout, name: db.name, logLoss: db.logWentBack, clock: db.clock, log: opts.Logger, quit: db.quit}
 	}
 	if db.write, db.read, err = db.dialect.open(ctx); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)

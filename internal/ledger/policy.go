@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,12 +21,13 @@ type policy struct {
 	first              time.Duration     // until the first poll; negative = never
 	resendsBeforePause int
 	replies            replyPolicy
+	fallback           Fallback
 }
 
 func newPolicy(opts *Options) policy {
 	p := policy{
 		pending: opts.Pending, codes: opts.Codes, first: opts.FirstPoll, resendsBeforePause: opts.ResendsBeforePause,
-		replies: newReplyPolicy(opts.Replies), content: map[string]string{},
+		replies: newReplyPolicy(opts.Replies), fallback: opts.Fallback, content: map[string]string{},
 	}
 	for _, code := range p.replies.codes {
 		p.content[code] = "," // an answer's code stays, whatever a receipt says later
@@ -45,6 +47,9 @@ func newPolicy(opts *Options) policy {
 			}
 		}
 		p.content[code] = b.String()
+	}
+	if p.fallback.Code != "" {
+		p.content[p.fallback.Code] = "," + settleFallback + ","
 	}
 	return p
 }
@@ -117,7 +122,39 @@ func (p *policy) unsure(settled sql.NullString) (codes []string) {
 			codes = append(codes, c)
 		}
 	}
+	if p.fallback.Code != "" {
+		codes = append(codes, p.fallback.Code)
+	}
 	return codes
+}
+
+// owedElsewhere is owed for a row that was handed over to another channel.
+func (p *policy) owedElsewhere(settled string) string {
+	if p.fallback.Code == settled {
+		return ""
+	}
+	return p.fallback.Code
+}
+
+// fallbackAt is when it is to be decided whether the row of a notification that is in the state
+// since a time goes to another channel; nil = never. accepted says that Blip had the message.
+func (p *policy) fallbackAt(s pombo.State, r pombo.Reason, accepted bool, attempt int, since int64) any {
+	switch {
+	case p.fallback.Code == "":
+	case (s == pombo.Accepted || s == pombo.Dispatched) && p.fallback.After > 0:
+		return since + p.fallback.After.Milliseconds()
+	case s == pombo.Failed && p.fallsBack(r, accepted, attempt):
+		return since
+	}
+	return nil
+}
+
+// fallsBack reports whether a failure leads to another channel. That Blip refused a message says
+// something about the message; only what came of one that Blip had taken, that a person cannot be
+// written to at all, or that every try has failed says something about the way.
+func (p *policy) fallsBack(r pombo.Reason, accepted bool, attempt int) bool {
+	return slices.Contains(p.fallback.On, r) &&
+		(accepted || r == pombo.TriesExhausted || attempt == 0 && r.Class() == pombo.ClassPerson)
 }
 
 // firstPoll is when Blip is first asked for receipts of a message that is in the state; nil =

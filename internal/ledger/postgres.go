@@ -30,6 +30,7 @@ import (
 type postgres struct {
 	url     string
 	timeout time.Duration // for an answer
+	events  bool          // changes write their events
 	servers *servers      // from open on; the second writer has the same
 
 	name  string // the writer's, in the table of writers
@@ -73,7 +74,7 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 	}
 	p.servers.patrol()
 	p.write = write
-	p.other = &postgres{servers: p.servers, name: p.name + "-2", logLoss: p.logLoss, clock: p.clock, quit: p.quit, write: other}
+	p.other = &postgres{servers: p.servers, events: p.events, name: p.name + "-2", logLoss: p.logLoss, clock: p.clock, quit: p.quit, write: other}
 	return write, read, nil
 }
 

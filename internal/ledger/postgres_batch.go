@@ -31,6 +31,8 @@ var batchKeys = map[statement][]int{
 	sqlSettleLater:      {2},
 	sqlSettleNever:      {4},
 	sqlNothingOwed:      {1},
+	sqlHandOver:         {3},
+	sqlNotHandedOver:    {2},
 	sqlApply:            {7},
 	sqlPolled:           {2},
 	sqlResend:           {4},
@@ -44,6 +46,7 @@ var batchKeys = map[statement][]int{
 	sqlRemove:           {1},
 	sqlKeepReference:    {1},
 	sqlStartReplyPoll:   {1},
+	sqlEventAcked:       {3},
 }
 
 // step is one statement of a message: rows of a batch that change different

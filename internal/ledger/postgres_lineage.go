@@ -137,6 +137,11 @@ func (p *postgres) wentBack(ctx context.Context, c *pgx.Conn, why, server string
 	if _, err := tx.Exec(ctx, p.text(sqlSkipNumbers)); err != nil {
 		return err
 	}
+	if p.events {
+		if _, err := tx.Exec(ctx, p.text(sqlWriteEvents)); err != nil {
+			return err
+		}
+	}
 	marked, err := tx.Exec(ctx, p.text(sqlLose), now)
 	if err != nil {
 		return err

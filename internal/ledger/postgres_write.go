@@ -157,6 +157,10 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		b.Queue(p.text(sqlBeginTransaction))
 		b.Queue(p.text(limits), within)
 		b.Queue(p.text(sqlCountTransaction), p.name, number, p.clock())
+		if p.events {
+			b.Queue(p.text(sqlWriteEvents))
+		}
+		first := b.Len()
 		steps, err := p.queue(b, list)
 		if err != nil {
 			return err
@@ -164,7 +168,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 		if err := p.prepare(ctx, c, b); err != nil {
 			return err
 		}
-		return receive(c.SendBatch(ctx, b), 3, steps)
+		return receive(c.SendBatch(ctx, b), first, steps)
 	})
 	if err != nil {
 		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == notNullViolation && e.TableName == "writer" {

@@ -235,6 +235,7 @@ func (rc *Receipts) receiptArgs(at *standing, r *pombo.Receipt, now int64) []any
 	return []any{
 		string(r.State), rc.policy.codeOf(r.State), now, over, first,
 		encodeEvent(when, r.State, at.attempt, r.Reason, r.Detail), at.seq, string(at.state), at.attempt, classOf(r.State),
+		rc.policy.fallbackAt(r.State, r.Reason, true, at.attempt, when),
 	}
 }
 

@@ -48,17 +48,23 @@ func number(digits sql.NullInt64) phone.Number {
 	return n
 }
 
+// placeLanguage stands among the slots of a message and has the template's language.
+const placeLanguage = "language"
+
 // remindsSlot stands in a message in the place of a slot, before the row that it reminds of.
 const remindsSlot = "reminds"
 
 // message packs what is only ever read whole.
 func message(r *pombo.Row) (string, error) {
-	list := make([]string, 0, 3+2*len(r.Params))
+	list := make([]string, 0, 5+2*len(r.Params))
 	after := ""
 	if !r.SendAfter.IsZero() {
 		after = strconv.FormatInt(r.SendAfter.UnixMilli(), 10)
 	}
 	list = append(list, r.Recipient.Reveal(), r.Template, after)
+	if r.Language != "" {
+		list = append(list, placeLanguage, r.Language)
+	}
 	for _, p := range r.Params {
 		list = append(list, string(p.Slot), p.Value.Reveal())
 	}
@@ -103,7 +109,11 @@ func unpack(text []byte, n *pombo.Notification) error {
 			return errMessage
 		}
 		rest = strings.TrimPrefix(rest, ",")
-		if place == remindsSlot {
+		switch place {
+		case placeLanguage:
+			n.Language = value
+			continue
+		case remindsSlot:
 			n.Reminds = value
 			continue
 		}

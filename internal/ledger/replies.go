@@ -207,7 +207,10 @@ func (r *Replies) keep(tx *txn, d *replyDecision) (isNew, overtaken bool, err er
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, false, nil // it came by another way just now
-	case err != nil || d.target == nil:
+	case err != nil:
+		return false, false, err
+	}
+	if err := r.writeReplyEvent(tx, d.reply, now); err != nil || d.target == nil {
 		return err == nil, false, err
 	}
 	if d.target.reply.Valid {

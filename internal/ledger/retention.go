@@ -144,7 +144,7 @@ func (r *Retention) retireSome(ctx context.Context, last, until, before int64, d
 		case !retired:
 			erase = append(erase, []any{encodeNote(now, state, attempt, pombo.KeptLongEnough, ""), at, string(state), attempt})
 		case now-st.retired.UnixMilli() < shellAge.Milliseconds():
-		case settle.String == settleNone || !settle.Valid && settled.String != "":
+		case settle.String == settleNone || (!settle.Valid || settle.String == settleFallback) && settled.String != "":
 			remove = append(remove, []any{at, string(state), attempt})
 		}
 		return nil

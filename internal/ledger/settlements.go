@@ -12,7 +12,10 @@ import (
 )
 
 // Settlements are the results on their way back to the source.
-type Settlements struct{ *store }
+type Settlements struct {
+	*store
+	optOuts *OptOutList
+}
 
 // settleAgain is how long a settlement waits that the source could not take.
 const settleAgain = 15 * time.Second
@@ -34,10 +37,11 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 			state   pombo.State
 			settled sql.NullString
 			before  sql.NullString // by the generation that this one continues
+			settle  sql.NullString
 			history sql.RawBytes
 			reply   owedReply
 		)
-		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &before,
+		if err := rows.Scan(&s.Seq, &state, &settled, &key.Source, &key.RowKey, &key.Generation, &history, &settle, &before,
 			&reply.pointer, &reply.code, &reply.due, &reply.written, &reply.at, &reply.kind, &reply.body); err != nil {
 			return err
 		}
@@ -50,7 +54,12 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 		if state == pombo.Cancelled && st.reason == pombo.Withdrawn {
 			standsAs = pombo.Expired // it reminds of what was answered, and came too late
 		}
-		s.Code = sm.policy.owedWith(a, standsAs, st.accepted, settled.String)
+		handedOver := settle.String == settleFallback
+		if handedOver {
+			s.Code = sm.policy.owedElsewhere(settled.String)
+		} else {
+			s.Code = sm.policy.owedWith(a, standsAs, st.accepted, settled.String)
+		}
 		if s.Code == "" {
 			nothing = append(nothing, []any{s.Seq, string(state), reply.argument()})
 			return nil
@@ -59,8 +68,11 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 		if st.accepted {
 			s.SentAt = st.begun
 		}
-		if !state.Sent() {
+		switch {
+		case !state.Sent():
 			s.Reason = st.reason
+		case handedOver:
+			s.Reason = pombo.HandedOver
 		}
 		s.Reply = reply.pointer.Int64
 		if a.due {

@@ -31,6 +31,8 @@ var sqliteMigrations embed.FS
 type sqlite struct {
 	path      string
 	exclusive bool
+	events    bool // changes write their events
+	writing   bool // the triggers that write them are there; the writer alone asks
 	write     *sql.DB
 	lock      *flock.Flock
 	file      *os.File // locked too; nil = by another process, or not exclusively
@@ -200,6 +202,9 @@ func (s *sqlite) transact(tx *txn, group []*write) (err error) {
 			return err
 		}
 	}
+	if err := s.writeEvents(tx); err != nil {
+		return err
+	}
 	if err := tx.exec(sqlBeginTransaction); err != nil {
 		return err
 	}
@@ -219,6 +224,24 @@ func (s *sqlite) transact(tx *txn, group []*write) (err error) {
 		return err
 	}
 	return tx.exec(sqlCommit)
+}
+
+// writeEvents has changes of state write their events: by triggers of this connection alone,
+// because one that stays in the file would cost who wants no events something at each step.
+func (s *sqlite) writeEvents(tx *txn) error {
+	if !s.events || s.writing {
+		return nil
+	}
+	for _, trigger := range []statement{sqlOutboxOfChange, sqlOutboxOfIntake} {
+		if _, err := tx.conn.ExecContext(tx.ctx, "DROP TRIGGER IF EXISTS temp."+string(trigger)); err != nil {
+			return err
+		}
+		if _, err := tx.conn.ExecContext(tx.ctx, s.text(trigger)); err != nil {
+			return err
+		}
+	}
+	s.writing = true
+	return nil
 }
 
 // each runs the prepared statement row by row. Measured, this takes half the

@@ -52,11 +52,14 @@ const (
 	sqlCancel        statement = "cancel"
 
 	// In settle.sql.
-	sqlUnsettled   statement = "unsettled"
-	sqlNothingOwed statement = "nothing_owed"
-	sqlSettled     statement = "settled"
-	sqlSettleLater statement = "settle_later"
-	sqlSettleNever statement = "settle_never"
+	sqlUnsettled     statement = "unsettled"
+	sqlFallbackDue   statement = "fallback_due"
+	sqlHandOver      statement = "hand_over"
+	sqlNotHandedOver statement = "not_handed_over"
+	sqlNothingOwed   statement = "nothing_owed"
+	sqlSettled       statement = "settled"
+	sqlSettleLater   statement = "settle_later"
+	sqlSettleNever   statement = "settle_never"
 
 	// In receipts.sql.
 	sqlStanding         statement = "standing"
@@ -96,6 +99,7 @@ const (
 	sqlReplyList          statement = "reply_list"
 	sqlReplyListUnmatched statement = "reply_list_unmatched"
 	sqlReplyListOf        statement = "reply_list_of"
+	sqlReplyCounts        statement = "reply_counts"
 	sqlForgetReplies      statement = "forget_replies"
 	sqlForgetReplyPoll    statement = "forget_reply_poll"
 	sqlRemoveReplies      statement = "remove_replies"
@@ -224,6 +228,28 @@ const (
 	sqlReachWaiting     statement = "reach_waiting"
 	sqlReachArrived     statement = "reach_arrived"
 
+	// In outbox.sql.
+	sqlEventsDue       statement = "events_due"
+	sqlEventAcked      statement = "event_acked"
+	sqlEventLater      statement = "event_later"
+	sqlEventGivenUp    statement = "event_given_up"
+	sqlEventWrite      statement = "event_write"
+	sqlEventSubject    statement = "event_subject"
+	sqlEventsWaiting   statement = "events_waiting"
+	sqlEventsOldest    statement = "events_oldest"
+	sqlEventsGivenUp   statement = "events_given_up"
+	sqlEventsList      statement = "events_list"
+	sqlEventsRevive    statement = "events_revive"
+	sqlEventsReplay    statement = "events_replay"
+	sqlEventsHasten    statement = "events_hasten"
+	sqlRemoveEvents    statement = "remove_events"
+	sqlAlertSeen       statement = "alert_seen"
+	sqlAlertRaise      statement = "alert_raise"
+	sqlAlertsGone      statement = "alerts_gone"
+	sqlAlertClear      statement = "alert_clear"
+	sqlOutboxTemplates statement = "outbox_templates"
+	sqlOutboxTemplate  statement = "outbox_template"
+
 	// In bulk.sql.
 	sqlBulkEnded      statement = "bulk_ended"
 	sqlBulkWaiting    statement = "bulk_waiting"
@@ -293,6 +319,8 @@ const (
 	sqlMark           statement = "mark"
 	sqlChanges        statement = "changes"
 	sqlCountMark      statement = "count_mark"
+	sqlOutboxOfChange statement = "outbox_of_change"
+	sqlOutboxOfIntake statement = "outbox_of_intake"
 
 	// In shared.sql, for PostgreSQL alone.
 	sqlClock             statement = "clock"
@@ -313,6 +341,7 @@ const (
 	sqlBeginTransaction     statement = "begin_transaction"
 	sqlLimits               statement = "limits"
 	sqlCountTransaction     statement = "count_transaction"
+	sqlWriteEvents          statement = "write_events"
 	sqlCommit               statement = "commit"
 	sqlRollback             statement = "rollback"
 	sqlLook                 statement = "look"
@@ -369,6 +398,7 @@ var sqlConstants = map[string]string{
 	"SettleNone":      settleNone,
 	"SettleResent":    settleResent,
 	"SettleWithdrawn": settleWithdrawn,
+	"SettleFallback":  settleFallback,
 
 	"Unmatched": string(pombo.Unmatched),
 

@@ -52,11 +52,19 @@ func (t *Templates) SaveTemplates(ctx context.Context, list []pombo.Template) er
 		return fmt.Errorf("read template versions: %w", err)
 	}
 	now := t.now()
+	looks, err := t.templateLooks(ctx)
+	if err != nil {
+		return fmt.Errorf("read how templates stood: %w", err)
+	}
 	var add, seen [][]any
+	var changed []templateChange
 	for _, one := range list {
 		hash, body, err := templateHash(one)
 		if err != nil {
 			return fmt.Errorf("template %s: %w", one.Name, err)
+		}
+		if c, ok := looks.change(one, hash); ok {
+			changed = append(changed, c)
 		}
 		switch v, known := latest[name{one.Name, one.Language}]; {
 		case !known || v.hash != hash:
@@ -65,7 +73,7 @@ func (t *Templates) SaveTemplates(ctx context.Context, list []pombo.Template) er
 			seen = append(seen, []any{now, one.Name, one.Language, v.first})
 		}
 	}
-	if len(add)+len(seen) == 0 {
+	if len(add)+len(seen)+len(changed) == 0 {
 		return nil
 	}
 	err = t.do(ctx, func(tx *txn) error {
@@ -76,6 +84,11 @@ func (t *Templates) SaveTemplates(ctx context.Context, list []pombo.Template) er
 		}
 		for _, args := range seen {
 			if err := tx.exec(sqlTemplateSeen, args...); err != nil {
+				return err
+			}
+		}
+		for _, c := range changed {
+			if err := t.writeTemplateChange(tx, c, now); err != nil {
 				return err
 			}
 		}

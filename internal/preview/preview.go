@@ -3,6 +3,7 @@
 package preview
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func New(ctx context.Context, c config.Config, o Options) (Preview, error) {
 	if err != nil {
 		return Preview{}, fmt.Errorf("ask Blip for the templates: %w", err)
 	}
-	t, missing := pombo.FindTemplate(list, name, c.Blip.Language)
+	t, missing := pombo.FindTemplate(list, name, cmp.Or(row.Language, c.Blip.Language))
 	if missing.Reason != pombo.NoReason {
 		return Preview{}, &notFound{missing}
 	}
@@ -111,7 +112,7 @@ func draw(t pombo.Template, params []pombo.Param) Preview {
 		p.Buttons = append(p.Buttons, does)
 	}
 	for i, v := range params {
-		if reason, detail := pombo.CheckValue(v.Value); reason != pombo.NoReason {
+		if reason, detail := pombo.CheckParam(v); reason != pombo.NoReason {
 			p.Issues = append(p.Issues, pombo.TemplateIssue{Reason: reason, Message: fmt.Sprintf("value %d (%s) %s", i+1, v.Slot, detail), Hint: reason.Hint()})
 		}
 	}

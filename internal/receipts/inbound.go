@@ -1,8 +1,6 @@
 package receipts
 
 import (
-	"context"
-
 	"pombo"
 	"pombo/internal/fold"
 )
@@ -11,19 +9,15 @@ import (
 // message: "não quero sair" is not an opt-out.
 func Words() []string { return []string{"SAIR", "PARAR", "STOP"} }
 
-// optOut records the opt-out of a person who asked for no more messages. Only Blip's
-// name says who it is: a phone must not be derived from that.
-func (h *Webhook) optOut(ctx context.Context, m *pombo.Inbound) error {
-	if m.Identity == "" || !h.isOptOut(m.Text) && !h.isOptOut(m.Payload) {
-		return nil
-	}
-	return h.opts.Recorder.optOut(ctx, pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"})
+// asksForNone reports whether a person asks for no more messages.
+func (b *Inbox) asksForNone(m *pombo.Inbound) bool {
+	return b.isOptOut(m.Text) || b.isOptOut(m.Payload)
 }
 
 // longest is the length of the longest text that can be one of the words.
 const longest = 200
 
-func (h *Webhook) isOptOut(text pombo.Private) bool {
+func (b *Inbox) isOptOut(text pombo.Private) bool {
 	s := text.Reveal()
-	return s != "" && len(s) <= longest && h.words[fold.Text(s)]
+	return s != "" && len(s) <= longest && b.words[fold.Text(s)]
 }

@@ -14,7 +14,12 @@
 // lost. Blip keeps notifications for three days; a state that it has not reported by
 // then stays as it is.
 //
-// Both ways end in the recorder. The ledger decides which state a message gets: states
+// The same ways bring what people sent, and a third one does, a step in the bot's flow
+// that posts it. All end in the inbox (inbox.go), which keeps it in the ledger before it
+// is acknowledged. Where nothing is posted, the conversations of those who have not
+// answered are read (threads.go).
+//
+// Both ways of receipts end in the recorder. The ledger decides which state a message gets: states
 // only move forward, so that disorder and repeats do no harm. What else follows from a
 // failure (to pause the bot, to suspend a template) is in policy.go.
 //
@@ -32,6 +37,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
+	"pombo/internal/phone"
 )
 
 // OptOuts is the list of people who want no more messages. OptOut is idempotent.
@@ -133,8 +139,16 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 	return ours, nil
 }
 
-// optOut records an opt-out.
-func (r *Recorder) optOut(ctx context.Context, o pombo.OptOut) error {
+// optOut records the opt-out of a person who asked for no more messages. A message
+// without Blip's name of the person or a phone does not say who that is.
+func (r *Recorder) optOut(ctx context.Context, m *pombo.Inbound) error {
+	o := pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"}
+	if m.Phone != "" {
+		o.Phone, _ = phone.Parse("+" + m.Phone.Reveal()) // one that is none leaves the identity
+	}
+	if o.Identity == "" && o.Phone.IsZero() {
+		return nil
+	}
 	if err := r.opts.OptOuts.OptOut(ctx, o); err != nil {
 		r.metrics.optOut("failed")
 		return fmt.Errorf("record an opt-out: %w", err)

@@ -14,6 +14,8 @@ type metrics struct {
 	requests *prometheus.CounterVec // by kind and result
 	polls    *prometheus.CounterVec // by result
 	optOuts  *prometheus.CounterVec // by result
+	inbound  *prometheus.CounterVec // by way and result
+	threads  *prometheus.CounterVec // by result
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -30,11 +32,26 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pombo_receipt_polls_total", Help: "Polls for receipts, by result; spared = not made, because webhooks arrive."}, []string{"result"}),
 		optOuts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pombo_opt_outs_total", Help: "Inbound messages that ask for no more messages, by result."}, []string{"result"}),
+		inbound: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_inbound_messages_total", Help: "What people sent, by the way it came and by how it was matched to a notification; known = it was there already."}, []string{"way", "result"}),
+		threads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_thread_polls_total", Help: "Conversations read for an answer, by result."}, []string{"result"}),
 	}
 	for _, s := range []pombo.State{pombo.Accepted, pombo.Dispatched, pombo.Delivered, pombo.Read, pombo.Failed} {
 		m.applied.WithLabelValues(string(s))
 	}
-	for _, kind := range []string{Notifications, Messages} {
+	for _, way := range []Way{ByWebhook, ByFlow, ByPoll} {
+		for _, match := range pombo.ReplyMatches() {
+			m.inbound.WithLabelValues(string(way), string(match))
+		}
+		for _, result := range []string{"known", "failed"} {
+			m.inbound.WithLabelValues(string(way), result)
+		}
+	}
+	for _, result := range []string{"messages", "nothing", "failed"} {
+		m.threads.WithLabelValues(result)
+	}
+	for _, kind := range []string{Notifications, Messages, FromFlow} {
 		for _, result := range []string{"ok", "refused", "not_json", "too_many", "busy", "failed"} {
 			m.requests.WithLabelValues(kind, result)
 		}
@@ -46,7 +63,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.optOuts.WithLabelValues(result)
 	}
 	if r != nil {
-		r.MustRegister(m.applied, m.unknown, m.last, m.requests, m.polls, m.optOuts)
+		r.MustRegister(m.applied, m.unknown, m.last, m.requests, m.polls, m.optOuts, m.inbound, m.threads)
 	}
 	return m
 }

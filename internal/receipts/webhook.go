@@ -10,27 +10,26 @@ import (
 	"time"
 
 	"pombo"
-	"pombo/internal/fold"
 )
 
-// The two addresses that a bot has at Blip.
+// The addresses that are posted to.
 const (
-	Notifications = "notifications" // for receipts
-	Messages      = "messages"      // for what people write
+	Notifications = "notifications" // Blip: receipts
+	Messages      = "messages"      // Blip: what people send
+	FromFlow      = "replies"       // the bot's flow: one person's answer
 )
 
-// WebhookOptions configures a Webhook; all but Words must be set.
+// WebhookOptions configures a Webhook; all must be set.
 type WebhookOptions struct {
-	// Secret is the last part of both addresses. Blip signs nothing, so only the secret
+	// Secret is the last part of the addresses. Blip signs nothing, so only the secret
 	// distinguishes Blip's posts from any other.
 	Secret   string
 	Recorder *Recorder
+	Inbox    *Inbox
 	// ParseReceipts and ParseMessages read a body. Each skips what the other reads, and
 	// fails only when the body is not JSON at all or has too many envelopes.
 	ParseReceipts func(body []byte) ([]pombo.Receipt, error)
 	ParseMessages func(body []byte) ([]pombo.Inbound, error)
-	// Words are the messages that count as an opt-out: see Words.
-	Words []string
 }
 
 // Webhook records what Blip posts. It is safe for concurrent use; concurrent calls
@@ -38,22 +37,16 @@ type WebhookOptions struct {
 type Webhook struct {
 	opts   WebhookOptions
 	secret [sha256.Size]byte // hash of the secret: one length for the comparison
-	words  map[string]bool   // folded
 	last   atomic.Int64      // when the last receipt of ours came, in Unix ms; 0 = none
+	lastIn atomic.Int64      // when a person's message last came, likewise
 }
 
 // NewWebhook checks the options.
 func NewWebhook(opts WebhookOptions) (*Webhook, error) {
-	if opts.Secret == "" || opts.Recorder == nil || opts.ParseReceipts == nil || opts.ParseMessages == nil {
-		return nil, errors.New("the webhook needs a secret, a recorder and two parsers")
+	if opts.Secret == "" || opts.Recorder == nil || opts.Inbox == nil || opts.ParseReceipts == nil || opts.ParseMessages == nil {
+		return nil, errors.New("the webhook needs a secret, a recorder, an inbox and two parsers")
 	}
-	h := &Webhook{opts: opts, secret: sha256.Sum256([]byte(opts.Secret)), words: map[string]bool{}}
-	for _, w := range opts.Words {
-		if folded := fold.Text(w); folded != "" {
-			h.words[folded] = true
-		}
-	}
-	return h, nil
+	return &Webhook{opts: opts, secret: sha256.Sum256([]byte(opts.Secret))}, nil
 }
 
 // Admits reports whether the secret is right, in constant time. kind is the address
@@ -89,8 +82,8 @@ func (h *Webhook) Take(ctx context.Context, kind string, body []byte) error {
 	if ours > 0 {
 		h.last.Store(time.Now().UnixMilli())
 	}
-	for i := 0; err == nil && i < len(messages); i++ {
-		err = h.optOut(ctx, &messages[i])
+	if err == nil {
+		err = h.takeIn(ctx, ByWebhook, messages)
 	}
 	if err != nil {
 		h.count(kind, "failed")
@@ -100,13 +93,38 @@ func (h *Webhook) Take(ctx context.Context, kind string, body []byte) error {
 	return nil
 }
 
+// TakeReply records what the bot's flow says that a person answered. A nil error means
+// that it is durable.
+func (h *Webhook) TakeReply(ctx context.Context, m pombo.Inbound) error {
+	if err := h.takeIn(ctx, ByFlow, []pombo.Inbound{m}); err != nil {
+		h.count(FromFlow, "failed")
+		return fmt.Errorf("take what the bot's flow posted: %w", err)
+	}
+	h.count(FromFlow, "ok")
+	return nil
+}
+
+func (h *Webhook) takeIn(ctx context.Context, way Way, messages []pombo.Inbound) error {
+	err := h.opts.Inbox.Take(ctx, way, messages)
+	if err == nil && len(messages) > 0 {
+		h.lastIn.Store(time.Now().UnixMilli())
+	}
+	return err
+}
+
 // Busy counts a body that was rejected unread: Blip posts it again.
 func (h *Webhook) Busy(kind string) { h.count(kind, "busy") }
 
 // Last returns when Blip last posted a receipt for a message of ours to this process;
 // zero if it never has.
-func (h *Webhook) Last() time.Time {
-	if ms := h.last.Load(); ms != 0 {
+func (h *Webhook) Last() time.Time { return moment(&h.last) }
+
+// LastMessage returns when Blip or the bot's flow last posted a person's message to this
+// process; zero if neither ever has.
+func (h *Webhook) LastMessage() time.Time { return moment(&h.lastIn) }
+
+func moment(ms *atomic.Int64) time.Time {
+	if ms := ms.Load(); ms != 0 {
 		return time.UnixMilli(ms)
 	}
 	return time.Time{}

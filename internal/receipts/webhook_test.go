@@ -42,6 +42,8 @@ func (l *fakeOptOuts) OptOut(_ context.Context, o pombo.OptOut) error {
 // webhookTest is a webhook with all that is behind it.
 type webhookTest struct {
 	hook      *receipts.Webhook
+	replies   *fakeReplies
+	answered  int
 	ledger    *fakeLedger
 	list      *fakeOptOuts
 	templates []string
@@ -61,7 +63,7 @@ type envelope struct {
 
 func newWebhookTest(t *testing.T, s *fakeLedger) *webhookTest {
 	t.Helper()
-	d := &webhookTest{ledger: s, list: &fakeOptOuts{}, registry: prometheus.NewRegistry()}
+	d := &webhookTest{ledger: s, list: &fakeOptOuts{}, replies: &fakeReplies{}, registry: prometheus.NewRegistry()}
 	o := receipts.RecorderOptions{
 		Ledger:  s,
 		OptOuts: d.list,
@@ -77,8 +79,12 @@ func newWebhookTest(t *testing.T, s *fakeLedger) *webhookTest {
 	if err != nil {
 		t.Fatal(err)
 	}
+	inbox, err := receipts.NewInbox(receipts.InboxOptions{Recorder: recorder, Replies: d.replies, Words: receipts.Words(), Answered: func() { d.answered++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.hook, err = receipts.NewWebhook(receipts.WebhookOptions{
-		Secret: "a-secret", Recorder: recorder, Words: receipts.Words(),
+		Secret: "a-secret", Recorder: recorder, Inbox: inbox,
 		ParseReceipts: func(body []byte) ([]pombo.Receipt, error) {
 			var e envelope
 			if json.Unmarshal(body, &e) != nil {
@@ -298,8 +304,12 @@ func FuzzOptOut(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		inbox, err := receipts.NewInbox(receipts.InboxOptions{Recorder: recorder, Replies: &fakeReplies{}, Words: receipts.Words()})
+		if err != nil {
+			t.Fatal(err)
+		}
 		hook, err := receipts.NewWebhook(receipts.WebhookOptions{
-			Secret: "s", Recorder: recorder, Words: receipts.Words(),
+			Secret: "s", Recorder: recorder, Inbox: inbox,
 			ParseReceipts: func([]byte) ([]pombo.Receipt, error) { return nil, nil },
 			ParseMessages: func(b []byte) ([]pombo.Inbound, error) {
 				return []pombo.Inbound{{Identity: "x@y", Text: pombo.Private(b)}}, nil

@@ -36,6 +36,9 @@ type Source interface {
 
 // Ledger has the results that are not in the table yet.
 type Ledger interface {
+	// HandOver decides which rows go to another channel of the company's, and returns
+	// how many did because their message failed, or was not delivered in time.
+	HandOver(ctx context.Context, limit int, isMarketing func(template, language string) (is, known bool)) (failed, late int, err error)
 	// Unsettled returns results that are due to be written to the source.
 	Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error)
 	// Settled records what became of them.
@@ -49,8 +52,11 @@ type Options struct {
 	// Leadership is that of the one process which settles for all on the ledger.
 	Leadership *leader.Leadership
 	Health     *health.Tracker
-	Due        wait.Signal  // set when something may be unsettled
-	Words      *words.Words // in which DB_COL_ERROR says why a message was not sent
+	Due        wait.Signal // set when something may be unsettled
+	// IsMarketing reports whether a template is of that category; known is false while
+	// Blip has not listed it.
+	IsMarketing func(template, language string) (is, known bool)
+	Words       *words.Words // in which DB_COL_ERROR says why a message was not sent
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil = no metrics
@@ -60,6 +66,7 @@ type Options struct {
 type Settler struct {
 	opts    Options
 	settled *prometheus.CounterVec // by result
+	handed  *prometheus.CounterVec // by cause
 	errors  prometheus.Counter
 }
 
@@ -69,14 +76,19 @@ func New(o Options) *Settler {
 		opts: o,
 		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pombo_settled_total", Help: "Results written back to the source, by what became of it."}, []string{"result"}),
+		handed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pombo_handed_over_total", Help: "Rows handed over to another channel (STATUS_FALLBACK), because their message failed or was not delivered in time."}, []string{"cause"}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pombo_settle_errors_total", Help: "Batches that could not be written back to the source."}),
 	}
 	for _, r := range []pombo.SettleResult{pombo.SettleDone, pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused, pombo.SettleLater} {
 		s.settled.WithLabelValues(r.String())
 	}
+	for _, cause := range []string{"failed", "late"} {
+		s.handed.WithLabelValues(cause)
+	}
 	if o.Registerer != nil {
-		o.Registerer.MustRegister(s.settled, s.errors)
+		o.Registerer.MustRegister(s.settled, s.handed, s.errors)
 	}
 	return s
 }
@@ -124,6 +136,15 @@ func (s *Settler) Run(ctx context.Context) {
 // Settle writes one batch of results back to the source and returns how many it had.
 func (s *Settler) Settle(ctx context.Context) (int, error) {
 	log := s.opts.Logger
+	failed, late, err := s.opts.Ledger.HandOver(ctx, batchSize, s.opts.IsMarketing)
+	s.handed.WithLabelValues("failed").Add(float64(failed))
+	s.handed.WithLabelValues("late").Add(float64(late))
+	if err != nil {
+		return 0, err
+	}
+	if failed+late > 0 {
+		log.Info("rows handed over to the other channel", "failed", failed, "late", late)
+	}
 	batch, err := s.opts.Ledger.Unsettled(ctx, batchSize)
 	if err != nil || len(batch) == 0 {
 		return 0, err

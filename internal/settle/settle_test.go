@@ -18,6 +18,9 @@ func (f *fakeTable) Settle(_ context.Context, batch []pombo.Settlement) ([]pombo
 
 type fakeLedger []pombo.Settlement
 
+func (f fakeLedger) HandOver(context.Context, int, func(string, string) (bool, bool)) (failed, late int, err error) {
+	return 0, 0, nil
+}
 func (f fakeLedger) Unsettled(context.Context, int) ([]pombo.Settlement, error) { return f, nil }
 func (f fakeLedger) Settled(context.Context, []pombo.Settled) error             { return nil }
 

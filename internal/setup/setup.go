@@ -14,6 +14,7 @@ import (
 	"pombo"
 	"pombo/internal/blip"
 	"pombo/internal/config"
+	"pombo/internal/events"
 	"pombo/internal/fold"
 	"pombo/internal/ledger"
 	"pombo/internal/source"
@@ -52,7 +53,7 @@ func Source(c config.Source) source.Options {
 		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
 		Mapping: source.Mapping{
 			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
-			Template: c.ColTemplate, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
+			Template: c.ColTemplate, Language: c.ColLanguage, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
 			MessageID: c.ColMessageID, SentAt: c.ColSentAt, Error: c.ColError,
 			Reminds: c.ColReminds, Reply: c.ColReply, ReplyAt: c.ColReplyAt,
 			Where: c.Where, Pending: c.Pending, Codes: written(c), Zone: c.Zone,
@@ -72,6 +73,9 @@ func Blip(c config.Config, r prometheus.Registerer) blip.Options {
 	}
 }
 
+// Events returns the client for EVENTS_URL, which must be set.
+func Events(c config.Events) (*events.Client, error) { return events.NewClient(c.URL, c.Secrets) }
+
 // Codes returns the status codes to write back, by state. A state without a code
 // leaves the row as it is.
 func Codes(c config.Source) map[pombo.State]string {
@@ -90,6 +94,9 @@ func Codes(c config.Source) map[pombo.State]string {
 // written returns every code that is written, once.
 func written(c config.Source) []string {
 	list := slices.Collect(maps.Values(Codes(c)))
+	if c.Fallback != "" {
+		list = append(list, c.Fallback)
+	}
 	for _, r := range c.ReplyCodes {
 		list = append(list, r.Code)
 	}

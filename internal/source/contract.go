@@ -67,6 +67,9 @@ type Statements interface {
 	Page(l Layout, after any, limit int) Query
 	// Row selects one row whatever its status, with the columns of Page.
 	Row(l Layout, rowKey any) Query
+	// Blob selects of one row the number of bytes in a column of ParsedMapping.Blobs, and
+	// the bytes, which the driver returns as []byte.
+	Blob(l Layout, column MappedColumn, rowKey any) (size, bytes Query)
 	// Statuses selects row key and status of the rows with these keys, in as few
 	// statements as the database allows.
 	Statuses(l Layout, rowKeys []any) []Query

@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type Mapping struct {
 
 	// Optional, read per row.
 	Template  string
+	Language  string
 	Priority  string
 	SendAfter string
 	Expires   string
@@ -56,7 +58,8 @@ type ParsedMapping struct {
 	TableName  []Name // one part or two
 	KeyName    Name
 	StatusName Name
-	Values     []MappedColumn // all read columns but the key, in the order in which they are selected
+	Values     []MappedColumn // all columns that a page reads but the key, in the order in which they are selected
+	Blobs      []MappedColumn // columns of bytes, each read alone when its row is sent
 	Writes     []MappedColumn // all written columns, the status first
 }
 
@@ -65,6 +68,14 @@ type MappedColumn struct {
 	Name
 	Role Role
 	Slot pombo.Slot // of a param
+}
+
+// IsBlob reports whether the column has the bytes of a header.
+func (c MappedColumn) IsBlob() bool { return isBlob(c.Slot) }
+
+func isBlob(s pombo.Slot) bool {
+	_, store, ok := s.Upload()
+	return ok && store == pombo.StoreBlob
 }
 
 // Role is what a mapped column is for. The string is the setting that names it.
@@ -78,6 +89,7 @@ const (
 	RoleStatus    Role = "DB_COL_STATUS"
 	RoleParam     Role = "DB_COL_PARAMS"
 	RoleTemplate  Role = "DB_COL_TEMPLATE"
+	RoleLanguage  Role = "DB_COL_LANGUAGE"
 	RolePriority  Role = "DB_COL_PRIORITY"
 	RoleSendAfter Role = "DB_COL_SEND_AFTER"
 	RoleExpires   Role = "DB_COL_EXPIRES"
@@ -172,9 +184,14 @@ func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	add(&c.Writes, MappedColumn{Role: RoleReplyAt}, m.ReplyAt, false)
 	add(&c.Values, MappedColumn{Role: RolePhone}, m.Phone, true)
 	for _, p := range m.Params {
-		add(&c.Values, MappedColumn{Role: RoleParam, Slot: p.Slot}, p.Name, true)
+		to := &c.Values
+		if isBlob(p.Slot) {
+			to = &c.Blobs
+		}
+		add(to, MappedColumn{Role: RoleParam, Slot: p.Slot}, p.Name, true)
 	}
 	add(&c.Values, MappedColumn{Role: RoleTemplate}, m.Template, false)
+	add(&c.Values, MappedColumn{Role: RoleLanguage}, m.Language, false)
 	add(&c.Values, MappedColumn{Role: RolePriority}, m.Priority, false)
 	add(&c.Values, MappedColumn{Role: RoleSendAfter}, m.SendAfter, false)
 	add(&c.Values, MappedColumn{Role: RoleExpires}, m.Expires, false)
@@ -193,7 +210,7 @@ func ParseMapping(m Mapping) (*ParsedMapping, error) {
 	// A column that is written must have no other role: the company's text would be
 	// overwritten.
 	taken := map[string]Role{c.KeyName.Fold(): RoleRowKey}
-	for _, v := range c.Values {
+	for _, v := range append(slices.Clone(c.Values), c.Blobs...) {
 		taken[v.Fold()] = v.Role
 	}
 	for _, w := range c.Writes {
@@ -217,6 +234,7 @@ func (m *ParsedMapping) AndWhere() string {
 func (m *ParsedMapping) Mapped() []MappedColumn {
 	all := []MappedColumn{{Name: m.KeyName, Role: RoleRowKey}}
 	all = append(all, m.Values...)
+	all = append(all, m.Blobs...)
 	return append(all, m.Writes...)
 }
 

@@ -74,6 +74,13 @@ func (r *reader) row(rowKey string, values []any) (pombo.Row, error) {
 			if row.Template != "" && !pombo.ValidTemplateName(row.Template) {
 				err = errTemplate
 			}
+		case RoleLanguage:
+			if strings.TrimSpace(s) != "" {
+				var ok bool
+				if row.Language, ok = pombo.ParseLanguage(s); !ok {
+					err = errLanguage
+				}
+			}
 		case RolePriority:
 			row.Priority = priority(s)
 		case RoleSendAfter:
@@ -92,7 +99,24 @@ func (r *reader) row(rowKey string, values []any) (pombo.Row, error) {
 			return pombo.Row{}, err
 		}
 	}
+	if len(m.Blobs) > 0 {
+		row.Params = withBlobs(m.Params, row.Params)
+	}
 	return row, nil
+}
+
+// withBlobs puts the values of BLOBs, which have none yet, between those that were
+// read, in the order of the mapping.
+func withBlobs(order []Param, read []pombo.Param) []pombo.Param {
+	all := make([]pombo.Param, 0, len(order))
+	for _, p := range order {
+		if isBlob(p.Slot) {
+			all = append(all, pombo.Param{Slot: p.Slot})
+			continue
+		}
+		all, read = append(all, read[0]), read[1:]
+	}
+	return all
 }
 
 // Text returns a value as text; NULL is empty.
@@ -175,5 +199,8 @@ var errFar = errors.New("the time is more than 100 years away, so the row would 
 
 // errTemplate does not repeat the name: what is not a template's may be a person's.
 var errTemplate = errors.New("the template has a name that WhatsApp does not allow (only lower-case letters without accents, digits and _, at most 512); correct it, or see whether DB_COL_TEMPLATE names the right column")
+
+// errLanguage does not repeat the text, as errTemplate does not.
+var errLanguage = errors.New("the language is not one of a template; write it as pt_BR, en_US or es, leave it empty for TEMPLATE_LANGUAGE, or see whether DB_COL_LANGUAGE names the right column")
 
 var errTime = errors.New("the time cannot be read; write it as 2026-11-23 10:00:00, with a zone as 2026-11-23T10:00:00-03:00, or as Unix seconds")

@@ -3,6 +3,7 @@
 package template
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"reflect"
@@ -36,7 +37,7 @@ const (
 // Options is what a Catalog is made of.
 type Options struct {
 	Default  string       // the template of notifications that name none
-	Language string       // "" = any
+	Language string       // of notifications that name none; "" = any
 	Slots    []pombo.Slot // those that the source's rows give values for, in order
 	// List asks Blip for its templates, at the rate of commands.
 	List func(context.Context) ([]pombo.Template, error)
@@ -58,12 +59,16 @@ type Catalog struct {
 	changed wait.Signal   // what is parked may be right now
 
 	mu      sync.RWMutex
-	known   map[string]pombo.Template // by name, in the configured language; nil = nothing is known
+	known   map[Ref]pombo.Template // nil = nothing is known
 	all     []pombo.Template
-	checks  map[string][]check
-	refused map[string]refusal
-	parked  map[string]pombo.Reason // the templates of parked notifications, until they change
+	checks  map[Ref][]check
+	refused map[Ref]refusal
+	parked  map[Ref]pombo.Reason // the templates of parked notifications, until they change
 }
+
+// Ref names a template in one of its languages; without a language it is the
+// configured one, or where the template has none in that, any.
+type Ref struct{ Name, Language string }
 
 // check is how a template goes with values in certain slots.
 type check struct {
@@ -86,7 +91,7 @@ func New(o Options) *Catalog {
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pombo_template_ready", Help: "1 while the configured template sends what the rows give, as far as Blip has told; else its rows are parked."}),
 		listed: make(chan struct{}), refresh: wait.NewSignal(), changed: wait.NewSignal(),
-		checks: map[string][]check{}, refused: map[string]refusal{}, parked: map[string]pombo.Reason{},
+		checks: map[Ref][]check{}, refused: map[Ref]refusal{}, parked: map[Ref]pombo.Reason{},
 	}
 	c.ready.Set(1)
 	if o.Registerer != nil {
@@ -108,6 +113,12 @@ func (c *Catalog) Resolve(template string) string {
 		return template
 	}
 	return c.opts.Default
+}
+
+// Ref returns the template and the language that a notification with these is sent
+// with.
+func (c *Catalog) Ref(template, language string) Ref {
+	return Ref{c.Resolve(template), cmp.Or(language, c.opts.Language)}
 }
 
 // Run keeps the list fresh.
@@ -162,11 +173,13 @@ func (c *Catalog) set(templates []pombo.Template) {
 	if len(templates) == 0 {
 		return // nobody can send with an account without templates: do not believe it
 	}
-	known := make(map[string]pombo.Template, len(templates))
+	known := make(map[Ref]pombo.Template, len(templates))
 	for _, t := range templates {
-		if t.Language == c.opts.Language || c.opts.Language == "" {
-			t.Updated = time.Time{} // says nothing about what it takes
-			known[t.Name] = t
+		t.Updated = time.Time{} // says nothing about what it takes
+		ref, any := Ref{t.Name, t.Language}, Ref{Name: t.Name}
+		known[ref] = t
+		if _, some := known[any]; !some || t.Language == c.opts.Language {
+			known[any] = t
 		}
 	}
 	c.mu.Lock()
@@ -174,17 +187,17 @@ func (c *Catalog) set(templates []pombo.Template) {
 	if c.known != nil && reflect.DeepEqual(c.known, known) {
 		return
 	}
-	for name, reason := range c.parked {
-		if !reflect.DeepEqual(c.known[name], known[name]) {
-			c.opts.Logger.Info("a template has changed; its rows are looked at again", "template", name, "parked_for", reason)
-			delete(c.parked, name)
-			delete(c.refused, name)
+	for ref, reason := range c.parked {
+		if !reflect.DeepEqual(c.known[ref], known[ref]) {
+			c.opts.Logger.Info("a template has changed; its rows are looked at again", "template", ref.Name, "language", ref.Language, "parked_for", reason)
+			delete(c.parked, ref)
+			delete(c.refused, ref)
 		}
 	}
 	c.known, c.all = known, templates
 	clear(c.checks)
 	ready := 0.0
-	if c.issueWith(c.opts.Default, c.opts.Slots).Reason == pombo.NoReason {
+	if c.issueWith(c.Ref("", ""), c.opts.Slots).Reason == pombo.NoReason {
 		ready = 1
 	}
 	c.ready.Set(ready)
@@ -195,24 +208,24 @@ func (c *Catalog) set(templates []pombo.Template) {
 func (c *Catalog) Approved(name string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.known[name].Approved()
+	return c.known[Ref{Name: name}].Approved()
 }
 
 // Category returns the category of a template; known is false while Blip has not
 // listed it.
-func (c *Catalog) Category(name string) (category string, known bool) {
+func (c *Catalog) Category(ref Ref) (category string, known bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	t, known := c.known[name]
+	t, known := c.known[ref]
 	return t.Category, known
 }
 
 // Buttons returns the buttons of a template, which the caller must not change; none while Blip
 // has not listed it.
-func (c *Catalog) Buttons(name string) []pombo.Button {
+func (c *Catalog) Buttons(ref Ref) []pombo.Button {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.known[name].Buttons
+	return c.known[ref].Buttons
 }
 
 // Recategorized returns the templates that WhatsApp has recently moved into another
@@ -229,10 +242,10 @@ func (c *Catalog) Recategorized() (names []string) {
 }
 
 // issueWith checks what is known of a template against slots. The lock is held.
-func (c *Catalog) issueWith(name string, slots []pombo.Slot) pombo.TemplateIssue {
-	t, ok := c.known[name]
+func (c *Catalog) issueWith(ref Ref, slots []pombo.Slot) pombo.TemplateIssue {
+	t, ok := c.known[ref]
 	if !ok {
-		_, issue := pombo.FindTemplate(c.all, name, c.opts.Language)
+		_, issue := pombo.FindTemplate(c.all, ref.Name, ref.Language)
 		return issue
 	}
 	all := t.Check(t.Language, slots)
@@ -252,14 +265,14 @@ func (c *Catalog) issueWith(name string, slots []pombo.Slot) pombo.TemplateIssue
 // Check returns what keeps these values from going with a template, and until when
 // nothing will change about it (zero = until something is learned). The issue is zero
 // when they go.
-func (c *Catalog) Check(name string, params []pombo.Param) (pombo.TemplateIssue, time.Time) {
+func (c *Catalog) Check(ref Ref, params []pombo.Param) (pombo.TemplateIssue, time.Time) {
 	c.mu.RLock()
-	if r, ok := c.refused[name]; ok && time.Now().Before(r.until) {
+	if r, ok := c.refused[ref]; ok && time.Now().Before(r.until) {
 		c.mu.RUnlock()
 		return r.issue, r.until
 	}
 	known := c.known != nil
-	for _, done := range c.checks[name] {
+	for _, done := range c.checks[ref] {
 		if Fills(params, done.slots) {
 			c.mu.RUnlock()
 			return done.issue, time.Time{}
@@ -272,12 +285,12 @@ func (c *Catalog) Check(name string, params []pombo.Param) (pombo.TemplateIssue,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	done := check{slots: pombo.Slots(params)}
-	done.issue = c.issueWith(name, done.slots)
-	kept := c.checks[name]
+	done.issue = c.issueWith(ref, done.slots)
+	kept := c.checks[ref]
 	if len(kept) >= mostChecks {
 		kept = nil
 	}
-	c.checks[name] = append(kept, done)
+	c.checks[ref] = append(kept, done)
 	return done.issue, time.Time{}
 }
 
@@ -288,12 +301,12 @@ func Fills(params []pombo.Param, slots []pombo.Slot) bool {
 
 // Refused records that Blip refused a message because of its template, and returns
 // the issue and until when its notifications wait: longer each time.
-func (c *Catalog) Refused(name string, failure *pombo.Error) (pombo.TemplateIssue, time.Time) {
-	issue := pombo.TemplateIssue{Reason: failure.Reason, Message: "Blip refused template " + name + ": " + failure.Reason.Message(), Hint: failure.Reason.Hint()}
+func (c *Catalog) Refused(ref Ref, failure *pombo.Error) (pombo.TemplateIssue, time.Time) {
+	issue := pombo.TemplateIssue{Reason: failure.Reason, Message: "Blip refused template " + ref.Name + ": " + failure.Reason.Message(), Hint: failure.Reason.Hint()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	r := c.refused[name]
+	r := c.refused[ref]
 	if now.After(r.until) { // not a message that was already on its way
 		if now.Sub(r.until) > listAge {
 			r.wait = 0 // it worked in between
@@ -302,20 +315,20 @@ func (c *Catalog) Refused(name string, failure *pombo.Error) (pombo.TemplateIssu
 		r.until = now.Add(r.wait)
 	}
 	r.issue = issue
-	c.refused[name] = r
+	c.refused[ref] = r
 	return issue, r.until
 }
 
 // Parked records that a notification is parked for its template, and logs it once
 // for each template.
-func (c *Catalog) Parked(name string, issue pombo.TemplateIssue) {
+func (c *Catalog) Parked(ref Ref, issue pombo.TemplateIssue) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.parked[name] == issue.Reason {
+	if c.parked[ref] == issue.Reason {
 		return
 	}
-	c.parked[name] = issue.Reason
-	c.opts.Logger.Warn("rows of a template are parked; those of others go on", "template", name, "reason", issue.Reason, "detail", issue.Message, "hint", issue.Hint)
+	c.parked[ref] = issue.Reason
+	c.opts.Logger.Warn("rows of a template are parked; those of others go on", "template", ref.Name, "language", ref.Language, "reason", issue.Reason, "detail", issue.Message, "hint", issue.Hint)
 	c.refresh.Set()
 }
 
@@ -325,8 +338,8 @@ func (c *Catalog) Reconsider() { c.changed.Set() }
 
 // Recheck is called once a parked notification is on record: its template may have
 // come right between the check and the record, and then nobody else would free it.
-func (c *Catalog) Recheck(name string, params []pombo.Param) {
-	if issue, _ := c.Check(name, params); issue.Reason == pombo.NoReason {
+func (c *Catalog) Recheck(ref Ref, params []pombo.Param) {
+	if issue, _ := c.Check(ref, params); issue.Reason == pombo.NoReason {
 		c.changed.Set()
 	}
 }

@@ -72,6 +72,24 @@ var alerts = map[string]pair{
 	"alert.template_category.hint": {
 		"veja pombo templates: preço, limites e pedidos de não receber seguem a categoria; se estiver errada, mude o texto e peça nova aprovação",
 		"see pombo templates: price, limits and opt-outs follow the category; change the text and have it approved again if it is wrong"},
+	"alert.events": {
+		"há {1} eventos não chegam a EVENTS_URL; {2} {2:espera|esperam} (última resposta: {3})",
+		"events have not reached EVENTS_URL for {1}; {2} {2:waits|wait} (last answer: {3})"},
+	"alert.events.hint": {
+		"veja o sistema que recebe os eventos, e com pombo doctor o caminho até ele; tenta-se de novo por três dias, e nada se perde",
+		"look at the system that receives them, and with pombo doctor at the way there; they are tried for three days, and nothing is lost"},
+	"alert.events_gone": {
+		"EVENTS_URL responde que não quer mais eventos (410); {1} {1:espera|esperam}",
+		"EVENTS_URL answers that it wants no more events (410); {1} {1:waits|wait}"},
+	"alert.events_gone.hint": {
+		"corrija EVENTS_URL, ou retire-o se ninguém quer eventos; depois, pombo events replay envia o que espera",
+		"correct EVENTS_URL, or take it away if nobody wants events; then pombo events replay sends what waits"},
+	"alert.events_given_up": {
+		"durante três dias EVENTS_URL não aceitou {1} {1:evento|eventos}; não se tenta mais",
+		"EVENTS_URL has not taken {1} {1:event|events} for three days; they are no longer tried"},
+	"alert.events_given_up.hint": {
+		"veja com pombo events list --open o que foi respondido, corrija a causa e envie de novo com pombo events replay",
+		"see with pombo events list --open what was answered, fix the cause, then pombo events replay"},
 
 	// What is said by a word of a closed list.
 	"said.it":     {"{1}", "{1}"},

@@ -112,6 +112,19 @@ var help = map[pombo.Reason]struct {
 		{"Nada, se quem gravou a linha a retirou de propósito.", "Nothing, if whoever wrote the row withdrew it on purpose."},
 		{"Para enviar mesmo assim, volte a linha à situação pendente: a próxima busca a pega.", "To send it after all, set the row back to pending: the next look takes it in."},
 	}},
+	pombo.DocumentMissing: {pair{"O Pombo espera pelo documento até um quarto de hora depois de a linha ser lida; depois a mensagem termina, e nada foi enviado.", "Pombo waits for the document until a quarter of an hour after the row was read; then the message ends, and nothing was sent."}, []pair{
+		{"Veja se o arquivo está em DOCUMENTS_DIR com o nome que está na linha, ou se a coluna do documento está preenchida.", "See whether the file is in DOCUMENTS_DIR under the name that the row has, or whether the column of the document is filled."},
+		stepResend, stepGroup,
+	}},
+	pombo.DocumentTooLarge: {doesEnd, []pair{
+		{"O WhatsApp aceita 100 MB em um documento, 5 MB em uma imagem e 16 MB em um vídeo.", "WhatsApp takes 100 MB in a document, 5 MB in a picture and 16 MB in a film."},
+		{"Diminua o arquivo no sistema que o grava.", "Make the file smaller in the system that writes it."}, stepResend,
+	}},
+	pombo.DocumentRefused: {doesEnd, []pair{
+		{"Abra a mensagem: o detalhe diz o que há com o caminho, o nome ou o conteúdo.", "Open the message: the detail says what is wrong with the path, the name or the content."},
+		{"O caminho começa em DOCUMENTS_DIR e só desce: sem barra no começo, sem “..”, sem letra de unidade, sem atalhos.", "The path begins at DOCUMENTS_DIR and only leads down: no slash at its beginning, no “..”, no letter of a drive, no links."},
+		stepFixRow, stepResend, stepGroup,
+	}},
 	pombo.TemplateRefused: {doesEnd, []pair{stepTemplate, stepParams, {"Depois de acertar, reenvie uma só e veja se chega; então o grupo em Falhas.", "When it is corrected, send one again and see whether it arrives; then the group in Failures."}}},
 	pombo.TemplateMismatch: {doesPark, []pair{stepTemplate, stepParams,
 		{"Um cabeçalho com documento ou um botão com endereço também pede um valor da linha.", "A header with a document or a button with an address takes a value from the row, too."}}},
@@ -148,6 +161,7 @@ var help = map[pombo.Reason]struct {
 
 	pombo.BadRequest:    {doesEnd, []pair{stepDetail, stepSupport}},
 	pombo.MediaRefused:  {pair{"O Pombo envia de novo sozinho depois de 5 minutos, 30 minutos e 2 horas, se o WhatsApp não conseguiu buscar a mídia.", "Pombo sends it again by itself after 5 minutes, 30 minutes and 2 hours if WhatsApp could not fetch the media."}, []pair{{"Abra o link fora da rede da empresa: tem de ser público, https, sem senha.", "Open the link outside the company's network: it has to be public, https, without a password."}, {"Imagem até 5 MB, vídeo até 16 MB, documento até 100 MB.", "Images up to 5 MB, video up to 16 MB, documents up to 100 MB."}, stepFixRow, stepResend}},
+	pombo.UploadFailed:  {doesRetry, []pair{stepDetail, {"Se repetir, confira se o servidor alcança o endereço de mídia do Blip: um proxy ou firewall pode barrá-lo.", "If it happens again, check that the server reaches Blip's address for media: a proxy or a firewall may bar it."}}},
 	pombo.ChannelError:  {doesRetry, []pair{stepDetail, {"Se repetir por horas, informe o suporte do Blip com o código da mensagem.", "If it goes on for hours, report it to Blip's support with the id of the message."}}},
 	pombo.CommandFailed: {doesEnd, []pair{stepDetail, stepSupport}},
 	pombo.Unexplained:   {doesEnd, []pair{stepDetail, stepSupport}},
@@ -161,10 +175,16 @@ var help = map[pombo.Reason]struct {
 	pombo.SetBackToPending: {pair{"A linha é enviada de novo, como mensagem nova, com outro código.", "The row is sent again, as a new message with another id."}, nil},
 	pombo.QuietHours:       {pair{"Vai sozinha quando o silêncio acabar onde a pessoa mora, na ordem em que chegou.", "It goes by itself when the quiet time is over where the person lives, in the order in which it came."}, []pair{{"Se um modelo não pode esperar (um código de acesso, por exemplo), ponha o nome dele em QUIET_EXEMPT.", "If a template cannot wait (an access code, for instance), put its name into QUIET_EXEMPT."}}},
 	pombo.SourceAway:       {pair{"Ela espera até a tabela poder ser lida: o que foi retirado nesse meio-tempo não vai.", "It waits until the table can be read: what was withdrawn meanwhile is not sent."}, []pair{stepDoctor, {"Veja com quem cuida do banco se ele está no ar e se o usuário ainda pode entrar.", "See with whoever runs the database whether it is up and the user may still sign in."}}},
-	pombo.Recovered:        {pair{"O ledger se perdeu e foi refeito com o que o Blip contou: ela conta como enviada e não vai de novo.", "The ledger was lost and rebuilt from what Blip told: it counts as sent and is not sent again."}, nil},
-	pombo.LedgerWentBack:   {pair{"O ledger voltou a um estado antigo. Antes de enviar, o Pombo pergunta à linha e ao Blip de cada mensagem.", "The ledger went back to an older state. Before sending, Pombo asks the row and Blip about every message."}, []pair{{"Descubra por que o ledger voltou: um backup posto de volta, um disco, uma réplica atrasada.", "Find out why the ledger went back: a backup that was put back, a disk, a replica that was behind."}}},
-	pombo.KeptLongEnough:   {pair{"O tempo de guarda (RETENTION) acabou: telefone e texto foram apagados; situação e datas ficam mais um dia.", "The time in the ledger (RETENTION) was over: phone and text were erased; state and dates stay for another day."}, nil},
-	pombo.ResentByItself:   {pair{"O WhatsApp recusou a anterior por ora; esta é a nova, e vai sozinha.", "WhatsApp refused the one before for now; this is the new one, and it goes by itself."}, nil},
+	pombo.DocumentAway: {pair{"As mensagens com documento esperam, sem gastar tentativa e sem atrasar as outras, e vão sozinhas quando a pasta ou a tabela puder ser lida.", "Messages with a document wait, without using up a try and without delaying the others, and go by themselves when the folder or the table can be read."}, []pair{
+		{"Veja se DOCUMENTS_DIR está montada e se a conta do serviço pode ler a pasta e os arquivos.", "See whether DOCUMENTS_DIR is mounted and whether the service's account may read the folder and its files."}, stepDoctor,
+	}},
+	pombo.HandedOver: {pair{"A linha tem o código de STATUS_FALLBACK: o outro canal da empresa a pega. Se a mensagem chegar depois, isso fica anotado, e a linha fica como está.", "The row has the code of STATUS_FALLBACK: the company's other channel takes it. Should the message arrive later, that is noted, and the row stays as it is."}, []pair{
+		{"Veja no outro canal, o de SMS por exemplo, se a pessoa foi avisada.", "See in the other channel, SMS for instance, whether the person was told."},
+	}},
+	pombo.Recovered:      {pair{"O ledger se perdeu e foi refeito com o que o Blip contou: ela conta como enviada e não vai de novo.", "The ledger was lost and rebuilt from what Blip told: it counts as sent and is not sent again."}, nil},
+	pombo.LedgerWentBack: {pair{"O ledger voltou a um estado antigo. Antes de enviar, o Pombo pergunta à linha e ao Blip de cada mensagem.", "The ledger went back to an older state. Before sending, Pombo asks the row and Blip about every message."}, []pair{{"Descubra por que o ledger voltou: um backup posto de volta, um disco, uma réplica atrasada.", "Find out why the ledger went back: a backup that was put back, a disk, a replica that was behind."}}},
+	pombo.KeptLongEnough: {pair{"O tempo de guarda (RETENTION) acabou: telefone e texto foram apagados; situação e datas ficam mais um dia.", "The time in the ledger (RETENTION) was over: phone and text were erased; state and dates stay for another day."}, nil},
+	pombo.ResentByItself: {pair{"O WhatsApp recusou a anterior por ora; esta é a nova, e vai sozinha.", "WhatsApp refused the one before for now; this is the new one, and it goes by itself."}, nil},
 
 	pombo.AwaitingOperator:  {pair{"Espera por uma pessoa, porque a regra é essa (UNCERTAIN=hold). Nada é enviado até lá.", "It waits for a person, because that is the policy (UNCERTAIN=hold). Nothing is sent until then."}, []pair{stepAskBlip, stepDecide}},
 	pombo.TemplateHeld:      {pair{"As mensagens deste modelo esperam, sem atrasar as dos outros, até alguém soltar o modelo ou a hora marcada chegar. Só as que têm prazo podem vencer antes.", "The messages of this template wait without delaying those of others until somebody releases it or the time that was set comes. Only those with an expiry may expire before that."}, []pair{stepTemplate, {"Lá está quem o segurou e por quê; use Soltar quando a causa tiver passado.", "It says there who held it and why; use Release when the cause is gone."}}},

@@ -103,6 +103,7 @@ var deskMessage = map[string]pair{
 	"wait_one.blip":        {"o Blip não pode ser usado", "Blip cannot be used"},
 	"wait_one.ledger":      {"o ledger não pode ser gravado", "the ledger cannot be written"},
 	"wait_one.source":      {"a tabela não pode ser lida", "the table cannot be read"},
+	"wait_one.documents":   {"o documento dela não pode ser lido", "its document cannot be read"},
 	"wait_one.resends":     {"muitas linhas voltaram a pendentes; espera a decisão de uma pessoa", "many rows were set back to pending; it waits for a person to decide"},
 	"wait_one.retry_wait":  {"espera a próxima tentativa", "waits for its next try"},
 	"wait_one.none":        {"nada explica", "nothing explains it"},

@@ -34,6 +34,7 @@ var trailTexts = map[string]pair{
 	"did.release":      {"soltou o modelo {1}", "released the template {1}"},
 	"did.run":          {"mandou buscar linhas, execução {1}", "had rows looked for, run {1}"},
 	"did.reconcile":    {"mandou conferir {1}", "had {1} compared"},
+	"did.replay":       {"mandou reenviar eventos aos sistemas da empresa, {1}", "had events sent to the company's systems again, {1}"},
 	"did.optout":       {"pôs uma pessoa no não perturbe, {1}", "added an opt-out, {1}"},
 	"did.optin":        {"tirou uma pessoa do não perturbe, {1}", "removed an opt-out, {1}"},
 	"did.forget":       {"apagou uma pessoa, {1}", "erased a person, {1}"},

@@ -25,6 +25,9 @@ var headlines = map[string]pair{
 	"headline.nobody_calls": {
 		"Ninguém busca linhas há {1}: o job está rodando?",
 		"Nobody has looked for rows for {1}: is the job running?"},
+	"headline.events": {
+		"Os sistemas da empresa não são avisados: {1} {1:evento não foi aceito|eventos não foram aceitos} em EVENTS_URL. As mensagens seguem; {2} na fila.",
+		"The company's systems are not told: EVENTS_URL has not taken {1} {1:event|events}. Messages go on; {2} queued."},
 	"headline.idle": {"Nada a enviar.{1}", "Nothing to send.{1}"},
 	"headline.template": {
 		"Só {1:espera|esperam} {1} {1:mensagem|mensagens} cujo modelo não pode ser enviado agora. Veja os modelos.",

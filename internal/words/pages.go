@@ -4,6 +4,7 @@ package words
 var menus = map[string]pair{
 	"menu.now":       {"Agora", "Now"},
 	"menu.messages":  {"Mensagens", "Messages"},
+	"menu.replies":   {"Respostas", "Replies"},
 	"menu.failures":  {"Falhas", "Failures"},
 	"menu.resends":   {"Reenvios", "Resends"},
 	"menu.report":    {"Relatório", "Report"},

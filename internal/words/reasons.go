@@ -14,6 +14,9 @@ var reasons = map[pombo.Reason]inPT{
 	pombo.ParameterTooLong: {"um valor é mais longo do que o WhatsApp permite", "encurte o valor na linha e reenvie"},
 	pombo.ExpiredRow:       {"passou da hora antes de poder ser enviada", "ponha um prazo maior na linha e reenvie, se ainda fizer sentido"},
 	pombo.Withdrawn:        {"já não era para ser enviada: a linha deixou de estar pendente, ou a mensagem que ela lembrava foi respondida", "nada; para enviar mesmo assim, volte a linha a pendente"},
+	pombo.DocumentMissing:  {"o documento do cabeçalho não está lá, ou está vazio", "grave o arquivo em DOCUMENTS_DIR com o nome que está na linha, ou preencha a coluna, e reenvie"},
+	pombo.DocumentTooLarge: {"o documento do cabeçalho é maior do que o WhatsApp aceita", "diminua o arquivo (100 MB para documento, 5 MB para imagem, 16 MB para vídeo) e reenvie"},
+	pombo.DocumentRefused:  {"o documento do cabeçalho não pode ser enviado: o caminho, o nome ou o conteúdo", "veja o detalhe; corrija o caminho na linha ou o arquivo e reenvie"},
 	pombo.TemplateRefused:  {"a mensagem não combina com o modelo", "compare os valores da linha com o modelo (pombo templates)"},
 	pombo.TemplateMismatch: {"o cabeçalho ou um botão do modelo pede outros valores do que os da linha", "compare DB_COL_PARAMS com o modelo (pombo templates)"},
 
@@ -50,6 +53,7 @@ var reasons = map[pombo.Reason]inPT{
 
 	pombo.BadRequest:    {"o Blip não entendeu o pedido", "veja o detalhe; informe o suporte com o código da mensagem"},
 	pombo.MediaRefused:  {"o WhatsApp não conseguiu buscar a mídia do cabeçalho", "confira se o link é público, https e pequeno o bastante"},
+	pombo.UploadFailed:  {"o Blip não guardou o documento do cabeçalho; nada foi enviado", "nada: é tentada de novo sozinha; veja o detalhe"},
 	pombo.ChannelError:  {"o caminho até o WhatsApp deu um erro", "veja o detalhe"},
 	pombo.CommandFailed: {"o Blip respondeu a um comando com falha", "veja o detalhe"},
 	pombo.Unexplained:   {"o Blip deu um motivo que o Pombo não conhece", "veja o detalhe; informe o suporte com o código da mensagem"},
@@ -63,6 +67,8 @@ var reasons = map[pombo.Reason]inPT{
 	pombo.SetBackToPending: {"a linha voltou a pendente depois de terminada", "nada: é enviada de novo"},
 	pombo.QuietHours:       {"é noite, dia de silêncio ou feriado onde a pessoa mora", "nada: vai quando passar; QUIET_EXEMPT nomeia os modelos que vão mesmo assim"},
 	pombo.SourceAway:       {"ela esperou, e não se pôde ler a tabela para ver se ainda é para enviar", "nada: é tentada de novo sozinha; veja o banco de dados"},
+	pombo.DocumentAway:     {"o documento do cabeçalho não pode ser lido agora", "confira se DOCUMENTS_DIR está montada e pode ser lida, ou se o banco de dados responde; depois ela vai sozinha"},
+	pombo.HandedOver:       {"a linha foi passada para o outro canal da empresa (STATUS_FALLBACK)", "nada: o Pombo não a envia de novo sozinho"},
 	pombo.Recovered:        {"o ledger se perdeu; a mensagem foi refeita pelo rastro dela no Blip", "nada: não é enviada de novo"},
 	pombo.LedgerWentBack:   {"o ledger perdeu o registro da mensagem, então ela pode ter sido enviada", "nada: a linha e o Blip são consultados antes de enviar"},
 	pombo.KeptLongEnough:   {"acabou o tempo de guarda (RETENTION): telefone e texto foram apagados", "nada"},

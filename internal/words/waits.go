@@ -14,6 +14,7 @@ var waits = map[pombo.WaitReason]inPT{
 	pombo.WaitBlip:        {"o Blip não pode ser usado", "veja a verificação do Blip, e a rede, o proxy, BLIP_URL e KEYBLIP"},
 	pombo.WaitLedger:      {"o ledger não pode ser gravado", "veja o log: o disco pode estar cheio ou só de leitura"},
 	pombo.WaitSource:      {"a tabela não pode ser lida", "veja o banco de dados"},
+	pombo.WaitDocuments:   {"os documentos delas não podem ser lidos", "confira se DOCUMENTS_DIR está montada e pode ser lida, ou o banco de dados que os tem"},
 	pombo.WaitResends:     {"muitas voltaram a pendentes em um minuto", "pombo resume --resends para enviar de novo, pombo cancel --resends para gravar de novo a situação delas"},
 	pombo.WaitRetry:       {"esperam a próxima tentativa", "veja os motivos com pombo list"},
 	pombo.WaitUnexplained: {"nada explica", "veja o log e reinicie o serviço: nada se perde nem dobra"},

@@ -17,7 +17,7 @@ func roundTrip(f *fixture) {
 	row := f.newRows(1)[0]
 	row.RowKey = `chave "ç" \ 'x' 1`
 	row.Recipient = "31 98888-0000 / 3222-0000"
-	row.Template = "aviso"
+	row.Template, row.Language = "aviso", "en_US"
 	row.Priority = 4
 	row.SendAfter = f.clock.Now().Add(time.Minute)
 	row.Expires = f.clock.Now().Add(time.Hour)
@@ -30,7 +30,7 @@ func roundTrip(f *fixture) {
 	id := f.enqueue(run.ID, row)[0]
 	want := pombo.Notification{
 		Seq: 1, MessageID: id, Key: pombo.Key{Source: source, RowKey: row.RowKey, Generation: 1},
-		Recipient: row.Recipient, Phone: row.Phone, Params: row.Params, Template: "aviso", Priority: 4,
+		Recipient: row.Recipient, Phone: row.Phone, Params: row.Params, Template: "aviso", Language: "en_US", Priority: 4,
 		SendAfter: row.SendAfter, Expires: row.Expires, Run: run.ID,
 		State: pombo.Queued, NotBefore: row.SendAfter, Created: f.clock.Now(), Updated: f.clock.Now(),
 	}

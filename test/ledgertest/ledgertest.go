@@ -73,6 +73,12 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"a failure that passes, and a row whose code is not known", resendUnsure},
 		{"a failed message that arrived after all", resendUndone},
 		{"a failed message retried by hand", resendByHand},
+		{"a failure hands the row over", fallbackFailed},
+		{"a delivery that does not come hands the row over", fallbackLate},
+		{"a row is handed over after the last message", fallbackResends},
+		{"who opted out is reached no other way", fallbackOptOuts},
+		{"what is never handed over", fallbackNever},
+		{"a row handed over, and its owner", fallbackSettles},
 		{"polls", polls},
 		{"a row is corrected before it is retried", correct},
 		{"a run", aRun},
@@ -106,6 +112,13 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		{"versions of templates", templateVersions},
 		{"templates that are held", templateHolds},
 		{"what a hold comes to", templateReach},
+		{"events in order", eventsInOrder},
+		{"events that are given up", eventsGivenUp},
+		{"events leave", eventsLeave},
+		{"events of alerts", eventsOfAlerts},
+		{"events of templates", eventsOfTemplates},
+		{"events of replies", eventsOfReplies},
+		{"events that nobody wants", eventsOff},
 		{"backlog", backlog},
 		{"what leaves when its time is over", retire},
 		{"what left is not sent again", retireSendsNothing},
@@ -155,6 +168,9 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 			t.Cleanup(f.close)
 			test.run(f)
 			f.lists()
+			if !f.quietOutbox {
+				f.outboxComplete()
+			}
 		})
 	}
 }
@@ -179,8 +195,11 @@ type fixture struct {
 	rows  int
 	codes map[pombo.State]string // nil = codes
 
-	replies ledger.ReplyOptions
-	resends int // within a minute, before they wait for an operator; 0 = any number
+	replies  ledger.ReplyOptions
+	fallback ledger.Fallback
+	resends  int // within a minute, before they wait for an operator; 0 = any number
+
+	quietOutbox bool // the ledger writes no events, or has lost some on purpose
 }
 
 type clock struct {
@@ -208,7 +227,7 @@ func (f *fixture) open() {
 	}
 	db, err := ledger.Open(f.Context(), ledger.Options{
 		URL: f.url, Exclusive: true, Source: source, Pending: "1", Codes: c, Lease: lease, Now: f.clock.Now,
-		Template: usual, ResendsBeforePause: f.resends, Replies: f.replies,
+		Template: usual, ResendsBeforePause: f.resends, Events: !f.quietOutbox, Replies: f.replies, Fallback: f.fallback,
 	})
 	if err != nil {
 		f.Fatalf("open: %v", err)

@@ -139,6 +139,9 @@ func (n *node) call(args []value, s *session) (value, error) {
 			"UPPER": strings.ToUpper, "LOWER": strings.ToLower,
 		}[n.name](t)), err
 	case "LENGTH", "DBMS_LOB.GETLENGTH":
+		if first.kind == raw && n.name != "LENGTH" {
+			return intValue(len(first.s)), nil
+		}
 		t, err := asText()
 		return intValue(utf8.RuneCountInString(t)), err
 	case "TO_NUMBER":

@@ -112,7 +112,7 @@ func (s *session) sendRows(w *writer, c *cursor, n int) {
 		at, missing := c.sent+n, false
 		for i, v := range row {
 			encoded[i] = columns[i].typ.encode(v, s.charset)
-			sent[i] = at < 2 || columns[i].typ.code == typeClob || !bytes.Equal(encoded[i], columns[i].typ.encode(c.result.rows[at-1][i], s.charset))
+			sent[i] = at < 2 || columns[i].typ.isLOB() || !bytes.Equal(encoded[i], columns[i].typ.encode(c.result.rows[at-1][i], s.charset))
 			missing = missing || !sent[i]
 		}
 		if missing || partial { // drivers heed what was said last until they hear another

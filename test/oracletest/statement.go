@@ -28,7 +28,9 @@ type bind struct {
 	form        byte
 }
 
-func (b bind) long() bool { return b.code == typeLong || b.code == typeLongVarchar }
+func (b bind) long() bool {
+	return b.code == typeLong || b.code == typeLongVarchar || b.code == typeLongRaw
+}
 
 // formNational marks values in the national character set.
 const formNational = 2
@@ -134,7 +136,7 @@ func (s *session) execute(r *reader) error {
 		for i := range c.long {
 			b := s.takeBind(r)
 			c.long[i] = b.long()
-			if b.code == typeClob {
+			if b.code == typeClob || b.code == typeBlob {
 				r.failf("the double has no LOB locators: fetch LOBs in line")
 			}
 		}
@@ -301,7 +303,7 @@ func (s *session) run(c *cursor, sets [][]value, how run) error {
 			if how.described {
 				s.describe(w, c.result.columns)
 			}
-			if slices.ContainsFunc(c.result.columns, func(c column) bool { return c.typ.code == typeClob }) && c.long == nil {
+			if slices.ContainsFunc(c.result.columns, func(c column) bool { return c.typ.isLOB() }) && c.long == nil {
 				how.prefetch = 0 // the client has to say how it wants the LOBs
 			}
 			s.sendRows(w, c, how.prefetch)

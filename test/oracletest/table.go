@@ -10,8 +10,8 @@ import (
 )
 
 // Row is a row as the company sees it, by the column's name in upper case. Numbers, texts
-// and LOBs are string, DATE and TIMESTAMP are time.Time (the wall clock, in UTC), RAW is
-// []byte, NULL is nil. A value may also be given as int or int64, and a missing column is
+// and CLOBs are string, DATE and TIMESTAMP are time.Time (the wall clock, in UTC), RAW and
+// BLOB are []byte, NULL is nil. A value may also be given as int or int64, and a missing column is
 // NULL. A text of "" is NULL.
 type Row map[string]any
 
@@ -74,7 +74,7 @@ func (r *row) seen(tx *transaction) []value {
 // table belongs to the account. A column is declared as in CREATE TABLE:
 // "ID NUMBER(19) PRIMARY KEY", "TX VARCHAR2(80 CHAR) NOT NULL", "GRAVADO DATE".
 // The first column is the key unless another is the primary key. There are
-// NUMBER, VARCHAR2, NVARCHAR2, CHAR, CLOB, NCLOB, DATE, TIMESTAMP and RAW.
+// NUMBER, VARCHAR2, NVARCHAR2, CHAR, CLOB, NCLOB, BLOB, DATE, TIMESTAMP and RAW.
 func (d *Double) NewTable(name string, columns ...string) (t *Table, err error) {
 	p, err := newParser(name)
 	if err != nil {
@@ -120,6 +120,8 @@ func (p *parser) column() (c column, primary bool) {
 		c.typ.code, c.typ.size = typeChar, 1
 	case "CLOB", "NCLOB":
 		c.typ.code = typeClob
+	case "BLOB":
+		c.typ.code = typeBlob
 	case "LONG": // for the catalogue; the double reads none
 		c.typ.code, c.typ.size = typeLong, maxVarchar
 	case "DATE":

@@ -18,9 +18,11 @@ const (
 	typeLong        = 8
 	typeDate        = 12
 	typeRaw         = 23
+	typeLongRaw     = 24
 	typeLongVarchar = 94
 	typeChar        = 96
 	typeClob        = 112
+	typeBlob        = 113
 	typeTimestamp   = 180
 	typeTimestampTZ = 181
 )
@@ -45,7 +47,7 @@ var (
 )
 
 var typeNames = map[byte]string{
-	typeVarchar: "VARCHAR2", typeNumber: "NUMBER", typeDate: "DATE", typeRaw: "RAW", typeChar: "CHAR", typeClob: "CLOB", typeLong: "LONG",
+	typeVarchar: "VARCHAR2", typeNumber: "NUMBER", typeDate: "DATE", typeRaw: "RAW", typeChar: "CHAR", typeClob: "CLOB", typeBlob: "BLOB", typeLong: "LONG",
 	typeTimestamp: "TIMESTAMP(%d)", typeTimestampTZ: "TIMESTAMP(%d) WITH TIME ZONE",
 }
 
@@ -62,6 +64,7 @@ func (t dataType) String() string {
 }
 
 func (t dataType) isText() bool { return t.code == typeVarchar || t.code == typeChar }
+func (t dataType) isLOB() bool  { return t.code == typeClob || t.code == typeBlob }
 func (t dataType) isTime() bool {
 	return t.code == typeDate || t.code == typeTimestamp || t.code == typeTimestampTZ
 }
@@ -256,7 +259,7 @@ func (t dataType) coerce(v value) (value, error) {
 		if v.kind != moment {
 			return v, Errorf(932, "inconsistent datatypes: expected %s", t)
 		}
-	case t.code == typeRaw:
+	case t.code == typeRaw || t.code == typeBlob:
 		if v.kind == text {
 			b, err := hex.DecodeString(v.s)
 			if err != nil {

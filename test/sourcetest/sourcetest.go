@@ -47,24 +47,29 @@ type Schema struct {
 	Key        KeyKind
 	StatusText bool // the status column holds text; else whole numbers
 	Where      string
+	Documents  bool // BL_ANEXO, a column of bytes, is mapped: the table has it anyway
 }
 
 // Mapping returns the mapping of the table, with the schema's condition.
 func (s Schema) Mapping() source.Mapping {
 	m := Mapping()
 	m.Where = s.Where
+	if s.Documents {
+		// Before other values: the order is that of the mapping.
+		m.Params = append([]source.Param{{Slot: Document, Name: "BL_ANEXO"}}, m.Params...)
+	}
 	return m
 }
 
 // Mapping returns the mapping of the table: ID, NR_TELEFONE, NM_CONTATO,
-// DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE (a number), DT_ENVIO and
+// DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, CD_IDIOMA, NR_PRIORIDADE (a number), DT_ENVIO and
 // DT_EXPIRA (text), ID_LEMBRADA (as ID), CD_MENSAGEM, DT_ENVIADA, DS_ERRO, DS_RESPOSTA and
 // DT_RESPOSTA.
 func Mapping() source.Mapping {
 	return source.Mapping{
 		Table: "NOTIFICACAO", RowKey: "ID", Phone: "NR_TELEFONE", Status: "CD_STATUS",
 		Params:   []source.Param{{Slot: pombo.Body, Name: "NM_CONTATO"}, {Slot: pombo.HeaderText, Name: "DS_MENSAGEM"}},
-		Template: "CD_TEMPLATE", Priority: "NR_PRIORIDADE", SendAfter: "DT_ENVIO", Expires: "DT_EXPIRA",
+		Template: "CD_TEMPLATE", Language: "CD_IDIOMA", Priority: "NR_PRIORIDADE", SendAfter: "DT_ENVIO", Expires: "DT_EXPIRA",
 		Reminds: "ID_LEMBRADA", MessageID: "CD_MENSAGEM", SentAt: "DT_ENVIADA", Error: "DS_ERRO", Reply: "DS_RESPOSTA", ReplyAt: "DT_RESPOSTA",
 		Pending: "1", Codes: []string{"2", "3"},
 		Zone: time.FixedZone("Brasília", -3*60*60),
@@ -73,12 +78,16 @@ func Mapping() source.Mapping {
 
 // Row is a row as the owner inserts it. A nil value is NULL.
 type Row struct {
-	RowKey                                          string
-	Phone, Name, Text, Template, SendAfter, Expires any
-	Priority                                        any
-	Reminds                                         string // the key of another row; "" = NULL
-	Status                                          string
+	RowKey                                                    string
+	Phone, Name, Text, Template, Language, SendAfter, Expires any
+	Priority                                                  any
+	Reminds                                                   string // the key of another row; "" = NULL
+	Status                                                    string
+	Document                                                  []byte
 }
+
+// Document is the slot of the column of bytes.
+const Document pombo.Slot = "header-document-blob"
 
 // Owner is the company's side of a fresh table. Its methods fail the test when they cannot
 // do their work.
@@ -136,6 +145,12 @@ func Run(t *testing.T, open Open) {
 		table, owner := open(t, Schema{Key: Whole, Where: "NR_PRIORIDADE > 4 AND (NM_CONTATO <> 'x' OR NM_CONTATO IS NULL)"})
 		where(&bench{T: t, key: Whole.Key, Table: table, Owner: owner})
 	})
+	for _, key := range []KeyKind{Whole, Words, UUID} {
+		t.Run("documents, "+string(key), func(t *testing.T) {
+			table, owner := open(t, Schema{Key: key, Documents: true})
+			documents(&bench{T: t, key: key.Key, Table: table, Owner: owner})
+		})
+	}
 }
 
 // where takes in the rows that meet the condition, page by page, and settles any row.
@@ -170,6 +185,7 @@ var cases = []struct {
 	{name: "an unreadable time stops no other row", run: unreadableTime},
 	{name: "times beyond all calendars", run: farTimes},
 	{name: "a template name that is not one", run: noTemplate},
+	{name: "languages", run: languages},
 	{name: "a page of nothing but unreadable rows", run: onlyUnreadable},
 	{name: "one row", run: oneRow},
 	{name: "statuses", run: statuses},

@@ -75,6 +75,10 @@ FROM reply WHERE matched = '{Unmatched}' AND number < $1 AND received >= $2 AND 
 SELECT number, received, at, phone, identity, bsuid, kind, form, body, opt_out, matched, source, row_key, generation, counts, code, due, written
 FROM reply WHERE row_key = $5 AND source = $6 AND row_key <> '' AND generation = $7 AND number < $1 AND received >= $2 AND received < $3 ORDER BY number DESC LIMIT $4;
 
+-- name: reply_counts
+-- How many answers that stand give each code, of those that came in within a time.
+SELECT code, count(*) FROM reply WHERE received >= $1 AND received < $2 AND counts = 1 GROUP BY code ORDER BY count(*) DESC, code;
+
 -- name: forget_replies
 -- A person is forgotten: by phone, and by what else the person is called ($2). A code that is owed
 -- to a row is still written, the text is not.

@@ -126,3 +126,8 @@ WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class AS l WHERE l.relnamespace = n.oid AND l.relname = '{SchemaTable}')
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 GROUP BY n.nspname;
+
+-- name: write_events
+-- In each transaction that writes, of a process that has EVENTS_URL: changes of state write their
+-- events (the trigger outbox_of_change).
+SELECT set_config('pombo.events', 'on', true);

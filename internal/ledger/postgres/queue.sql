@@ -106,10 +106,10 @@ UPDATE notification AS n SET state = batch.state, owner = NULL,
     lane = CASE WHEN batch.lane = {ClassOfPriority} THEN n.priority ELSE batch.lane END,
     not_before = batch.not_before, tries = n.tries + batch.counted,
     settle_at = CASE WHEN n.settle IS NULL AND batch.code <> '' AND coalesce(n.settled, '') <> batch.code THEN batch.now ELSE n.settle_at END,
-    poll_at = batch.poll_at, history = n.history || batch.event
+    poll_at = batch.poll_at, fallback_at = batch.fallback_at, history = n.history || batch.event
 FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[]), CAST($3 AS bigint[]), CAST($4 AS text[]), CAST($5 AS bigint[]), CAST($6 AS bigint[]),
-        CAST($7 AS text[]), CAST($8 AS bigint[]), CAST($9 AS text[]), CAST($10 AS text[]), CAST($11 AS bigint[]), CAST($12 AS bigint[]))
-    WITH ORDINALITY AS batch (state, not_before, counted, code, now, poll_at, event, seq, from_state, owner, attempt, lane, nth)
+        CAST($7 AS text[]), CAST($8 AS bigint[]), CAST($9 AS text[]), CAST($10 AS text[]), CAST($11 AS bigint[]), CAST($12 AS bigint[]), CAST($13 AS bigint[]))
+    WITH ORDINALITY AS batch (state, not_before, counted, code, now, poll_at, event, seq, from_state, owner, attempt, lane, fallback_at, nth)
 WHERE n.seq = batch.seq AND n.state = batch.from_state AND n.owner IS NOT DISTINCT FROM batch.owner AND n.attempt = batch.attempt
 RETURNING batch.nth;
 
@@ -141,7 +141,7 @@ RETURNING batch.nth;
 
 -- name: retry
 -- An operator retries what has ended or is uncertain. It is sent although its time is over.
-UPDATE notification AS n SET state = '{Queued}', lane = n.priority, not_before = batch.now, tries = 0, settle_at = NULL, poll_at = NULL,
+UPDATE notification AS n SET state = '{Queued}', lane = n.priority, not_before = batch.now, tries = 0, settle_at = NULL, poll_at = NULL, fallback_at = NULL,
     expires_at = CASE WHEN n.expires_at <= batch.now THEN NULL ELSE n.expires_at END,
     settle = CASE WHEN n.settle = '{SettleNone}' THEN n.settle END, history = n.history || batch.event
 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS text[]), CAST($5 AS bigint[]))

@@ -8,10 +8,12 @@ SELECT seq, state, attempt, message = '', resends, source, row_key, generation, 
 -- A receipt moves a notification forward.
 UPDATE notification AS n SET state = batch.state, owner = NULL, lane = batch.lane, not_before = NULL,
     settle_at = CASE WHEN n.settle IS NULL AND batch.code <> '' AND coalesce(n.settled, '') <> batch.code THEN coalesce(n.settle_at, batch.now) ELSE n.settle_at END,
-    poll_at = CASE WHEN batch.over THEN NULL ELSE coalesce(n.poll_at, batch.poll_at) END, history = n.history || batch.event
+    poll_at = CASE WHEN batch.over THEN NULL ELSE coalesce(n.poll_at, batch.poll_at) END,
+    fallback_at = CASE WHEN n.settle IS NOT NULL THEN NULL WHEN batch.state IN ('{Accepted}', '{Dispatched}') THEN coalesce(n.fallback_at, batch.fallback_at) ELSE batch.fallback_at END,
+    history = n.history || batch.event
 FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS boolean[]), CAST($5 AS bigint[]), CAST($6 AS text[]),
-        CAST($7 AS bigint[]), CAST($8 AS text[]), CAST($9 AS bigint[]), CAST($10 AS bigint[]))
-    WITH ORDINALITY AS batch (state, code, now, over, poll_at, event, seq, from_state, attempt, lane, nth)
+        CAST($7 AS bigint[]), CAST($8 AS text[]), CAST($9 AS bigint[]), CAST($10 AS bigint[]), CAST($11 AS bigint[]))
+    WITH ORDINALITY AS batch (state, code, now, over, poll_at, event, seq, from_state, attempt, lane, fallback_at, nth)
 WHERE n.seq = batch.seq AND n.state = batch.from_state AND n.attempt = batch.attempt
 RETURNING batch.nth;
 
@@ -43,7 +45,7 @@ SELECT batch.nth FROM changed JOIN batch ON changed.id = batch.id;
 
 -- name: replaced
 -- The generation that was sent again owes nothing any more; the next one settles.
-UPDATE notification AS n SET settle = CASE WHEN n.settle = '{SettleNone}' THEN n.settle ELSE '{SettleResent}' END, settle_at = NULL,
+UPDATE notification AS n SET settle = CASE WHEN n.settle = '{SettleNone}' THEN n.settle ELSE '{SettleResent}' END, settle_at = NULL, fallback_at = NULL,
     settled = nullif(CASE WHEN n.settled IS NULL AND n.generation > 1 THEN (SELECT coalesce(before.settled, '') FROM notification AS before
         WHERE before.row_key = n.row_key AND before.source = n.source
             AND before.generation = n.generation - 1 AND before.settle = '{SettleResent}') ELSE n.settled END, ''),

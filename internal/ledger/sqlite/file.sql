@@ -33,3 +33,35 @@ COMMIT;
 -- name: rollback
 -- A transaction that failed: it has changed nothing.
 ROLLBACK;
+
+-- name: outbox_of_change
+-- Once for each process that has EVENTS_URL, on the connection that writes: a change of state
+-- writes its event. The change is what the statement has added to the history.
+CREATE TEMP TRIGGER outbox_of_change AFTER UPDATE OF state ON main.notification
+WHEN new.state <> old.state
+    AND new.state IN ('{Accepted}', '{Dispatched}', '{Delivered}', '{Read}', '{Failed}', '{Uncertain}', '{Suppressed}', '{Expired}', '{Cancelled}')
+    AND NOT (new.state IN ('{Accepted}', '{Dispatched}') AND old.state IN ('{Accepted}', '{Dispatched}'))
+BEGIN
+    INSERT INTO outbox (type, stream, at, source, row_key, generation, template, state, reason, attempt, extra, due)
+    SELECT 'notification.' || CASE new.state WHEN '{Dispatched}' THEN '{Accepted}' ELSE new.state END,
+        'row:' || new.source || ':' || new.row_key, coalesce(json_extract(change, '$[#-1][0]'), new.created),
+        new.source, new.row_key, new.generation,
+        CASE new.message WHEN '' THEN '?' ELSE coalesce(json_extract(new.message, '$[1]'), '') END,
+        new.state, coalesce(json_extract(change, '$[#-1][3]'), ''), new.attempt, '', coalesce(json_extract(change, '$[#-1][0]'), new.created)
+    FROM (SELECT '[' || replace(substr(new.history, length(old.history) + 1), '][', '],[') || ']' AS change);
+END;
+
+-- name: outbox_of_intake
+-- The same for what begins in a state other than {Queued}: a lost ledger is rebuilt, or takes in
+-- what it may have sent.
+CREATE TEMP TRIGGER outbox_of_intake AFTER INSERT ON main.notification
+WHEN new.state IN ('{Accepted}', '{Dispatched}', '{Delivered}', '{Read}', '{Failed}', '{Uncertain}', '{Suppressed}', '{Expired}', '{Cancelled}')
+BEGIN
+    INSERT INTO outbox (type, stream, at, source, row_key, generation, template, state, reason, attempt, extra, due)
+    SELECT 'notification.' || CASE new.state WHEN '{Dispatched}' THEN '{Accepted}' ELSE new.state END,
+        'row:' || new.source || ':' || new.row_key, coalesce(json_extract(change, '$[#-1][0]'), new.created),
+        new.source, new.row_key, new.generation,
+        CASE new.message WHEN '' THEN '?' ELSE coalesce(json_extract(new.message, '$[1]'), '') END,
+        new.state, coalesce(json_extract(change, '$[#-1][3]'), ''), new.attempt, '', coalesce(json_extract(change, '$[#-1][0]'), new.created)
+    FROM (SELECT '[' || replace(new.history, '][', '],[') || ']' AS change);
+END;

@@ -76,7 +76,7 @@ WHERE seq = ?2 AND state = '{Claimed}' AND owner IS NOT DISTINCT FROM ?3 AND att
 -- ?12 is the queue class; {ClassOfPriority} stands for that of the priority.
 UPDATE notification SET state = ?1, owner = NULL, lane = CASE WHEN ?12 = {ClassOfPriority} THEN priority ELSE ?12 END, not_before = ?2, tries = tries + ?3,
     settle_at = CASE WHEN settle IS NULL AND ?4 <> '' AND coalesce(settled, '') <> ?4 THEN ?5 ELSE settle_at END,
-    poll_at = ?6, history = history || ?7
+    poll_at = ?6, fallback_at = ?13, history = history || ?7
 WHERE seq = ?8 AND state = ?9 AND owner IS NOT DISTINCT FROM ?10 AND attempt = ?11;
 
 -- name: withdraw
@@ -100,7 +100,7 @@ WHERE seq = ?4 AND state = '{Uncertain}' AND attempt = ?5;
 
 -- name: retry
 -- An operator retries what has ended or is uncertain. It is sent although its time is over.
-UPDATE notification SET state = '{Queued}', lane = priority, not_before = ?1, tries = 0, settle_at = NULL, poll_at = NULL,
+UPDATE notification SET state = '{Queued}', lane = priority, not_before = ?1, tries = 0, settle_at = NULL, poll_at = NULL, fallback_at = NULL,
     expires_at = CASE WHEN expires_at <= ?1 THEN NULL ELSE expires_at END,
     settle = CASE WHEN settle = '{SettleNone}' THEN settle END, history = history || ?2
 WHERE seq = ?3 AND state = ?4 AND attempt = ?5;

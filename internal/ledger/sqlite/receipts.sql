@@ -14,7 +14,9 @@ FROM block CROSS JOIN notification WHERE (seq >> 12) = b AND id = ?1;
 -- A receipt moves a notification forward.
 UPDATE notification SET state = ?1, owner = NULL, lane = ?10, not_before = NULL,
     settle_at = CASE WHEN settle IS NULL AND ?2 <> '' AND coalesce(settled, '') <> ?2 THEN coalesce(settle_at, ?3) ELSE settle_at END,
-    poll_at = CASE WHEN ?4 THEN NULL ELSE coalesce(poll_at, ?5) END, history = history || ?6
+    poll_at = CASE WHEN ?4 THEN NULL ELSE coalesce(poll_at, ?5) END,
+    fallback_at = CASE WHEN settle IS NOT NULL THEN NULL WHEN ?1 IN ('{Accepted}', '{Dispatched}') THEN coalesce(fallback_at, ?11) ELSE ?11 END,
+    history = history || ?6
 WHERE seq = ?7 AND state = ?8 AND attempt = ?9;
 
 -- name: resend
@@ -35,7 +37,7 @@ ON CONFLICT (row_key, source, generation) DO NOTHING;
 
 -- name: replaced
 -- The generation that was sent again owes nothing any more; the next one settles.
-UPDATE notification SET settle = CASE WHEN settle = '{SettleNone}' THEN settle ELSE '{SettleResent}' END, settle_at = NULL,
+UPDATE notification SET settle = CASE WHEN settle = '{SettleNone}' THEN settle ELSE '{SettleResent}' END, settle_at = NULL, fallback_at = NULL,
     settled = nullif(CASE WHEN settled IS NULL AND generation > 1 THEN (SELECT coalesce(before.settled, '') FROM notification AS before
         WHERE before.row_key = notification.row_key AND before.source = notification.source
             AND before.generation = notification.generation - 1 AND before.settle = '{SettleResent}') ELSE settled END, ''),

@@ -153,6 +153,11 @@ func (d *dialect) Kinds(ctx context.Context, query source.Querier, l source.Layo
 		problems = append(problems, d.mapping.Problem(source.RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared),
 			"map one column of whole numbers (NUMBER), of text (VARCHAR2, CHAR) or of UUIDs (RAW(16))"))
 	}
+	for _, c := range d.mapping.Blobs {
+		if declared := l.Declared(c.Name); declared != "BLOB" {
+			problems = append(problems, d.mapping.Problem(c.Role, c.Text+" is of type "+declared+", and "+string(c.Slot)+": takes bytes", "map a column of BLOB"))
+		}
+	}
 	if k.Status != source.KindWhole && k.Status != source.KindText {
 		problems = append(problems, d.mapping.Problem(source.RoleStatus, fmt.Sprintf("%s is of type %s", status.Name, status.Declared), "map a column of NUMBER, VARCHAR2 or CHAR"))
 	}
@@ -187,11 +192,15 @@ func (d *dialect) sample() []source.Column {
 		if slices.ContainsFunc(columns, func(c source.Column) bool { return c.Name == n }) {
 			continue
 		}
-		columns = append(columns, source.Column{Name: n, NotNull: v.Role == source.RoleStatus, Declared: map[source.Role]string{
+		declared := map[source.Role]string{
 			source.RoleStatus: codes, source.RolePriority: "NUMBER(1)", source.RoleSendAfter: "DATE", source.RoleExpires: "DATE", source.RoleSentAt: "DATE", source.RoleMessageID: "VARCHAR2(36 CHAR)",
-			source.RolePhone: "VARCHAR2(30 CHAR)", source.RoleParam: "VARCHAR2(1024 CHAR)", source.RoleTemplate: "VARCHAR2(100 CHAR)", source.RoleError: "VARCHAR2(400 CHAR)",
+			source.RolePhone: "VARCHAR2(30 CHAR)", source.RoleParam: "VARCHAR2(1024 CHAR)", source.RoleTemplate: "VARCHAR2(100 CHAR)", source.RoleLanguage: "VARCHAR2(10 CHAR)", source.RoleError: "VARCHAR2(400 CHAR)",
 			source.RoleReminds: "NUMBER(19)", source.RoleReply: "VARCHAR2(400 CHAR)", source.RoleReplyAt: "DATE",
-		}[v.Role]})
+		}[v.Role]
+		if v.IsBlob() {
+			declared = "BLOB"
+		}
+		columns = append(columns, source.Column{Name: n, NotNull: v.Role == source.RoleStatus, Declared: declared})
 	}
 	return columns
 }
@@ -233,6 +242,12 @@ func (d *dialect) List() []source.Statement {
 		{Purpose: "take in: the first page of pending rows (:1 = status of pending rows, :2 = how many)" + note, Text: d.pageText(l, "IS NOT NULL", 2)},
 		{Purpose: "take in: a further page of pending rows (:1 = status of pending rows, :2 = last key seen, :3 = how many)" + note, Text: d.pageText(l, "> :2", 3)},
 		{Purpose: "one row, whatever its status (:1 = key)" + note, Text: d.rowText(l)},
+	}
+	for _, c := range d.mapping.Blobs {
+		size, bytes := d.blobTexts(c)
+		all = append(all,
+			source.Statement{Purpose: "before a message that is sent with " + c.Text + ": how many bytes it has (:1 = key)", Text: size},
+			source.Statement{Purpose: "the same: the bytes, of one row (:1 = key)", Text: bytes})
 	}
 	for _, length := range listLengths {
 		all = append(all, source.Statement{Purpose: "before a resend, and after a settle that was short: the status now (keys; a shorter list repeats its last one)" + note, Text: d.statusesText(l, length)})

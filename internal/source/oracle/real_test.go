@@ -167,7 +167,7 @@ func newRealOwner(t *testing.T, db *sql.DB, s sourcetest.Schema) *realOwner {
 	if s.StatusText {
 		statusType = "VARCHAR2(2)"
 	}
-	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE VARCHAR2(30), NM_CONTATO NVARCHAR2(200), DS_MENSAGEM CLOB, CD_STATUS %s, CD_TEMPLATE VARCHAR2(100),
+	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE VARCHAR2(30), NM_CONTATO NVARCHAR2(200), DS_MENSAGEM CLOB, CD_STATUS %s, CD_TEMPLATE VARCHAR2(100), CD_IDIOMA VARCHAR2(40), BL_ANEXO BLOB,
 		NR_PRIORIDADE NUMBER(3), DT_ENVIO VARCHAR2(40), DT_EXPIRA VARCHAR2(40), CD_MENSAGEM VARCHAR2(36), DT_ENVIADA DATE, DS_ERRO VARCHAR2(400 CHAR),
 		ID_LEMBRADA %[1]s, DS_RESPOSTA VARCHAR2(400 CHAR), DT_RESPOSTA TIMESTAMP(6))`, keyType, statusType))
 	return o
@@ -212,8 +212,8 @@ func (o *realOwner) Insert(rows ...sourcetest.Row) {
 		if r.Reminds != "" {
 			reminds = o.key(r.Reminds)
 		}
-		if _, err := tx.ExecContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, ID_LEMBRADA) VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10)`,
-			o.key(r.RowKey), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires), reminds); err != nil {
+		if _, err := tx.ExecContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, ID_LEMBRADA, CD_IDIOMA, BL_ANEXO) VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)`,
+			o.key(r.RowKey), word(r.Phone), go_ora.NVarChar(word(r.Name)), go_ora.Clob{String: word(r.Text), Valid: r.Text != nil}, r.Status, word(r.Template), word(r.Priority), word(r.SendAfter), word(r.Expires), reminds, word(r.Language), go_ora.Blob{Data: r.Document}); err != nil {
 			o.t.Fatal(err)
 		}
 	}

@@ -94,6 +94,18 @@ func (d *dialect) Row(l source.Layout, key any) source.Query {
 	return source.Query{Text: d.rowText(l), Args: []any{key}}
 }
 
+// Blob fetches the bytes in line (the driver's default), without a locator to be freed.
+func (d *dialect) Blob(_ source.Layout, column source.MappedColumn, key any) (size, bytes source.Query) {
+	sizeText, bytesText := d.blobTexts(column)
+	return source.Query{Text: sizeText, Args: []any{key}}, source.Query{Text: bytesText, Args: []any{key}}
+}
+
+func (d *dialect) blobTexts(column source.MappedColumn) (size, bytes string) {
+	from := fmt.Sprintf(" FROM %s t WHERE t.%s = :1", d.table(), d.quoted(d.mapping.KeyName))
+	of := "t." + d.quoted(column.Name)
+	return "SELECT DBMS_LOB.GETLENGTH(" + of + ")" + from, "SELECT " + of + from
+}
+
 // listLengths are the lengths of lists of keys. A few fixed ones keep few statements in
 // the database's memory; a shorter list repeats its last key.
 var listLengths = []int{1, 20, 200, 500}

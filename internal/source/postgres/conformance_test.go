@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"strings"
@@ -36,8 +37,8 @@ func TestPostgresConformance(t *testing.T) {
 	ran.Range(func(any, any) bool { purposes++; return true })
 	// Not these: the limits and the ping, which are the connection's; the list of
 	// tables and the probe of a standby, which nothing here calls for.
-	if purposes != 12 {
-		t.Errorf("the suite ran %d of the listed statements, want 12", purposes)
+	if purposes != 14 {
+		t.Errorf("the suite ran %d of the listed statements, want 14", purposes)
 	}
 }
 
@@ -63,8 +64,8 @@ func newPostgresOwner(t *testing.T, s sourcetest.Schema) *postgresOwner {
 		statusType = "varchar(2)"
 	}
 	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE varchar(30), NM_CONTATO text, DS_MENSAGEM text, CD_STATUS %s,
-		CD_TEMPLATE text, NR_PRIORIDADE numeric(3), DT_ENVIO text, DT_EXPIRA text, CD_MENSAGEM text, DT_ENVIADA timestamp, DS_ERRO varchar(400),
-		ID_LEMBRADA %[1]s, DS_RESPOSTA varchar(400), DT_RESPOSTA timestamp)`, keyType, statusType))
+		CD_TEMPLATE text, CD_IDIOMA text, NR_PRIORIDADE numeric(3), DT_ENVIO text, DT_EXPIRA text, CD_MENSAGEM text, DT_ENVIADA timestamp, DS_ERRO varchar(400),
+		ID_LEMBRADA %[1]s, DS_RESPOSTA varchar(400), DT_RESPOSTA timestamp, BL_ANEXO bytea)`, keyType, statusType))
 	return o
 }
 
@@ -84,14 +85,19 @@ func (o *postgresOwner) Insert(rows ...sourcetest.Row) {
 		Text     any    `json:"ds_mensagem"`
 		Status   string `json:"cd_status"`
 		Template any    `json:"cd_template"`
+		Language any    `json:"cd_idioma"`
 		Priority any    `json:"nr_prioridade"`
 		After    any    `json:"dt_envio"`
 		Expires  any    `json:"dt_expira"`
 		Reminds  string `json:"id_lembrada,omitempty"`
+		Document any    `json:"bl_anexo"`
 	}
 	list := make([]columns, len(rows))
 	for i, r := range rows {
-		list[i] = columns{r.RowKey, r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires, r.Reminds}
+		list[i] = columns{r.RowKey, r.Phone, r.Name, r.Text, r.Status, r.Template, r.Language, r.Priority, r.SendAfter, r.Expires, r.Reminds, nil}
+		if r.Document != nil {
+			list[i].Document = `\x` + hex.EncodeToString(r.Document)
+		}
 	}
 	o.exec(`INSERT INTO NOTIFICACAO SELECT r.* FROM jsonb_populate_recordset(NULL::NOTIFICACAO, $1) AS r`, list)
 }

@@ -120,6 +120,12 @@ const attempts = 5
 func (c *session) run(ctx context.Context, text string, args []driver.NamedValue) (*pgconn.Result, error) {
 	limits := c.limits
 	args, locking := source.CutRowLocks(args)
+	var formats []int16 // text
+	if last := len(args) - 1; last >= 0 {
+		if _, ok := args[last].Value.(binaryResult); ok {
+			args, formats = args[:last], []int16{binaryFormat}
+		}
+	}
 	if locking.Wait > 0 {
 		limits.lock = locking.Wait
 	}
@@ -128,7 +134,7 @@ func (c *session) run(ctx context.Context, text string, args []driver.NamedValue
 		values[i] = []byte(a.Value.(string)) // the dialect passes nothing else
 	}
 	for attempt := 1; ; attempt++ {
-		result, err := c.try(ctx, limits, text, values)
+		result, err := c.try(ctx, limits, text, values, formats)
 		e, ok := errors.AsType[*serverError](err)
 		if !ok || attempt == attempts || ctx.Err() != nil || e.code != serializationFailure && e.code != deadlockDetected {
 			return result, err
@@ -136,11 +142,11 @@ func (c *session) run(ctx context.Context, text string, args []driver.NamedValue
 	}
 }
 
-func (c *session) try(ctx context.Context, limits limits, text string, values [][]byte) (*pgconn.Result, error) {
+func (c *session) try(ctx context.Context, limits limits, text string, values [][]byte, formats []int16) (*pgconn.Result, error) {
 	milliseconds := func(d time.Duration) []byte { return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10) }
 	var b pgconn.Batch
 	b.ExecParams(limitsText, [][]byte{milliseconds(limits.statement), milliseconds(limits.lock)}, nil, nil, nil)
-	b.ExecParams(text, values, nil, nil, nil)
+	b.ExecParams(text, values, nil, nil, formats)
 	results, err := c.pg.ExecBatch(ctx, &b).ReadAll()
 	if err != nil {
 		if pgconn.SafeToRetry(err) && ctx.Err() == nil {
@@ -165,7 +171,7 @@ func (s *stmt) Close() error { return nil }
 // NumInput leaves it to the server to count the arguments.
 func (s *stmt) NumInput() int { return -1 }
 
-// CheckNamedValue accepts RowLocks; the dialect passes only texts besides.
+// CheckNamedValue accepts RowLocks and binaryResult; the dialect passes only texts besides.
 func (s *stmt) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
@@ -190,7 +196,14 @@ func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.
 // Query is from before Go 1.8 too.
 func (s *stmt) Query([]driver.Value) (driver.Rows, error) { return nil, driver.ErrSkip }
 
-// rows returns every value as text, NULL as nil.
+// binaryResult is a last argument that is meant for the driver: values come as bytes. As
+// text, those of a bytea would take twice the room.
+type binaryResult struct{}
+
+// binaryFormat is the protocol's number of it.
+const binaryFormat = 1
+
+// rows returns every value as text, or as bytes where these were asked for, NULL as nil.
 type rows struct {
 	result *pgconn.Result
 	next   int
@@ -212,7 +225,11 @@ func (r *rows) Next(into []driver.Value) error {
 	}
 	for i, v := range r.result.Rows[r.next] {
 		if into[i] = nil; v != nil {
-			into[i] = string(v)
+			if r.result.FieldDescriptions[i].Format == binaryFormat {
+				into[i] = v
+			} else {
+				into[i] = string(v)
+			}
 		}
 	}
 	r.next++

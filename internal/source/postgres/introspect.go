@@ -52,7 +52,7 @@ func (d *dialect) Kinds(_ context.Context, _ source.Querier, l source.Layout) (s
 	key, _ := l.Column(d.mapping.KeyName)
 	status, _ := l.Column(d.mapping.StatusName)
 	k := source.Kinds{RowKey: kindOf(key.Declared), Status: kindOf(status.Declared)}
-	var problems []error
+	problems := d.blobProblems(l)
 	if k.RowKey == source.KindUnknown {
 		problems = append(problems, d.mapping.Problem(source.RoleRowKey, fmt.Sprintf("%s is of type %s", key.Name, key.Declared), "map a key of whole numbers, of text or of UUIDs"))
 	}
@@ -68,6 +68,16 @@ func (d *dialect) Kinds(_ context.Context, _ source.Querier, l source.Layout) (s
 		}
 	}
 	return k, errors.Join(problems...)
+}
+
+// blobProblems reports every column of documents that holds something else than bytes.
+func (d *dialect) blobProblems(l source.Layout) (problems []error) {
+	for _, c := range d.mapping.Blobs {
+		if declared := l.Declared(c.Name); declared != "bytea" {
+			problems = append(problems, d.mapping.Problem(c.Role, c.Text+" is of type "+declared+", and "+string(c.Slot)+": takes bytes", "map a column of bytea"))
+		}
+	}
+	return problems
 }
 
 // kindOf returns what a column of this type holds, as format_type writes it.
@@ -95,7 +105,7 @@ func (d *dialect) List() []source.Statement {
 			source.RoleReply: "answers", source.RoleReplyAt: "times of answers",
 		}[w.Role]))
 	}
-	return []source.Statement{
+	all := []source.Statement{
 		{Purpose: "with each statement, in the same message and for that statement alone: limits of time, unless the database sets its own ($1 = for the statement, $2 = for waiting for a lock, in milliseconds)", Text: limitsText},
 		{Purpose: "on a connection that was idle: is it still alive?", Text: pingText},
 		{Purpose: "once, and on every check: the table's columns ($1 = table)", Text: columnsText},
@@ -113,6 +123,13 @@ func (d *dialect) List() []source.Statement {
 		{Purpose: "pombo doctor: the database's clock", Text: clockText},
 		{Purpose: "pombo doctor: when the password expires", Text: expiryText},
 	}
+	for _, c := range d.mapping.Blobs {
+		size, bytes := d.blobTexts(c)
+		all = append(all,
+			source.Statement{Purpose: "before a message that is sent with " + c.Text + ": how many bytes it has ($1 = key)", Text: size},
+			source.Statement{Purpose: "the same: the bytes, of one row ($1 = key)", Text: bytes})
+	}
+	return all
 }
 
 // user returns the account as a GRANT names it.
@@ -152,12 +169,16 @@ func (d *dialect) Advice() []source.Statement {
 	for _, v := range m.Mapped()[1:] {
 		if n := fold(v.Name); !seen[n] {
 			seen[n] = true
-			columns = append(columns, source.Quote(n)+" "+map[source.Role]string{
+			kind := map[source.Role]string{
 				source.RoleStatus: codeType + " NOT NULL DEFAULT " + pending, source.RolePriority: "smallint",
 				source.RoleSendAfter: "timestamptz", source.RoleExpires: "timestamptz", source.RoleSentAt: "timestamptz", source.RoleMessageID: "uuid",
-				source.RolePhone: "text", source.RoleParam: "text", source.RoleTemplate: "text", source.RoleError: "text",
+				source.RolePhone: "text", source.RoleParam: "text", source.RoleTemplate: "text", source.RoleLanguage: "text", source.RoleError: "text",
 				source.RoleReminds: "bigint", source.RoleReply: "text", source.RoleReplyAt: "timestamptz",
-			}[v.Role])
+			}[v.Role]
+			if v.IsBlob() {
+				kind = "bytea"
+			}
+			columns = append(columns, source.Quote(n)+" "+kind)
 		}
 	}
 	last := fold(m.TableName[len(m.TableName)-1])

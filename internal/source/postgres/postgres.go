@@ -188,6 +188,17 @@ func (d *dialect) Row(_ source.Layout, key any) source.Query {
 	return source.Query{Text: d.rowText, Args: []any{key}}
 }
 
+func (d *dialect) Blob(_ source.Layout, column source.MappedColumn, key any) (size, bytes source.Query) {
+	sizeText, bytesText := d.blobTexts(column)
+	return source.Query{Text: sizeText, Args: []any{key}}, source.Query{Text: bytesText, Args: []any{key, binaryResult{}}}
+}
+
+func (d *dialect) blobTexts(column source.MappedColumn) (size, bytes string) {
+	from := fmt.Sprintf(" FROM %s AS t WHERE t.%s = $1", d.table(), source.Quote(fold(d.mapping.KeyName)))
+	of := "t." + source.Quote(fold(column.Name))
+	return "SELECT octet_length(" + of + ")" + from, "SELECT " + of + from
+}
+
 func (d *dialect) Statuses(_ source.Layout, keys []any) []source.Query {
 	var list array
 	for _, k := range keys {

@@ -26,8 +26,8 @@ func TestSQLiteConformance(t *testing.T) {
 	})
 	purposes := 0
 	ran.Range(func(any, any) bool { purposes++; return true })
-	if purposes != 9 { // the PRAGMA is the driver's, and no table was missing
-		t.Errorf("the suite ran %d of the listed statements, want 9", purposes)
+	if purposes != 11 { // the PRAGMA is the driver's, and no table was missing
+		t.Errorf("the suite ran %d of the listed statements, want 11", purposes)
 	}
 }
 
@@ -53,8 +53,8 @@ func newSQLiteOwner(t *testing.T, s sourcetest.Schema) *sqliteOwner {
 		statusType = "TEXT"
 	}
 	o.exec(fmt.Sprintf(`CREATE TABLE NOTIFICACAO (ID %s PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS %s,
-		CD_TEMPLATE TEXT, NR_PRIORIDADE INTEGER, DT_ENVIO TEXT, DT_EXPIRA TEXT, CD_MENSAGEM TEXT, DT_ENVIADA TEXT, DS_ERRO TEXT,
-		ID_LEMBRADA %[1]s, DS_RESPOSTA TEXT, DT_RESPOSTA TEXT)`, keyType, statusType))
+		CD_TEMPLATE TEXT, CD_IDIOMA TEXT, NR_PRIORIDADE INTEGER, DT_ENVIO TEXT, DT_EXPIRA TEXT, CD_MENSAGEM TEXT, DT_ENVIADA TEXT, DS_ERRO TEXT,
+		ID_LEMBRADA %[1]s, DS_RESPOSTA TEXT, DT_RESPOSTA TEXT, BL_ANEXO BLOB)`, keyType, statusType))
 	return o
 }
 
@@ -82,8 +82,8 @@ func (o *sqliteOwner) Insert(rows ...sourcetest.Row) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	insert, err := tx.PrepareContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, ID_LEMBRADA)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insert, err := tx.PrepareContext(o.t.Context(), `INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS, CD_TEMPLATE, NR_PRIORIDADE, DT_ENVIO, DT_EXPIRA, ID_LEMBRADA, CD_IDIOMA, BL_ANEXO)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func (o *sqliteOwner) Insert(rows ...sourcetest.Row) {
 		if r.Reminds != "" {
 			reminds = o.key(r.Reminds)
 		}
-		if _, err := insert.ExecContext(o.t.Context(), o.key(r.RowKey), r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires, reminds); err != nil {
+		if _, err := insert.ExecContext(o.t.Context(), o.key(r.RowKey), r.Phone, r.Name, r.Text, r.Status, r.Template, r.Priority, r.SendAfter, r.Expires, reminds, r.Language, r.Document); err != nil {
 			o.t.Fatal(err)
 		}
 	}

@@ -89,7 +89,7 @@ func kindOf(declared, sample string) source.Kind {
 func (d *dialect) Final() bool { return true }
 
 func (d *dialect) List() []source.Statement {
-	return []source.Statement{
+	all := []source.Statement{
 		{Purpose: "on each new connection: how long to wait for a lock, in milliseconds", Text: fmt.Sprintf("PRAGMA busy_timeout(%d)", d.busy.Milliseconds())},
 		{Purpose: "once, and on every check: the table's columns (?1 = table)", Text: columnsText},
 		{Purpose: "when the table is missing: which tables there are, for the message", Text: tablesText},
@@ -102,6 +102,13 @@ func (d *dialect) List() []source.Statement {
 		{Purpose: "pombo doctor: is there an index on the status? (?1 = table)", Text: indexesText},
 		{Purpose: "pombo doctor: how a page would be read, without reading it (?1 = status of pending rows, ?2 = last key seen, ?3 = how many)", Text: d.planText()},
 	}
+	for _, c := range d.mapping.Blobs {
+		size, bytes := d.blobTexts(c)
+		all = append(all,
+			source.Statement{Purpose: "before a message that is sent with " + c.Text + ": how many bytes it has (?1 = key)", Text: size},
+			source.Statement{Purpose: "the same: the bytes, of one row (?1 = key)", Text: bytes})
+	}
+	return all
 }
 
 func (d *dialect) Advice() []source.Statement {
@@ -121,6 +128,12 @@ func (d *dialect) Advice() []source.Statement {
 		switch v.Role {
 		case source.RoleStatus:
 			columns = append(columns, fmt.Sprintf("%s %s NOT NULL DEFAULT %s", source.Quote(v.Text), codeType, pending))
+		case source.RoleParam:
+			kind := " TEXT"
+			if v.IsBlob() {
+				kind = " BLOB"
+			}
+			columns = append(columns, source.Quote(v.Text)+kind)
 		case source.RolePriority:
 			columns = append(columns, source.Quote(v.Text)+" INTEGER")
 		default:

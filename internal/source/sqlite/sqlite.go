@@ -150,6 +150,18 @@ func (d *dialect) Row(_ source.Layout, key any) source.Query {
 	return source.Query{Text: d.rowText, Args: []any{key}}
 }
 
+// Blob counts bytes and not characters, should the column have text.
+func (d *dialect) Blob(_ source.Layout, column source.MappedColumn, key any) (size, bytes source.Query) {
+	sizeText, bytesText := d.blobTexts(column)
+	return source.Query{Text: sizeText, Args: []any{key}}, source.Query{Text: bytesText, Args: []any{key}}
+}
+
+func (d *dialect) blobTexts(column source.MappedColumn) (size, bytes string) {
+	from := fmt.Sprintf(" FROM %s AS t WHERE t.%s = ?1", d.table(), source.Quote(d.mapping.KeyName.Text))
+	of := "t." + source.Quote(column.Text)
+	return "SELECT octet_length(" + of + ")" + from, "SELECT CAST(" + of + " AS BLOB)" + from
+}
+
 func (d *dialect) Statuses(l source.Layout, keys []any) []source.Query {
 	list := make([]any, len(keys))
 	for i, k := range keys {
