@@ -31,10 +31,10 @@ func TestMessages_InBrowser(t *testing.T) {
 		},
 		ugo: {"/desk/messages/" + string(failed), "/desk/export"},
 	}
-	for _, o := range []browsertest.Options{{Width: 1280, Language: "pt-BR"}, {Width: 360, Dark: true, Language: "en"}} {
+	for i, o := range []browsertest.Options{{Width: 1280, Language: "pt-BR"}, {Width: 360, Dark: true, Language: "en"}} {
 		for who, paths := range pages {
 			o.Cookies = who.jar
-			t.Run(o.Language, func(t *testing.T) { walk(t, server.URL, o, paths) })
+			t.Run(o.Language, func(t *testing.T) { walk(t, server.URL, o, share(paths, i)) })
 		}
 	}
 }

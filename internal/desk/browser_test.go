@@ -11,6 +11,7 @@ import (
 	"pombo/internal/health"
 	"pombo/internal/tally"
 	"pombo/test/browsertest"
+	"pombo/test/nightly"
 )
 
 func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
@@ -52,6 +53,17 @@ var operatorPages = []string{
 	"/desk/replies", "/desk/replies?show=unmatched", "/desk/optouts", "/desk/optouts/add", "/desk/optouts/remove", "/desk/templates", "/desk/templates/fatura_nova", "/desk/templates/fatura_nova/hold", "/desk/templates/fatura_nova/release",
 }
 
+// share returns the pages that one of two looks is for: at night all of them, by day every
+// second one. The matrix of test/desk has each page as well.
+func share(pages []string, look int) (mine []string) {
+	for n, page := range pages {
+		if nightly.On() || n%2 == look {
+			mine = append(mine, page)
+		}
+	}
+	return mine
+}
+
 func TestBrowser_Operator(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
@@ -62,8 +74,9 @@ func TestBrowser_Operator(t *testing.T) {
 	cookies := b.signIn("ana").jar
 	for i, look := range []browsertest.Options{{Width: 1280, Language: "pt-BR", Cookies: cookies}, {Width: 360, Dark: true, Language: "en", Cookies: cookies}} {
 		t.Run(fmt.Sprint(look.Language, look.Width), func(t *testing.T) {
-			p := browsertest.Open(t, site.URL+operatorPages[0], look)
-			for n, address := range operatorPages {
+			pages := share(operatorPages, i)
+			p := browsertest.Open(t, site.URL+pages[0], look)
+			for n, address := range pages {
 				if n > 0 {
 					p.Goto(site.URL + address)
 				}

@@ -28,10 +28,11 @@ func TestFigures_InBrowser(t *testing.T) {
 		"/desk/failures?span=7d", "/desk/failures/parameter_format", "/desk/failures/expired", "/desk/bulk", "/desk/bulk/new?choose=cancel", planPage, "/desk/bulk/1", "/desk/bulk/1/stop",
 		"/desk/report?month=" + last, "/desk/report?month=2020-01",
 	}
-	for _, o := range []browsertest.Options{{Width: 1280, Language: "pt-BR"}, {Width: 360, Dark: true, Language: "en"}} {
+	for look, o := range []browsertest.Options{{Width: 1280, Language: "pt-BR"}, {Width: 360, Dark: true, Language: "en"}} {
 		o.Cookies = w.jar
-		p := browsertest.Open(t, server.URL+pages[0], o)
-		for i, page := range pages {
+		mine := share(pages, look)
+		p := browsertest.Open(t, server.URL+mine[0], o)
+		for i, page := range mine {
 			if i > 0 {
 				p.Goto(server.URL + page)
 			}

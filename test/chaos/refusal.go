@@ -87,7 +87,7 @@ func (r *refusals) taken(id string) {
 
 // ago is how long ago the receipt says that it was refused. The resend is due five minutes
 // after that: soon, and late enough for the row to be read again before.
-const ago = 5*time.Minute - 35*time.Second
+const ago = 5*time.Minute - 25*time.Second
 
 func (r *refusals) post(s *server, id string) bool {
 	body := fmt.Sprintf(`{"event":"failed","id":%q,"from":"postmaster@wa.gw.msging.net/#gw1","reason":{"code":131016,"description":"Service unavailable"},`+
