@@ -51,6 +51,7 @@ func TestDocuments_FromAFolder(t *testing.T) {
 		"STATUS_FAILED=3", "STATUS_DELIVERED=4", "STATUS_FALLBACK=8", "POLL_INTERVAL=1s", "UNCERTAIN_WAIT=20s")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN CD_IDIOMA TEXT`)
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN NM_LAUDO TEXT`)
+	w.exec(`DELETE FROM NOTIFICACAO`)
 	w.exec(`INSERT INTO NOTIFICACAO VALUES (1, '31980001001', 'Maria', '2026\laudo.pdf', 1, NULL, 'Exame de Maria.pdf'), (2, '31980001002', 'Mary', '2026/laudo.pdf', 1, 'en_US', 'Exam of Mary.pdf'),
 		(3, '31980000006', 'Ana', '2026/laudo.pdf', 1, NULL, 'Exame de Ana.pdf'), (4, '31980001004', 'José', '../laudo.pdf', 1, NULL, 'Exame.pdf')`)
 	w.start()
@@ -79,6 +80,7 @@ func TestDocuments_FromTheTable(t *testing.T) {
 	w := newWorld(t, 0, blipsim.Options{Templates: reports(), Faults: blipsim.Faults{UploadsFail: 1}},
 		"DB_COL_PARAMS=NM_CONTATO,header-document-blob:BL_LAUDO", "POLL_INTERVAL=1s", "UNCERTAIN_WAIT=20s")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN BL_LAUDO BLOB`)
+	w.exec(`DELETE FROM NOTIFICACAO`)
 	w.exec(`INSERT INTO NOTIFICACAO VALUES (1, '31980001001', 'Maria', '', 1, ?)`, []byte(aPDF))
 	w.start()
 	w.becomes(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`, 1)

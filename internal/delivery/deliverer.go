@@ -17,7 +17,6 @@ package delivery
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -173,7 +172,7 @@ func New(o Options) *Deliverer {
 		opts:    o,
 		log:     o.Logger,
 		recheck: newRecheck(o.Source.Statuses, o.Claims, o.Logger),
-		links:   links{bySum: map[[sha256.Size]byte]link{}},
+		links:   newLinks(),
 		calls:   make(chan struct{}, o.Workers),
 		claims:  make(chan struct{}, o.Claims),
 		flying:  newInFlight(),

@@ -88,14 +88,9 @@ func (d *Deliverer) documentUploaded(ctx context.Context, v *delivery) *pombo.Ou
 	}
 	defer v.document.Close()
 	sum := sumOf(v.document)
-	link, ok := d.links.get(sum)
-	if !ok {
-		var err error
-		if link.uri, err = d.upload(ctx, v.document); err != nil {
-			return d.notSent(ctx, v, err)
-		}
-		link.at = time.Now()
-		d.links.put(sum, link)
+	link, err := d.links.get(ctx, sum, func() (string, error) { return d.upload(ctx, v.document) })
+	if err != nil {
+		return d.notSent(ctx, v, err)
 	}
 	v.linked = link.at
 	v.link, v.shown = link.uri, v.document.Name
@@ -154,6 +149,7 @@ func (d *Deliverer) linkValid(ctx context.Context, v *delivery) *pombo.Outcome {
 type links struct {
 	mu    sync.Mutex
 	bySum map[[sha256.Size]byte]link
+	busy  map[[sha256.Size]byte]chan struct{} // closed when the upload that is under way has ended
 }
 
 // sumOf is what a document is remembered by.
@@ -170,16 +166,49 @@ type link struct {
 	at  time.Time
 }
 
-func (l *links) get(sum [sha256.Size]byte) (link, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	found, ok := l.bySum[sum]
-	return found, ok && time.Since(found.at) < linkReuse
+func newLinks() links {
+	return links{bySum: map[[sha256.Size]byte]link{}, busy: map[[sha256.Size]byte]chan struct{}{}}
 }
 
-func (l *links) put(sum [sha256.Size]byte, made link) {
+// get returns the link to some bytes, which are uploaded if need be. Who wants the same ones
+// meanwhile waits for that.
+func (l *links) get(ctx context.Context, sum [sha256.Size]byte, upload func() (string, error)) (link, error) {
+	for {
+		l.mu.Lock()
+		found, ok := l.bySum[sum]
+		if ok && time.Since(found.at) < linkReuse {
+			l.mu.Unlock()
+			return found, nil
+		}
+		other := l.busy[sum]
+		if other == nil {
+			l.busy[sum] = make(chan struct{})
+		}
+		l.mu.Unlock()
+		if other == nil {
+			break
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return link{}, ctx.Err()
+		}
+	}
+	uri, err := upload()
+	made := link{uri, time.Now()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	close(l.busy[sum])
+	delete(l.busy, sum)
+	if err != nil {
+		return link{}, err
+	}
+	l.keep(sum, made)
+	return made, nil
+}
+
+// keep remembers a link. The lock is held.
+func (l *links) keep(sum [sha256.Size]byte, made link) {
 	if len(l.bySum) >= mostLinks {
 		for sum, old := range l.bySum {
 			if time.Since(old.at) >= linkReuse || len(l.bySum) >= mostLinks {
