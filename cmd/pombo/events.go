@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 
 	"pombo"
 )
@@ -45,7 +45,7 @@ func (c eventsListCommand) Run(ctx context.Context, s *shell) error {
 	return s.show(c.JSON, list, func() {
 		g := newGrid("happened", "type", "row", "progress", "tries", "answer", "next try")
 		for _, e := range list.Events {
-			g.add(clock(e.At), string(e.Type), e.Row, e.Progress, fmt.Sprint(e.Tries), e.Answer, clock(e.Due))
+			g.add(clock(e.At), string(e.Type), e.Row, e.Progress, strconv.Itoa(e.Tries), e.Answer, clock(e.Due))
 		}
 		s.printPage(g, list.NextCursor)
 	})

@@ -73,7 +73,7 @@ func (c *Client) upload(ctx context.Context, address, contentType string, b []by
 		f.Err = safeCause(err)
 		return "", f
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	switch {
 	case resp.StatusCode == http.StatusRequestEntityTooLarge:

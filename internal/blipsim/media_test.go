@@ -24,10 +24,10 @@ func uploadAddress(t *testing.T, s *Server) string {
 	return strings.TrimPrefix(answer.Resource, "http://example.com")
 }
 
-func put(s *Server, address, kind, body string) (status int, link string) {
+func put(s *Server, address, body string) (status int, link string) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader(body))
-	r.Header.Set("Content-Type", kind)
+	r.Header.Set("Content-Type", "application/pdf")
 	s.ServeHTTP(w, r)
 	var answer struct {
 		MediaURI string `json:"mediaUri"`
@@ -40,7 +40,7 @@ func put(s *Server, address, kind, body string) (status int, link string) {
 func TestMedia_StoredAndFetched(t *testing.T) {
 	t.Parallel()
 	s, c := newServer(t, Options{Templates: []Template{{Name: "laudo", Header: "DOCUMENT", Body: "Olá"}, {Name: "foto", Header: "IMAGE", Body: "Olá"}}})
-	status, link := put(s, uploadAddress(t, s), "application/pdf", "%PDF-1.7")
+	status, link := put(s, uploadAddress(t, s), "%PDF-1.7")
 	if status != http.StatusCreated || !strings.HasPrefix(link, "http://example.com/media/") {
 		t.Fatalf("upload = %d, %q", status, link)
 	}
@@ -82,18 +82,18 @@ func TestMedia_Refused(t *testing.T) {
 	s, c := newServer(t, Options{Faults: Faults{UploadsFail: 1}})
 	address := uploadAddress(t, s)
 	for _, want := range []int{http.StatusServiceUnavailable, http.StatusCreated, http.StatusCreated} {
-		if got, _ := put(s, address, "application/pdf", "%PDF"); got != want {
+		if got, _ := put(s, address, "%PDF"); got != want {
 			t.Errorf("upload = %d, want %d", got, want)
 		}
 	}
-	if got, _ := put(s, address, "application/pdf", ""); got != http.StatusBadRequest {
+	if got, _ := put(s, address, ""); got != http.StatusBadRequest {
 		t.Errorf("nothing = %d, want 400", got)
 	}
-	if got, _ := put(s, uploadPath+"?token=x", "application/pdf", "%PDF"); got != http.StatusForbidden {
+	if got, _ := put(s, uploadPath+"?token=x", "%PDF"); got != http.StatusForbidden {
 		t.Errorf("an address that was not given = %d, want 403", got)
 	}
 	c.pass(30 * time.Minute)
-	if got, _ := put(s, address, "application/pdf", "%PDF"); got != http.StatusForbidden {
+	if got, _ := put(s, address, "%PDF"); got != http.StatusForbidden {
 		t.Errorf("an address of half an hour ago = %d, want 403", got)
 	}
 	s.Reset()

@@ -122,7 +122,7 @@ func (s *Server) postRetry(w http.ResponseWriter, r *http.Request) error {
 		to, sentence = next.MessageID(), c.Text("act_page.retried_new", n.Key.RowKey)
 	}
 	s.say(r, Notice{Text: sentence})
-	return redirect(w, r, messagePath(to))
+	return redirect(w, messagePath(to))
 }
 
 // getCancel asks before a message is taken out of the queue.
@@ -160,7 +160,7 @@ func (s *Server) postCancel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: wordsOf(r).Text("act_page.cancelled", n.Key.RowKey)})
-	return redirect(w, r, messagePath(n.MessageID))
+	return redirect(w, messagePath(n.MessageID))
 }
 
 // postAsk asks Blip what became of an uncertain message. Nothing is sent by it.
@@ -183,7 +183,7 @@ func (s *Server) postAsk(w http.ResponseWriter, r *http.Request) error {
 		s.log.WarnContext(r.Context(), "Blip could not be asked about a message", "id", n.MessageID, "error", err)
 	}
 	s.say(r, say)
-	return redirect(w, r, messagePath(n.MessageID))
+	return redirect(w, messagePath(n.MessageID))
 }
 
 // acting is the time for a change: it reads the row from the company's database, or asks

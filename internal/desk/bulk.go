@@ -333,7 +333,7 @@ func (s *Server) getBulkStop(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if b.State != pombo.BulkOpen {
-		return redirect(w, r, "/desk/bulk/"+strconv.FormatInt(b.ID, 10))
+		return redirect(w, "/desk/bulk/"+strconv.FormatInt(b.ID, 10))
 	}
 	say := s.figureWords(r)
 	return s.render(w, r, "bulk_stop", stopView{say.bulkTitle(&b), page.Confirm{
@@ -366,5 +366,5 @@ func (s *Server) postBulkStop(w http.ResponseWriter, r *http.Request) error {
 		text = "bulk.was_stopped"
 	}
 	s.say(r, Notice{Bad: !stopped, Text: wordsOf(r).Text(text)})
-	return redirect(w, r, "/desk/bulk/"+strconv.FormatInt(b.ID, 10))
+	return redirect(w, "/desk/bulk/"+strconv.FormatInt(b.ID, 10))
 }

@@ -318,7 +318,7 @@ func (s *Server) postBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: say.Text("bulk.was_started", strconv.FormatInt(id, 10))})
-	return redirect(w, r, "/desk/bulk/"+strconv.FormatInt(id, 10))
+	return redirect(w, "/desk/bulk/"+strconv.FormatInt(id, 10))
 }
 
 // planLine is the line of the trail about a plan.

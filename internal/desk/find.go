@@ -122,13 +122,13 @@ func (s *Server) postFind(w http.ResponseWriter, r *http.Request) error {
 	}
 	what := strings.TrimSpace(r.PostForm.Get("q"))
 	if what == "" {
-		return redirect(w, r, "/desk/messages")
+		return redirect(w, "/desk/messages")
 	}
 	token, err := s.rememberSearch(r, pombo.Private(what[:min(len(what), mostSearch)]))
 	if err != nil {
 		return err
 	}
-	return redirect(w, r, "/desk/find/"+token)
+	return redirect(w, "/desk/find/"+token)
 }
 
 // A hit is what a search has come to: one message, a person, or a list.
@@ -215,7 +215,7 @@ func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case found.id != "":
-		return redirect(w, r, messagePath(found.id))
+		return redirect(w, messagePath(found.id))
 	case !found.person.IsZero():
 		return s.showPerson(ctx, w, r, found.person)
 	}

@@ -143,5 +143,5 @@ func (s *Server) postCompare(w http.ResponseWriter, r *http.Request) error {
 		key = "findings_page.joined"
 	}
 	s.say(r, Notice{Text: wordsOf(r).Text(key)})
-	return redirect(w, r, "/desk/findings")
+	return redirect(w, "/desk/findings")
 }

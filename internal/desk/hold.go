@@ -97,7 +97,7 @@ func (s *Server) postHold(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: say.Text("hold_page.done", name)})
-	return redirect(w, r, "/desk/templates/"+url.PathEscape(name))
+	return redirect(w, "/desk/templates/"+url.PathEscape(name))
 }
 
 func (s *Server) getRelease(w http.ResponseWriter, r *http.Request) error {
@@ -136,5 +136,5 @@ func (s *Server) postRelease(w http.ResponseWriter, r *http.Request) error {
 	default:
 		s.say(r, Notice{Text: say.Text("release_page.done", name)})
 	}
-	return redirect(w, r, "/desk/templates/"+url.PathEscape(name))
+	return redirect(w, "/desk/templates/"+url.PathEscape(name))
 }

@@ -22,7 +22,7 @@ type loginView struct {
 
 func (s *Server) getLogin(w http.ResponseWriter, r *http.Request) error {
 	if v := visitorOf(r); v != nil {
-		return redirect(w, r, s.home(v.User))
+		return redirect(w, s.home(v.User))
 	}
 	return s.render(w, r, "login", loginView{Next: ownPath(r.URL.Query().Get("next"))})
 }
@@ -61,9 +61,9 @@ func (s *Server) postLogin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v.Next != "" {
-		return redirect(w, r, v.Next)
+		return redirect(w, v.Next)
 	}
-	return redirect(w, r, s.home(u))
+	return redirect(w, s.home(u))
 }
 
 // authenticate returns the account that name and password are of; without a name when
@@ -100,7 +100,7 @@ func (s *Server) postLogout(w http.ResponseWriter, r *http.Request) error {
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return err
 	}
-	return redirect(w, r, "/desk/login")
+	return redirect(w, "/desk/login")
 }
 
 // linkTime is how long the link of pombo desk is good.
@@ -168,7 +168,7 @@ func (s *Server) postEnter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, r, s.home(v.User))
+	return redirect(w, s.home(v.User))
 }
 
 // inviteTime is how long an invitation is good.
@@ -246,7 +246,7 @@ func (s *Server) postInvite(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.signIn(r, after, byPassword); err != nil {
 		return err
 	}
-	return redirect(w, r, s.home(after))
+	return redirect(w, s.home(after))
 }
 
 // newPasswordWrong returns the key of what is wrong with a password that was typed

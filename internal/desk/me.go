@@ -71,7 +71,7 @@ func (s *Server) postMe(w http.ResponseWriter, r *http.Request) error {
 	}
 	me.User = after
 	s.say(r, Notice{Text: wordsOf(r).Text("me.saved")})
-	return redirect(w, r, "/desk/me")
+	return redirect(w, "/desk/me")
 }
 
 // postPassword changes the visitor's own password, which they have to know.
@@ -99,7 +99,7 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	me.User = after
 	s.say(r, Notice{Text: say.Text("me.password_saved")})
-	return redirect(w, r, "/desk/me")
+	return redirect(w, "/desk/me")
 }
 
 // askPassword checks the visitor's password again, from a field of the form, and returns
@@ -139,7 +139,7 @@ func (s *Server) postEndOwnSession(w http.ResponseWriter, r *http.Request) error
 		}
 	}
 	s.say(r, Notice{Text: wordsOf(r).Text("me.sessions_ended")})
-	return redirect(w, r, "/desk/me")
+	return redirect(w, "/desk/me")
 }
 
 // sessionsOf lists the sessions of an account; "" = of all.

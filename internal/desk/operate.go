@@ -150,7 +150,7 @@ func (s *Server) postPause(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: say.Text("pause_page.done")})
-	return redirect(w, r, "/desk/")
+	return redirect(w, "/desk/")
 }
 
 // untilDetail is what the trail says of a pause or a hold.
@@ -173,7 +173,7 @@ func (s *Server) getResume(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !f.Paused {
 		s.say(r, Notice{Bad: true, Text: say.Text("resume_page.not_paused")})
-		return redirect(w, r, "/desk/")
+		return redirect(w, "/desk/")
 	}
 	v.Confirm.Follows = []string{say.Text("resume_page.follows", f.Backlog.States[pombo.Queued])}
 	switch {
@@ -192,7 +192,7 @@ func (s *Server) postResume(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: wordsOf(r).Text("resume_page.done")})
-	return redirect(w, r, "/desk/")
+	return redirect(w, "/desk/")
 }
 
 func (s *Server) getRunNew(w http.ResponseWriter, r *http.Request) error {
@@ -220,5 +220,5 @@ func (s *Server) postRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := strconv.FormatInt(run.ID, 10)
 	s.say(r, Notice{Text: wordsOf(r).Text(key, id)})
-	return redirect(w, r, "/desk/runs/"+id)
+	return redirect(w, "/desk/runs/"+id)
 }

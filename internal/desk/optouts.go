@@ -113,7 +113,7 @@ func (s *Server) postOptOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.say(r, Notice{Text: say.Text("optouts_page.added", n.String())})
-	return redirect(w, r, "/desk/optouts")
+	return redirect(w, "/desk/optouts")
 }
 
 func (s *Server) getOptIn(w http.ResponseWriter, r *http.Request) error {
@@ -155,5 +155,5 @@ func (s *Server) postOptIn(w http.ResponseWriter, r *http.Request) error {
 	default:
 		s.say(r, Notice{Text: say.Text("optouts_page.removed", n.String())})
 	}
-	return redirect(w, r, "/desk/optouts")
+	return redirect(w, "/desk/optouts")
 }

@@ -78,7 +78,7 @@ func (s *Server) postPerson(w http.ResponseWriter, r *http.Request) error {
 	if r.PostForm.Has("close") {
 		s.sessions.Remove(r.Context(), inPerson)
 		s.say(r, Notice{Text: wordsOf(r).Text("person.closed")})
-		return redirect(w, r, "/desk/person")
+		return redirect(w, "/desk/person")
 	}
 	n, err := phone.Parse(strings.TrimSpace(r.PostForm.Get("number")))
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Server) postPerson(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.sessions.Put(r.Context(), inPerson, n.E164())
-	return redirect(w, r, "/desk/person")
+	return redirect(w, "/desk/person")
 }
 
 func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) error {
@@ -216,7 +216,7 @@ func (s *Server) askForget(w http.ResponseWriter, r *http.Request, problem strin
 	say, n := wordsOf(r), s.personOf(r)
 	if n.IsZero() {
 		s.say(r, Notice{Bad: true, Text: say.Text("forget.nobody")})
-		return redirect(w, r, "/desk/person")
+		return redirect(w, "/desk/person")
 	}
 	ctx, cancel := reading(r)
 	defer cancel()
@@ -269,5 +269,5 @@ func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		s.say(r, Notice{Text: say.Text("forget.done", f.Erased)})
 	}
-	return redirect(w, r, "/desk/person")
+	return redirect(w, "/desk/person")
 }

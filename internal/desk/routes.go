@@ -181,7 +181,7 @@ func (s *Server) home(u pombo.User) string {
 func (s *Server) getRoot(w http.ResponseWriter, r *http.Request) error {
 	v := visitorOf(r)
 	if v == nil {
-		return redirect(w, r, "/desk/login")
+		return redirect(w, "/desk/login")
 	}
-	return redirect(w, r, s.home(v.User))
+	return redirect(w, s.home(v.User))
 }

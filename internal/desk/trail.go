@@ -222,7 +222,7 @@ func (s *Server) postAudit(w http.ResponseWriter, r *http.Request) error {
 		n, err := phone.Parse(given)
 		if err != nil {
 			s.say(r, Notice{Bad: true, Text: wordsOf(r).Text("audit.number_wrong")})
-			return redirect(w, r, "/desk/audit?"+q.Encode())
+			return redirect(w, "/desk/audit?"+q.Encode())
 		}
 		person := s.o.Key.Person(n)
 		if err := s.write(r, audit.Entry{Act: audit.Search, Target: "audit", Person: person, Result: audit.Done}); err != nil {
@@ -234,5 +234,5 @@ func (s *Server) postAudit(w http.ResponseWriter, r *http.Request) error {
 	} else if r.PostForm.Get("keep_number") != "" {
 		q.Set("number", "1")
 	}
-	return redirect(w, r, "/desk/audit?"+q.Encode())
+	return redirect(w, "/desk/audit?"+q.Encode())
 }

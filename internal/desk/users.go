@@ -231,7 +231,7 @@ func (s *Server) postUserChange(w http.ResponseWriter, r *http.Request) error {
 		return s.userFailed(w, r, usersView{}, err)
 	}
 	s.say(r, Notice{Text: wordsOf(r).Text("users.changed", name)})
-	return redirect(w, r, "/desk/users")
+	return redirect(w, "/desk/users")
 }
 
 func (s *Server) postUserInvite(w http.ResponseWriter, r *http.Request) error {
@@ -264,5 +264,5 @@ func (s *Server) postUserSessionsEnd(w http.ResponseWriter, r *http.Request) err
 		return fmt.Errorf("end sessions: %w", err)
 	}
 	s.say(r, Notice{Text: wordsOf(r).Text("users.sessions_ended", name)})
-	return redirect(w, r, "/desk/users")
+	return redirect(w, "/desk/users")
 }

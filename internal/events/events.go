@@ -142,7 +142,7 @@ func (s *Sender) Run(ctx context.Context) {
 
 func (s *Sender) report(ctx context.Context, what string, err error) {
 	if err != nil && ctx.Err() == nil {
-		s.opts.Logger.Error(what, "error", err, "often", pombo.Often("events"))
+		s.opts.Logger.Error("events delayed", "detail", what, "error", err, "often", pombo.Often("events"))
 	}
 }
 
@@ -179,7 +179,10 @@ func (s *Sender) pass(ctx context.Context) (begun int, err error) {
 		return 0, err
 	}
 	for _, e := range list {
-		if begun == most || ctx.Err() != nil {
+		if err := ctx.Err(); err != nil {
+			return begun, err
+		}
+		if begun == most {
 			break
 		}
 		if busy[e.Stream] {

@@ -144,7 +144,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.attempts = append(r.attempts, time.Now())
 	status, header := r.answer(r.calls, e.Data.Row)
 	if status >= 200 && status < 300 {
-		id := req.Header.Get("webhook-id")
+		id := req.Header.Get("Webhook-Id")
 		if r.ids[id]++; r.ids[id] == 1 {
 			r.taken[e.Data.Row] = append(r.taken[e.Data.Row], e.Type)
 		}
@@ -165,7 +165,7 @@ func pipes(t *testing.T, c *Client, r *receiver, isAway func() bool) {
 	t.Helper()
 	r.t, r.taken, r.ids = t, map[string][]string{}, map[string]int{}
 	line := &listener{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: r} //nolint:gosec // nobody else connects
+	server := &http.Server{Handler: r}
 	go func() { _ = server.Serve(line) }()
 	c.line.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if isAway != nil && isAway() {

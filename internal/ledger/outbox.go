@@ -300,7 +300,7 @@ type templateLooks map[[2]string][3]string
 // templateLooks reads them; nil for a ledger that writes no events.
 func (db *store) templateLooks(ctx context.Context) (templateLooks, error) {
 	if !db.opts.Events {
-		return nil, nil
+		return nil, nil //nolint:nilnil // there is nothing to compare with
 	}
 	looks := templateLooks{}
 	err := db.all(ctx, sqlOutboxTemplates, nil, func(rows *sql.Rows) error {

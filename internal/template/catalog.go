@@ -176,10 +176,10 @@ func (c *Catalog) set(templates []pombo.Template) {
 	known := make(map[Ref]pombo.Template, len(templates))
 	for _, t := range templates {
 		t.Updated = time.Time{} // says nothing about what it takes
-		ref, any := Ref{t.Name, t.Language}, Ref{Name: t.Name}
-		known[ref] = t
-		if _, some := known[any]; !some || t.Language == c.opts.Language {
-			known[any] = t
+		named, alone := Ref{t.Name, t.Language}, Ref{Name: t.Name}
+		known[named] = t
+		if _, some := known[alone]; !some || t.Language == c.opts.Language {
+			known[alone] = t
 		}
 	}
 	c.mu.Lock()

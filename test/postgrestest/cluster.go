@@ -121,7 +121,7 @@ func unpack(file *os.File, folder string) error {
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(folder, filepath.FromSlash(h.Name)) //nolint:gosec // we have packed it
+		path := filepath.Join(folder, filepath.FromSlash(h.Name))
 		if h.Typeflag == tar.TypeDir {
 			err = makeFor(path)
 		} else {
