@@ -321,7 +321,12 @@ func TestOpen_Refuses(t *testing.T) {
 
 func (w *world) eventually(ok func() bool) {
 	w.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	w.eventuallyEvery(20*time.Millisecond, ok)
+}
+
+func (w *world) eventuallyEvery(d time.Duration, ok func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(d)
 	defer tick.Stop()
 	limit := time.After(40 * time.Second)
 	for !ok() {

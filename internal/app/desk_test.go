@@ -139,7 +139,7 @@ func TestDesk_Operates(t *testing.T) {
 			}
 		}
 	}
-	w.eventually(func() bool { return strings.Contains(page("/desk/", nil), "0 linhas deixadas fora") })
+	w.eventuallyEvery(100*time.Millisecond, func() bool { return strings.Contains(page("/desk/", nil), "0 linhas deixadas fora") }) // a visitor has 20 pages a second
 	act := func(ask, post string, form url.Values) string {
 		_, rest, _ := strings.Cut(page(ask, nil), `name="once" value="`)
 		once, _, _ := strings.Cut(rest, `"`)

@@ -205,6 +205,7 @@ var shell = map[string]pair{
 	"act.reconcile":    {"mandou conferir", "had it all compared"},
 	"act.optout":       {"pôs no não perturbe", "added an opt-out"},
 	"act.optin":        {"tirou do não perturbe", "removed an opt-out"},
+	"act.replay":       {"reenviou eventos", "sent events again"},
 	"act.forget":       {"apagou uma pessoa", "erased a person"},
 	"act.send":         {"enviou à mão", "sent by hand"},
 	"act.request":      {"pediu o que não pode", "asked for what they may not"},
