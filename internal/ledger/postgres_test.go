@@ -299,7 +299,7 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 		return db.dialect.text(name), args
 	}
 	begin, beginArgs := batched(sqlBegin, []any{"[]", int64(1), "me", 0})
-	finish, finishArgs := batched(sqlFinish, []any{"accepted", nil, 1, "2", int64(1), int64(1), "[]", int64(1), "sending", "me", 1, nil})
+	finish, finishArgs := batched(sqlFinish, []any{"accepted", nil, 1, "2", int64(1), int64(1), "[]", int64(1), "sending", "me", 1, nil, nil})
 	for name, test := range map[string]struct {
 		want string
 		text string
