@@ -8,7 +8,7 @@ import (
 )
 
 // paces keeps one visitor, or a script in their name, from taking the pages of all others:
-// each may ask for so many a second. A browser with 20 pages open that refresh themselves
+// each may ask for so many a second, taken over half a minute. A browser with 20 pages open that refresh themselves
 // asks for four. It is kept in memory, so replicas count apart.
 type paces struct {
 	now func() time.Time
@@ -19,8 +19,8 @@ type paces struct {
 
 const (
 	pagesPerSecond = 20
-	pagesAtOnce    = 3 * pagesPerSecond
-	mostPaces      = 1_000 // visitors remembered
+	pagesAtOnce    = 30 * pagesPerSecond // of half a minute
+	mostPaces      = 1_000               // visitors remembered
 )
 
 func newPaces(now func() time.Time) *paces {

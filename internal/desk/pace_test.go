@@ -21,14 +21,14 @@ func TestPaces(t *testing.T) {
 		}
 		return allowed
 	}
-	if got := ask(1000); got != pagesAtOnce {
+	if got := ask(2 * pagesAtOnce); got != pagesAtOnce {
 		t.Errorf("%d pages at once, want %d", got, pagesAtOnce)
 	}
 	if !p.allow(other) {
 		t.Error("another visitor gets nothing")
 	}
 	now = now.Add(time.Second)
-	if got := ask(1000); got != pagesPerSecond {
+	if got := ask(2 * pagesAtOnce); got != pagesPerSecond {
 		t.Errorf("%d pages a second later, want %d", got, pagesPerSecond)
 	}
 	for i := range 2 * mostPaces {
