@@ -75,6 +75,7 @@ func TestDoctorJSON(t *testing.T) {
 		{"blip", "key", doctor.OK},
 		{"blip", "template", doctor.Fail},
 		{"blip", "values", doctor.OK},
+		{"blip", "answers", doctor.OK},
 		{"api", "address", doctor.OK},
 		{"api", "access", doctor.OK},
 		{"job", "API_URL", doctor.Warn},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,10 +213,11 @@ func TestWithin_Hangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{Dir: "share"})
-		release, dropped := make(chan struct{}), 0
+		release := make(chan struct{})
+		var dropped atomic.Int64
 		for range looks {
 			go func() {
-				_, begun, err := within(t.Context(), l, lookTime, func() (int, error) { <-release; return 1, nil }, func(int) { dropped++ })
+				_, begun, err := within(t.Context(), l, lookTime, func() (int, error) { <-release; return 1, nil }, func(int) { dropped.Add(1) })
 				if !begun {
 					t.Error("not begun")
 				}
@@ -237,8 +239,8 @@ func TestWithin_Hangs(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if dropped != looks {
-			t.Errorf("%d of %d late answers were dropped", dropped, looks)
+		if n := dropped.Load(); n != looks {
+			t.Errorf("%d of %d late answers were dropped", n, looks)
 		}
 		time.Sleep(awayFor)
 		if _, ran, err := within(t.Context(), l, lookTime, func() (int, error) { return 1, nil }, func(int) {}); !ran || err != nil || l.AwayFor() != 0 {
