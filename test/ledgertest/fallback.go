@@ -216,24 +216,24 @@ func fallbackOptOuts(f *fixture) {
 
 func fallbackNever(f *fixture) {
 	f.withFallback(time.Hour)
-	settles := func(code string) {
+	settles := func() {
 		f.Helper()
 		f.pass(2 * time.Hour)
 		f.handedOver(0, 0, utility)
-		f.settleAll("1", code)
+		f.settleAll("1", "3")
 	}
 	// Blip refused the message: that says nothing about the person.
 	f.queue(1)
 	f.send(pombo.Failed, pombo.Undeliverable)
-	settles("3")
+	settles()
 	f.queue(1)
 	f.send(pombo.Failed, pombo.TemplateRefused)
-	settles("3")
+	settles()
 	// Another reason.
 	id := f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.apply(pombo.Receipt{MessageID: id, State: pombo.Failed, Reason: pombo.ParameterFormat})
-	settles("3")
+	settles()
 	// The row has another owner now.
 	id = f.queue(1)[0]
 	f.send(pombo.Accepted, pombo.NoReason)
@@ -269,7 +269,7 @@ func fallbackNever(f *fixture) {
 	f.close()
 	f.fallback = ledger.Fallback{}
 	f.open()
-	settles("3")
+	settles()
 }
 
 func fallbackSettles(f *fixture) {
