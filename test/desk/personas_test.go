@@ -69,7 +69,7 @@ func (w *world) clerk(t *testing.T) {
 
 func (w *world) operator(t *testing.T) {
 	v := w.enter(t, "olavo")
-	now := v.get(t, "/desk/")
+	now := w.settled(t, v, "/desk/", "Novo motivo")
 	answers(t, "Está tudo bem?", now, "Só esperam 3 mensagens cujo modelo não pode ser enviado agora.", "Blip responde", "Tabela responde", "Ledger responde")
 	answers(t, "O que está parado, desde quando, por quê?", now, "De 1 linha não se sabe", "o modelo delas não pode ser enviado agora 3")
 	answers(t, "Quando a fila acaba?", v.get(t, "/desk/templates/order_shipped/release"), "3 mensagens que esperam saem logo")
@@ -82,7 +82,7 @@ func (w *world) manager(t *testing.T) {
 	v := w.enter(t, "marta")
 	// A month that has at least two weeks of the demo's past in it.
 	month := "/desk/report?month=" + time.Now().AddDate(0, 0, -15).Format("2006-01")
-	report := w.settled(t, v, month)
+	report := w.settled(t, v, month, "Da tabela à leitura")
 	answers(t, "Quantas foram, chegaram, foram lidas, falharam?", report, "Entraram", "Aceitas", "Entregues", "Lidas*", "Não chegaram", "Da tabela à leitura")
 	answers(t, "Por modelo? Melhor ou pior?", report, "notificacao", "order_shipped", "Pontos percentuais")
 	answers(t, "Que motivos pesam mais?", report, "o número não tem WhatsApp")
@@ -94,15 +94,15 @@ func (w *world) manager(t *testing.T) {
 }
 
 // settled asks for a page of figures until the past has been counted, which the demo does
-// beside its work.
-func (w *world) settled(t *testing.T, v *visitor, path string) answer {
+// beside its work, and the page has what it lacks before.
+func (w *world) settled(t *testing.T, v *visitor, path, counted string) answer {
 	t.Helper()
 	deadline := time.After(90 * time.Second)
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		got := v.get(t, path)
-		if strings.Contains(got.text(), "Da tabela à leitura") {
+		if strings.Contains(got.text(), counted) {
 			return got
 		}
 		select {

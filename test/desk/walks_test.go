@@ -61,7 +61,7 @@ func (w *world) pictures(t *testing.T) {
 	id, _ := w.message(t, "state=failed")
 	var p *browsertest.Page
 	if *update {
-		w.settled(t, w.admin, "/desk/report")
+		w.settled(t, w.admin, "/desk/report", "Da tabela à leitura")
 		p = browsertest.Open(t, w.desk+"/desk/", browsertest.Options{Height: 800, Cookies: w.admin.cookies()})
 	}
 	for _, s := range shots {
