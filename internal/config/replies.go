@@ -95,18 +95,8 @@ func replyCodes(c *Config, s string) *Problem {
 // checkReplies compares the codes of answers with those of states, and the answers with the
 // words that end all messages.
 func (l *loader) checkReplies(c *Config) {
-	s := &c.Source
-	states := []struct{ name, code string }{
-		{"STATUS_PENDING", s.Pending},
-		{"STATUS_SENT", s.Sent},
-		{"STATUS_FAILED", s.Failed},
-		{"STATUS_DELIVERED", s.Delivered},
-		{"STATUS_READ", s.Read},
-		{"STATUS_EXPIRED", s.Expired},
-		{"STATUS_SUPPRESSED", s.Suppressed},
-	}
-	for _, r := range s.ReplyCodes {
-		for _, state := range states {
+	for _, r := range c.Source.ReplyCodes {
+		for _, state := range statusCodes(&c.Source) {
 			if state.code == "" || !sameCode(r.Code, state.code) {
 				continue
 			}

@@ -225,10 +225,12 @@ func (l *loader) checkFallback() {
 	}
 }
 
-// checkCodes makes sure that a status code means one thing.
-func (l *loader) checkCodes(c *Config) {
-	s := &c.Source
-	codes := []struct{ name, code string }{
+// statusCode is the code that a variable gives; "" = none.
+type statusCode struct{ name, code string }
+
+// statusCodes are those of all STATUS_ variables.
+func statusCodes(s *Source) []statusCode {
+	return []statusCode{
 		{"STATUS_PENDING", s.Pending},
 		{"STATUS_SENT", s.Sent},
 		{"STATUS_FAILED", s.Failed},
@@ -238,6 +240,11 @@ func (l *loader) checkCodes(c *Config) {
 		{"STATUS_SUPPRESSED", s.Suppressed},
 		{"STATUS_FALLBACK", s.Fallback},
 	}
+}
+
+// checkCodes makes sure that a status code means one thing.
+func (l *loader) checkCodes(c *Config) {
+	codes := statusCodes(&c.Source)
 	// Several ways of not being sent may share a code.
 	unsent := func(name string) bool {
 		return name == "STATUS_FAILED" || name == "STATUS_EXPIRED" || name == "STATUS_SUPPRESSED"

@@ -223,6 +223,7 @@ func TestLoad_Refused(t *testing.T) {
 		{[]string{"REPLY_CODES=,"}, "REPLY_CODES", "no answer"},
 		{[]string{"REPLY_CODES=Sim:5,SIM!:6"}, "REPLY_CODES", "twice"},
 		{[]string{"REPLY_CODES=Sim:" + strings.Repeat("5", 70)}, "REPLY_CODES", "has 70 characters"},
+		{[]string{"REPLY_CODES=Sim:8", "STATUS_FALLBACK=8"}, "REPLY_CODES", "STATUS_FALLBACK"},
 		{[]string{"REPLY_CODES=Sim:5,Não:1"}, "REPLY_CODES", "would be sent again"},
 		{[]string{"REPLY_CODES=Não:01.0"}, "REPLY_CODES", "would be sent again"},
 		{[]string{"REPLY_CODES=Não:2"}, "REPLY_CODES", "the code of STATUS_SENT"},
