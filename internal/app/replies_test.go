@@ -17,7 +17,7 @@ func (s *street) answers(id pombo.MessageID, text pombo.Private) {
 	_, err := s.ledger.Replies.Take(s.Context(), []pombo.Inbound{{ID: strconv.Itoa(s.answered), Kind: pombo.ReplyButton, Text: text, RepliesTo: []pombo.MessageID{id}, At: time.Now()}})
 	s.must(err)
 	s.engine.Signals.Moved()
-	time.Sleep(10 * time.Second)
+	s.pass(10 * time.Second)
 }
 
 // wantAnswers checks what stands in the table, in the order of its rows.
@@ -54,7 +54,7 @@ func TestReplies_ReachTheirRows(t *testing.T) {
 			s.must(err)
 		}
 		s.engine.Signals.Moved()
-		time.Sleep(10 * time.Second)
+		s.pass(10 * time.Second)
 		s.wantCodes(7, 5, 9, 2)
 		s.answers(s.id(1, 1), "não vou")
 		s.answers(s.id(2, 1), "Não vou")
@@ -88,7 +88,7 @@ func TestReplies_SurviveKills(t *testing.T) {
 		s.exec(`UPDATE AWAY SET CD_STATUS = 7, DS_RESPOSTA = 'Confirmar' WHERE ID = 1`)
 		s.answers(s.id(1, 1), "Não vou")
 		s.exec(`ALTER TABLE AWAY RENAME TO NOTIFICACAO`)
-		time.Sleep(5 * time.Minute)
+		s.pass(5 * time.Minute)
 		s.wantCodes(8, 7)
 		s.wantAnswers("Não vou", "Confirmar")
 		if got := s.findings(); len(got) != 0 {
@@ -111,7 +111,7 @@ func TestReplies_EndReminders(t *testing.T) {
 		s.takeIn(3)
 		s.answers(s.id(2, 1), "Não vou")
 		s.must(s.engine.Throttle.Pauser.Resume(s.Context()))
-		time.Sleep(time.Minute)
+		s.pass(time.Minute)
 		s.wantCodes(7, 8, 6, 6, 2)
 		s.stands(s.id(3, 1), pombo.Cancelled, pombo.Withdrawn)
 		s.stands(s.id(4, 1), pombo.Cancelled, pombo.Withdrawn)

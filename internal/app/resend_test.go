@@ -129,6 +129,9 @@ func (s *street) wantCodes(want ...int) {
 	}
 }
 
+// pass lets virtual time go by.
+func (s *street) pass(d time.Duration) { time.Sleep(d) }
+
 // takeIn is one pass over the table; all that it brings is sent and settled then.
 func (s *street) takeIn(want int) {
 	s.Helper()

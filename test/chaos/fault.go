@@ -24,6 +24,9 @@ type fault struct {
 type moment struct {
 	name string
 	wait func(ctx context.Context, t *trial, s *server) error
+	// finds is the step that the moment is for. The step may be over before the signal comes:
+	// until one kill has found it, the moment is tried again.
+	finds step
 }
 
 // await is how long a moment is waited for.
@@ -33,18 +36,18 @@ const await = 2 * time.Second
 // the plan.
 func moments(ledger string) []moment {
 	list := []moment{
-		{"at random", func(ctx context.Context, t *trial, _ *server) error {
+		{name: "at random", wait: func(ctx context.Context, t *trial, _ *server) error {
 			return sleep(ctx, t.chance(400*time.Millisecond))
 		}},
-		{"a POST has come", atStage(arrived)},
-		{"a message was taken", atStage(taken)},
-		{"an answer was given", atStage(answered)},
-		{"the table was written", func(ctx context.Context, t *trial, s *server) error {
+		{name: "a POST has come", wait: atStage(arrived), finds: stepArrived},
+		{name: "a message was taken", wait: atStage(taken), finds: stepTaken},
+		{name: "an answer was given", wait: atStage(answered), finds: stepAnswered},
+		{name: "the table was written", wait: func(ctx context.Context, t *trial, s *server) error {
 			err := committed(ctx, t.source.db, await)
 			s.signal(syscall.SIGKILL)
 			return err
-		}},
-		{"just started", func(ctx context.Context, t *trial, s *server) error {
+		}, finds: stepWritten},
+		{name: "just started", wait: func(ctx context.Context, t *trial, s *server) error {
 			t.killNow(s)
 			if err := s.start(); err != nil {
 				return err
@@ -53,13 +56,13 @@ func moments(ledger string) []moment {
 		}},
 	}
 	if ledger == "sqlite" {
-		return append(list, moment{"the ledger was written", func(ctx context.Context, t *trial, s *server) error {
+		return append(list, moment{name: "the ledger was written", wait: func(ctx context.Context, t *trial, s *server) error {
 			err := committed(ctx, t.book.db, await)
 			s.signal(syscall.SIGKILL)
 			return err
 		}})
 	}
-	return append(list, moment{"on the way to the ledger", func(ctx context.Context, t *trial, s *server) error {
+	return append(list, moment{name: "on the way to the ledger", wait: func(ctx context.Context, t *trial, s *server) error {
 		hit := make(chan struct{})
 		lost := t.rng.IntN(2) == 0
 		s.toLedger.watchChunk(1+t.rng.IntN(40), func() bool {
@@ -105,7 +108,7 @@ func (t *trial) killNow(s *server) {
 
 // killAt is the fault that most of the plan is made of.
 func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
-	return func(ctx context.Context, t *trial, s *server) error {
+	kill := func(ctx context.Context, t *trial, s *server) error {
 		if err := m.wait(ctx, t, s); err != nil {
 			return err
 		}
@@ -114,6 +117,13 @@ func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
 			return err
 		}
 		return s.up(ctx)
+	}
+	return func(ctx context.Context, t *trial, s *server) error {
+		err := kill(ctx, t, s)
+		for tries := 0; err == nil && tries < 5 && m.finds != noStep && t.tally.steps[m.finds] == 0; tries++ {
+			err = kill(ctx, t, s)
+		}
+		return err
 	}
 }
 

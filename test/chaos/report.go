@@ -17,7 +17,8 @@ import (
 type step int
 
 const (
-	stepIntake step = iota
+	noStep step = iota
+	stepIntake
 	stepClaimed
 	stepBegun
 	stepArrived
@@ -99,8 +100,8 @@ func report(results []result) {
 	for _, r := range results {
 		fmt.Printf("\n%s\n\n", r.ledger)
 		out := writer("kills that found a notification …", "")
-		for s, n := range r.tally.steps {
-			out.AppendRow(table.Row{stepNames[s], n})
+		for s := noStep + 1; s < steps; s++ {
+			out.AppendRow(table.Row{stepNames[s], r.tally.steps[s]})
 		}
 		out.RenderMarkdown()
 		fmt.Println()
