@@ -3,12 +3,9 @@ package receipts
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"pombo"
 	"pombo/internal/wait"
@@ -77,10 +74,9 @@ type PollerOptions struct {
 
 // Poller asks Blip what became of the messages that it accepted.
 type Poller struct {
-	opts    PollerOptions
-	limiter *rate.Limiter
-	batch   int
-	refused atomic.Int64 // until when Blip will refuse every call, in Unix ms; 0 = it does not
+	opts  PollerOptions
+	share *share
+	batch int
 }
 
 // NewPoller checks the options.
@@ -88,15 +84,12 @@ func NewPoller(opts PollerOptions) (*Poller, error) {
 	if opts.Ledger == nil || opts.Recorder == nil || opts.Ask == nil || opts.Acquire == nil || len(opts.Schedule) == 0 {
 		return nil, errors.New("the poller needs a ledger, a recorder, functions that ask Blip and acquire a permit, and a schedule")
 	}
-	if opts.Leads == nil {
-		opts.Leads = func(context.Context) (bool, error) { return true, nil }
-	}
 	if opts.LastWebhook == nil {
 		opts.LastWebhook = func() time.Time { return time.Time{} }
 	}
-	p := &Poller{opts: opts, limiter: rate.NewLimiter(rate.Inf, 1), batch: pollBatch}
-	if perSecond := opts.CommandsPerSecond / pollShare; perSecond > 0 {
-		p.limiter.SetLimit(rate.Limit(perSecond))
+	perSecond := opts.CommandsPerSecond / pollShare
+	p := &Poller{opts: opts, share: newShare(perSecond, opts.Acquire, opts.Leads), batch: pollBatch}
+	if perSecond > 0 {
 		p.batch = min(pollBatch, max(int(2*perSecond), 1))
 	}
 	return p, nil
@@ -120,16 +113,9 @@ func (p *Poller) Run(ctx context.Context) {
 
 // round asks about what is due and returns how long to wait before the next round.
 // After an error everything stays due.
-func (p *Poller) round(ctx context.Context) (wait time.Duration, err error) {
-	leads, err := p.opts.Leads(ctx)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("find out whether this process leads the polling: %w", err)
-	case !leads:
-		return leadAgain, nil
-	}
-	if wait := time.Until(time.UnixMilli(p.refused.Load())); wait > 0 {
-		return wait, nil
+func (p *Poller) round(ctx context.Context) (pause time.Duration, err error) {
+	if pause, err := p.share.pause(ctx); err != nil || pause > 0 {
+		return pause, err
 	}
 	due, err := p.opts.Ledger.PollDue(ctx, p.batch)
 	if err != nil {
@@ -188,7 +174,7 @@ func (p *Poller) askAll(ctx context.Context, due []pombo.Notification) []pollRes
 }
 
 func (p *Poller) ask(ctx context.Context, n *pombo.Notification) pollResult {
-	if p.limiter.Wait(ctx) != nil || p.opts.Acquire(ctx) != nil {
+	if p.share.permit(ctx) != nil {
 		return pollResult{} // stopping, or sending is paused
 	}
 	list, err := p.opts.Ask(ctx, n.MessageID)
@@ -198,7 +184,7 @@ func (p *Poller) ask(ctx context.Context, n *pombo.Notification) pollResult {
 			p.opts.Recorder.opts.Logger.Warn("receipts not read; asked again later", "id", n.MessageID, "error", err, "often", pombo.Often("receipt"))
 			if pause := p.opts.Recorder.followRefusal(ctx, err); pause > 0 {
 				// Even where an operator's pause, which stops no polls, masks Blip's.
-				p.refused.Store(time.Now().Add(pause).UnixMilli())
+				p.share.refuse(pause)
 			}
 		}
 		return pollResult{done: true, next: time.Now().Add(pollAgain)}

@@ -3,12 +3,9 @@ package receipts
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"pombo"
 	"pombo/internal/wait"
@@ -69,9 +66,8 @@ type ThreadsOptions struct {
 // Threads reads the conversations of people whose answer has not come, for companies
 // that Blip cannot post to. It reads nothing while messages are being posted.
 type Threads struct {
-	opts    ThreadsOptions
-	limiter *rate.Limiter
-	refused atomic.Int64 // until when Blip will refuse every call, in Unix ms; 0 = it does not
+	opts  ThreadsOptions
+	share *share
 }
 
 // NewThreads checks the options.
@@ -79,17 +75,10 @@ func NewThreads(opts ThreadsOptions) (*Threads, error) {
 	if opts.Ledger == nil || opts.Inbox == nil || opts.Ask == nil || opts.Acquire == nil || len(opts.Schedule) == 0 {
 		return nil, errors.New("the reader of conversations needs a ledger, an inbox, functions that ask Blip and acquire a permit, and a schedule")
 	}
-	if opts.Leads == nil {
-		opts.Leads = func(context.Context) (bool, error) { return true, nil }
-	}
 	if opts.LastMessage == nil {
 		opts.LastMessage = func() time.Time { return time.Time{} }
 	}
-	t := &Threads{opts: opts, limiter: rate.NewLimiter(rate.Inf, 1)}
-	if perSecond := opts.CommandsPerSecond / threadShare; perSecond > 0 {
-		t.limiter.SetLimit(rate.Limit(perSecond))
-	}
-	return t, nil
+	return &Threads{opts: opts, share: newShare(opts.CommandsPerSecond/threadShare, opts.Acquire, opts.Leads)}, nil
 }
 
 // Run reads conversations until ctx ends.
@@ -112,15 +101,8 @@ func (t *Threads) round(ctx context.Context) (time.Duration, error) {
 	if time.Since(t.opts.LastMessage()) < trusted {
 		return leadAgain, nil
 	}
-	leads, err := t.opts.Leads(ctx)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("find out whether this process leads the reading of conversations: %w", err)
-	case !leads:
-		return leadAgain, nil
-	}
-	if wait := time.Until(time.UnixMilli(t.refused.Load())); wait > 0 {
-		return wait, nil
+	if pause, err := t.share.pause(ctx); err != nil || pause > 0 {
+		return pause, err
 	}
 	due, err := t.opts.Ledger.Unanswered(ctx, threadBatch)
 	if err != nil || len(due) == 0 {
@@ -138,7 +120,7 @@ func (t *Threads) round(ctx context.Context) (time.Duration, error) {
 	group.SetLimit(threadsAtOnce)
 	for _, identity := range order {
 		group.Go(func() error {
-			if time.Now().Before(time.UnixMilli(t.refused.Load())) {
+			if t.share.isRefused() {
 				return nil // it stays due
 			}
 			return t.read(ctx, identity, byPerson[identity])
@@ -150,10 +132,7 @@ func (t *Threads) round(ctx context.Context) (time.Duration, error) {
 // read reads one conversation and records what there is in it. Its error is the ledger's,
 // or ctx's; that Blip does not answer is not one.
 func (t *Threads) read(ctx context.Context, identity pombo.Private, waiting []pombo.Unanswered) error {
-	if err := t.limiter.Wait(ctx); err != nil {
-		return err
-	}
-	if err := t.opts.Acquire(ctx); err != nil {
+	if err := t.share.permit(ctx); err != nil {
 		return err
 	}
 	list, err := t.opts.Ask(ctx, identity)
@@ -195,7 +174,7 @@ func (t *Threads) rest(ctx context.Context, err error) bool {
 		pause = pollAgain
 	}
 	if pause > 0 {
-		t.refused.Store(time.Now().Add(pause).UnixMilli())
+		t.share.refuse(pause)
 	}
 	return pause > 0
 }
