@@ -100,7 +100,7 @@ func ParseHours(s string) ([]Hours, error) {
 		until, errTo := parseClock(to)
 		switch {
 		case !found || errFrom != nil || errTo != nil:
-			return nil, fmt.Errorf("%q is no part of a day", part)
+			return nil, fmt.Errorf("%q is not a part of a day", part)
 		case h == 24*time.Hour:
 			return nil, fmt.Errorf("%q begins at 24:00, which is 00:00 of the next day", part)
 		case h == until:
@@ -152,7 +152,7 @@ func ParseWeekdays(s string) ([]time.Weekday, error) {
 		name := strings.TrimSuffix(strings.ToLower(word), "-feira")
 		day := slices.IndexFunc(weekdays[:], func(names []string) bool { return slices.Contains(names, name) })
 		if day < 0 {
-			return nil, fmt.Errorf("%q is no day of the week", word)
+			return nil, fmt.Errorf("%q is not a day of the week", word)
 		}
 		if !slices.Contains(list, time.Weekday(day)) {
 			list = append(list, time.Weekday(day))

@@ -103,7 +103,7 @@ func TestParseHours(t *testing.T) {
 		{"21:00-08:00", []pombo.Hours{{21 * h, 8 * h}}, ""},
 		{" 21:00 - 8:00 ", []pombo.Hours{{21 * h, 8 * h}}, ""},
 		{"20:30-24:00,00:00-07:15", []pombo.Hours{{20*h + 30*m, 24 * h}, {0, 7*h + 15*m}}, ""},
-		{"21-8", nil, `"21-8" is no part of a day`},
+		{"21-8", nil, `"21-8" is not a part of a day`},
 		{"21:00", nil, "no part of a day"},
 		{"25:00-08:00", nil, "no part of a day"},
 		{"24:00-08:00", nil, "00:00"},

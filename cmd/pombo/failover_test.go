@@ -211,7 +211,7 @@ func TestFailoverOfPatroni(t *testing.T) {
 
 // deliverOver has two servers deliver 20,000 rows over a ledger whose database fails
 // over in the middle of it, and sees that each row goes once, that nothing is left in
-// hands, that GET /readyz tells of it within the lease, and that sending goes on
+// hands, that GET /readyz reports it within the lease, and that sending goes on
 // within ten seconds of the new primary's being there.
 func deliverOver(t *testing.T, address string, failover func() (promoted time.Time), now func() string, settings ...string) {
 	t.Helper()

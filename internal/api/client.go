@@ -31,7 +31,7 @@ type Client struct {
 	token string
 	http  *http.Client
 
-	account string // of the machine, for the audit trail; "" = it is no command line
+	account string // of the machine, for the audit trail; "" = not a command line
 }
 
 // As returns a client that says in the audit trail that the command line asks, for an

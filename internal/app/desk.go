@@ -205,10 +205,9 @@ func (b deskBulks) Taken(ctx context.Context, seq int64) (pombo.Notification, er
 // deskAgain is how long after a try to listen the next one is made.
 const deskAgain = 30 * time.Second
 
-// serveDesk listens and serves until ctx ends. A port that is in use is no reason not to
-// send, unlike that of the API, without which nobody could start a run: people would
-// rather have their messages go than a program that stands still because of a page. So
-// it is said loudly and tried again, until whoever has the port gives it back.
+// serveDesk listens and serves until ctx ends. A port in use does not stop sending, unlike
+// that of the API, without which nobody could start a run: messages matter more than a
+// page. It is logged as an error and tried again until the port is free.
 func (a *App) serveDesk(ctx context.Context, first net.Listener) {
 	listener := first
 	for listener == nil {

@@ -17,7 +17,7 @@ type healthReader struct {
 	ledger *ledger.DB
 	engine *dispatch.Controls
 	zone   *time.Location // of the clock times that people read
-	events bool           // somebody is told of what happens
+	events bool           // EVENTS_URL is set
 }
 
 // snapshot costs a few statements on the ledger and none on the source.

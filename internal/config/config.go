@@ -152,7 +152,7 @@ type API struct {
 	OptOutWords   []string
 }
 
-// Events says who is told of what happens.
+// Events configures the events out.
 type Events struct {
 	URL     string          // "" = nobody
 	Secrets []pombo.Private // as whsec_…; all of them sign

@@ -91,7 +91,7 @@ func TestLoad_Accepted(t *testing.T) {
 	}
 }
 
-// TestLoad_Refused has one mistake a line, the variable that is told of it and a
+// TestLoad_Refused has one mistake a line, the variable that the problem names and a
 // piece of what is said.
 func TestLoad_Refused(t *testing.T) {
 	long := strings.Repeat("x", 129)

@@ -14,7 +14,7 @@ import (
 	"pombo/internal/bulk"
 )
 
-// fakeBulks plans what it is told and keeps what was started.
+// fakeBulks plans what it is given and keeps what was started.
 type fakeBulks struct {
 	plan    pombo.BulkPlan // its counts
 	dry     bulk.DryRun

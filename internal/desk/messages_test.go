@@ -243,11 +243,11 @@ func TestMessage_Act(t *testing.T) {
 	}
 	clara.get("/desk/messages/"+string(failed)+"/retry", http.StatusForbidden)
 	if status := act(clara, failed, "retry"); status != http.StatusForbidden {
-		t.Errorf("the grant is for rows that were mended: status = %d", status)
+		t.Errorf("the grant is for rows that were corrected: status = %d", status)
 	}
 	wants(t, clara.get("/desk/messages/"+string(badRow)+"/retry", http.StatusOK), "A linha é lida de novo")
 	if status := act(clara, badRow, "retry"); status != http.StatusSeeOther {
-		t.Errorf("retry of a mended row: status = %d", status)
+		t.Errorf("retry of a corrected row: status = %d", status)
 	}
 	wants(t, olga.get("/desk/messages/"+string(uncertain)+"/retry", http.StatusOK), "pode recebê-la duas vezes")
 	wants(t, olga.get("/desk/messages/"+string(uncertain)+"/cancel", http.StatusOK), "pode ter chegado mesmo assim")

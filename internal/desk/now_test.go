@@ -15,7 +15,7 @@ import (
 	"pombo/internal/tally"
 )
 
-// fakeFacts are what the desk is told; a zero one is a new ledger in which nothing waits.
+// fakeFacts are what the desk knows; a zero one is a new ledger in which nothing waits.
 type fakeFacts struct {
 	mu       sync.Mutex
 	snapshot health.Snapshot
@@ -88,7 +88,7 @@ func TestHeadline_OnEveryPage(t *testing.T) {
 	}
 	b.ledger.fail = nil
 	if rec := b.browser().ask("GET", "/desk/login", nil); strings.Contains(rec.Body.String(), `role="status"`) {
-		t.Error("who has not signed in is told how sending stands")
+		t.Error("a visitor who has not signed in learns how sending stands")
 	}
 }
 
@@ -131,7 +131,7 @@ func TestNow(t *testing.T) {
 		}
 	}
 	if got := text(b.signIn("vera")); strings.Contains(got, "bia") {
-		t.Error("a viewer is told what others did")
+		t.Error("a viewer learns what others did")
 	}
 	if part := text(w, partHeader, "charts"); strings.Contains(part, "Came in today") || !strings.Contains(part, "stacked") {
 		t.Errorf("the part of the charts is %s", part)

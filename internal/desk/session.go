@@ -136,7 +136,7 @@ func (s *Server) findVisitor(r *http.Request) (*Visitor, error) {
 		return s.enterByProxy(r, vouched)
 	}
 	if name == "" {
-		return nil, nil //nolint:nilnil // nobody has signed in, which is no error
+		return nil, nil //nolint:nilnil // nobody has signed in, which is not an error
 	}
 	v := &Visitor{Kind: kind, session: s.sessions.GetString(ctx, inID)}
 	if kind == byLink {

@@ -130,7 +130,7 @@ func TestDoctorLedgerRights(t *testing.T) {
 	do("ALTER ROLE pombo SET search_path = elsewhere")
 	want(Fail, "no schema to work in", "search_path")
 
-	// A wrong password is told with the schema.
+	// A wrong password is reported with the schema.
 	address = server.DSNAs("pombo", "y", "postgres")
 	want(Skipped, "has to be reached first", "")
 }

@@ -160,7 +160,7 @@ func TestTroubles(t *testing.T) {
 		{"ledger_went_back", func(f *Snapshot) { f.Backlog.WentBack = ago(2 * time.Hour) }, ""},
 		{"resends", func(f *Snapshot) { f.Backlog.Resends, f.Backlog.ResendsSince = 1395, ago(time.Minute) },
 			"1,395 rows were set back to pending, as when the database of the table went back; nothing of it is sent"},
-		{"nothing_sent", func(f *Snapshot) { // a person has to decide, and is told so
+		{"nothing_sent", func(f *Snapshot) { // a person has to decide, and the page says so
 			f.Backlog.Ready, f.Backlog.Later = 0, map[pombo.WaitReason]int{pombo.WaitResends: 9}
 		}, ""},
 		{"doubts_behind", func(f *Snapshot) { f.Backlog.UncheckedSince = ago(5 * time.Minute) }, "the doubt about messages is not asked about in time, for 5 minutes"},

@@ -28,7 +28,7 @@ type Options struct {
 	Client   Client
 	Interval time.Duration    // from one tick to the next; 0 = 5m
 	Timeout  time.Duration    // what one tick may take; 0 = 10m
-	Logger   *slog.Logger     // one record for each tick, and one for each trouble that the API tells of; nil = none
+	Logger   *slog.Logger     // one record for each tick, and one for each problem that the API reports; nil = none
 	Now      func() time.Time // nil = time.Now
 }
 
@@ -97,7 +97,7 @@ func (j *Job) Once(ctx context.Context) error {
 		return err
 	}
 	for _, t := range ready.Alerts {
-		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the API tells of a trouble", slog.String("trouble", t.Name), slog.String("detail", t.Message), slog.String("hint", t.Hint))
+		j.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the API reports a problem", slog.String("alert", t.Name), slog.String("detail", t.Message), slog.String("hint", t.Hint))
 	}
 	run, err := j.o.Client.Send(call, j.wait(j.o.Now().Sub(begun)))
 	switch {

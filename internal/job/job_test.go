@@ -251,7 +251,7 @@ func TestJobOnce(t *testing.T) {
 }
 
 // Who reads only the job's log learns that nothing goes.
-func TestJobTellsTroubles(t *testing.T) {
+func TestJob_LogsAlerts(t *testing.T) {
 	c := &calls{result: api.RunResult{RunID: 7, State: api.Finished}, ready: api.Readiness{Ready: true, Alerts: []api.Alert{
 		{Name: "nothing_sent", Message: "nothing sent for 12 minutes while 3 rows wait: sending is paused", Hint: "pombo resume"},
 	}}}
@@ -260,7 +260,7 @@ func TestJobTellsTroubles(t *testing.T) {
 		t.Errorf("error = %v, want none: the run was made", err)
 	}
 	log := records(t, &out)
-	if len(log) != 2 || log[0]["level"] != "WARNING" || log[0]["detail"] != c.ready.Alerts[0].Message || log[0]["trouble"] != "nothing_sent" || log[0]["hint"] != "pombo resume" {
+	if len(log) != 2 || log[0]["level"] != "WARNING" || log[0]["detail"] != c.ready.Alerts[0].Message || log[0]["alert"] != "nothing_sent" || log[0]["hint"] != "pombo resume" {
 		t.Errorf("log = %v, want a warning with the sentence, then the run", log)
 	}
 }

@@ -91,7 +91,7 @@ func TestFailover(t *testing.T) {
 
 // TestOldPrimary: once a later timeline of the cluster was seen, connections to a
 // server on an earlier one are ended and no new one is made. Another cluster may be
-// where it likes. An account without special rights is told all that this takes.
+// where it likes. An account without special rights learns all that this takes.
 func TestOldPrimary(t *testing.T) {
 	server := Postgres.Server(t)
 	must(t, server.Exec(t.Context(), "postgres", `CREATE ROLE plain LOGIN PASSWORD 'plain'`))
@@ -186,7 +186,7 @@ func TestClusterThatGoesBack(t *testing.T) {
 }
 
 // TestNoAnswer: a server that hangs is given up when the bound is over, everybody
-// is told so soon, also who waited behind another, and what is asked afterwards is
+// gets an error soon, those that waited behind another as well, and what is asked afterwards is
 // answered.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel() // it waits most of the time

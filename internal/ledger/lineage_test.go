@@ -204,7 +204,7 @@ func TestFileThatWentBack(t *testing.T) {
 	}
 }
 
-// TestFileReplacedWhileOpen: who looks whether the ledger can be used is told.
+// TestFileReplacedWhileOpen: a check of the ledger reports it.
 func TestFileReplacedWhileOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	db := openSQLite(t, "sqlite:"+path)
@@ -303,7 +303,7 @@ func TestServerThatWentBack(t *testing.T) {
 			}
 			standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 3})
 			if _, err := db.Queue.Begin(t.Context(), list[1], ""); err == nil {
-				t.Error("what was in hands has begun")
+				t.Error("what was in flight has begun")
 			}
 			before, _, err := db.Doubts.WentBack(t.Context())
 			must(t, err)

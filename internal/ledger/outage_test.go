@@ -22,7 +22,7 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestServerAway: while the server is away everybody is told so, and afterwards
+// TestServerAway: while the server is away everybody gets that error, and afterwards
 // all goes on by itself.
 func TestServerAway(t *testing.T) {
 	t.Parallel() // it waits most of the time
@@ -51,7 +51,7 @@ func TestServerAway(t *testing.T) {
 }
 
 // TestOutageTakesNothing: after the database was away for longer than a lease,
-// nobody loses what he has in hands; who was gone as well loses it a lease later.
+// nobody loses what it holds; a process that was gone as well loses it a lease later.
 func TestOutageTakesNothing(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})

@@ -66,7 +66,7 @@ func accepted(n pombo.Notification, attempt int) pombo.Outcome {
 	return pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: n.Owner, Attempt: attempt, To: pombo.Accepted, Counted: true}
 }
 
-// TestReplicaGone: what a process that went silent has in hands is taken from it
+// TestReplicaGone: what a process that went silent holds is taken from it
 // when its lease is over, not before, and not from one that lives. If it was
 // only slow, it finds out.
 func TestReplicaGone(t *testing.T) {

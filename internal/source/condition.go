@@ -52,14 +52,14 @@ func parseCondition(s string) (string, error) {
 				n++
 			}
 			if word := strings.ToUpper(s[i : i+n]); slices.Contains(notInCondition, word) {
-				return "", fmt.Errorf("%s is no part of a condition on the columns of the row; make a view for more (DB_TABLE)", word)
+				return "", fmt.Errorf("%s cannot be part of a condition on the columns of the row; make a view for more (DB_TABLE)", word)
 			}
 		case strings.HasPrefix(s[i:], "--"), strings.HasPrefix(s[i:], "/*"):
-			return "", errors.New("a comment is no part of a condition")
+			return "", errors.New("a comment cannot be part of a condition")
 		case strings.HasPrefix(s[i:], "::"): // a cast of PostgreSQL's
 			n = 2
 		case strings.IndexByte(" \t\r\n.,+-*/%<>=!|", c) < 0:
-			return "", fmt.Errorf("%q is no part of a condition", c)
+			return "", fmt.Errorf("%q cannot be part of a condition", c)
 		}
 		out.WriteString(s[i : i+n])
 		i += n

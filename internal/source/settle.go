@@ -16,7 +16,7 @@ import (
 // same batch may be passed again: a row that already has its code is done.
 //
 // A row that somebody else has locked is SettleLater, with a detail, and stops no
-// other, except in SQLite, which locks whole files. That alone is no error, but a batch
+// other, except in SQLite, which locks whole files. That alone is not an error, but a batch
 // of several rows of which none is free is one.
 func (t *Table) Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error) {
 	op := "write statuses to " + t.mapping.Table

@@ -53,7 +53,7 @@ func roundTrip(f *fixture) {
 		f.Errorf("next due = %v, want none", next)
 	}
 
-	// A row whose phone is none is taken in too; it fails later, with a reason.
+	// A row whose phone is not a number is taken in too; it fails later, with a reason.
 	bad := f.newRows(1)[0]
 	bad.Phone, bad.Recipient, bad.Params, bad.Priority = want.Phone, "abc", nil, -3
 	bad.Phone = pombo.Row{}.Phone

@@ -219,14 +219,14 @@ func forget(f *fixture) {
 	f.must(err)
 	f.same("erased", pombo.Forgotten{Found: 3, Open: 1, InFlight: 1, Erased: 2}, got)
 	if !f.erased(e.settled) || !f.erased(waits) || f.erased(held.MessageID) {
-		f.Error("the finished and the waiting one must be erased, the one in hands not")
+		f.Error("the finished and the waiting one must be erased, the one in flight not")
 	}
 	f.stands(waits, pombo.Cancelled, pombo.CancelledByHand)
 	f.finish(f.begin(held), pombo.Accepted, pombo.NoReason)
 	got, err = f.db.Retention.Forget(f.Context(), to, true)
 	f.must(err)
 	if got.Erased != 1 || !f.erased(held.MessageID) {
-		f.Errorf("%+v, want the one that was in hands erased now", got)
+		f.Errorf("%+v, want the one that was in flight erased now", got)
 	}
 	// What is owed is still written, with what the history says.
 	due := f.unsettled()

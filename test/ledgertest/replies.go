@@ -418,7 +418,7 @@ func replySettles(f *fixture) {
 	_, events, err := f.db.History.Notification(f.Context(), n.MessageID)
 	f.must(err)
 	if !slices.ContainsFunc(events, func(e pombo.Event) bool { return strings.Contains(e.Detail, "answered (button, matched by_id)") }) {
-		f.Errorf("events = %v, want one that tells of the answer", events)
+		f.Errorf("events = %v, want one about the answer", events)
 	}
 }
 
@@ -487,7 +487,7 @@ func replyToOlder(f *fixture) {
 	f.takenAgain(1, []pombo.Row{row}, []pombo.Latest{{RowKey: row.RowKey, Generation: 1}})
 	r := f.press(n.MessageID, "Confirmar")
 	if !r.Counts || r.Due {
-		f.Errorf("%+v, want an answer that is no concern of the row", r)
+		f.Errorf("%+v, want an answer that does not concern the row", r)
 	}
 	f.nothingDue()
 	again := f.goes()

@@ -85,7 +85,7 @@ func settle(f *fixture) {
 			f.Errorf("%s: the row's trouble changed the notification: %s %q %q", result, n.State, n.Reason, n.Detail)
 		}
 		if told := events[len(events)-2].Detail; len(events) != 6 || !strings.HasSuffix(told, `: it has "7"`) {
-			f.Errorf("%s: events = %v, want one that tells of the row", result, events)
+			f.Errorf("%s: events = %v, want one about the row", result, events)
 		}
 	}
 	b, err := f.db.History.Backlog(f.Context())
@@ -218,7 +218,7 @@ func receiptsFirst(f *fixture) {
 		f.Fatal("the receipt was not applied")
 	}
 	f.stands(id, pombo.Delivered, pombo.NoReason)
-	f.finish(o, pombo.Accepted, pombo.NoReason) // the worker's answer comes late and is no error
+	f.finish(o, pombo.Accepted, pombo.NoReason) // the worker's answer comes late and is not an error
 	f.stands(id, pombo.Delivered, pombo.NoReason)
 	want := []pombo.State{pombo.Queued, pombo.Claimed, pombo.Sending, pombo.Accepted, pombo.Delivered}
 	f.same("history", want, f.events(id))

@@ -17,7 +17,7 @@ func tableScope(columns []column, n tableName, alias string) *scope {
 	return &scope{columns: columns, alias: cmp.Or(alias, n.name)}
 }
 
-// resolve finds the columns of an expression and its type. nil is no expression.
+// resolve finds the columns of an expression and its type. nil is not an expression.
 func (sc *scope) resolve(n *node) error {
 	if n == nil {
 		return nil

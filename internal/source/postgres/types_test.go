@@ -94,7 +94,7 @@ func TestPostgresTypes(t *testing.T) {
 	}
 }
 
-// A key that the column cannot hold belongs to no row, and is no error.
+// A key that the column cannot hold belongs to no row, and is not an error.
 func TestPostgresKeysThatNoRowCanHave(t *testing.T) {
 	for declared, keys := range map[string][]string{
 		"smallint":   {"32768", "1.0", "01", "+1", "x", "-0"},
