@@ -38,6 +38,9 @@ import (
 	"pombo/internal/wait"
 )
 
+// Job is what one of the processes on a ledger does for all of them: it sends the events.
+const Job = "events"
+
 const (
 	parallel = 16               // events on their way at once
 	page     = 64               // read from the outbox at a time
