@@ -116,6 +116,7 @@ func New(o Options) (*Sender, error) {
 
 // Run sends until ctx ends. Calls under way are cut off then; their events are sent again.
 func (s *Sender) Run(ctx context.Context) {
+	defer s.opts.Leadership.Release(ctx) // another process need not wait for its end
 	defer s.calls.Wait()
 	nextAlerts, nextRetire := time.Now(), time.Now().Add(firstRetire)
 	for ctx.Err() == nil {
