@@ -116,10 +116,12 @@ type ReplyPage struct {
 	Next    string  // the cursor of those that follow; "" = there are none
 }
 
-// AnswerCount says how many answers that stand give rows the same status code.
+// AnswerCount says how many answers that stand to messages of one template give rows the same
+// status code.
 type AnswerCount struct {
-	Code string // "" = none
-	N    int
+	Template string // UnknownTemplate = nobody knows any more
+	Code     string // "" = none
+	N        int
 }
 
 // Unanswered is a person whose answer to a notification with buttons has not come, and

@@ -21,6 +21,7 @@ const (
 	EventSuppressed   EventType = "notification.suppressed"
 	EventExpired      EventType = "notification.expired"
 	EventCancelled    EventType = "notification.cancelled"
+	EventHandedOver   EventType = "notification.handed_over" // another channel of the company's gets the row
 	EventReply        EventType = "notification.reply"
 	EventTemplate     EventType = "template.changed"
 	EventAlertRaised  EventType = "alert.raised"
@@ -30,7 +31,7 @@ const (
 // EventTypes lists the types.
 func EventTypes() []EventType {
 	return []EventType{EventAccepted, EventDelivered, EventRead, EventFailed, EventUncertain, EventSuppressed, EventExpired, EventCancelled,
-		EventReply, EventTemplate, EventAlertRaised, EventAlertCleared}
+		EventHandedOver, EventReply, EventTemplate, EventAlertRaised, EventAlertCleared}
 }
 
 // EventOf returns the event that a change of state makes. ok is false for a change that

@@ -10,6 +10,9 @@ type Filter struct {
 	Run   int64     // 0 = any
 	Since time.Time // taken in at or after; zero = any
 	Until time.Time // taken in before; zero = any
+	// HandedOver selects those whose rows another channel of the company's has
+	// (STATUS_FALLBACK). It goes with neither Phone nor Text.
+	HandedOver bool
 	// Reason and Template, "" = any, are in no index: what the other fields select is
 	// read until enough of it has them. Template names what it is sent with.
 	Reason   Reason

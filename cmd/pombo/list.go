@@ -15,6 +15,7 @@ type listCommand struct {
 	Phone  string    `placeholder:"PHONE" help:"Only those to this person, in any spelling; - reads it from the standard input."`
 	Search string    `placeholder:"TEXT" help:"Only the row with this key; or those whose key starts so, or whose id is or starts with this (at least eight digits)."`
 	Taken  int64     `name:"run" placeholder:"N" help:"Only those that this run took in."`
+	Handed bool      `name:"handed-over" help:"Only those whose rows the company's other channel has (STATUS_FALLBACK); not with --phone or --search."`
 	Since  sinceFlag `placeholder:"TIME" help:"Only those taken in since: 2h, 2026-11-23 or 2026-11-23T10:00:00-03:00."`
 	Limit  int       `default:"50" placeholder:"N" help:"At most so many, up to 1000 (${default})."`
 	Cursor string    `placeholder:"CURSOR" help:"Go on behind an earlier list, which names its cursor."`
@@ -96,7 +97,7 @@ func (c listCommand) Run(ctx context.Context, s *shell) error {
 		return err
 	}
 	list, err := collect(ctx, client, pombo.Filter{
-		State: pombo.State(c.State), Phone: phone, Text: c.Search, Run: c.Taken,
+		State: pombo.State(c.State), Phone: phone, Text: c.Search, Run: c.Taken, HandedOver: c.Handed,
 		Since: c.Since.Time, Limit: c.Limit, Cursor: c.Cursor,
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 				}
 				e.Setenv(name, addr)
 			}
+			e.Values[receiverOf{}] = &receiver{}
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
@@ -54,6 +55,9 @@ func TestScripts(t *testing.T) {
 			"get":     get,
 			"idof":    idOf,
 			"waitfor": waitForText,
+			"receive": receive,
+			"taken":   taken,
+			"sameids": sameIDs,
 		},
 	})
 }

@@ -152,6 +152,9 @@ func (c *Client) List(ctx context.Context, f pombo.Filter) (List, error) {
 	if !f.Since.IsZero() {
 		q.Set("since", f.Since.Format(time.RFC3339))
 	}
+	if f.HandedOver {
+		q.Set("handed_over", "true")
+	}
 	return ask[List](ctx, c, call{method: "GET", path: "/api/v1/notifications", query: q})
 }
 

@@ -62,16 +62,9 @@ func outEvent(e pombo.OutboxEvent) OutEvent {
 
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r, "since", "type", "open", "limit", "cursor")
-	f := pombo.EventFilter{Since: q.time("since"), Type: pombo.EventType(q.text("type")), Limit: int(q.number("limit", 50, 1000)), Cursor: q.text("cursor")}
+	f := pombo.EventFilter{Since: q.time("since"), Type: pombo.EventType(q.text("type")), Open: q.flag("open"), Limit: int(q.number("limit", 50, 1000)), Cursor: q.text("cursor")}
 	if f.Type != "" && !slices.Contains(pombo.EventTypes(), f.Type) {
 		q.refuse("type", "must be the type of an event such as notification.read")
-	}
-	switch q.text("open") {
-	case "true":
-		f.Open = true
-	case "", "false":
-	default:
-		q.refuse("open", "must be true or false")
 	}
 	if err := q.err(); err != nil {
 		return err

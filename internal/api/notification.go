@@ -100,7 +100,7 @@ func utc(t time.Time) time.Time {
 }
 
 func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error {
-	q := readQuery(r, "state", "phone", "q", "run", "since", "until", "reason", "template", "limit", "cursor")
+	q := readQuery(r, "state", "phone", "q", "run", "since", "until", "reason", "template", "handed_over", "limit", "cursor")
 	f := pombo.Filter{
 		State:  pombo.State(q.text("state")),
 		Reason: pombo.Reason(q.text("reason")),
@@ -119,6 +119,10 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) error 
 	}
 	if f.Template = q.text("template"); f.Template != "" && !pombo.ValidTemplateName(f.Template) {
 		q.refuse("template", "must be the name of a template")
+	}
+	f.HandedOver = q.flag("handed_over")
+	if f.HandedOver && (f.Text != "" || q.text("phone") != "") {
+		q.refuse("handed_over", "goes with neither q nor phone")
 	}
 	if text := q.text("phone"); text != "" {
 		n, err := phone.Parse(text)

@@ -76,6 +76,18 @@ func (q *query) number(name string, absent, most int64) int64 {
 	return n
 }
 
+// flag reads true or false; absent is false.
+func (q *query) flag(name string) bool {
+	switch q.text(name) {
+	case "true":
+		return true
+	case "", "false":
+	default:
+		q.refuse(name, "must be true or false")
+	}
+	return false
+}
+
 func (q *query) time(name string) time.Time {
 	s := q.text(name)
 	if s == "" {

@@ -85,6 +85,10 @@ func (d deskReplies) AnswerCounts(ctx context.Context, from, to time.Time) ([]po
 	return d.ledger.AnswerCounts(ctx, from, to)
 }
 
+func (d deskReplies) Reply(ctx context.Context, number int64) (pombo.Reply, error) {
+	return d.ledger.Reply(ctx, number)
+}
+
 // deskPeople is what the desk shows of a person.
 type deskPeople struct {
 	*ledger.OptOutList
@@ -184,7 +188,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		OptOuts:    a.ledger.OptOuts,
 		Checks:     []desk.Check{{Name: "source", Run: p.table.Check}, {Name: "ledger", Run: a.ledger.Check}, {Name: "blip", Run: p.blip.Check}},
 		Rows:       p.table,
-		Template:   all.Blip.Template, Language: all.Blip.Language, Pending: all.Source.Pending, PerSecond: all.Blip.MessagesPerSecond,
+		Template:   all.Blip.Template, Language: all.Blip.Language, Pending: all.Source.Pending, Fallback: all.Source.Fallback != "", PerSecond: all.Blip.MessagesPerSecond,
 		Retention: all.Ledger.Retention, NameSlot: c.Name, NameNumber: c.NameNumber,
 		Hosts: c.Hosts, ProxyHeader: c.ProxyHeader, ProxyFrom: c.ProxyFrom, PlainHTTP: c.PlainHTTP,
 		Logger: o.Logger, Version: o.Version,

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"pombo"
 	"pombo/internal/blipsim"
 )
 
@@ -54,10 +56,16 @@ func TestDocuments_FromAFolder(t *testing.T) {
 	w.exec(`DELETE FROM NOTIFICACAO`)
 	w.exec(`INSERT INTO NOTIFICACAO VALUES (1, '31980001001', 'Maria', '2026\laudo.pdf', 1, NULL, 'Exame de Maria.pdf'), (2, '31980001002', 'Mary', '2026/laudo.pdf', 1, 'en_US', 'Exam of Mary.pdf'),
 		(3, '31980000006', 'Ana', '2026/laudo.pdf', 1, NULL, 'Exame de Ana.pdf'), (4, '31980001004', 'José', '../laudo.pdf', 1, NULL, 'Exame.pdf')`)
-	w.start()
+	_, client := w.start()
 	w.becomes(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 4 AND ID IN (1, 2)`, 2)
 	w.becomes(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 8 AND ID = 3`, 1)
 	w.becomes(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 3 AND ID = 4`, 1)
+	if list, err := client.List(t.Context(), pombo.Filter{HandedOver: true}); err != nil || len(list.Notifications) != 1 || list.Notifications[0].Row != "3" {
+		t.Errorf("listed as handed over: %+v, %v; want row 3", list, err)
+	}
+	if _, err := client.List(t.Context(), pombo.Filter{HandedOver: true, Text: "3"}); err == nil || !strings.Contains(err.Error(), "handed_over") {
+		t.Errorf("handed over and a text: %v, want that they do not go together", err)
+	}
 	for phone, want := range map[string]struct{ name, language string }{
 		"553180001001": {"Exame de Maria.pdf", "pt_BR"}, "553180001002": {"Exam of Mary.pdf", "en_US"},
 	} {

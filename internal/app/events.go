@@ -20,7 +20,7 @@ func (a *App) newEvents(o Options, controls *dispatch.Controls, known healthRead
 	}
 	a.onStop("events", func(context.Context) error { client.Close(); return nil })
 	a.events, err = events.New(events.Options{
-		Outbox: a.ledger.Outbox, Client: client, Leadership: controls.Leadership("events"), Alerts: known.active,
+		Outbox: a.ledger.Outbox, Client: client, Leadership: controls.Leadership(events.Job), Alerts: known.active,
 		Retention: o.Config.Ledger.Retention, Logger: a.log, Registerer: o.Registry,
 	})
 	return err

@@ -7,6 +7,7 @@ import (
 
 	"pombo"
 	"pombo/internal/dispatch"
+	"pombo/internal/events"
 	"pombo/internal/health"
 	"pombo/internal/ledger"
 )
@@ -32,9 +33,12 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	}
 	f := health.Snapshot{Now: time.Now().In(w.zone), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}
 	if w.events {
-		if f.Events, err = w.ledger.Outbox.Backlog(ctx); err != nil {
-			return health.Snapshot{}, err
-		}
+		f.Events, err = w.ledger.Outbox.Backlog(ctx)
+	} else {
+		f.Untold, err = w.ledger.Leases.Led(ctx, events.Job)
+	}
+	if err != nil {
+		return health.Snapshot{}, err
 	}
 	return f, nil
 }

@@ -44,39 +44,40 @@ type Act string
 
 // The acts.
 const (
-	SignIn      Act = "sign_in"
-	SignOut     Act = "sign_out"
-	EndSession  Act = "end_session"
-	SetPassword Act = "set_password"
-	LinkMade    Act = "link" // an invitation, or a link of pombo desk
-	UserAdd     Act = "user_add"
-	UserChange  Act = "user_change"
-	Search      Act = "search"
-	Uncover     Act = "uncover"
-	Preview     Act = "preview"
-	Export      Act = "export"
-	Retry       Act = "retry"
-	Cancel      Act = "cancel"
-	Bulk        Act = "bulk"
-	Pause       Act = "pause"
-	Resume      Act = "resume"
-	Resends     Act = "resends"
-	Hold        Act = "hold"
-	Release     Act = "release"
-	Run         Act = "run"
-	Reconcile   Act = "reconcile"
-	Replay      Act = "replay" // of events
-	OptOut      Act = "optout"
-	OptIn       Act = "optin"
-	Forget      Act = "forget"
-	Send        Act = "send"
-	Request     Act = "request" // an address that the right was missing for
+	SignIn       Act = "sign_in"
+	SignOut      Act = "sign_out"
+	EndSession   Act = "end_session"
+	SetPassword  Act = "set_password"
+	LinkMade     Act = "link" // an invitation, or a link of pombo desk
+	UserAdd      Act = "user_add"
+	UserChange   Act = "user_change"
+	Search       Act = "search"
+	Uncover      Act = "uncover"
+	UncoverReply Act = "uncover_reply"
+	Preview      Act = "preview"
+	Export       Act = "export"
+	Retry        Act = "retry"
+	Cancel       Act = "cancel"
+	Bulk         Act = "bulk"
+	Pause        Act = "pause"
+	Resume       Act = "resume"
+	Resends      Act = "resends"
+	Hold         Act = "hold"
+	Release      Act = "release"
+	Run          Act = "run"
+	Reconcile    Act = "reconcile"
+	Replay       Act = "replay" // of events
+	OptOut       Act = "optout"
+	OptIn        Act = "optin"
+	Forget       Act = "forget"
+	Send         Act = "send"
+	Request      Act = "request" // an address that the right was missing for
 )
 
 // Acts lists all acts.
 func Acts() []Act {
 	return []Act{
-		SignIn, SignOut, EndSession, SetPassword, LinkMade, UserAdd, UserChange, Search, Uncover, Preview, Export, Retry, Cancel, Bulk,
+		SignIn, SignOut, EndSession, SetPassword, LinkMade, UserAdd, UserChange, Search, Uncover, UncoverReply, Preview, Export, Retry, Cancel, Bulk,
 		Pause, Resume, Resends, Hold, Release, Run, Reconcile, Replay, OptOut, OptIn, Forget, Send, Request,
 	}
 }

@@ -79,6 +79,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer d.sim.Stop()
+	if d.receiver, err = startReceiver(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.receiver.stop()) }()
 	if d.settings, err = d.config(freeAddr(ctx)); err != nil {
 		return err
 	}
@@ -137,6 +141,7 @@ type demo struct {
 	folder    string
 	table     *table
 	sim       *blipsim.Listener
+	receiver  *receiver
 	settings  config.Config
 	began     time.Time
 	doubts    int   // messages of the past that are uncertain
@@ -174,6 +179,8 @@ func (d *demo) config(addr string) (config.Config, error) {
 		"STATUS_DELIVERED=" + strconv.Itoa(codeDelivered),
 		"STATUS_READ=" + strconv.Itoa(codeRead),
 		"LEDGER_URL=sqlite:" + d.path("ledger.db"),
+		"EVENTS_URL=" + d.receiver.URL,
+		"EVENTS_SECRET=" + d.receiver.Secret,
 		"API_ADDR=" + addr,
 		"DESK_ADDR=127.0.0.1:0",
 		"JOB_INTERVAL=5s",
@@ -223,6 +230,7 @@ func (d *demo) during(ctx context.Context, url, desk string, log *slog.Logger) e
 	if err := d.printAnswers(ctx); err != nil {
 		return err
 	}
+	d.printf("\n%d signed events have told the company's system of all this (EVENTS_URL).\n", d.receiver.count())
 	if d.opts.Once {
 		d.printf("\nWithout --once the demo goes on, so that its pages can be visited.\n")
 		return nil

@@ -98,6 +98,7 @@ type Options struct {
 	Template   string        // the configured template, of rows that name none
 	Language   string        // of the templates
 	Pending    string        // the status code of pending rows
+	Fallback   bool          // rows are handed over to another channel
 	PerSecond  float64       // messages that may be sent; 0 = no limit
 	Retention  time.Duration // for which phones and texts are kept; 0 = for ever
 	NameSlot   pombo.Slot    // DESK_NAME: the value that is the person's name; "" = none

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -122,9 +121,6 @@ func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 	return s.showMessage(w, r, id, http.StatusOK, nil, "")
 }
 
-// purposes are what somebody may uncover a message for; the last one needs a note.
-var purposes = []string{"call", "registry", "complaint", "audit", "other"}
-
 // postUncover shows phone and values of one message, for this answer only. The line of
 // the trail comes first: what cannot be recorded is not shown.
 func (s *Server) postUncover(w http.ResponseWriter, r *http.Request) error {
@@ -138,23 +134,11 @@ func (s *Server) postUncover(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return noMessage(err)
 	}
-	purpose, note := r.PostForm.Get("purpose"), strings.TrimSpace(r.PostForm.Get("note"))
-	problem := ""
-	switch {
-	case !slices.Contains(purposes, purpose):
-		problem = "message.purpose_missing"
-	case purpose == "other" && note == "":
-		problem = "message.purpose_note"
-	case hasNumber(note):
-		problem = "message.note_number"
-	}
+	purpose, problem := readPurpose(r)
 	if problem != "" {
 		return s.showMessage(w, r, id, http.StatusUnprocessableEntity, nil, wordsOf(r).Text(problem))
 	}
 	line := audit.Entry{Act: audit.Uncover, Target: string(id), Detail: purpose, Result: audit.Done}
-	if note != "" {
-		line.Detail += ": " + cut(note, 200)
-	}
 	if !n.Phone.IsZero() {
 		line.Person = s.o.Key.Person(n.Phone)
 	}
@@ -220,9 +204,7 @@ func (s *Server) showMessage(w http.ResponseWriter, r *http.Request, id pombo.Me
 	}
 	v.Ask = may(me, operate) && n.State == pombo.Uncertain
 	v.MayUncover = may(me, uncover) && !erased(n) && open == nil
-	for _, p := range purposes {
-		v.Purposes = append(v.Purposes, choice{Value: p, Text: c.Text("purpose." + p), Chosen: r.PostForm.Get("purpose") == p})
-	}
+	v.Purposes = c.purposes(r)
 	v.Replies = c.replyViews(list[at].replies, open != nil)
 	if v.Bubble, v.NoBubble, err = s.bubble(ctx, c, list[at], open); err != nil {
 		return err

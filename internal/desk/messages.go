@@ -30,6 +30,10 @@ var stateWords = []stateWord{
 	{"unsent", []pombo.State{pombo.Cancelled, pombo.Expired, pombo.Suppressed}},
 }
 
+// handedOver is chosen like a state: the row's other channel has it, whatever became of the
+// message.
+const handedOver = "handed_over"
+
 // statesOf returns the states of a word; a word of the ledger stands for itself alone
 // where it is none of a clerk's.
 func statesOf(word string) (states []pombo.State, known bool) {
@@ -112,6 +116,9 @@ func (f messageFilter) filter(zone *time.Location) (filter pombo.Filter, states 
 		run, err := strconv.ParseInt(f.Run, 10, 64)
 		filter.Run, runOK = run, err == nil && run > 0
 	}
+	if f.State == handedOver {
+		filter.HandedOver, known = true, true
+	}
 	switch {
 	case !known:
 		return filter, nil, "messages.wrong_state"
@@ -182,6 +189,10 @@ func (c clerk) stateChoices(chosen string) []choice {
 	for _, w := range stateWords {
 		out = append(out, choice{Value: w.word, Text: c.State(w.states[0]), Chosen: chosen == w.word})
 		found = found || chosen == w.word
+	}
+	if c.o.Fallback || chosen == handedOver {
+		out = append(out, choice{Value: handedOver, Text: c.Text("messages.handed_over"), Chosen: chosen == handedOver})
+		found = found || chosen == handedOver
 	}
 	if s := pombo.State(chosen); !found && s.Valid() { // one of several that a clerk knows by one word
 		out = append(out, choice{Value: chosen, Text: c.State(s) + ": " + c.StateMeaning(s), Chosen: true})

@@ -41,6 +41,7 @@ func (f *fakeMessages) ListStates(_ context.Context, by pombo.Filter, states ...
 			by.Text != "" && !strings.HasPrefix(n.Key.RowKey, by.Text) && !strings.HasPrefix(string(n.MessageID), by.Text),
 			by.Reason != "" && n.Reason != by.Reason,
 			by.Run != 0 && n.Run != by.Run,
+			by.HandedOver && n.Settled != fallbackCode,
 			!by.Since.IsZero() && n.Created.Before(by.Since):
 			continue
 		}
@@ -113,3 +114,6 @@ func (f *fakeMessages) add(n pombo.Notification) pombo.MessageID {
 	}
 	return n.MessageID
 }
+
+// fallbackCode is the STATUS_FALLBACK of the table.
+const fallbackCode = "8"

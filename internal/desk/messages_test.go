@@ -304,3 +304,19 @@ func TestExport(t *testing.T) {
 		t.Errorf("detail %q", last.Detail)
 	}
 }
+
+// TestMessages_HandedOver: the rows that another channel has can be listed, and the story of
+// such a message says so in its own words.
+func TestMessages_HandedOver(t *testing.T) {
+	b, _, _ := hospital(t)
+	lacks(t, b.signIn("vera").get("/desk/messages", http.StatusOK), "passada a outro canal")
+	b.s.o.Fallback = true
+	id := b.messages.add(pombo.Notification{Key: pombo.Key{RowKey: "8808"}, State: pombo.Accepted, Created: b.now, Settled: fallbackCode})
+	b.messages.events[id] = append(b.messages.events[id], pombo.Event{At: b.now, State: pombo.Accepted, Attempt: 1, Reason: pombo.HandedOver, Detail: "not delivered"})
+	w := b.signIn("vera")
+	wants(t, w.get("/desk/messages", http.StatusOK), `value="handed_over"`, "passada a outro canal", ">4711<")
+	page := w.get("/desk/messages?state=handed_over", http.StatusOK)
+	wants(t, page, `value="handed_over" selected`, ">8808<")
+	lacks(t, page, ">4711<")
+	wants(t, w.get("/desk/messages/"+string(id), http.StatusOK), "A linha ficou com o outro canal da empresa.")
+}

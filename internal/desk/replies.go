@@ -14,8 +14,10 @@ import (
 type Replies interface {
 	Replies(ctx context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error)
 	// AnswerCounts counts the answers that stand and came in at or after from and before
-	// to, by the status code that they give.
+	// to, by the template that they answer and the status code that they give.
 	AnswerCounts(ctx context.Context, from, to time.Time) ([]pombo.AnswerCount, error)
+	// Reply returns one; pombo.ErrNotFound when there is none.
+	Reply(ctx context.Context, number int64) (pombo.Reply, error)
 }
 
 const (
@@ -51,7 +53,7 @@ func (s *Server) getReplies(w http.ResponseWriter, r *http.Request) error {
 		here, v.Note = v.Kinds[1].Href, c.Text("replies.unmatched_note")
 		v.Kinds[0].Href, v.Kinds[1].Href = "/desk/replies", ""
 	}
-	for _, key := range []string{"replies.received", "replies.answer", "replies.row", "replies.phone", "replies.code", "replies.match"} {
+	for _, key := range replyColumns {
 		v.Table.Columns = append(v.Table.Columns, page.Column{Word: c.Text(key)})
 	}
 	for i := range list.Replies {
@@ -73,13 +75,20 @@ func (s *Server) getReplies(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "replies", v)
 }
 
+// replyColumns are the words of what replyRow returns.
+var replyColumns = []string{"replies.received", "replies.answer", "replies.row", "replies.phone", "replies.code", "replies.match"}
+
 func (s *Server) replyRow(r *http.Request, c clerk, one *pombo.Reply) []page.Cell {
 	row := page.Cell{Text: orDash(one.Key.RowKey)}
 	if one.MessageID != "" {
 		row.Href = messagePath(one.MessageID)
 	}
+	answer := page.Cell{Text: c.answered(one)}
+	if one.Match == pombo.Unmatched {
+		answer.Href = replyPath(one.Number) // no page of a message has it
+	}
 	return []page.Cell{
-		{Time: c.at(one.Received)}, {Text: c.answered(one)}, row, s.phoneCell(r, replyPhone(one)), {Text: orDash(one.Code)}, {Text: c.ReplyMatch(one.Match)},
+		{Time: c.at(one.Received)}, answer, row, s.phoneCell(r, replyPhone(one)), {Text: orDash(one.Code)}, {Text: c.ReplyMatch(one.Match)},
 	}
 }
 

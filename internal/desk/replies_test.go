@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/audit"
 )
 
 // fakeReplies is what people answered, the newest first.
@@ -31,6 +32,15 @@ func (f *fakeReplies) Replies(_ context.Context, q pombo.ReplyQuery) (page pombo
 	}
 	page.Replies = slices.Clone(page.Replies)
 	return page, nil
+}
+
+func (f *fakeReplies) Reply(_ context.Context, number int64) (pombo.Reply, error) {
+	for _, r := range f.list {
+		if r.Number == number {
+			return r, nil
+		}
+	}
+	return pombo.Reply{}, pombo.ErrNotFound
 }
 
 func (f *fakeReplies) AnswerCounts(context.Context, time.Time, time.Time) ([]pombo.AnswerCount, error) {
@@ -90,7 +100,48 @@ func TestReport_Answers(t *testing.T) {
 	w, last, _ := lastMonth(t)
 	address := "/desk/report?month=" + last.Format(monthForm)
 	lacks(t, w.get(address, http.StatusOK), "Respostas que valem")
-	w.replies.counts = []pombo.AnswerCount{{Code: "5", N: 495}, {Code: "6", N: 99}, {N: 99}}
+	w.replies.counts = []pombo.AnswerCount{
+		{Template: "lembrete", Code: "5", N: 395}, {Template: "fatura", Code: "5", N: 100}, {Template: "lembrete", Code: "6", N: 99}, {Template: "lembrete", N: 99},
+	}
 	wants(t, w.get(address, http.StatusOK), "Respostas que valem", "495", "50,0%", "10,0%", "sem código", "693", "70,0%")
-	lacks(t, w.get(address+"&template=fatura", http.StatusOK), "Respostas que valem")
+	page := w.get(address+"&template=fatura", http.StatusOK)
+	wants(t, page, "Respostas que valem", "100")
+	lacks(t, page, "495", "sem código")
+	lacks(t, w.get(address+"&template=exame", http.StatusOK), "Respostas que valem")
+	sheet := w.ask("GET", "/desk/report.csv?month="+last.Format(monthForm), nil).Body.String()
+	wants(t, sheet, "respondidas", ";593\r\n", ";100\r\n")
+}
+
+// TestReply_Uncover: a reply that answers no message has a page of its own, on which those
+// who may see what was written, for a purpose that stands in the trail.
+func TestReply_Uncover(t *testing.T) {
+	b, id := answered(t)
+	list := b.signIn("vera").get("/desk/replies?show=unmatched", http.StatusOK)
+	wants(t, list, `href="/desk/replies/3"`)
+	page := b.signIn("vera").get("/desk/replies/3", http.StatusOK)
+	wants(t, page, "Resposta 3", "texto escrito", "O Pombo não adivinha")
+	lacks(t, page, "ligue amanhã", "/uncover", "style=", "%!")
+	b.signIn("vera").get("/desk/replies/4", http.StatusNotFound)
+	b.signIn("vera").get("/desk/replies/x", http.StatusNotFound)
+	wants(t, b.signIn("vera").get("/desk/replies/1", http.StatusOK), "Confirmar", "/desk/messages/"+string(id))
+
+	ugo := b.signIn("ugo")
+	wants(t, ugo.get("/desk/replies/3", http.StatusOK), "/desk/replies/3/uncover")
+	lines := len(b.ledger.lines)
+	post := func(form url.Values) string {
+		form.Set("once", ugo.once("/desk/replies/3"))
+		return ugo.ask("POST", "/desk/replies/3/uncover", form, "Accept-Language", "pt-BR").Body.String()
+	}
+	for _, form := range []url.Values{{}, {"purpose": {"other"}}, {"purpose": {"other"}, "note": {"ligar para 31988880000"}}} {
+		lacks(t, post(form), "ligue amanhã")
+	}
+	if got := len(b.ledger.lines); got != lines {
+		t.Errorf("%d lines in the trail for what was not shown", got-lines)
+	}
+	wants(t, post(url.Values{"purpose": {"other"}, "note": {"pediu retorno"}}), writtenAnswer)
+	if got := b.ledger.lines[len(b.ledger.lines)-1]; got.Act != audit.UncoverReply || got.Target != "3" || got.Detail != "other: pediu retorno" || got.Who != "ugo" {
+		t.Errorf("the trail ends with %+v", got)
+	}
+	lacks(t, ugo.get("/desk/replies/3", http.StatusOK), "ligue amanhã")
+	lacks(t, b.log.String(), "ligue amanhã")
 }

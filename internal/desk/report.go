@@ -33,7 +33,7 @@ type reportView struct {
 	Days        page.Chart
 	Times       []page.Chart
 	Reasons     page.Chart
-	Answers     *page.Table // nil = there are none, or one template is chosen
+	Answers     *page.Table // nil = there are none
 	Table       page.Table
 	Definitions []fact
 	AsOf        string
@@ -109,12 +109,12 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 	if len(report.Reasons) > 0 {
 		v.Reasons = say.reasons(report.Reasons)
 	}
-	if q.Template == nil {
-		if v.Answers, err = s.answerTable(r.Context(), say, report); err != nil {
-			return err
-		}
+	answers, err := s.answers(r.Context(), report.Month)
+	if err != nil {
+		return err
 	}
-	v.Table = s.templateTable(say, report, q.Template)
+	v.Answers = say.answerTable(answers.of(q.Template), report.Total.Delivered)
+	v.Table = s.templateTable(say, report, q.Template, answers)
 	return s.render(w, r, "report", v)
 }
 
@@ -280,10 +280,10 @@ func (w figureWords) reasons(list []tally.ReasonCount) page.Chart {
 }
 
 // templateTable has a line for each template, of the one that is chosen alone.
-func (s *Server) templateTable(say figureWords, report tally.Report, chosen *string) page.Table {
+func (s *Server) templateTable(say figureWords, report tally.Report, chosen *string, answers answerCounts) page.Table {
 	table := page.Table{Caption: say.Text("report.by_template", say.Month(report.MonthBefore.From)), Columns: []page.Column{
 		{Word: say.Text("failures.template")}, {Word: say.Text("report.category")}, {Word: say.Text("report.entered"), Number: true}, {Word: say.Text("report.accepted"), Number: true},
-		{Word: say.Text("report.delivered"), Number: true}, {Word: say.Text("report.read_note"), Number: true}, {Word: say.Text("report.failed"), Number: true},
+		{Word: say.Text("report.delivered"), Number: true}, {Word: say.Text("report.read_note"), Number: true}, {Word: say.Text("report.answered"), Number: true}, {Word: say.Text("report.failed"), Number: true},
 		{Word: say.Text("report.main_reason")}, {Word: say.Text("report.change"), Number: true},
 	}}
 	for i := range report.Templates {
@@ -300,40 +300,77 @@ func (s *Server) templateTable(say figureWords, report tally.Report, chosen *str
 		if t.Before.Entered > 0 {
 			change = say.points(t.Total.Share(t.Total.Delivered), t.Before.Share(t.Before.Delivered))
 		}
+		answered := "–"
+		if len(answers) > 0 {
+			answered = say.answeredOf(answers.of(&t.Template).total(), t.Total.Delivered)
+		}
 		share := func(n int) page.Cell { return page.Cell{Text: say.Percent(t.Total.Share(n))} }
 		table.Rows = append(table.Rows, []page.Cell{
-			name, {Text: cmp.Or(category, "–")}, {Text: say.Number(t.Total.Entered)}, share(t.Total.Accepted), share(t.Total.Delivered), share(t.Total.Read), share(t.Total.Failed),
+			name, {Text: cmp.Or(category, "–")}, {Text: say.Number(t.Total.Entered)}, share(t.Total.Accepted), share(t.Total.Delivered), share(t.Total.Read),
+			{Text: answered}, share(t.Total.Failed),
 			{Text: cmp.Or(say.Reason(t.Main.Reason), "–")}, {Text: change},
 		})
 	}
 	return table
 }
 
-// answerTable has the answers of a month by the code that they give; nil = there are none.
-func (s *Server) answerTable(ctx context.Context, say figureWords, report tally.Report) (*page.Table, error) {
+// answerCounts are the answers of a month.
+type answerCounts []pombo.AnswerCount
+
+// answers counts those that came in within a month.
+func (s *Server) answers(ctx context.Context, month tally.Span) (answerCounts, error) {
 	ctx, cancel := context.WithTimeout(ctx, figureTime)
 	defer cancel()
-	counts, err := s.o.Replies.AnswerCounts(ctx, report.Month.From, report.Month.To)
-	if err != nil || len(counts) == 0 {
-		return nil, err
+	return s.o.Replies.AnswerCounts(ctx, month.From, month.To)
+}
+
+// of returns those to one template, by code; nil = to all of them.
+func (a answerCounts) of(template *string) (list answerCounts) {
+	for _, c := range a {
+		if template != nil && c.Template != *template {
+			continue
+		}
+		if i := slices.IndexFunc(list, func(o pombo.AnswerCount) bool { return o.Code == c.Code }); i >= 0 {
+			list[i].N += c.N
+			continue
+		}
+		list = append(list, pombo.AnswerCount{Code: c.Code, N: c.N})
 	}
-	table := &page.Table{Caption: say.Text("report.answers"), Columns: []page.Column{
-		{Word: say.Text("report.answers_code")}, {Word: say.Text("report.answers_n"), Number: true}, {Word: say.Text("report.answers_of"), Number: true},
+	slices.SortStableFunc(list, func(a, b pombo.AnswerCount) int { return cmp.Compare(b.N, a.N) })
+	return list
+}
+
+func (a answerCounts) total() (n int) {
+	for _, c := range a {
+		n += c.N
+	}
+	return n
+}
+
+// answeredOf writes answers as a share of the messages that were delivered.
+func (w figureWords) answeredOf(n, delivered int) string {
+	if delivered == 0 {
+		return "–"
+	}
+	return w.Percent(min(1, float64(n)/float64(delivered)))
+}
+
+// answerTable has answers by the code that they give; nil = there are none.
+func (w figureWords) answerTable(counts answerCounts, delivered int) *page.Table {
+	if len(counts) == 0 {
+		return nil
+	}
+	table := &page.Table{Caption: w.Text("report.answers"), Columns: []page.Column{
+		{Word: w.Text("report.answers_code")}, {Word: w.Text("report.answers_n"), Number: true}, {Word: w.Text("report.answers_of"), Number: true},
 	}}
 	row := func(word string, n int) {
-		share := "–"
-		if report.Total.Delivered > 0 {
-			share = say.Percent(min(1, float64(n)/float64(report.Total.Delivered)))
-		}
-		table.Rows = append(table.Rows, []page.Cell{{Text: word}, {Text: say.Number(n)}, {Text: share}})
+		table.Rows = append(table.Rows, []page.Cell{{Text: word}, {Text: w.Number(n)}, {Text: w.answeredOf(n, delivered)}})
 	}
-	all := 0
 	for _, c := range counts {
-		row(cmp.Or(c.Code, say.Text("report.answers_none")), c.N)
-		all += c.N
+		row(cmp.Or(c.Code, w.Text("report.answers_none")), c.N)
 	}
-	row(say.Text("report.answered"), all)
-	return table, nil
+	row(w.Text("report.answered"), counts.total())
+	return table
 }
 
 // definitions say what the words of the report mean.
@@ -363,6 +400,12 @@ func (s *Server) getReportCSV(w http.ResponseWriter, r *http.Request) error {
 	if byDay {
 		name += "-days"
 	}
+	var answers answerCounts
+	if !byDay {
+		if answers, err = s.answers(r.Context(), report.Month); err != nil {
+			return err
+		}
+	}
 	out := newSheet(w, r, say, name)
 	counts := []any{
 		say.Text("report.entered"), say.Text("report.accepted"), say.Text("report.delivered"), say.Text("report.read"), say.Text("report.failed"), say.Text("report.unsent"), say.Text("report.open"),
@@ -384,7 +427,7 @@ func (s *Server) getReportCSV(w http.ResponseWriter, r *http.Request) error {
 		return out.end()
 	}
 	head := append([]any{say.Text("report.month"), say.Text("failures.template")}, counts...)
-	out.row(append(head, say.Text("report.main_reason"), say.Text("report.delivered_before"))...)
+	out.row(append(head, say.Text("report.main_reason"), say.Text("report.delivered_before"), say.Text("report.answered"))...)
 	for _, t := range slices.Clone(report.Templates) {
 		if t.Total.Entered == 0 || q.Template != nil && t.Template != *q.Template {
 			continue
@@ -394,7 +437,7 @@ func (s *Server) getReportCSV(w http.ResponseWriter, r *http.Request) error {
 		if t.Before.Entered > 0 {
 			before = t.Before.Share(t.Before.Delivered)
 		}
-		out.row(append(row, say.Reason(t.Main.Reason), before)...)
+		out.row(append(row, say.Reason(t.Main.Reason), before, answers.of(&t.Template).total())...)
 	}
 	return out.end()
 }

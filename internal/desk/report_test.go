@@ -86,7 +86,7 @@ func TestReport_CSV(t *testing.T) {
 	month := last.Format(monthForm)
 	rec := w.ask("GET", "/desk/report.csv?month="+month, nil)
 	lines := strings.Split(rec.Body.String(), "\r\n")
-	if want := month + ";lembrete;1000;940;900;600;60;0;0;94,00;90,00;60,00;6,00;o número não tem WhatsApp;80,00"; len(lines) != 4 || lines[1] != want {
+	if want := month + ";lembrete;1000;940;900;600;60;0;0;94,00;90,00;60,00;6,00;o número não tem WhatsApp;80,00;0"; len(lines) != 4 || lines[1] != want {
 		t.Errorf("CSV = %q, want %q in it", lines, want)
 	}
 	if got := rec.Header().Get("Content-Disposition"); got != `attachment; filename="pombo-report-`+month+`.csv"` {

@@ -88,6 +88,17 @@ func openAnswer(r *pombo.Reply) string {
 	return r.Answer().Reveal()
 }
 
+// uncoveredReply is what is shown of one reply when it is uncovered.
+type uncoveredReply struct {
+	Phone  string // "" = unknown
+	Answer string // "" when there is no text
+}
+
+// uncoverReply takes phone and text out of a reply.
+func uncoverReply(r *pombo.Reply) *uncoveredReply {
+	return &uncoveredReply{openPhone(replyPhone(r)), openAnswer(r)}
+}
+
 // replyPhone is the number of who answered, to be shown masked; zero = unknown.
 func replyPhone(r *pombo.Reply) phone.Number {
 	n, err := phone.FromE164("+" + r.Phone.Reveal())

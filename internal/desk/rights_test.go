@@ -67,6 +67,8 @@ var whoMay = map[string]string{
 	"GET /desk/messages/{id}/cancel":       "operator admin",
 	"POST /desk/messages/{id}/cancel":      "operator admin",
 	"POST /desk/messages/{id}/ask":         "operator admin",
+	"GET /desk/replies/{number}":           "viewer auditor operator admin",
+	"POST /desk/replies/{number}/uncover":  "",
 	"GET /desk/failures":                   "viewer auditor operator admin",
 	"GET /desk/failures.csv":               "viewer auditor operator admin",
 	"GET /desk/failures/{reason}":          "viewer auditor operator admin",

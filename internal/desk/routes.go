@@ -58,6 +58,8 @@ func (s *Server) table() []route {
 		{method: "POST", path: "/desk/messages/{id}/ask", right: operate, handle: s.postAsk},
 
 		{method: "GET", path: "/desk/replies", right: view, menu: "menu.replies", handle: s.getReplies},
+		{method: "GET", path: "/desk/replies/{number}", right: view, handle: s.getReply},
+		{method: "POST", path: "/desk/replies/{number}/uncover", right: uncover, handle: s.postUncoverReply},
 
 		{method: "GET", path: "/desk/failures", right: view, menu: "menu.failures", handle: s.getFailures},
 		{method: "GET", path: "/desk/failures.csv", right: view, handle: s.getFailuresCSV},

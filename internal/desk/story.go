@@ -32,6 +32,9 @@ func (c clerk) chapter(g *generation, again bool) []page.Step {
 			steps[len(steps)-1].Wait = c.between(before, e)
 		}
 		step := page.Step{Time: c.stepTime(e.At), Tone: tones[e.State], Title: c.stepTitle(e, before, i == 0, again)}
+		if isHandOver(e, before) {
+			step.Tone = "quiet"
+		}
 		step.Text = c.stepText(g, e, before, i == 0)
 		steps, times = append(steps, step), append(times, e.At)
 		before = e
@@ -77,10 +80,17 @@ func isErasure(e pombo.Event) bool {
 	return e.Reason == pombo.KeptLongEnough || e.Reason == pombo.ForgottenOnDemand
 }
 
+// isHandOver reports whether an event says that another channel has the row from then on.
+func isHandOver(e, before pombo.Event) bool {
+	return e.Reason == pombo.HandedOver && e.State == before.State
+}
+
 func (c clerk) stepTitle(e, before pombo.Event, first, again bool) string {
 	switch {
 	case isErasure(e) && e.State == before.State:
 		return c.Text("step.erased")
+	case isHandOver(e, before):
+		return c.Text("step.handed_over")
 	case first && again:
 		return c.Text("step.again")
 	case !first && e.State == pombo.Queued:
@@ -92,6 +102,8 @@ func (c clerk) stepTitle(e, before pombo.Event, first, again bool) string {
 func (c clerk) stepText(g *generation, e, before pombo.Event, first bool) string {
 	var parts []string
 	switch {
+	case isHandOver(e, before):
+		return "" // the title has said it
 	case first && e.Reason == pombo.NoReason:
 		parts = append(parts, c.Text("step.row", g.Key.RowKey, g.Key.Source))
 	case e.State == pombo.Sending:

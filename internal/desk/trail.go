@@ -182,7 +182,7 @@ func detailText(say *words.Words, e audit.Entry) string {
 	switch e.Act {
 	case audit.SignIn:
 		return say.Text("kind." + e.Detail)
-	case audit.Uncover:
+	case audit.Uncover, audit.UncoverReply:
 		if slices.Contains(purposes, code) {
 			return say.Text("purpose."+code) + note
 		}

@@ -38,6 +38,9 @@ import (
 	"pombo/internal/wait"
 )
 
+// Job is what one of the processes on a ledger does for all of them: it sends the events.
+const Job = "events"
+
 const (
 	parallel = 16               // events on their way at once
 	page     = 64               // read from the outbox at a time
@@ -113,6 +116,7 @@ func New(o Options) (*Sender, error) {
 
 // Run sends until ctx ends. Calls under way are cut off then; their events are sent again.
 func (s *Sender) Run(ctx context.Context) {
+	defer s.opts.Leadership.Release(ctx) // another process need not wait for its end
 	defer s.calls.Wait()
 	nextAlerts, nextRetire := time.Now(), time.Now().Add(firstRetire)
 	for ctx.Err() == nil {

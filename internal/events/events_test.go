@@ -34,6 +34,10 @@ type fakeOutbox struct {
 	mu     sync.Mutex
 	events []*pombo.OutboxEvent
 	alerts []pombo.ActiveAlert
+
+	retired       [][2]time.Duration // with which ages
+	onAcknowledge func(context.Context) error
+	onRead        func() // after an answer was read out, before it is given
 }
 
 func (o *fakeOutbox) add(stream int, t pombo.EventType) {
@@ -58,6 +62,11 @@ func (o *fakeOutbox) DueEvents(_ context.Context, limit int) (list []pombo.Outbo
 		}
 	}
 	slices.SortStableFunc(list, func(a, b pombo.OutboxEvent) int { return a.Due.Compare(b.Due) })
+	if o.onRead != nil {
+		o.mu.Unlock()
+		o.onRead()
+		o.mu.Lock()
+	}
 	return list, nil
 }
 
@@ -73,7 +82,12 @@ func (o *fakeOutbox) change(number int64, change func(*pombo.OutboxEvent)) error
 	return nil
 }
 
-func (o *fakeOutbox) Acknowledge(_ context.Context, e pombo.OutboxEvent, _ string) error {
+func (o *fakeOutbox) Acknowledge(ctx context.Context, e pombo.OutboxEvent, _ string) error {
+	if o.onAcknowledge != nil {
+		if err := o.onAcknowledge(ctx); err != nil {
+			return err
+		}
+	}
 	return o.change(e.Number, func(e *pombo.OutboxEvent) { e.Acknowledged = time.Now() })
 }
 
@@ -92,7 +106,8 @@ func (o *fakeOutbox) CompareAlerts(_ context.Context, active []pombo.ActiveAlert
 	return nil
 }
 
-func (o *fakeOutbox) Retire(context.Context, time.Duration, time.Duration) (int, error) {
+func (o *fakeOutbox) Retire(_ context.Context, age, givenUp time.Duration) (int, error) {
+	o.retired = append(o.retired, [2]time.Duration{age, givenUp})
 	return 0, nil
 }
 
@@ -199,8 +214,17 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 
+// retention is that of the tests' senders.
+const retention = 90 * 24 * time.Hour
+
 // run sends what is in the outbox for a while of virtual time.
 func run(t *testing.T, o *fakeOutbox, r *receiver, isAway func() bool, d time.Duration) {
+	t.Helper()
+	runAs(t, alone{}, o, r, isAway, d)
+}
+
+// runAs is run for one process of several.
+func runAs(t *testing.T, l leader.Ledger, o *fakeOutbox, r *receiver, isAway func() bool, d time.Duration) {
 	t.Helper()
 	c, err := NewClient("http://127.0.0.1/events", []pombo.Private{newer, secret})
 	if err != nil {
@@ -208,7 +232,7 @@ func run(t *testing.T, o *fakeOutbox, r *receiver, isAway func() bool, d time.Du
 	}
 	pipes(t, c, r, isAway)
 	s, err := New(Options{
-		Outbox: o, Client: c, Leadership: leader.Of(alone{}, "events", "me", slog.New(slog.DiscardHandler)), Logger: slog.New(slog.DiscardHandler),
+		Outbox: o, Client: c, Leadership: leader.Of(l, Job, "me", slog.New(slog.DiscardHandler)), Logger: slog.New(slog.DiscardHandler), Retention: retention,
 		Alerts: func(context.Context) ([]pombo.ActiveAlert, error) {
 			return []pombo.ActiveAlert{{Name: "template"}}, nil
 		},

@@ -98,6 +98,9 @@ func (f Snapshot) Alerts() []Alert {
 	case long(f.Now, e.Oldest, longUntold):
 		add("events", e.Oldest, 0, say("alert.events.hint"), "alert.events", ago(e.Oldest), e.Waiting, e.Answer)
 	}
+	if f.Untold {
+		add("events", time.Time{}, 0, say("alert.events_untold.hint"), "alert.events_untold")
+	}
 	if len(p.Recategorized) > 0 {
 		add("template_category", time.Time{}, 0, say("alert.template_category.hint"), "alert.template_category", strings.Join(p.Recategorized, ", "))
 	}

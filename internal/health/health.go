@@ -72,6 +72,9 @@ type Snapshot struct {
 	Shared   bool // other processes send from the same ledger
 	Progress Progress
 	Events   pombo.OutboxBacklog // zero = nobody wants events, or none waits
+	// Untold says that another process on the ledger sends events and this one, without
+	// EVENTS_URL, writes none of what it does.
+	Untold bool
 }
 
 // How long something may last before it is reported as an alert.

@@ -146,6 +146,7 @@ func TestTroubles(t *testing.T) {
 		{"events", func(f *Snapshot) { f.Events = pombo.OutboxBacklog{Waiting: 1, Oldest: ago(time.Minute), Answer: "410"} },
 			"EVENTS_URL answers that it wants no more events (410); 1 waits"},
 		{"events", func(f *Snapshot) { f.Events = pombo.OutboxBacklog{GivenUp: 2} }, "EVENTS_URL has not taken 2 events for three days; they are no longer tried"},
+		{"events", func(f *Snapshot) { f.Untold = true }, "another process on this ledger sends events and this one writes none: EVENTS_URL is not set here"},
 		{"template_category", func(f *Snapshot) { f.Progress.Recategorized = []string{"aviso", "exame"} },
 			"WhatsApp has moved aviso, exame into another category"},
 		{"template", func(f *Snapshot) {

@@ -239,10 +239,14 @@ func (h *History) selection(ctx context.Context, f pombo.Filter, before int64) (
 	}
 	state := text(string(f.State))
 	switch {
+	case f.HandedOver && (f.Text != "" || to != nil):
+		return nil, errors.New("what was handed over is not listed by a phone or a text")
 	case f.Text != "":
 		return s, h.byText(ctx, s, f.Text, state, to)
 	case to != nil:
 		s.by, s.more = sqlListByPhone, []any{state, to, nil, nil, nil, nil}
+	case f.HandedOver:
+		s.by, s.more = sqlListHandedOver, []any{state}
 	case f.State != "":
 		return s, h.byState(ctx, s, f.State)
 	case f.Run != 0:

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -64,6 +65,25 @@ func InspectRights(ctx context.Context, url string) (r Rights, err error) {
 	}
 	err = db.QueryRowContext(ctx, postgresCatalogue().text(sqlRights)).Scan(&r.Account, &r.Schema, &r.MayMake, &r.Made, &r.Lacks)
 	return r, err
+}
+
+// InspectLed asks whether some process on a ledger in PostgreSQL does a job at present, without
+// changing anything. ErrAway means that the server could not be reached.
+func InspectLed(ctx context.Context, url, job string) (led bool, err error) {
+	db, err := postgresPool(url, 1)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.PingContext(ctx); err != nil {
+		return false, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	var one int
+	err = db.QueryRowContext(ctx, postgresCatalogue().text(sqlLed), job, nil).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // newest is the version that the last migration of a folder leads to.

@@ -105,6 +105,15 @@ func (l *Leases) AcquireLeadership(ctx context.Context, job, owner string, d tim
 	return leads, wrap(err, "lead "+job)
 }
 
+// Led reports whether some process on a ledger that others share does a job at present.
+func (l *Leases) Led(ctx context.Context, job string) (bool, error) {
+	if !l.shared() {
+		return false, nil
+	}
+	led, err := l.exists(ctx, sqlLed, job, l.clock())
+	return led, wrap(err, "see who does "+job)
+}
+
 // ReleaseLeadership gives a job up, if the owner leads it, so that another one can lead at
 // once.
 func (l *Leases) ReleaseLeadership(ctx context.Context, job, owner string) error {

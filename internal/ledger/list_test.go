@@ -19,6 +19,7 @@ func combinations() []pombo.Filter {
 	var all []pombo.Filter
 	id := string(pombo.Key{Source: "T", RowKey: "row-7", Generation: 1}.MessageID())
 	for _, state := range []pombo.State{"", pombo.Queued, pombo.Claimed, pombo.Uncertain, pombo.Failed, pombo.Read} {
+		all = append(all, pombo.Filter{State: state, HandedOver: true}, pombo.Filter{State: state, HandedOver: true, Run: 1})
 		for _, phone := range []string{"", "+5531988880000"} {
 			for _, text := range []string{"", "row-7", "none", "row-777", "row-", id, id[:8], id[:4]} {
 				for _, run := range []int64{0, 1} {
@@ -34,10 +35,10 @@ func combinations() []pombo.Filter {
 // fillForPlans puts in what the planners need: many that are done, of a run, few
 // that are under way.
 const fillForPlans = `
-	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, owner, run, created, generation, id, phone, source, row_key, message, history)
+	INSERT INTO notification (state, attempt, tries, priority, lane, not_before, owner, settle, run, created, generation, id, phone, source, row_key, message, history)
 	SELECT CASE WHEN n % 500 = 0 THEN 'queued' WHEN n % 500 = 1 THEN 'failed' WHEN n % 5000 = 2 THEN 'sending' ELSE 'read' END, 1, 1, 0,
 		CASE WHEN n % 500 = 0 THEN 0 WHEN n % 500 = 1 THEN 11 END, CASE WHEN n % 500 = 0 THEN n END, CASE WHEN n % 5000 = 2 THEN 'me' END,
-		1, n, 1, n * 7919, n % 5000, 'T', 'row-' || n, '["","",""]', '[1,"queued",0]'
+		CASE WHEN n % 300 = 7 THEN 'fallback' END, 1, n, 1, n * 7919, n % 5000, 'T', 'row-' || n, '["","",""]', '[1,"queued",0]'
 	FROM numbers`
 
 const fillRun = `INSERT INTO run (started, finished, taking, error, first_seq, last_seq) VALUES (1, 2, 0, '', 1, 30000)`
@@ -121,7 +122,7 @@ func TestNoListReadsTheWholeTable(t *testing.T) {
 			return "the table is read as a whole"
 		case !s.walks() && s.by != sqlListNewest && strings.Contains(plan, "INTEGER PRIMARY KEY (rowid>"):
 			return "it goes through the table although there is an index"
-		case (s.walks() || s.by == sqlListNewest || s.by == sqlListEnded) && sorts > 0:
+		case (s.walks() || s.by == sqlListNewest || s.by == sqlListEnded || s.by == sqlListHandedOver) && sorts > 0:
 			return "what is in order is sorted"
 		}
 		return ""

@@ -30,6 +30,11 @@ func (rc *Reconciliation) Knows(ctx context.Context, source, row string) (bool, 
 // receipts say; its result is due to be written to the source. Earlier ones are
 // over whatever became of them: nothing is owed for them. Generations that are
 // known stay as they are.
+//
+// With Options.Events each generation that is put in has one event, of how it stands: the story
+// before that was told by the lost ledger, or its outbox was lost with it, and whoever missed
+// something is right again. An earlier generation of which Blip has no trace is told as
+// cancelled, before the last one.
 func (rc *Reconciliation) Recover(ctx context.Context, source string, row pombo.Row, generations [][]pombo.Receipt) error {
 	now := rc.now()
 	text, err := message(&row)

@@ -200,10 +200,13 @@ func (r *Replies) keep(tx *txn, d *replyDecision) (isNew, overtaken bool, err er
 	if err != nil {
 		return false, false, err
 	}
-	due := oneIf(at.Due)
+	due, template := oneIf(at.Due), pombo.UnknownTemplate
+	if d.target != nil {
+		template = d.target.given
+	}
 	err = tx.queryRow(sqlKeepReply, d.key, at.Received.UnixMilli(), millis(at.At), d.phone, text(at.Identity.Reveal()), text(at.BSUID.Reveal()),
 		string(at.Kind), at.Form, string(body), oneIf(at.OptOut), string(at.Match), at.Key.Source, at.Key.RowKey, at.Key.Generation,
-		oneIf(at.Counts), at.Code, due).Scan(&at.Number)
+		oneIf(at.Counts), at.Code, due, template).Scan(&at.Number)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, false, nil // it came by another way just now
@@ -285,6 +288,18 @@ func (r *Replies) List(ctx context.Context, q pombo.ReplyQuery) (page pombo.Repl
 		return nil
 	})
 	return page, wrap(err, "list replies")
+}
+
+// Reply returns one reply; pombo.ErrNotFound when there is none with this number.
+func (r *Replies) Reply(ctx context.Context, number int64) (found pombo.Reply, err error) {
+	err = r.all(ctx, sqlReplyList, []any{number + 1, 0, int64(endOfTime), 1}, func(rows *sql.Rows) (err error) {
+		found, err = scanReply(rows)
+		return err
+	})
+	if err == nil && found.Number != number {
+		found, err = pombo.Reply{}, pombo.ErrNotFound
+	}
+	return found, wrap(err, "read a reply")
 }
 
 func scanReply(rows *sql.Rows) (reply pombo.Reply, err error) {

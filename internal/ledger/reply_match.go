@@ -36,6 +36,7 @@ type replyTarget struct {
 	phone   sql.NullInt64
 	params  []pombo.Param
 	reminds string
+	given   string // its template, as the row names it
 	name    string // of its template
 	summary summary
 }
@@ -248,7 +249,7 @@ func (r *Replies) scanTarget(rows *sql.Rows) (*replyTarget, error) {
 	if err := unpack(message, &n); err != nil {
 		return nil, err
 	}
-	t.params, t.reminds, t.name = n.Params, n.Reminds, r.resolve(n.Template)
+	t.params, t.reminds, t.given, t.name = n.Params, n.Reminds, n.Template, r.resolve(n.Template)
 	t.summary, err = summarize(history)
 	return &t, err
 }

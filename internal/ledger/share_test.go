@@ -155,8 +155,20 @@ func TestDutyIsOnes(t *testing.T) {
 	take(first, "intake", "first", false)
 	must(t, second.Leases.ReleaseLeadership(t.Context(), "intake", "second"))
 	take(first, "intake", "first", true)
+	led := func(db *DB, duty string, want bool) {
+		t.Helper()
+		got, err := db.Leases.Led(t.Context(), duty)
+		if err != nil || got != want {
+			t.Errorf("somebody does %s: %v, %v; want %v", duty, got, err, want)
+		}
+	}
+	led(second, "intake", true)
+	led(second, "events", false)
+	clock.pass(5 * time.Second)
+	led(second, "intake", false)
 
 	alone := openSQLite(t, sqliteURL(t))
+	led(alone, "intake", false)
 	take(alone, "intake", "first", true)
 	take(alone, "intake", "second", true)
 }

@@ -232,7 +232,7 @@ func (s *sqlite) writeEvents(tx *txn) error {
 	if !s.events || s.writing {
 		return nil
 	}
-	for _, trigger := range []statement{sqlOutboxOfChange, sqlOutboxOfIntake} {
+	for _, trigger := range []statement{sqlOutboxOfChange, sqlOutboxOfFallback, sqlOutboxOfIntake} {
 		if _, err := tx.conn.ExecContext(tx.ctx, "DROP TRIGGER IF EXISTS temp."+string(trigger)); err != nil {
 			return err
 		}

@@ -90,6 +90,12 @@ var alerts = map[string]pair{
 	"alert.events_given_up.hint": {
 		"veja com pombo events list --open o que foi respondido, corrija a causa e envie de novo com pombo events replay",
 		"see with pombo events list --open what was answered, fix the cause, then pombo events replay"},
+	"alert.events_untold": {
+		"outro processo deste ledger envia eventos e este não grava nenhum: aqui EVENTS_URL não está configurado",
+		"another process on this ledger sends events and this one writes none: EVENTS_URL is not set here"},
+	"alert.events_untold.hint": {
+		"configure aqui o mesmo EVENTS_URL e EVENTS_SECRET e reinicie; o que este processo fez até lá não tem evento",
+		"set the same EVENTS_URL and EVENTS_SECRET here and restart; what this process did until then has no event"},
 
 	// What is said by a word of a closed list.
 	"said.it":     {"{1}", "{1}"},

@@ -81,6 +81,7 @@ var deskMessage = map[string]pair{
 	"step.cancelled":    {"Cancelada.", "Cancelled."},
 	"step.expired":      {"Passou da hora.", "Its time was over."},
 	"step.suppressed":   {"Não enviada: a pessoa pediu para não receber.", "Not sent: the person asked not to receive it."},
+	"step.handed_over":  {"A linha ficou com o outro canal da empresa.", "The company's other channel has the row."},
 	"step.erased":       {"Telefone e texto apagados.", "Phone and text erased."},
 	"step.row":          {"Linha {1} de {2}.", "Row {1} of {2}."},
 	"step.attempt":      {"Tentativa {1}.", "Attempt {1}."},

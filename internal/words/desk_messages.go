@@ -19,6 +19,7 @@ var deskMessages = map[string]pair{
 	"messages.clear":          {"Limpar", "Clear"},
 	"messages.until":          {"{1}, até {2}", "{1}, until {2}"},
 	"messages.all_states":     {"todas", "all"},
+	"messages.handed_over":    {"passada a outro canal", "handed over to another channel"},
 	"messages.all_reasons":    {"todos", "all"},
 	"messages.pages":          {"Páginas da lista", "Pages of the list"},
 	"messages.older":          {"Mais antigas", "Older"},

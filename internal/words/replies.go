@@ -20,7 +20,7 @@ var replyTexts = map[string]pair{
 
 	"reply.opt_out": {"pedido para não receber mais", "request for no more messages"},
 
-	"replies.intro":          {"O que as pessoas responderam ao bot, as mais recentes primeiro. A palavra de um botão aparece; o que a pessoa escreveu só aparece na página da mensagem, para quem pode mostrar.", "What people answered to the bot, the latest first. The word of a button is shown; what somebody wrote is shown only on the page of the message, to those who may uncover it."},
+	"replies.intro":          {"O que as pessoas responderam ao bot, as mais recentes primeiro. A palavra de um botão aparece; o que a pessoa escreveu só aparece na página da mensagem ou da resposta, para quem pode mostrar.", "What people answered to the bot, the latest first. The word of a button is shown; what somebody wrote is shown only on the page of the message or of the reply, to those who may uncover it."},
 	"replies.all":            {"Todas", "All"},
 	"replies.unmatched":      {"Sem mensagem", "Unmatched"},
 	"replies.unmatched_note": {"Respostas que poderiam ser de duas mensagens, ou de nenhuma. O Pombo não adivinha: se a pessoa respondeu a um lembrete, fale com ela.", "Replies that could be to two messages, or to none. Pombo does not guess: if the person answered a reminder, talk to them."},
@@ -32,6 +32,9 @@ var replyTexts = map[string]pair{
 	"replies.phone":          {"Telefone", "Phone"},
 	"replies.code":           {"Código", "Code"},
 	"replies.match":          {"Como se sabe", "How it is known"},
+	"replies.one":            {"Resposta {1}", "Reply {1}"},
+	"replies.uncover":        {"Mostrar telefone e texto", "Show phone and text"},
+	"replies.uncovered":      {"Telefone e texto, só nesta página", "Phone and text, on this page only"},
 	"replies.none":           {"Nenhuma resposta.", "No replies."},
 	"replies.none_text":      {"As respostas chegam por um dos caminhos de docs/replies.pt-BR.md.", "Replies come in by one of the ways of docs/replies.md."},
 	"replies.pages":          {"Páginas de respostas", "Pages of replies"},

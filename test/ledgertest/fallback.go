@@ -17,6 +17,17 @@ func (f *fixture) withFallback(after time.Duration) {
 	f.open()
 }
 
+// listOf returns the ids that a filter selects, the newest first.
+func (f *fixture) listOf(filter pombo.Filter) (ids []pombo.MessageID) {
+	f.Helper()
+	page, err := f.db.History.List(f.Context(), filter)
+	f.must(err)
+	for i := range page.Notifications {
+		ids = append(ids, page.Notifications[i].MessageID)
+	}
+	return ids
+}
+
 // utility is the category of every template.
 func utility(string, string) (is, known bool) { return false, true }
 
@@ -48,6 +59,12 @@ func fallbackFailed(f *fixture) {
 	f.nothingDue()
 	f.handedOver(1, 0, utility)
 	f.handedOver(0, 0, utility) // once
+	told := f.allEvents(pombo.EventFilter{Type: pombo.EventHandedOver})
+	if len(told) != 1 || told[0].Key.MessageID() != id || told[0].State != pombo.Failed || told[0].Reason != pombo.HandedOver {
+		f.Errorf("events of rows handed over: %+v, want one of the message", told)
+	}
+	f.same("listed as handed over", []pombo.MessageID{id}, f.listOf(pombo.Filter{HandedOver: true}))
+	f.same("listed as handed over and read", 0, len(f.listOf(pombo.Filter{HandedOver: true, State: pombo.Read})))
 	s := f.settleAll("2", "8")
 	if s.MessageID != id || s.Reason != pombo.Undeliverable {
 		f.Errorf("settlement = %+v, want the message and why it failed", s)

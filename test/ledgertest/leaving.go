@@ -258,7 +258,6 @@ func forget(f *fixture) {
 
 // recoverRows: what Blip reports of rows whose ledger was lost.
 func recoverRows(f *fixture) {
-	f.quietOutbox = true // of a story that is put in whole only the end is told
 	empty, err := f.db.Reconciliation.Empty(f.Context())
 	f.must(err)
 	if !empty {
@@ -306,6 +305,12 @@ func recoverRows(f *fixture) {
 	if list := f.claim(me, 10); len(list) != 0 {
 		f.Errorf("%d are to be sent, want none", len(list))
 	}
+	// The company's systems are told of each message once: how it stands.
+	told := map[pombo.EventType]int{}
+	for _, e := range f.allEvents(pombo.EventFilter{}) {
+		told[e.Type]++
+	}
+	f.same("events of what was rebuilt", map[pombo.EventType]int{pombo.EventAccepted: 2, pombo.EventRead: 1, pombo.EventFailed: 1, pombo.EventCancelled: 1}, told)
 	f.pass(time.Minute)
 	polls, err := f.db.Receipts.PollDue(f.Context(), 10)
 	f.must(err)

@@ -640,7 +640,12 @@ func replyLists(f *fixture) {
 	wanted := pombo.Reply{Number: want[4], Inbound: pombo.Inbound{ID: "l4", Identity: "9@x", BSUID: "BR.1", Kind: pombo.ReplyText, Text: "oi", Payload: "p", Form: "text", At: begun},
 		Match: pombo.Unmatched, Received: begun.Add(5 * time.Minute)}
 	f.same("one", wanted, got)
-	for to, want := range map[time.Duration][]pombo.AnswerCount{5 * time.Minute: nil, 6 * time.Minute: {{Code: confirm, N: 1}}} {
+	got, err = f.db.Replies.Reply(f.Context(), want[4])
+	f.must(err)
+	f.same("one by its number", wanted, got)
+	_, err = f.db.Replies.Reply(f.Context(), to.Number+1)
+	f.mustBe(err, pombo.ErrNotFound)
+	for to, want := range map[time.Duration][]pombo.AnswerCount{5 * time.Minute: nil, 6 * time.Minute: {{Template: usual, Code: confirm, N: 1}}} {
 		counts, err := f.db.Replies.AnswerCounts(f.Context(), begun, begun.Add(to))
 		f.must(err)
 		f.same("answers", want, counts)

@@ -26,8 +26,8 @@ SELECT phone FROM identity WHERE name = $1 LIMIT 1;
 
 -- name: keep_reply
 -- A reply is kept. One that has come before changes nothing.
-INSERT INTO reply (inbound, received, at, phone, identity, bsuid, kind, form, body, opt_out, matched, source, row_key, generation, counts, code, due)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+INSERT INTO reply (inbound, received, at, phone, identity, bsuid, kind, form, body, opt_out, matched, source, row_key, generation, counts, code, due, template)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (inbound) DO NOTHING RETURNING number;
 
 -- name: answering
@@ -76,8 +76,8 @@ SELECT number, received, at, phone, identity, bsuid, kind, form, body, opt_out, 
 FROM reply WHERE row_key = $5 AND source = $6 AND row_key <> '' AND generation = $7 AND number < $1 AND received >= $2 AND received < $3 ORDER BY number DESC LIMIT $4;
 
 -- name: reply_counts
--- How many answers that stand give each code, of those that came in within a time.
-SELECT code, count(*) FROM reply WHERE received >= $1 AND received < $2 AND counts = 1 GROUP BY code ORDER BY count(*) DESC, code;
+-- How many answers that stand give each code, by template, of those that came in within a time.
+SELECT template, code, count(*) FROM reply WHERE received >= $1 AND received < $2 AND counts = 1 GROUP BY template, code ORDER BY count(*) DESC, template, code;
 
 -- name: forget_replies
 -- A person is forgotten: by phone, and by what else the person is called ($2). A code that is owed

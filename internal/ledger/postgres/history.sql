@@ -20,3 +20,11 @@ WITH hit AS MATERIALIZED (
 )
 SELECT seq, state, attempt, tries, priority, not_before, expires_at, owner, settled, run, created, generation, phone, source, row_key, message, history
 FROM notification WHERE seq IN (SELECT seq FROM hit WHERE seq < $1 AND seq >= $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq DESC;
+
+-- name: list_handed_over
+-- Those whose rows another channel of the company's has: $5 state.
+SELECT seq, state, attempt, tries, priority, not_before, expires_at, owner, settled, run, created, generation, phone, source, row_key, message, history
+FROM notification WHERE seq IN (
+    SELECT seq FROM notification WHERE settle = '{SettleFallback}' AND seq < $1 AND seq >= $2
+        AND (CAST($4 AS bigint) IS NULL OR run = $4) AND (CAST($5 AS text) IS NULL OR state = $5) ORDER BY seq DESC LIMIT $3
+) ORDER BY seq DESC;

@@ -15,6 +15,10 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
 WHERE duty.owner = excluded.owner OR duty.until <= excluded.until - $4
 RETURNING 1;
 
+-- name: led
+-- Whether some process does a job at present.
+SELECT 1 FROM duty WHERE name = $1 AND until > coalesce(CAST($2 AS bigint), {DatabaseClock});
+
 -- name: release_leadership
 -- The process leaves the job to another one.
 DELETE FROM duty WHERE name = $1 AND owner = $2;

@@ -51,6 +51,19 @@ BEGIN
     FROM (SELECT '[' || replace(substr(new.history, length(old.history) + 1), '][', '],[') || ']' AS change);
 END;
 
+-- name: outbox_of_fallback
+-- The same for a row that is handed over to another channel, which changes no state.
+CREATE TEMP TRIGGER outbox_of_fallback AFTER UPDATE OF settle ON main.notification
+WHEN new.settle = '{SettleFallback}' AND old.settle IS NOT new.settle
+BEGIN
+    INSERT INTO outbox (type, stream, at, source, row_key, generation, template, state, reason, attempt, extra, due)
+    SELECT 'notification.handed_over', 'row:' || new.source || ':' || new.row_key, coalesce(json_extract(change, '$[#-1][0]'), new.created),
+        new.source, new.row_key, new.generation,
+        CASE new.message WHEN '' THEN '?' ELSE coalesce(json_extract(new.message, '$[1]'), '') END,
+        new.state, coalesce(json_extract(change, '$[#-1][3]'), ''), new.attempt, '', coalesce(json_extract(change, '$[#-1][0]'), new.created)
+    FROM (SELECT '[' || replace(substr(new.history, length(old.history) + 1), '][', '],[') || ']' AS change);
+END;
+
 -- name: outbox_of_intake
 -- The same for what begins in a state other than {Queued}: a lost ledger is rebuilt, or takes in
 -- what it may have sent.
