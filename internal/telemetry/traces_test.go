@@ -109,8 +109,13 @@ func TestTraces_LinksOfAWholeBatch(t *testing.T) {
 	}
 	pass.End()
 	stop()
-	if s := r.Spans()[0]; len(s.Links) != 512 || s.DroppedLinks != 88 {
-		t.Errorf("%d links and %d dropped, want 512 and 88", len(s.Links), s.DroppedLinks)
+	for _, s := range r.Spans() {
+		if len(s.Links) != 512 || s.DroppedLinks != 88 {
+			t.Errorf("%d links and %d dropped, want 512 and 88", len(s.Links), s.DroppedLinks)
+		}
+	}
+	if len(r.Spans()) != 1 {
+		t.Errorf("%d spans, want 1", len(r.Spans()))
 	}
 }
 
