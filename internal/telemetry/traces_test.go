@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,13 +159,13 @@ func TestTraces_CollectorInTrouble(t *testing.T) {
 			for _, a := range c.answers {
 				r.Next(a)
 			}
-			var log bytes.Buffer
+			var log lockedBuffer
 			tracer, stop := openTraces(t, telemetry.TraceOptions{Endpoint: r.URL, Share: 1, Logger: telemetry.JobLogger(&log, slog.LevelInfo)})
 			_, s := tracer.Pass(t.Context(), tracing.Intake)
 			s.End()
 			if !c.hurry {
 				deadline := time.Now().Add(10 * time.Second)
-				for len(r.Requests()) < c.posts && time.Now().Before(deadline) {
+				for (len(r.Requests()) < c.posts || !strings.Contains(log.String(), c.logged)) && time.Now().Before(deadline) {
 					<-time.After(5 * time.Millisecond)
 				}
 			}
@@ -175,11 +176,29 @@ func TestTraces_CollectorInTrouble(t *testing.T) {
 			if got := len(r.Requests()); got != c.posts {
 				t.Errorf("%d posts, want %d", got, c.posts)
 			}
-			if (c.logged == "") != (log.Len() == 0) || !strings.Contains(log.String(), c.logged) {
+			if (c.logged == "") != (log.String() == "") || !strings.Contains(log.String(), c.logged) {
 				t.Errorf("logged %q, want %q", log.String(), c.logged)
 			}
 		})
 	}
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // A collector that never answers does not keep the process from ending.
