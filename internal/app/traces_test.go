@@ -65,7 +65,7 @@ func TestTraces_OneNotification(t *testing.T) {
 	if !slices.Equal(own, want) {
 		t.Errorf("the trace of the message has\n%q, want\n%q", own, want)
 	}
-	for _, l := range []string{"ledger enqueue queued", "receipts delivered", "settle settled"} {
+	for _, l := range []string{"ledger enqueue ", "receipts delivered", "settle settled"} {
 		if !links[l] {
 			t.Errorf("no link from %s; there are %v", l, links)
 		}

@@ -309,7 +309,7 @@ func (in *Intake) enqueue(ctx context.Context, run int64, rows []pombo.Row) (add
 	added, finished, err := in.opts.Ledger.Enqueue(within, in.opts.SourceName, run, rows)
 	if span.Recording() && added > 0 {
 		for _, r := range rows {
-			span.Link(string(pombo.Key{Source: in.opts.SourceName, RowKey: r.RowKey, Generation: 1}.MessageID()), string(pombo.Queued))
+			span.Link(string(pombo.Key{Source: in.opts.SourceName, RowKey: r.RowKey, Generation: 1}.MessageID()), "") // new or known
 		}
 	}
 	span.SetInt(tracing.Messages, added)

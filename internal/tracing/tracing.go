@@ -176,14 +176,21 @@ func (s Span) Event(name string) {
 	}
 }
 
-// Link says that a pass was about a message, and which state or result it led to.
+// Link says that a pass was about a message, and which state or result it led to; "" = it
+// is not known.
 func (s Span) Link(id, state string) {
 	if s.span == nil {
 		return
 	}
-	if to, traced := s.tracer.contextOf(id); traced {
-		s.span.AddLink(trace.Link{SpanContext: to, Attributes: []attribute.KeyValue{State.String(state)}})
+	to, traced := s.tracer.contextOf(id)
+	if !traced {
+		return
 	}
+	link := trace.Link{SpanContext: to}
+	if state != "" {
+		link.Attributes = []attribute.KeyValue{State.String(state)}
+	}
+	s.span.AddLink(link)
 }
 
 // Fail says that the step failed, by a word from a closed list. "" = it did not.
