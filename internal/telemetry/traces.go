@@ -2,9 +2,7 @@ package telemetry
 
 import (
 	"context"
-	"encoding/binary"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,9 +85,7 @@ func (ids) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
 
 func (ids) NewSpanID(context.Context, trace.TraceID) trace.SpanID { return newSpanID() }
 
-func newSpanID() (id trace.SpanID) {
-	for !id.IsValid() {
-		binary.NativeEndian.PutUint64(id[:], rand.Uint64())
-	}
-	return id
+func newSpanID() trace.SpanID {
+	u := uuid.New()
+	return trace.SpanID(u[:8])
 }
