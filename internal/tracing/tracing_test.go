@@ -17,7 +17,7 @@ func TestNoTracer_NoAllocation(t *testing.T) {
 	const id = "b735cecf-e584-51d7-8ff8-9e832a896ba6"
 	var tracer *tracing.Tracer
 	ctx := context.WithValue(t.Context(), key{}, "a context as deep as usual")
-	outlives := context.WithoutCancel(t.Context())
+	outlives := context.WithValue(t.Context(), key{}, "another one")
 	road := func() {
 		ctx, attempt := tracer.Message(ctx, id, tracing.Attempt)
 		within, call := tracing.ClientChild(ctx, "POST /messages")
