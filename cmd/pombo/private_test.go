@@ -19,6 +19,7 @@ import (
 
 	"pombo/internal/blipsim"
 	"pombo/internal/phone"
+	"pombo/test/otlptest"
 )
 
 // TestNothingPrivateGetsOut plants phones, names, texts and secrets, lets every
@@ -55,7 +56,9 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	api := "http://" + addr
+	collector := otlptest.New(t)
 	environ := []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-token=" + p.secret("um-token-do-coletor-planted"),
 		"KEYBLIP=" + p.secret("Y2hhdmU6c2VncmVkYQ=="), "API_TOKEN=" + p.secret("um-token-bem-secreto"),
 		"BLIP_URL=" + blip.URL, "TEMPLATE_NAME=notificacao", "BLIP_TIMEOUT=1s", "UNCERTAIN_WAIT=1s",
 		"BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
@@ -124,6 +127,16 @@ func TestNothingPrivateGetsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.look(t, "log file", string(logged))
+	p.look(t, "spans", collector.Raw())
+	failures := 0
+	for _, s := range collector.Spans() {
+		if s.Failed {
+			failures++
+		}
+	}
+	if spans := len(collector.Spans()); spans < 5*len(p.rows) || failures < 10 {
+		t.Errorf("%d spans of which %d failed: too few to show that nothing private is in them", spans, failures)
+	}
 
 	// The test is worth something only if all of that has happened.
 	for _, reason := range []string{

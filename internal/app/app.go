@@ -123,6 +123,8 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		}
 	}()
 	c := o.Config
+	tracer, stopTraces := telemetry.OpenTraces(traces(o))
+	a.onStop("traces", stopTraces) // last, so that what the others do is in them
 
 	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
 		return a, err
@@ -197,6 +199,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Zone:                c.Source.Zone,
 		Lease:               lease,
 		Logger:              o.Logger,
+		Tracer:              tracer,
 		Registerer:          o.Registry,
 	})
 	if err != nil {
@@ -206,7 +209,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Ledger: recordLedger{a.ledger.Receipts, a.ledger.History}, OptOuts: a.ledger.OptOuts, SuspendTemplate: controls.Suspensions.Suspend, PauseBot: controls.Throttle.Pauser.Extend,
 		Failed: controls.Throttle.Breaker.Failed, Delivered: controls.Throttle.Breaker.Delivered,
 		Moved:  func() { controls.Health.ReceiptCame(); controls.Signals.Moved() },
-		Logger: o.Logger, Registerer: o.Registry,
+		Logger: o.Logger, Tracer: tracer, Registerer: o.Registry,
 	})
 	if err != nil {
 		return a, err

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"pombo/internal/tracing"
 )
 
 // Does Blip have the message? What net/http does with a POST, according to
@@ -175,6 +177,7 @@ func (c *Client) post(ctx context.Context, to *http.Request, x *exchange, limit 
 		return answer{}, x.phase(err), err
 	}
 	defer resp.Body.Close()
+	tracing.Current(ctx).SetInt(tracing.HTTPStatus, resp.StatusCode)
 	a := answer{status: resp.StatusCode, retry: retryAfter(resp.Header.Get("Retry-After"), c.opts.Now)}
 	if a.status == http.StatusAccepted {
 		// The status is the whole answer. The rest is read so that the connection

@@ -113,7 +113,9 @@ func parseReason(body []byte) reason {
 // NotSent: a command is not a message and may be repeated.
 func (c *Client) command(ctx context.Context, cmd command, into any) error {
 	start := c.opts.Now()
+	ctx, span := c.span(ctx, cmd.kind, c.commands)
 	f := c.ask(ctx, cmd, into)
+	ended(span, f)
 	c.metrics.observe(cmd.kind, c.opts.Now().Sub(start), f)
 	if f != nil {
 		return forCommand(f)

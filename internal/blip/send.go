@@ -21,7 +21,9 @@ func (c *Client) Send(ctx context.Context, m pombo.Message) error {
 	}
 	x.body = body
 	start := c.opts.Now()
+	ctx, span := c.span(ctx, sendKind, c.messages)
 	f = c.send(ctx, x)
+	ended(span, f)
 	c.metrics.observe(sendKind, c.opts.Now().Sub(start), f)
 	if f != nil {
 		return f

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/tracing"
 )
 
 // A document goes to Blip in two steps: a command returns an address, and the bytes are
@@ -43,10 +44,12 @@ const slowest = 128 << 10
 // about half an hour. The error's Delivery is NotSent.
 func (c *Client) Upload(ctx context.Context, address, contentType string, b []byte) (link string, err error) {
 	start := c.opts.Now()
+	ctx, span := c.span(ctx, uploadKind, nil) // the address is a secret
 	link, f := c.upload(ctx, address, contentType, b)
 	if f != nil && f.Code == http.StatusUnsupportedMediaType {
 		link, f = c.upload(ctx, address, "application/octet-stream", b)
 	}
+	ended(span, f)
 	c.metrics.observe(uploadKind, c.opts.Now().Sub(start), f)
 	if f != nil {
 		return "", f
@@ -74,6 +77,7 @@ func (c *Client) upload(ctx context.Context, address, contentType string, b []by
 		return "", f
 	}
 	defer resp.Body.Close()
+	tracing.Current(ctx).SetInt(tracing.HTTPStatus, resp.StatusCode)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	switch {
 	case resp.StatusCode == http.StatusRequestEntityTooLarge:

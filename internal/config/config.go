@@ -64,6 +64,7 @@ type Config struct {
 	Dispatch Dispatch
 	Replies  Replies
 	Log      Log
+	Traces   Traces
 	Language words.Language // of what people read: that of the locale unless it is set
 
 	// settings is what Print shows. The texts are already redacted: fmt cannot
@@ -188,4 +189,12 @@ type Log struct {
 	File   string // "" = the console only
 	Format string // "text" or "json"
 	Level  slog.Level
+}
+
+// Traces says where the spans of OpenTelemetry go.
+type Traces struct {
+	Endpoint string                   // without /v1/traces; "" = there are no spans
+	Headers  map[string]pombo.Private // of each request
+	Service  string                   // by which backends tell processes apart
+	Share    float64                  // of the messages, from 0 to 1
 }

@@ -83,6 +83,7 @@ func TestLoad_Defaults(t *testing.T) {
 		Dispatch: Dispatch{Workers: 64, Uncertain: "check", UncertainWait: 2 * time.Minute, ResendsBeforePause: 20, FailuresBeforePause: 20},
 		Replies:  Replies{Within: 72 * time.Hour},
 		Log:      Log{File: "logs/notificacao.log", Format: "text", Level: slog.LevelInfo},
+		Traces:   Traces{Service: "pombo", Share: 1},
 		Language: words.FromLocale(func(string) string { return "" }),
 	}
 	equal(t, got, want)
@@ -109,6 +110,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"DESK_ADDR=0.0.0.0:2", "DESK_HOSTS=a, b", "DESK_TLS_CERT=c.pem", "DESK_TLS_KEY=k.pem", "DESK_PROXY_FROM=10.0.0.5, 10.1.2.3/16", "DESK_PROXY_HEADER=X-User", "DESK_PLAIN_HTTP=Yes", "DESK_NAME=Body2",
 		"AUDIT_KEY=0123456789abcdef0123456789abcdef", "AUDIT_RETENTION=200d",
 		"LOG_FILE=x.log", "LOG_FORMAT=json", "LOG_LEVEL=error", "LANGUAGE=pt-BR",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=https://otel", "OTEL_EXPORTER_OTLP_HEADERS=h=v", "OTEL_SERVICE_NAME=pombo-2", "OTEL_TRACES_SAMPLER_ARG=0.5",
 	}, NeedAll)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("err = %v, warnings = %v", err, warnings)
@@ -147,6 +149,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 			},
 		},
 		Log:      Log{File: "x.log", Format: "json", Level: slog.LevelError},
+		Traces:   Traces{Endpoint: "https://otel", Headers: map[string]pombo.Private{"h": "v"}, Service: "pombo-2", Share: 0.5},
 		Language: words.Portuguese,
 	})
 }

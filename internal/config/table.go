@@ -475,6 +475,7 @@ var groups = []group{
 			},
 		},
 	},
+	tracesGroup,
 	{
 		title: "The language",
 		need:  NeedAll,

@@ -30,6 +30,7 @@ import (
 	"pombo/internal/quiet"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/internal/tracing"
 	"pombo/internal/wait"
 )
 
@@ -126,6 +127,7 @@ type Options struct {
 	Health      *health.Tracker
 	Signals     Signals
 	Metrics     *Metrics
+	Tracer      *tracing.Tracer // nil = no spans
 	Logger      *slog.Logger
 }
 
@@ -337,11 +339,13 @@ func (d *Deliverer) Drain(ctx context.Context) error {
 // that has not begun goes back into the queue.
 func (d *Deliverer) Deliver(ctx context.Context, n pombo.Notification) {
 	start := time.Now()
+	ctx, span := d.opts.Tracer.Message(ctx, string(n.MessageID), tracing.Attempt)
 	o := d.walk(ctx, &n)
 	d.opts.Throttle.Recipients.Leave(&n)
 	d.opts.Metrics.finished(o)
 	d.opts.Health.AttemptEnded(o)
-	d.finish(o)
+	d.finish(tracing.Carry(d.recording, ctx), o)
+	d.traceAttempt(span, &n, o)
 	d.countFailure(&n, o)
 	logAttempt(d.log, &n, o, time.Since(start))
 	if o.Parked {
@@ -375,14 +379,14 @@ func (d *Deliverer) countFailure(n *pombo.Notification, o pombo.Outcome) {
 // failure here; if the process dies first, the ledger still says "sending", which a
 // restart makes uncertain. When this process was thought dead meanwhile, what a POST
 // has brought ends that doubt as well.
-func (d *Deliverer) finish(o pombo.Outcome) {
+func (d *Deliverer) finish(ctx context.Context, o pombo.Outcome) {
 	if o.To == "" {
 		return
 	}
-	err := d.record(o)
+	err := d.record(ctx, o)
 	if errors.Is(err, pombo.ErrLost) && o.From == pombo.Sending && o.To != pombo.Uncertain {
 		o.From = pombo.Uncertain
-		err = d.record(o)
+		err = d.record(ctx, o)
 	}
 	if final(err) {
 		d.log.Warn("outcome not recorded: the notification has been moved on", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err)
@@ -397,16 +401,18 @@ func final(err error) bool {
 
 // record has the ledger write an outcome, again and again until it has, or says that
 // it never will: see final. Any other error means that the process ends first.
-func (d *Deliverer) record(o pombo.Outcome) error {
+func (d *Deliverer) record(ctx context.Context, o pombo.Outcome) error {
+	ctx, span := tracing.Child(ctx, tracing.Finish)
+	defer span.End()
 	backoff := wait.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
 	for {
-		err := d.opts.Ledger.Finish(d.recording, o)
+		err := d.opts.Ledger.Finish(ctx, o)
 		if err == nil || final(err) {
 			return err
 		}
 		d.opts.Health.LedgerAnswered(err)
 		d.log.Error("outcome not recorded yet; it is tried again and nothing is sent", "seq", o.Seq, "attempt", o.Attempt, "state", o.To, "error", err, "often", pombo.Often("outcome"))
-		if wait.For(d.recording, backoff.Next()) != nil {
+		if wait.For(ctx, backoff.Next()) != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"pombo"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/internal/tracing"
 	"pombo/internal/wait"
 )
 
@@ -154,7 +155,7 @@ func (d *Deliverer) notBegun(ctx context.Context, v *delivery, err error) *pombo
 		d.log.Error("begin not recorded; nothing was sent", "error", err, "often", pombo.Often("begin"))
 	}
 	back := requeued(v.claim, pombo.Interrupted, time.Now().Add(time.Second), "")
-	if err := d.record(*back); !errors.Is(err, pombo.ErrLost) {
+	if err := d.record(tracing.Carry(d.recording, ctx), *back); !errors.Is(err, pombo.ErrLost) {
 		return nothing(*back) // it is recorded, or the process dies first
 	}
 	back.From, back.Attempt, back.To = pombo.Sending, v.claim.Attempt+1, pombo.Uncertain

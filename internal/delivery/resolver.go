@@ -10,6 +10,7 @@ import (
 	"pombo"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/internal/tracing"
 	"pombo/internal/wait"
 )
 
@@ -56,6 +57,7 @@ type ResolverOptions struct {
 	Templates *template.Catalog
 	Signals   Signals
 	Metrics   *Metrics
+	Tracer    *tracing.Tracer // nil = no spans
 	Logger    *slog.Logger
 }
 
@@ -245,7 +247,12 @@ func (r *Resolver) ask(ctx context.Context, id pombo.MessageID) (receipts []pomb
 		}
 		return nil, false, err
 	}
+	ctx, span := r.opts.Tracer.Message(ctx, string(id), tracing.Check)
+	defer span.End()
 	receipts, err = r.opts.Receipts(ctx, id)
+	if trace, ok := furthest(receipts); ok {
+		span.Set(tracing.State, string(trace.State))
+	}
 	return receipts, true, err
 }
 

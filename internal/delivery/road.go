@@ -12,6 +12,7 @@ import (
 	"pombo/internal/phone"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/internal/tracing"
 )
 
 // delivery is one notification on its way, with what the steps have found out.
@@ -260,6 +261,7 @@ func (d *Deliverer) waitForRate(ctx context.Context, v *delivery) *pombo.Outcome
 	if err != nil {
 		return d.notSent(ctx, v, err)
 	}
+	tracing.Current(ctx).Event(tracing.Permitted)
 	return nil
 }
 
@@ -289,7 +291,9 @@ func (d *Deliverer) notAnswered(ctx context.Context, v *delivery) *pombo.Outcome
 // begin writes "sending". From here on the outcome ends the attempt.
 func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 	v.term = d.opts.Lease.Term() // what was interrupted earlier, the ledger refuses to begin
-	attempt, err := d.opts.Ledger.Begin(ctx, *v.Notification, v.identity)
+	within, span := tracing.Child(ctx, tracing.Begin)
+	attempt, err := d.opts.Ledger.Begin(within, *v.Notification, v.identity)
+	span.End()
 	if err != nil {
 		return d.notBegun(ctx, v, err)
 	}
@@ -299,19 +303,20 @@ func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
 }
 
 // post sends the message. It works beyond the end of ctx.
-func (d *Deliverer) post(_ context.Context, v *delivery) *pombo.Outcome {
+func (d *Deliverer) post(ctx context.Context, v *delivery) *pombo.Outcome {
 	m := pombo.Message{MessageID: v.MessageID, To: v.identity, Template: v.template, Language: v.Language, Params: d.withPayloads(v)}
 	if v.link != "" {
 		m.Params = linked(m.Params, v.link, v.shown)
 	}
-	err := d.send(d.working, v.term, m)
+	working := tracing.Carry(d.working, ctx)
+	err := d.send(working, v.term, m)
 	if errors.Is(err, errNotLeft) {
-		return d.notSent(d.working, v, err)
+		return d.notSent(working, v, err)
 	}
 	v.hasSlot = false
 	d.opts.Throttle.Concurrency.Observe(err)
 	if err != nil {
-		return d.notAccepted(d.working, v, err)
+		return d.notAccepted(working, v, err)
 	}
 	return accepted(v.claim)
 }

@@ -30,6 +30,7 @@ import (
 	"pombo/internal/settle"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/internal/tracing"
 	"pombo/internal/words"
 )
 
@@ -114,8 +115,9 @@ type Options struct {
 	FailuresBeforePause int
 	HighWater           int // intake waits while this many are queued; 0 = 5,000, or more with many workers
 
-	Words      *words.Words // in which the table says why a message was not sent; nil = English
-	Logger     *slog.Logger // nil = no log
+	Words      *words.Words    // in which the table says why a message was not sent; nil = English
+	Logger     *slog.Logger    // nil = no log
+	Tracer     *tracing.Tracer // nil = no spans
 	Registerer prometheus.Registerer
 }
 
@@ -236,7 +238,7 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 		Intake: intake.New(intake.Options{
 			SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Ledger: o.Ledger.Intake, Leadership: c.Leadership, Health: c.Health,
 			PollInterval: o.PollInterval, HighWater: o.HighWater, Queued: c.Signals.Queued, Uncertain: c.Signals.Uncertain,
-			Logger: o.Logger, Registerer: o.Registerer,
+			Logger: o.Logger, Tracer: o.Tracer, Registerer: o.Registerer,
 		}),
 		Settler: settle.New(settle.Options{
 			Source: o.Source, Ledger: o.Ledger.Settle, Leadership: c.Leadership("settle"), Health: c.Health, Due: c.Signals.Due, Words: o.Words,
@@ -244,12 +246,12 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 				category, known := c.Templates.Category(c.Templates.Ref(name, language))
 				return category == delivery.Marketing, known
 			},
-			Logger: o.Logger, Registerer: o.Registerer,
+			Logger: o.Logger, Tracer: o.Tracer, Registerer: o.Registerer,
 		}),
 		Resolver: delivery.NewResolver(delivery.ResolverOptions{
 			SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Ledger: o.Ledger.Uncertain, Receipts: o.Blip.Receipts, Record: record,
 			Workers: o.Workers, Policies: o.Uncertain, Wait: o.UncertainWait, Throttle: c.Throttle, Templates: c.Templates,
-			Signals: c.Signals, Metrics: metrics, Logger: o.Logger,
+			Signals: c.Signals, Metrics: metrics, Tracer: o.Tracer, Logger: o.Logger,
 		}),
 		parking: &template.Parking{Ledger: o.Ledger.Parking, Catalog: c.Templates, Freed: c.Signals.Queued.Set, Logger: o.Logger},
 		expirer: &delivery.Expirer{Ledger: o.Ledger.Expiry, Due: c.Signals.Due, Metrics: metrics, Logger: o.Logger},
@@ -262,7 +264,7 @@ func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engi
 		SourceName: o.SourceName, Source: o.Source, Pending: o.Pending, Slots: o.Slots, Ledger: o.Ledger.Delivery, Blip: o.Blip, Documents: o.Documents, Owner: o.Owner,
 		Workers: o.Workers, Claims: claims, Policies: o.Uncertain, Payload: o.Payload,
 		Throttle: c.Throttle, Suspensions: c.Suspensions, Holds: c.Holds, Templates: c.Templates, Quiet: quiet.New(o.Quiet, o.Zone), Lease: e.Lease,
-		Health: c.Health, Signals: c.Signals, Metrics: metrics, Logger: o.Logger,
+		Health: c.Health, Signals: c.Signals, Metrics: metrics, Tracer: o.Tracer, Logger: o.Logger,
 	})
 	e.running, e.stopLoops = context.WithCancel(context.Background())
 	return e

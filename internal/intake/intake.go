@@ -17,6 +17,7 @@ import (
 	"pombo"
 	"pombo/internal/health"
 	"pombo/internal/leader"
+	"pombo/internal/tracing"
 	"pombo/internal/wait"
 )
 
@@ -73,6 +74,7 @@ type Options struct {
 	Uncertain wait.Signal // likewise: after a loss of the ledger that is where they go
 
 	Logger     *slog.Logger
+	Tracer     *tracing.Tracer       // nil = no spans
 	Registerer prometheus.Registerer // nil = no metrics
 }
 
@@ -222,6 +224,8 @@ func (in *Intake) TakeIn(ctx context.Context) (added int, err error) {
 // leadership, which the caller has, is kept meanwhile and then released.
 func (in *Intake) takeIn(ctx context.Context, run int64, leadership *leader.Leadership) (added int, err error) {
 	defer leadership.Release(ctx)
+	ctx, span := in.opts.Tracer.Pass(ctx, tracing.Intake)
+	defer func() { span.SetInt(tracing.Messages, added); span.End() }()
 	begun, finished := time.Now(), 0
 	for after := ""; ; {
 		if err := in.waitForRoom(ctx, leadership); err != nil {
@@ -233,6 +237,7 @@ func (in *Intake) takeIn(ctx context.Context, run int64, leadership *leader.Lead
 		}
 		if err != nil {
 			in.fails.Inc()
+			span.Fail("source")
 			return added, fmt.Errorf("read pending rows: %w", err)
 		}
 		if len(rows) == 0 {
@@ -242,6 +247,7 @@ func (in *Intake) takeIn(ctx context.Context, run int64, leadership *leader.Lead
 		n, over, err := in.enqueue(ctx, run, rows)
 		added, finished = added+n, finished+over
 		if err != nil {
+			span.Fail("ledger")
 			return added, err
 		}
 		if n > 0 {
@@ -299,7 +305,15 @@ func (in *Intake) enqueue(ctx context.Context, run int64, rows []pombo.Row) (add
 	for i := range rows {
 		rows[i].ParsePhone()
 	}
-	added, finished, err := in.opts.Ledger.Enqueue(ctx, in.opts.SourceName, run, rows)
+	within, span := in.opts.Tracer.Pass(ctx, tracing.Enqueue)
+	added, finished, err := in.opts.Ledger.Enqueue(within, in.opts.SourceName, run, rows)
+	if span.Recording() && added > 0 {
+		for _, r := range rows {
+			span.Link(string(pombo.Key{Source: in.opts.SourceName, RowKey: r.RowKey, Generation: 1}.MessageID()), "") // new or known
+		}
+	}
+	span.SetInt(tracing.Messages, added)
+	span.End()
 	known := len(finished)
 	finished = slices.DeleteFunc(finished, func(l pombo.Latest) bool { return l.Untouched })
 	left = known - len(finished)

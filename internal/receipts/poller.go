@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pombo"
+	"pombo/internal/tracing"
 	"pombo/internal/wait"
 )
 
@@ -120,6 +121,12 @@ func (p *Poller) round(ctx context.Context) (pause time.Duration, err error) {
 	due, err := p.opts.Ledger.PollDue(ctx, p.batch)
 	if err != nil {
 		return 0, err
+	}
+	if len(due) > 0 {
+		var span tracing.Span
+		ctx, span = p.opts.Recorder.opts.Tracer.Pass(ctx, tracing.Poll)
+		defer span.End()
+		span.SetInt(tracing.Messages, len(due))
 	}
 	results := p.askAll(ctx, due)
 	if ctx.Err() != nil {

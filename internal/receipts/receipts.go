@@ -38,6 +38,7 @@ import (
 
 	"pombo"
 	"pombo/internal/phone"
+	"pombo/internal/tracing"
 )
 
 // OptOuts is the list of people who want no more messages. OptOut is idempotent.
@@ -71,6 +72,7 @@ type RecorderOptions struct {
 	// Moved is called when notifications have moved on; nil = none.
 	Moved      func()
 	Logger     *slog.Logger
+	Tracer     *tracing.Tracer // nil = no spans
 	Registerer prometheus.Registerer
 }
 
@@ -107,8 +109,12 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 	if len(list) == 0 {
 		return 0, nil
 	}
+	ctx, span := r.opts.Tracer.Pass(ctx, tracing.Receipts)
+	defer span.End()
+	span.SetInt(tracing.Messages, len(list))
 	results, err := r.opts.Ledger.Apply(ctx, list)
 	if err != nil {
+		span.Fail("ledger")
 		return 0, err
 	}
 	moved := 0
@@ -119,6 +125,7 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 			continue
 		case pombo.ReceiptMoved, pombo.ReceiptResent:
 			moved++
+			span.Link(string(list[i].MessageID), string(list[i].State))
 			r.metrics.applied.WithLabelValues(string(list[i].State)).Inc()
 			switch list[i].State {
 			case pombo.Failed:

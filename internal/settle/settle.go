@@ -14,6 +14,7 @@ import (
 	"pombo"
 	"pombo/internal/health"
 	"pombo/internal/leader"
+	"pombo/internal/tracing"
 	"pombo/internal/wait"
 	"pombo/internal/words"
 )
@@ -59,6 +60,7 @@ type Options struct {
 	Words       *words.Words // in which DB_COL_ERROR says why a message was not sent
 
 	Logger     *slog.Logger
+	Tracer     *tracing.Tracer       // nil = no spans
 	Registerer prometheus.Registerer // nil = no metrics
 }
 
@@ -149,15 +151,22 @@ func (s *Settler) Settle(ctx context.Context) (int, error) {
 	if err != nil || len(batch) == 0 {
 		return 0, err
 	}
+	ctx, span := s.opts.Tracer.Pass(ctx, tracing.Settle)
+	defer span.End()
+	span.SetInt(tracing.Messages, len(batch))
 	for i := range batch {
 		if r := batch[i].Reason; r != pombo.NoReason {
 			batch[i].Error = s.opts.Words.Reason(r) + " (" + string(r) + ")"
 		}
 	}
 	results, err := s.opts.Source.Settle(ctx, batch)
+	if err != nil {
+		span.Fail("source")
+	}
 	later, why := 0, ""
 	for _, r := range results {
 		s.settled.WithLabelValues(r.Result.String()).Inc()
+		span.Link(string(r.MessageID), r.Result.String())
 		switch r.Result {
 		case pombo.SettleDiverged, pombo.SettleGone, pombo.SettleRefused:
 			log.Warn("row not settled", "row", r.RowKey, "result", r.Result.String(), "id", r.MessageID, "detail", r.Detail)
@@ -172,7 +181,10 @@ func (s *Settler) Settle(ctx context.Context) (int, error) {
 		// What the source has done is recorded even when the process is stopping.
 		recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
+		recording, marking := tracing.Child(recording, tracing.Settled)
+		defer marking.End()
 		if err := s.opts.Ledger.Settled(recording, results); err != nil {
+			span.Fail("ledger")
 			return 0, err
 		}
 	}

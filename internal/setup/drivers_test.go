@@ -10,6 +10,9 @@ import (
 // A database that can be opened can be named in DB_URL, and the settings' text says how.
 func TestSourceDrivers_SchemesAreSettings(t *testing.T) {
 	for _, d := range Drivers {
+		if d.System == "" {
+			t.Errorf("%s has no System: its statements would be spans of an unknown database", d.Schemes[0])
+		}
 		for _, scheme := range d.Schemes {
 			address := scheme + "://user:password@host/database"
 			if d.Port == "" {

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/internal/tracing"
 )
 
 // MaxText is how many characters of a phone or of a template value matter: WhatsApp
@@ -59,6 +60,7 @@ type Options struct {
 type Table struct {
 	db       *sql.DB
 	dialect  Dialect
+	system   string // by OpenTelemetry
 	mapping  *ParsedMapping
 	timeout  time.Duration
 	executed atomic.Int64
@@ -84,7 +86,7 @@ func Open(_ context.Context, opts Options) (*Table, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	d, err := newDialect(opts, m)
+	d, system, err := newDialect(opts, m)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +96,7 @@ func Open(_ context.Context, opts Options) (*Table, error) {
 	}
 	db := sql.OpenDB(connector)
 	d.Pool(db)
-	return &Table{db: db, dialect: d, mapping: m, timeout: opts.Timeout, prepared: map[string]*sql.Stmt{}, slow: slowPages{now: opts.Now}}, nil
+	return &Table{db: db, dialect: d, system: system, mapping: m, timeout: opts.Timeout, prepared: map[string]*sql.Stmt{}, slow: slowPages{now: opts.Now}}, nil
 }
 
 // Close ends the connections. Calls under way end with an error.
@@ -280,7 +282,10 @@ func (t *Table) forgetLayout() {
 func (t *Table) query(ctx context.Context, op string, q Query, f func(values []any)) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
+	limited, span := t.span(limited, "SELECT")
 	n, err := t.rows(limited, q, f)
+	span.SetInt(tracing.DBRows, n)
+	ended(span, err)
 	if err != nil {
 		return n, t.fail(ctx, op, err)
 	}
@@ -318,9 +323,11 @@ func (t *Table) rows(ctx context.Context, q Query, f func(values []any)) (n int,
 
 // exec runs an UPDATE and returns how many rows the database says it changed.
 // The error is the driver's: the caller asks what it means.
-func (t *Table) exec(ctx context.Context, u Update) (int64, error) {
+func (t *Table) exec(ctx context.Context, u Update) (n int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
+	ctx, span := t.span(ctx, "UPDATE")
+	defer func() { ended(span, err) }()
 	s, err := t.prepare(ctx, u.Text)
 	if err != nil {
 		return 0, err

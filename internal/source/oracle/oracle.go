@@ -29,6 +29,7 @@ import (
 // has no form of its own; so it comes last in Options.Drivers.
 var Driver = source.Driver{
 	Schemes:  []string{"oracle"},
+	System:   "oracle.db",
 	Port:     defaultPort,
 	TakesDSN: func(string) bool { return true },
 	New:      func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) { return newDialect(opts, m) },

@@ -48,6 +48,7 @@ func takesDSN(dsn string) bool {
 // Driver is PostgreSQL.
 var Driver = source.Driver{
 	Schemes:  []string{"postgres", "postgresql"},
+	System:   "postgresql",
 	Port:     "5432",
 	TakesDSN: takesDSN,
 	New: func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) {

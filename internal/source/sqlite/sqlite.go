@@ -29,6 +29,7 @@ import (
 // Driver is SQLite.
 var Driver = source.Driver{
 	Schemes: []string{"sqlite"},
+	System:  "sqlite",
 	New: func(opts source.Options, m *source.ParsedMapping) (source.Dialect, error) {
 		_, path, _ := strings.Cut(opts.URL, ":")
 		return newDialect(path, opts.Timeout, m)
