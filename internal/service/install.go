@@ -117,7 +117,7 @@ func (in installer) install(o Options) error {
 	steps = append(steps, in.source(), writeSettings(filepath.Join(o.Folder, ".env")),
 		in.rightsOf(o.Folder, folderRights(o.Name, o.Account)),
 		in.rightsOf(filepath.Join(o.Folder, ".env"), settingsRights(o.Name, o.Account)))
-	if len(o.Ports) > 0 {
+	if o.Firewall && len(o.Ports) > 0 {
 		steps = append(steps, in.rule(o))
 	}
 	return carryOut(steps, o.Note)
