@@ -75,6 +75,10 @@ type Snapshot struct {
 	// Untold says that another process on the ledger sends events and this one, without
 	// EVENTS_URL, writes none of what it does.
 	Untold bool
+
+	// DiskFree is the room on the disk of a ledger that is a file; nil = it is not one, or
+	// cannot be asked.
+	DiskFree *uint64
 }
 
 // How long something may last before it is reported as an alert.
@@ -85,6 +89,8 @@ const (
 	longNoReceipts = time.Hour // Blip is asked 30 seconds and 5 minutes after each message
 	longUntold     = time.Hour
 	shortFailure   = time.Minute
+
+	littleRoom = 1_000_000_000 // bytes: enough for a day in which nobody looks
 )
 
 // cause returns why the rows that are due have not gone.
