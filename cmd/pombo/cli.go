@@ -163,7 +163,7 @@ func (s *shell) readLines(ctx context.Context) ([]pombo.Private, error) {
 	done := make(chan read, 1)
 	go func() { // after ctx it ends with the process, at the latest
 		var r read
-		lines := bufio.NewScanner(s.stdin)
+		lines := bufio.NewScanner(asUTF8(s.stdin))
 		for lines.Scan() {
 			r.lines = append(r.lines, pombo.Private(strings.TrimRight(lines.Text(), "\r")))
 		}

@@ -16,7 +16,6 @@ import (
 
 	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -30,6 +29,7 @@ import (
 	"pombo/internal/blipsim"
 	"pombo/internal/config"
 	"pombo/internal/job"
+	"pombo/internal/port"
 )
 
 // Options say what the demo shows, and lend it what the command line has.
@@ -122,7 +122,7 @@ const usualAddr = "127.0.0.1:5000"
 
 // freeAddr is the usual address of the API, or any if that is taken.
 func freeAddr(ctx context.Context) string {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", usualAddr)
+	l, err := port.Listen(ctx, usualAddr)
 	if err != nil {
 		return "127.0.0.1:0"
 	}
