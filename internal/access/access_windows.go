@@ -3,8 +3,10 @@ package access
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
 )
 
 // Protect gives a file or folder the owner, group and list of rights (DACL) that
@@ -58,4 +60,42 @@ func SDDL(path string) (string, error) {
 		return "", fmt.Errorf("read the rights of %s: %w", path, err)
 	}
 	return descriptor.String(), nil
+}
+
+// Accounts returns the SIDs that Pombo runs as here: that of this process, the virtual
+// account of the service with this name, and the account that the service is given.
+func Accounts(service string) []string {
+	all := []string{ServiceSID(service)}
+	if user, err := windows.GetCurrentProcessToken().GetTokenUser(); err == nil {
+		all = append(all, user.User.Sid.String())
+	}
+	key, err := registry.OpenKey(registry.LOCAL_MACHINE, `SYSTEM\CurrentControlSet\Services\`+service, registry.QUERY_VALUE)
+	if err != nil {
+		return all // there is no such service
+	}
+	defer key.Close() //nolint:errcheck // it was only read
+	account, _, err := key.GetStringValue("ObjectName")
+	if err != nil {
+		return all
+	}
+	if sid, _, _, err := windows.LookupSID("", strings.TrimPrefix(account, `.\`)); err == nil {
+		all = append(all, sid.String())
+	}
+	return all
+}
+
+// Name returns the name of an account, or its SID when nobody knows it.
+func Name(sid string) string {
+	if name, ok := names[sid]; ok {
+		return name
+	}
+	id, err := windows.StringToSid(sid)
+	if err != nil {
+		return sid
+	}
+	account, domain, _, err := id.LookupAccount("")
+	if err != nil {
+		return sid
+	}
+	return domain + `\` + account
 }
