@@ -2,6 +2,7 @@
 rem Inicia o Pombo: a API e o job em um só processo, em vez das duas janelas. O
 rem job começa quando a API está pronta, sem esperar 20 segundos às cegas. Fica
 rem ao lado de pombo.exe (ou em deploy\, com pombo.exe na pasta de cima).
+rem O mesmo com o nome pombo-start.bat: num Prompt de Comando, "start" é outra coisa.
 rem Para o Agendador de Tarefas, chame pombo.exe start diretamente: esta janela
 rem espera por uma tecla quando há erro.
 setlocal
@@ -13,6 +14,7 @@ if not exist "pombo.exe" goto noprogram
 if "%~1"=="" if not exist ".env" goto noenv
 
 title Pombo
+echo Ctrl+C encerra o Pombo em ordem. À pergunta que o Windows faz depois, responda S.
 pombo.exe start %*
 set "code=%errorlevel%"
 if "%code%"=="0" goto end
