@@ -1,0 +1,84 @@
+package secretfile
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	"pombo/internal/access"
+)
+
+// serviceName is that of the service whose account reads what an administrator writes.
+const serviceName = "pombo"
+
+// blob points at bytes for Windows; b has to live as long.
+func blob(b []byte) *windows.DataBlob {
+	if len(b) == 0 {
+		return &windows.DataBlob{}
+	}
+	return &windows.DataBlob{Size: uint32(len(b)), Data: &b[0]}
+}
+
+// taken copies what Windows has allocated, and frees it.
+func taken(b *windows.DataBlob) []byte {
+	if b.Data == nil {
+		return nil
+	}
+	out := append([]byte(nil), unsafe.Slice(b.Data, b.Size)...)
+	_, _ = windows.LocalFree(windows.Handle(unsafe.Pointer(b.Data))) // nothing can be done about it
+	return out
+}
+
+func entropy(name string) []byte { return []byte("pombo/" + strings.ToUpper(name)) }
+
+// seal encrypts for the machine, because an administrator writes what the account of
+// the service reads.
+func seal(name, secret string) ([]byte, error) {
+	var out windows.DataBlob
+	err := windows.CryptProtectData(blob([]byte(secret)), nil, blob(entropy(name)), 0, nil,
+		windows.CRYPTPROTECT_LOCAL_MACHINE|windows.CRYPTPROTECT_UI_FORBIDDEN, &out)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt the secret (DPAPI): %w", err)
+	}
+	return encoded(taken(&out)), nil
+}
+
+func unseal(name string, sealed []byte) ([]byte, error) {
+	var out windows.DataBlob
+	err := windows.CryptUnprotectData(blob(sealed), nil, blob(entropy(name)), 0, nil, windows.CRYPTPROTECT_UI_FORBIDDEN, &out)
+	if err != nil {
+		return nil, ErrForeign
+	}
+	return taken(&out), nil
+}
+
+// makeFolder makes the folder and shuts it, unless what it inherits has shut it
+// already: there the list of whoever made the folder above counts.
+func makeFolder(path, _ string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	return shut(path, "OICI")
+}
+
+func protect(path, _ string) error { return shut(path, "") }
+
+// shut lets only the system, administrators and the accounts of Pombo in.
+func shut(path, inherit string) error {
+	ours := access.Accounts(serviceName)
+	have, err := access.SDDL(path)
+	if err != nil {
+		return err
+	}
+	if strangers, err := access.Strangers(have, ours...); err == nil && len(strangers) == 0 {
+		return nil
+	}
+	list := fmt.Sprintf("D:PAI(A;%s;FA;;;SY)(A;%[1]s;FA;;;BA)", inherit)
+	for _, sid := range ours {
+		list += fmt.Sprintf("(A;%s;0x1301bf;;;%s)", inherit, sid)
+	}
+	return access.Protect(path, list)
+}
