@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/windows"
@@ -22,8 +23,8 @@ func Protect(path, sddl string) error {
 		return fmt.Errorf("read the list of rights %q: %w", sddl, err)
 	}
 	dacl, _, err := descriptor.DACL()
-	if err == nil && dacl == nil {
-		err = errors.New("it would let everybody in") // a list that is null, not empty
+	if err == nil && (dacl == nil || strings.Contains(sddl, "NO_ACCESS_CONTROL")) {
+		err = errors.New("it would let everybody in")
 	}
 	if err != nil {
 		return fmt.Errorf("read the list of rights %q: %w", sddl, err)
@@ -62,13 +63,61 @@ func SDDL(path string) (string, error) {
 	return descriptor.String(), nil
 }
 
-// Accounts returns the SIDs that Pombo runs as here: that of this process, the virtual
-// account of the service with this name, and the account that the service is given.
+// Accounts returns the SIDs that Pombo runs as here: the virtual account of the service
+// with this name, the account that the service is given, and that of this process.
 func Accounts(service string) []string {
-	all := []string{ServiceSID(service)}
-	if user, err := windows.GetCurrentProcessToken().GetTokenUser(); err == nil {
-		all = append(all, user.User.Sid.String())
+	all := serviceAccounts(service)
+	if me := ownSID(); me != "" {
+		all = append(all, me)
 	}
+	return all
+}
+
+func ownSID() string {
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return ""
+	}
+	return user.User.Sid.String()
+}
+
+// Private returns SDDL for a file, or for a folder and what is made in it: the system,
+// administrators and whoever runs this may do everything, the service may read.
+func Private(service string, folder bool) string {
+	inherit, read := "", "FR"
+	if folder {
+		inherit, read = "OICI", "0x1200a9" // read and enter
+	}
+	var list strings.Builder
+	list.WriteString("D:PAI")
+	grant := func(rights, sid string) { fmt.Fprintf(&list, "(A;%s;%s;;;%s)", inherit, rights, sid) }
+	grant("FA", "SY")
+	grant("FA", "BA")
+	ours := serviceAccounts(service)
+	for _, sid := range ours {
+		grant(read, sid)
+	}
+	if me := ownSID(); me != "" && !elevated() && !slices.Contains(ours, me) {
+		grant("FA", me)
+	}
+	return list.String()
+}
+
+// elevated reports whether this process acts as an administrator: then the right of
+// administrators is its own.
+func elevated() bool {
+	group, err := windows.CreateWellKnownSid(windows.WinBuiltinAdministratorsSid)
+	if err != nil {
+		return false
+	}
+	member, err := windows.Token(0).IsMember(group)
+	return err == nil && member
+}
+
+// serviceAccounts returns the virtual account of a service, and the account that it is
+// given.
+func serviceAccounts(service string) []string {
+	all := []string{ServiceSID(service)}
 	key, err := registry.OpenKey(registry.LOCAL_MACHINE, `SYSTEM\CurrentControlSet\Services\`+service, registry.QUERY_VALUE)
 	if err != nil {
 		return all // there is no such service

@@ -22,8 +22,7 @@ func TestProtect_SDDL(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	me := Accounts("pombo-of-no-test")[1]
-	list := "D:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1301bf;;;" + me + ")"
+	list := Private("pombo-of-no-test", false)
 	if err := Protect(file, list); err != nil {
 		t.Fatal(err)
 	}
@@ -34,8 +33,8 @@ func TestProtect_SDDL(t *testing.T) {
 	if _, err := Strangers(got); err != nil {
 		t.Errorf("what Windows writes is not understood: %v", err)
 	}
-	if !onWine() && !strings.HasSuffix(got, list) {
-		t.Errorf("SDDL = %s, want %s at its end", got, list)
+	if entries := list[strings.IndexByte(list, '('):]; !onWine() && !strings.HasSuffix(got, entries) {
+		t.Errorf("SDDL = %s, want %s at its end", got, entries)
 	}
 	for _, wrong := range []string{"", "D:NO_ACCESS_CONTROL", "O:BA", "D:(A;;ZZ;;;BA)"} {
 		if err := Protect(file, wrong); err == nil {
@@ -47,6 +46,19 @@ func TestProtect_SDDL(t *testing.T) {
 	}
 	if _, err := SDDL(file + ".none"); err == nil {
 		t.Error("a file that is not there has rights")
+	}
+}
+
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []bool{false, true} {
+		list := Private("pombo", folder)
+		if strangers, err := Strangers(list, Accounts("pombo")...); err != nil || len(strangers) > 0 {
+			t.Errorf("Private = %s, which lets %v in, %v", list, strangers, err)
+		}
+		if !strings.Contains(list, ServiceSID("pombo")) {
+			t.Errorf("Private = %s, which keeps the service out", list)
+		}
 	}
 }
 

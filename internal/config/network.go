@@ -20,7 +20,7 @@ var networkGroup = group{
 	about: "The way to Blip, to the place where Blip keeps documents, and to EVENTS_URL. These are the names that other programs know, so the environment may have them already; " +
 		"there they may be in lower case. A service of Windows and a systemd unit have no environment of a user: write them into .env.",
 	variables: []variable{
-		{ //nolint:gosec // a pattern, not a password
+		{
 			name: "HTTPS_PROXY", secret: true, also: NeedDispatch, example: "http://proxy.example.com:3128", show: showProxy,
 			doc: "Proxy that connections go through (HTTP CONNECT): `http://host:port`, `https://…` or `socks5://…`. User and password, if it wants any, stand in front of the host, `user:password@`, percent-encoded as in DB_URL; of the ways to sign in only Basic is known, not NTLM. Not set = straight. This machine itself is always reached without it.",
 			set: proxy,

@@ -79,8 +79,3 @@ func Write(path, settings, name, secret string) (err error) {
 	}
 	return os.Rename(f.Name(), path)
 }
-
-// encoded is the text of an encrypted file.
-func encoded(sealed []byte) []byte {
-	return []byte(mark + "\n" + base64.StdEncoding.EncodeToString(sealed) + "\n")
-}

@@ -1,6 +1,7 @@
 package secretfile
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"strings"
@@ -43,7 +44,7 @@ func seal(name, secret string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encrypt the secret (DPAPI): %w", err)
 	}
-	return encoded(taken(&out)), nil
+	return []byte(mark + "\n" + base64.StdEncoding.EncodeToString(taken(&out)) + "\n"), nil
 }
 
 func unseal(name string, sealed []byte) ([]byte, error) {
@@ -56,29 +57,21 @@ func unseal(name string, sealed []byte) ([]byte, error) {
 }
 
 // makeFolder makes the folder and shuts it, unless what it inherits has shut it
-// already: there the list of whoever made the folder above counts.
+// already.
 func makeFolder(path, _ string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
 	}
-	return shut(path, "OICI")
-}
-
-func protect(path, _ string) error { return shut(path, "") }
-
-// shut lets only the system, administrators and the accounts of Pombo in.
-func shut(path, inherit string) error {
-	ours := access.Accounts(serviceName)
 	have, err := access.SDDL(path)
 	if err != nil {
 		return err
 	}
-	if strangers, err := access.Strangers(have, ours...); err == nil && len(strangers) == 0 {
+	if strangers, err := access.Strangers(have, access.Accounts(serviceName)...); err == nil && len(strangers) == 0 {
 		return nil
 	}
-	list := fmt.Sprintf("D:PAI(A;%s;FA;;;SY)(A;%[1]s;FA;;;BA)", inherit)
-	for _, sid := range ours {
-		list += fmt.Sprintf("(A;%s;0x1301bf;;;%s)", inherit, sid)
-	}
-	return access.Protect(path, list)
+	return access.Protect(path, access.Private(serviceName, true))
 }
+
+// protect keeps the service from changing what it reads, even in a folder that is its
+// own.
+func protect(path, _ string) error { return access.Protect(path, access.Private(serviceName, false)) }
