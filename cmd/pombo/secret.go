@@ -76,7 +76,7 @@ func (c secretSetCommand) Run(ctx context.Context, s *shell) error {
 
 // tellNext says how the settings have to name the file of a secret.
 func (s *shell) tellNext(name, path string) {
-	settings, _, _ := config.Load(s.envFile, s.environ, config.NeedAll) //nolint:errcheck // what is wrong with them is not the matter here
+	settings, _, _ := config.Load(s.envFile, s.environ, config.NeedAll) // what is wrong with them is not the matter here
 	line := name + "_FILE=" + filepath.ToSlash(path)
 	switch from := settings.From(name); {
 	case from == "file "+path || from == "file "+filepath.ToSlash(path):
@@ -144,15 +144,15 @@ func (s *shell) askSecret(ctx context.Context, name string, console int) (pombo.
 	}
 }
 
-// credentialStore is where systemd looks for encrypted credentials by their names.
-const credentialStore = "/etc/credstore.encrypted"
+// encryptedStore is where systemd looks for encrypted credentials by their names.
+const encryptedStore = "/etc/credstore.encrypted"
 
 // keepAsCredential has systemd encrypt a secret for this machine.
 func (s *shell) keepAsCredential(ctx context.Context, name string, secret pombo.Private) error {
-	if err := os.MkdirAll(credentialStore, 0o700); err != nil {
+	if err := os.MkdirAll(encryptedStore, 0o700); err != nil {
 		return hinted{err, "run this as root"}
 	}
-	path := filepath.Join(credentialStore, name)
+	path := filepath.Join(encryptedStore, name)
 	encrypt := exec.CommandContext(ctx, "systemd-creds", "encrypt", "--name="+name, "-", path) //nolint:gosec // the name is one of ours
 	encrypt.Stdin = strings.NewReader(secret.Reveal())
 	if said, err := encrypt.CombinedOutput(); err != nil {
