@@ -66,7 +66,7 @@ func SDDL(path string) (string, error) {
 // Accounts returns the SIDs that Pombo runs as here: the virtual account of the service
 // with this name, the account that the service is given, and that of this process.
 func Accounts(service string) []string {
-	all := serviceAccounts(service)
+	all := ServiceAccounts(service)
 	if me := ownSID(); me != "" {
 		all = append(all, me)
 	}
@@ -82,8 +82,9 @@ func ownSID() string {
 }
 
 // Private returns SDDL for a file, or for a folder and what is made in it: the system,
-// administrators and whoever runs this may do everything, the service may read.
-func Private(service string, folder bool) string {
+// administrators and whoever runs this may do everything, the accounts of services may
+// read.
+func Private(services []string, folder bool) string {
 	inherit, read := "", "FR"
 	if folder {
 		inherit, read = "OICI", "0x1200a9" // read and enter
@@ -93,11 +94,10 @@ func Private(service string, folder bool) string {
 	grant := func(rights, sid string) { fmt.Fprintf(&list, "(A;%s;%s;;;%s)", inherit, rights, sid) }
 	grant("FA", "SY")
 	grant("FA", "BA")
-	ours := serviceAccounts(service)
-	for _, sid := range ours {
+	for _, sid := range services {
 		grant(read, sid)
 	}
-	if me := ownSID(); me != "" && !elevated() && !slices.Contains(ours, me) {
+	if me := ownSID(); me != "" && !elevated() && !slices.Contains(services, me) {
 		grant("FA", me)
 	}
 	return list.String()
@@ -114,9 +114,9 @@ func elevated() bool {
 	return err == nil && member
 }
 
-// serviceAccounts returns the virtual account of a service, and the account that it is
-// given.
-func serviceAccounts(service string) []string {
+// ServiceAccounts returns the SIDs of the virtual account of a service, and of the account
+// that it is given.
+func ServiceAccounts(service string) []string {
 	all := []string{ServiceSID(service)}
 	key, err := registry.OpenKey(registry.LOCAL_MACHINE, `SYSTEM\CurrentControlSet\Services\`+service, registry.QUERY_VALUE)
 	if err != nil {

@@ -22,7 +22,7 @@ func TestProtect_SDDL(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	list := Private("pombo-of-no-test", false)
+	list := Private([]string{ServiceSID("pombo-of-no-test")}, false)
 	if err := Protect(file, list); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestProtect_SDDL(t *testing.T) {
 func TestPrivate(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []bool{false, true} {
-		list := Private("pombo", folder)
+		list := Private(ServiceAccounts("pombo"), folder)
 		if strangers, err := Strangers(list, Accounts("pombo")...); err != nil || len(strangers) > 0 {
 			t.Errorf("Private = %s, which lets %v in, %v", list, strangers, err)
 		}

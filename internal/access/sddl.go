@@ -48,6 +48,23 @@ func Strangers(sddl string, trusted ...string) ([]Grant, error) {
 	return found, nil
 }
 
+// Services returns the virtual accounts of services (NT SERVICE\…) that may read what
+// sddl protects. Each is the account of one service, and only an administrator can have
+// let it in.
+func Services(sddl string) ([]string, error) {
+	all, err := Strangers(sddl)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, g := range all {
+		if g.Read && strings.HasPrefix(g.SID, "S-1-5-80-") && g.SID != allServices {
+			list = append(list, g.SID)
+		}
+	}
+	return list, nil
+}
+
 // rights is an access mask.
 type rights uint32
 
@@ -71,6 +88,7 @@ const (
 	everyone       = "S-1-1-0"
 	system         = "S-1-5-18"
 	administrators = "S-1-5-32-544"
+	allServices    = "S-1-5-80-0"
 )
 
 // aliases are the words of SDDL for accounts that are the same on every machine.

@@ -53,6 +53,18 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+func TestServices(t *testing.T) {
+	t.Parallel()
+	two := ServiceSID("pombo2")
+	got, err := Services("D:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;FR;;;" + two + ")(A;;FR;;;BU)(A;;FR;;;S-1-5-80-0)(A;;0x80;;;" + ServiceSID("other") + ")(A;;FR;;;" + ServiceSID("TrustedInstaller") + ")")
+	if diff := cmp.Diff([]string{two}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := Services("?"); err == nil {
+		t.Error("what is not SDDL has services")
+	}
+}
+
 func TestStrangers_NotSDDL(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"x", "O:", "O:BAX", "D:P(A;;FA;;;", "D:P(A;;FA)", "D:P(A;;FX1;;;BA)", "D:P(A;;ZZ;;;BA)", "D:P(A;;FA;;;)", "D:P(A;;FA;;;BA)x", "D:P(A;;0xg;;;BA)"} {

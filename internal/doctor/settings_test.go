@@ -36,8 +36,9 @@ func TestFilesThatOthersMayRead(t *testing.T) {
 
 func TestJudgeList(t *testing.T) {
 	t.Parallel()
-	const shutTo = "O:BAG:BAD:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;FR;;;S-1-5-80-1-2-3-4-5)"
-	if found := judgeList("keys are in it", "/srv/pombo/.env", shutTo, []string{"S-1-5-80-1-2-3-4-5"}); found != nil {
+	const svc, service = "S-1-5-21-1-2-3-1109", "S-1-5-80-1-2-3-4-5"
+	const shutTo = "O:BAG:BAD:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;FR;;;" + svc + ")(A;;FR;;;" + service + ")"
+	if found := judgeList("keys are in it", "/srv/pombo/.env", shutTo, []string{svc}); found != nil {
 		t.Errorf("nobody else: %+v, want nothing", found)
 	}
 	found := judgeList("keys are in it", "/srv/pombo/.env", shutTo+"(A;ID;0x1200a9;;;BU)(A;ID;0x1301bf;;;AU)", nil)
@@ -45,10 +46,10 @@ func TestJudgeList(t *testing.T) {
 		t.Fatalf("found %+v, want a warning", found)
 	}
 	// The names are Windows' own; of an account that nobody knows it is the SID.
-	if got, want := found[0].Message, " and Authenticated Users may read /srv/pombo/.env, and keys are in it"; !strings.HasSuffix(got, want) || !strings.Contains(got, "S-1-5-80-1-2-3-4-5, ") {
+	if got, want := found[0].Message, " and Authenticated Users may read /srv/pombo/.env, and keys are in it"; !strings.HasSuffix(got, want) || !strings.Contains(got, svc+", ") || strings.Contains(got, service) {
 		t.Errorf("message = %q, want … %q", got, want)
 	}
-	if got := found[0].Hint; runtime.GOOS != "windows" && !strings.Contains(got, `icacls "/srv/pombo" /inheritance:r /remove:g "*S-1-5-80-1-2-3-4-5" "*S-1-5-32-545" "*S-1-5-11" /grant:r`) {
+	if got := found[0].Hint; runtime.GOOS != "windows" && !strings.Contains(got, `icacls "/srv/pombo" /inheritance:r /remove:g "*`+svc+`" "*S-1-5-32-545" "*S-1-5-11" /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F" "*`+service+`:(OI)(CI)M"`) {
 		t.Errorf("to do = %q, want icacls", got)
 	}
 	if found := judgeList("keys are in it", "/.env", "O:BAG:BAD:NO_ACCESS_CONTROL", nil); len(found) != 1 || strings.Contains(found[0].Hint, "icacls") {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"unsafe"
 
@@ -58,7 +59,7 @@ func unseal(name string, sealed []byte) ([]byte, error) {
 
 // makeFolder makes the folder and shuts it, unless what it inherits has shut it
 // already.
-func makeFolder(path, _ string) error {
+func makeFolder(path, settings string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
 	}
@@ -66,12 +67,30 @@ func makeFolder(path, _ string) error {
 	if err != nil {
 		return err
 	}
-	if strangers, err := access.Strangers(have, access.Accounts(serviceName)...); err == nil && len(strangers) == 0 {
+	services := readers(settings)
+	if strangers, err := access.Strangers(have, append(access.Accounts(serviceName), services...)...); err == nil && len(strangers) == 0 {
 		return nil
 	}
-	return access.Protect(path, access.Private(serviceName, true))
+	return access.Protect(path, access.Private(services, true))
 }
 
 // protect keeps the service from changing what it reads, even in a folder that is its
 // own.
-func protect(path, _ string) error { return access.Protect(path, access.Private(serviceName, false)) }
+func protect(path, settings string) error {
+	return access.Protect(path, access.Private(readers(settings), false))
+}
+
+// readers returns the accounts of services that read the settings: those that the file
+// or its folder lets in, or those that the service pombo has or will have.
+func readers(settings string) []string {
+	for _, path := range []string{settings, filepath.Dir(settings)} {
+		sddl, err := access.SDDL(path)
+		if err != nil {
+			continue // there are no settings yet
+		}
+		if services, err := access.Services(sddl); err == nil && len(services) > 0 {
+			return services
+		}
+	}
+	return access.ServiceAccounts(serviceName)
+}
