@@ -224,7 +224,7 @@ func writeSettings(path string) step {
 	return step{
 		name: "make " + path,
 		do: func() error {
-			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 			if errors.Is(err, fs.ErrExist) {
 				return nil
 			}
