@@ -34,7 +34,7 @@ dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for 
 		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -pgo=deploy/pombo.pgo -o "$$dir/" ./cmd/pombo && \
 		cp .env.example LICENSE README.md README.pt-BR.md "$$dir/" || exit 1; \
 		case $$target in \
-		windows/*) cp deploy/start.bat "$$dir/" ;; \
+		windows/*) cp deploy/start.bat deploy/pombo-start.bat "$$dir/" ;; \
 		*) cp deploy/start.sh deploy/pombo.service "$$dir/" ;; \
 		esac || exit 1; \
 	done

@@ -2,6 +2,7 @@
 rem Inicia o Pombo: a API e o job em um só processo, em vez das duas janelas. O
 rem job começa quando a API está pronta, sem esperar 20 segundos às cegas. Fica
 rem ao lado de pombo.exe (ou em deploy\, com pombo.exe na pasta de cima).
+rem O mesmo com o nome pombo-start.bat: num Prompt de Comando, "start" é outra coisa.
 rem Para que rode sempre, sem janela: pombo.exe service install (docs/windows.md).
 setlocal
 chcp 65001 >nul
@@ -12,6 +13,7 @@ if not exist "pombo.exe" goto noprogram
 if "%~1"=="" if not exist ".env" goto noenv
 
 title Pombo
+echo Ctrl+C encerra o Pombo em ordem. À pergunta que o Windows faz depois, responda S.
 pombo.exe start %*
 set "code=%errorlevel%"
 if "%code%"=="0" goto end

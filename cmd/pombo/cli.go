@@ -45,6 +45,7 @@ type cli struct {
 	Templates templatesCommand `cmd:"" group:"use" help:"List the bot's message templates at Blip, or draw a message."`
 	Doctor    doctorCommand    `cmd:"" group:"prepare" help:"Check everything that Pombo needs, and say what to do."`
 	Config    configCommand    `cmd:"" group:"prepare" help:"Show the settings in force, without secrets, and all that is wrong with them."`
+	Secret    secretCommand    `cmd:"" group:"prepare" help:"Keep secrets in files of their own."`
 	Migrate   migrateCommand   `cmd:"" group:"prepare" help:"Make or update the tables of the ledger."`
 	Recover   recoverCommand   `cmd:"" group:"prepare" help:"Rebuild a lost ledger from the table and from Blip."`
 	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table, or on the ledger."`
@@ -63,7 +64,7 @@ func newParser(c *cli, stdout, stderr io.Writer, ended func(int)) (*kong.Kong, e
 		kong.Description(about),
 		kong.Writers(stdout, stderr),
 		kong.Exit(ended),
-		kong.Vars{"states": pombo.StateNames(), "sendTime": sendTime.String()},
+		kong.Vars{"states": pombo.StateNames(), "sendTime": sendTime.String(), "secrets": strings.Join(config.Secrets(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "run", Title: "Run it:"},
@@ -171,7 +172,7 @@ func (s *shell) readLines(ctx context.Context) ([]pombo.Private, error) {
 	done := make(chan read, 1)
 	go func() { // after ctx it ends with the process, at the latest
 		var r read
-		lines := bufio.NewScanner(s.stdin)
+		lines := bufio.NewScanner(asUTF8(s.stdin))
 		for lines.Scan() {
 			r.lines = append(r.lines, pombo.Private(strings.TrimRight(lines.Text(), "\r")))
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 
@@ -25,6 +27,16 @@ func selectNothing() (restore func()) {
 		return func() {}
 	}
 	return func() { _ = windows.SetConsoleMode(in, before|windows.ENABLE_EXTENDED_FLAGS) }
+}
+
+var consoleProcesses = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetConsoleProcessList")
+
+// doubleClicked reports whether Explorer has started the program: then it has a console
+// for itself, which closes when it ends.
+func doubleClicked() bool {
+	var ids [2]uint32
+	n, _, _ := consoleProcesses.Call(uintptr(unsafe.Pointer(&ids[0])), uintptr(len(ids))) //nolint:errcheck // 0 says that there is no console
+	return n == 1
 }
 
 // unasked refuses to run when Windows' service manager has started this process

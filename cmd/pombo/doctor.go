@@ -42,7 +42,7 @@ type shownFinding struct {
 
 func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 	settings, warnings, err := config.Load(s.envFile, s.environ, config.NeedAll)
-	found := append(readSettings(warnings, err), doctor.DiagnoseSettings(ctx, s.envFile)...)
+	found := append(readSettings(warnings, err), doctor.DiagnoseSettings(ctx, s.envFile, settings.SecretFiles()...)...)
 	if err == nil {
 		found = append(found, doctor.Diagnose(ctx, settings, selfURL(settings.API.Addr))...)
 	}

@@ -18,7 +18,7 @@ The company's table, Blip and backups are not touched. The log has no phone in c
 
 Examples:
 
-    pombo forget '(31) 98888-0000'
+    pombo forget "(31) 98888-0000"
     echo +5531988880000 | pombo forget --yes -`
 }
 

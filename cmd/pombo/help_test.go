@@ -23,6 +23,9 @@ func TestExamplesAreRight(t *testing.T) {
 			if !found {
 				t.Fatal("the help has no examples")
 			}
+			if strings.Contains(examples, "'") {
+				t.Error("an example has a single quote, which cmd.exe takes for a letter")
+			}
 			calls := 0
 			for line := range strings.Lines(examples) {
 				for _, args := range pomboCalls(line) {
@@ -67,13 +70,13 @@ func pomboCalls(line string) (calls [][]string) {
 	}
 	for _, r := range strings.TrimSpace(line) {
 		switch {
-		case r == '\'':
+		case r == '"':
 			quoted, begun = !quoted, true
 		case quoted:
 			word.WriteRune(r)
 		case r == ' ':
 			end()
-		case r == '|' || r == '>':
+		case strings.ContainsRune("|<>", r):
 			end()
 			words = append(words, string(r))
 		default:
@@ -87,7 +90,7 @@ func pomboCalls(line string) (calls [][]string) {
 			continue
 		}
 		var args []string
-		for i++; i < len(words) && words[i] != "|" && words[i] != ">"; i++ {
+		for i++; i < len(words) && !endsCall(words[i]); i++ {
 			args = append(args, words[i])
 		}
 		if strings.Contains(line, "xargs pombo") && len(args) == 1 {
@@ -97,6 +100,8 @@ func pomboCalls(line string) (calls [][]string) {
 	}
 	return calls
 }
+
+func endsCall(word string) bool { return word == "|" || word == "<" || word == ">" }
 
 // TestEveryKnobHasAFlag gives every flag of the simulator a value and looks for
 // it in the options: a knob without a flag stays zero.

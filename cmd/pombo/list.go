@@ -28,7 +28,7 @@ func (listCommand) Help() string {
 Examples:
 
     pombo list --state failed --since 24h
-    echo '(31) 98888-0000' | pombo list --phone -
+    echo 31988880000 | pombo list --phone -
     pombo list --state uncertain --json`
 }
 

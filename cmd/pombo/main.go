@@ -41,7 +41,11 @@ func main() {
 	if w := divert(slog.Default); w != nil {
 		os.Stdout, os.Stderr = w, w
 	}
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, stdout, stderr))
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdin, stdout, stderr)
+	if len(os.Args) == 1 && doubleClicked() {
+		explainDoubleClick(os.Environ(), os.Stdin, stderr)
+	}
+	os.Exit(code)
 }
 
 // outlivePipes keeps a reader that goes away (serve | head) from ending the

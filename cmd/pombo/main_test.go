@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pombo": main})
+	testscript.Main(m, map[string]func(){"pombo": underTest})
 }
 
 // TestScripts runs testdata/script: what people type and what they get.
@@ -48,16 +49,17 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("there is no condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"mktable": mktable,
-			"query":   query,
-			"ready":   ready,
-			"get":     get,
-			"idof":    idOf,
-			"waitfor": waitForText,
-			"receive": receive,
-			"taken":   taken,
-			"sameids": sameIDs,
+			"exits":     exits,
+			"mktable":   mktable,
+			"query":     query,
+			"ready":     ready,
+			"get":       get,
+			"idof":      idOf,
+			"waitfor":   waitForText,
+			"interrupt": interrupt,
+			"receive":   receive,
+			"taken":     taken,
+			"sameids":   sameIDs,
 		},
 	})
 }
@@ -86,6 +88,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if want := args[0]; strconv.Itoa(code) != want {
 		ts.Fatalf("exit code = %d, want %s", code, want)
 	}
+}
+
+// interrupt COMMAND: asks the last pombo of this subcommand that runs in the background
+// to end in order, as Ctrl+C does.
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: interrupt COMMAND")
+	}
+	for _, c := range slices.Backward(ts.BackgroundCmds()) {
+		if len(c.Args) > 1 && c.Args[1] == args[0] {
+			ts.Check(endInOrder(c.Process, ts.Getenv("WORK")))
+			return
+		}
+	}
+	ts.Fatalf("no pombo %s runs in the background", args[0])
 }
 
 // mktable FILE ROWS: makes the table of the seed with good rows.

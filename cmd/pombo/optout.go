@@ -64,7 +64,7 @@ func (optoutAddCommand) Help() string {
 
 Examples:
 
-    pombo optout add '(31) 98888-0000'
+    pombo optout add "(31) 98888-0000"
     pombo optout add - < phones.txt`
 }
 
@@ -88,7 +88,7 @@ func (optoutRemoveCommand) Help() string {
 
 Examples:
 
-    pombo optout remove '(31) 98888-0000'`
+    pombo optout remove "(31) 98888-0000"`
 }
 
 func (c optoutRemoveCommand) Run(ctx context.Context, s *shell) error {

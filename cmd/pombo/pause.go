@@ -20,7 +20,7 @@ func (pauseCommand) Help() string {
 Examples:
 
     pombo pause
-    pombo pause --for 2h --why 'wrong text in the table'`
+    pombo pause --for 2h --why "wrong text in the table"`
 }
 
 func (c pauseCommand) Run(ctx context.Context, s *shell) error {

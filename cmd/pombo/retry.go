@@ -16,12 +16,13 @@ type retryCommand struct {
 }
 
 func (retryCommand) Help() string {
-	return `For what failed, was cancelled, has expired or is uncertain. An uncertain one may have arrived: then the person gets it twice. One that failed after Blip had taken it is sent again under another id, which is printed. What was sent cannot be sent again so; set its row back to pending in the table instead.
+	return `For what failed, was cancelled, has expired or is uncertain. An uncertain one may have arrived: then the person gets it twice. One that failed after Blip had taken it is sent again under another id, which is printed. What was sent cannot be sent again so; set its row back to pending in the table instead. The last example is for PowerShell.
 
 Examples:
 
     pombo retry 2ed6657d-e927-568b-95e1-2665a8aea6a2
-    pombo list --state failed --json | jq -r '.notifications[].id' | xargs pombo retry`
+    pombo list --state failed --json | jq -r ".notifications[].id" | xargs pombo retry
+    (pombo list --state failed --json | ConvertFrom-Json).notifications.id | % { pombo retry $_ }`
 }
 
 func (c retryCommand) Run(ctx context.Context, s *shell) error {

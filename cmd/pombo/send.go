@@ -27,9 +27,9 @@ func (sendCommand) Help() string {
 
 Examples:
 
-    pombo send '(31) 98888-0000' Maria 'seu exame está pronto'
+    pombo send "(31) 98888-0000" Maria "seu exame está pronto"
     pombo send --template exam_ready --key exam-4711 31988880000 Maria 4711
-    printf '%s\n' 31988880000 Maria 'seu exame está pronto' | pombo send -`
+    pombo send - < message.txt`
 }
 
 // sendTime is how long send waits for an end; it is a variable of the help too.

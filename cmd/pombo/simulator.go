@@ -18,7 +18,7 @@ type simulatorCommand struct {
 	Addr string `default:"127.0.0.1:5100" placeholder:"HOST:PORT" help:"Where to listen, on this machine only (${default})."`
 
 	Key                    string        `placeholder:"KEY" help:"The one key that is accepted; without it every key is."`
-	Template               []string      `sep:"none" placeholder:"NAME=BODY" help:"One more template, approved, in pt_BR: --template 'exame=Olá {{1}}: {{2}}'. May be repeated."`
+	Template               []string      `sep:"none" placeholder:"NAME=BODY" help:"One more template, approved, in pt_BR: --template \"exame=Olá {{1}}: {{2}}\". May be repeated."`
 	Scripts                bool          `help:"Numbers that end in 0001 to 0024 behave as listed above."`
 	Latency                time.Duration `placeholder:"SPAN" help:"How long every answer takes."`
 	Seed                   uint64        `placeholder:"N" help:"Makes chance repeatable."`
@@ -147,7 +147,7 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 	for _, t := range c.Template {
 		name, body, ok := strings.Cut(t, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" || body == "" {
-			return o, wrongUse(fmt.Errorf("--template %q is not NAME=BODY", t), "write --template 'exame=Olá {{1}}: {{2}}'")
+			return o, wrongUse(fmt.Errorf("--template %q is not NAME=BODY", t), `write --template "exame=Olá {{1}}: {{2}}"`)
 		}
 		o.Templates = append(o.Templates, blipsim.Template{Name: name, Body: body})
 	}

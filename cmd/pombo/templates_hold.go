@@ -23,8 +23,8 @@ func (templatesHoldCommand) Help() string {
 
 Examples:
 
-    pombo templates hold fatura_nova --why 'wrong link'
-    pombo templates hold fatura_nova --why 'wrong link' --for 2h`
+    pombo templates hold fatura_nova --why "wrong link"
+    pombo templates hold fatura_nova --why "wrong link" --for 2h`
 }
 
 func (c templatesHoldCommand) Run(ctx context.Context, s *shell) error {

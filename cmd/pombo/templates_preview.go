@@ -29,7 +29,7 @@ Examples:
 
     pombo templates preview --row 4711
     pombo templates preview exam_ready --row 4711
-    pombo templates preview exam_ready --param Maria --param 'seu exame está pronto' --param button0=4711
+    pombo templates preview exam_ready --param Maria --param "seu exame está pronto" --param button0=4711
     pombo templates preview notificacao --row 4711 --json`
 }
 

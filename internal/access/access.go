@@ -22,9 +22,9 @@ func ServiceSID(name string) string {
 		text = binary.LittleEndian.AppendUint16(text, unit)
 	}
 	sum := sha1.Sum(text) //nolint:gosec // see the import
-	sid := "S-1-5-80"
+	sid := []byte("S-1-5-80")
 	for part := sum[:]; len(part) > 0; part = part[4:] {
-		sid += "-" + strconv.FormatUint(uint64(binary.LittleEndian.Uint32(part)), 10)
+		sid = strconv.AppendUint(append(sid, '-'), uint64(binary.LittleEndian.Uint32(part)), 10)
 	}
-	return sid
+	return string(sid)
 }

@@ -3,6 +3,7 @@
 package access
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -15,4 +16,12 @@ func Protect(path, _ string) error {
 // SDDL returns the rights of a file or folder, on Windows.
 func SDDL(path string) (string, error) {
 	return "", fmt.Errorf("read the rights of %s as SDDL: %w", path, errors.ErrUnsupported)
+}
+
+// Accounts returns the SIDs that Pombo runs as, on Windows.
+func Accounts(string) []string { return nil }
+
+// Name returns the name of an account of Windows, if every machine has it, or its SID.
+func Name(sid string) string {
+	return cmp.Or(names[sid], sid)
 }

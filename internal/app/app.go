@@ -41,6 +41,7 @@ import (
 	"pombo/internal/intake"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
+	"pombo/internal/port"
 	"pombo/internal/receipts"
 	"pombo/internal/reconcile"
 	"pombo/internal/setup"
@@ -309,7 +310,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return a, err
 	}
-	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.API.Addr)
+	a.listener, err = port.Listen(ctx, c.API.Addr)
 	if err != nil {
 		return a, fmt.Errorf("listen on API_ADDR=%s: %w: choose another port, or stop the program that has it", c.API.Addr, err)
 	}

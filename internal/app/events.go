@@ -14,7 +14,7 @@ func (a *App) newEvents(o Options, controls *dispatch.Controls, known healthRead
 	if o.Config.Events.URL == "" {
 		return nil
 	}
-	client, err := setup.Events(o.Config.Events)
+	client, err := setup.Events(o.Config)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,9 @@ type Options struct {
 	// both or neither. Without any of them replies are not redirected.
 	MasterState, FlowID, StateID string
 
+	// Proxy chooses the proxy of a request, as in http.Transport; nil = none.
+	Proxy func(*http.Request) (*url.URL, error)
+
 	// Connections is how many idle connections are kept, best as many as there
 	// are workers; 0 means 64.
 	Connections int
@@ -190,7 +193,7 @@ func newTransport(opts Options) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
+		Proxy:               opts.Proxy,
 		DialContext:         (&net.Dialer{Timeout: opts.Timeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: opts.Timeout,
 		MaxIdleConns:        opts.Connections,
@@ -199,6 +202,7 @@ func newTransport(opts Options) *http.Transport {
 		// a connection that the other side is just closing ends as uncertain.
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		OnProxyConnectResponse: proxyAnswer,
 		Protocols:              &protocols,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"pombo"
@@ -83,6 +84,7 @@ func what(p phase, err error) string {
 		host      x509.HostnameError
 		cert      *tls.CertificateVerificationError
 		late      net.Error
+		refusal   *proxyRefusal
 	)
 	timeout := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()
 	switch {
@@ -100,6 +102,10 @@ func what(p phase, err error) string {
 		return "the name of the server cannot be found"
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &cert):
 		return "the server's certificate is not trusted"
+	case errors.As(err, &refusal) && refusal.status == http.StatusProxyAuthRequired:
+		return "the proxy wants a user and a password that it knows"
+	case errors.As(err, &refusal):
+		return "the proxy refuses the connection with HTTP status " + strconv.Itoa(refusal.status)
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "the proxy does not answer"
 	case timeout:
@@ -107,6 +113,21 @@ func what(p phase, err error) string {
 	default:
 		return "no connection"
 	}
+}
+
+// proxyRefusal is the answer of a proxy that makes no connection.
+type proxyRefusal struct{ status int }
+
+func (e *proxyRefusal) Error() string {
+	return "the proxy answered with HTTP status " + strconv.Itoa(e.status)
+}
+
+// proxyAnswer keeps the status, of which net/http would keep the text alone.
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
+	if r.StatusCode != http.StatusOK {
+		return &proxyRefusal{r.StatusCode}
+	}
+	return nil
 }
 
 // safeCause returns what may be logged of a transport's error. The error itself can

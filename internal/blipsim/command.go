@@ -38,7 +38,7 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request, sc *scratch
 		s.refuse(w, sc, http.StatusBadRequest, "The envelope is not valid JSON")
 		return
 	}
-	c.base = "http://" + r.Host
+	c.base = origin(r)
 	host, path, query := c.target()
 	if f.processed() {
 		s.carryOut(sc, &c, b, host, path, query)

@@ -3,9 +3,10 @@ package blipsim
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
+
+	"pombo/internal/port"
 )
 
 // Listener is a Server with an address of its own.
@@ -20,7 +21,7 @@ type Listener struct {
 
 // Listen starts a pretend Blip on addr. The caller ends it with Stop or Wait.
 func Listen(ctx context.Context, addr string, opts Options) (*Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := port.Listen(ctx, addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}

@@ -94,6 +94,14 @@ func (s *Server) getUploadAddress(c *command, query string) {
 	c.succeed("text/plain", appendQuoted(nil, c.base+uploadPath+"?token="+token))
 }
 
+// origin is the address under which a caller reaches the simulator.
+func origin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
 // postMedia stores what is posted to an address.
 func (s *Server) postMedia(w http.ResponseWriter, r *http.Request) {
 	s.wait(r, s.opts.Latency)
@@ -133,7 +141,7 @@ func (s *Server) postMedia(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path := mediaPath + rand.Text()
-	u := Upload{Link: "http://" + r.Host + path, Type: r.Header.Get("Content-Type"), Size: int64(len(b)), SHA256: sha256.Sum256(b), At: now}
+	u := Upload{Link: origin(r) + path, Type: r.Header.Get("Content-Type"), Size: int64(len(b)), SHA256: sha256.Sum256(b), At: now}
 	u.Bytes = append(u.Bytes, b[:min(len(b), keptMedia)]...)
 	m.mu.Lock()
 	if len(m.order) == mostMedia {

@@ -59,6 +59,7 @@ type Config struct {
 	Ledger   Ledger
 	API      API
 	Events   Events
+	Network  Network
 	Desk     Desk
 	Job      Job
 	Dispatch Dispatch
@@ -70,6 +71,8 @@ type Config struct {
 	// settings is what Print shows. The texts are already redacted: fmt cannot
 	// ask the values of an unexported field to hide themselves.
 	settings []setting
+	// secretFiles are those that NAME_FILE names.
+	secretFiles []string
 	// systemFolder: relative paths lead into a folder of Windows.
 	systemFolder bool
 }
@@ -100,6 +103,7 @@ type Source struct {
 	User     string
 	Password pombo.Private
 	DSN      string // host:1521/service, a descriptor or a TNS alias
+	TNSAdmin string // folder of tnsnames.ora; "" = where Oracle's programs look
 
 	Table                      string // perhaps with a schema; parts may be "quoted"
 	ColID, ColPhone, ColStatus string

@@ -30,7 +30,7 @@ func writeReference(w io.Writer) error {
 		"title":   func(g group) string { return g.title },
 		"about":   func(g group) string { return g.about },
 		"members": func(g group) []variable { return g.variables },
-		"secrets": secretNames,
+		"secrets": func() string { return strings.Join(Secrets(), ", ") },
 	})
 	t, err := t.Parse(reference)
 	if err == nil {
@@ -40,18 +40,6 @@ func writeReference(w io.Writer) error {
 		return fmt.Errorf("write the reference of the configuration: %w", err)
 	}
 	return nil
-}
-
-func secretNames() string {
-	var names []string
-	for _, g := range groups {
-		for _, v := range g.variables {
-			if v.secret {
-				names = append(names, v.name)
-			}
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // writeExampleFile writes a .env to start from, .env.example: first what everybody

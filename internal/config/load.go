@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"pombo/internal/secretfile"
 )
 
 // Load reads the file and the environment (in the form of os.Environ) and
@@ -34,7 +36,9 @@ func load(envFile string, environ []string, need Need, at place) (Config, []Warn
 	l.readEnvFile()
 	l.readEnviron(environ)
 	l.readSecretFiles()
+	l.readCredentials(environ)
 	c := l.fill()
+	c.secretFiles = l.secretFiles
 	c.Language = cmp.Or(c.Language, localeLanguage(environ))
 	l.checkTogether(&c)
 	if len(l.problems) == 0 {
@@ -64,6 +68,8 @@ type loader struct {
 	given    map[string]given // by name, ours only
 	problems []Problem
 	warnings []Warning
+
+	secretFiles []string // that NAME_FILE names
 }
 
 // report adds a problem of a variable, unless it lies in a part that nobody
@@ -125,6 +131,8 @@ func (l *loader) readEnviron(environ []string) {
 		name, text, _ := strings.Cut(entry, "=")
 		if runtime.GOOS == "windows" {
 			name = strings.ToUpper(name) // there the case of a name has no meaning
+		} else if proxy := strings.ToUpper(name); isProxy(proxy) && !hasName(environ, proxy) {
+			name = proxy
 		}
 		v, _, position := lookup(name)
 		if position < 0 {
@@ -159,9 +167,13 @@ func (l *loader) readSecretFiles() {
 				l.report(name, at.problem)
 				continue
 			}
+			l.secretFiles = append(l.secretFiles, at.text)
 			secret, p := readText(at.text)
 			if p == nil {
-				if secret = strings.TrimRight(secret, "\n"); secret == "" {
+				var err error
+				if secret, err = secretfile.Open(v.name, secret); err != nil {
+					p = &fileProblem{Problem: *trouble(err.Error(), "run pombo secret set "+v.name+" on this machine")}
+				} else if secret = strings.TrimRight(secret, "\n"); secret == "" {
 					p = &fileProblem{Problem: *trouble("is empty", "write the secret into it")}
 				}
 			}
@@ -174,6 +186,39 @@ func (l *loader) readSecretFiles() {
 				continue
 			}
 			l.given[v.name] = given{text: secret, where: "file " + at.text}
+		}
+	}
+}
+
+// credentialsFolder is where systemd puts what a unit's LoadCredential and its like
+// name.
+const credentialsFolder = "CREDENTIALS_DIRECTORY"
+
+// readCredentials reads secrets that nobody has set from what systemd hands over.
+func (l *loader) readCredentials(environ []string) {
+	folder := ""
+	for _, entry := range environ {
+		if path, ok := strings.CutPrefix(entry, credentialsFolder+"="); ok {
+			folder = path
+		}
+	}
+	if folder == "" {
+		return
+	}
+	for _, g := range groups {
+		for _, v := range g.variables {
+			if !v.secret || l.isSet(v.name) || (g.need|v.also)&l.need == 0 {
+				continue
+			}
+			secret, p := readText(filepath.Join(folder, v.name))
+			switch {
+			case p != nil && errors.Is(p.err, fs.ErrNotExist):
+				continue
+			case p != nil:
+				l.given[v.name] = given{where: "credential " + v.name, problem: trouble("is a credential of systemd that "+p.Message, p.Hint)}
+			default:
+				l.given[v.name] = given{text: strings.TrimRight(secret, "\n"), where: "credential " + v.name}
+			}
 		}
 	}
 }
@@ -282,6 +327,9 @@ func (l *loader) unknown(name, where string, inFile bool) {
 	if len(name) > 64 {
 		return // no name of ours, nor close to one
 	}
+	if !inFile && slices.Contains(systemNames, name) {
+		return
+	}
 	upper := strings.ToUpper(name)
 	nearest, distance := nearestName(upper)
 	allowed := 1
@@ -291,8 +339,7 @@ func (l *loader) unknown(name, where string, inFile bool) {
 	// In the environment, where everybody's names are, the case counts: "workers"
 	// belongs to somebody else.
 	near := distance <= allowed && (inFile || name == upper)
-	// Oracle's own programs find ORACLE_SID in the environment.
-	if right := otherNames[upper]; right != "" && (inFile || name == upper && name != "ORACLE_SID") {
+	if right := otherNames[upper]; right != "" && (inFile || name == upper) {
 		l.warnings = append(l.warnings, Warning{name, where, "is not a variable of Pombo and does nothing; write " + right})
 		return
 	}

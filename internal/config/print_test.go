@@ -53,6 +53,10 @@ func TestPrintHidesWhatWasRefused(t *testing.T) {
 		"KEYBLIP=s3cr3t s3cr3t",
 		"API_TOKEN=s3cr3t s3cr3t",
 		"DB_PASSWORD=s3cr3t",
+		"HTTPS_PROXY=http://u:s3cr3t@proxy:3128",
+		"HTTPS_PROXY=u:s3cr3t@proxy:3128",
+		"HTTPS_PROXY=http://s3cr3t:p@proxy:3128",
+		"HTTPS_PROXY=http://u:p/s3cr3t@proxy:3128",
 	} {
 		c, warnings, err := Load("", good(set), NeedAll)
 		var b strings.Builder

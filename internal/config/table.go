@@ -118,6 +118,11 @@ var groups = []group{
 				set: dsn,
 			},
 			{
+				name: "TNS_ADMIN", example: "C:/oracle/network/admin",
+				doc: "Folder of tnsnames.ora, for a DB_DSN that is an alias. Not set = `network/admin` of ORACLE_HOME; on Windows also where Oracle's own programs look, in the registry.",
+				set: text(func(c *Config) *string { return &c.Source.TNSAdmin }),
+			},
+			{
 				name: "DB_HOST", example: "dbserver",
 				doc: "Host of the Oracle database, as another way to write DB_DSN: with DB_PORT, and DB_SERVICE_NAME or DB_SID.",
 				set: part,
@@ -351,7 +356,7 @@ var groups = []group{
 		variables: []variable{
 			{
 				name: "EVENTS_URL", example: "https://erp.example.com/pombo", show: showURL,
-				doc: "Address that gets the events, one a POST, signed by the convention of Standard Webhooks; a proxy is taken from HTTPS_PROXY. `https`, or plain `http` to this machine. The same for all processes that share a ledger. Not set = no events are kept.",
+				doc: "Address that gets the events, one a POST, signed by the convention of Standard Webhooks. `https`, or plain `http` to this machine. The same for all processes that share a ledger. Not set = no events are kept.",
 				set: eventsURL,
 			},
 			{
@@ -361,6 +366,7 @@ var groups = []group{
 			},
 		},
 	},
+	networkGroup,
 	deskGroup,
 	{
 		title: "The job",
@@ -499,9 +505,12 @@ var (
 	commonPrefixes = []string{"DB_", "STATUS_", "API_", "JOB_", "LOG_"}
 )
 
+// systemNames stand in the environment for other programs.
+var systemNames = []string{"ORACLE_SID", "HTTP_PROXY"}
+
 // otherNames are names of ours in other people's words.
 var otherNames = map[string]string{
-	"DB_USERNAME": "DB_USER", "DB_PASS": "DB_PASSWORD", "DB_PWD": "DB_PASSWORD", "DB_SERVICE": "DB_SERVICE_NAME",
+	"HTTP_PROXY": "HTTPS_PROXY", "DB_USERNAME": "DB_USER", "DB_PASS": "DB_PASSWORD", "DB_PWD": "DB_PASSWORD", "DB_SERVICE": "DB_SERVICE_NAME",
 	"ORACLE_DSN": "DB_DSN", "ORACLE_CONNECTION_STRING": "DB_DSN", "ORACLE_URL": "DB_URL", "ORACLE_USER": "DB_USER", "ORACLE_USERNAME": "DB_USER", "ORACLE_PASSWORD": "DB_PASSWORD",
 	"ORACLE_HOST": "DB_HOST", "ORACLE_PORT": "DB_PORT", "ORACLE_SERVICE": "DB_SERVICE_NAME", "ORACLE_SERVICE_NAME": "DB_SERVICE_NAME", "ORACLE_SID": "DB_SID", "ORACLE_TABLE": "DB_TABLE",
 }

@@ -26,6 +26,7 @@ import (
 
 	"pombo"
 	"pombo/internal/loopback"
+	"pombo/internal/port"
 )
 
 // ListenOptions says where the desk listens.
@@ -72,7 +73,7 @@ func Listen(ctx context.Context, o ListenOptions) (net.Listener, error) {
 			o.Logger.InfoContext(ctx, "the desk has a certificate of its own", "sha256", strings.ToUpper(hex.EncodeToString(sum[:])))
 		}
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Addr)
+	listener, err := port.Listen(ctx, o.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on DESK_ADDR=%s: %w: choose another port, or stop the program that has it", o.Addr, err)
 	}

@@ -19,7 +19,8 @@ import (
 )
 
 func diagnoseBlip(ctx context.Context, c config.Config, _ running) []Finding {
-	found := blipWay(ctx, c.Blip.URL)
+	proxy := setup.Proxy(c.Network)
+	found := blipWay(ctx, c.Blip.URL, proxy)
 
 	o := setup.Blip(c, nil)
 	o.Timeout = checkTime
@@ -84,7 +85,7 @@ func blipTrouble(err error, w *words.Words) []Finding {
 
 // blipWay follows the way to Blip: the name, the connection with its
 // certificate, and the clock at its end. No key travels.
-func blipWay(ctx context.Context, address string) []Finding {
+func blipWay(ctx context.Context, address string, proxy chooseProxy) []Finding {
 	base, err := url.Parse(address)
 	if err != nil { // config has parsed it
 		return check(ctx, "blip", "network", func(context.Context) []Finding {
@@ -93,8 +94,8 @@ func blipWay(ctx context.Context, address string) []Finding {
 	}
 	request := &http.Request{Method: http.MethodHead, URL: base.JoinPath("/"), Host: base.Host, Header: http.Header{"User-Agent": {"pombo"}}}
 	host, setting := base.Hostname(), "BLIP_URL"
-	if proxy, err := http.ProxyFromEnvironment(request); err == nil && proxy != nil {
-		host, setting = proxy.Hostname(), "the proxy (HTTPS_PROXY)" // it does the rest
+	if u, err := proxy(request); err == nil && u != nil {
+		host, setting = u.Hostname(), "the proxy (HTTPS_PROXY)" // it does the rest
 	}
 	name := check(ctx, "blip", "name", func(ctx context.Context) []Finding { return lookUp(ctx, host, setting) })
 
@@ -104,7 +105,7 @@ func blipWay(ctx context.Context, address string) []Finding {
 			return skip("the name has to be found first")
 		}
 		var err error
-		if a, err = call(ctx, request); err != nil {
+		if a, err = call(ctx, request, proxy); err != nil {
 			return bad(said(err), "see whether a firewall or a proxy stands in between, and whether BLIP_URL is right"+untrusted(err))
 		}
 		return good(fmt.Sprintf("%s answers in %s", base.Host, a.end.Sub(a.begun).Round(time.Millisecond)))
@@ -134,9 +135,12 @@ type answered struct {
 	state      *tls.ConnectionState // nil = no TLS
 }
 
+// chooseProxy is as in http.Transport.
+type chooseProxy = func(*http.Request) (*url.URL, error)
+
 // call makes one request on a connection of its own. Any status is an answer.
-func call(ctx context.Context, r *http.Request) (answered, error) {
-	line := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: new(net.Dialer).DialContext, DisableKeepAlives: true}
+func call(ctx context.Context, r *http.Request, proxy chooseProxy) (answered, error) {
+	line := &http.Transport{Proxy: proxy, DialContext: new(net.Dialer).DialContext, DisableKeepAlives: true}
 	defer line.CloseIdleConnections()
 	a := answered{begun: time.Now()}
 	// Not through a Client: it would follow a redirect, and its errors have the address.

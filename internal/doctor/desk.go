@@ -3,10 +3,10 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"time"
 
 	"pombo/internal/config"
+	"pombo/internal/port"
 )
 
 // diagnoseDesk looks whether the operator's desk can be served, and who can read its key.
@@ -15,7 +15,7 @@ func diagnoseDesk(ctx context.Context, c config.Config, serve running) []Finding
 		return nil
 	}
 	found := check(ctx, "desk", "address", func(ctx context.Context) []Finding {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Desk.Addr)
+		l, err := port.Listen(ctx, c.Desk.Addr)
 		switch {
 		case err == nil:
 			_ = l.Close() // it was only tried

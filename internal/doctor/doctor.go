@@ -20,6 +20,7 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/disk"
 	"pombo/internal/health"
+	"pombo/internal/port"
 	"pombo/internal/words"
 )
 
@@ -178,7 +179,7 @@ func diagnoseAPI(ctx context.Context, c config.Config, serve running) []Finding 
 		case serve.strange != nil:
 			return bad("API_ADDR="+c.API.Addr+" is taken: "+said(serve.strange), "stop the program that has it, or set API_ADDR (and API_URL) to another port")
 		}
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.API.Addr)
+		l, err := port.Listen(ctx, c.API.Addr)
 		if err != nil {
 			return bad(said(err), "set API_ADDR to an address of this machine and a free port")
 		}

@@ -21,6 +21,7 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/disk"
 	"pombo/internal/health"
+	"pombo/internal/setup"
 	"pombo/internal/source"
 	"pombo/internal/words"
 )
@@ -212,7 +213,7 @@ func TestBlipWayUntrusted(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	var got []Result
-	for _, f := range blipWay(t.Context(), server.URL) {
+	for _, f := range blipWay(t.Context(), server.URL, setup.Proxy(config.Network{})) {
 		got = append(got, f.Result)
 		if f.Check == "network" && !strings.Contains(f.Hint, "not trusted") {
 			t.Errorf("to do = %q, want a word on the certificate", f.Hint)
@@ -233,7 +234,7 @@ func TestBlipWayClock(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden) // any answer is one
 	}))
 	defer server.Close()
-	found := blipWay(t.Context(), server.URL)
+	found := blipWay(t.Context(), server.URL, setup.Proxy(config.Network{}))
 	if last := found[len(found)-1]; last.Check != "clock" || last.Result != Warn || !strings.Contains(last.Message, "ahead of") {
 		t.Errorf("last finding = %+v, want a clock that is ahead", last)
 	}

@@ -27,7 +27,7 @@ func diagnoseEvents(ctx context.Context, c config.Config, serve running) []Findi
 		return check(ctx, "events", "EVENTS_URL", func(ctx context.Context) []Finding { return untold(ctx, c) })
 	}
 	return check(ctx, "events", "EVENTS_URL", func(ctx context.Context) []Finding {
-		client, err := setup.Events(c.Events)
+		client, err := setup.Events(c)
 		if err != nil {
 			return bad(err.Error(), "correct EVENTS_URL or EVENTS_SECRET")
 		}

@@ -31,8 +31,8 @@ type Client struct {
 }
 
 // NewClient checks the address and the secrets, which look like whsec_…, and connects to
-// nothing. The caller closes the client.
-func NewClient(address string, secrets []pombo.Private) (*Client, error) {
+// nothing. proxy is that of http.Transport; nil = none. The caller closes the client.
+func NewClient(address string, secrets []pombo.Private, proxy func(*http.Request) (*url.URL, error)) (*Client, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
@@ -43,7 +43,7 @@ func NewClient(address string, secrets []pombo.Private) (*Client, error) {
 		return nil, errors.New("there is no secret to sign events with")
 	}
 	c := &Client{url: u, line: &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
+		Proxy:               proxy,
 		DialContext:         (&net.Dialer{Timeout: callTime, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: callTime,
 		MaxIdleConns:        parallel,
@@ -51,6 +51,7 @@ func NewClient(address string, secrets []pombo.Private) (*Client, error) {
 		// Shorter than the minute after which load balancers commonly close.
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		OnProxyConnectResponse: proxyAnswer,
 	}}
 	for _, secret := range secrets {
 		signer, err := standardwebhooks.NewWebhook(secret.Reveal())
@@ -112,6 +113,16 @@ func (c *Client) post(ctx context.Context, id string, body []byte, at time.Time)
 	}
 }
 
+// errProxy: the proxy makes no connection, for want of a password or by its rules.
+var errProxy = errors.New("refused by the proxy")
+
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
+	if r.StatusCode != http.StatusOK {
+		return errProxy
+	}
+	return nil
+}
+
 // word says in a word or two what kept an event from being answered.
 func word(err error) string {
 	var op *net.OpError
@@ -121,6 +132,10 @@ func word(err error) string {
 		return "no answer in time"
 	case errors.As(err, &dns):
 		return "name not found"
+	case errors.Is(err, errProxy):
+		return errProxy.Error()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy does not answer"
 	case errors.As(err, &op) && op.Op == "dial":
 		return "no connection"
 	case strings.Contains(err.Error(), "certificate"):

@@ -226,7 +226,7 @@ func run(t *testing.T, o *fakeOutbox, r *receiver, isAway func() bool, d time.Du
 // runAs is run for one process of several.
 func runAs(t *testing.T, l leader.Ledger, o *fakeOutbox, r *receiver, isAway func() bool, d time.Duration) {
 	t.Helper()
-	c, err := NewClient("http://127.0.0.1/events", []pombo.Private{newer, secret})
+	c, err := NewClient("http://127.0.0.1/events", []pombo.Private{newer, secret}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,14 +368,14 @@ func TestSender_Repeats(t *testing.T) {
 func TestNewClient_Refuses(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{"http://erp.example.com/x": "https", "ftp://x": "URL", "::": "URL"} {
-		if _, err := NewClient(address, []pombo.Private{secret}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewClient(address, []pombo.Private{secret}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want something about %s", address, err, want)
 		}
 	}
-	if _, err := NewClient("https://x", nil); err == nil {
+	if _, err := NewClient("https://x", nil, nil); err == nil {
 		t.Error("a client without a secret")
 	}
-	if _, err := NewClient("https://x", []pombo.Private{"whsec_*"}); err == nil || strings.Contains(err.Error(), "*") {
+	if _, err := NewClient("https://x", []pombo.Private{"whsec_*"}, nil); err == nil || strings.Contains(err.Error(), "*") {
 		t.Errorf("a secret that is not base64: %v", err)
 	}
 }
@@ -397,7 +397,7 @@ func TestClient_Test(t *testing.T) {
 		w.WriteHeader(status)
 	}))
 	defer server.Close()
-	c, err := NewClient(server.URL, []pombo.Private{secret, newer})
+	c, err := NewClient(server.URL, []pombo.Private{secret, newer}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/http/httpproxy"
 
 	"pombo"
 	"pombo/internal/blip"
@@ -50,7 +53,7 @@ func Source(c config.Source) source.Options {
 	}
 	return source.Options{
 		Drivers: Drivers,
-		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN,
+		URL:     c.URL.Reveal(), User: c.User, Password: c.Password.Reveal(), DSN: c.DSN, TNSAdmin: c.TNSAdmin,
 		Mapping: source.Mapping{
 			Table: c.Table, RowKey: c.ColID, Phone: c.ColPhone, Status: c.ColStatus, Params: params,
 			Template: c.ColTemplate, Language: c.ColLanguage, Priority: c.ColPriority, SendAfter: c.ColSendAfter, Expires: c.ColExpires,
@@ -68,13 +71,22 @@ func Blip(c config.Config, r prometheus.Registerer) blip.Options {
 		Template: c.Blip.Template, Namespace: c.Blip.Namespace, Language: c.Blip.Language,
 		Timeout:     c.Blip.Timeout,
 		MasterState: c.Blip.MasterState, FlowID: c.Blip.FlowID, StateID: c.Blip.StateID,
+		Proxy:       Proxy(c.Network),
 		Connections: c.Dispatch.Workers,
 		Registerer:  r,
 	}
 }
 
 // Events returns the client for EVENTS_URL, which must be set.
-func Events(c config.Events) (*events.Client, error) { return events.NewClient(c.URL, c.Secrets) }
+func Events(c config.Config) (*events.Client, error) {
+	return events.NewClient(c.Events.URL, c.Events.Secrets, Proxy(c.Network))
+}
+
+// Proxy returns what chooses the proxy of a request, for a http.Transport.
+func Proxy(n config.Network) func(*http.Request) (*url.URL, error) {
+	choose := (&httpproxy.Config{HTTPSProxy: n.Proxy.Reveal(), NoProxy: n.NoProxy}).ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
+}
 
 // Codes returns the status codes to write back, by state. A state without a code
 // leaves the row as it is.

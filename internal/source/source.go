@@ -50,6 +50,7 @@ type Options struct {
 	User     string   // when not in URL
 	Password string   // when not in URL
 	DSN      string   // the driver's own way to name the database, in place of URL
+	TNSAdmin string   // folder of tnsnames.ora, for a DSN of Oracle that is an alias; "" = where Oracle's programs look
 	Mapping  Mapping
 	Timeout  time.Duration    // for one statement, waiting for locks included; 0 = 30 s
 	Now      func() time.Time // nil = time.Now

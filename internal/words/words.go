@@ -70,7 +70,7 @@ func (w *Words) of(p pair) string {
 // texts are the tables of the texts that have a key.
 var texts = merge(headlines, forecasts, alerts, menus, buttons, shell, deskMessages, deskMessage, deskActs,
 	nowTexts, operateTexts, tableTexts, templateTexts, figureTexts, failureTexts, bulkTexts, reportTexts,
-	personTexts, trailTexts, helpTexts, replyTexts)
+	personTexts, trailTexts, helpTexts, replyTexts, consoleTexts)
 
 func merge(tables ...map[string]pair) map[string]pair {
 	all := make(map[string]pair)

@@ -51,7 +51,7 @@ func newAddress(opts source.Options, zone *time.Location) (*address, error) {
 	if opts.URL != "" {
 		p, err = parseURL(opts.URL)
 	} else {
-		p, err = parseDSN(strings.TrimSpace(opts.DSN))
+		p, err = parseDSN(strings.TrimSpace(opts.DSN), opts.TNSAdmin)
 	}
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func parseURL(address string) (parsedAddress, error) {
 // dsnHint says how to name a database.
 const dsnHint = "write DB_DSN=host:1521/service, a descriptor, or an alias of tnsnames.ora; user and password go into DB_USER and DB_PASSWORD"
 
-func parseDSN(dsn string) (parsedAddress, error) {
+func parseDSN(dsn, tnsAdmin string) (parsedAddress, error) {
 	dsn = strings.TrimRight(dsn, "; \t")
 	if after, ok := cutFold(dsn, "jdbc:oracle:thin:"); ok { // as Java programs write it
 		dsn = strings.TrimPrefix(after, "@")
@@ -154,7 +154,7 @@ func parseDSN(dsn string) (parsedAddress, error) {
 	case strings.ContainsAny(dsn, "/:"):
 		return parseEasyConnect(dsn)
 	}
-	descriptor, err := findAlias(dsn)
+	descriptor, err := findAlias(dsn, tnsAdmin)
 	if err != nil {
 		return parsedAddress{}, err
 	}
@@ -325,15 +325,18 @@ func tlsConfig(file string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
-// findAlias looks an alias up in tnsnames.ora, where Oracle's own programs would look.
-func findAlias(alias string) (string, error) {
+// findAlias looks an alias up in tnsnames.ora, in the folder that is named or where
+// Oracle's own programs would look.
+func findAlias(alias, folder string) (string, error) {
 	const hint = "set TNS_ADMIN to the folder of tnsnames.ora, or write DB_DSN=host:1521/service"
 	if alias == "" {
 		return "", addressError(errors.New("no database is named"), "set DB_URL or DB_DSN")
 	}
-	folder := os.Getenv("TNS_ADMIN")
 	if home := os.Getenv("ORACLE_HOME"); folder == "" && home != "" {
 		folder = filepath.Join(home, "network", "admin")
+	}
+	if folder == "" {
+		folder = installedNames()
 	}
 	if folder == "" {
 		return "", addressError(fmt.Errorf("%q looks like an alias of tnsnames.ora, and it is not known where that is", alias), hint)

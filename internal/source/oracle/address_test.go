@@ -48,7 +48,6 @@ func TestOracleAddresses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "tnsnames.ora"), []byte(names), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TNS_ADMIN", folder)
 	escaped := "s3nha%40%2F%3A%C3%A7%20%25"
 	for name, o := range map[string]source.Options{
 		"URL":                      {URL: "oracle://pombo:" + escaped + "@" + d.Addr() + "/ERP"},
@@ -84,7 +83,7 @@ func TestOracleAddresses(t *testing.T) {
 					o.Password = password
 				}
 			}
-			o.Mapping, o.Timeout = small(), 10*time.Second
+			o.Mapping, o.Timeout, o.TNSAdmin = small(), 10*time.Second, folder
 			mustPage(t, openOracleWith(t, o), "", 1)
 		})
 	}
@@ -95,7 +94,6 @@ func TestOracleBadAddresses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "tnsnames.ora"), []byte("PRODUCAO=(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1))(CONNECT_DATA=(SID=X)))"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TNS_ADMIN", folder)
 	t.Setenv("ORACLE_HOME", "")
 	for _, c := range []struct {
 		o    source.Options
@@ -118,13 +116,12 @@ func TestOracleBadAddresses(t *testing.T) {
 		{source.Options{DSN: "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1)(CONNECT_DATA=(SID=X)))", User: "pombo", Password: "s3nha"}, "the descriptor cannot be read; see"},
 		{source.Options{DSN: "PRODUCA", User: "pombo", Password: "s3nha"}, `tnsnames.ora has no alias "PRODUCA"; did you mean PRODUCAO? (DB_DSN)`},
 	} {
-		c.o.Drivers, c.o.Mapping = []source.Driver{oracle.Driver}, small()
+		c.o.Drivers, c.o.Mapping, c.o.TNSAdmin = []source.Driver{oracle.Driver}, small(), folder
 		t.Run(c.want, func(t *testing.T) {
 			_, err := source.Open(t.Context(), c.o)
 			sourcetest.WantError(t, err, true, "open the source: ", c.want)
 		})
 	}
-	t.Setenv("TNS_ADMIN", "")
 	_, err := source.Open(t.Context(), source.Options{Drivers: []source.Driver{oracle.Driver}, DSN: "PRODUCAO", User: "pombo", Password: "s3nha", Mapping: small()})
 	sourcetest.WantError(t, err, true, "set TNS_ADMIN to the folder of tnsnames.ora")
 }
