@@ -36,8 +36,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.out, "out", "dist", "folder to write to; what is in it is replaced")
 	flag.StringVar(&o.only, "only", "", "kinds to make, with commas between: archive, deb, rpm, msi, image, sbom")
-	flag.StringVar(&o.version, "version", "", "make it of the working copy as it is, under this version, to try it out")
-	flag.StringVar(&o.pgo, "pgo", "deploy/pombo.pgo", `profile to build with; "off" builds faster`)
+	flag.StringVar(&o.version, "version", "", "make it of the working copy as it is, under this version, quickly: to try it out")
 	check := flag.Bool("check", false, "make everything twice and compare the bytes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -54,7 +53,7 @@ func main() {
 
 // options is what is asked for on the command line.
 type options struct {
-	out, only, version, pgo string
+	out, only, version string
 }
 
 // kind is one of the things that are handed out.
@@ -141,7 +140,7 @@ func (o options) run(ctx context.Context, log io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	r := &release{work: work, out: out, pgo: o.pgo, log: log, version: o.version, programs: map[target]string{}}
+	r := &release{work: work, out: out, log: log, version: o.version, trial: o.version != "", programs: map[target]string{}}
 	if err := r.identify(ctx); err != nil {
 		return err
 	}
@@ -164,8 +163,9 @@ func (o options) run(ctx context.Context, log io.Writer) (err error) {
 
 // release is one commit, made into files.
 type release struct {
-	work, out, pgo string
-	log            io.Writer
+	work, out string
+	log       io.Writer
+	trial     bool // of the working copy, without the profile
 
 	version  string    // 1.2.3, 1.3.0-rc.1 or a pseudo-version
 	time     time.Time // of the commit

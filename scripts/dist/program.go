@@ -24,7 +24,7 @@ func (r *release) identify(ctx context.Context) error {
 		return err
 	}
 	r.time = time.Unix(seconds, 0).UTC()
-	if r.version != "" {
+	if r.trial {
 		return nil
 	}
 	clone := filepath.Join(r.work, "commit")
@@ -52,10 +52,14 @@ func (r *release) program(ctx context.Context, t target) (string, error) {
 		return path, nil
 	}
 	path := filepath.Join(r.work, t.String(), "pombo")
-	args := []string{"build", "-trimpath", "-buildvcs=auto", "-pgo=" + r.pgo, "-ldflags=-s -w", "-o", path}
 	if t.os == "windows" {
 		path += ".exe"
-		args[len(args)-1] = path
+	}
+	args := []string{"build", "-ldflags=-s -w", "-o", path}
+	if !r.trial {
+		args = append(args, "-trimpath", "-buildvcs=true", "-pgo=deploy/pombo.pgo")
+	}
+	if t.os == "windows" {
 		overlay, err := r.resource(ctx, t)
 		if err != nil {
 			return "", err

@@ -46,7 +46,7 @@ func (o options) checkTwice(ctx context.Context, log io.Writer) (err error) {
 		if err := os.Mkdir(folder, 0o755); err != nil {
 			return err
 		}
-		dist := exec.CommandContext(ctx, "go", "run", "./scripts/dist", "-pgo", o.pgo, "-only", o.only, "-out", filepath.Join(folder, "dist"))
+		dist := exec.CommandContext(ctx, "go", "run", "./scripts/dist", "-only", o.only, "-out", filepath.Join(folder, "dist"))
 		dist.Stdout, dist.Stderr = log, log
 		dist.Env = append(os.Environ(), "TMPDIR="+folder)
 		if i == 1 {
