@@ -2,8 +2,7 @@
 rem Inicia o Pombo: a API e o job em um só processo, em vez das duas janelas. O
 rem job começa quando a API está pronta, sem esperar 20 segundos às cegas. Fica
 rem ao lado de pombo.exe (ou em deploy\, com pombo.exe na pasta de cima).
-rem Para o Agendador de Tarefas, chame pombo.exe start diretamente: esta janela
-rem espera por uma tecla quando há erro.
+rem Para que rode sempre, sem janela: pombo.exe service install (docs/windows.md).
 setlocal
 chcp 65001 >nul
 

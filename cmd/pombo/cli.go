@@ -36,6 +36,7 @@ type cli struct {
 	Cancel    cancelCommand    `cmd:"" group:"use" help:"Keep notifications from being sent."`
 	Pause     pauseCommand     `cmd:"" group:"use" help:"Hold all sending."`
 	Resume    resumeCommand    `cmd:"" group:"use" help:"End a pause."`
+	Stop      stopCommand      `cmd:"" group:"use" help:"Stop a running Pombo in order, and wait for its end."`
 	Optout    optoutCommand    `cmd:"" group:"use" help:"Tell Pombo who gets no more messages."`
 	Desk      deskCommand      `cmd:"" group:"use" help:"Open the operator's desk, and keep its accounts."`
 	Events    eventsCommand    `cmd:"" group:"use" help:"List the events for EVENTS_URL, or send them again."`
@@ -47,6 +48,7 @@ type cli struct {
 	Migrate   migrateCommand   `cmd:"" group:"prepare" help:"Make or update the tables of the ledger."`
 	Recover   recoverCommand   `cmd:"" group:"prepare" help:"Rebuild a lost ledger from the table and from Blip."`
 	SQL       sqlCommand       `cmd:"" name:"sql" group:"prepare" help:"Print every statement that is run on the company's table, or on the ledger."`
+	Service   serviceCommand   `cmd:"" group:"prepare" help:"Make Pombo a service of Windows or systemd, and start and stop it."`
 	Demo      demoCommand      `cmd:"" group:"try" help:"Show everything at work: no setting, no account, no network."`
 	Simulator simulatorCommand `cmd:"" group:"try" help:"Run a pretend Blip."`
 	Version   versionCommand   `cmd:"" group:"try" help:"Say which Pombo this is."`
@@ -88,6 +90,7 @@ type shell struct {
 	unsaid  error     // why a result could not be written
 
 	language words.Language // of the settings, once they are loaded
+	last     []func()       // what is done when nothing else is left but to end
 }
 
 // load reads the parts of the configuration that a command needs. Warnings go to
@@ -107,6 +110,11 @@ func (s *shell) loadToRun(need config.Need) (config.Config, error) {
 	if err := unasked(); err != nil {
 		return config.Config{}, err
 	}
+	return s.loadAndTrace(need)
+}
+
+// loadAndTrace reads the configuration, and writes what is wrong with it to the log.
+func (s *shell) loadAndTrace(need config.Need) (config.Config, error) {
 	c, err := s.load(need)
 	if e, ok := errors.AsType[*config.Error](err); ok {
 		s.leaveTrace(c.LogAnyway(e), e)

@@ -3,9 +3,9 @@ package main
 import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
-	"golang.org/x/sys/windows/svc/eventlog"
 
 	"pombo/internal/config"
+	"pombo/internal/service"
 )
 
 // selectNothing takes QuickEdit away from the console: with it a click begins a
@@ -37,12 +37,11 @@ func unasked() error {
 	}
 	e := &config.Error{Problems: []config.Problem{{
 		Message: "Windows' service manager has started Pombo, which does not answer it and would be ended in the middle of its work",
-		Hint:    "take the service away (sc delete) and make a task in the Task Scheduler, as docs/operations.md has it",
+		Hint:    "take that service away (sc delete NAME) and make it with pombo service install",
 	}}}
 	// Nobody reads the error stream of a service.
-	if log, err := eventlog.Open("Pombo"); err == nil {
-		_ = log.Error(1, e.Error())
-		_ = log.Close()
-	}
+	log, closeLog := service.OpenLog()
+	defer closeLog()
+	service.Tell(log, service.EventUnasked, e.Error())
 	return e
 }

@@ -70,6 +70,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		return report(stderr, unparsed(err))
 	}
 	s := &shell{environ: environ, envFile: c.EnvFile, stdin: stdin, stdout: stdout, stderr: stderr}
+	defer func() {
+		for _, f := range s.last {
+			f()
+		}
+	}()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(s)
 	if err == nil {

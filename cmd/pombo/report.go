@@ -49,6 +49,14 @@ func report(w io.Writer, err error) int {
 			_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
 		}
 	}
+	return codeOf(err)
+}
+
+// codeOf returns the exit code of an error, or of none.
+func codeOf(err error) int {
+	if err == nil {
+		return exitDone
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"pombo/internal/app"
@@ -50,12 +52,17 @@ func untilStopped(ctx context.Context, _, _ string, _ *slog.Logger) error {
 // serving is what serve, start and demo do differently.
 type serving struct {
 	console  io.Writer       // gets the log as well; nil = nothing does
+	stopTime time.Duration   // instead of the usual; 0 = the usual
 	quiet    bool            // do not say where it listens
 	receipts []time.Duration // see app.Options.ReceiptSchedule
 	// during is called with the URLs of the API and of the desk ("" = none) when requests
 	// are answered. The server stops when it returns; its ctx ends when the server has to
 	// stop.
 	during func(ctx context.Context, url, desk string, log *slog.Logger) error
+	// beside is run at the same time, until its ctx ends; nil = nothing is.
+	beside func(ctx context.Context, a *app.App)
+	// fileFailed is told when the log file cannot be written; nil = only the console is.
+	fileFailed func(message string, err error)
 }
 
 // serve runs the server until ctx ends, v.during returns or serving fails.
@@ -63,7 +70,7 @@ func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err erro
 	s.collectSeldom(c.Dispatch.Workers)
 	defer selectNothing()()
 	logger, logFile, err := telemetry.OpenLog(telemetry.Options{
-		File: c.Log.File, Format: c.Log.Format, Level: c.Log.Level, Console: v.console,
+		File: c.Log.File, Format: c.Log.Format, Level: c.Log.Level, Console: v.console, FileFailed: v.fileFailed,
 	})
 	if err != nil {
 		return err
@@ -83,9 +90,10 @@ func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err erro
 		logger.Error("not started", "error", err)
 		return err
 	}
+	s.last = append(s.last, a.Release)
 	defer func() {
 		logger.Info("stopping")
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(v.stopTime, stopTime))
 		defer cancel()
 		stopErr := a.Stop(limited)
 		if stopErr != nil {
@@ -108,16 +116,24 @@ func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err erro
 // attend waits for the end of v.during, also when serving fails.
 func (v serving) attend(ctx context.Context, a *app.App, logger *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	ended := make(chan error, 1)
 	deskURL := ""
 	if at := a.DeskAddr(); at != "" {
 		deskURL = selfURL(at)
 	}
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer cancel()
+	if v.beside != nil {
+		others.Go(func() { v.beside(ctx, a) })
+	}
 	go func() { ended <- v.during(ctx, selfURL(a.Addr()), deskURL, logger) }()
 	select {
 	case err := <-ended:
 		return err
+	case <-a.StopAsked():
+		cancel()
+		return <-ended
 	case err := <-a.Failed():
 		logger.Error("the server has failed", "error", err)
 		cancel()

@@ -36,11 +36,16 @@ func (startCommand) Run(ctx context.Context, s *shell) error {
 	return s.serve(ctx, c, serving{
 		console: s.stderr,
 		during: func(ctx context.Context, url, _ string, _ *slog.Logger) error {
-			client := api.NewClient(url, c.API.Token.Reveal(), nil)
-			waitReady(ctx, client)
-			return newJob(client, c.Job, telemetry.JobLogger(s.stdout, c.Log.Level)).Run(ctx)
+			return runJob(ctx, url, c, telemetry.JobLogger(s.stdout, c.Log.Level))
 		},
 	})
+}
+
+// runJob calls the API of this process until ctx ends.
+func runJob(ctx context.Context, url string, c config.Config, log *slog.Logger) error {
+	client := api.NewClient(url, c.API.Token.Reveal(), nil)
+	waitReady(ctx, client)
+	return newJob(client, c.Job, log).Run(ctx)
 }
 
 // waitReady returns when the server is ready, readyTime is over or ctx ends.

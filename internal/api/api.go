@@ -106,9 +106,12 @@ type Options struct {
 	CheckTemplate func(pombo.Template) []pombo.TemplateIssue
 	// Reconcile compares table, ledger and Blip, and saves the result.
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
-	Checks    []Check      // what GET /readyz asks
-	Metrics   http.Handler // serves GET /metrics
-	Webhook   Webhook      // takes what Blip posts; nil = the addresses below /blip do not exist
+	// Stop has the process stop in order, and returns at once. It may be called more
+	// than once.
+	Stop    func()
+	Checks  []Check      // what GET /readyz asks
+	Metrics http.Handler // serves GET /metrics
+	Webhook Webhook      // takes what Blip posts; nil = the addresses below /blip do not exist
 
 	Trail audit.Trail // gets a line for each change; nil = none is kept
 	Key   audit.Key   // hashes people in it; zero = lines say of nobody whom they are about
@@ -132,7 +135,8 @@ type Server struct {
 	wrong  wrongTokens
 	checks *checker
 
-	webhooks inHand
+	webhooks  inHand
+	farewells farewells
 
 	writeTime time.Duration   // the constant, but for tests
 	stopping  context.Context // ends with Close
@@ -155,6 +159,7 @@ func New(o Options) (*Server, error) {
 		missing("Holds", o.Holds == nil),
 		missing("Events", o.Events == nil),
 		missing("Reconcile", o.Reconcile == nil),
+		missing("Stop", o.Stop == nil),
 		missing("Checks", len(o.Checks) == 0),
 		missing("Metrics", o.Metrics == nil),
 	)

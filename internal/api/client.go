@@ -133,6 +133,23 @@ func (c *Client) Send(ctx context.Context, wait time.Duration) (RunResult, error
 	return ask[RunResult](ctx, c, call{method: "POST", path: "/send_notification", header: header})
 }
 
+// errCutShort is a process that ended before its stop was over.
+var errCutShort = errors.New("the process ended before its stop was over, so not in order: what it was sending is asked about after the next start")
+
+// Stop has the server's process stop in order. With wait it returns when the process has
+// ended, and says how; otherwise at once.
+func (c *Client) Stop(ctx context.Context, wait bool) (stop Stop, err error) {
+	header, status := http.Header{}, 0
+	if !wait {
+		header.Set("Prefer", "respond-async")
+	}
+	err = c.do(ctx, call{method: "POST", path: "/api/v1/stop", header: header, status: &status}, &stop)
+	if err != nil && ctx.Err() == nil && status == http.StatusOK && !errors.Is(err, context.DeadlineExceeded) {
+		err = errCutShort
+	}
+	return stop, err
+}
+
 // Run returns a run as it stands.
 func (c *Client) Run(ctx context.Context, id int64) (Run, error) {
 	return ask[Run](ctx, c, call{method: "GET", path: runPath(id)})
@@ -374,12 +391,12 @@ func (c *Client) do(ctx context.Context, in call, into any) error {
 		return &Unreachable{URL: c.address(), Err: err}
 	}
 	defer response.Body.Close()
+	if in.status != nil {
+		*in.status = response.StatusCode
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return &Unreachable{URL: c.address(), Err: fmt.Errorf("read answer: %w", err)}
-	}
-	if in.status != nil {
-		*in.status = response.StatusCode
 	}
 	switch kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); {
 	case response.StatusCode == http.StatusNoContent:

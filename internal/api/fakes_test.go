@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -267,6 +268,7 @@ type world struct {
 	checks map[string]error
 	added  map[string]pombo.Row
 	blip   error // of Templates
+	stops  atomic.Int32
 	doc    *openapi3.T
 }
 
@@ -284,6 +286,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 		Templates: func(context.Context) ([]pombo.Template, error) {
 			return []pombo.Template{{Name: "aviso", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Body: "Olá, {{1}}", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver", URL: "https://x.example/{{1}}"}}, Updated: today}}, w.blip
 		},
+		Stop:    func() { w.stops.Add(1) },
 		Checks:  []Check{check("source"), check("ledger"), check("blip")},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 		Token:   token,

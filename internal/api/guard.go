@@ -193,6 +193,9 @@ func (s *Server) serve(rt route) http.Handler {
 		if err != nil {
 			s.fail(w, r, rt.pattern(), err)
 		}
+		if a, ok := w.(*answer); ok && a.then != nil {
+			a.then()
+		}
 	})
 }
 
@@ -246,6 +249,7 @@ type answer struct {
 	instance string
 	status   int
 	line     audit.Entry // of the audit trail, as far as the handler knows it
+	then     func()      // what follows once that line is written; nil = nothing
 }
 
 func (a *answer) WriteHeader(status int) {

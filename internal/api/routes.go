@@ -52,6 +52,7 @@ func (s *Server) table() []route {
 		{method: "GET", path: api + "/pause", handle: s.getPause, summary: "whether sending is paused, and why"},
 		{method: "PUT", path: api + "/pause", handle: s.putPause, act: audit.Pause, summary: "pause all sending"},
 		{method: "DELETE", path: api + "/pause", handle: s.deletePause, act: audit.Resume, summary: "resume"},
+		{method: "POST", path: api + "/stop", handle: s.postStop, act: audit.Stop, summary: "stop this process in order, and answer when it has ended"},
 		{method: "POST", path: api + "/resends/release", handle: s.releaseResends, act: audit.Resends, summary: "send again the rows that were set back to pending with many others"},
 		{method: "POST", path: api + "/resends/settle", handle: s.settleResends, act: audit.Resends, summary: "do not send it again; write its status again"},
 		{method: "GET", path: api + "/optouts", handle: s.getOptOuts, summary: "who gets no more messages: limit, cursor"},

@@ -57,6 +57,7 @@ func TestRoutesAnswer(t *testing.T) {
 		{"PUT", "/api/v1/pause", "", 200, `"by":"operator"`},
 		{"PUT", "/api/v1/pause", `{"until":"2026-11-23T12:00:00-03:00","detail":"stock-taking"}`, 200, `"until":"2026-11-23T15:00:00Z"`},
 		{"DELETE", "/api/v1/pause", "", 204, ""},
+		{"POST", "/api/v1/stop", "", 202, `"state":"stopping"`}, // the recorder has no connection to keep
 		{"GET", "/api/v1/events?type=notification.read&since=2026-11-23T10:00:00Z&open=true", "", 200, `"progress":"given_up"`},
 		{"GET", "/api/v1/events", "", 200, `"type":"alert.raised"`},
 		{"GET", "/api/v1/events?open=x", "", 422, "true or false"},

@@ -82,6 +82,10 @@ type App struct {
 	counter    *tally.Counter
 	events     *events.Sender // nil = nobody wants events
 
+	known healthReader  // why messages go, or why they do not
+	asked chan struct{} // closed when somebody asks for a stop over the API
+	ask   sync.Once
+
 	desk         *desk.Server // nil = there is none
 	deskListener net.Listener // nil = its address could not be bound at the start
 
@@ -115,7 +119,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a = &App{log: o.Logger, failed: make(chan error, 1), settings: o.Config}
+	a = &App{log: o.Logger, failed: make(chan error, 1), asked: make(chan struct{}), settings: o.Config}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -263,6 +267,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return a, err
 	}
 	known := healthReader{a.ledger, controls, c.Source.Zone, c.Events.URL != ""}
+	a.known = known
 	if err := a.newEvents(o, controls, known); err != nil {
 		return a, err
 	}
@@ -279,6 +284,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		Holds:     holds{controls.Holds, a.ledger.Templates},
 		Events:    a.ledger.Outbox,
 		Reconcile: a.reconciler.Run,
+		Stop:      func() { a.ask.Do(func() { close(a.asked) }) },
 		CheckTemplate: func(t pombo.Template) []pombo.TemplateIssue {
 			return t.Check(c.Blip.Language, setup.Slots(c.Source))
 		},
@@ -444,6 +450,23 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // Failed delivers the error that ended serving by itself, if one does.
 func (a *App) Failed() <-chan error { return a.failed }
 
+// StopAsked is closed when somebody asks for a stop over the API. Whoever has started the
+// App then calls Stop, and Release when the process is about to end.
+func (a *App) StopAsked() <-chan struct{} { return a.asked }
+
+// Release lets go those who wait for the end of the process that they have asked for.
+func (a *App) Release() { a.api.Release() }
+
+// Alerts lists what needs attention now, the worst first. While the ledger does not answer,
+// that is all there is to know.
+func (a *App) Alerts(ctx context.Context) []health.Alert {
+	f, err := a.known.snapshot(ctx)
+	if err != nil {
+		return []health.Alert{health.LedgerSilent()}
+	}
+	return f.Alerts()
+}
+
 // Stop ends what New and Start have begun, in reverse order: first no more
 // requests, then no more sending (calls under way may end until ctx does), then
 // the ledger. It may be called after a failed New or Start and more than once.
@@ -455,7 +478,11 @@ func (a *App) Stop(ctx context.Context) error {
 		}
 	}
 	a.stops = nil
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if a.api != nil {
+		a.api.Stopped(err)
+	}
+	return err
 }
 
 func (a *App) onStop(name string, run func(context.Context) error) {

@@ -70,6 +70,7 @@ const (
 	OptIn       Act = "optin"
 	Forget      Act = "forget"
 	Send        Act = "send"
+	Stop        Act = "stop"    // of the process
 	Request     Act = "request" // an address that the right was missing for
 )
 
@@ -77,7 +78,7 @@ const (
 func Acts() []Act {
 	return []Act{
 		SignIn, SignOut, EndSession, SetPassword, LinkMade, UserAdd, UserChange, Search, Uncover, Preview, Export, Retry, Cancel, Bulk,
-		Pause, Resume, Resends, Hold, Release, Run, Reconcile, Replay, OptOut, OptIn, Forget, Send, Request,
+		Pause, Resume, Resends, Hold, Release, Run, Reconcile, Replay, OptOut, OptIn, Forget, Send, Stop, Request,
 	}
 }
 

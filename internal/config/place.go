@@ -60,7 +60,7 @@ func (l *loader) checkPlace(c *Config) {
 	} {
 		if relative(f.path) {
 			l.report(f.name, trouble("names a file in the folder in which Pombo was started, and that is "+l.at.folder,
-				`set "Start in" of the task to Pombo's own folder, or write the whole path, such as C:\pombo\data\pombo.db`))
+				`have pombo service install make the service, which has a folder of its own; in a task, set "Start in" to Pombo's folder; or write the whole path, such as C:\ProgramData\Pombo\data\pombo.db`))
 		}
 	}
 }

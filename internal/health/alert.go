@@ -9,6 +9,14 @@ import (
 	"pombo/internal/words"
 )
 
+// AlertNames lists the names of all alerts. Others keep them: monitoring asks for them.
+func AlertNames() []string {
+	return []string{
+		"ledger", "key_refused", "account_limited", "same_failure", "nothing_sent", "template", "ledger_went_back", "resends", "doubts_behind",
+		"uncertain", "settle_behind", "intake", "rejected_rows", "finished_pending", "receipts_stopped", "events", "template_category",
+	}
+}
+
 // Alert is one thing that needs attention. Message and Hint are in English, for the
 // log; What and Todo are the same, to be said in any language by words.Words.Say.
 type Alert struct {
@@ -29,6 +37,11 @@ func say(key string, args ...any) words.Phrase { return words.Phrase{Key: key, A
 
 // it says a word of a closed list as it is.
 func it(word any) words.Phrase { return say("said.it", word) }
+
+// LedgerSilent is the alert where there is no Snapshot, because the ledger does not answer.
+func LedgerSilent() Alert {
+	return alert("ledger", time.Time{}, 0, it(words.WaitHint(pombo.WaitLedger)), LedgerAway().What)
+}
 
 // Alerts lists what needs attention, the worst first. It contains no phone, name,
 // text or secret.

@@ -143,9 +143,11 @@ func TestHeadlines(t *testing.T) {
 	}
 }
 
-// TestAlertsSpeakBothLanguages: no alert has its English in Portuguese.
+// TestAlertsSpeakBothLanguages: no alert has its English in Portuguese, and the list of
+// their names has each of them.
 func TestAlertsSpeakBothLanguages(t *testing.T) {
 	ago := noon.Add(-3 * time.Hour)
+	var seen []string
 	for _, f := range []Snapshot{
 		waiting(func(f *Snapshot) {
 			f.Paused, f.Pause = true, pombo.Pause{By: "pombo", Reason: pombo.Unauthorized, Until: noon.Add(time.Hour)}
@@ -155,8 +157,12 @@ func TestAlertsSpeakBothLanguages(t *testing.T) {
 			p.Ledger, p.Intake, p.RejectedRows, p.RejectedSince, p.Finished, p.NoReceiptsSince, p.Recategorized = ago, ago, pombo.MostRowProblems, ago, 4, ago, []string{"aviso"}
 		}),
 		waiting(func(f *Snapshot) { f.Shared, f.Progress.RejectedRows, f.Progress.RejectedSince = true, 1, ago }),
+		waiting(func(f *Snapshot) {
+			f.Paused, f.Pause.Reason, f.Events.GivenUp = true, pombo.AccountLimited, 1
+		}),
 	} {
 		for _, a := range f.Alerts() {
+			seen = append(seen, a.Name)
 			pt := words.In(words.Portuguese)
 			if what, todo := pt.Say(a.What), pt.Say(a.Todo); what == a.Message || todo == a.Hint || what == "" || todo == "" {
 				t.Errorf("%s in Portuguese: %q, %q", a.Name, what, todo)
@@ -165,6 +171,13 @@ func TestAlertsSpeakBothLanguages(t *testing.T) {
 				t.Errorf("%s: Message and Hint are not What and Todo: %+v", a.Name, a)
 			}
 		}
+	}
+	slices.Sort(seen)
+	if want := slices.Sorted(slices.Values(AlertNames())); !slices.Equal(slices.Compact(seen), want) {
+		t.Errorf("alerts = %q, AlertNames = %q", slices.Compact(seen), want)
+	}
+	if a := LedgerSilent(); words.In(words.Portuguese).Say(a.What) == a.Message || a.Hint == "" {
+		t.Errorf("without a snapshot: %+v", a)
 	}
 }
 

@@ -44,13 +44,16 @@ type Options struct {
 	Format  string     // "text" or "json"; "" = text
 	Level   slog.Level // records below it are dropped; zero = info
 	Console io.Writer  // gets every line too, and must not block (a Console never does); nil = none
+	// FileFailed is told once when the file cannot be written, or not be rotated, and must
+	// not block; nil = only the console is told.
+	FileFailed func(message string, err error)
 }
 
 // OpenLog opens the log. If the file cannot be written, the error says which setting to
 // change. Close flushes and closes the file and waits for its rotation; it leaves the
 // console open.
 func OpenLog(opts Options) (*slog.Logger, io.Closer, error) {
-	out := &output{console: opts.Console}
+	out := &output{console: opts.Console, fileFailed: opts.FileFailed}
 	switch opts.Format {
 	case "", "text":
 		out.format = appendText
@@ -125,6 +128,8 @@ type output struct {
 	console io.Writer // nil = none
 	scratch sync.Pool // of *scratch
 
+	fileFailed func(message string, err error) // nil = nobody is told but the console
+
 	mu      sync.Mutex
 	failing bool // the last write to the file failed
 	repeats repeats
@@ -164,8 +169,8 @@ func (o *output) write(line []byte) error {
 		return consoleErr
 	}
 	_, err := o.file.Write(line)
-	if err != nil && !o.failing && o.console != nil {
-		_, _ = o.console.Write(o.note(slog.LevelError, "the log file cannot be written; its records are lost until it can", err))
+	if err != nil && !o.failing {
+		o.tell(slog.LevelError, "the log file cannot be written; its records are lost until it can", err)
 	}
 	o.failing = err != nil
 	return errors.Join(err, consoleErr)
@@ -174,11 +179,19 @@ func (o *output) write(line []byte) error {
 // notRotated logs, to the file and to the console, that the file grows. The caller holds
 // the lock.
 func (o *output) notRotated(err error) {
-	note := o.note(slog.LevelWarn, "the log file cannot be rotated and grows until it can: does another program have it open?", err)
-	_, _ = o.file.Write(note)
+	_, _ = o.file.Write(o.tell(slog.LevelWarn, "the log file cannot be rotated and grows until it can: does another program have it open?", err))
+}
+
+// tell tells, beside the file, what is wrong with it, and returns the record of that.
+func (o *output) tell(level slog.Level, message string, err error) []byte {
+	note := o.note(level, message, err)
 	if o.console != nil {
 		_, _ = o.console.Write(note)
 	}
+	if o.fileFailed != nil {
+		o.fileFailed(message, err)
+	}
+	return note
 }
 
 // note returns a record of the log about itself.

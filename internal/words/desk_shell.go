@@ -208,5 +208,6 @@ var shell = map[string]pair{
 	"act.replay":       {"reenviou eventos", "sent events again"},
 	"act.forget":       {"apagou uma pessoa", "erased a person"},
 	"act.send":         {"enviou à mão", "sent by hand"},
+	"act.stop":         {"parou o Pombo", "stopped Pombo"},
 	"act.request":      {"pediu o que não pode", "asked for what they may not"},
 }
