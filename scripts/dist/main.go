@@ -36,7 +36,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.out, "out", "dist", "folder to write to; what is in it is replaced")
 	flag.StringVar(&o.only, "only", "", "kinds to make, with commas between: archive, deb, rpm, msi, image, sbom")
-	flag.StringVar(&o.version, "version", "", "make it of the working copy as it is, under this version, quickly: to try it out")
+	flag.StringVar(&o.version, "version", "", "to try it out: make it of the working copy as it is, under this version, quickly and for amd64 only")
 	check := flag.Bool("check", false, "make everything twice and compare the bytes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -111,7 +111,7 @@ func missing(wanted []kind) []string {
 	for _, k := range wanted {
 		needs = append(needs, k.needs...)
 	}
-	if authenticode() != nil {
+	if len(authenticode()) > 0 {
 		needs = append(needs, program{"osslsigncode", "osslsigncode"})
 	}
 	var pkgs []string
@@ -153,6 +153,9 @@ func (o options) run(ctx context.Context, log io.Writer) (err error) {
 	fmt.Fprintf(log, "pombo %s of %s\n", r.version, r.time.Format(time.RFC3339))
 	for _, k := range wanted {
 		for _, t := range k.targets {
+			if r.trial && t.arch != "amd64" {
+				continue
+			}
 			if err := k.make(ctx, r, t); err != nil {
 				return fmt.Errorf("%s for %s: %w", k.name, t, err)
 			}

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,30 +23,40 @@ var upgradeCode = uuid.MustParse("8E0C7F52-4B8E-4B0E-9C53-1D8E2A6B7C40")
 var amendments = []string{
 	// wixl removes the old product at the very end, when its components are the new one's.
 	`UPDATE InstallExecuteSequence SET Sequence = 1501 WHERE Action = 'RemoveExistingProducts'`,
-	// An upgrade from the same version as well: two commits without a tag have the same numbers.
-	`UPDATE Upgrade SET Attributes = 513 WHERE ActionProperty = 'WIX_UPGRADE_DETECTED'`,
 	// Execute="rollback" comes out as an immediate action: exe file 18, continue 64, rollback
 	// 256, in the script 1024, as the system 2048.
 	`UPDATE CustomAction SET Type = 3410 WHERE Action = 'UndoService'`,
 	// Only these reach the part of the installer that has the rights of the system.
 	`UPDATE Property SET Value = 'ACCOUNT;FOLDER;WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED' WHERE Property = 'SecureCustomProperties'`,
-	// The table below, which nothing reads otherwise.
+	// The table Environment, which nothing reads otherwise.
 	`INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('RemoveEnvironmentStrings', 3300)`,
 	`INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('WriteEnvironmentStrings', 5200)`,
 }
 
-// environment puts the program's folder at the end of the machine's PATH, and takes it
-// away with the program. wixl ends with a crash at <Environment>.
-var environment = table("Environment", "s72 l255 L255 s72", "Environment Name Value Component_",
-	[]string{"Path", "=-*PATH", "[~];[INSTALLDIR]", "Program"})
-
-// table is a table as Windows Installer imports and exports it.
-func table(name, types, columns string, row []string) string {
-	lines := []string{
-		strings.ReplaceAll(columns, " ", "\t"), strings.ReplaceAll(types, " ", "\t"),
-		name + "\t" + strings.Fields(columns)[0], strings.Join(row, "\t"), "",
+// tables are those that wixl cannot write, as Windows Installer imports and exports them.
+func tables(numbers string) map[string]string {
+	code := braced(upgradeCode)
+	return map[string]string{
+		// The program's folder at the end of the machine's PATH, and gone with the program.
+		"Environment": table("Environment", "s72 l255 L255 s72", "Environment Name Value Component_", 1,
+			[]string{"Path", "=-*PATH", "[~];[INSTALLDIR]", "Program"}),
+		// 1 keeps the features, 512 counts the same version as an older one, because two
+		// commits without a tag have the same numbers; 2 only looks for a newer one.
+		"Upgrade": table("Upgrade", "s38 S20 S20 S255 i4 S255 s72", "UpgradeCode VersionMin VersionMax Language Attributes Remove ActionProperty", 5,
+			[]string{code, "", numbers, "", "513", "", "WIX_UPGRADE_DETECTED"},
+			[]string{code, numbers, "", "", "2", "", "WIX_DOWNGRADE_DETECTED"}),
 	}
-	return strings.Join(lines, "\r\n")
+}
+
+// table writes a table, of whose columns the first ones are the key.
+func table(name, types, columns string, key int, rows ...[]string) string {
+	names := strings.Fields(columns)
+	lines := [][]string{names, strings.Fields(types), append([]string{name}, names[:key]...)}
+	var b strings.Builder
+	for _, line := range append(lines, rows...) {
+		b.WriteString(strings.Join(line, "\t") + "\r\n")
+	}
+	return b.String()
 }
 
 // makeInstaller makes the installer for Windows.
@@ -79,9 +91,6 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	if err := r.writeIn("msi/pombo.ico", icon(picture), 0o644); err != nil {
 		return err
 	}
-	if err := r.writeIn("msi/Environment.idt", []byte(environment), 0o644); err != nil {
-		return err
-	}
 	// A version is one product. Its package is another one whenever the program is.
 	product := uuid.NewSHA1(upgradeCode, []byte(r.version))
 	sum := sha256.Sum256(content)
@@ -91,7 +100,15 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 		filepath.Join(r.work, "msi", "pombo.wxs")); err != nil {
 		return err
 	}
-	args := []string{path, "-i", filepath.Join(r.work, "msi", "Environment.idt")}
+	args := []string{path}
+	added := tables(numbers)
+	for _, name := range slices.Sorted(maps.Keys(added)) {
+		file := filepath.Join("msi", name+".idt")
+		if err := r.writeIn(file, []byte(added[name]), 0o644); err != nil {
+			return err
+		}
+		args = append(args, "-i", filepath.Join(r.work, file))
+	}
 	for _, query := range amendments {
 		args = append(args, "-q", query)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"debug/buildinfo"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,11 +59,11 @@ func (r *release) program(ctx context.Context, t target) (string, error) {
 		args = append(args, "-trimpath", "-buildvcs=true", "-pgo=deploy/pombo.pgo")
 	}
 	if t.os == "windows" {
-		overlay, err := r.resource(ctx, t)
+		object, err := r.resource(ctx, t)
 		if err != nil {
 			return "", err
 		}
-		args = append(args, "-overlay", overlay)
+		defer os.Remove(object) //nolint:errcheck // a trial leaves nothing in the working copy if it can
 	}
 	fmt.Fprintf(r.log, "building for %s\n", t)
 	environ := []string{"CGO_ENABLED=0", "GOOS=" + t.os, "GOARCH=" + t.arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT="}
@@ -84,9 +83,9 @@ func (r *release) program(ctx context.Context, t target) (string, error) {
 }
 
 // resource makes what Explorer and inventories read in pombo.exe (version, icon) and what
-// Windows does (manifest). An overlay shows it to the Go command beside main.go, so that
-// nothing is written into the working copy.
-func (r *release) resource(ctx context.Context, t target) (overlay string, err error) {
+// Windows does (manifest). The Go command takes it because it lies beside main.go, where
+// git ignores it.
+func (r *release) resource(ctx context.Context, t target) (object string, err error) {
 	about, err := os.ReadFile("deploy/windows/resource.json")
 	if err != nil {
 		return "", err
@@ -102,29 +101,18 @@ func (r *release) resource(ctx context.Context, t target) (overlay string, err e
 	if err := r.copyIn("deploy/windows/pombo.png", "resource/pombo.png"); err != nil {
 		return "", err
 	}
-	object := filepath.Join(r.work, "resource", "rsrc")
-	if err := r.tool(ctx, nil, "go-winres", "make", "--in", filepath.Join(r.work, "resource", "resource.json"), "--arch", t.arch, "--out", object); err != nil {
-		return "", err
-	}
-	suffix := fmt.Sprintf("_%s_%s.syso", t.os, t.arch)
-	beside, err := filepath.Abs(filepath.Join("cmd", "pombo", "resource"+suffix))
-	if err != nil {
-		return "", err
-	}
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{beside: object + suffix}})
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(r.work, "resource", "overlay.json"), r.writeIn("resource/overlay.json", replace, 0o644)
+	prefix := filepath.Join("cmd", "pombo", "resource")
+	return fmt.Sprintf("%s_%s_%s.syso", prefix, t.os, t.arch),
+		r.tool(ctx, nil, "go-winres", "make", "--in", filepath.Join(r.work, "resource", "resource.json"), "--arch", t.arch, "--out", prefix)
 }
 
-// authenticode is how to sign for Windows; nil = not at all.
+// authenticode is how to sign for Windows; empty = not at all.
 func authenticode() []string { return strings.Fields(os.Getenv("AUTHENTICODE")) }
 
 // sign signs a program or an installer for Windows, if there is a certificate.
 func (r *release) sign(ctx context.Context, path string) error {
 	how := authenticode()
-	if how == nil {
+	if len(how) == 0 {
 		return nil
 	}
 	args := append([]string{"sign"}, how...)
