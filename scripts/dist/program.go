@@ -55,8 +55,10 @@ func (r *release) program(ctx context.Context, t target) (string, error) {
 		path += ".exe"
 	}
 	args := []string{"build", "-ldflags=-s -w", "-o", path}
+	environ := []string{"CGO_ENABLED=0", "GOOS=" + t.os, "GOARCH=" + t.arch}
 	if !r.trial {
 		args = append(args, "-trimpath", "-buildvcs=true", "-pgo=deploy/pombo.pgo")
+		environ = append(environ, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	}
 	if t.os == "windows" {
 		object, err := r.resource(ctx, t)
@@ -66,7 +68,6 @@ func (r *release) program(ctx context.Context, t target) (string, error) {
 		defer os.Remove(object) //nolint:errcheck // a trial leaves nothing in the working copy if it can
 	}
 	fmt.Fprintf(r.log, "building for %s\n", t)
-	environ := []string{"CGO_ENABLED=0", "GOOS=" + t.os, "GOARCH=" + t.arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT="}
 	if _, err := r.command(ctx, environ, "go", append(args, "./cmd/pombo")...); err != nil {
 		return "", err
 	}

@@ -49,7 +49,7 @@ func prepare(tb testing.TB, m machine, rows int, blip blipsim.Options) *blipsim.
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = sim.Stop() })
+	tb.Cleanup(sim.Stop)
 	settings := []string{
 		"KEYBLIP=cG9tYm9kZW1vOm5vdC1hLXNlY3JldA==", "BLIP_URL=" + sim.URL, "TEMPLATE_NAME=notificacao",
 		"DB_URL=sqlite:notificações.db", "API_ADDR=127.0.0.1:5417", "API_URL=http://127.0.0.1:5417", "DESK_ADDR=", "LANGUAGE=en",

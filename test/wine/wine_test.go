@@ -77,8 +77,8 @@ func (m *machine) make() (err error) {
 	if err := os.WriteFile(m.path(`C:\windows\system32\bcryptprimitives.dll`), randomness(), 0o644); err != nil {
 		return err
 	}
-	if out, err := m.command(ctx, "wine", "reg", "add", `HKCU\Software\Wine`, "/v", "Version", "/d", "win10", "/f").CombinedOutput(); err != nil {
-		return fmt.Errorf("wine reg: %w\n%s", err, out)
+	if out, err := m.command(ctx, "wine", "winecfg", "/v", "win10").CombinedOutput(); err != nil {
+		return fmt.Errorf("winecfg: %w\n%s", err, out)
 	}
 	// Wine ends its services when the last ordinary program has ended. TestMain ends this one.
 	return m.command(context.Background(), "wine", "ping", "-n", "36000", "127.0.0.1").Start()
