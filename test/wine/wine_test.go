@@ -100,7 +100,7 @@ func (m machine) path(windows string) string {
 // lower eight bits, and what it has said.
 func (m machine) run(tb testing.TB, name string, args ...string) (int, string) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // clean-ups run programs, too
 	defer cancel()
 	cmd := m.command(ctx, "wine", append([]string{name}, args...)...)
 	var out bytes.Buffer // a file, so that a service which keeps it open is not waited for
