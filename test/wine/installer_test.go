@@ -43,17 +43,16 @@ func installer(tb testing.TB, version string) string {
 }
 
 // prepare writes the settings and a table with rows, beside a Blip that nobody is behind.
-func prepare(tb testing.TB, m machine, rows int, blip blipsim.Options) *blipsim.Listener {
+func prepare(tb testing.TB, m machine, rows int, more ...string) *blipsim.Listener {
 	tb.Helper()
-	sim, err := blipsim.Listen(tb.Context(), "127.0.0.1:0", blip)
+	sim, err := blipsim.Listen(tb.Context(), "127.0.0.1:0", blipsim.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(sim.Stop)
-	settings := []string{
-		"KEYBLIP=cG9tYm9kZW1vOm5vdC1hLXNlY3JldA==", "BLIP_URL=" + sim.URL, "TEMPLATE_NAME=notificacao",
-		"DB_URL=sqlite:notificações.db", "API_ADDR=127.0.0.1:5417", "API_URL=http://127.0.0.1:5417", "DESK_ADDR=", "LANGUAGE=en",
-	}
+	settings := append(more,
+		"KEYBLIP=cG9tYm9kZW1vOm5vdC1hLXNlY3JldA==", "BLIP_URL="+sim.URL, "TEMPLATE_NAME=notificacao",
+		"DB_URL=sqlite:notificações.db", "API_ADDR=127.0.0.1:5417", "API_URL=http://127.0.0.1:5417", "DESK_ADDR=", "LANGUAGE=en")
 	// As Notepad writes it.
 	if err := os.MkdirAll(m.path(folder), 0o755); err != nil {
 		tb.Fatal(err)
@@ -161,7 +160,7 @@ func TestInstaller_FirstSteps(t *testing.T) {
 	}
 
 	const rows = 30
-	sim := prepare(t, m, rows, blipsim.Options{})
+	sim := prepare(t, m, rows)
 	start := m.command(t.Context(), "wine", program, "start")
 	start.Dir = m.path(folder)
 	if err := start.Start(); err != nil {
@@ -190,18 +189,18 @@ func TestInstaller_UpgradeWhileSending(t *testing.T) {
 	m.must(t, "msiexec", "/i", older, "/qn")
 	t.Cleanup(func() { m.run(t, "msiexec", "/x", newer, "/qn") })
 	const rows = 200
-	sim := prepare(t, m, rows, blipsim.Options{})
+	sim := prepare(t, m, rows, "BLIP_MESSAGES_PER_SECOND=4") // so that it takes longer than the upgrade
 	m.must(t, program, "service", "start")
 	before, err := os.ReadFile(m.path(program))
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, time.Minute, "some are sent", func() bool { return sim.Counts().IDs > rows/4 })
+	until(t, time.Minute, "some are sent", func() bool { return sim.Counts().IDs > rows/10 })
 
+	sent := sim.Counts().IDs
 	if code, out := m.run(t, "msiexec", "/i", newer, "/qn"); code != 0 {
 		t.Fatalf("the upgrade ended with %d (%d would be a restart): %s", code, restart, out)
 	}
-	sent := sim.Counts().IDs
 	after, err := os.ReadFile(m.path(program))
 	if err != nil {
 		t.Fatal(err)
@@ -212,8 +211,8 @@ func TestInstaller_UpgradeWhileSending(t *testing.T) {
 	if got := serviceStatus(t, m); got.State != "running" || got.Folder != folder {
 		t.Errorf("after the upgrade the service is %+v", got)
 	}
-	until(t, time.Minute, "all are sent", func() bool { return sim.Counts().IDs == rows })
-	t.Logf("%d of %d were sent when the upgrade had ended", sent, rows)
+	t.Logf("of %d, %d were sent when the upgrade began, %d when it had ended", rows, sent, sim.Counts().IDs)
+	until(t, 3*time.Minute, "all are sent", func() bool { return sim.Counts().IDs == rows })
 
 	if code, _ := m.run(t, "msiexec", "/i", older, "/qn"); code != fatal {
 		t.Errorf("an older installer ended with %d, want %d", code, fatal)
