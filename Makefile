@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## A pretend Blip, a sample table and the whole road, without any setting
@@ -26,18 +26,12 @@ build: ## The program for this machine, as ./pombo
 	CGO_ENABLED=0 go build -trimpath -pgo=deploy/pombo.pgo -o . ./cmd/pombo
 
 .PHONY: dist
-dist: ## The program for Linux and Windows, in dist/, with what deploy/ has for each
-	@for target in linux/amd64 linux/arm64 windows/amd64; do \
-		dir=dist/pombo-$${target%/*}-$${target#*/}; \
-		echo "$$dir"; \
-		mkdir -p "$$dir" && \
-		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -pgo=deploy/pombo.pgo -o "$$dir/" ./cmd/pombo && \
-		cp .env.example LICENSE README.md README.pt-BR.md "$$dir/" || exit 1; \
-		case $$target in \
-		windows/*) cp deploy/start.bat deploy/pombo-start.bat "$$dir/" ;; \
-		*) cp deploy/start.sh deploy/pombo.service "$$dir/" ;; \
-		esac || exit 1; \
-	done
+dist: ## What is handed out, of the commit: archives, deb, rpm, MSI, image, SBOM, checksums, in dist/
+	go run ./scripts/dist
+
+.PHONY: dist-check
+dist-check: ## The same, made twice: the bytes must be the same
+	go run ./scripts/dist -check
 
 .PHONY: profile
 profile: ## Record anew where the program spends its time, which build and dist go by

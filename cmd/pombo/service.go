@@ -38,13 +38,15 @@ type serviceInstallCommand struct {
 	named
 	Folder   string            `placeholder:"FOLDER" help:"Where its data lies: C:\\ProgramData\\Pombo, or /var/lib/pombo."`
 	Account  string            `placeholder:"ACCOUNT" help:"Account it runs as: NT SERVICE\\pombo, which needs no password, or the user pombo."`
-	Start    service.StartMode `enum:"delayed,auto,manual" default:"delayed" help:"When it starts by itself: delayed (some minutes after the machine; Windows only), auto or manual (${default})."`
+	Start    service.StartMode `enum:",delayed,auto,manual" default:"" help:"When it starts by itself: delayed (some minutes after the machine; Windows only), auto or manual."`
 	Firewall bool              `help:"Windows: let other machines of the domain reach API_ADDR and DESK_ADDR."`
 	Root     string            `hidden:"" help:"Write the unit below this folder, and do nothing else."`
+
+	accountKept bool
 }
 
 func (serviceInstallCommand) Help() string {
-	return `On Windows it becomes a service with an account of its own, NT SERVICE\pombo, which may read its settings and write in its folder, C:\ProgramData\Pombo, and nothing else. Windows starts it with the machine and after a crash, not after a wrong setting. On Linux it becomes a unit of systemd with the user pombo, settings in /etc/pombo/pombo.env and data in /var/lib/pombo. It takes an administrator, or root. Done again, it changes the service that is there: after an update from a zip, for instance. When a step fails, those before it are undone.
+	return `On Windows it becomes a service with an account of its own, NT SERVICE\pombo, which may read its settings and write in its folder, C:\ProgramData\Pombo, and nothing else. Windows starts it with the machine and after a crash, not after a wrong setting. On Linux it becomes a unit of systemd with the user pombo, settings in /etc/pombo/pombo.env and data in /var/lib/pombo. It takes an administrator, or root. Done again, it changes the service that is there, after an update from a zip for instance; what is not given stays as it is. When a step fails, those before it are undone.
 
 Examples:
 
@@ -54,6 +56,11 @@ Examples:
 }
 
 func (c serviceInstallCommand) Run(ctx context.Context, s *shell) error {
+	if c.Root == "" {
+		if there, err := service.Query(ctx, c.Name); err == nil {
+			c.keep(there)
+		}
+	}
 	o, err := c.options(s)
 	if err != nil {
 		return err
@@ -77,6 +84,9 @@ func (c serviceInstallCommand) options(s *shell) (service.Options, error) {
 	if o.Folder == "" {
 		o.Folder = service.DefaultFolder(c.Name)
 	}
+	if o.Start == "" {
+		o.Start = service.StartDelayed
+	}
 	program, err := os.Executable()
 	if err == nil {
 		program, err = filepath.EvalSymlinks(program)
@@ -97,7 +107,7 @@ func (c serviceInstallCommand) options(s *shell) (service.Options, error) {
 			return o, wrongUse(errors.New("on Windows the settings of the service lie in its folder"), "put them into "+own+", and leave --env-file out")
 		}
 	}
-	if service.NeedsPassword(o.Account) {
+	if !c.accountKept && service.NeedsPassword(o.Account) {
 		if o.Password, err = s.askPassword(o.Account); err != nil {
 			return o, err
 		}
@@ -180,7 +190,10 @@ func (c serviceUninstallCommand) Run(ctx context.Context, s *shell) error {
 	return nil
 }
 
-type serviceStartCommand struct{ named }
+type serviceStartCommand struct {
+	named
+	Remembered bool `hidden:"" help:"Only if it was running when an installer stopped it."`
+}
 
 func (serviceStartCommand) Help() string {
 	return `It returns when Pombo answers requests (on Linux: when it has run for two seconds). When it ends instead, the command says with which exit code: 78 is a wrong configuration.
@@ -191,6 +204,11 @@ Examples:
 }
 
 func (c serviceStartCommand) Run(ctx context.Context, s *shell) error {
+	if c.Remembered {
+		if was, err := wasRunning(ctx, c.Name, time.Now()); err != nil || !was {
+			return err
+		}
+	}
 	if err := service.Start(ctx, c.Name); err != nil {
 		return err
 	}
@@ -198,7 +216,10 @@ func (c serviceStartCommand) Run(ctx context.Context, s *shell) error {
 	return nil
 }
 
-type serviceStopCommand struct{ named }
+type serviceStopCommand struct {
+	named
+	Remember bool `hidden:"" help:"For an installer: start --remembered starts it again if it was running."`
+}
 
 func (serviceStopCommand) Help() string {
 	return `The answers to what was sent are waited for and recorded. When the command returns, the process has ended, and its program can be replaced.
@@ -209,6 +230,11 @@ Examples:
 }
 
 func (c serviceStopCommand) Run(ctx context.Context, s *shell) error {
+	if c.Remember {
+		if err := rememberRunning(ctx, c.Name); err != nil {
+			s.sayf("note: it will not be started again by itself: %v", err)
+		}
+	}
 	if err := service.Stop(ctx, c.Name); err != nil {
 		return err
 	}
