@@ -339,8 +339,7 @@ func (t *trial) settle(ctx context.Context, left func(context.Context) (int, err
 }
 
 // readConversations waits for the answers that Blip's webhook says nothing of. A process to which
-// a person's message was posted asks for none, so each is killed once more, and then while it
-// reads.
+// a person's message was posted asks for none, so each is killed once more.
 func (t *trial) readConversations(ctx context.Context) error {
 	unread := func(ctx context.Context) (int, error) {
 		n, err := t.source.unread(ctx, t.o.rows)
@@ -350,14 +349,12 @@ func (t *trial) readConversations(ctx context.Context) error {
 		more, err := t.left(ctx)
 		return n + more, err
 	}
-	for range 2 {
-		for _, s := range t.servers {
-			t.killNow(s)
-			if err := s.up(ctx); err != nil {
-				return err
-			}
-		}
-		if n, err := unread(ctx); n == 0 || err != nil {
+	if n, err := unread(ctx); n == 0 || err != nil {
+		return err
+	}
+	for _, s := range t.servers {
+		t.killNow(s)
+		if err := s.up(ctx); err != nil {
 			return err
 		}
 	}
