@@ -5,11 +5,13 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	_ "modernc.org/sqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The codes of the table.
@@ -143,9 +145,14 @@ func (s *source) status(ctx context.Context, key string) (code string, err error
 	return code, err
 }
 
-// lock keeps all others out for d.
+// lock keeps all others out for d. A frozen process may keep everybody out already; then nothing
+// is done.
 func (s *source) lock(ctx context.Context, d time.Duration, meanwhile func()) error {
-	return hold(ctx, s.db, "BEGIN EXCLUSIVE", d, meanwhile)
+	err := hold(ctx, s.db, "BEGIN EXCLUSIVE", d, meanwhile)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_BUSY {
+		return nil
+	}
+	return err
 }
 
 // hold keeps a lock of SQLite for d and calls meanwhile while it has it.
