@@ -86,6 +86,7 @@ type Receipt struct {
 	Code      int          // the channel's code of a failure; 0 = none
 	Policy    ResendPolicy // of a failure
 	Detail    string       // safe
+	Identity  Private      // what Blip calls the person; "" when it does not say
 	BSUID     Private      // WhatsApp's name of the person for this business; "" when Blip does not say
 	UniqueID  string       // Blip's own id of the message, which an answer may refer to; "" when it does not say
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"pombo"
@@ -30,6 +31,7 @@ type notification struct {
 		BSUID       flexString `json:"#wa.bsuid"`
 		MessageID   flexString `json:"#message.uniqueId"`
 		UniqueID    flexString `json:"#uniqueId"` // in envelopes without the other
+		To          flexString `json:"#message.to"`
 	} `json:"metadata"`
 }
 
@@ -97,7 +99,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 	if err != nil {
 		return pombo.Receipt{}, errNotReceipt
 	}
-	r := pombo.Receipt{MessageID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID), UniqueID: messageID(cmp.Or(n.Metadata.MessageID, n.Metadata.UniqueID))}
+	r := pombo.Receipt{MessageID: id, At: n.at(), BSUID: pombo.Private(n.Metadata.BSUID), UniqueID: messageID(cmp.Or(n.Metadata.MessageID, n.Metadata.UniqueID)), Identity: n.recipient()}
 	switch n.Event {
 	case "accepted":
 		r.State = pombo.Accepted
@@ -116,6 +118,16 @@ func (n notification) receipt() (pombo.Receipt, error) {
 		return pombo.Receipt{}, errNotReceipt
 	}
 	return r, nil
+}
+
+// recipient returns whom the message went to; "" when that is a tunnel, or nobody says.
+func (n notification) recipient() pombo.Private {
+	address, _, _ := strings.Cut(clean(string(n.Metadata.To)), "/")
+	_, domain, found := strings.Cut(address, "@")
+	if !found || strings.EqualFold(domain, tunnel) || notPeople[strings.ToLower(domain)] {
+		return ""
+	}
+	return pombo.Private(address)
 }
 
 // at returns when it happened, by Blip's clock; zero when it does not say.

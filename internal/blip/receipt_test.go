@@ -46,6 +46,10 @@ func TestParseReceipts(t *testing.T) {
 		{"timestamp as a number", `{"metadata":{"#envelope.timestamp":1767225600050},"id":"` + string(testID) + `","event":"accepted"}`,
 			pombo.Receipt{State: pombo.Accepted, At: at(1767225600050)}},
 		{"Blip's other id by its other name", `{"metadata":{"#uniqueId":"u"},"id":"` + string(testID) + `","event":"accepted"}`, pombo.Receipt{State: pombo.Accepted, UniqueID: "u"}},
+		{"to a tunnel", `{"metadata":{"#message.to":"0f8fad5b@tunnel.msging.net/x"},"id":"` + string(testID) + `","event":"accepted"}`, pombo.Receipt{State: pombo.Accepted}},
+		{"to a bot", `{"metadata":{"#message.to":"router@msging.net"},"id":"` + string(testID) + `","event":"accepted"}`, pombo.Receipt{State: pombo.Accepted}},
+		{"to a person, with an instance", `{"metadata":{"#message.to":"5531900000001@wa.gw.msging.net/x"},"id":"` + string(testID) + `","event":"accepted"}`,
+			pombo.Receipt{State: pombo.Accepted, Identity: "5531900000001@wa.gw.msging.net"}},
 		{"no metadata", `{"id":"` + string(testID) + `","event":"accepted"}`, pombo.Receipt{State: pombo.Accepted}},
 		{"odd metadata", `{"metadata":[1],"id":"` + string(testID) + `","event":"accepted","reason":"x"}`, pombo.Receipt{State: pombo.Accepted}},
 	}
@@ -54,6 +58,9 @@ func TestParseReceipts(t *testing.T) {
 			tt.want.MessageID = testID
 			if strings.Contains(tt.body, "#message.uniqueId") {
 				tt.want.UniqueID = reference
+			}
+			if strings.Contains(tt.body, `"#message.to": "553100000001@wa.gw.msging.net"`) {
+				tt.want.Identity = "553100000001@wa.gw.msging.net"
 			}
 			got, err := ParseReceipts([]byte(tt.body))
 			if err != nil {

@@ -194,10 +194,11 @@ func (s *Sender) pass(ctx context.Context) (begun int, err error) {
 		}
 		s.mu.Lock()
 		s.inFlight[e.Stream] = true
+		probe := s.failures >= away
 		s.mu.Unlock()
 		begun++
 		s.calls.Go(func() {
-			s.send(ctx, e)
+			s.send(ctx, e, probe)
 			s.mu.Lock()
 			delete(s.inFlight, e.Stream)
 			s.mu.Unlock()
@@ -224,8 +225,9 @@ func (s *Sender) free() int {
 	return parallel - len(s.inFlight)
 }
 
-// send posts an event and records how that ended. What cannot be recorded is sent again.
-func (s *Sender) send(ctx context.Context, e pombo.OutboxEvent) {
+// send posts an event and records how that ended. What cannot be recorded is sent again. probe
+// says that the receiver was away when the call began.
+func (s *Sender) send(ctx context.Context, e pombo.OutboxEvent, probe bool) {
 	text, err := Body(e)
 	if err != nil {
 		s.report(ctx, "event not written", err)
@@ -241,11 +243,11 @@ func (s *Sender) send(ctx context.Context, e pombo.OutboxEvent) {
 	defer cancel()
 	if a.taken {
 		s.sent.Inc()
-		s.answered(a)
+		s.answered(a, probe)
 		err = s.opts.Outbox.Acknowledge(record, e, a.word)
 	} else {
 		s.failed.Inc()
-		s.answered(a)
+		s.answered(a, probe)
 		again, ok := next(e, a, time.Now())
 		if ok {
 			err = s.opts.Outbox.Postpone(record, e, a.word, again)
@@ -258,15 +260,18 @@ func (s *Sender) send(ctx context.Context, e pombo.OutboxEvent) {
 	s.report(ctx, "how an event was answered is not recorded; it is sent again", err)
 }
 
-// answered keeps whether the receiver is away.
-func (s *Sender) answered(a answer) {
+// answered keeps whether the receiver is away. All calls that are under way when it goes away
+// fail, and say so once: only a probe says that it is still away.
+func (s *Sender) answered(a answer, probe bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.taken {
 		s.failures, s.until = 0, time.Time{}
 		return
 	}
-	s.failures++
+	if probe || s.failures < away {
+		s.failures++
+	}
 	pause := a.retry
 	switch {
 	case a.word == pombo.EventAnswerGone:

@@ -282,6 +282,7 @@ func TestSender_ReceiverInTrouble(t *testing.T) {
 		"every third is 500": {answer: func(call int, _ string) (int, string) { return map[bool]int{true: 500, false: 200}[call%3 == 0], "" }, within: time.Hour, calls: 6 * rows},
 		"the first ten hang": {answer: func(call int, _ string) (int, string) { return map[bool]int{true: 0, false: 200}[call <= 10], "" }, within: time.Hour, calls: 4 * rows},
 		"away for an hour":   {answer: ok, awayFor: time.Hour, within: 2 * time.Hour, calls: 3 * rows},
+		"away for a moment":  {answer: ok, awayFor: 2 * time.Second, within: 20 * time.Second, calls: 3 * rows},
 		"redirects at first": {answer: func(call int, _ string) (int, string) { return map[bool]int{true: 302, false: 202}[call <= 4], "" }, within: time.Hour, calls: 4 * rows},
 		"busy, and says so":  {answer: func(call int, _ string) (int, string) { return map[bool]int{true: 429, false: 202}[call <= 3], "600" }, within: time.Hour, calls: 4 * rows},
 	} {

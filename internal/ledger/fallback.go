@@ -34,7 +34,7 @@ func (sm *Settlements) HandOver(ctx context.Context, limit int, isMarketing func
 	var states []pombo.State // of over
 	for _, c := range list {
 		reached, known := sm.policy.fallback.Code != "" && c.may, true
-		switch scope := sm.optOuts.OptedOut(c.Phone, c.Identity); {
+		switch scope := sm.optedOut(&c); {
 		case !reached:
 		case scope == pombo.OptOutAll:
 			reached = false
@@ -115,4 +115,15 @@ func (sm *Settlements) candidates(ctx context.Context, now int64, limit int) (li
 		return nil
 	})
 	return list, err
+}
+
+// optedOut returns which messages the person no longer gets, by the phone and by all that Blip has
+// called it. What it has called it just now may not be in the table yet.
+func (sm *Settlements) optedOut(c *candidate) pombo.OptOutScope {
+	scope := sm.optOuts.OptedOut(c.Phone, c.Identity)
+	to, _ := digits(c.Phone).(int64) // no phone is 0
+	for _, name := range sm.identities.of(to) {
+		scope = scope.Wider(sm.optOuts.OptedOut(c.Phone, name))
+	}
+	return scope
 }

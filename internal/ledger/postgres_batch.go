@@ -45,6 +45,7 @@ var batchKeys = map[statement][]int{
 	sqlErase:            {2},
 	sqlRemove:           {1},
 	sqlKeepReference:    {1},
+	sqlKeepIdentity:     {1},
 	sqlStartReplyPoll:   {1},
 	sqlEventAcked:       {3},
 }

@@ -221,8 +221,11 @@ func (r *Replies) keep(tx *txn, d *replyDecision) (isNew, overtaken bool, err er
 			return false, false, err
 		}
 	}
-	note := encodeNote(now, d.target.state, d.target.attempt, pombo.NoReason, fmt.Sprintf("the person has answered (%s, matched %s)", at.Kind, at.Match))
-	if err := tx.exec(sqlAnswer, at.Number, due, now, note, d.target.seq); err != nil {
+	note, err := json.Marshal(fmt.Sprintf("the person has answered (%s, matched %s)", at.Kind, at.Match))
+	if err != nil {
+		return false, false, err
+	}
+	if err := tx.exec(sqlAnswer, at.Number, due, now, string(note), d.target.seq); err != nil {
 		return false, false, err
 	}
 	if err := tx.exec(sqlForgetReplyPoll, d.target.seq); err != nil {
@@ -383,23 +386,6 @@ func (o *owedReply) content() (pombo.Private, time.Time, error) {
 	in := pombo.Inbound{Kind: pombo.ReplyKind(o.kind.String)}
 	err := unpackReply(o.body, &in)
 	return in.Answer(), moment(o.at), err
-}
-
-// unsureAnswer adds the codes that a row may have instead of the expected one, if an answer is
-// to be written to it.
-func (sm *Settlements) unsureAnswer(ctx context.Context, s *pombo.Settlement, source string, state pombo.State) error {
-	if s.Answered.IsZero() {
-		return nil
-	}
-	var superseded []string
-	err := sm.all(ctx, sqlReplyUnsure, []any{s.RowKey, source}, func(rows *sql.Rows) error {
-		var code string
-		err := rows.Scan(&code)
-		superseded = append(superseded, code)
-		return err
-	})
-	s.Unsure = append(s.Unsure, sm.policy.unsureWith(state, s.Expected, s.Code, superseded)...)
-	return err
 }
 
 // recordAnswers records which rows have got their answers, together with the codes (done), and

@@ -142,10 +142,10 @@ func (p *policy) owedWith(a standingAnswer, state pombo.State, accepted bool, se
 	return code
 }
 
-// unsureWith returns the codes of ours that a row may have instead of the one that was written
-// last, when an answer is to be written: the process may have died between a writing and its
+// unsureSince returns the codes of ours that a row may have instead of the one that was written
+// last, of a message that Blip had: the process may have died between a writing and its
 // record. superseded are those of answers whose place another one took.
-func (p *policy) unsureWith(state pombo.State, settled, code string, superseded []string) (codes []string) {
+func (p *policy) unsureSince(state pombo.State, settled, code string, superseded []string) (codes []string) {
 	if !p.replies.isCode(settled) {
 		codes = p.sinceSettled(state, settled)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 
 	"pombo"
@@ -113,12 +114,20 @@ func (r *Replies) endPolls(ctx context.Context, seqs []int64) error {
 
 // replyNotes is what replies need to know of receipts: what else Blip calls each message, and
 // whose answers are to be asked for.
-type replyNotes struct{ references, arrived [][]any }
+type replyNotes struct{ references, identities, arrived [][]any }
 
-// noteReference notes what else Blip calls a message, once.
+// noteReference notes what else Blip calls a message and whom it went to, once. Whom it went to
+// was asked before it was sent, and may be lost with the process that asked (identity.go): then
+// nobody would know who answers.
 func (rc *Receipts) noteReference(notes *replyNotes, at *standing, r *pombo.Receipt) {
-	if at != nil && r.UniqueID != "" && !rc.referred.has(at.seq) {
+	if at == nil || rc.referred.has(at.seq) {
+		return
+	}
+	if r.UniqueID != "" {
 		notes.references = append(notes.references, []any{at.seq, referenceNumber(r.UniqueID)})
+	}
+	if r.Identity != "" {
+		notes.identities = append(notes.identities, []any{at.seq, r.Identity.Reveal()})
 	}
 }
 
@@ -136,7 +145,7 @@ func (rc *Receipts) beforeApply(ctx context.Context, notes replyNotes) error {
 	for _, b := range []struct {
 		name statement
 		rows [][]any
-	}{{sqlKeepReference, notes.references}, {sqlStartReplyPoll, notes.arrived}} {
+	}{{sqlKeepReference, notes.references}, {sqlKeepIdentity, notes.identities}, {sqlStartReplyPoll, notes.arrived}} {
 		if len(b.rows) == 0 {
 			continue
 		}
@@ -144,7 +153,7 @@ func (rc *Receipts) beforeApply(ctx context.Context, notes replyNotes) error {
 			return err
 		}
 	}
-	for _, row := range notes.references {
+	for _, row := range slices.Concat(notes.references, notes.identities) {
 		rc.referred.add(row[0].(int64))
 	}
 	return nil

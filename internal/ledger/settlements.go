@@ -28,7 +28,7 @@ const settleAgain = 15 * time.Second
 // it could be written is not written at all.
 func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settlement, error) {
 	var due []pombo.Settlement
-	var of []standing // of due, the state and the key
+	var of []owedOf // of due
 	var nothing [][]any
 	err := sm.due(ctx, sqlUnsettled, []any{sm.now(), sm.opts.Source, limit}, func(rows *sql.Rows) error {
 		var (
@@ -80,16 +80,44 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 				return err
 			}
 		}
-		due, of = append(due, s), append(of, standing{key: key, state: state})
+		due, of = append(due, s), append(of, owedOf{key.Source, state, st.accepted})
 		return nil
 	})
 	for i := 0; err == nil && i < len(due); i++ {
-		err = sm.unsureAnswer(ctx, &due[i], of[i].key.Source, of[i].state)
+		err = sm.unsure(ctx, &due[i], of[i])
 	}
 	if err == nil && len(nothing) > 0 {
 		_, err = sm.each(ctx, sqlNothingOwed, nothing)
 	}
 	return due, wrap(err, "look for results to settle")
+}
+
+// owedOf is what matters for which codes a row may have.
+type owedOf struct {
+	source   string
+	state    pombo.State
+	accepted bool // Blip had the message
+}
+
+// unsure adds the codes that a row may have instead of the expected one, because the process
+// died between a writing and its record.
+func (sm *Settlements) unsure(ctx context.Context, s *pombo.Settlement, of owedOf) error {
+	var superseded []string
+	if !s.Answered.IsZero() {
+		err := sm.all(ctx, sqlReplyUnsure, []any{s.RowKey, of.source}, func(rows *sql.Rows) error {
+			var code string
+			err := rows.Scan(&code)
+			superseded = append(superseded, code)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if of.accepted || !s.Answered.IsZero() {
+		s.Unsure = append(s.Unsure, sm.policy.unsureSince(of.state, s.Expected, s.Code, superseded)...)
+	}
+	return nil
 }
 
 // left begins the sentence in the history about a row that was left alone.

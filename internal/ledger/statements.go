@@ -88,6 +88,7 @@ const (
 	sqlPhoneOfIdentity    statement = "phone_of_identity"
 	sqlSeqOfReference     statement = "seq_of_reference"
 	sqlKeepReference      statement = "keep_reference"
+	sqlKeepIdentity       statement = "keep_identity"
 	sqlKeepReply          statement = "keep_reply"
 	sqlAnswering          statement = "answering"
 	sqlAnswer             statement = "answer"

@@ -32,16 +32,18 @@ const (
 // blip is the pretend Blip behind an unreliable network. What happens to a POST depends on
 // the seed, the id and the number of the POST.
 type blip struct {
-	sim    *blipsim.Server
-	server *http.Server
-	addr   string
-	seed   uint64
+	sim *blipsim.Server
+	// conversations has only those that are asked for, as sim keeps no message.
+	conversations *blipsim.Server
+	server        *http.Server
+	addr          string
+	seed          uint64
 
 	calm     atomic.Bool  // no faults any more
 	latency  atomic.Int64 // of an answer, as a time.Duration
 	accepted atomic.Int64 // messages taken, also the second ones of an id
 	harm     [kindsOfHarm]atomic.Int64
-	refusals refusals
+	heard    func(id string) (unheard bool) // see startBlip
 	watch    atomic.Pointer[watch]
 
 	mu   sync.Mutex
@@ -95,16 +97,24 @@ const mercy = 2
 // well within UNCERTAIN_WAIT: only a message that arrives after that can be doubled.
 const lateness = blipTimeout * 13 / 10
 
-func startBlip(seed uint64) (*blip, error) {
+// startBlip calls heard with the id of each message that it has taken. unheard says that what its
+// person sends is in the conversation only.
+func startBlip(seed uint64, heard func(id string) (unheard bool)) (*blip, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
+	// Whoever asks what became of some messages learns that they were accepted and no more: the
+	// webhook brings the rest (people.go).
+	known := map[string]blipsim.Behaviour{}
+	for _, end := range []string{"50", "05", "06", "07", "08"} {
+		known[end] = blipsim.Behaviour{StopAfter: blipsim.Accepted}
+	}
 	b := &blip{
-		// Blip reports the messages that WhatsApp refuses as accepted and no more: the webhook
-		// reports the refusal (refusal.go).
-		sim:  blipsim.New(blipsim.Options{Seed: seed, KeepMessages: -1, Scripts: map[string]blipsim.Behaviour{"50": {StopAfter: blipsim.Accepted}}}),
-		addr: l.Addr().String(), seed: seed, seen: map[uuid.UUID]sight{},
+		sim: blipsim.New(blipsim.Options{Seed: seed, KeepMessages: -1, Scripts: known}),
+		// Those that are asked for press the first button.
+		conversations: blipsim.New(blipsim.Options{Seed: seed, AnswerAfter: -1, Scripts: map[string]blipsim.Behaviour{"": {Answer: blipsim.Answer{Act: blipsim.PressButton}}}}),
+		addr:          l.Addr().String(), seed: seed, seen: map[uuid.UUID]sight{}, heard: heard,
 	}
 	b.server = &http.Server{Handler: b}
 	go b.server.Serve(l)
@@ -113,12 +123,13 @@ func startBlip(seed uint64) (*blip, error) {
 
 func (b *blip) close() error {
 	b.sim.Close()
+	b.conversations.Close()
 	return b.server.Close()
 }
 
 func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/messages" {
-		b.sim.ServeHTTP(w, r)
+		b.command(w, r)
 		return
 	}
 	body, err := io.ReadAll(r.Body)
@@ -156,8 +167,13 @@ func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Duration(b.latency.Load())) // some are always under way
 	}
 
-	status := b.take(r, body)
-	b.refusals.taken(envelope.ID)
+	status := b.take(b.sim, r, body)
+	if status == http.StatusAccepted {
+		b.accepted.Add(1)
+		if b.heard(envelope.ID) {
+			b.take(b.conversations, r, body)
+		}
+	}
 	b.note(id, taken, 0)
 	if b.pass(r, taken) {
 		panic(http.ErrAbortHandler) // its process is gone: nobody gets the answer
@@ -176,16 +192,27 @@ func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.pass(r, answered)
 }
 
-// take gives the message to the simulator, even if the client no longer waits for the
+// command answers a command. One that asks for a conversation goes where there are some.
+func (b *blip) command(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if bytes.Contains(body, []byte(`"/threads/`)) {
+		b.conversations.ServeHTTP(w, r)
+		return
+	}
+	b.sim.ServeHTTP(w, r)
+}
+
+// take gives the message to a simulator, even if the client no longer waits for the
 // answer, and returns the status.
-func (b *blip) take(r *http.Request, body []byte) int {
+func (b *blip) take(sim *blipsim.Server, r *http.Request, body []byte) int {
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	a := answer{header: http.Header{}}
-	b.sim.ServeHTTP(&a, r)
-	if a.status == http.StatusAccepted {
-		b.accepted.Add(1)
-	}
+	sim.ServeHTTP(&a, r)
 	return a.status
 }
 

@@ -60,7 +60,11 @@ func TestChaos(t *testing.T) {
 			}
 			t.Logf("%d kills, %d other faults, %d uncertain, %.0f s", r.tally.kills, r.tally.faults, r.uncertain, r.took.Seconds())
 			if !r.good() || r.uncertain != 0 {
-				t.Errorf("seed %d: %d lost, %d doubled, %d left uncertain, want none", seed, len(r.lost), len(r.doubled), r.uncertain)
+				t.Errorf("seed %d: %d lost, %d doubled, %d left uncertain, %d promises broken on the way back, want none", seed, len(r.lost), len(r.doubled), r.uncertain, len(r.broken))
+			}
+			t.Logf("%+v, found %v", r.back, r.tally.steps)
+			if r.back.answers == 0 || r.back.handedOver == 0 || r.back.postedAgain == 0 || r.back.eventsAgain == 0 {
+				t.Errorf("of answers, rows handed over, repeated posts and repeated events one was missing: %+v", r.back)
 			}
 			if r.tally.harm["refused by WhatsApp, sent again"] == 0 {
 				t.Error("no message was sent again that WhatsApp had refused")
@@ -74,6 +78,11 @@ func TestChaos(t *testing.T) {
 			if c.ledger == "postgres" && r.tally.takenOver.Load() == 0 {
 				// It depends on what else is killed meanwhile; the long run has time for it.
 				t.Log("this time nothing was taken over from a frozen process")
+			}
+			for h := noTrouble + 1; h < kindsOfTrouble; h++ {
+				if h != hanging && r.tally.harm[troubleNames[h]] == 0 {
+					t.Errorf("no event met this: %s", troubleNames[h])
+				}
 			}
 			for h := none + 1; h < kindsOfHarm; h++ {
 				if h != throttled && r.tally.harm[harmNames[h]] == 0 {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -24,6 +25,8 @@ type fault struct {
 type moment struct {
 	name string
 	wait func(ctx context.Context, t *trial, s *server) error
+	// whose is the process that the moment is for; nil = any.
+	whose func(t *trial) *server
 	// finds is the step that the moment is for. The step may be over before the signal comes:
 	// until one kill has found it, the moment is tried again.
 	finds step
@@ -47,6 +50,32 @@ func moments(ledger string) []moment {
 			s.signal(syscall.SIGKILL)
 			return err
 		}, finds: stepWritten},
+		{name: "a reply was kept", wait: func(ctx context.Context, t *trial, s *server) error {
+			hit := make(chan struct{})
+			t.people.watch.Store(&replyWatch{server: s, act: func() { s.signal(syscall.SIGKILL); close(hit) }})
+			defer t.people.watch.Store(nil)
+			return came(ctx, hit)
+		}, finds: stepKept},
+		{name: "an event has come", wait: func(ctx context.Context, t *trial, s *server) error {
+			hit := make(chan struct{})
+			t.events.watch.Store(&watch{key: s.name, act: func() { s.signal(syscall.SIGKILL); close(hit) }})
+			defer t.events.watch.Store(nil)
+			return came(ctx, hit)
+		}, whose: func(t *trial) *server { return t.sender() }, finds: stepHeard},
+		{name: "a row was handed over", wait: func(ctx context.Context, t *trial, s *server) error {
+			row, err := t.book.waitsFor(ctx)
+			if err != nil || row == 0 {
+				return err
+			}
+			var decided error
+			err = t.source.lock(ctx, 0, func() {
+				if _, decided = t.book.dayPasses(ctx, row); decided == nil {
+					decided = t.awaitHandOver(ctx)
+				}
+				s.signal(syscall.SIGKILL)
+			})
+			return errors.Join(err, decided)
+		}, finds: stepHandedOver},
 		{name: "just started", wait: func(ctx context.Context, t *trial, s *server) error {
 			t.killNow(s)
 			if err := s.start(); err != nil {
@@ -55,14 +84,7 @@ func moments(ledger string) []moment {
 			return sleep(ctx, t.chance(120*time.Millisecond))
 		}},
 	}
-	if ledger == "sqlite" {
-		return append(list, moment{name: "the ledger was written", wait: func(ctx context.Context, t *trial, s *server) error {
-			err := committed(ctx, t.book.db, await)
-			s.signal(syscall.SIGKILL)
-			return err
-		}})
-	}
-	return append(list, moment{name: "on the way to the ledger", wait: func(ctx context.Context, t *trial, s *server) error {
+	ofLedger := moment{name: "on the way to the ledger", wait: func(ctx context.Context, t *trial, s *server) error {
 		hit := make(chan struct{})
 		lost := t.rng.IntN(2) == 0
 		s.toLedger.watchChunk(1+t.rng.IntN(40), func() bool {
@@ -72,7 +94,15 @@ func moments(ledger string) []moment {
 		})
 		defer s.toLedger.chunk.Store(nil)
 		return came(ctx, hit)
-	}})
+	}}
+	if ledger == "sqlite" {
+		ofLedger = moment{name: "the ledger was written", wait: func(ctx context.Context, t *trial, s *server) error {
+			err := committed(ctx, t.book.db, await)
+			s.signal(syscall.SIGKILL)
+			return err
+		}}
+	}
+	return append([]moment{ofLedger}, list...)
 }
 
 // atStage kills in the very handler of a POST that got so far.
@@ -83,6 +113,30 @@ func atStage(at stage) func(context.Context, *trial, *server) error {
 		defer t.blip.watch.Store(nil)
 		return came(ctx, hit)
 	}
+}
+
+// sender returns the process that sends the events, of several that could.
+func (t *trial) sender() *server {
+	last := t.events.sender.Load()
+	for _, s := range t.servers {
+		if last != nil && s.name == *last {
+			return s
+		}
+	}
+	return t.servers[0]
+}
+
+// awaitHandOver waits until the ledger has handed a row over, for as long as a moment may take.
+func (t *trial) awaitHandOver(ctx context.Context) error {
+	for deadline := time.Now().Add(await); time.Now().Before(deadline); {
+		if keys, err := t.book.handedOver(ctx); err != nil || len(keys) > 0 {
+			return err
+		}
+		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func came(ctx context.Context, hit <-chan struct{}) error {
@@ -119,6 +173,11 @@ func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
 		return s.up(ctx)
 	}
 	return func(ctx context.Context, t *trial, s *server) error {
+		if m.whose != nil {
+			if other := m.whose(t); !other.frozen.Load() {
+				s = other
+			}
+		}
 		err := kill(ctx, t, s)
 		for tries := 0; err == nil && tries < 5 && m.finds != noStep && t.tally.steps[m.finds] == 0; tries++ {
 			err = kill(ctx, t, s)
@@ -195,8 +254,70 @@ func (t *trial) inquest(ctx context.Context, s *server) error {
 		}
 		found[stepIntake] = !known
 	}
+	if err := t.inquestOnTheWayBack(ctx, found); err != nil {
+		return err
+	}
 	t.tally.saw(found)
 	return nil
+}
+
+// inquestOnTheWayBack does the same for replies, events and rows that go elsewhere.
+func (t *trial) inquestOnTheWayBack(ctx context.Context, found map[step]bool) error {
+	replies := map[string]int{} // by row
+	var owed []kept
+	err := t.book.replies(ctx, 1000, func(k kept) error {
+		if k.row != "" {
+			replies[k.row]++
+		}
+		if k.owed && len(owed) < 200 {
+			owed = append(owed, k)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for key, n := range replies {
+		row, err := strconv.Atoi(key)
+		if err != nil {
+			return err
+		}
+		if personaOf(row, t.o.rows) != unheard && n > t.people.ackedOf(row) {
+			found[stepKept] = true
+			break
+		}
+	}
+	for _, k := range owed {
+		answer, err := t.source.answer(ctx, k.row)
+		if err != nil {
+			return err
+		}
+		if answer == k.text {
+			found[stepHome] = true
+		} else {
+			found[stepOwed] = true
+		}
+	}
+	keys, err := t.book.handedOver(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		code, err := t.source.status(ctx, key)
+		if err != nil {
+			return err
+		}
+		found[stepHandedOver] = found[stepHandedOver] || code != statusElsewhere
+	}
+	ids, err := t.book.unsent(ctx, 500)
+	for _, id := range ids {
+		if t.events.has(id) {
+			found[stepHeard] = true
+		} else {
+			found[stepTold] = true
+		}
+	}
+	return err
 }
 
 // others are the faults that are not a kill in the first place. Each is used in turn.
@@ -228,6 +349,10 @@ func (t *trial) others() []fault {
 			return s.up(ctx)
 		}},
 	}
+	list = append(list, fault{name: "the receiver of events is away", do: t.away(func(s *server) (func() error, error) {
+		s.toReceiver.refuse()
+		return s.toReceiver.accept, nil
+	}, 3*time.Second)})
 	list = append(list, t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)...)
 	if t.pg == nil {
 		list = append(list, fault{name: "the ledger is locked", do: func(ctx context.Context, t *trial, _ *server) error {

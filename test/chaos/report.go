@@ -26,6 +26,12 @@ const (
 	stepAnswered
 	stepFinished
 	stepWritten
+	stepKept
+	stepOwed
+	stepHome
+	stepHandedOver
+	stepTold
+	stepHeard
 	steps
 )
 
@@ -38,6 +44,13 @@ var stepNames = [steps]string{
 	stepAnswered: "sending, answered, the answer not recorded",
 	stepFinished: "recorded, the table not written",
 	stepWritten:  "the table written, not marked as settled",
+
+	stepKept:       "a reply kept, Blip not answered",
+	stepOwed:       "a reply kept, the table without it",
+	stepHome:       "a reply in the table, not marked as written",
+	stepHandedOver: "handed over to another channel, the table without it",
+	stepTold:       "an event written, the receiver without it",
+	stepHeard:      "an event at the receiver, not marked as taken",
 }
 
 // tally counts what was done.
@@ -73,7 +86,9 @@ type result struct {
 	tally     tally
 	lost      []finding
 	doubled   []finding
+	broken    []complaint
 	uncertain int
+	back      wayBack
 	took      time.Duration
 }
 
@@ -84,17 +99,44 @@ type finding struct {
 	id          string
 }
 
-func (r result) good() bool { return len(r.lost)+len(r.doubled) == 0 }
+// promise is one about the way back.
+type promise string
+
+const (
+	answersHome  promise = "each reply that Blip got a 2xx for is in its row, once"
+	elsewhereOne promise = "a row is handed over once, nothing follows, and never for who opted out"
+	eventsArrive promise = "each change has an event at the receiver, in order"
+	eventsTell   promise = "an event is signed and says nothing of a person"
+)
+
+// complaint says which promise was broken, and how.
+type complaint struct {
+	promise promise
+	row     string // "" = none in particular
+	text    string
+}
+
+// wayBack counts what came back.
+type wayBack struct {
+	posted, postedAgain int // receipts and replies with a 2xx
+	replies             int // in the ledger
+	answers             int // in the table
+	handedOver          int
+	events, eventsAgain int // at the receiver
+	written, spare      int // statements that wrote to a row; those that changed nothing
+}
+
+func (r result) good() bool { return len(r.lost)+len(r.doubled)+len(r.broken) == 0 }
 
 // report prints what came out.
 func report(results []result) {
-	out := writer("ledger", "rows", "kills", "faults", "POSTs harmed", "lost", "doubled", "uncertain", "seconds", "seed")
+	out := writer("ledger", "rows", "kills", "faults", "POSTs harmed", "lost", "doubled", "uncertain", "broken", "seconds", "seed")
 	for _, r := range results {
 		harmed := 0
 		for _, n := range r.tally.harm {
 			harmed += n
 		}
-		out.AppendRow(table.Row{r.ledger, r.rows, r.tally.kills, r.tally.faults, harmed, len(r.lost), len(r.doubled), r.uncertain, fmt.Sprintf("%.0f", r.took.Seconds()), r.seed})
+		out.AppendRow(table.Row{r.ledger, r.rows, r.tally.kills, r.tally.faults, harmed, len(r.lost), len(r.doubled), r.uncertain, len(r.broken), fmt.Sprintf("%.0f", r.took.Seconds()), r.seed})
 	}
 	out.RenderMarkdown()
 	for _, r := range results {
@@ -112,6 +154,25 @@ func report(results []result) {
 			out.AppendRow(table.Row{"notifications taken over from a frozen process", n})
 		}
 		rows(out, r.tally.notTried)
+		out.RenderMarkdown()
+		fmt.Println()
+		out = writer("what came back", "")
+		for _, line := range []struct {
+			name string
+			n    int
+		}{
+			{"receipts and replies that Blip got a 2xx for", r.back.posted},
+			{"the same, posted again", r.back.postedAgain},
+			{"replies in the ledger", r.back.replies},
+			{"answers in the table", r.back.answers},
+			{"rows handed over to another channel", r.back.handedOver},
+			{"events at the receiver", r.back.events},
+			{"the same, once more", r.back.eventsAgain},
+			{"rows written", r.back.written},
+			{"the same, with nothing new", r.back.spare},
+		} {
+			out.AppendRow(table.Row{line.name, line.n})
+		}
 		out.RenderMarkdown()
 	}
 }

@@ -36,6 +36,8 @@ type trial struct {
 	source  *source
 	book    *book
 	servers []*server
+	people  people
+	events  *receiver
 	pg      *postgrestest.Server
 	disk    *disk
 
@@ -59,8 +61,8 @@ func run(ctx context.Context, o options) (r result, err error) {
 	if err := t.setUp(ctx); err != nil {
 		return r, err
 	}
-	t.blip.refusals.start(ctx, t.o.rows, t.servers)
-	t.cleanUp(t.blip.refusals.stop)
+	t.people.start(ctx, t)
+	t.cleanUp(t.people.stop)
 	if err := t.killTakingIn(ctx); err != nil {
 		return r, err
 	}
@@ -88,10 +90,14 @@ func (t *trial) setUp(ctx context.Context) (err error) {
 	if err := os.MkdirAll(t.dir, 0o700); err != nil {
 		return err
 	}
-	if t.blip, err = startBlip(t.o.seed); err != nil {
+	if t.blip, err = startBlip(t.o.seed, t.people.taken); err != nil {
 		return err
 	}
 	t.cleanUp(t.blip.close)
+	if t.events, err = startReceiver(t.o.seed); err != nil {
+		return err
+	}
+	t.cleanUp(t.events.server.Close)
 	path := filepath.Join(t.dir, "table.db")
 	if t.source, err = makeSource(ctx, path, t.o.rows); err != nil {
 		return err
@@ -178,6 +184,10 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		return err
 	}
 	t.cleanUp(func() error { s.toBlip.close(); return nil })
+	if s.toReceiver, err = startProxy(t.events.addr); err != nil {
+		return err
+	}
+	t.cleanUp(func() error { s.toReceiver.close(); return nil })
 	if t.pg != nil {
 		if s.toLedger, err = startProxy(t.pg.Address()); err != nil {
 			return err
@@ -197,7 +207,7 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		return err
 	}
 	s.environ = []string{
-		"KEYBLIP=" + s.key, "BLIP_URL=http://" + s.toBlip.addr, "TEMPLATE_NAME=notificacao",
+		"KEYBLIP=" + s.key, "BLIP_URL=http://" + s.toBlip.addr, "TEMPLATE_NAME=confirmacao",
 		"BLIP_TIMEOUT=" + blipTimeout.String(), "BLIP_MESSAGES_PER_SECOND=0", "BLIP_COMMANDS_PER_SECOND=0",
 		"UNCERTAIN=check", "UNCERTAIN_WAIT=" + uncertainWait.String(),
 		"DB_URL=sqlite:" + source, "STATUS_FAILED=" + statusFailed, "LEDGER_URL=" + ledger,
@@ -205,6 +215,10 @@ func (t *trial) addServer(i int, source, ledger string) error {
 		"FAILURES_BEFORE_PAUSE=0",
 		"WORKERS=" + strconv.Itoa(workers), "POLL_INTERVAL=250ms", "API_ADDR=" + s.addr, "DESK_ADDR=-", "API_URL=http://" + s.addr, "LOG_FILE=-", "LOG_LEVEL=warn",
 		"WEBHOOK_SECRET=" + webhookSecret,
+		"DB_COL_REPLY=DS_RESPOSTA", "DB_COL_REPLY_AT=DT_RESPOSTA", "DB_TIMEZONE=UTC", "REPLY_CODES=" + pressed + ":" + statusYes + ",Cancelar:" + statusNo,
+		"EVENTS_URL=http://" + s.toReceiver.addr + "/" + s.name, "EVENTS_SECRET=" + eventsSecret,
+		// Who decides that time is over is timeIsOver.
+		"STATUS_FALLBACK=" + statusElsewhere, "FALLBACK_ON=undeliverable", "FALLBACK_AFTER=24h",
 	}
 	t.servers = append(t.servers, s)
 	t.cleanUp(func() error { s.kill(); return nil })
@@ -278,71 +292,71 @@ func (t *trial) calmDown(ctx context.Context) error {
 	}
 	t.blip.calm.Store(true)
 	t.blip.latency.Store(int64(latencies[0]))
+	t.events.relent()
+	// An event that has failed several times waits for minutes. Whoever knows that the receiver
+	// is back does this.
+	if err := t.servers[0].command(ctx, "events", "replay"); err != nil {
+		return err
+	}
+	if err := t.settle(ctx, t.left); err != nil {
+		return err
+	}
+	t.o.say("%s: all done but for who is read in the conversation", t.o.ledger)
+	return t.readConversations(ctx)
+}
+
+// left counts what is not done, but for the answers that Blip's webhook says nothing of.
+func (t *trial) left(ctx context.Context) (int, error) {
+	pending, err := t.source.pending(ctx)
+	if err != nil {
+		return 0, err
+	}
+	open, _, err := t.book.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	owed, events, err := t.book.owed(ctx)
+	return pending + open + owed + events + int(t.people.under.Load()), err
+}
+
+// settle waits until nothing is left, or nothing moves any more: the verdict reports what is
+// left then.
+func (t *trial) settle(ctx context.Context, left func(context.Context) (int, error)) error {
 	before, moved := -1, time.Now()
 	for time.Since(moved) < stuck {
-		pending, err := t.source.pending(ctx)
-		if err != nil {
+		n, err := left(ctx)
+		if err != nil || n == 0 {
 			return err
 		}
-		open, _, err := t.book.open(ctx)
-		if err != nil {
-			return err
-		}
-		open += int(t.blip.refusals.under.Load())
-		if pending+open == 0 {
-			return nil
-		}
-		if pending+open != before {
-			before, moved = pending+open, time.Now()
+		if n != before {
+			before, moved = n, time.Now()
 		}
 		if err := sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return nil // the verdict reports what is left
+	return nil
 }
 
-// verdict compares the table with what Blip has.
-func (t *trial) verdict(ctx context.Context) (r result, err error) {
-	r = result{ledger: t.o.ledger, seed: t.o.seed, rows: t.o.rows, tally: t.tally}
-	for h := none + 1; h < kindsOfHarm; h++ {
-		if n := t.blip.harm[h].Load(); n > 0 {
-			r.tally.harm[harmNames[h]] = int(n)
+// readConversations waits for the answers that Blip's webhook says nothing of. A process to which
+// a person's message was posted asks for none, so each is killed once more.
+func (t *trial) readConversations(ctx context.Context) error {
+	unread := func(ctx context.Context) (int, error) {
+		n, err := t.source.unread(ctx, t.o.rows)
+		if err != nil {
+			return n, err
+		}
+		more, err := t.left(ctx)
+		return n + more, err
+	}
+	if n, err := unread(ctx); n == 0 || err != nil {
+		return err
+	}
+	for _, s := range t.servers {
+		t.killNow(s)
+		if err := s.up(ctx); err != nil {
+			return err
 		}
 	}
-	if _, r.uncertain, err = t.book.open(ctx); err != nil {
-		return r, err
-	}
-	statuses, err := t.source.statuses(ctx)
-	if err != nil {
-		return r, err
-	}
-	deliveries := t.blip.sim.Deliveries()
-	for row := 1; row <= t.o.rows; row++ {
-		key, generations := strconv.Itoa(row), 1
-		if refusedPhone(row) {
-			generations = 2
-		}
-		for g := 1; g <= generations; g++ {
-			id := string(idOf(row, g))
-			n, status := deliveries[id], statuses[key]
-			delete(deliveries, id)
-			switch bad := badPhone(row); {
-			case n > 1 || n > 0 && bad:
-				r.doubled = append(r.doubled, finding{key, status, n, id})
-			case bad && status != statusFailed || !bad && (status != statusSent || n == 0):
-				r.lost = append(r.lost, finding{key, status, n, id})
-			case g > 1:
-				r.tally.harm["refused by WhatsApp, sent again"]++
-			}
-		}
-	}
-	// No row was set back to pending: any other generation is a second message.
-	for id, n := range deliveries {
-		r.doubled = append(r.doubled, finding{"?", "", n, id})
-	}
-	for _, f := range slices.Concat(r.lost[:min(len(r.lost), 10)], r.doubled[:min(len(r.doubled), 10)]) {
-		t.o.say("%s, seed %d: row %s has code %q and %d messages\n%s", t.o.ledger, t.o.seed, f.row, f.status, f.messages, t.servers[0].history(ctx, f.id))
-	}
-	return r, nil
+	return t.settle(ctx, unread)
 }

@@ -22,7 +22,8 @@ type server struct {
 	name, binary, folder string
 	environ              []string
 	key, addr            string
-	toBlip, toLedger     *proxy // toLedger only with PostgreSQL
+	toBlip, toReceiver   *proxy
+	toLedger             *proxy // only with PostgreSQL
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -144,13 +145,27 @@ func (s *server) pid() int {
 
 // history asks the process, which must be up, for the history of a notification.
 func (s *server) history(ctx context.Context, id string) string {
-	c := exec.CommandContext(ctx, s.binary, "show", "--env-file", os.DevNull, id)
-	c.Env = append(os.Environ(), s.environ...)
-	out, err := c.CombinedOutput()
+	out, err := s.run(ctx, "show", id)
 	if err != nil {
 		return fmt.Sprintf("%s(%v)", out, err)
 	}
-	return string(out)
+	return out
+}
+
+// command runs a command of the program on the process, which must be up.
+func (s *server) command(ctx context.Context, args ...string) error {
+	out, err := s.run(ctx, args...)
+	if err != nil {
+		return fmt.Errorf("pombo %v: %w\n%s", args, err, out)
+	}
+	return nil
+}
+
+func (s *server) run(ctx context.Context, args ...string) (string, error) {
+	c := exec.CommandContext(ctx, s.binary, append(args, "--env-file", os.DevNull)...)
+	c.Env = append(os.Environ(), s.environ...)
+	out, err := c.CombinedOutput()
+	return string(out), err
 }
 
 func freeAddress() (string, error) {

@@ -5,27 +5,30 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	_ "modernc.org/sqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The codes of the table.
 const (
-	statusPending = "1"
-	statusSent    = "2"
-	statusFailed  = "9"
+	statusPending   = "1"
+	statusSent      = "2"
+	statusYes       = "5" // the person has answered so
+	statusNo        = "6"
+	statusElsewhere = "8" // another channel takes the row
+	statusFailed    = "9"
 )
 
-// badPhone reports whether a row has a phone that nobody can call: it has to end as failed,
-// without a message.
-func badPhone(row int) bool { return row%100 == 0 }
-
-// refusedPhone reports whether WhatsApp refuses the first message of a row after Blip has
-// taken it: a second message has to follow.
-func refusedPhone(row int) bool { return row%100 == 50 }
+// What every row says.
+const (
+	contact = "Maria da Penha"
+	message = "Sua consulta é amanhã às dez."
+)
 
 // source is the company's table, in an SQLite file with a rollback journal: a lock keeps
 // readers out too.
@@ -39,9 +42,14 @@ func makeSource(ctx context.Context, path string, rows int) (*source, error) {
 		return nil, err
 	}
 	for _, text := range []string{
-		`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL)`,
+		`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL,
+			DS_RESPOSTA TEXT, DT_RESPOSTA TEXT)`,
 		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ` + strconv.Itoa(rows) + `)
-		 INSERT INTO NOTIFICACAO SELECT i, iif(i % 100 = 0, '12', '319' || (80000000 + i % 20000000)), 'Maria', 'Sua consulta foi confirmada.', 1 FROM n`,
+		 INSERT INTO NOTIFICACAO SELECT i, iif(i % 100 = 0, '12', '319' || (80000000 + i % 20000000)), '` + contact + `', '` + message + `', 1, NULL, NULL FROM n`,
+		// What was ever written.
+		`CREATE TABLE MUDANCA (N INTEGER PRIMARY KEY, ID INTEGER NOT NULL, CD_STATUS TEXT NOT NULL, DS_RESPOSTA TEXT NOT NULL)`,
+		`CREATE TRIGGER ESCRITA AFTER UPDATE ON NOTIFICACAO BEGIN
+			INSERT INTO MUDANCA (ID, CD_STATUS, DS_RESPOSTA) VALUES (NEW.ID, CAST(NEW.CD_STATUS AS TEXT), coalesce(NEW.DS_RESPOSTA, '')); END`,
 		`CREATE INDEX PENDENTES ON NOTIFICACAO (ID) WHERE CD_STATUS = 1`,
 	} {
 		if _, err := db.ExecContext(ctx, text); err != nil {
@@ -60,22 +68,75 @@ func (s *source) pending(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// statuses returns the code of every row, by key.
-func (s *source) statuses(ctx context.Context) (map[string]string, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT CAST(ID AS TEXT), CAST(CD_STATUS AS TEXT) FROM NOTIFICACAO`)
+// row is how the table stands about a row.
+type row struct {
+	status, answer, answeredAt string
+	writes                     int      // statements that have written to it
+	codes, answers             []string // that it has had, each change of them
+}
+
+// all returns every row, by key.
+func (s *source) all(ctx context.Context) (map[string]*row, error) {
+	list := map[string]*row{}
+	rows, err := s.db.QueryContext(ctx, `SELECT CAST(ID AS TEXT), CAST(CD_STATUS AS TEXT), coalesce(DS_RESPOSTA, ''), coalesce(DT_RESPOSTA, '') FROM NOTIFICACAO`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	codes := map[string]string{}
 	for rows.Next() {
-		var key, code string
-		if err := rows.Scan(&key, &code); err != nil {
+		var key string
+		r := row{codes: []string{statusPending}, answers: []string{""}}
+		if err := rows.Scan(&key, &r.status, &r.answer, &r.answeredAt); err != nil {
 			return nil, err
 		}
-		codes[key] = code
+		list[key] = &r
 	}
-	return codes, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	changes, err := s.db.QueryContext(ctx, `SELECT CAST(ID AS TEXT), CD_STATUS, DS_RESPOSTA FROM MUDANCA ORDER BY N`)
+	if err != nil {
+		return nil, err
+	}
+	defer changes.Close()
+	for changes.Next() {
+		var key, code, answer string
+		if err := changes.Scan(&key, &code, &answer); err != nil {
+			return nil, err
+		}
+		r := list[key]
+		r.writes++
+		if r.codes[len(r.codes)-1] != code {
+			r.codes = append(r.codes, code)
+		}
+		if r.answers[len(r.answers)-1] != answer {
+			r.answers = append(r.answers, answer)
+		}
+	}
+	return list, changes.Err()
+}
+
+// unread counts the rows without the answer that only the conversation has.
+func (s *source) unread(ctx context.Context, rows int) (n int, err error) {
+	for row := range rows {
+		if personaOf(row, rows) != unheard {
+			continue
+		}
+		answer, err := s.answer(ctx, strconv.Itoa(row))
+		if err != nil {
+			return n, err
+		}
+		if answer == "" {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// answer returns what a row says that its person has answered.
+func (s *source) answer(ctx context.Context, key string) (text string, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(DS_RESPOSTA, '') FROM NOTIFICACAO WHERE ID = ?`, key).Scan(&text)
+	return text, err
 }
 
 // status returns the code of one row.
@@ -84,9 +145,14 @@ func (s *source) status(ctx context.Context, key string) (code string, err error
 	return code, err
 }
 
-// lock keeps all others out for d.
+// lock keeps all others out for d. A frozen process may keep everybody out already; then nothing
+// is done.
 func (s *source) lock(ctx context.Context, d time.Duration, meanwhile func()) error {
-	return hold(ctx, s.db, "BEGIN EXCLUSIVE", d, meanwhile)
+	err := hold(ctx, s.db, "BEGIN EXCLUSIVE", d, meanwhile)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_BUSY {
+		return nil
+	}
+	return err
 }
 
 // hold keeps a lock of SQLite for d and calls meanwhile while it has it.

@@ -166,6 +166,13 @@ func replyByPerson(f *fixture) {
 	short := strings.Replace(row.Phone.E164()[1:], "55319", "5531", 1)
 	f.matched(f.take(pombo.Inbound{ID: "p3", Kind: pombo.ReplyText, Phone: pombo.Private(short), Text: "sim"}), pombo.MatchedByPerson, n.MessageID)
 
+	// What Blip called the person was lost with the process that had asked: a receipt says it again.
+	row = f.newRows(1)[0]
+	f.enqueue(0, row)
+	n = f.send(pombo.Accepted, pombo.NoReason)
+	f.apply(pombo.Receipt{MessageID: n.MessageID, State: pombo.Delivered, Identity: pombo.Private(identityOf(row.Phone))})
+	f.matched(f.writes(row.Phone, "sim"), pombo.MatchedByPerson, n.MessageID)
+
 	row, _ = one(func(r *pombo.Row) { r.Template = "result" })
 	f.matched(f.writes(row.Phone, "sim"), pombo.Unmatched, "") // nothing to press
 	row, _ = one(func(r *pombo.Row) { r.Template = "unheard_of" })

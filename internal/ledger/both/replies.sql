@@ -37,7 +37,8 @@ WHERE seq = $1 AND reply IS NOT DISTINCT FROM CAST($2 AS bigint) AND settle IS N
 
 -- name: answer
 -- A reply stands as the answer to a notification, and its row may be owed it.
-UPDATE notification SET reply = $1, settle_at = CASE WHEN $2 = 1 THEN coalesce(settle_at, CAST($3 AS bigint)) ELSE settle_at END, history = history || CAST($4 AS text)
+UPDATE notification SET reply = $1, settle_at = CASE WHEN $2 = 1 THEN coalesce(settle_at, CAST($3 AS bigint)) ELSE settle_at END,
+    history = history || '[' || CAST($3 AS bigint) || ',"' || state || '",' || attempt || ',"",' || CAST($4 AS text) || ',true]'
 WHERE seq = $5;
 
 -- name: supersede_reply

@@ -19,6 +19,18 @@ WITH batch AS MATERIALIZED (
 )
 SELECT batch.nth FROM changed JOIN batch ON changed.seq = batch.seq;
 
+-- name: keep_identity
+-- A receipt says what Blip calls the person, which it was asked before the message was sent.
+WITH batch AS MATERIALIZED (
+    SELECT n.phone, b.name, n.created, b.nth
+    FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) WITH ORDINALITY AS b (seq, name, nth) JOIN notification AS n ON n.seq = b.seq
+    WHERE n.phone IS NOT NULL
+), changed AS (
+    INSERT INTO identity (phone, name, asked) SELECT batch.phone, batch.name, batch.created FROM batch ORDER BY batch.phone, batch.nth
+    ON CONFLICT (phone) DO NOTHING RETURNING phone
+)
+SELECT batch.nth FROM changed JOIN batch ON changed.phone = batch.phone;
+
 -- name: start_reply_poll
 -- A message has arrived, and its recipient's answer is waited for.
 WITH batch AS MATERIALIZED (

@@ -21,6 +21,11 @@ SELECT seq FROM block CROSS JOIN message_reference WHERE (seq >> 12) = b AND ref
 -- A receipt says what else Blip calls the message.
 INSERT INTO message_reference (seq, reference) VALUES (?1, ?2) ON CONFLICT (seq) DO NOTHING;
 
+-- name: keep_identity
+-- A receipt says what Blip calls the person, which it was asked before the message was sent.
+INSERT INTO identity (phone, name, asked) SELECT phone, ?2, created FROM notification WHERE seq = ?1 AND phone IS NOT NULL
+ON CONFLICT (phone) DO NOTHING;
+
 -- name: start_reply_poll
 -- A message has arrived, and its recipient's answer is waited for.
 INSERT INTO reply_poll (seq, next, polls) VALUES (?1, ?2, 0) ON CONFLICT (seq) DO NOTHING;
