@@ -27,7 +27,7 @@ func contentsOf(t target, program string) ([]file, error) {
 	files := []file{{name: filepath.Base(program), from: program, mode: 0o755}}
 	texts := []string{".env.example", "CHANGELOG.md", "LICENSE", "README.md", "README.pt-BR.md", "SECURITY.md"}
 	if t.os == "windows" {
-		texts = append(texts, "deploy/start.bat")
+		texts = append(texts, "deploy/start.bat", "deploy/pombo-start.bat")
 	} else {
 		files = append(files, file{name: "start.sh", from: "deploy/start.sh", mode: 0o755})
 		texts = append(texts, "deploy/pombo.service")
