@@ -23,6 +23,7 @@ import (
 // nothing is lost, nothing is sent twice, nothing is left in anybody's hands, and
 // sending goes on within ten seconds of the promotion.
 func TestFailover(t *testing.T) {
+	nightly.WithoutRace(t)
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers for each case")
 	}
@@ -126,6 +127,7 @@ func TestOldPrimary(t *testing.T) {
 // on as before, so that no answer is missed. Who works with it moves to the new one
 // within ten seconds all the same, and asks about what waits.
 func TestUnfencedPrimary(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers")
@@ -189,6 +191,7 @@ func TestClusterThatGoesBack(t *testing.T) {
 // is told so soon, also who waited behind another, and what is asked afterwards is
 // answered.
 func TestNoAnswer(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.DSN("postgres")
@@ -223,6 +226,7 @@ func TestNoAnswer(t *testing.T) {
 // reported by the server as done, though a standby that takes over knows nothing of
 // it. It is not reported as done here before a standby has it.
 func TestUnconfirmedCommit(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.DSN("postgres")
