@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -257,15 +256,14 @@ func TestUnconfirmedCommit(t *testing.T) {
 		claimed <- err
 	}()
 	for waiting() == 0 {
-		runtime.Gosched()
+		<-time.After(breath)
 	}
 	must(t, server.Exec(t.Context(), "postgres", `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`))
 	for waiting() == 0 { // the question what became of it waits as well
 		select {
 		case err := <-claimed:
 			t.Fatalf("the claim was answered (%v) though no standby has it", err)
-		default:
-			runtime.Gosched()
+		case <-time.After(breath):
 		}
 	}
 	waitFor("")

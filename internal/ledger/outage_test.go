@@ -165,6 +165,7 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 				if err := db.Queue.Finish(ctx, o); err == nil || ctx.Err() != nil || errors.Is(err, pombo.ErrLost) {
 					return err
 				}
+				<-time.After(breath)
 			}
 		})
 		if err != nil {

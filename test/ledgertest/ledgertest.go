@@ -376,6 +376,19 @@ func (f *fixture) finish(o pombo.Outcome, to pombo.State, reason pombo.Reason) {
 	f.must(f.db.Queue.Finish(f.Context(), o))
 }
 
+// atOnce does something for many notifications at the same time, as workers do: the ledger
+// carries it out in few transactions.
+func (f *fixture) atOnce(list []pombo.Notification, do func(pombo.Notification) error) {
+	f.Helper()
+	errs := make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, n := range list {
+		wg.Go(func() { errs[i] = do(n) })
+	}
+	wg.Wait()
+	f.must(errors.Join(errs...))
+}
+
 // send takes the only due one as far as an outcome.
 func (f *fixture) send(to pombo.State, reason pombo.Reason) pombo.Notification {
 	f.Helper()
