@@ -71,6 +71,7 @@ func TestResolver_KeepsUp(t *testing.T) {
 // TestResolver_ProcessesComeAndGo: of two processes one dies every two seconds,
 // and what it was just asking about is asked by another.
 func TestResolver_ProcessesComeAndGo(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		ledger.shared = true
