@@ -21,6 +21,7 @@ import (
 	"pombo/internal/blipsim"
 	"pombo/internal/config"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
@@ -114,7 +115,10 @@ func (w *world) stop(a *app.App) {
 }
 
 func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
-	const rows = 2000
+	rows := 2000
+	if nightly.RaceByDay() {
+		rows = 500
+	}
 	w := newWorld(t, rows, blipsim.Options{Latency: time.Millisecond})
 	_, client := w.start()
 
@@ -138,7 +142,7 @@ func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
 	if got := w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`); got != rows {
 		t.Errorf("%d rows at status 2, want %d", got, rows)
 	}
-	if got := w.blip.Counts(); got.Messages != rows || got.IDs != rows {
+	if got := w.blip.Counts(); got.Messages != int64(rows) || got.IDs != int64(rows) {
 		t.Errorf("Blip took %d messages with %d ids, want %d of each", got.Messages, got.IDs, rows)
 	}
 }
@@ -175,6 +179,7 @@ func TestRun_ContinuesAfterStop(t *testing.T) {
 // An answer that is cut after Blip has accepted the message makes it uncertain. The trace of
 // its id resolves that, and no message is sent twice.
 func TestRun_CutAnswersDoubleNothing(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	const rows = 200
 	w := newWorld(t, rows, blipsim.Options{Seed: 7, Faults: blipsim.Faults{CutAfterAccept: 0.2}}, "WORKERS=16")
@@ -194,6 +199,7 @@ func TestRun_CutAnswersDoubleNothing(t *testing.T) {
 
 // Three processes share one ledger on PostgreSQL; one of them stops during a run.
 func TestReplicas_ThreeOnOneLedger(t *testing.T) {
+	nightly.WithoutRace(t)
 	server := postgrestest.Start(t, postgrestest.Options{})
 	ledgerURL := server.Database(t)
 	const rows = 1500

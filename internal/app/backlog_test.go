@@ -10,11 +10,13 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 )
 
 // Each wait reason that a test can cause in a real process appears in GET /readyz and in the
 // metrics, and none of them alone makes the process not ready.
 func TestReady_WaitReasons(t *testing.T) {
+	nightly.WithoutRace(t)
 	never := func(*world, *api.Client) {}
 	for _, test := range []struct {
 		name      string

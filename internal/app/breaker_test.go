@@ -7,11 +7,13 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 )
 
 // Every receipt carries an unknown code: of ten thousand messages the run spends twenty and
 // what was in flight, and a restart forgets nothing.
 func TestBreaker_UnknownCode(t *testing.T) {
+	nightly.WithoutRace(t)
 	const rows = 10_000
 	w := newWorld(t, rows, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"": {Reason: 139999, After: 10 * time.Millisecond}}},
 		"BLIP_MESSAGES_PER_SECOND=100", "WORKERS=4", "STATUS_FAILED=3")

@@ -17,6 +17,7 @@ import (
 	"pombo/internal/blipsim"
 	"pombo/internal/config"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
@@ -52,6 +53,7 @@ func (c told) Write(line []byte) (int, error) {
 }
 
 func TestLedgerStart_WaitsWhileAway(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	o, server := awayLedger(t)
 	log := make(told, 1)

@@ -40,6 +40,7 @@ var troubles = flag.Int("troubles", 1, "how many crashes, stalls and failing cal
 // depends on is the same. What the processes know is what their calls have returned
 // since their step began, so the place includes those answers.
 func TestEveryInterleaving(t *testing.T) {
+	nightly.WithoutRace(t)
 	if testing.Short() {
 		t.Skip("skipped: it takes a quarter of a minute by day and a whole one at night")
 	}

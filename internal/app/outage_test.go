@@ -7,6 +7,7 @@ import (
 
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 )
 
@@ -67,6 +68,7 @@ func wantReadiness(t *testing.T, client *api.Client, source string) {
 // time. What was taken in is sent all the same, and /readyz says what is missing. When the
 // database is back everything is settled, and nothing is sent twice.
 func TestSource_AwayForAWhile(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	const before, meanwhile = 60, 20
 	w, d, table := oracleWorld(t)
@@ -111,6 +113,7 @@ func TestSource_AwayForAWhile(t *testing.T) {
 
 // /readyz names what somebody has to fix, and says what to do.
 func TestSource_FaultInReadiness(t *testing.T) {
+	nightly.WithoutRace(t)
 	for name, c := range map[string]struct {
 		plant func(*oracletest.Double, *oracletest.Table)
 		want  string

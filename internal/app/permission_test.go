@@ -10,11 +10,13 @@ import (
 	"pombo"
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 )
 
 // WhatsApp answers to one message that the person has switched marketing messages off. The
 // next message of a marketing template is not sent; an exam result is.
 func TestOptOut_MarketingSwitchedOff(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts(), Templates: []blipsim.Template{
 		{Name: "notificacao", Category: "MARKETING", Body: "Olá, {{1}}! {{2}}"}, {Name: "exame", Category: "UTILITY", Body: "Olá, {{1}}! {{2}}"},
@@ -50,6 +52,7 @@ func TestOptOut_MarketingSwitchedOff(t *testing.T) {
 
 // The owner withdraws a row before its next try. Set back to pending, it is sent after all.
 func TestRow_WithdrawnAndSetBack(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newWorld(t, 17, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"0017": {Fault: blipsim.Refuse, Times: 1}}})
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
@@ -82,6 +85,7 @@ func TestRow_WithdrawnAndSetBack(t *testing.T) {
 
 // On a holiday rows wait, and /readyz says so; those that expire do expire.
 func TestQuiet_Holiday(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	now := time.Now()
 	var days []string

@@ -19,6 +19,7 @@ import (
 	"pombo"
 	"pombo/internal/blipsim"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 )
 
 // mixed is a Blip that reports messages as read, refused for good and refused for now, all at
@@ -129,6 +130,7 @@ func (w *world) sendAll(rows int) (address string) {
 }
 
 func TestReceipts_TenThousandByPolling(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newWorld(t, tenThousand, mixed(), allCodes...)
 	w.receipts = []time.Duration{10 * time.Millisecond, time.Hour}
 	w.sendAll(tenThousand)

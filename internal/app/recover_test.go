@@ -12,6 +12,7 @@ import (
 	"pombo/internal/blipsim"
 	"pombo/internal/config"
 	"pombo/internal/reconcile"
+	"pombo/test/nightly"
 )
 
 func (w *world) config() config.Config {
@@ -26,6 +27,7 @@ func (w *world) config() config.Config {
 // TestRecover_LostLedger loses the ledger after Blip has accepted the messages and before
 // they are settled: without recovery they would be sent twice.
 func TestRecover_LostLedger(t *testing.T) {
+	nightly.WithoutRace(t)
 	const sent, unsent = 700, 60 // more than a page
 	w := newWorld(t, sent, blipsim.Options{})
 	first, client := w.start()

@@ -11,6 +11,7 @@ import (
 
 	"pombo"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 )
 
 const answeringRows = 300
@@ -97,6 +98,7 @@ func (w *world) answered() {
 
 // TestReplies_ByPolling: behind a firewall each answer comes home, without a webhook.
 func TestReplies_ByPolling(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newAnswering(t, answering())
 	w.receipts = []time.Duration{20 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 	w.sendAll(answeringRows)

@@ -12,12 +12,14 @@ import (
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
 // TestWentBack_DoublesNothing: the ledger loses messages that Blip has accepted and that are
 // not settled, and nobody runs recover.
 func TestWentBack_DoublesNothing(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel()
 	const known, lost, unsent = 50, 200, 30
 	for _, test := range []struct {

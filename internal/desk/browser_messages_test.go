@@ -7,10 +7,12 @@ import (
 
 	"pombo"
 	"pombo/test/browsertest"
+	"pombo/test/nightly"
 )
 
 // The pages of messages, as people with different screens see them.
 func TestMessages_InBrowser(t *testing.T) {
+	nightly.WithoutRace(t)
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

@@ -65,6 +65,7 @@ func share(pages []string, look int) (mine []string) {
 }
 
 func TestBrowser_Operator(t *testing.T) {
+	nightly.WithoutRace(t)
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

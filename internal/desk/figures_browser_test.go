@@ -10,6 +10,7 @@ import (
 	"pombo"
 	"pombo/internal/bulk"
 	"pombo/test/browsertest"
+	"pombo/test/nightly"
 )
 
 // Pictures of the pages of figures are written to this folder, for people to look at.
@@ -17,6 +18,7 @@ var pictures = flag.String("pictures", "", "folder for screenshots")
 
 // The pages of figures and of many at once, as people with different screens see them.
 func TestFigures_InBrowser(t *testing.T) {
+	nightly.WithoutRace(t)
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

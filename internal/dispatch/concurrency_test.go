@@ -10,12 +10,14 @@ import (
 
 	"pombo"
 	"pombo/internal/delivery"
+	"pombo/test/nightly"
 )
 
 // TestConcurrency_BlipInTrouble: while Blip answers nothing, few messages come
 // into doubt, and none is written as "sending" without being sent at once; when it
 // answers again, the rate is soon what it was.
 func TestConcurrency_BlipInTrouble(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		var rows []pombo.Row
 		for i := range 3000 {

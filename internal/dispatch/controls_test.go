@@ -46,6 +46,7 @@ func TestSuspensions_KeepOnlyTheirOwnBack(t *testing.T) {
 // A template that WhatsApp has disabled stays suspended until Blip lists it as
 // approved. When that list is wrong, each stop lasts twice as long as the one before.
 func TestSuspensions_DisabledTemplate(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // days pass in it
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{templatesErr: &pombo.Error{Reason: pombo.CommandFailed}}

@@ -8,10 +8,12 @@ import (
 
 	"pombo"
 	"pombo/internal/delivery"
+	"pombo/test/nightly"
 )
 
 // Each way a POST can end has its consequences.
 func TestDeliverer_FailedPost(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // days pass in it
 	for _, test := range []struct {
 		name   string
@@ -59,6 +61,7 @@ func TestDeliverer_FailedPost(t *testing.T) {
 }
 
 func TestResolver_TraceEndsTheDoubt(t *testing.T) {
+	nightly.WithoutRace(t)
 	id := pombo.Key{Source: "api", RowKey: "a", Generation: 1}.MessageID()
 	for _, test := range []struct {
 		name   string
@@ -104,6 +107,7 @@ func TestResolver_TraceEndsTheDoubt(t *testing.T) {
 
 // A doubt is never ended by a question that got no answer.
 func TestResolver_NoAnswerEndsNoDoubt(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		blip := &fakeBlip{

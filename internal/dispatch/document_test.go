@@ -13,6 +13,7 @@ import (
 
 	"pombo"
 	"pombo/internal/document"
+	"pombo/test/nightly"
 )
 
 const aPDF = "%PDF-1.7\n%%EOF\n"
@@ -159,6 +160,7 @@ func TestDocument_Refused(t *testing.T) {
 
 // A share that is away for a day costs no row, and keeps no other back.
 func TestDocument_Away(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "share")

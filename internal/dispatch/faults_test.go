@@ -282,7 +282,7 @@ func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error
 func TestPromisesUnderFaults(t *testing.T) {
 	t.Parallel() // days pass in it
 	seeds := uint64(200)
-	if testing.Short() || nightly.Race && !nightly.On() {
+	if testing.Short() || nightly.RaceByDay() {
 		seeds = 20
 	}
 	hit := map[string]int{}

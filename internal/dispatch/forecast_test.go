@@ -11,11 +11,13 @@ import (
 	"pombo"
 	"pombo/internal/health"
 	"pombo/internal/words"
+	"pombo/test/nightly"
 )
 
 // TestForecast: what the headline says after three minutes about the end of the queue is at
 // most 15 % wrong in nine of ten mornings, besides its rounding; each has another Blip.
 func TestForecast(t *testing.T) {
+	nightly.WithoutRace(t)
 	const mornings, wanted = 10, 9
 	rng := rand.New(rand.NewPCG(20261129, 0))
 	right := 0

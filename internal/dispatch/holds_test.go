@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // heldRows are one row of template um, which is the configured one, and one of another.
@@ -24,6 +25,7 @@ func heldRows(names ...string) (rows []pombo.Row) {
 // An operator's hold parks the rows of one template, without a try and without delaying
 // others, until it is released.
 func TestHolds_ParkOneTemplate(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"), templateOf("outro", "APPROVED", "Oi {{1}}"))
@@ -57,6 +59,7 @@ func TestHolds_ParkOneTemplate(t *testing.T) {
 
 // A hold with an end is over by itself, also for what was parked before a restart.
 func TestHolds_EndByThemselves(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		ledger, blip := newFakeLedger(), &fakeBlip{}
 		blip.offer(templateOf("um", "APPROVED", "Olá {{1}}"))

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 func templateOf(name, status, body string) pombo.Template {
@@ -35,6 +36,7 @@ func onTable(source *fakeTable, ledger *fakeLedger, blip *fakeBlip) options {
 // The rows of a wrong template are parked. That costs nothing while it lasts, keeps no
 // other rows back, and ends by itself.
 func TestParking_WrongTemplate(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // days pass in it
 	right := templateOf("um", "APPROVED", "Olá {{1}}")
 	for _, test := range []struct {
@@ -103,6 +105,7 @@ func TestParking_WrongTemplate(t *testing.T) {
 // A template that Blip refuses although its list has nothing against it: its
 // rows wait, longer each time, instead of being spent one by one.
 func TestParking_TemplateThatBlipRefuses(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // days pass in it
 	synctest.Test(t, func(t *testing.T) {
 		ledger, lists := newFakeLedger(), 0

@@ -15,6 +15,7 @@ import (
 	"pombo"
 	"pombo/internal/delivery"
 	"pombo/internal/dispatch"
+	"pombo/test/nightly"
 )
 
 // In a bubble it is midnight of 1 January 2000 in UTC: 22:00 in São Paulo, which
@@ -93,6 +94,7 @@ func TestDeliverer_OptedOutOfMarketing(t *testing.T) {
 }
 
 func TestDeliverer_QuietHours(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		otp := row("otp", "11988880002", "1234")
 		otp.Template = "otp"
@@ -193,6 +195,7 @@ func later(r pombo.Row, d time.Duration) pombo.Row {
 }
 
 func TestRecheck_WithdrawnWhileItWaited(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 100
 		source := newTable()
@@ -297,6 +300,7 @@ func TestRecheck_RetriedRowHasTheCodeOfItsFailure(t *testing.T) {
 // TestRecheck_SourceAway: what was put off waits until the row can be read
 // again; what was taken in just now goes on, and so does what has no row.
 func TestRecheck_SourceAway(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, hangs := range []bool{false, true} {
 		t.Run(fmt.Sprintf("hangs %v", hangs), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // doubtful fills a ledger with messages that were being sent when their process
@@ -30,6 +31,7 @@ func doubtful(t *testing.T, m *fakeLedger, n int) {
 // fifth of a second, of 1,500 doubts none is left a minute after the wait, and no
 // more commands are made than are allowed.
 func TestResolver_KeepsUp(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, traced := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			const doubts, perSecond = 1500, 45
@@ -69,6 +71,7 @@ func TestResolver_KeepsUp(t *testing.T) {
 // TestResolver_ProcessesComeAndGo: of two processes one dies every two seconds,
 // and what it was just asking about is asked by another.
 func TestResolver_ProcessesComeAndGo(t *testing.T) {
+	nightly.WithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		ledger := newFakeLedger()
 		ledger.shared = true

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // TestDatabaseClockDiffers: machines whose clocks are not the database's reckon
 // with their own; what they say and hear fits it.
 func TestDatabaseClockDiffers(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, ahead := range []time.Duration{0, 10 * time.Minute, -10 * time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			db := openPostgres(t, movedClock(t, ahead), time.Minute, nil)
@@ -109,6 +111,7 @@ func TestClock_Believed(t *testing.T) {
 // does not look older once it is right, neither to the process that noted it nor to another
 // one that has not seen the wrong time.
 func TestDatabaseClockWrongForAMoment(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, wrong := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(wrong.String(), func(t *testing.T) {
 			address := movedClock(t, 0)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 // nothing is lost, nothing is sent twice, nothing is left in anybody's hands, and
 // sending goes on within ten seconds of the promotion.
 func TestFailover(t *testing.T) {
+	nightly.WithoutRace(t)
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers for each case")
 	}
@@ -126,6 +126,7 @@ func TestOldPrimary(t *testing.T) {
 // on as before, so that no answer is missed. Who works with it moves to the new one
 // within ten seconds all the same, and asks about what waits.
 func TestUnfencedPrimary(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers")
@@ -189,6 +190,7 @@ func TestClusterThatGoesBack(t *testing.T) {
 // gets an error soon, those that waited behind another as well, and what is asked afterwards is
 // answered.
 func TestNoAnswer(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.DSN("postgres")
@@ -223,6 +225,7 @@ func TestNoAnswer(t *testing.T) {
 // reported by the server as done, though a standby that takes over knows nothing of
 // it. It is not reported as done here before a standby has it.
 func TestUnconfirmedCommit(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.DSN("postgres")
@@ -253,15 +256,14 @@ func TestUnconfirmedCommit(t *testing.T) {
 		claimed <- err
 	}()
 	for waiting() == 0 {
-		runtime.Gosched()
+		<-time.After(breath)
 	}
 	must(t, server.Exec(t.Context(), "postgres", `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`))
 	for waiting() == 0 { // the question what became of it waits as well
 		select {
 		case err := <-claimed:
 			t.Fatalf("the claim was answered (%v) though no standby has it", err)
-		default:
-			runtime.Gosched()
+		case <-time.After(breath):
 		}
 	}
 	waitFor("")

@@ -10,6 +10,7 @@ import (
 
 	"pombo"
 	"pombo/internal/phone"
+	"pombo/test/nightly"
 )
 
 // TestForgottenIsNotInTheFiles looks for a person in the bytes of the ledger's
@@ -102,6 +103,7 @@ func inFiles(t *testing.T, url string, texts ...string) (found []string) {
 // TestForgettingWaitsForNoReader: whoever reads for long keeps the log from being
 // emptied, which must be told, and keeps nobody from writing.
 func TestForgettingWaitsForNoReader(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	url := sqliteURL(t)
 	db := openSQLite(t, url)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // standsAs looks how many stand in a state, and that those that are uncertain are so
@@ -80,6 +81,7 @@ func kept(t *testing.T, db *DB) {
 // A message that failed may have been sent again in the part that was lost, under the
 // id that it gets now.
 func TestResendAfterALossIsAsked(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	for _, lost := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "pombo.db")
@@ -117,6 +119,7 @@ func TestResendAfterALossIsAsked(t *testing.T) {
 // TestFileThatWentBack: whatever was done to the file, and that a new installation
 // and an ordinary restart are none of it.
 func TestFileThatWentBack(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	for _, test := range []struct {
 		name string
@@ -264,6 +267,7 @@ func TestMarkIsQuietWhileNothingIsWritten(t *testing.T) {
 
 // TestServerThatWentBack: the three signs, and what is none.
 func TestServerThatWentBack(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	for _, test := range []struct {
 		name    string

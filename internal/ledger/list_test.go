@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // combinations are all filters that a list can have, by kind: a state of each kind, with and
@@ -102,6 +103,7 @@ func planOf(t *testing.T, rows *sql.Rows, err error, columns int) string {
 }
 
 func TestNoListReadsTheWholeTable(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	if err := db.do(t.Context(), func(tx *txn) error {
 		if err := tx.rawExec(`WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 30000)` + fillForPlans); err != nil {
@@ -130,6 +132,7 @@ func TestNoListReadsTheWholeTable(t *testing.T) {
 }
 
 func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		for _, statement := range []string{`WITH numbers AS (SELECT n FROM generate_series(1, 30000) AS s (n))` + fillForPlans, fillRun, `ANALYZE notification`} {
@@ -166,6 +169,7 @@ func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
 // TestAListGoesOnThroughTheLedger: what has no index is found in parts, each with the
 // cursor of the next, and the last one without.
 func TestAListGoesOnThroughTheLedger(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	if err := db.do(t.Context(), func(tx *txn) error {
 		if err := tx.rawExec(`WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2 * ` + strconv.Itoa(walked) + `)` + fillForPlans); err != nil {

@@ -25,6 +25,7 @@ import (
 // TestServerAway: while the server is away everybody gets that error, and afterwards
 // all goes on by itself.
 func TestServerAway(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
@@ -53,6 +54,7 @@ func TestServerAway(t *testing.T) {
 // TestOutageTakesNothing: after the database was away for longer than a lease,
 // nobody loses what it holds; a process that was gone as well loses it a lease later.
 func TestOutageTakesNothing(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
@@ -163,6 +165,7 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 				if err := db.Queue.Finish(ctx, o); err == nil || ctx.Err() != nil || errors.Is(err, pombo.ErrLost) {
 					return err
 				}
+				<-time.After(breath)
 			}
 		})
 		if err != nil {
@@ -175,6 +178,7 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 // No answer that they had was wrong: nothing is lost, nothing is sent twice, and
 // nothing is left in anybody's hands.
 func TestServerRestarts(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	rows, kills := nightly.Or(4000, 600), nightly.Or(4, 2)
 	server := postgrestest.Start(t, postgrestest.Options{})

@@ -19,6 +19,7 @@ import (
 // transaction another session and wipes it afterwards. By day it is what works on
 // several connections at once, or on what is kept from one to the next.
 func TestLedgerBehindPgBouncer(t *testing.T) {
+	nightly.WithoutRace(t)
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/pgbouncer")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // postgresURL returns the address of a new, empty ledger.
@@ -186,6 +187,7 @@ func TestWaves(t *testing.T) {
 }
 
 func TestSchemasOnPostgreSQL(t *testing.T) {
+	nightly.WithoutRace(t)
 	address := Postgres.Schema(t)
 	_, err := Open(t.Context(), Options{URL: address})
 	mustSay(t, err, "run pombo migrate")
@@ -255,6 +257,7 @@ func TestPostgresFaults(t *testing.T) {
 // TestPlansOnPostgreSQL: each loop finds its work in its own small index, however
 // many rows are done and however many wait for a later time.
 func TestPlansOnPostgreSQL(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
@@ -362,6 +365,7 @@ func TestPreparedStatements(t *testing.T) {
 // find their work in their indexes all the same. And no statement is compiled,
 // which takes longer than any of ours.
 func TestPlansBeforeStatistics(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(

@@ -12,6 +12,7 @@ import (
 
 	"pombo"
 	"pombo/internal/phone"
+	"pombo/test/nightly"
 )
 
 // TestReplicasClaim: two processes with four workers each share a queue; nobody
@@ -232,7 +233,9 @@ func TestDutyOfTheDead(t *testing.T) {
 
 // TestQuota: three processes keep the rate of one, and a restart adds nothing.
 func TestQuota(t *testing.T) {
-	const rate, seconds = 45.0, 20
+	nightly.WithoutRace(t)
+	const rate = 45.0
+	seconds := nightly.Or(20, 8)
 	clock := newHandClock()
 	address := postgresURL(t)
 	var replicas []*DB
@@ -241,7 +244,7 @@ func TestQuota(t *testing.T) {
 	}
 	start := clock.Now()
 	var times []time.Time
-	for clock.Now().Sub(start) < seconds*time.Second {
+	for clock.Now().Sub(start) < time.Duration(seconds)*time.Second {
 		for i, db := range replicas {
 			granted, in, err := db.Throttle.Quota(t.Context(), "messages", rate, 1+3*i)
 			must(t, err)
@@ -257,7 +260,7 @@ func TestQuota(t *testing.T) {
 			replicas[0] = openPostgres(t, address, 0, clock.Now)
 		}
 	}
-	if want := rate * seconds; math.Abs(float64(len(times))-want) > 0.2*rate+1 {
+	if want := rate * float64(seconds); math.Abs(float64(len(times))-want) > 0.2*rate+1 {
 		t.Errorf("granted %d calls in %d s, want %v", len(times), seconds, want)
 	}
 	slices.SortFunc(times, time.Time.Compare)

@@ -170,9 +170,13 @@ func retireMany(f *fixture) {
 	run := f.startRun()
 	f.enqueue(run.ID, f.newRows(rows)...)
 	f.must(f.db.Runs.RunTaken(f.Context(), run.ID, ""))
-	for _, n := range f.claim(me, rows) {
-		f.finish(f.begin(n), pombo.Accepted, pombo.NoReason)
-	}
+	f.atOnce(f.claim(me, rows), func(n pombo.Notification) error {
+		attempt, err := f.db.Queue.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
+		if err != nil {
+			return err
+		}
+		return f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: me, Attempt: attempt, Counted: true, To: pombo.Accepted})
+	})
 	f.endSettling(pombo.SettleDone)
 	f.endSettling(pombo.SettleDone)
 	if _, ended := f.endRun(run.ID); !ended {

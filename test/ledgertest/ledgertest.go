@@ -8,6 +8,7 @@ package ledgertest
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"pombo"
 	"pombo/internal/ledger"
 	"pombo/internal/phone"
+	"pombo/test/nightly"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -32,6 +34,10 @@ func RunInTurn(t *testing.T, empty func(t *testing.T) string) {
 	t.Helper()
 	run(t, empty, false)
 }
+
+// meetings are the cases in which goroutines or processes meet in a ledger. By day the race
+// detector watches these; all run without it.
+var meetings = regexp.MustCompile(`^(eight |a stale owner |a lease |a restart |a run is joined|many |processes |an opt-out of another|cancel against|a context|close$|settle$|history|events in order|every move of an outcome)`)
 
 func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 	t.Helper()
@@ -162,6 +168,9 @@ func run(t *testing.T, empty func(t *testing.T) string, parallel bool) {
 		t.Run(test.name, func(t *testing.T) {
 			if parallel {
 				t.Parallel()
+			}
+			if !meetings.MatchString(test.name) {
+				nightly.WithoutRace(t)
 			}
 			f := &fixture{T: t, url: empty(t), clock: &clock{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}}
 			f.open()
@@ -365,6 +374,19 @@ func (f *fixture) finish(o pombo.Outcome, to pombo.State, reason pombo.Reason) {
 	f.Helper()
 	o.To, o.Reason = to, reason
 	f.must(f.db.Queue.Finish(f.Context(), o))
+}
+
+// atOnce does something for many notifications at the same time, as workers do: the ledger
+// carries it out in few transactions.
+func (f *fixture) atOnce(list []pombo.Notification, do func(pombo.Notification) error) {
+	f.Helper()
+	errs := make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, n := range list {
+		wg.Go(func() { errs[i] = do(n) })
+	}
+	wg.Wait()
+	f.must(errors.Join(errs...))
 }
 
 // send takes the only due one as far as an outcome.

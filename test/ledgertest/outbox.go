@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // told is what an event says of a notification.
@@ -19,7 +20,8 @@ type told struct {
 }
 
 // outboxComplete checks that each change of state in each history, and each row that was handed
-// over, has its event, once, in their order. It runs after every case of the suite.
+// over, has its event, once, in their order. It runs after every case of the suite. By day it
+// passes over most of the thousands that a case may leave in the queue untouched.
 func (f *fixture) outboxComplete() {
 	f.Helper()
 	got := map[pombo.Key][]told{}
@@ -33,12 +35,18 @@ func (f *fixture) outboxComplete() {
 			got[e.Key] = append(got[e.Key], told{e.Type, e.State, e.Reason, e.Attempt, e.At})
 		}
 	}
+	untouched := 0
 	filter := pombo.Filter{Limit: 1000}
 	for more := true; more; more = filter.Cursor != "" {
 		page, err := f.db.History.List(f.Context(), filter)
 		f.must(err)
 		filter.Cursor = page.Next
 		for _, n := range page.Notifications {
+			if n.State == pombo.Queued && n.Attempt == 0 {
+				if untouched++; untouched > 500 && untouched%nightly.Or(1, 100) != 0 {
+					continue
+				}
+			}
 			_, history, err := f.db.History.Notification(f.Context(), n.MessageID)
 			f.must(err)
 			if diff := cmp.Diff(toldOf(history, got[n.Key]), got[n.Key]); diff != "" {

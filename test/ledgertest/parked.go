@@ -8,12 +8,15 @@ import (
 
 // parked: what waits for its template does not delay the others, and lists have it.
 func parked(f *fixture) {
-	park := func(n pombo.Notification, until time.Duration) {
-		f.Helper()
-		f.must(f.db.Queue.Finish(f.Context(), pombo.Outcome{
+	parking := func(n pombo.Notification, until time.Duration) error {
+		return f.db.Queue.Finish(f.Context(), pombo.Outcome{
 			Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt, To: pombo.Queued,
 			Reason: pombo.TemplatePaused, Detail: "template um is paused", NotBefore: f.clock.Now().Add(until), Parked: true,
-		}))
+		})
+	}
+	park := func(n pombo.Notification, until time.Duration) {
+		f.Helper()
+		f.must(parking(n, until))
 	}
 	release := func(all bool, want int) {
 		f.Helper()
@@ -85,9 +88,7 @@ func parked(f *fixture) {
 
 	// More than one transaction takes.
 	f.queue(1201)
-	for _, n := range f.claim(me, 2000) {
-		park(n, time.Hour)
-	}
+	f.atOnce(f.claim(me, 2000), func(n pombo.Notification) error { return parking(n, time.Hour) })
 	release(false, 0)
 	release(true, 1201)
 	counted(1201, 1201, 0)

@@ -8,7 +8,7 @@
 //
 // A test that a change can wait for runs in full size at any time. One that takes
 // longer is smaller by day, with nightly.Or, or runs at night only, with
-// nightly.Only.
+// nightly.Only. By day the race detector watches what is left by nightly.WithoutRace.
 package nightly
 
 import (
@@ -32,5 +32,20 @@ func Only(tb testing.TB) {
 	tb.Helper()
 	if !On() {
 		tb.Skip("skipped: it takes minutes; POMBO_NIGHTLY=1 runs it")
+	}
+}
+
+// RaceByDay reports whether the race detector is on and it is not night: what repeats for a
+// crowd what other tests show for a few is smaller then, and runs in full size without it.
+func RaceByDay() bool { return Race && !On() }
+
+// WithoutRace skips a test by day when the race detector is on: one that starts programs of
+// its own, lets days go by or takes a single goroutine through what others take many, which
+// takes up to ten times as long under the detector and gives it nothing new. By day such a
+// test runs without the detector, at night with it: see scripts/test.
+func WithoutRace(tb testing.TB) {
+	tb.Helper()
+	if RaceByDay() {
+		tb.Skip("skipped: by day it runs without the race detector; POMBO_NIGHTLY=1 runs it here")
 	}
 }

@@ -134,6 +134,9 @@ func Run(t *testing.T, open Open) {
 						continue
 					}
 					t.Run(c.name, func(t *testing.T) {
+						if !c.meeting {
+							nightly.WithoutRace(t)
+						}
 						table, owner := open(t, s)
 						c.run(&bench{T: t, key: key.Key, Table: table, Owner: owner})
 					})
@@ -173,11 +176,13 @@ var cases = []struct {
 	run  func(b *bench)
 	once bool // it is slow, and does not depend on the types of keys and statuses
 	rare bool // so by day; at night it runs with all
+	// meeting means that goroutines meet in it: by day the race detector watches it.
+	meeting bool
 }{
 	{name: "an empty table", run: emptyTable},
 	{name: "pages in the order of the key", run: pages},
 	{name: "a page begins after any key", run: pageBehindAnyKey},
-	{name: "rows that come and go between pages", run: pagesOverChanges},
+	{name: "rows that come and go between pages", run: pagesOverChanges, meeting: true},
 	{name: "ten thousand rows", run: tenThousand},
 	{name: "the values of a row", run: values},
 	{name: "NULL everywhere", run: nulls},
@@ -195,18 +200,18 @@ var cases = []struct {
 	{name: "settle keeps a value that is not known", run: settleKeeps},
 	{name: "settle what its owner changed", run: settleDiverged},
 	{name: "settle a batch of several codes and one row twice", run: settleMixed},
-	{name: "settle with a trigger that refuses one row", run: settleRefused},
+	{name: "settle with a trigger that refuses one row", run: settleRefused, meeting: true},
 	{name: "settle with every row refused", run: settleAllRefused},
 	{name: "settle with a trigger that ignores", run: settleIgnored},
 	{name: "settle keys that no row can have", run: settleImpossible},
 	{name: "settle answers", run: settleAnswers},
 	{name: "settle answers over a code that stays", run: settleAnswersAlone},
 	{name: "settle an answer that may have been written", run: settleAnswerAgain},
-	{name: "settle five hundred", run: settleMany},
-	{name: "settle a row that its owner has locked", run: settleLocked, once: true},
-	{name: "eight settle the same rows at once", run: settleTogether},
+	{name: "settle five hundred", run: settleMany, meeting: true},
+	{name: "settle a row that its owner has locked", run: settleLocked, once: true, meeting: true},
+	{name: "eight settle the same rows at once", run: settleTogether, meeting: true},
 	{name: "values that look like SQL", run: injection},
-	{name: "a context that has ended", run: contextEnded},
+	{name: "a context that has ended", run: contextEnded, meeting: true},
 	{name: "check", run: check},
 	{name: "inspect", run: inspect},
 	{name: "statements and advice", run: listed},

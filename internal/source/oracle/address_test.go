@@ -21,6 +21,7 @@ import (
 	"pombo"
 	"pombo/internal/source"
 	"pombo/internal/source/oracle"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 	"pombo/test/sourcetest"
 )
@@ -128,6 +129,7 @@ func TestOracleBadAddresses(t *testing.T) {
 
 // TCPS believes the authority in the file that is named, and no other.
 func TestOracleTCPS(t *testing.T) {
+	nightly.WithoutRace(t)
 	certificate, file := authority(t)
 	d := startOracle(t, oracletest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}})
 	pendingTable(t, d, "NOTIFICACAO", 3)
@@ -160,6 +162,7 @@ func TestOracleTCPS(t *testing.T) {
 
 // An old server that knows only RSA, which Go's TLS does not offer by itself.
 func TestOracleOldTLS(t *testing.T) {
+	nightly.WithoutRace(t)
 	certificate, file := authority(t)
 	d := startOracle(t, oracletest.Options{TLS: &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},

@@ -11,6 +11,7 @@ import (
 	"pombo"
 	"pombo/internal/source"
 	"pombo/internal/source/oracle"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 	"pombo/test/sourcetest"
 )
@@ -82,6 +83,7 @@ func keysOf(rows []pombo.Row) []string {
 
 // Every type that a company's table may have, in one row that comes back as it is.
 func TestOracleTypes(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, version := range []oracletest.Version{oracletest.Oracle10, oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			d := startOracle(t, oracletest.Options{Version: version})
@@ -152,6 +154,7 @@ func TestOracleTypes(t *testing.T) {
 
 // Accents survive both ways, in keys too, and in CHARs of any character set.
 func TestOracleCharsets(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, charset := range []oracletest.Charset{oracletest.AL32UTF8, oracletest.WE8MSWIN1252, oracletest.WE8ISO8859P1, oracletest.WE8ISO8859P15} {
 		for _, keyType := range []string{"VARCHAR2(12)", "CHAR(12)", "CHAR(12 CHAR)"} {
 			t.Run(charset.String()+" "+keyType, func(t *testing.T) {
