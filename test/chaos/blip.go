@@ -159,7 +159,9 @@ func (b *blip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := b.take(r, body)
 	b.refusals.taken(envelope.ID)
 	b.note(id, taken, 0)
-	b.pass(r, taken)
+	if b.pass(r, taken) {
+		panic(http.ErrAbortHandler) // its process is gone: nobody gets the answer
+	}
 	switch h {
 	case cutTaken, lateTaken:
 		panic(http.ErrAbortHandler)
@@ -237,13 +239,12 @@ func (b *blip) sightOf(id string) sight {
 	return b.seen[uuid.MustParse(id)]
 }
 
-// pass tells the watch that a POST has reached its stage, once.
-func (b *blip) pass(r *http.Request, s stage) {
+// pass tells the watch that a POST has reached its stage, once, and reports whether it did.
+func (b *blip) pass(r *http.Request, s stage) bool {
 	w := b.watch.Load()
-	if w == nil || w.stage != s || !strings.HasSuffix(r.Header.Get("Authorization"), w.key) {
-		return
+	if w == nil || w.stage != s || !strings.HasSuffix(r.Header.Get("Authorization"), w.key) || !b.watch.CompareAndSwap(w, nil) {
+		return false
 	}
-	if b.watch.CompareAndSwap(w, nil) {
-		w.act()
-	}
+	w.act()
+	return true
 }
