@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -221,7 +222,22 @@ func writePast(ctx context.Context, c config.Config, waves []wave) (err error) {
 			}
 		}
 	}
+	if err := p.asked(ctx); err != nil {
+		return fmt.Errorf("write the demo's past: %w", err)
+	}
 	return p.end(ctx, waves)
+}
+
+// asked has somebody write to the bot what answers no message of theirs.
+func (p *past) asked(ctx context.Context) error {
+	row := pombo.Row{Recipient: pombo.Private(Planted.Phone)}
+	row.ParsePhone()
+	digits := strings.TrimPrefix(row.Phone.E164(), "+")
+	_, err := p.Replies.Take(ctx, []pombo.Inbound{{
+		ID: "demo-1", Identity: pombo.Private(digits + "@wa.gw.msging.net"), Phone: pombo.Private(digits), Kind: pombo.ReplyText, Form: "text",
+		Text: pombo.Private("Aqui é " + Planted.Name + ". Posso ir mais cedo?"), At: p.ago(0),
+	}})
+	return err
 }
 
 func (p *past) set(t time.Time)               { p.clock.Store(t.UnixMilli()) }

@@ -50,7 +50,7 @@ func busyBench(t *testing.T) *bench {
 // operatorPages are those on which somebody runs the sending.
 var operatorPages = []string{
 	"/desk/", "/desk/pause", "/desk/resume", "/desk/runs", "/desk/runs/1", "/desk/runs/new", "/desk/table", "/desk/findings", "/desk/findings/new",
-	"/desk/replies", "/desk/replies?show=unmatched", "/desk/optouts", "/desk/optouts/add", "/desk/optouts/remove", "/desk/templates", "/desk/templates/fatura_nova", "/desk/templates/fatura_nova/hold", "/desk/templates/fatura_nova/release",
+	"/desk/replies", "/desk/replies?show=unmatched", "/desk/replies/2", "/desk/optouts", "/desk/optouts/add", "/desk/optouts/remove", "/desk/templates", "/desk/templates/fatura_nova", "/desk/templates/fatura_nova/hold", "/desk/templates/fatura_nova/release",
 }
 
 // share returns the pages that one of two looks is for: at night all of them, by day every

@@ -38,6 +38,7 @@ var pages = []struct {
 	{route: "/desk/messages/{id}/retry"},
 	{route: "/desk/messages/{id}/cancel", path: "/desk/messages/{queued}/cancel"},
 	{route: "/desk/replies"},
+	{route: "/desk/replies/{number}", path: "/desk/replies/1"}, // of the demo's past
 	{route: "/desk/failures"},
 	{route: "/desk/failures/{reason}", path: "/desk/failures/not_on_whatsapp?span=30d"},
 	{route: "/desk/bulk"},
