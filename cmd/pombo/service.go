@@ -146,6 +146,9 @@ func (s *shell) openPorts(o service.Options) (ports []int) {
 // printUnready says what is missing before the service can start. It has the settings of
 // its file, not those of this console.
 func (s *shell) printUnready(o service.Options) {
+	// Relative names begin there for the service. An administrator's console is in System32,
+	// where they would be refused.
+	_ = os.Chdir(o.Folder)
 	_, warnings, err := config.Load(o.EnvFile, nil, config.NeedAll)
 	for _, w := range warnings {
 		s.sayf("pombo: warning: %s", w)
