@@ -79,7 +79,7 @@ func (c serviceInstallCommand) Run(ctx context.Context, s *shell) error {
 }
 
 func (c serviceInstallCommand) options(s *shell) (service.Options, error) {
-	o := service.Options{Name: c.Name, Folder: c.Folder, Account: c.Account, Start: c.Start, Root: c.Root}
+	o := service.Options{Name: c.Name, Folder: c.Folder, Account: c.Account, Start: c.Start, Firewall: c.Firewall, Root: c.Root}
 	o.Note = func(text string) { s.sayf("note: %s", text) }
 	if o.Folder == "" {
 		o.Folder = service.DefaultFolder(c.Name)

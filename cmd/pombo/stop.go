@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,10 +29,7 @@ func (c stopCommand) Run(ctx context.Context, s *shell) error {
 	if c.Wait < 0 {
 		return wrongUse(fmt.Errorf("--wait is %s, which is less than nothing", c.Wait), "write a time span such as 45s, or 0 not to wait")
 	}
-	client, err := s.client()
-	if c.Wait > 0 && err == nil {
-		client, err = s.patientClient(c.Wait)
-	}
+	client, err := s.patientClient(cmp.Or(c.Wait, askTime))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pombo/internal/audit"
@@ -25,8 +26,8 @@ type process struct {
 
 // trailOfStops notes whether the stop had begun when its line was written.
 type trailOfStops struct {
+	begun atomic.Bool
 	mu    sync.Mutex
-	asked chan struct{}
 	lines []audit.Entry
 	late  bool
 }
@@ -35,16 +36,15 @@ func (s *trailOfStops) WriteAudit(_ context.Context, e audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines = append(s.lines, e)
-	s.late = s.late || len(s.asked) > 0
+	s.late = s.late || s.begun.Load()
 	return nil
 }
 
 func newProcess(t *testing.T) *process {
 	t.Helper()
 	p := &process{asked: make(chan struct{}, 1)}
-	p.trail.asked = p.asked
 	p.w = newWorld(t, func(o *Options) {
-		o.Stop = func() { p.asked <- struct{}{} }
+		o.Stop = func() { p.trail.begun.Store(true); p.asked <- struct{}{} }
 		o.Trail = &p.trail
 	})
 	p.http = httptest.NewServer(p.w.server)

@@ -266,12 +266,12 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if a.poller, err = receipts.NewPoller(polls); err != nil {
 		return a, err
 	}
-	known := healthReader{a.ledger, controls, c.Source.Zone, c.Events.URL != ""}
+	known := healthReader{a.ledger, controls, c.Source.Zone, c.Events.URL != "", ledgerFolder(c.Ledger.URL.Reveal())}
 	a.known = known
 	if err := a.newEvents(o, controls, known); err != nil {
 		return a, err
 	}
-	o.Registry.MustRegister(newBacklog(known, table, c.Ledger.URL.Reveal()))
+	o.Registry.MustRegister(newBacklog(known, table))
 	if err := a.openDesk(o, deskParts{key, known, table, client}); err != nil {
 		return a, err
 	}

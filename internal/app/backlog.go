@@ -2,14 +2,11 @@ package app
 
 import (
 	"context"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pombo"
-	"pombo/internal/disk"
 	"pombo/internal/health"
 	"pombo/internal/source"
 )
@@ -19,7 +16,6 @@ import (
 type backlog struct {
 	health healthReader
 	table  *source.Table
-	folder string // of a ledger that is a file; "" = it is none
 
 	statements, panics, ledgerUp, free *prometheus.Desc
 	open, waiting                      *prometheus.Desc
@@ -32,7 +28,7 @@ type gauge struct {
 	of   func(health.Snapshot) float64
 }
 
-func newBacklog(w healthReader, table *source.Table, ledgerURL string) *backlog {
+func newBacklog(w healthReader, table *source.Table) *backlog {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
@@ -44,9 +40,6 @@ func newBacklog(w healthReader, table *source.Table, ledgerURL string) *backlog 
 		free:       desc("pombo_ledger_free_bytes", "Room on the disk of a ledger that is a file."),
 		open:       desc("pombo_notifications", "Open notifications by state.", "state"),
 		waiting:    desc("pombo_waiting", "Queued notifications by why they have not gone; of those whose time has not come, from a sample of the oldest.", "why"),
-	}
-	if path, isFile := strings.CutPrefix(ledgerURL, "sqlite:"); isFile {
-		b.folder = filepath.Dir(path)
 	}
 	add := func(name, help string, of func(health.Snapshot) float64) {
 		b.gauges = append(b.gauges, gauge{desc(name, help), of})
@@ -128,10 +121,8 @@ func (b *backlog) Collect(c chan<- prometheus.Metric) {
 	}
 	c <- prometheus.MustNewConstMetric(b.statements, prometheus.CounterValue, float64(b.table.Executed()))
 	c <- prometheus.MustNewConstMetric(b.panics, prometheus.CounterValue, float64(b.table.DriverPanics()))
-	if b.folder != "" {
-		if free, err := disk.FreeBytes(b.folder); err == nil {
-			send(b.free, float64(free))
-		}
+	if free := b.health.diskFree(); free != nil {
+		send(b.free, float64(*free))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

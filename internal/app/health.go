@@ -3,9 +3,12 @@ package app
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"pombo"
+	"pombo/internal/disk"
 	"pombo/internal/dispatch"
 	"pombo/internal/health"
 	"pombo/internal/ledger"
@@ -18,6 +21,28 @@ type healthReader struct {
 	engine *dispatch.Controls
 	zone   *time.Location // of the clock times that people read
 	events bool           // somebody is told of what happens
+	folder string         // of a ledger that is a file; "" = it is none
+}
+
+// ledgerFolder is the folder of a ledger that is a file; "" = it is none.
+func ledgerFolder(url string) string {
+	path, isFile := strings.CutPrefix(url, "sqlite:")
+	if !isFile {
+		return ""
+	}
+	return filepath.Dir(path)
+}
+
+// diskFree is the room for a ledger that is a file; nil = it is none, or cannot be asked.
+func (w healthReader) diskFree() *uint64 {
+	if w.folder == "" {
+		return nil
+	}
+	free, err := disk.FreeBytes(w.folder)
+	if err != nil {
+		return nil
+	}
+	return &free
 }
 
 // snapshot costs a few statements on the ledger and none on the source.
@@ -30,7 +55,7 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 	if !paused {
 		p = pombo.Pause{} // its time is over
 	}
-	f := health.Snapshot{Now: time.Now().In(w.zone), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress()}
+	f := health.Snapshot{Now: time.Now().In(w.zone), Backlog: b, Pause: p, Paused: paused, Shared: w.ledger.Shared(), Progress: w.engine.Progress(), DiskFree: w.diskFree()}
 	if w.events {
 		if f.Events, err = w.ledger.Outbox.Backlog(ctx); err != nil {
 			return health.Snapshot{}, err

@@ -2,6 +2,7 @@ package health
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 func AlertNames() []string {
 	return []string{
 		"ledger", "key_refused", "account_limited", "same_failure", "nothing_sent", "template", "ledger_went_back", "resends", "doubts_behind",
-		"uncertain", "settle_behind", "intake", "rejected_rows", "finished_pending", "receipts_stopped", "events", "template_category",
+		"uncertain", "settle_behind", "intake", "rejected_rows", "finished_pending", "receipts_stopped", "events", "template_category", "disk",
 	}
 }
 
@@ -55,6 +56,9 @@ func (f Snapshot) Alerts() []Alert {
 
 	if long(f.Now, p.Ledger, shortFailure) {
 		add("ledger", p.Ledger, 0, it(words.WaitHint(pombo.WaitLedger)), "alert.ledger", ago(p.Ledger))
+	}
+	if f.DiskFree != nil && *f.DiskFree < littleRoom {
+		add("disk", time.Time{}, 0, say("alert.disk.hint"), "alert.disk", strconv.FormatUint(*f.DiskFree/1_000_000, 10))
 	}
 	if r := f.refused(); r != pombo.NoReason {
 		name := "key_refused"

@@ -158,7 +158,7 @@ func TestAlertsSpeakBothLanguages(t *testing.T) {
 		}),
 		waiting(func(f *Snapshot) { f.Shared, f.Progress.RejectedRows, f.Progress.RejectedSince = true, 1, ago }),
 		waiting(func(f *Snapshot) {
-			f.Paused, f.Pause.Reason, f.Events.GivenUp = true, pombo.AccountLimited, 1
+			f.Paused, f.Pause.Reason, f.Events.GivenUp, f.DiskFree = true, pombo.AccountLimited, 1, new(uint64(999_999_999))
 		}),
 	} {
 		for _, a := range f.Alerts() {

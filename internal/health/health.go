@@ -72,6 +72,10 @@ type Snapshot struct {
 	Shared   bool // other processes send from the same ledger
 	Progress Progress
 	Events   pombo.OutboxBacklog // zero = nobody wants events, or none waits
+
+	// DiskFree is the room on the disk of a ledger that is a file; nil = it is not one, or
+	// cannot be asked.
+	DiskFree *uint64
 }
 
 // How long something may last before it is reported as an alert.
@@ -82,6 +86,8 @@ const (
 	longNoReceipts = time.Hour // Blip is asked 30 seconds and 5 minutes after each message
 	longUntold     = time.Hour
 	shortFailure   = time.Minute
+
+	littleRoom = 1_000_000_000 // bytes: enough for a day in which nobody looks
 )
 
 // cause returns why the rows that are due have not gone.

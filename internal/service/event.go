@@ -49,6 +49,7 @@ var alertEvents = map[string]alertEvent{
 	"receipts_stopped":  {24, false},
 	"events":            {25, false},
 	"template_category": {26, false},
+	"disk":              {27, false},
 }
 
 // Log takes events.

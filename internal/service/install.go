@@ -117,7 +117,7 @@ func (in installer) install(o Options) error {
 	steps = append(steps, in.source(), writeSettings(filepath.Join(o.Folder, ".env")),
 		in.rightsOf(o.Folder, folderRights(o.Name, o.Account)),
 		in.rightsOf(filepath.Join(o.Folder, ".env"), settingsRights(o.Name, o.Account)))
-	if len(o.Ports) > 0 {
+	if o.Firewall && len(o.Ports) > 0 {
 		steps = append(steps, in.rule(o))
 	}
 	return carryOut(steps, o.Note)
@@ -224,7 +224,7 @@ func writeSettings(path string) step {
 	return step{
 		name: "make " + path,
 		do: func() error {
-			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 			if errors.Is(err, fs.ErrExist) {
 				return nil
 			}

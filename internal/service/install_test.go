@@ -128,7 +128,7 @@ func options(t *testing.T, notes *[]string) Options {
 	t.Helper()
 	return Options{
 		Name: "pombo", Program: `C:\Program Files\Pombo\pombo.exe`, Folder: filepath.Join(t.TempDir(), "data", "Pombo"), Start: StartDelayed,
-		Ports: []int{5000, 5001}, Note: func(text string) { *notes = append(*notes, text) },
+		Firewall: true, Ports: []int{5000, 5001}, Note: func(text string) { *notes = append(*notes, text) },
 	}
 }
 

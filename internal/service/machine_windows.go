@@ -47,6 +47,8 @@ func refused(what string, err error) error {
 		return errNoService
 	case errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE):
 		return &Failure{What: what, Err: err, Todo: "close the windows that show the services (services.msc, the Task Manager) and try again"}
+	case errors.Is(err, windows.ERROR_SERVICE_LOGON_FAILED), errors.Is(err, windows.ERROR_INVALID_SERVICE_ACCOUNT):
+		return &Failure{What: what, Err: err, Todo: "check the account and its password, and give it the right to log on as a service (secpol.msc, or a group policy)"}
 	default:
 		return &Failure{What: what, Err: err}
 	}

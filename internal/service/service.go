@@ -52,8 +52,9 @@ type Options struct {
 	Account  string // "" = one of its own
 	Password string // of the account; "" = it has none, or the one that is known stays
 	Start    StartMode
-	// Ports are opened for others by a rule of Windows' firewall; nil = there is to be none.
-	Ports []int
+	// Firewall opens Ports for others, by a rule of Windows' own.
+	Firewall bool
+	Ports    []int
 	// Root is a folder in which the unit is written instead of on this machine, with
 	// nothing else done; Linux only.
 	Root string

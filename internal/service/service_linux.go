@@ -23,8 +23,9 @@ func DefaultEnvFile(name, _ string) string { return "/etc/" + name + "/pombo.env
 
 // manager is systemd on this machine. Changing something takes root.
 func manager(ctx context.Context, change bool) (systemd, error) {
-	if _, err := exec.LookPath("systemctl"); err != nil {
-		return systemd{}, &Failure{What: "there is no systemd on this machine", Todo: "have whatever starts the programs here call pombo start, restart it unless it ends with 78, and stop it by SIGTERM"}
+	// That folder is there where systemd runs the machine, as sd_booted(3) has it.
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return systemd{}, &Failure{What: "systemd does not run this machine", Todo: "have whatever starts the programs here call pombo start, restart it unless it ends with 78, and stop it by SIGTERM"}
 	}
 	if change && os.Geteuid() != 0 {
 		return systemd{}, &Failure{What: "only root may change the services of this machine", Todo: "run the same with sudo"}
@@ -63,7 +64,7 @@ func Install(ctx context.Context, o Options) error {
 	if err := checkName(o.Name); err != nil {
 		return err
 	}
-	if len(o.Ports) > 0 {
+	if o.Firewall {
 		return &Failure{What: "the firewall is Windows' only", Todo: "leave --firewall out, and open the port with the firewall of this machine"}
 	}
 	if o.Root != "" {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package service
 
 import (
@@ -189,7 +191,7 @@ func writeFile(path, text string) step {
 // uninstall stops the service and takes its unit away.
 func (m systemd) uninstall(name string) error {
 	if file := m.packaged(name); file != "" {
-		return &Failure{What: fmt.Sprintf("a package has brought the unit %s", file), Todo: "remove the package; systemctl disable --now " + name + " only stops it for good"}
+		return &Failure{What: "a package has brought the unit " + file, Todo: "remove the package; systemctl disable --now " + name + " only stops it for good"}
 	}
 	if _, err := os.Stat(m.file(name)); errors.Is(err, fs.ErrNotExist) {
 		return notInstalled(name)

@@ -6,6 +6,12 @@ var alerts = map[string]pair{
 	"alert.ledger": {
 		"o ledger não é gravado há {1}; enquanto isso nada é enviado",
 		"the ledger has not been written for {1}; nothing is sent meanwhile"},
+	"alert.disk": {
+		"só há {1} MB livres no disco do ledger",
+		"only {1} MB are free on the disk of the ledger"},
+	"alert.disk.hint": {
+		"libere espaço antes que o ledger não possa mais ser gravado; sem ele nada é enviado",
+		"make room before the ledger cannot be written any more; without it nothing is sent"},
 	"alert.same_failure": {"o envio está pausado: {1} ({2})", "sending is paused: {1} ({2})"},
 	"alert.same_failure.hint": {
 		"veja o motivo com pombo list --state failed, corrija a causa e retome com pombo resume; as linhas que falharam são reenviadas com pombo retry",
