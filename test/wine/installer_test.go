@@ -17,10 +17,7 @@ import (
 	"pombo/test/nightly"
 )
 
-const (
-	program = `C:\Program Files\Pombo\pombo.exe`
-	folder  = `C:\ProgramData\Pombo`
-)
+const program = `C:\Program Files\Pombo\pombo.exe`
 
 // Exit codes of Windows Installer, as far as Wine passes them on.
 const (
@@ -54,10 +51,10 @@ func prepare(tb testing.TB, m machine, rows int, more ...string) *blipsim.Listen
 		"KEYBLIP=cG9tYm9kZW1vOm5vdC1hLXNlY3JldA==", "BLIP_URL="+sim.URL, "TEMPLATE_NAME=notificacao",
 		"DB_URL=sqlite:notificações.db", "API_ADDR=127.0.0.1:5417", "API_URL=http://127.0.0.1:5417", "DESK_ADDR=", "LANGUAGE=en")
 	// As Notepad writes it.
-	if err := os.MkdirAll(m.path(folder), 0o755); err != nil {
+	if err := os.MkdirAll(m.path(m.data), 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	if err := os.WriteFile(m.path(folder+`\.env`), []byte("\ufeff"+strings.Join(settings, "\r\n")+"\r\n"), 0o644); err != nil {
+	if err := os.WriteFile(m.path(m.data+`\.env`), []byte("\ufeff"+strings.Join(settings, "\r\n")+"\r\n"), 0o644); err != nil {
 		tb.Fatal(err)
 	}
 	schema, err := os.ReadFile(filepath.Join("..", "..", "deploy", "sql", "sqlite.sql"))
@@ -83,7 +80,7 @@ func prepare(tb testing.TB, m machine, rows int, more ...string) *blipsim.Listen
 
 func open(tb testing.TB, m machine) *sql.DB {
 	tb.Helper()
-	table, err := sql.Open("sqlite", m.path(folder+`\notificações.db`))
+	table, err := sql.Open("sqlite", m.path(m.data+`\notificações.db`))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -130,7 +127,7 @@ func remove(tb testing.TB, m machine, msi string) {
 	if out := m.must(tb, "reg", "query", `HKLM\System\CurrentControlSet\Services`); strings.Contains(out, `\pombo`) {
 		tb.Errorf("the service is still there:\n%s", out)
 	}
-	for _, path := range []string{folder + `\.env`, folder + `\data\pombo.db`} {
+	for _, path := range []string{m.data + `\.env`, m.data + `\data\pombo.db`} {
 		if !exists(m, path) {
 			tb.Errorf("%s has gone", path)
 		}
@@ -142,32 +139,29 @@ func remove(tb testing.TB, m machine, msi string) {
 func TestInstaller_FirstSteps(t *testing.T) {
 	m := windows(t)
 	msi := installer(t, "0.9.1")
-	m.must(t, "msiexec", "/i", msi, "/qn")
+	m.data = `C:\Notificações`
+	m.must(t, "msiexec", "/i", msi, "/qn", "FOLDER="+m.data+`\`)
 	t.Cleanup(func() { m.run(t, "msiexec", "/x", msi, "/qn") })
 
 	if got := m.must(t, program, "version"); !strings.Contains(got, "windows/amd64") {
 		t.Errorf("version says %q", got)
 	}
 	got := serviceStatus(t, m)
-	if want := (status{State: "stopped", Account: `NT SERVICE\pombo`, Folder: folder}); got != want {
+	if want := (status{State: "stopped", Account: `NT SERVICE\pombo`, Folder: m.data}); got != want {
 		t.Errorf("after the installation the service is %+v, want %+v", got, want)
 	}
 	if out := m.must(t, "reg", "query", `HKLM\System\CurrentControlSet\Control\Session Manager\Environment`, "/v", "PATH"); !strings.Contains(out, `Files\Pombo`) {
 		t.Errorf("PATH has no Pombo: %s", out)
 	}
-	if out := m.must(t, program, "demo", "--once"); !strings.Contains(out, "40") {
-		t.Errorf("the demo says %q", out)
-	}
-
 	const rows = 30
 	sim := prepare(t, m, rows)
 	start := m.command(t.Context(), "wine", program, "start")
-	start.Dir = m.path(folder)
+	start.Dir = m.path(m.data)
 	if err := start.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, time.Minute, "all rows are sent", func() bool { return sim.Counts().IDs == rows })
-	code, out := m.run(t, program, "--env-file", folder+`\.env`, "stop")
+	until(t, 3*time.Minute, "all rows are sent", func() bool { return sim.Counts().IDs == rows })
+	code, out := m.run(t, program, "--env-file", m.data+`\.env`, "stop")
 	if code != 0 {
 		t.Errorf("pombo stop: %d %s", code, out)
 	}
@@ -176,6 +170,9 @@ func TestInstaller_FirstSteps(t *testing.T) {
 	}
 	if got := sim.Counts(); got.Doubled != 0 || marked(t, m) != rows {
 		t.Errorf("%d doubled, %d of %d marked as sent", got.Doubled, marked(t, m), rows)
+	}
+	if code, out := m.run(t, program, "demo", "--once"); code != 0 {
+		t.Errorf("the demo ended with %d:\n%s", code, out)
 	}
 	remove(t, m, msi)
 }
@@ -208,7 +205,7 @@ func TestInstaller_UpgradeWhileSending(t *testing.T) {
 	if string(before) == string(after) {
 		t.Error("the program is still the old one")
 	}
-	if got := serviceStatus(t, m); got.State != "running" || got.Folder != folder {
+	if got := serviceStatus(t, m); got.State != "running" || got.Folder != m.data {
 		t.Errorf("after the upgrade the service is %+v", got)
 	}
 	t.Logf("of %d, %d were sent when the upgrade began, %d when it had ended", rows, sent, sim.Counts().IDs)

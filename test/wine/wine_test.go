@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 // machine is a Windows that Wine pretends.
 type machine struct {
 	folder string // on Linux
+	data   string // on Windows, of Pombo
 }
 
 // made is the one machine of this process: to make one takes seconds.
@@ -61,7 +62,9 @@ func windows(tb testing.TB) machine {
 	if errMade != nil {
 		tb.Fatal(errMade)
 	}
-	return made
+	m := made
+	m.data = `C:\ProgramData\Pombo`
+	return m
 }
 
 // make sets up a Windows 10 of its own.
