@@ -1,3 +1,2 @@
 @rem O mesmo que start.bat, com um nome que o cmd não confunde com o seu comando start.
-@call "%~dp0start.bat" %*
-@exit /b %errorlevel%
+@"%~dp0start.bat" %*
