@@ -62,20 +62,7 @@ func moments(ledger string) []moment {
 			defer t.events.watch.Store(nil)
 			return came(ctx, hit)
 		}, whose: func(t *trial) *server { return t.sender() }, finds: stepHeard},
-		{name: "a row was handed over", wait: func(ctx context.Context, t *trial, s *server) error {
-			row, err := t.book.waitsFor(ctx)
-			if err != nil || row == 0 {
-				return err
-			}
-			var decided error
-			err = t.source.lock(ctx, 0, func() {
-				if _, decided = t.book.dayPasses(ctx, row); decided == nil {
-					decided = t.awaitHandOver(ctx)
-				}
-				s.signal(syscall.SIGKILL)
-			})
-			return errors.Join(err, decided)
-		}, finds: stepHandedOver},
+		{name: "a row was handed over", wait: handedOver, finds: stepHandedOver},
 		{name: "just started", wait: func(ctx context.Context, t *trial, s *server) error {
 			t.killNow(s)
 			if err := s.start(); err != nil {
@@ -126,17 +113,44 @@ func (t *trial) sender() *server {
 	return t.servers[0]
 }
 
-// awaitHandOver waits until the ledger has handed a row over, for as long as a moment may take.
-func (t *trial) awaitHandOver(ctx context.Context) error {
-	for deadline := time.Now().Add(await); time.Now().Before(deadline); {
-		if keys, err := t.book.handedOver(ctx); err != nil || len(keys) > 0 {
-			return err
+// handedOver has the time of a row run out and kills when the ledger has handed it over, while the
+// table is locked. Where settling waits for the table just then, it tries another row.
+func handedOver(ctx context.Context, t *trial, s *server) error {
+	killed := false
+	for deadline := time.Now().Add(2 * await); !killed && time.Now().Before(deadline); {
+		row, err := t.book.waitsFor(ctx)
+		if err == nil && row == 0 {
+			err = sleep(ctx, 50*time.Millisecond)
+		} else if err == nil {
+			lockErr := t.source.lock(ctx, 0, func() {
+				if _, err = t.book.dayPasses(ctx, row); err == nil {
+					killed, err = t.awaitHandOver(ctx)
+				}
+				if killed {
+					s.signal(syscall.SIGKILL)
+				}
+			})
+			err = errors.Join(lockErr, err)
 		}
-		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// awaitHandOver waits for a moment until the ledger has handed a row over, and reports whether it
+// has.
+func (t *trial) awaitHandOver(ctx context.Context) (bool, error) {
+	for deadline := time.Now().Add(await / 4); time.Now().Before(deadline); {
+		if keys, err := t.book.handedOver(ctx); err != nil || len(keys) > 0 {
+			return len(keys) > 0, err
+		}
+		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 func came(ctx context.Context, hit <-chan struct{}) error {

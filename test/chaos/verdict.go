@@ -68,7 +68,7 @@ func (t *trial) verdict(ctx context.Context) (r result, err error) {
 	return r, nil
 }
 
-func (j *judge) complain(p promise, row, format string, args ...any) {
+func (j *judge) complainf(p promise, row, format string, args ...any) {
 	j.r.broken = append(j.r.broken, complaint{p, row, fmt.Sprintf(format, args...)})
 }
 
@@ -114,25 +114,25 @@ func (j *judge) rows() {
 		j.r.back.spare += got.writes - max(len(got.codes), len(got.answers)) + 1
 		switch {
 		case got.status != want.code && p == elsewhereOne, got.status != want.code && want.answer != "":
-			j.complain(p, key, "it has the code %s, not %s", got.status, want.code)
+			j.complainf(p, key, "it has the code %s, not %s", got.status, want.code)
 		case twice(got.codes) || p == elsewhereOne && want.code != statusElsewhere && slices.Contains(got.codes, statusElsewhere):
-			j.complain(p, key, "its codes were %v", got.codes)
+			j.complainf(p, key, "its codes were %v", got.codes)
 		case got.status == statusElsewhere:
 			j.r.back.handedOver++
 		}
 		switch {
 		case got.answer != want.answer:
-			j.complain(answersHome, key, "it has the answer %q, not %q", got.answer, want.answer)
+			j.complainf(answersHome, key, "it has the answer %q, not %q", got.answer, want.answer)
 		case twice(got.answers):
-			j.complain(answersHome, key, "its answers were %q", got.answers)
+			j.complainf(answersHome, key, "its answers were %q", got.answers)
 		case want.answer != "":
 			j.r.back.answers++
 		}
 		if at, ok := j.t.people.at[n]; ok && want.answer != "" && got.answeredAt != at.UTC().Format(time.DateTime) {
-			j.complain(answersHome, key, "it was answered at %s, not %s", got.answeredAt, at.UTC().Format(time.DateTime))
+			j.complainf(answersHome, key, "it was answered at %s, not %s", got.answeredAt, at.UTC().Format(time.DateTime))
 		}
 		if acked := j.t.people.acked[n]; acked != want.replies && who != unheard {
-			j.complain(answersHome, key, "Blip got a 2xx for %d of %d messages", acked, want.replies)
+			j.complainf(answersHome, key, "Blip got a 2xx for %d of %d messages", acked, want.replies)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (j *judge) replies(ctx context.Context) error {
 			return err
 		}
 		if k.owed {
-			j.complain(answersHome, k.row, "the ledger owes it %q", k.text)
+			j.complainf(answersHome, k.row, "the ledger owes it %q", k.text)
 		}
 		if !k.counts {
 			return nil
@@ -166,7 +166,7 @@ func (j *judge) replies(ctx context.Context) error {
 		want := endingOf(n, j.t.o.rows)
 		standing[k.row]++
 		if !k.written || k.text != want.answer || want.code != statusSent && k.code != want.code {
-			j.complain(answersHome, k.row, "the ledger has the answer %q and the code %q for it, written: %t", k.text, k.code, k.written)
+			j.complainf(answersHome, k.row, "the ledger has the answer %q and the code %q for it, written: %t", k.text, k.code, k.written)
 		}
 		return nil
 	})
@@ -180,14 +180,14 @@ func (j *judge) replies(ctx context.Context) error {
 			want.replies = 0
 		}
 		if got := len(j.numbers[key]); got != want.replies {
-			j.complain(answersHome, key, "the ledger has %d replies to it, not %d", got, want.replies)
+			j.complainf(answersHome, key, "the ledger has %d replies to it, not %d", got, want.replies)
 		}
 		if got := standing[key]; got > 1 || got == 0 && want.answer != "" {
-			j.complain(answersHome, key, "%d answers stand", got)
+			j.complainf(answersHome, key, "%d answers stand", got)
 		}
 	}
 	if unmatched != 0 {
-		j.complain(answersHome, "", "the ledger has %+d replies of which it does not know what they are about", unmatched)
+		j.complainf(answersHome, "", "the ledger has %+d replies of which it does not know what they are about", unmatched)
 	}
 	return nil
 }
@@ -208,7 +208,7 @@ func (j *judge) events(ctx context.Context) error {
 				want = append(want, string(kind))
 			}
 			if c.note && c.state != before {
-				j.complain(eventsArrive, row, "the history of generation %d has a note of when it was %s, and it was %s", generation, c.state, before)
+				j.complainf(eventsArrive, row, "the history of generation %d has a note of when it was %s, and it was %s", generation, c.state, before)
 			}
 			before = c.state
 		}
@@ -221,7 +221,7 @@ func (j *judge) events(ctx context.Context) error {
 			return true
 		})
 		if !slices.Equal(got, want) {
-			j.complain(eventsArrive, row, "of generation %d there were %v, and not %v", generation, got, want)
+			j.complainf(eventsArrive, row, "of generation %d there were %v, and not %v", generation, got, want)
 		}
 		return nil
 	})
@@ -236,17 +236,17 @@ func (j *judge) events(ctx context.Context) error {
 			}
 		}
 		if !slices.Equal(numbers, j.numbers[row]) {
-			j.complain(eventsArrive, row, "there were events about the replies %v, and not %v", numbers, j.numbers[row])
+			j.complainf(eventsArrive, row, "there were events about the replies %v, and not %v", numbers, j.numbers[row])
 		}
 		for _, e := range left[row] {
 			if e.kind != pombo.EventReply {
-				j.complain(eventsArrive, row, "%s of generation %d is about no change", e.kind, e.generation)
+				j.complainf(eventsArrive, row, "%s of generation %d is about no change", e.kind, e.generation)
 			}
 		}
 	}
 	for row, numbers := range j.numbers {
 		if len(j.t.events.told[row]) == 0 {
-			j.complain(eventsArrive, row, "there were no events about the replies %v", numbers)
+			j.complainf(eventsArrive, row, "there were no events about the replies %v", numbers)
 		}
 	}
 	return nil
