@@ -145,11 +145,13 @@ func Run(t *testing.T, open Open) {
 		}
 	}
 	t.Run("a condition beside the status", func(t *testing.T) {
+		nightly.WithoutRace(t)
 		table, owner := open(t, Schema{Key: Whole, Where: "NR_PRIORIDADE > 4 AND (NM_CONTATO <> 'x' OR NM_CONTATO IS NULL)"})
 		where(&bench{T: t, key: Whole.Key, Table: table, Owner: owner})
 	})
 	for _, key := range []KeyKind{Whole, Words, UUID} {
 		t.Run("documents, "+string(key), func(t *testing.T) {
+			nightly.WithoutRace(t)
 			table, owner := open(t, Schema{Key: key, Documents: true})
 			documents(&bench{T: t, key: key.Key, Table: table, Owner: owner})
 		})
