@@ -145,11 +145,13 @@ func Run(t *testing.T, open Open) {
 		}
 	}
 	t.Run("a condition beside the status", func(t *testing.T) {
+		nightly.WithoutRace(t)
 		table, owner := open(t, Schema{Key: Whole, Where: "NR_PRIORIDADE > 4 AND (NM_CONTATO <> 'x' OR NM_CONTATO IS NULL)"})
 		where(&bench{T: t, key: Whole.Key, Table: table, Owner: owner})
 	})
 	for _, key := range []KeyKind{Whole, Words, UUID} {
 		t.Run("documents, "+string(key), func(t *testing.T) {
+			nightly.WithoutRace(t)
 			table, owner := open(t, Schema{Key: key, Documents: true})
 			documents(&bench{T: t, key: key.Key, Table: table, Owner: owner})
 		})
@@ -200,14 +202,14 @@ var cases = []struct {
 	{name: "settle keeps a value that is not known", run: settleKeeps},
 	{name: "settle what its owner changed", run: settleDiverged},
 	{name: "settle a batch of several codes and one row twice", run: settleMixed},
-	{name: "settle with a trigger that refuses one row", run: settleRefused, meeting: true},
+	{name: "settle with a trigger that refuses one row", run: settleRefused},
 	{name: "settle with every row refused", run: settleAllRefused},
 	{name: "settle with a trigger that ignores", run: settleIgnored},
 	{name: "settle keys that no row can have", run: settleImpossible},
 	{name: "settle answers", run: settleAnswers},
 	{name: "settle answers over a code that stays", run: settleAnswersAlone},
 	{name: "settle an answer that may have been written", run: settleAnswerAgain},
-	{name: "settle five hundred", run: settleMany, meeting: true},
+	{name: "settle five hundred", run: settleMany},
 	{name: "settle a row that its owner has locked", run: settleLocked, once: true, meeting: true},
 	{name: "eight settle the same rows at once", run: settleTogether, meeting: true},
 	{name: "values that look like SQL", run: injection},
