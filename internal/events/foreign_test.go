@@ -54,7 +54,7 @@ func sentWith(t *testing.T, at time.Time, secrets ...pombo.Private) request {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer server.Close()
-	c, err := NewClient(server.URL, secrets)
+	c, err := NewClient(server.URL, secrets, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
