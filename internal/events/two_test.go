@@ -129,7 +129,7 @@ func startProcess(t *testing.T, url, name, receiver string, leadership func(*led
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	client, err := NewClient(receiver, []pombo.Private{secret})
+	client, err := NewClient(receiver, []pombo.Private{secret}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
