@@ -79,7 +79,7 @@ func judgeMode(why, file string, info fs.FileInfo) []Finding {
 // judgeList judges a list of rights. ours are the accounts that Pombo runs as; a service
 // that the list lets in counts as one, because it may have been given another name.
 func judgeList(why, file, sddl string, ours []string) []Finding {
-	services, _ := access.Services(sddl) //nolint:errcheck // Strangers tells what is wrong with it
+	services, _ := access.Services(sddl) // Strangers tells what is wrong with it
 	ours = append(slices.Clone(ours), services...)
 	strangers, err := access.Strangers(sddl, ours...)
 	switch {
