@@ -166,3 +166,42 @@ func TestOptions_Kinds(t *testing.T) {
 		}
 	}
 }
+
+// What dist has made before goes, and nothing else in the folder does.
+func TestMakeEmpty(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "dist")
+	for range 2 {
+		if err := makeEmpty(folder); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"pombo-1.2.3-windows-amd64.msi", sumsName, "notes.txt"} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := makeEmpty(folder); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 1 || left[0].Name() != "notes.txt" {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func TestWriteSums(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "pombo-1.2.3.zip"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeSums(folder, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(folder, sumsName))
+	const want = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  pombo-1.2.3.zip\n"
+	if err != nil || string(got) != want {
+		t.Errorf("%s = %q, %v, want %q", sumsName, got, err, want)
+	}
+}
