@@ -74,8 +74,8 @@ func TestIcon(t *testing.T) {
 
 // summary is a summary of an installer with the two times, as bytes.
 func summary(kind uint32) []byte {
-	b := make([]byte, 100) // whatever stands before it
-	stream := append(make([]byte, 28), summaryFormat...)
+	const before, header = 100, 28 // whatever stands there
+	stream := append([]byte(strings.Repeat("x", before+header)), summaryFormat...)
 	stream = binary.LittleEndian.AppendUint32(stream, 48)
 	section := binary.LittleEndian.AppendUint32(nil, 56)
 	for _, n := range []uint32{3, 1, 32, 12, 32, 13, 44} { // three properties
@@ -85,7 +85,7 @@ func summary(kind uint32) []byte {
 		section = binary.LittleEndian.AppendUint32(section, kind)
 		section = binary.LittleEndian.AppendUint64(section, uint64(low))
 	}
-	return append(append(b, stream...), section...)
+	return append(stream, section...)
 }
 
 func TestDatePackage(t *testing.T) {

@@ -220,16 +220,16 @@ func (r *release) copyIn(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return r.writeIn(to, content, 0o644)
+	return r.writeIn(to, content)
 }
 
 // writeIn writes a file in the working folder, with the time of the commit.
-func (r *release) writeIn(to string, content []byte, mode os.FileMode) error {
+func (r *release) writeIn(to string, content []byte) error {
 	path := filepath.Join(r.work, to)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, content, mode); err != nil {
+	if err := os.WriteFile(path, content, 0o644); err != nil {
 		return err
 	}
 	return os.Chtimes(path, r.time, r.time)
