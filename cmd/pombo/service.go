@@ -22,7 +22,7 @@ import (
 
 type serviceCommand struct {
 	Install   serviceInstallCommand   `cmd:"" help:"Make the service, or change the one that is there."`
-	Uninstall serviceUninstallCommand `cmd:"" help:"Stop the service and take it away; settings and data stay."`
+	Uninstall serviceUninstallCommand `cmd:"" help:"Stop and remove the service; settings and data stay."`
 	Start     serviceStartCommand     `cmd:"" help:"Start the service, and wait until it runs."`
 	Stop      serviceStopCommand      `cmd:"" help:"Stop the service in order, and wait for the end of its process."`
 	Status    serviceStatusCommand    `cmd:"" help:"Say how the service is."`
@@ -156,6 +156,9 @@ func (s *shell) openPorts(o service.Options) (ports []int) {
 // printUnready says what is missing before the service can start. It has the settings of
 // its file, not those of this console.
 func (s *shell) printUnready(o service.Options) {
+	// Relative names begin there for the service. An administrator's console is in System32,
+	// where they would be refused.
+	_ = os.Chdir(o.Folder)
 	_, warnings, err := config.Load(o.EnvFile, nil, config.NeedAll)
 	for _, w := range warnings {
 		s.sayf("pombo: warning: %s", w)
@@ -169,11 +172,11 @@ func (s *shell) printUnready(o service.Options) {
 
 type serviceUninstallCommand struct {
 	named
-	Purge bool `help:"Remove its settings, its ledger and its logs, too. What was sent is then known to nobody."`
+	Purge bool `help:"Remove its settings, its ledger and its logs, too. Afterwards nobody knows what was sent."`
 }
 
 func (serviceUninstallCommand) Help() string {
-	return `It stops first, in order. Settings, ledger and logs stay where they are, so that a later installation goes on with them.
+	return `The service stops first, in order. Settings, ledger and logs stay where they are; a later installation continues with them.
 
 Examples:
 
@@ -186,7 +189,7 @@ func (c serviceUninstallCommand) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	s.printf("the service %s is taken away\n", c.Name)
+	s.printf("the service %s is removed\n", c.Name)
 	return nil
 }
 
@@ -248,7 +251,7 @@ type serviceStatusCommand struct {
 }
 
 func (serviceStatusCommand) Help() string {
-	return `State, process, how it ended last, when it starts, account and folder, and what GET /readyz says. It takes no administrator. The exit code is 0 when the service runs and is ready.
+	return `State, process, how it ended last, when it starts, account and folder, and what GET /readyz says. It needs no administrator. The exit code is 0 when the service runs and is ready.
 
 Examples:
 

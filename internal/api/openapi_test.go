@@ -62,6 +62,19 @@ func TestOpenAPIHasEveryHeadline(t *testing.T) {
 	}
 }
 
+func TestOpenAPIHasEveryAlert(t *testing.T) {
+	w := newWorld(t)
+	var got []string
+	for _, s := range w.doc.Components.Schemas["Readiness"].Value.Properties["alerts"].Value.Items.Value.Properties["name"].Value.Enum {
+		name, _ := s.(string)
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(slices.Values(health.AlertNames())); !slices.Equal(got, want) {
+		t.Errorf("alerts = %q, want %q", got, want)
+	}
+}
+
 func TestOpenAPIHasEveryFinding(t *testing.T) {
 	w := newWorld(t)
 	var got, want []string

@@ -42,15 +42,15 @@ func (m scm) close() { _ = windows.CloseServiceHandle(m.handle) }
 func refused(what string, err error) error {
 	switch {
 	case errors.Is(err, windows.ERROR_ACCESS_DENIED):
-		return &Failure{What: what, Err: err, Todo: "run the same in a console that was started as administrator"}
+		return &Failure{message: what, cause: err, hint: "run the same in a console that was started as administrator"}
 	case errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST):
 		return errNoService
 	case errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE):
-		return &Failure{What: what, Err: err, Todo: "close the windows that show the services (services.msc, the Task Manager) and try again"}
+		return &Failure{message: what, cause: err, hint: "close the windows that show the services (services.msc, the Task Manager) and try again"}
 	case errors.Is(err, windows.ERROR_SERVICE_LOGON_FAILED), errors.Is(err, windows.ERROR_INVALID_SERVICE_ACCOUNT):
-		return &Failure{What: what, Err: err, Todo: "check the account and its password, and give it the right to log on as a service (secpol.msc, or a group policy)"}
+		return &Failure{message: what, cause: err, hint: "check the account and its password, and give it the right to log on as a service (secpol.msc, or a group policy)"}
 	default:
-		return &Failure{What: what, Err: err}
+		return &Failure{message: what, cause: err}
 	}
 }
 

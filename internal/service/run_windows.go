@@ -37,7 +37,7 @@ func Run(name string, body Body) (int, error) {
 	select {
 	case err := <-dispatched:
 		if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
-			return 0, &Failure{What: "this is for Windows' service manager alone", Todo: "pombo start runs Pombo here; pombo service start starts the service"}
+			return 0, &Failure{message: "this is for Windows' service manager alone", hint: "pombo start runs Pombo here; pombo service start starts the service"}
 		}
 		if err != nil {
 			return 0, err

@@ -90,29 +90,29 @@ type Status struct {
 
 // Failure says what could not be done with a service, and what to do.
 type Failure struct {
-	What string
-	Todo string
-	Err  error // the cause; nil = What says it all
+	message string
+	hint    string
+	cause   error // nil = the message says it all
 }
 
 func (f *Failure) Error() string {
-	if f.Err == nil || errors.Is(f.Err, errNoService) || errors.Is(f.Err, errors.ErrUnsupported) {
-		return f.What // it says the same
+	if f.cause == nil || errors.Is(f.cause, errNoService) || errors.Is(f.cause, errors.ErrUnsupported) {
+		return f.message // it says the same
 	}
-	return fmt.Sprintf("%s: %v", f.What, f.Err)
+	return fmt.Sprintf("%s: %v", f.message, f.cause)
 }
 
 // Unwrap returns the cause.
-func (f *Failure) Unwrap() error { return f.Err }
+func (f *Failure) Unwrap() error { return f.cause }
 
 // Hint says what to do.
-func (f *Failure) Hint() string { return f.Todo }
+func (f *Failure) Hint() string { return f.hint }
 
 // errNoService says that there is no service of this name.
 var errNoService = errors.New("there is no such service")
 
 func notInstalled(name string) error {
-	return &Failure{What: fmt.Sprintf("there is no service %q", name), Todo: "pombo service install makes it", Err: errNoService}
+	return &Failure{message: fmt.Sprintf("there is no service %q", name), hint: "pombo service install makes it", cause: errNoService}
 }
 
 // checkName reports whether both managers take the name, and no shell or path reads
@@ -120,7 +120,7 @@ func notInstalled(name string) error {
 func checkName(name string) error {
 	ok := name != "" && len(name) <= 64 && name[0] != '-' && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 	if !ok {
-		return &Failure{What: fmt.Sprintf("%q is no name for a service", name), Todo: "use letters, digits, - and _, such as pombo2"}
+		return &Failure{message: fmt.Sprintf("%q is no name for a service", name), hint: "use letters, digits, - and _, such as pombo2"}
 	}
 	return nil
 }

@@ -25,10 +25,10 @@ func DefaultEnvFile(name, _ string) string { return "/etc/" + name + "/pombo.env
 func manager(ctx context.Context, change bool) (systemd, error) {
 	// That folder is there where systemd runs the machine, as sd_booted(3) has it.
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return systemd{}, &Failure{What: "systemd does not run this machine", Todo: "have whatever starts the programs here call pombo start, restart it unless it ends with 78, and stop it by SIGTERM"}
+		return systemd{}, &Failure{message: "systemd does not run this machine", hint: "have whatever starts the programs here call pombo start, restart it unless it ends with 78, and stop it by SIGTERM"}
 	}
 	if change && os.Geteuid() != 0 {
-		return systemd{}, &Failure{What: "only root may change the services of this machine", Todo: "run the same with sudo"}
+		return systemd{}, &Failure{message: "only root may change the services of this machine", hint: "run the same with sudo"}
 	}
 	return systemd{run: runner(ctx), user: ids, chown: os.Chown}, nil
 }
@@ -65,7 +65,7 @@ func Install(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Firewall {
-		return &Failure{What: "the firewall is Windows' only", Todo: "leave --firewall out, and open the port with the firewall of this machine"}
+		return &Failure{message: "the firewall is Windows' only", hint: "leave --firewall out, and open the port with the firewall of this machine"}
 	}
 	if o.Root != "" {
 		return systemd{root: o.Root}.install(o)
@@ -132,7 +132,7 @@ func Start(ctx context.Context, name string) error {
 			return err
 		}
 		if status.State == Failed || status.State == Stopped || status.State == Starting && status.ExitCode != 0 {
-			return &Failure{What: fmt.Sprintf("it ended with %d (%s)", status.ExitCode, status.Exit), Todo: "journalctl -u " + name + " and the log have the cause"}
+			return &Failure{message: fmt.Sprintf("it ended with %d (%s)", status.ExitCode, status.Exit), hint: "journalctl -u " + name + " and the log have the cause"}
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ func DefaultFolder(name string) string { return "/var/lib/" + name }
 func DefaultEnvFile(name, _ string) string { return "/etc/" + name + "/pombo.env" }
 
 func notHere() error {
-	return &Failure{What: "Pombo is a service of Windows and of systemd only", Todo: "have whatever starts the programs here call pombo start, restart it unless it ends with 78, and stop it by SIGTERM", Err: errors.ErrUnsupported}
+	return &Failure{message: "Pombo is a service of Windows and of systemd only", hint: "have whatever starts the programs here call pombo start, restart it unless it ends with 78, and stop it by SIGTERM", cause: errors.ErrUnsupported}
 }
 
 // NeedsPassword reports whether an account can only be used with its password: none is here.

@@ -40,7 +40,7 @@ func Install(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Root != "" {
-		return &Failure{What: "--root is for systemd only", Todo: "leave it out"}
+		return &Failure{message: "--root is for systemd only", hint: "leave it out"}
 	}
 	m, err := openManager(ctx, true)
 	if err != nil {
@@ -78,7 +78,7 @@ func Uninstall(ctx context.Context, name string, alsoData bool, note func(string
 		return orNotInstalled(name, err)
 	}
 	if err := Stop(ctx, name); err != nil {
-		note(fmt.Sprintf("stop it: %v; it is taken away all the same", err))
+		note(fmt.Sprintf("stop it: %v; it is removed all the same", err))
 	}
 	if err := (installer{machine: m}).uninstall(name); err != nil {
 		return err
@@ -126,9 +126,9 @@ func Start(ctx context.Context, name string) error {
 				if s.CurrentState != windows.SERVICE_STOPPED {
 					code, what = exitOf(errProcessAborted, 0)
 				}
-				return &Failure{What: fmt.Sprintf("it ended with %d (%s)", code, what), Todo: `the event log (source Pombo) and logs\notificacao.log in its folder have the cause`}
+				return &Failure{message: fmt.Sprintf("it ended with %d (%s)", code, what), hint: `the event log (source Pombo) and logs\notificacao.log in its folder have the cause`}
 			case time.Since(since) > patience:
-				return &Failure{What: "it has given no sign of life for " + patience.String(), Todo: `see the event log (source Pombo) and logs\notificacao.log in its folder`}
+				return &Failure{message: "it has given no sign of life for " + patience.String(), hint: `see the event log (source Pombo) and logs\notificacao.log in its folder`}
 			}
 			if err := wait.For(ctx, look); err != nil {
 				return err
@@ -154,7 +154,7 @@ func Stop(ctx context.Context, name string) error {
 			return nil
 		case errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL) && before.CurrentState == windows.SERVICE_STOP_PENDING:
 		case errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL):
-			return &Failure{What: "it is starting, and cannot be stopped before it has started", Todo: "try again in a moment; pombo service status says how it is", Err: err}
+			return &Failure{message: "it is starting, and cannot be stopped before it has started", hint: "try again in a moment; pombo service status says how it is", cause: err}
 		case err != nil:
 			return refused("stop the service "+name, err)
 		}
@@ -167,7 +167,7 @@ func Stop(ctx context.Context, name string) error {
 				return nil
 			}
 			if time.Now().After(until) {
-				return &Failure{What: "it has not stopped within " + stopLimit.String(), Todo: "see its log"}
+				return &Failure{message: "it has not stopped within " + stopLimit.String(), hint: "see its log"}
 			}
 			if err := wait.For(ctx, look); err != nil {
 				return err
@@ -233,7 +233,7 @@ func Query(ctx context.Context, name string) (Status, error) {
 		}
 		return nil
 	})
-	if failure, ok := errors.AsType[*Failure](err); ok && errors.Is(failure.Err, errNoService) {
+	if failure, ok := errors.AsType[*Failure](err); ok && errors.Is(failure.cause, errNoService) {
 		return status, nil
 	}
 	if err != nil {

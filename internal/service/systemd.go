@@ -27,7 +27,7 @@ const ownUser = "pombo"
 func unit(o Options) (string, error) {
 	for _, path := range []string{o.Program, o.EnvFile, o.Folder} {
 		if strings.ContainsAny(path, " \t\n\"'\\%$;") {
-			return "", &Failure{What: fmt.Sprintf("%q has a blank or another character that systemd reads in a way of its own", path), Todo: "use a path of letters, digits, -, _, . and /"}
+			return "", &Failure{message: fmt.Sprintf("%q has a blank or another character that systemd reads in a way of its own", path), hint: "use a path of letters, digits, -, _, . and /"}
 		}
 	}
 	state, below := strings.CutPrefix(o.Folder, "/var/lib/")
@@ -191,7 +191,7 @@ func writeFile(path, text string) step {
 // uninstall stops the service and takes its unit away.
 func (m systemd) uninstall(name string) error {
 	if file := m.packaged(name); file != "" {
-		return &Failure{What: "a package has brought the unit " + file, Todo: "remove the package; systemctl disable --now " + name + " only stops it for good"}
+		return &Failure{message: "a package has brought the unit " + file, hint: "remove the package; systemctl disable --now " + name + " only stops it for good"}
 	}
 	if _, err := os.Stat(m.file(name)); errors.Is(err, fs.ErrNotExist) {
 		return notInstalled(name)
