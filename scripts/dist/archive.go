@@ -103,7 +103,7 @@ func writeZip(w io.Writer, folder string, files []file, at time.Time) error {
 			return err
 		}
 		header := zip.FileHeader{Name: path.Join(folder, f.name), Method: zip.Deflate, Modified: at.UTC()}
-		header.SetMode(os.FileMode(f.mode)) //nolint:gosec // permissions, which fit
+		header.SetMode(os.FileMode(f.mode))
 		entry, err := zw.CreateHeader(&header)
 		if err != nil {
 			return err

@@ -74,8 +74,8 @@ func TestIcon(t *testing.T) {
 
 // summary is a summary of an installer with the two times, as bytes.
 func summary(kind uint32) []byte {
-	b := make([]byte, 100) // whatever stands before it
-	stream := append(make([]byte, 28), summaryFormat...)
+	const before, header = 100, 28 // whatever stands there
+	stream := append([]byte(strings.Repeat("x", before+header)), summaryFormat...)
 	stream = binary.LittleEndian.AppendUint32(stream, 48)
 	section := binary.LittleEndian.AppendUint32(nil, 56)
 	for _, n := range []uint32{3, 1, 32, 12, 32, 13, 44} { // three properties
@@ -85,7 +85,7 @@ func summary(kind uint32) []byte {
 		section = binary.LittleEndian.AppendUint32(section, kind)
 		section = binary.LittleEndian.AppendUint64(section, uint64(low))
 	}
-	return append(append(b, stream...), section...)
+	return append(stream, section...)
 }
 
 func TestDatePackage(t *testing.T) {
@@ -164,5 +164,44 @@ func TestOptions_Kinds(t *testing.T) {
 		if len(got) != want || (err != nil) != (want == 0) {
 			t.Errorf("-only %q makes %d kinds, %v, want %d", only, len(got), err, want)
 		}
+	}
+}
+
+// What dist has made before goes, and nothing else in the folder does.
+func TestMakeEmpty(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "dist")
+	for range 2 {
+		if err := makeEmpty(folder); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"pombo-1.2.3-windows-amd64.msi", sumsName, "notes.txt"} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := makeEmpty(folder); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 1 || left[0].Name() != "notes.txt" {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func TestWriteSums(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "pombo-1.2.3.zip"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeSums(folder, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(folder, sumsName))
+	const want = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  pombo-1.2.3.zip\n"
+	if err != nil || string(got) != want {
+		t.Errorf("%s = %q, %v, want %q", sumsName, got, err, want)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 func unit(text string) (string, error) {
 	start := strings.Index(text, "[Unit]\n")
 	if start < 0 {
-		return "", fmt.Errorf("deploy/pombo.service has no [Unit]")
+		return "", errors.New("deploy/pombo.service has no [Unit]")
 	}
 	text = text[start:] // what stands before it tells how to install by hand
 	const byHand, packaged = "/usr/local/bin/pombo ", "/usr/bin/pombo "
@@ -39,7 +40,7 @@ func makePackage(packager string) func(context.Context, *release, target) error 
 		if err != nil {
 			return err
 		}
-		if err := r.writeIn("pombo.service", []byte(text), 0o644); err != nil {
+		if err := r.writeIn("pombo.service", []byte(text)); err != nil {
 			return err
 		}
 		environ := []string{"VERSION=" + r.version, "ARCH=" + t.arch, "PROGRAM=" + program, "UNIT=" + filepath.Join(r.work, "pombo.service")}

@@ -34,7 +34,7 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.out, "out", "dist", "folder to write to; what is in it is replaced")
+	flag.StringVar(&o.out, "out", "dist", "folder to write to; what an earlier run has made there is replaced")
 	flag.StringVar(&o.only, "only", "", "kinds to make, with commas between: archive, deb, rpm, msi, image, sbom")
 	flag.StringVar(&o.version, "version", "", "to try it out: make it of the working copy as it is, under this version, quickly and for amd64 only")
 	check := flag.Bool("check", false, "make everything twice and compare the bytes")
@@ -144,10 +144,7 @@ func (o options) run(ctx context.Context, log io.Writer) (err error) {
 	if err := r.identify(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(r.out); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.out, 0o755); err != nil {
+	if err := makeEmpty(r.out); err != nil {
 		return err
 	}
 	fmt.Fprintf(log, "pombo %s of %s\n", r.version, r.time.Format(time.RFC3339))
@@ -162,6 +159,28 @@ func (o options) run(ctx context.Context, log io.Writer) (err error) {
 		}
 	}
 	return writeSums(r.out, log)
+}
+
+// ours are the files that dist makes.
+var ours = []string{"pombo-*", sumsName + "*"}
+
+// makeEmpty makes a folder, or takes what an earlier run has made out of it.
+func makeEmpty(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, pattern := range ours {
+		old, err := filepath.Glob(filepath.Join(folder, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range old {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // release is one commit, made into files.
@@ -201,16 +220,16 @@ func (r *release) copyIn(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return r.writeIn(to, content, 0o644)
+	return r.writeIn(to, content)
 }
 
 // writeIn writes a file in the working folder, with the time of the commit.
-func (r *release) writeIn(to string, content []byte, mode os.FileMode) error {
+func (r *release) writeIn(to string, content []byte) error {
 	path := filepath.Join(r.work, to)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, content, mode); err != nil {
+	if err := os.WriteFile(path, content, 0o644); err != nil {
 		return err
 	}
 	return os.Chtimes(path, r.time, r.time)

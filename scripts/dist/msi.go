@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -36,13 +37,14 @@ var amendments = []string{
 // tables are those that wixl cannot write, as Windows Installer imports and exports them.
 func tables(numbers string) map[string]string {
 	code := braced(upgradeCode)
+	upgradeTypes := strings.Join([]string{"s38", "S20", "S20", "S255", "i4", "S255", "s72"}, " ")
 	return map[string]string{
 		// The program's folder at the end of the machine's PATH, and gone with the program.
 		"Environment": table("Environment", "s72 l255 L255 s72", "Environment Name Value Component_", 1,
 			[]string{"Path", "=-*PATH", "[~];[INSTALLDIR]", "Program"}),
 		// 1 keeps the features, 512 counts the same version as an older one, because two
 		// commits without a tag have the same numbers; 2 only looks for a newer one.
-		"Upgrade": table("Upgrade", "s38 S20 S20 S255 i4 S255 s72", "UpgradeCode VersionMin VersionMax Language Attributes Remove ActionProperty", 5,
+		"Upgrade": table("Upgrade", upgradeTypes, "UpgradeCode VersionMin VersionMax Language Attributes Remove ActionProperty", 5,
 			[]string{code, "", numbers, "", "513", "", "WIX_UPGRADE_DETECTED"},
 			[]string{code, numbers, "", "", "2", "", "WIX_DOWNGRADE_DETECTED"}),
 	}
@@ -73,7 +75,7 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	if err != nil {
 		return err
 	}
-	if err := r.writeIn("msi/pombo.exe", content, 0o644); err != nil {
+	if err := r.writeIn("msi/pombo.exe", content); err != nil {
 		return err
 	}
 	for from, to := range map[string]string{
@@ -88,7 +90,7 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	if err != nil {
 		return err
 	}
-	if err := r.writeIn("msi/pombo.ico", icon(picture), 0o644); err != nil {
+	if err := r.writeIn("msi/pombo.ico", icon(picture)); err != nil {
 		return err
 	}
 	// A version is one product. Its package is another one whenever the program is.
@@ -104,7 +106,7 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	added := tables(numbers)
 	for _, name := range slices.Sorted(maps.Keys(added)) {
 		file := filepath.Join("msi", name+".idt")
-		if err := r.writeIn(file, []byte(added[name]), 0o644); err != nil {
+		if err := r.writeIn(file, []byte(added[name])); err != nil {
 			return err
 		}
 		args = append(args, "-i", filepath.Join(r.work, file))
@@ -158,7 +160,7 @@ func datePackage(msi []byte, at time.Time) error {
 	)
 	id := bytes.Index(msi, summaryFormat)
 	if id < 0 || bytes.Contains(msi[id+1:], summaryFormat) {
-		return fmt.Errorf("the installer has no summary, or two")
+		return errors.New("the installer has no summary, or two")
 	}
 	section := id - 28 + sectionAt
 	ticks := uint64(at.Unix()+11_644_473_600) * 10_000_000 // 100 ns since 1601
@@ -170,7 +172,7 @@ func datePackage(msi []byte, at time.Time) error {
 		}
 		value := msi[section+int(binary.LittleEndian.Uint32(property[4:])):]
 		if binary.LittleEndian.Uint32(value) != typeTime {
-			return fmt.Errorf("a time in the installer's summary is none")
+			return errors.New("a time in the installer's summary is none")
 		}
 		binary.LittleEndian.PutUint64(value[4:], ticks)
 		changed++

@@ -65,7 +65,7 @@ func (r *release) program(ctx context.Context, t target) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer os.Remove(object) //nolint:errcheck // a trial leaves nothing in the working copy if it can
+		defer os.Remove(object) // a trial leaves nothing in the working copy if it can
 	}
 	fmt.Fprintf(r.log, "building for %s\n", t)
 	if _, err := r.command(ctx, environ, "go", append(args, "./cmd/pombo")...); err != nil {
@@ -96,7 +96,7 @@ func (r *release) resource(ctx context.Context, t target) (object string, err er
 		return "", err
 	}
 	text := strings.NewReplacer("${VERSION}", r.version, "${NUMBERS}", numbers+".0").Replace(string(about))
-	if err := r.writeIn("resource/resource.json", []byte(text), 0o644); err != nil {
+	if err := r.writeIn("resource/resource.json", []byte(text)); err != nil {
 		return "", err
 	}
 	if err := r.copyIn("deploy/windows/pombo.png", "resource/pombo.png"); err != nil {

@@ -16,18 +16,18 @@ const sumsName = "SHA256SUMS"
 
 // writeSums writes the checksums of all files, as sha256sum -c reads them.
 func writeSums(folder string, log io.Writer) error {
-	files, err := os.ReadDir(folder)
+	files, err := filepath.Glob(filepath.Join(folder, ours[0]))
 	if err != nil {
 		return err
 	}
 	var sums bytes.Buffer
 	for _, file := range files {
-		content, err := os.ReadFile(filepath.Join(folder, file.Name()))
+		content, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(content), file.Name())
-		fmt.Fprintf(log, "%10d  %s\n", len(content), file.Name())
+		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(content), filepath.Base(file))
+		fmt.Fprintf(log, "%10d  %s\n", len(content), filepath.Base(file))
 	}
 	return os.WriteFile(filepath.Join(folder, sumsName), sums.Bytes(), 0o644)
 }
