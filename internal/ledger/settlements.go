@@ -157,7 +157,7 @@ func (sm *Settlements) Settled(ctx context.Context, results []pombo.Settled) err
 			if err != nil {
 				return fmt.Errorf("record what was settled: %w", err)
 			}
-			row := []any{r.Result.String(), now, string(quoted), r.Seq}
+			row := []any{r.Result.String(), now, string(quoted), r.Seq, sm.policy.contentWith(r.Code), nullNumber(r.Reply)}
 			if answered {
 				neverAnswered, unwritten = append(neverAnswered, row), append(unwritten, r.Reply)
 			} else {

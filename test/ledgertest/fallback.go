@@ -102,6 +102,16 @@ func fallbackFailed(f *fixture) {
 	f.settleAll("2", "8")
 	f.nothingDue()
 
+	// A process that was frozen with that finds another code in the row.
+	id = f.queue(1)[0]
+	f.send(pombo.Accepted, pombo.NoReason)
+	due = f.unsettled()
+	f.apply(undeliverable(id, pombo.ResendNever))
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
+	f.handedOver(1, 0, utility)
+	f.must(f.db.Settlements.Settled(f.Context(), []pombo.Settled{{Settlement: due[0], Result: pombo.SettleDiverged}}))
+	f.settleAll("1", "8")
+
 	// Blip was asked for the person and knew no such account.
 	f.queue(1)
 	n = f.claimOne(me)

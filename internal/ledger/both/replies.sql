@@ -54,8 +54,9 @@ SELECT code FROM reply WHERE row_key = $1 AND source = $2 AND row_key <> '' AND 
 UPDATE reply SET due = 0, written = $1 WHERE number = $2 AND due = 1;
 
 -- name: reply_unwritten
--- The row was left alone.
-UPDATE reply SET due = 0 WHERE number = $1 AND due = 1;
+-- The row was left alone, and nothing else is owed to it.
+UPDATE reply SET due = 0 WHERE number = $1 AND due = 1 AND NOT EXISTS (SELECT 1 FROM notification
+    WHERE notification.row_key = reply.row_key AND notification.source = reply.source AND notification.reply = reply.number AND settle_at IS NOT NULL);
 
 -- name: answered
 -- Delivery of a reminder: whether the row that it reminds of has an answer.

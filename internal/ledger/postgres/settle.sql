@@ -28,12 +28,15 @@ WHERE n.seq = batch.seq AND n.settle_at IS NOT NULL
 RETURNING batch.nth;
 
 -- name: settle_never
--- Settlement: the row diverged, is gone, or refuses the change; the history says so.
+-- Settlement: the row diverged, is gone, or refuses the change; the history says so. Not if another
+-- code (content, as in settled) or another answer is owed by now: a process that was frozen meanwhile
+-- finds the row as the one after it has written it.
 UPDATE notification AS n SET settle = batch.settle, settle_at = NULL,
     history = n.history || '[' || batch.now || ',"' || n.state || '",' || n.attempt || ',"",' || batch.detail || ',true]'
-FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($4 AS bigint[]))
-    WITH ORDINALITY AS batch (settle, now, detail, seq, nth)
-WHERE n.seq = batch.seq AND n.settle_at IS NOT NULL
+FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($4 AS bigint[]), CAST($5 AS text[]), CAST($6 AS bigint[]))
+    WITH ORDINALITY AS batch (settle, now, detail, seq, content, reply, nth)
+WHERE n.seq = batch.seq AND n.settle_at IS NOT NULL AND n.reply IS NOT DISTINCT FROM batch.reply
+    AND replace(batch.content, ',' || CASE WHEN n.settle = '{SettleFallback}' THEN n.settle ELSE n.state END || ',', '') <> batch.content
 RETURNING batch.nth;
 
 -- name: hand_over

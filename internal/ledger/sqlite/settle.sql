@@ -18,9 +18,12 @@ WHERE seq = ?4;
 UPDATE notification SET settle_at = ?1 WHERE seq = ?2 AND settle_at IS NOT NULL;
 
 -- name: settle_never
--- Settlement: the row diverged, is gone, or refuses the change; the history says so.
+-- Settlement: the row diverged, is gone, or refuses the change; the history says so. Not if another
+-- code (?5, as in settled) or another answer (?6) is owed by now: a process that was frozen meanwhile
+-- finds the row as the one after it has written it.
 UPDATE notification SET settle = ?1, settle_at = NULL, history = history || '[' || ?2 || ',"' || state || '",' || attempt || ',"",' || ?3 || ',true]'
-WHERE seq = ?4 AND settle_at IS NOT NULL;
+WHERE seq = ?4 AND settle_at IS NOT NULL AND reply IS NOT DISTINCT FROM ?6
+    AND replace(?5, ',' || CASE WHEN settle = '{SettleFallback}' THEN settle ELSE state END || ',', '') <> ?5;
 
 -- name: hand_over
 -- Fallback: the row is owed the code of the other channel, and nothing after it.
