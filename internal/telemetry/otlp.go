@@ -18,7 +18,7 @@ import (
 )
 
 // otlp sends batches of spans to a collector by OTLP over HTTP, in Protobuf. It takes the
-// place of OpenTelemetry's own exporter, which brings gRPC along: see ADR 27.
+// place of OpenTelemetry's own exporter, which brings gRPC along: see ADR 28.
 type otlp struct {
 	url     string
 	headers map[string]string
