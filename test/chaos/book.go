@@ -208,9 +208,10 @@ func (b *book) unsent(ctx context.Context, limit int) (ids []string, err error) 
 
 // change is one entry of the history of a notification.
 type change struct {
-	state    pombo.State
-	note     bool // it moves nothing
-	answered bool // another reply stands from here on
+	state      pombo.State
+	note       bool // it moves nothing
+	answered   bool // another reply stands from here on
+	handedOver bool // another channel has the row from here on
 }
 
 // histories calls f with the history of each notification.
@@ -230,6 +231,7 @@ func (b *book) histories(ctx context.Context, f func(row string, generation int,
 			state, _ := entry[1].(string)
 			c := change{state: pombo.State(state)}
 			c.note, _ = entry[len(entry)-1].(bool)
+			c.handedOver = len(entry) > 3 && entry[3] == string(pombo.HandedOver)
 			if len(entry) > 4 && c.note {
 				detail, _ := entry[4].(string)
 				c.answered = strings.HasPrefix(detail, "the person has answered (")

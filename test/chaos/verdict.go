@@ -202,6 +202,8 @@ func (j *judge) events(ctx context.Context) error {
 		before := pombo.State("")
 		for _, c := range history {
 			switch kind, ok := pombo.EventOf(before, c.state); {
+			case c.handedOver:
+				want = append(want, string(pombo.EventHandedOver))
 			case c.answered:
 				want = append(want, string(pombo.EventReply))
 			case ok && !c.note:
