@@ -40,6 +40,7 @@ var trailTexts = map[string]pair{
 	"did.optin":         {"tirou uma pessoa do não perturbe, {1}", "removed an opt-out, {1}"},
 	"did.forget":        {"apagou uma pessoa, {1}", "erased a person, {1}"},
 	"did.send":          {"enviou à mão {1}", "sent {1} by hand"},
+	"did.stop":          {"parou o Pombo, {1}", "stopped Pombo, {1}"},
 	"did.request":       {"pediu o que não pode: {1}", "asked for what they may not: {1}"},
 
 	"where.audit":    {"Auditoria", "the audit trail"},
