@@ -246,6 +246,8 @@ func runAs(t *testing.T, l leader.Ledger, o *fakeOutbox, r *receiver, isAway fun
 	time.Sleep(d)
 	stop()
 	<-ended
+	r.mu.Lock() // a handler whose call was cut off may not have ended
+	defer r.mu.Unlock()
 }
 
 var steps = []pombo.EventType{pombo.EventAccepted, pombo.EventDelivered, pombo.EventRead}
