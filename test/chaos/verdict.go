@@ -48,8 +48,19 @@ func (t *trial) verdict(ctx context.Context) (r result, err error) {
 	if err := j.replies(ctx); err != nil {
 		return r, err
 	}
-	if err := j.events(ctx); err != nil {
-		return r, err
+	// A receipt that was asked for a moment ago has changed a history, and its event is on its
+	// way; one that is lost stays lost.
+	for tries, before := 0, len(r.broken); ; tries++ {
+		r.broken = r.broken[:before]
+		if err := j.events(ctx); err != nil {
+			return r, err
+		}
+		if len(r.broken) == before || tries == 10 {
+			break
+		}
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			return r, err
+		}
 	}
 	r.back.posted, r.back.postedAgain = int(t.people.posted.Load()), int(t.people.again.Load())
 	for _, f := range slices.Concat(r.lost[:min(len(r.lost), 10)], r.doubled[:min(len(r.doubled), 10)]) {
@@ -194,6 +205,8 @@ func (j *judge) replies(ctx context.Context) error {
 
 // events compares the histories in the ledger with what the receiver has taken.
 func (j *judge) events(ctx context.Context) error {
+	j.t.events.mu.Lock()
+	defer j.t.events.mu.Unlock()
 	j.r.broken = append(j.r.broken, j.t.events.broken...)
 	j.r.back.events, j.r.back.eventsAgain = len(j.t.events.taken), j.t.events.again
 	left := maps.Clone(j.t.events.told)
