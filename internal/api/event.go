@@ -23,7 +23,7 @@ type OutEvent struct {
 	ID           string          `json:"id"` // the header webhook-id
 	Type         pombo.EventType `json:"type"`
 	At           time.Time       `json:"at"`                     // when it happened
-	Notification pombo.MessageID `json:"notification,omitempty"` // what it is about; absent when that is no notification
+	Notification pombo.MessageID `json:"notification,omitempty"` // what it is about; absent when that is not a notification
 	Row          string          `json:"row,omitempty"`
 	Template     string          `json:"template,omitempty"`
 	State        pombo.State     `json:"state,omitempty"`

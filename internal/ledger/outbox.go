@@ -280,7 +280,7 @@ func (db *store) writeReplyEvent(tx *txn, r pombo.Reply, at int64) error {
 type templateChange struct {
 	template pombo.Template
 	hash     string
-	first    bool // nothing was known of any template before: that is no change
+	first    bool // nothing was known of any template before: that is not a change
 	extra    templateExtra
 }
 
