@@ -97,7 +97,7 @@ const OutboxCountLimit = 100_000
 const EventAnswerGone = "410"
 
 // ActiveAlert is an alert as the outbox compares it: raised while it is among those that
-// are active, cleared when it is no more.
+// are active, cleared when it is not any more.
 type ActiveAlert struct {
 	Name          string
 	Message, Hint string

@@ -1,7 +1,7 @@
 // Package document opens what the header of a message is made of when Pombo uploads it:
 // a file below one folder, or the bytes in a column of the row.
 //
-// A file is named by the row, so by whoever fills the table: the name leads nowhere but
+// A file is named by the row, and so by the system that fills the table: the name leads nowhere but
 // down (path.go). What is opened is read whole, once, and judged by its content and its
 // name before anything is asked of Blip (kind.go): WhatsApp would refuse it later, out of
 // sight. Nothing of it is kept.

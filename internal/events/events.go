@@ -27,7 +27,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -277,28 +276,24 @@ func (s *Sender) answered(a answer, probe bool) {
 	case a.word == pombo.EventAnswerGone:
 		s.failures, pause = max(s.failures, away), max(pause, gone)
 	case s.failures >= away:
-		pause = max(pause, jitter(min(longest, 5*time.Second<<min(s.failures-away, 10))))
+		pause = max(pause, wait.Jitter(min(longest, 5*time.Second<<min(s.failures-away, 10))))
 	}
 	if until := time.Now().Add(pause); pause > 0 && until.After(s.until) {
 		s.until = until
 	}
 }
 
-// next returns when an event is tried again; ok is false when its time is over.
+// next returns when an event is tried again, scattered so that what failed together does not come
+// back together; ok is false when its time is over.
 func next(e pombo.OutboxEvent, a answer, now time.Time) (again time.Time, ok bool) {
 	first := cmp.Or(e.Tried, now)
 	end := first.Add(allTime)
 	if !now.Before(end) {
 		return again, false
 	}
-	again = now.Add(max(a.retry, jitter(schedule[min(e.Tries, len(schedule)-1)])))
+	again = now.Add(max(a.retry, wait.Jitter(schedule[min(e.Tries, len(schedule)-1)])))
 	if again.After(end) {
 		again = end
 	}
 	return again, true
-}
-
-// jitter keeps what failed together from coming back together.
-func jitter(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d)) //nolint:gosec // chance, and no secret
 }

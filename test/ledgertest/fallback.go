@@ -132,7 +132,7 @@ func fallbackLate(f *fixture) {
 	f.send(pombo.Accepted, pombo.NoReason)
 	f.settleAll("1", "2")
 	f.pass(3 * time.Hour)
-	f.receipt(id, pombo.Dispatched) // which is no delivery
+	f.receipt(id, pombo.Dispatched) // which is not a delivery
 	f.handedOver(0, 0, utility)
 	f.pass(time.Hour)
 	f.handedOver(0, 1, utility)

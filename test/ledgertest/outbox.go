@@ -187,7 +187,7 @@ func eventsLeave(f *fixture) {
 	f.quietOutbox = true // what is left has no event
 }
 
-// eventsOfAlerts: an alert is raised once and cleared once, whoever looks.
+// eventsOfAlerts: an alert is raised once and cleared once, by whichever process.
 func eventsOfAlerts(f *fixture) {
 	compare := func(names ...string) {
 		f.Helper()
