@@ -334,12 +334,12 @@ func (w *world) eventuallyEvery(d time.Duration, ok func() bool) {
 	w.t.Helper()
 	tick := time.NewTicker(d)
 	defer tick.Stop()
-	limit := time.After(40 * time.Second)
+	limit := time.After(2 * time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			w.t.Fatalf("not so after 40 s; rows by status: 1: %d, 2: %d; Blip: %+v",
+			w.t.Fatalf("not so after two minutes; rows by status: 1: %d, 2: %d; Blip: %+v",
 				w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 1`), w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`), w.blip.Counts())
 		}
 	}

@@ -126,18 +126,3 @@ func TestSender_ReadsWhileACallEnds(t *testing.T) {
 		}
 	})
 }
-
-// What failed together does not come back together.
-func TestJitter(t *testing.T) {
-	t.Parallel()
-	seen := map[time.Duration]bool{}
-	for range 100 {
-		d := jitter(10 * time.Second)
-		if seen[d] = true; d < 8*time.Second || d > 12*time.Second {
-			t.Errorf("jitter(10s) = %v, want 8 to 12 seconds", d)
-		}
-	}
-	if len(seen) < 50 {
-		t.Errorf("%d different times of 100", len(seen))
-	}
-}

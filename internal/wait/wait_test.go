@@ -50,3 +50,18 @@ func TestBackoff_DoublesUpToMost(t *testing.T) {
 		b.Reset()
 	}
 }
+
+// What failed together does not come back together.
+func TestJitter(t *testing.T) {
+	t.Parallel()
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		d := wait.Jitter(10 * time.Second)
+		if seen[d] = true; d < 8*time.Second || d > 12*time.Second {
+			t.Errorf("Jitter(10s) = %v, want 8 to 12 seconds", d)
+		}
+	}
+	if len(seen) < 50 {
+		t.Errorf("%d different times of 100", len(seen))
+	}
+}
