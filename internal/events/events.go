@@ -42,7 +42,7 @@ const Job = "events"
 
 const (
 	parallel = 16               // events on their way at once
-	page     = 64               // read from the outbox at a time
+	page     = 256              // read from the outbox at a time
 	look     = time.Second      // how often an empty outbox is looked at
 	allTime  = 72 * time.Hour   // how long an event is tried
 	gone     = time.Hour        // between two tries of a receiver that answers 410
@@ -138,7 +138,7 @@ func (s *Sender) Run(ctx context.Context) {
 		begun, err := s.pass(ctx)
 		s.report(ctx, "events not read", err)
 		if begun == 0 || err != nil {
-			s.rest(ctx)
+			s.rest(ctx, look)
 		}
 	}
 }
@@ -157,9 +157,9 @@ func (s *Sender) compareAlerts(ctx context.Context) error {
 	return s.opts.Outbox.CompareAlerts(ctx, active)
 }
 
-// rest waits until a call has ended or it is time to look again.
-func (s *Sender) rest(ctx context.Context) {
-	t := time.NewTimer(look)
+// rest waits until a call has ended, at most d.
+func (s *Sender) rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -170,8 +170,7 @@ func (s *Sender) rest(ctx context.Context) {
 
 // pass begins the calls of what is due, and returns how many.
 func (s *Sender) pass(ctx context.Context) (begun int, err error) {
-	most := s.free()
-	if most == 0 {
+	if s.free() == 0 {
 		return 0, nil
 	}
 	s.mu.Lock()
@@ -181,15 +180,13 @@ func (s *Sender) pass(ctx context.Context) (begun int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	old := time.Now().Add(look)
 	for _, e := range list {
-		if err := ctx.Err(); err != nil {
-			return begun, err
-		}
-		if begun == most {
-			break
-		}
 		if busy[e.Stream] {
 			continue
+		}
+		if !s.place(ctx, old) {
+			break
 		}
 		s.mu.Lock()
 		s.inFlight[e.Stream] = true
@@ -207,7 +204,22 @@ func (s *Sender) pass(ctx context.Context) (begun int, err error) {
 			}
 		})
 	}
-	return begun, nil
+	return begun, ctx.Err()
+}
+
+// place waits until a call may begin. It returns false when none may until then.
+func (s *Sender) place(ctx context.Context, until time.Time) bool {
+	for ctx.Err() == nil {
+		left := time.Until(until)
+		if left <= 0 {
+			return false
+		}
+		if s.free() > 0 {
+			return true
+		}
+		s.rest(ctx, left)
+	}
+	return false
 }
 
 // free returns how many calls may begin: one at a time while the receiver is away, and none before

@@ -387,6 +387,7 @@ func TestPlans(t *testing.T) {
 		"diverged":  {sqlBacklog, "USING COVERING INDEX notification_parked"},
 		"backlog":   {sqlQueued, "USING COVERING INDEX notification_lane (lane=? AND not_before<?)"},
 		"queue":     {sqlBacklog, "USING COVERING INDEX notification_lane (lane>? AND lane<?)"},
+		"events":    {sqlEventsDue, "USING INDEX outbox_due (due<?)"},
 	} {
 		got := plan(test.statement)
 		if !strings.Contains(got, test.want) {
