@@ -126,3 +126,45 @@ func TestSender_ReadsWhileACallEnds(t *testing.T) {
 		}
 	})
 }
+
+// The outbox is read for many calls at once, not for each that ends; and what was read is not
+// used for longer than a second.
+func TestSender_ReadsForManyCalls(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ call, within time.Duration }{
+		"a fast receiver": {10 * time.Millisecond, time.Second},
+		"a slow one":      {700 * time.Millisecond, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const rows = 200
+				o := &fakeOutbox{}
+				var reads int
+				var last time.Time
+				o.onRead = func() {
+					o.mu.Lock()
+					defer o.mu.Unlock()
+					reads, last = reads+1, time.Now()
+				}
+				o.onAcknowledge = func(context.Context) error {
+					time.Sleep(test.call)
+					o.mu.Lock()
+					defer o.mu.Unlock()
+					if age := time.Since(last); age > look+test.call {
+						t.Errorf("a call ends %v after the outbox was read", age)
+					}
+					return nil
+				}
+				r := &receiver{answer: func(int, string) (int, string) { return 200, "" }}
+				for i := range rows {
+					o.add(i, pombo.EventAccepted)
+				}
+				run(t, o, r, nil, test.within)
+				if r.calls != rows || reads > int(test.within/look)+30 {
+					t.Errorf("%d calls and %d readings for %d events", r.calls, reads, rows)
+				}
+			})
+		})
+	}
+}
