@@ -38,14 +38,13 @@ func newAnswering(t *testing.T, o blipsim.Options, env ...string) *world {
 	return w
 }
 
-// answered checks that each answer stands in the row of its message, and in no other.
-func (w *world) answered() {
+// answers returns what each row should say of its answer, by message, and how many have which code.
+func (w *world) answers() (want map[string]string, kinds map[string]int) {
 	w.t.Helper()
-	want := map[string]string{}
+	want, kinds = map[string]string{}, map[string]int{}
 	for row := 1; row <= answeringRows; row++ {
 		want[string(id(row))] = fmt.Sprint(row, " none")
 	}
-	kinds := map[string]int{}
 	for _, said := range w.blip.Said() {
 		var row int
 		if _, err := fmt.Sscan(want[said.Message], &row); err != nil {
@@ -61,11 +60,24 @@ func (w *world) answered() {
 		want[said.Message] = fmt.Sprint(row, " ", said.Text, " ", code)
 		kinds[code]++
 	}
-	if kinds["7"] < 50 || kinds["8"] < 50 || kinds["state"] < 2 {
-		w.t.Fatalf("people answer too little to show anything: %v", kinds)
-	}
+	return want, kinds
+}
+
+// answered checks that each answer stands in the row of its message, and in no other.
+func (w *world) answered() {
+	w.t.Helper()
 	var wrong string
+	defer func() {
+		if wrong != "" {
+			w.t.Error(wrong)
+		}
+	}()
 	w.eventually(func() bool {
+		want, kinds := w.answers() // some answer late
+		if kinds["7"] < 50 || kinds["8"] < 50 || kinds["state"] < 2 {
+			wrong = fmt.Sprintf("people answer too little to show anything: %v", kinds)
+			return false
+		}
 		for row := 1; row <= answeringRows; row++ {
 			var code int
 			var text, at *string
@@ -88,9 +100,6 @@ func (w *world) answered() {
 		wrong = ""
 		return true
 	})
-	if wrong != "" {
-		w.t.Error(wrong)
-	}
 	if n := w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS NOT IN (4, 5, 7, 8)`); n != 0 {
 		w.t.Errorf("%d rows have a code that nothing gave them", n)
 	}

@@ -69,7 +69,7 @@ func (w *world) clerk(t *testing.T) {
 
 func (w *world) operator(t *testing.T) {
 	v := w.enter(t, "olavo")
-	now := w.settled(t, v, "/desk/", "Novo motivo")
+	now := w.settled(t, v, "/desk/", "Novo motivo: um valor tem quebra de linha")
 	answers(t, "Está tudo bem?", now, "Só esperam 3 mensagens cujo modelo não pode ser enviado agora.", "Blip responde", "Tabela responde", "Ledger responde")
 	answers(t, "O que está parado, desde quando, por quê?", now, "De 1 linha não se sabe", "o modelo delas não pode ser enviado agora 3")
 	answers(t, "Quando a fila acaba?", v.get(t, "/desk/templates/order_shipped/release"), "3 mensagens que esperam saem logo")
