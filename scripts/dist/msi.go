@@ -98,8 +98,8 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	sum := sha256.Sum256(content)
 	pkg := uuid.NewSHA1(product, sum[:])
 	path := filepath.Join(r.work, "msi", "pombo.msi")
-	if _, err := r.command(ctx, nil, "wixl", "--arch", "x64", "-D", "Version="+numbers, "-D", "Product="+braced(product), "-o", path,
-		filepath.Join(r.work, "msi", "pombo.wxs")); err != nil {
+	if _, err := r.command(ctx, nil, "wixl", "--arch", "x64", "-D", "Version="+numbers, "-D", "Product="+braced(product),
+		"-D", "Files="+filepath.Join(r.work, "msi"), "-o", path, filepath.Join(r.work, "msi", "pombo.wxs")); err != nil {
 		return err
 	}
 	args := []string{path}
