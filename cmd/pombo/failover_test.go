@@ -63,6 +63,7 @@ func both(primary, standby *postgrestest.Server) string {
 // TestFailoverThatLosesCommits has two servers deliver while their primary is killed
 // and an asynchronous standby takes over that lacks what was committed last.
 func TestFailoverThatLosesCommits(t *testing.T) {
+	nightly.Only(t)
 	t.Parallel() // it waits most of the time
 	loseCommits(t, 1500, time.Second, "BLIP_TIMEOUT=2s", "UNCERTAIN_WAIT=2s", "BLIP_MESSAGES_PER_SECOND=500")
 }

@@ -26,7 +26,7 @@ import (
 // in the middle of it.
 func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
 	t.Parallel() // it waits for leases half of the time
-	rows := nightly.Or(20_000, 4_000)
+	rows := nightly.Or(20_000, 2_000)
 	database, look := sharedLedger(t)
 	d := deliver(t, 3, rows, database)
 	d.sent(t, rows/4)

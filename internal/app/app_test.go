@@ -148,6 +148,7 @@ func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
 }
 
 func TestRun_ContinuesAfterStop(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const rows = 1500
 	w := newWorld(t, rows, blipsim.Options{Latency: 20 * time.Millisecond}, "WORKERS=8")
 	first, client := w.start()

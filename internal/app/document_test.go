@@ -41,6 +41,7 @@ func (w *world) becomes(query string, want int) {
 // A file below DOCUMENTS_DIR reaches the person with its name and in the row's language;
 // who cannot be reached is handed over.
 func TestDocuments_FromAFolder(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "2026"), 0o755); err != nil {
 		t.Fatal(err)
@@ -85,6 +86,7 @@ func TestDocuments_FromAFolder(t *testing.T) {
 
 // A BLOB of the row; and an upload that is refused at first.
 func TestDocuments_FromTheTable(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newWorld(t, 0, blipsim.Options{Templates: reports(), Faults: blipsim.Faults{UploadsFail: 1}},
 		"DB_COL_PARAMS=NM_CONTATO,header-document-blob:BL_LAUDO", "POLL_INTERVAL=1s", "UNCERTAIN_WAIT=20s")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN BL_LAUDO BLOB`)

@@ -15,6 +15,7 @@ import (
 // TestEvents_Untold: of two processes on one ledger the one without EVENTS_URL says that it
 // writes no events, and the other one does not.
 func TestEvents_Untold(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	url := postgrestest.Start(t, postgrestest.Options{}).Database(t)
 	if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)

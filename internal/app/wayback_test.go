@@ -108,6 +108,7 @@ func (w *world) answered() {
 // TestReplies_ByPolling: behind a firewall each answer comes home, without a webhook.
 func TestReplies_ByPolling(t *testing.T) {
 	nightly.WithoutRace(t)
+	t.Parallel() // it waits most of the time
 	w := newAnswering(t, answering())
 	w.receipts = []time.Duration{20 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 	w.sendAll(answeringRows)
@@ -121,6 +122,7 @@ func TestReplies_ByPolling(t *testing.T) {
 // TestReplies_ByWebhook: what Blip posts is in the row once, though it comes twice, late and
 // among the bot's own messages; while it is posted no conversation is read.
 func TestReplies_ByWebhook(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const secret = "a-secret-of-sixteen-or-more"
 	bag := &mailbag{}
 	o := answering()

@@ -134,7 +134,8 @@ func New(o Options) (*Server, error) {
 		"listen_addresses=127.0.0.1",
 		"unix_socket_directories=", // no socket: nothing outside the folder
 		"max_connections=100",
-		"shared_buffers=64MB",
+		"shared_buffers=16MB",
+		"dynamic_shared_memory_type=mmap", // in its folder, so that a killed server leaves nothing in /dev/shm
 		"log_timezone=UTC",
 		"timezone=UTC",
 	}}
