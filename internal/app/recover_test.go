@@ -28,7 +28,7 @@ func (w *world) config() config.Config {
 // they are settled: without recovery they would be sent twice.
 func TestRecover_LostLedger(t *testing.T) {
 	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
+	t.Parallel()                 // it waits most of the time
 	const sent, unsent = 700, 60 // more than a page
 	w := newWorld(t, sent, blipsim.Options{})
 	first, client := w.start()

@@ -75,14 +75,17 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	if err != nil {
 		return err
 	}
-	if err := r.writeIn("msi/pombo.exe", content); err != nil {
+	// wixl looks where it is run before it looks beside pombo.wxs. What the commit has under the
+	// same name would be taken from there, with the time of the clone.
+	const files = "msi/files"
+	if err := r.writeIn(files+"/pombo.exe", content); err != nil {
 		return err
 	}
 	for from, to := range map[string]string{
-		"deploy/windows/pombo.wxs": "pombo.wxs", ".env.example": "env.example", "LICENSE": "LICENSE.txt",
+		"deploy/windows/pombo.wxs": "../pombo.wxs", ".env.example": "env.example", "LICENSE": "LICENSE.txt",
 		"README.md": "README.md", "README.pt-BR.md": "README.pt-BR.md",
 	} {
-		if err := r.copyIn(from, filepath.Join("msi", to)); err != nil {
+		if err := r.copyIn(from, filepath.Join(files, to)); err != nil {
 			return err
 		}
 	}
@@ -90,7 +93,7 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	if err != nil {
 		return err
 	}
-	if err := r.writeIn("msi/pombo.ico", icon(picture)); err != nil {
+	if err := r.writeIn(files+"/pombo.ico", icon(picture)); err != nil {
 		return err
 	}
 	// A version is one product. Its package is another one whenever the program is.
@@ -98,8 +101,8 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	sum := sha256.Sum256(content)
 	pkg := uuid.NewSHA1(product, sum[:])
 	path := filepath.Join(r.work, "msi", "pombo.msi")
-	if _, err := r.command(ctx, nil, "wixl", "--arch", "x64", "-D", "Version="+numbers, "-D", "Product="+braced(product),
-		"-D", "Files="+filepath.Join(r.work, "msi"), "-o", path, filepath.Join(r.work, "msi", "pombo.wxs")); err != nil {
+	if _, err := r.command(ctx, nil, "wixl", "--arch", "x64", "-D", "Version="+numbers, "-D", "Product="+braced(product), "-o", path,
+		filepath.Join(r.work, "msi", "pombo.wxs")); err != nil {
 		return err
 	}
 	args := []string{path}
