@@ -81,11 +81,11 @@ func makeInstaller(ctx context.Context, r *release, t target) error {
 	if err := r.writeIn(files+"/pombo.exe", content); err != nil {
 		return err
 	}
-	for from, to := range map[string]string{
-		"deploy/windows/pombo.wxs": "../pombo.wxs", ".env.example": "env.example", "LICENSE": "LICENSE.txt",
-		"README.md": "README.md", "README.pt-BR.md": "README.pt-BR.md",
+	for to, from := range map[string]string{
+		"msi/pombo.wxs": "deploy/windows/pombo.wxs", files + "/env.example": ".env.example", files + "/LICENSE.txt": "LICENSE",
+		files + "/README.md": "README.md", files + "/README.pt-BR.md": "README.pt-BR.md",
 	} {
-		if err := r.copyIn(from, filepath.Join(files, to)); err != nil {
+		if err := r.copyIn(from, to); err != nil {
 			return err
 		}
 	}
