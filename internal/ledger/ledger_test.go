@@ -2,10 +2,12 @@ package ledger_test
 
 import (
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"pombo/internal/ledger"
 	"pombo/test/ledgertest"
+	"pombo/test/nightly"
 )
 
 func TestLedgerOnSQLite(t *testing.T) {
@@ -19,8 +21,13 @@ func TestLedgerOnSQLite(t *testing.T) {
 func TestLedgerOnPostgreSQL(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	ledger.Postgres.Server(t)
+	// Of what the race detector watches by day, the rest is the same code as on SQLite.
+	own := regexp.MustCompile(`/(eight|cancel_against|processes|a_context|close)`)
 	ledgertest.Run(t, func(t *testing.T) string {
 		t.Helper()
+		if !own.MatchString(t.Name()) {
+			nightly.WithoutRace(t)
+		}
 		return ledger.Postgres.Copy(t, "ledger", ledger.Migrated)
 	})
 }
