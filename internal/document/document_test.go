@@ -193,8 +193,8 @@ func TestOpen_Away(t *testing.T) {
 		_, err := l.Open(t.Context(), "7", pombo.Param{Slot: docFile, Value: "laudo.pdf"}, "")
 		t.Log(name, err)
 		wantError(t, err, Away, pombo.DocumentAway)
-		if dir != "" && l.AwayFor() <= 0 {
-			t.Errorf("%s: away for %s", name, l.AwayFor())
+		if (dir == "") != l.away.IsZero() {
+			t.Errorf("%s: away since %s", name, l.away)
 		}
 	}
 	if os.Getuid() <= 0 {

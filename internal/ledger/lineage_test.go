@@ -78,6 +78,40 @@ func kept(t *testing.T, db *DB) {
 	t.Fatal("the mark does not follow")
 }
 
+// TestMarkIsTriedAgain: a mark that could not be written is written as soon as it can be, though
+// nothing is recorded meanwhile.
+func TestMarkIsTriedAgain(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	path := filepath.Join(t.TempDir(), "pombo.db")
+	db := openSQLite(t, "sqlite:"+path)
+	kept(t, db)
+	inTheWay := path + ".mark.new"
+	must(t, os.Mkdir(inTheWay, 0o700))
+	before, err := db.keeping.file.readMark()
+	must(t, err)
+	mustEnqueue(t, db, testRows(0, 1)...)
+	eventually := func(what string, so func() bool) {
+		t.Helper()
+		for begun := time.Now(); !so(); <-time.After(20 * time.Millisecond) {
+			if time.Since(begun) > 20*time.Second {
+				t.Fatal(what)
+			}
+		}
+	}
+	eventually("the ledger is not counted", func() bool {
+		var id string
+		var count int64
+		must(t, db.get(t.Context(), sqlMark, nil, &id, &count))
+		return count > before.Count
+	})
+	must(t, os.Remove(inTheWay))
+	eventually("the mark does not follow", func() bool {
+		m, err := db.keeping.file.readMark()
+		must(t, err)
+		return m.Count > before.Count
+	})
+}
+
 // A message that failed may have been sent again in the part that was lost, under the
 // id that it gets now.
 func TestResendAfterALossIsAsked(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // so the mark is never ahead of a ledger that has lost nothing. It may be behind,
 // and then less is noticed: never the other way round.
 //
-// What it cannot logLoss: a mark that was deleted, or put back together with its
+// What it cannot notice: a mark that was deleted, or put back together with its
 // ledger. That looks like a new ledger, or like the old one.
 type mark struct {
 	Ledger string    `json:"ledger"`
@@ -164,9 +164,10 @@ func (k *keeper) write(ctx context.Context) {
 	if err != nil || !changed {
 		return // writers get the error
 	}
-	k.seen = seen
 	err = k.file.writeMark(m)
-	if err != nil && !k.failed {
+	if err == nil {
+		k.seen = seen // or it is tried again: what makes copies or looks for viruses holds a file on Windows for a moment
+	} else if !k.failed {
 		k.db.opts.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
 	}
 	k.failed = err != nil
