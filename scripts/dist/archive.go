@@ -25,7 +25,7 @@ type file struct {
 // contentsOf lists what an archive for a system has, in the folder that it unpacks to.
 func contentsOf(t target, program string) ([]file, error) {
 	files := []file{{name: filepath.Base(program), from: program, mode: 0o755}}
-	texts := []string{".env.example", "CHANGELOG.md", "LICENSE", "README.md", "README.pt-BR.md", "SECURITY.md"}
+	texts := []string{".env.example", "CHANGELOG.md", "LICENSE", "README.md", "README.pt-BR.md", "SECURITY.md", "deploy/prometheus-alerts.yml"}
 	if t.os == "windows" {
 		texts = append(texts, "deploy/start.bat", "deploy/pombo-start.bat")
 	} else {
@@ -35,7 +35,7 @@ func contentsOf(t target, program string) ([]file, error) {
 	for _, from := range texts {
 		files = append(files, file{name: path.Base(from), from: from, mode: 0o644})
 	}
-	for _, pattern := range []string{"docs/*.md", "deploy/sql/*.sql"} {
+	for _, pattern := range []string{"docs/*.md", "deploy/sql/*.sql", "deploy/grafana/*.json", "deploy/elk/*"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, err
