@@ -104,7 +104,7 @@ func pastOf(now time.Time) []wave {
 			}
 			for i := range many/len(hours) + random.IntN(4) {
 				r := pastSample(random, id)
-				if day < 2 && hour == 2 && i < 2 { // new since yesterday
+				if i == 0 && w.at.After(now.Add(-23*time.Hour)) { // new since yesterday, at whatever hour it is now
 					r.fate = hadLineBreak
 				}
 				w.rows = append(w.rows, r)

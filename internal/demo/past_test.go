@@ -78,3 +78,29 @@ func TestPast(t *testing.T) {
 		t.Errorf("comparison: %+v, %v", r, err)
 	}
 }
+
+// Whatever the hour, one reason is there in the last 24 hours and was not before: the desk's
+// first page shows it.
+func TestPast_HasANewReason(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 11, 27, 0, 30, 0, 0, time.UTC) // a Friday
+	for hour := range 4 * 24 {
+		now := day.Add(time.Duration(hour) * time.Hour)
+		since := now.Truncate(time.Hour).Add(time.Hour - 24*time.Hour)
+		lately := 0
+		for _, w := range pastOf(now) {
+			for _, r := range w.rows {
+				switch {
+				case r.fate != hadLineBreak:
+				case w.at.Before(since):
+					t.Errorf("at %v it was there at %v already", now, w.at)
+				default:
+					lately++
+				}
+			}
+		}
+		if lately == 0 {
+			t.Errorf("at %v there is none", now)
+		}
+	}
+}

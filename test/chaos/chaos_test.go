@@ -44,8 +44,8 @@ func TestChaos(t *testing.T) {
 		ledger      string
 		rows, kills int
 	}{
-		{"sqlite", nightly.Or(10_000, 1_000), nightly.Or(30, 6)},
-		{"postgres", nightly.Or(10_000, 1_000), nightly.Or(25, 6)}, // each kill costs the rest of a lease
+		{"sqlite", nightly.Or(10_000, 1_500), nightly.Or(30, 7)},
+		{"postgres", nightly.Or(10_000, 1_500), nightly.Or(25, 7)}, // each kill costs the rest of a lease
 	} {
 		t.Run(c.ledger, func(t *testing.T) {
 			t.Parallel() // both wait a good deal

@@ -68,6 +68,13 @@ func TestOracleSettleOverLostLine(t *testing.T) {
 						t.Fatalf("second settle: %v", err)
 					}
 				}
+				// A killed session may hold its locks for a moment, as on a real server.
+				later := func(a pombo.Settled) bool { return a.Result == pombo.SettleLater }
+				for tries := 0; tries < 10 && slices.ContainsFunc(answers, later); tries++ {
+					if answers, err = table.Settle(t.Context(), batchOf(n)); err != nil {
+						t.Fatalf("settle once more: %v", err)
+					}
+				}
 				for i, a := range answers {
 					want, status := pombo.SettleDone, "2"
 					if i == 2 {
