@@ -179,7 +179,7 @@ func (t *Threads) rest(ctx context.Context, err error) bool {
 	return pause > 0
 }
 
-// after returns the messages of a time or later: what was said before is no answer. One
+// after returns the messages of a time or later: what was said before is not an answer. One
 // without a time says itself what it answers, or is left out.
 func after(list []pombo.Inbound, since time.Time) []pombo.Inbound {
 	var kept []pombo.Inbound

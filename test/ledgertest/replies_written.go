@@ -215,10 +215,10 @@ func replyOptOut(f *fixture) {
 	f.settleAll("1", "4")
 	r := f.take(pombo.Inbound{ID: "out", Kind: pombo.ReplyText, Text: "SAIR", OptOut: true, RepliesTo: []pombo.MessageID{n.MessageID}})
 	f.matched(r, pombo.MatchedByID, n.MessageID)
-	// A thumb that is up is no answer either.
+	// A thumb that is up is not an answer either.
 	thumb := f.take(pombo.Inbound{ID: "thumb", Kind: pombo.ReplyReaction, Text: "👍", RepliesTo: []pombo.MessageID{n.MessageID}})
 	if r.Counts || thumb.Counts {
-		f.Error("what is no answer stands as one")
+		f.Error("what is not an answer stands as one")
 	}
 	f.nothingDue()
 	f.press(n.MessageID, "Confirmar")

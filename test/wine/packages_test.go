@@ -44,11 +44,7 @@ func TestPackages(t *testing.T) {
 	tests.Dir = list.Dir
 	// The program has the time zones in it; a test finds them in Go's own folder, and Windows has
 	// none.
-	zones, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests.Env = append(tests.Env, "ZONEINFO="+filepath.Join(strings.TrimSpace(string(zones)), "lib", "time", "zoneinfo.zip"), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0", "POMBO_WINE=", "POMBO_NIGHTLY=")
+	tests.Env = append(tests.Env, "ZONEINFO="+filepath.Join(goRoot(t), "lib", "time", "zoneinfo.zip"), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0", "POMBO_WINE=", "POMBO_NIGHTLY=")
 	said, err := tests.CombinedOutput()
 	t.Logf("%s", said)
 	if err != nil {
@@ -56,16 +52,22 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// overlay changes one line of Go's standard library. Wine 8 does not know the way in which
-// os.RemoveAll deletes, and says so by a code for which Go has no other way; without it
-// every t.TempDir would fail.
-func overlay(t *testing.T) string {
+// goRoot returns Go's own folder.
+func goRoot(t *testing.T) string {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(strings.TrimSpace(string(root)), "src", "internal", "syscall", "windows", "at_windows.go")
+	return strings.TrimSpace(string(root))
+}
+
+// overlay changes one line of Go's standard library. Wine 8 does not know the way in which
+// os.RemoveAll deletes, and says so by a code for which Go has no other way; without it
+// every t.TempDir would fail.
+func overlay(t *testing.T) string {
+	t.Helper()
+	source := filepath.Join(goRoot(t), "src", "internal", "syscall", "windows", "at_windows.go")
 	content, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
