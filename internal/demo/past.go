@@ -105,7 +105,7 @@ func pastOf(now time.Time) []wave {
 			for i := range many/len(hours) + random.IntN(4) {
 				r := pastSample(random, id)
 				if i == 0 && w.at.After(now.Add(-23*time.Hour)) { // new since yesterday, at whatever hour it is now
-					r.fate = hadLineBreak
+					r.fate, r.template = hadLineBreak, "" // who sends it again must not wait for the held one
 				}
 				w.rows = append(w.rows, r)
 				id++
