@@ -48,6 +48,7 @@ func startWorld(t *testing.T) *world {
 	ended := make(chan error, 1)
 	links := make(chan string, 1)
 	serve := func(ctx context.Context, c config.Config, receipts []time.Duration, during demo.During) error {
+		c.API.Addr = "127.0.0.1:0" // the usual one may be another test's
 		a, err := app.New(ctx, app.Options{Config: c, Logger: logger, Registry: telemetry.NewRegistry(), ReceiptSchedule: receipts})
 		if err != nil {
 			return err
