@@ -178,7 +178,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 
 func TestSQLiteLockedByItsOwner(t *testing.T) {
 	path, owner := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
-	table, err := source.Open(t.Context(), source.Options{Drivers: drivers, URL: "sqlite:" + path, Mapping: sourcetest.Defaults(), Timeout: 200 * time.Millisecond})
+	table, err := source.Open(t.Context(), source.Options{Drivers: drivers, URL: "sqlite:" + path, Mapping: sourcetest.Defaults(), Timeout: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
