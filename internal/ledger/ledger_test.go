@@ -28,6 +28,6 @@ func TestLedgerOnPostgreSQL(t *testing.T) {
 		if !own.MatchString(t.Name()) {
 			nightly.WithoutRace(t)
 		}
-		return ledger.Postgres.Copy(t, "ledger", ledger.Migrated)
+		return ledger.Postgres.Reuse(t, "ledger", ledger.Migrated)
 	})
 }

@@ -384,7 +384,7 @@ func TestStandbyThatNeedNotHaveAll(t *testing.T) {
 // TestNumbersOfWhatWasLost: what a process still has in its hands of what the ledger
 // has lost is not recorded for a row that was taken in since.
 func TestNumbersOfWhatWasLost(t *testing.T) {
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 1)...)
 	n := mustClaim(t, db, "w", 1)[0]
 	attempt, err := db.Queue.Begin(t.Context(), n, "")

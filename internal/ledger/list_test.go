@@ -133,7 +133,7 @@ func TestNoListReadsTheWholeTable(t *testing.T) {
 
 func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		for _, statement := range []string{`WITH numbers AS (SELECT n FROM generate_series(1, 30000) AS s (n))` + fillForPlans, fillRun, `ANALYZE notification`} {
 			if err := tx.rawExec(statement); err != nil {

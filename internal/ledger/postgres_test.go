@@ -16,8 +16,15 @@ import (
 	"pombo/test/nightly"
 )
 
-// postgresURL returns the address of a new, empty ledger.
+// postgresURL returns the address of an empty ledger, for a test that changes its rows only.
 func postgresURL(t *testing.T) string {
+	t.Helper()
+	return Postgres.Reuse(t, "ledger", Migrated)
+}
+
+// newPostgresURL returns the address of an empty ledger that nobody has used before, for a
+// test that changes its tables or their statistics.
+func newPostgresURL(t *testing.T) string {
 	t.Helper()
 	return Postgres.Copy(t, "ledger", Migrated)
 }
@@ -258,7 +265,7 @@ func TestPostgresFaults(t *testing.T) {
 // many rows are done and however many wait for a later time.
 func TestPlansOnPostgreSQL(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
 			tx.rawExec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
@@ -366,7 +373,7 @@ func TestPreparedStatements(t *testing.T) {
 // which takes longer than any of ours.
 func TestPlansBeforeStatistics(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
 			tx.rawExec(`ALTER TABLE notification SET (autovacuum_enabled = false)`),
