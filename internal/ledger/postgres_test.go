@@ -103,7 +103,7 @@ func TestOppositeOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, db := range replicas {
 		wg.Go(func() {
-			for round := range 20 {
+			for round := range nightly.Or(20, 6) {
 				list := make([]pombo.Settled, 300)
 				for k := range list {
 					seq := int64(k + 1)

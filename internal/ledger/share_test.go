@@ -18,7 +18,7 @@ import (
 // TestReplicasClaim: two processes with four workers each share a queue; nobody
 // gets what another one has, and all is sent once.
 func TestReplicasClaim(t *testing.T) {
-	const rows = 2000
+	rows := nightly.Or(2000, 500)
 	address := postgresURL(t)
 	replicas := []*DB{openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)}
 	mustEnqueue(t, replicas[0], testRows(0, rows)...)
@@ -235,7 +235,7 @@ func TestDutyOfTheDead(t *testing.T) {
 func TestQuota(t *testing.T) {
 	nightly.WithoutRace(t)
 	const rate = 45.0
-	seconds := nightly.Or(20, 8)
+	seconds := nightly.Or(20, 4)
 	clock := newHandClock()
 	address := postgresURL(t)
 	var replicas []*DB
@@ -244,6 +244,7 @@ func TestQuota(t *testing.T) {
 	}
 	start := clock.Now()
 	var times []time.Time
+	restarted := false
 	for clock.Now().Sub(start) < time.Duration(seconds)*time.Second {
 		for i, db := range replicas {
 			granted, in, err := db.Throttle.Quota(t.Context(), "messages", rate, 1+3*i)
@@ -256,7 +257,8 @@ func TestQuota(t *testing.T) {
 			}
 		}
 		clock.pass(10 * time.Millisecond)
-		if len(times) == 300 {
+		if !restarted && clock.Now().Sub(start) >= time.Duration(seconds)*time.Second/2 {
+			restarted = true
 			replicas[0] = openPostgres(t, address, 0, clock.Now)
 		}
 	}
