@@ -399,6 +399,7 @@ func (c *cutter) cut(b []byte) (how int, asked chan struct{}) {
 // TestCutOverCommit: whatever becomes of a connection over COMMIT, the answer is
 // the truth.
 func TestCutOverCommit(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	rows := nightly.Or(1000, 300)
 	server := Postgres.Server(t)

@@ -149,6 +149,7 @@ func TestValueRefused(t *testing.T) {
 
 // TestArrays: what is put into an array comes out of it.
 func TestArrays(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	texts := []any{"", " ", "NULL", `"`, `\`, `a\"b`, "{x,y}", "ação 😀\n\t", nil, "'"}
 	rows := make([][]any, len(texts))
@@ -228,6 +229,7 @@ func TestSchemasOnPostgreSQL(t *testing.T) {
 
 // TestPostgresFaults: each is named with what to do, and no secret is.
 func TestPostgresFaults(t *testing.T) {
+	nightly.WithoutRace(t)
 	server := Postgres.Server(t)
 	address := Postgres.Schema(t)
 	must(t, Migrated(t.Context(), address))
@@ -345,6 +347,7 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 // statements prepared; where they are gone all the same, as behind a pooler that
 // could not be told from a server, it goes on without.
 func TestPreparedStatements(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	p := db.dialect.(*postgres)
 	kept := func() (n int) {
@@ -430,6 +433,7 @@ func TestPlansBeforeStatistics(t *testing.T) {
 // TestMigrateRefusesASchemaOfOthers: our tables lie between nobody else's; nothing is
 // left behind. What an extension has made is nobody's.
 func TestMigrateRefusesASchemaOfOthers(t *testing.T) {
+	nightly.WithoutRace(t)
 	url := Postgres.Schema(t)
 	db, err := postgresPool(url, 1)
 	must(t, err)

@@ -71,6 +71,7 @@ func accepted(n pombo.Notification, attempt int) pombo.Outcome {
 // when its lease is over, not before, and not from one that lives. If it was
 // only slow, it finds out.
 func TestReplicaGone(t *testing.T) {
+	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
 	gone := openPostgres(t, address, 0, clock.Now)
@@ -131,6 +132,7 @@ func TestDatabaseClock(t *testing.T) {
 // TestDutyIsOnes: one has it, another one takes it over when the first is silent
 // for its time or gives it up, and each duty is its own.
 func TestDutyIsOnes(t *testing.T) {
+	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
@@ -292,6 +294,7 @@ func TestQuota(t *testing.T) {
 }
 
 func TestRecipient(t *testing.T) {
+	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
