@@ -187,7 +187,7 @@ func TestClusterThatGoesBack(t *testing.T) {
 }
 
 // TestServer does to one server, one after another, what no other test could bear.
-func TestServer(t *testing.T) {
+func TestServer(t *testing.T) { //nolint:tparallel // one stops the server under the others
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})

@@ -33,6 +33,6 @@ func TestLedgerOnPostgreSQL(t *testing.T) {
 		if large.MatchString(t.Name()) {
 			nightly.Only(t)
 		}
-		return ledger.Postgres.Reuse(t, "ledger", ledger.Migrated)
+		return ledger.EmptyPostgres(t)
 	})
 }

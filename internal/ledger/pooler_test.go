@@ -56,7 +56,7 @@ func TestLedgerBehindPgBouncer(t *testing.T) {
 		if !byDay.MatchString(t.Name()) {
 			nightly.Only(t)
 		}
-		return behind(ledger.Postgres.Reuse(t, "ledger", ledger.Migrated))
+		return behind(ledger.EmptyPostgres(t))
 	})
 	db, err := ledger.Open(t.Context(), ledger.Options{URL: address})
 	if err != nil {

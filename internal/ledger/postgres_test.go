@@ -19,7 +19,7 @@ import (
 // postgresURL returns the address of an empty ledger, for a test that changes its rows only.
 func postgresURL(t *testing.T) string {
 	t.Helper()
-	return Postgres.Reuse(t, "ledger", Migrated)
+	return EmptyPostgres(t)
 }
 
 // newPostgresURL returns the address of an empty ledger that nobody has used before, for a

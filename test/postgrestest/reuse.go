@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"pombo/test/nightly"
 )
 
 // reuse are the databases that tests use one after another, with the sessions that lead there.
@@ -24,15 +22,12 @@ type reused struct {
 	admin *pgconn.PgConn
 }
 
-// Reuse returns the address of a database as Copy makes it. By day it may be one that another
+// Reuse returns the address of a database as Copy makes it. It may be one that another
 // test has used: its rows and sequences are set back, and sessions are used again, which
 // takes a fraction of what new ones take. It is for tests that change rows only: no
 // tables, no settings of the database.
 func (s *Server) Reuse(tb testing.TB, template string, fill func(ctx context.Context, dsn string) error) string {
 	tb.Helper()
-	if nightly.On() {
-		return s.Copy(tb, template, fill)
-	}
 	if err := s.fill(tb.Context(), template, fill); err != nil {
 		tb.Fatalf("fill the database %s: %v", template, err)
 	}

@@ -5,16 +5,11 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"pombo/test/nightly"
 )
 
 // TestReuse: the next test finds a database as it was filled, though another one has used it,
 // and a session that knows nothing of before.
 func TestReuse(t *testing.T) {
-	if nightly.On() {
-		t.Setenv("POMBO_NIGHTLY", "")
-	}
 	s := Start(t, Options{})
 	fill := func(ctx context.Context, _ string) error {
 		return s.Exec(ctx, "filled", `CREATE TABLE t (n int GENERATED ALWAYS AS IDENTITY, s text)`, `INSERT INTO t (s) VALUES ('one')`,
@@ -58,9 +53,6 @@ func TestReuse(t *testing.T) {
 
 // TestReuse_Cancel: who cancels a statement reaches the session that it was lent.
 func TestReuse_Cancel(t *testing.T) {
-	if nightly.On() {
-		t.Setenv("POMBO_NIGHTLY", "")
-	}
 	s := Start(t, Options{})
 	dsn := s.Reuse(t, "filled", func(context.Context, string) error { return nil })
 	conn, err := pgconn.Connect(t.Context(), dsn)

@@ -3,10 +3,12 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -135,10 +137,8 @@ func (k *sessions) serve(client net.Conn) {
 	s, err := k.take(start.Parameters)
 	if err != nil {
 		e := &pgproto3.ErrorResponse{Severity: "FATAL", Code: "08006", Message: err.Error()}
-		if said, ok := err.(*pgconn.ConnectError); ok {
-			if pg, ok := said.Unwrap().(*pgconn.PgError); ok {
-				e.Code, e.Message = pg.Code, pg.Message
-			}
+		if said, ok := errors.AsType[*pgconn.PgError](err); ok {
+			e.Code, e.Message = said.Code, said.Message
 		}
 		first.Send(e)
 		_ = first.Flush()
@@ -198,10 +198,11 @@ func copyTo(to, from net.Conn, last []byte) (ended bool) {
 func (k *sessions) take(parameters map[string]string) (*session, error) {
 	parameters = maps.Clone(parameters)
 	delete(parameters, "user")
-	var key string
+	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		key += fmt.Sprintf("%q=%q ", name, parameters[name])
+		fmt.Fprintf(&b, "%q=%q ", name, parameters[name])
 	}
+	key := b.String()
 	k.mu.Lock()
 	for len(k.idle[key]) == 0 && k.wiping[key] > 0 {
 		k.left.Wait() // which is soon
