@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pombo"
+	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 )
 
@@ -21,6 +22,16 @@ var Postgres postgrestest.Shared
 func Migrated(ctx context.Context, url string) error {
 	_, _, err := Migrate(ctx, url)
 	return err
+}
+
+// EmptyPostgres returns the address of an empty ledger. By day it may be one that another test has
+// left, with its sessions; at night all is new.
+func EmptyPostgres(t *testing.T) string {
+	t.Helper()
+	if nightly.On() {
+		return Postgres.Copy(t, "ledger", Migrated)
+	}
+	return Postgres.Reuse(t, "ledger", Migrated)
 }
 
 // Prepares reports whether the writer's last transaction had a session of its own

@@ -186,16 +186,30 @@ func TestClusterThatGoesBack(t *testing.T) {
 	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 3})
 }
 
-// TestNoAnswer: a server that hangs is given up when the bound is over, everybody
-// gets an error soon, those that waited behind another as well, and what is asked afterwards is
-// answered.
-func TestNoAnswer(t *testing.T) {
+// TestServer does to one server, one after another, what no other test could bear.
+func TestServer(t *testing.T) { //nolint:tparallel // one stops the server under the others
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})
-	address := server.DSN("postgres")
-	_, _, err := Migrate(t.Context(), address)
-	must(t, err)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *postgrestest.Server)
+	}{
+		{"it is away", serverAway},
+		{"an outage takes nothing", outageTakesNothing},
+		{"no answer", noAnswer},
+		{"an unconfirmed commit", unconfirmedCommit},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, server) })
+	}
+}
+
+// noAnswer: a server that hangs is given up when the bound is over, everybody
+// gets an error soon, those that waited behind another as well, and what is asked afterwards is
+// answered.
+func noAnswer(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
+	address := server.Copy(t, "ledger", Migrated)
 	const bound = 2 * time.Second
 	db, err := Open(t.Context(), Options{URL: address, Timeout: bound})
 	must(t, err)
@@ -221,16 +235,12 @@ func TestNoAnswer(t *testing.T) {
 	must(t, db.Check(t.Context()))
 }
 
-// TestUnconfirmedCommit: a COMMIT that waits for a standby and is called off there is
+// unconfirmedCommit: a COMMIT that waits for a standby and is called off there is
 // reported by the server as done, though a standby that takes over knows nothing of
 // it. It is not reported as done here before a standby has it.
-func TestUnconfirmedCommit(t *testing.T) {
-	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
-	server := postgrestest.Start(t, postgrestest.Options{})
-	address := server.DSN("postgres")
-	_, _, err := Migrate(t.Context(), address)
-	must(t, err)
+func unconfirmedCommit(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
+	address := server.Copy(t, "ledger", Migrated)
 	db := openPostgres(t, address, 0, nil)
 	mustEnqueue(t, db, testRows(0, 1)...)
 	waitFor := func(standby string) {

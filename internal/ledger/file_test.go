@@ -15,6 +15,7 @@ import (
 
 	"pombo"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 )
 
 // open opens the ledger as the process that claims, until the test ends.
@@ -68,6 +69,7 @@ func contents(t *testing.T, folder string) map[string]string {
 // TestOneServeWhateverTheName: a file has one ledger and one process that claims,
 // by whatever name it is opened.
 func TestOneServeWhateverTheName(t *testing.T) {
+	nightly.WithoutRace(t)
 	link := func(t *testing.T, target, name string) {
 		t.Helper()
 		err := os.Symlink(target, name)
@@ -144,6 +146,7 @@ func TestOneServeWhateverTheName(t *testing.T) {
 // TestForeignFilesStayAsTheyAre: what belongs to another program is refused, and
 // not one byte of it is changed, nor is anything laid beside it.
 func TestForeignFilesStayAsTheyAre(t *testing.T) {
+	nightly.WithoutRace(t)
 	const goose = `CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP)`
 	for name, statements := range map[string][]string{
 		"the company's":                  {`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, CD_STATUS INTEGER)`, `INSERT INTO NOTIFICACAO VALUES (1, 1)`},
@@ -197,6 +200,7 @@ func applicationID(t *testing.T, path string) string {
 // application id, is taken over and gets one; so is what an earlier first start
 // left that was cut.
 func TestLedgersFromBefore(t *testing.T) {
+	nightly.WithoutRace(t)
 	for name, statements := range map[string][]string{
 		"a ledger":                nil,
 		"a start that was cut":    {`CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1)`},
@@ -230,6 +234,7 @@ func TestLedgersFromBefore(t *testing.T) {
 }
 
 func TestNewLedgersAreMarked(t *testing.T) {
+	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	open(t, path)
 	if got := applicationID(t, path); got != "POMB" {
@@ -239,6 +244,7 @@ func TestNewLedgersAreMarked(t *testing.T) {
 
 // TestMigrateTellsTheVersions, of a ledger in a file too.
 func TestMigrateTellsTheVersions(t *testing.T) {
+	nightly.WithoutRace(t)
 	url := "sqlite:" + filepath.Join(t.TempDir(), "pombo.db")
 	before, after, err := ledger.Migrate(t.Context(), url)
 	if err != nil || before != 0 || after < 18 {
@@ -297,6 +303,7 @@ func TestLedgerThatIsGone(t *testing.T) {
 // TestDamageFailsTheCheck: damage that a reader meets is known to the check from
 // then on, though its own write goes well.
 func TestDamageFailsTheCheck(t *testing.T) {
+	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	db := open(t, path)
 	rows := make([]pombo.Row, 2000)
@@ -339,6 +346,7 @@ func TestDamageFailsTheCheck(t *testing.T) {
 
 // TestOneUnreadableRecord is left out of the list and counted.
 func TestOneUnreadableRecord(t *testing.T) {
+	nightly.WithoutRace(t)
 	for name, damage := range map[string]string{
 		"its history": `UPDATE notification SET history = 'x' WHERE row_key = '2'`,
 		"its message": `UPDATE notification SET message = '["' WHERE row_key = '2'`,
@@ -374,6 +382,7 @@ func TestOneUnreadableRecord(t *testing.T) {
 
 // TestOnlyItsUserReadsALedger: phones and texts are in it.
 func TestOnlyItsUserReadsALedger(t *testing.T) {
+	nightly.WithoutRace(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("rights are lists there")
 	}

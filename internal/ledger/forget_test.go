@@ -16,6 +16,7 @@ import (
 // TestForgottenIsNotInTheFiles looks for a person in the bytes of the ledger's
 // files, while it is open and after it was closed.
 func TestForgottenIsNotInTheFiles(t *testing.T) {
+	nightly.WithoutRace(t)
 	url := sqliteURL(t)
 	db := openSQLite(t, url)
 	const name, spelled, digit = "Maria das Dores Planted", "(31) 97777-1234", "5531977771234"

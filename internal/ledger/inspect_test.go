@@ -10,9 +10,11 @@ import (
 
 	"pombo"
 	"pombo/internal/ledger"
+	"pombo/test/nightly"
 )
 
 func TestInspectChangesNothing(t *testing.T) {
+	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	files := func() (names []string) {
 		t.Helper()

@@ -360,6 +360,7 @@ func TestServerThatWentBack(t *testing.T) {
 // TestStandbyThatNeedNotHaveAll: that no standby has to have every commit any more is
 // noted soon, and not only with the next connection, which may lead to that standby.
 func TestStandbyThatNeedNotHaveAll(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(10, 1)...) // by the other writer
 	must(t, db.Check(t.Context()))
@@ -384,7 +385,8 @@ func TestStandbyThatNeedNotHaveAll(t *testing.T) {
 // TestNumbersOfWhatWasLost: what a process still has in its hands of what the ledger
 // has lost is not recorded for a row that was taken in since.
 func TestNumbersOfWhatWasLost(t *testing.T) {
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	nightly.WithoutRace(t)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 1)...)
 	n := mustClaim(t, db, "w", 1)[0]
 	attempt, err := db.Queue.Begin(t.Context(), n, "")

@@ -133,7 +133,7 @@ func TestNoListReadsTheWholeTable(t *testing.T) {
 
 func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		for _, statement := range []string{`WITH numbers AS (SELECT n FROM generate_series(1, 30000) AS s (n))` + fillForPlans, fillRun, `ANALYZE notification`} {
 			if err := tx.rawExec(statement); err != nil {
@@ -170,9 +170,19 @@ func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
 // cursor of the next, and the last one without.
 func TestAListGoesOnThroughTheLedger(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openSQLite(t, sqliteURL(t))
+	const last = 2 * walked
+	t.Run("SQLite", func(t *testing.T) {
+		listGoesOn(t, openSQLite(t, sqliteURL(t)), `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < `+strconv.Itoa(last)+`)`)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		listGoesOn(t, openPostgres(t, postgresURL(t), 0, nil), `WITH numbers AS (SELECT n FROM generate_series(1, `+strconv.Itoa(last)+`) AS s (n))`)
+	})
+}
+
+func listGoesOn(t *testing.T, db *DB, numbers string) {
+	t.Helper()
 	if err := db.do(t.Context(), func(tx *txn) error {
-		if err := tx.rawExec(`WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2 * ` + strconv.Itoa(walked) + `)` + fillForPlans); err != nil {
+		if err := tx.rawExec(numbers + fillForPlans); err != nil {
 			return err
 		}
 		return tx.rawExec(`UPDATE notification SET state = 'dispatched', owner = NULL, lane = NULL, not_before = NULL WHERE seq IN (4, 5, ` + strconv.Itoa(walked+1) + `)`)

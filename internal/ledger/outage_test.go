@@ -22,20 +22,16 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestServerAway: while the server is away everybody gets that error, and afterwards
+// serverAway: while the server is away everybody gets that error, and afterwards
 // all goes on by itself.
-func TestServerAway(t *testing.T) {
-	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
-	server := postgrestest.Start(t, postgrestest.Options{})
-	address := server.Database(t)
-	_, _, err := Migrate(t.Context(), address)
-	must(t, err)
+func serverAway(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
+	address := server.Copy(t, "ledger", Migrated)
 	db := openPostgres(t, address, 0, nil)
 	mustEnqueue(t, db, testRows(0, 10)...)
 	n := mustClaim(t, db, "me", 1)[0]
 	must(t, server.Stop())
-	_, err = db.Queue.Begin(t.Context(), n, "")
+	_, err := db.Queue.Begin(t.Context(), n, "")
 	mustSay(t, err, "goes on by itself")
 	_, err = db.Intake.Queued(t.Context())
 	mustSay(t, err, "goes on by itself")
@@ -51,15 +47,11 @@ func TestServerAway(t *testing.T) {
 	}
 }
 
-// TestOutageTakesNothing: after the database was away for longer than a lease,
+// outageTakesNothing: after the database was away for longer than a lease,
 // nobody loses what it holds; a process that was gone as well loses it a lease later.
-func TestOutageTakesNothing(t *testing.T) {
-	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
-	server := postgrestest.Start(t, postgrestest.Options{})
-	address := server.Database(t)
-	_, _, err := Migrate(t.Context(), address)
-	must(t, err)
+func outageTakesNothing(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
+	address := server.Copy(t, "ledger", Migrated)
 	const lease = 2 * time.Second
 	gone, slow := openPostgres(t, address, lease, nil), openPostgres(t, address, lease, nil)
 	mustEnqueue(t, gone, testRows(0, 1)...)
@@ -178,9 +170,9 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 // No answer that they had was wrong: nothing is lost, nothing is sent twice, and
 // nothing is left in anybody's hands.
 func TestServerRestarts(t *testing.T) {
-	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
-	rows, kills := nightly.Or(4000, 600), nightly.Or(4, 2)
+	nightly.Only(t) // by day the others kill a server, and cut connections over COMMIT
+	t.Parallel()    // it waits most of the time
+	const rows, kills = 4000, 4
 	server := postgrestest.Start(t, postgrestest.Options{})
 	address := server.Database(t)
 	_, _, err := Migrate(t.Context(), address)
@@ -399,8 +391,9 @@ func (c *cutter) cut(b []byte) (how int, asked chan struct{}) {
 // TestCutOverCommit: whatever becomes of a connection over COMMIT, the answer is
 // the truth.
 func TestCutOverCommit(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	rows := nightly.Or(1000, 400)
+	rows := nightly.Or(1000, 300)
 	server := Postgres.Server(t)
 	address := postgresURL(t)
 	proxy := newCutter(t, server.Address(), 3)

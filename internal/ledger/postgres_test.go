@@ -16,8 +16,15 @@ import (
 	"pombo/test/nightly"
 )
 
-// postgresURL returns the address of a new, empty ledger.
+// postgresURL returns the address of an empty ledger, for a test that changes its rows only.
 func postgresURL(t *testing.T) string {
+	t.Helper()
+	return EmptyPostgres(t)
+}
+
+// newPostgresURL returns the address of an empty ledger that nobody has used before, for a
+// test that changes its tables or their statistics.
+func newPostgresURL(t *testing.T) string {
 	t.Helper()
 	return Postgres.Copy(t, "ledger", Migrated)
 }
@@ -96,7 +103,7 @@ func TestOppositeOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, db := range replicas {
 		wg.Go(func() {
-			for round := range 20 {
+			for round := range nightly.Or(20, 6) {
 				list := make([]pombo.Settled, 300)
 				for k := range list {
 					seq := int64(k + 1)
@@ -142,6 +149,7 @@ func TestValueRefused(t *testing.T) {
 
 // TestArrays: what is put into an array comes out of it.
 func TestArrays(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	texts := []any{"", " ", "NULL", `"`, `\`, `a\"b`, "{x,y}", "ação 😀\n\t", nil, "'"}
 	rows := make([][]any, len(texts))
@@ -221,6 +229,7 @@ func TestSchemasOnPostgreSQL(t *testing.T) {
 
 // TestPostgresFaults: each is named with what to do, and no secret is.
 func TestPostgresFaults(t *testing.T) {
+	nightly.WithoutRace(t)
 	server := Postgres.Server(t)
 	address := Postgres.Schema(t)
 	must(t, Migrated(t.Context(), address))
@@ -258,7 +267,7 @@ func TestPostgresFaults(t *testing.T) {
 // many rows are done and however many wait for a later time.
 func TestPlansOnPostgreSQL(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
 			tx.rawExec(`INSERT INTO notification (state, attempt, tries, priority, lane, not_before, settle_at, poll_at, run, created, generation, id, phone, source, row_key, message, history)
@@ -338,6 +347,7 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 // statements prepared; where they are gone all the same, as behind a pooler that
 // could not be told from a server, it goes on without.
 func TestPreparedStatements(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	p := db.dialect.(*postgres)
 	kept := func() (n int) {
@@ -366,7 +376,7 @@ func TestPreparedStatements(t *testing.T) {
 // which takes longer than any of ours.
 func TestPlansBeforeStatistics(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
 		return errors.Join(
 			tx.rawExec(`ALTER TABLE notification SET (autovacuum_enabled = false)`),
@@ -423,6 +433,7 @@ func TestPlansBeforeStatistics(t *testing.T) {
 // TestMigrateRefusesASchemaOfOthers: our tables lie between nobody else's; nothing is
 // left behind. What an extension has made is nobody's.
 func TestMigrateRefusesASchemaOfOthers(t *testing.T) {
+	nightly.WithoutRace(t)
 	url := Postgres.Schema(t)
 	db, err := postgresPool(url, 1)
 	must(t, err)

@@ -18,7 +18,7 @@ import (
 // TestReplicasClaim: two processes with four workers each share a queue; nobody
 // gets what another one has, and all is sent once.
 func TestReplicasClaim(t *testing.T) {
-	const rows = 2000
+	rows := nightly.Or(2000, 500)
 	address := postgresURL(t)
 	replicas := []*DB{openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)}
 	mustEnqueue(t, replicas[0], testRows(0, rows)...)
@@ -71,6 +71,7 @@ func accepted(n pombo.Notification, attempt int) pombo.Outcome {
 // when its lease is over, not before, and not from one that lives. If it was
 // only slow, it finds out.
 func TestReplicaGone(t *testing.T) {
+	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
 	gone := openPostgres(t, address, 0, clock.Now)
@@ -131,6 +132,7 @@ func TestDatabaseClock(t *testing.T) {
 // TestDutyIsOnes: one has it, another one takes it over when the first is silent
 // for its time or gives it up, and each duty is its own.
 func TestDutyIsOnes(t *testing.T) {
+	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
@@ -235,7 +237,7 @@ func TestDutyOfTheDead(t *testing.T) {
 func TestQuota(t *testing.T) {
 	nightly.WithoutRace(t)
 	const rate = 45.0
-	seconds := nightly.Or(20, 8)
+	seconds := nightly.Or(20, 4)
 	clock := newHandClock()
 	address := postgresURL(t)
 	var replicas []*DB
@@ -244,6 +246,7 @@ func TestQuota(t *testing.T) {
 	}
 	start := clock.Now()
 	var times []time.Time
+	restarted := false
 	for clock.Now().Sub(start) < time.Duration(seconds)*time.Second {
 		for i, db := range replicas {
 			granted, in, err := db.Throttle.Quota(t.Context(), "messages", rate, 1+3*i)
@@ -256,7 +259,8 @@ func TestQuota(t *testing.T) {
 			}
 		}
 		clock.pass(10 * time.Millisecond)
-		if len(times) == 300 {
+		if !restarted && clock.Now().Sub(start) >= time.Duration(seconds)*time.Second/2 {
+			restarted = true
 			replicas[0] = openPostgres(t, address, 0, clock.Now)
 		}
 	}
@@ -290,6 +294,7 @@ func TestQuota(t *testing.T) {
 }
 
 func TestRecipient(t *testing.T) {
+	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 func sqliteURL(t *testing.T) string {
@@ -81,6 +82,7 @@ func TestOneServePerFile(t *testing.T) {
 }
 
 func TestSchemas(t *testing.T) {
+	nightly.WithoutRace(t)
 	url := sqliteURL(t)
 	path := strings.TrimPrefix(url, "sqlite:")
 	db := openSQLite(t, url)
@@ -110,6 +112,7 @@ func TestSchemas(t *testing.T) {
 
 // Opt-outs of before there were scopes: WhatsApp's were about marketing.
 func TestOptOutsAreGivenAScope(t *testing.T) {
+	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	must(t, MakeOlder(t.Context(), path, 13, pombo.Key{Source: "T", RowKey: "1", Generation: 1}))
 	raw, err := sql.Open("sqlite", path)
@@ -127,6 +130,7 @@ func TestOptOutsAreGivenAScope(t *testing.T) {
 }
 
 func TestBadAddresses(t *testing.T) {
+	nightly.WithoutRace(t)
 	dir := t.TempDir()
 	text := filepath.Join(dir, "letter.txt")
 	if err := os.WriteFile(text, []byte(strings.Repeat("Dear Maria, this is a letter and no database. ", 100)), 0o600); err != nil {
@@ -163,6 +167,7 @@ func TestBadAddresses(t *testing.T) {
 // TestReadOnly: a right that is missing is named. (Tests may run as root, whom
 // no right is missing; the connections of the readers refuse in the same words.)
 func TestReadOnly(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	_, err := db.read.ExecContext(t.Context(), `DELETE FROM pause`)
 	mustSay(t, db.dialect.explain(err), "may not be written")
@@ -264,6 +269,7 @@ func mustArgs(t *testing.T, db *DB, key string) []any {
 // TestKill copies the files while the ledger is open, which is what a kill
 // leaves behind, and opens the copy: all that was answered is there.
 func TestKill(t *testing.T) {
+	nightly.WithoutRace(t)
 	url := sqliteURL(t)
 	path := strings.TrimPrefix(url, "sqlite:")
 	db := openSQLite(t, url)
@@ -326,6 +332,7 @@ func copyFile(t *testing.T, from, to string) {
 
 // TestDurability: never weaker than a sync at each commit.
 func TestDurability(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	var synchronous int
 	var journal string
@@ -343,6 +350,7 @@ func TestDurability(t *testing.T) {
 // TestPlans: each loop finds its work in its own small index, however many rows
 // are done and however many wait for a later time.
 func TestPlans(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, testRows(0, 100)); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"pombo/test/nightly"
 )
 
 // declared returns the statements that the program runs: the constants of statements.go.
@@ -131,6 +133,7 @@ func TestStatements_NameStatesAndClasses(t *testing.T) {
 }
 
 func TestStatements_PrepareOnSQLite(t *testing.T) {
+	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	for name, text := range sqliteCatalogue() {
 		s, err := db.read.PrepareContext(t.Context(), text)
@@ -145,6 +148,7 @@ func TestStatements_PrepareOnSQLite(t *testing.T) {
 }
 
 func TestStatements_PrepareOnPostgreSQL(t *testing.T) {
+	nightly.WithoutRace(t)
 	conn, err := pgx.Connect(t.Context(), postgresURL(t))
 	must(t, err)
 	defer func() { must(t, conn.Close(t.Context())) }()

@@ -69,7 +69,7 @@ func roundTrip(f *fixture) {
 // enqueueRace: eight goroutines take in overlapping pages; each row is one.
 func enqueueRace(f *fixture) {
 	step := nightly.Or(100, 20)
-	rows, page := 12*step, 3*step
+	rows, page := nightly.Or(12, 5)*step, 3*step
 	all := f.newRows(rows)
 	var mu sync.Mutex
 	total := 0

@@ -71,7 +71,7 @@ type Options struct {
 }
 
 // Server is a running PostgreSQL. Its methods may be called from one goroutine
-// at a time, except Database, Schema, Copy, DSN and Log.
+// at a time, except Database, Schema, Copy, Reuse, DSN and Log.
 type Server struct {
 	bin      string // folder of the programs
 	folder   string
@@ -88,6 +88,9 @@ type Server struct {
 
 	desk  sync.Mutex
 	admin *pgconn.PgConn // on which databases and schemas are made and dropped; nil = none yet
+
+	reusing sync.Mutex
+	reuse   reuse
 }
 
 // Start starts a server and stops it when the test ends.
@@ -307,11 +310,16 @@ func (s *Server) Copy(tb testing.TB, template string, fill func(ctx context.Cont
 	if err := s.fill(tb.Context(), template, fill); err != nil {
 		tb.Fatalf("fill the database %s: %v", template, err)
 	}
-	options := "TEMPLATE " + template
+	return s.Database(tb, "TEMPLATE "+template+s.strategy())
+}
+
+// strategy is how a database is copied, as a clause: all pages through the log take three times
+// as long.
+func (s *Server) strategy() string {
 	if s.copiesFiles {
-		options += " STRATEGY FILE_COPY" // all pages through the log take three times as long
+		return " STRATEGY FILE_COPY"
 	}
-	return s.Database(tb, options)
+	return ""
 }
 
 func (s *Server) fill(ctx context.Context, template string, fill func(ctx context.Context, dsn string) error) error {
@@ -404,6 +412,7 @@ func (s *Server) Stop() error {
 		return nil
 	}
 	s.Wake()
+	s.closeReuse()
 	s.desk.Lock()
 	if s.admin != nil {
 		_ = s.admin.Close(context.Background())
@@ -493,52 +502,4 @@ func run(path string, args []string, dir, logFile string) (*process, error) {
 		}
 	}()
 	return p, <-started
-}
-
-// Shared is the one server of a package's tests. It starts when the first test
-// asks for it, so that a run of other tests does not pay. The zero value is
-// ready; close it in TestMain.
-type Shared struct {
-	Options Options
-
-	once   sync.Once
-	server *Server
-	err    error
-}
-
-// Server returns the server.
-func (s *Shared) Server(tb testing.TB) *Server {
-	tb.Helper()
-	short(tb)
-	s.once.Do(func() { s.server, s.err = New(s.Options) })
-	if s.err != nil {
-		missing(tb, s.err)
-	}
-	return s.server
-}
-
-// Database makes an empty database for the test, as Server.Database does.
-func (s *Shared) Database(tb testing.TB, clauses ...string) string {
-	tb.Helper()
-	return s.Server(tb).Database(tb, clauses...)
-}
-
-// Schema makes an empty schema for the test, as Server.Schema does.
-func (s *Shared) Schema(tb testing.TB) string {
-	tb.Helper()
-	return s.Server(tb).Schema(tb)
-}
-
-// Copy makes a copy of a filled database for the test, as Server.Copy does.
-func (s *Shared) Copy(tb testing.TB, template string, fill func(ctx context.Context, dsn string) error) string {
-	tb.Helper()
-	return s.Server(tb).Copy(tb, template, fill)
-}
-
-// Close stops the server if one was started.
-func (s *Shared) Close() error {
-	if s.server == nil {
-		return nil
-	}
-	return s.server.Close()
 }
