@@ -31,6 +31,9 @@ func (t *trial) moments() []moment {
 		{name: "at random", wait: func(ctx context.Context, t *trial, _ *server) error {
 			return sleep(ctx, t.chance(400*time.Millisecond))
 		}},
+		{name: "on the way to Blip", wait: func(ctx context.Context, t *trial, s *server) error {
+			return onTheWay(ctx, s, s.toBlip, 1+t.rng.IntN(40), true)
+		}, finds: stepBegun},
 		{name: "a POST has come", wait: atStage(arrived), finds: stepArrived},
 		{name: "a message was taken", wait: atStage(taken), finds: stepTaken},
 		{name: "an answer was given", wait: atStage(answered), finds: stepAnswered},
@@ -62,15 +65,7 @@ func (t *trial) moments() []moment {
 		{name: "a row was handed over", wait: handedOver, finds: stepHandedOver},
 	}
 	ofLedger := moment{name: "on the way to the ledger", wait: func(ctx context.Context, t *trial, s *server) error {
-		hit := make(chan struct{})
-		lost := t.rng.IntN(2) == 0
-		s.toLedger.watchChunk(1+t.rng.IntN(40), func() bool {
-			s.signal(syscall.SIGKILL)
-			close(hit)
-			return lost
-		})
-		defer s.toLedger.chunk.Store(nil)
-		return came(ctx, hit)
+		return onTheWay(ctx, s, s.toLedger, 1+t.rng.IntN(40), t.rng.IntN(2) == 0)
 	}}
 	if t.pg == nil {
 		ofLedger = moment{name: "the ledger was written", wait: func(ctx context.Context, t *trial, s *server) error {
@@ -83,11 +78,23 @@ func (t *trial) moments() []moment {
 	// being kept, which few kills find, is for both. A row that is handed over takes many tries,
 	// and few kills do without.
 	if t.o.half && t.pg == nil {
-		list = list[:7]
+		list = list[:8]
 	} else if t.o.half {
-		list = list[6 : len(list)-1]
+		list = list[7 : len(list)-1]
 	}
 	return append([]moment{ofLedger}, list...)
+}
+
+// onTheWay kills when the network has something of the process, counted from now.
+func onTheWay(ctx context.Context, s *server, way *proxy, count int, lost bool) error {
+	hit := make(chan struct{})
+	way.watchChunk(count, func() bool {
+		s.signal(syscall.SIGKILL)
+		close(hit)
+		return lost
+	})
+	defer way.chunk.Store(nil)
+	return came(ctx, hit)
 }
 
 // answerWritten kills when the table has got one answer more.
