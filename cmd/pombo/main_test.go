@@ -26,8 +26,12 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script: what people type and what they get.
 func TestScripts(t *testing.T) {
+	dir, err := filepath.Abs("testdata/script") // run leaves this folder
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
@@ -40,6 +44,7 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, addr)
 			}
 			e.Values[receiverOf{}] = &receiver{}
+			e.Values[beginningOf{}] = beginning{dir, slices.Clone(e.Vars)}
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
@@ -49,6 +54,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("there is no condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"run":       runPombo,
 			"exits":     exits,
 			"mktable":   mktable,
 			"query":     query,

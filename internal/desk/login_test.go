@@ -177,6 +177,9 @@ func TestInvite(t *testing.T) {
 	if rec := w.ask("POST", "/desk/invite", set); rec.Code != http.StatusSeeOther {
 		t.Fatalf("status = %d: %s", rec.Code, rec.Body)
 	}
+	if got := b.ledger.users["bia"].Hash.Reveal(); !strings.HasPrefix(got, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("the password is kept as %s", got)
+	}
 	if rec := b.browser().ask("POST", "/desk/invite", set); rec.Code != http.StatusForbidden {
 		t.Errorf("a second time: status = %d, want 403", rec.Code)
 	}

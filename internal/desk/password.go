@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -42,21 +43,25 @@ func (s *Server) hashPassword(ctx context.Context, password pombo.Private) (pomb
 	return hash(password), nil
 }
 
-func hash(password pombo.Private) pombo.Private {
+func hash(password pombo.Private) pombo.Private { return hashAt(password, hashMemory, hashTime) }
+
+// hashAt hashes at a cost of its own.
+func hashAt(password pombo.Private, memory, time uint32) pombo.Private {
 	salt := make([]byte, hashSalt)
 	_, _ = rand.Read(salt) // never fails
-	sum := argon2.IDKey([]byte(password.Reveal()), salt, hashTime, hashMemory, hashLanes, hashLength)
+	sum := argon2.IDKey([]byte(password.Reveal()), salt, time, memory, hashLanes, hashLength)
 	text := base64.RawStdEncoding.EncodeToString
-	return pombo.Private(fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashLanes, text(salt), text(sum)))
+	return pombo.Private(fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, time, hashLanes, text(salt), text(sum)))
 }
 
 // standinHash is checked when there is no account or it has no password, so that the
-// time of an answer does not tell names that are there from those that are not.
-func standinHash() (string, error) {
+// time of an answer does not tell names that are there from those that are not. It is
+// made once in a process.
+var standinHash = sync.OnceValues(func() (string, error) {
 	text := hash(pombo.Private(random())).Reveal()
 	_, err := parseHash(text)
 	return text, err
-}
+})
 
 // samePassword reports whether the hash is that of the password. It always hashes once;
 // an empty hash is that of no password.

@@ -63,6 +63,21 @@ func Open(t testing.TB, address string, o Options) *Page {
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.hear))
 	p.ctx = ctx
 	t.Cleanup(cancel)
+	// The first use of a tab starts it: its context must be the tab's, not one with
+	// an end of its own.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	p.do(step(network.Enable, network.EnableParams{}), step(audits.Enable, cdp.Empty{}))
+	p.GotoAs(address, o)
+	return p
+}
+
+// GotoAs opens another address in the same tab as somebody else, who has the cookies that
+// there are and those of o, and waits until it has loaded. To make a tab costs more than to
+// show a page.
+func (p *Page) GotoAs(address string, o Options) {
+	p.t.Helper()
 	if o.Width == 0 {
 		o.Width = 1280
 	}
@@ -79,14 +94,7 @@ func Open(t testing.TB, address string, o Options) *Page {
 	if o.Print {
 		paper = "print"
 	}
-	// The first use of a tab starts it: its context must be the tab's, not one with
-	// an end of its own.
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("open a tab: %v", err)
-	}
 	steps := []chromedp.Action[chromedp.Void]{
-		step(network.Enable, network.EnableParams{}),
-		step(audits.Enable, cdp.Empty{}),
 		screen(o.Width, o.Height),
 		step(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: paper, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}),
 		step(emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: o.Language}),
@@ -97,7 +105,6 @@ func Open(t testing.TB, address string, o Options) *Page {
 		steps = append(steps, step(network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: address}))
 	}
 	p.do(append(steps, chromedp.Navigate(address))...)
-	return p
 }
 
 // step is a command of the browser's protocol of which only the error counts.

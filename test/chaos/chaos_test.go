@@ -51,13 +51,13 @@ func TestChaos(t *testing.T) {
 		ledger      string
 		rows, kills int
 	}{
-		{"sqlite", nightly.Or(10_000, 1_500), nightly.Or(30, 7)},
-		{"postgres", nightly.Or(10_000, 1_500), nightly.Or(25, 7)}, // each kill costs the rest of a lease
+		{"sqlite", nightly.Or(10_000, 1_000), nightly.Or(30, 9)},
+		{"postgres", nightly.Or(10_000, 500), nightly.Or(25, 4)}, // each kill costs the rest of a lease
 	} {
 		t.Run(c.ledger, func(t *testing.T) {
 			t.Parallel() // both wait a good deal
 			r, err := run(t.Context(), options{
-				ledger: c.ledger, rows: c.rows, kills: c.kills, seed: seed, binary: binary, folder: t.TempDir(), say: t.Logf,
+				ledger: c.ledger, rows: c.rows, kills: c.kills, half: !nightly.On(), seed: seed, binary: binary, folder: t.TempDir(), say: t.Logf,
 			})
 			if errors.Is(err, postgrestest.ErrNotInstalled) && os.Getenv("CI") != "true" {
 				t.Skip("skipped: " + err.Error())
@@ -92,6 +92,9 @@ func TestChaos(t *testing.T) {
 				}
 			}
 			for h := none + 1; h < kindsOfHarm; h++ {
+				if !nightly.On() && c.ledger == "postgres" {
+					break // the row decides what it meets, and SQLite has more of them
+				}
 				if h != throttled && r.tally.harm[harmNames[h]] == 0 {
 					t.Errorf("no POST met this: %s", harmNames[h])
 				}

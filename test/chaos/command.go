@@ -26,6 +26,8 @@ type options struct {
 	kills  int
 	seed   uint64
 	keep   bool // leave the folder with the logs behind
+	// half has each ledger meet half of what both could: the two together meet all of it.
+	half   bool
 	binary string
 	folder string
 	say    func(format string, args ...any)
@@ -97,10 +99,10 @@ func command(ctx context.Context, which string, o options) (ok bool, err error) 
 	return ok, nil
 }
 
-// build makes the real binary.
+// build makes the real binary, without what only a debugger reads.
 func build(ctx context.Context, folder string) (string, error) {
 	binary := filepath.Join(folder, "pombo")
-	c := exec.CommandContext(ctx, "go", "build", "-o", binary, "pombo/cmd/pombo")
+	c := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", binary, "pombo/cmd/pombo")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build pombo/cmd/pombo: %w\n%s", err, out)

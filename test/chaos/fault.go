@@ -198,6 +198,9 @@ func (t *trial) others() []fault {
 		return s.toReceiver.accept, nil
 	}, 3*time.Second)})
 	list = append(list, t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)...)
+	if t.o.half && t.pg != nil {
+		list = nil
+	}
 	if t.pg == nil {
 		list = append(list, fault{name: "the ledger is locked", do: func(ctx context.Context, t *trial, _ *server) error {
 			return hold(ctx, t.book.db, "BEGIN IMMEDIATE", time.Second+t.chance(11*time.Second), func() {})
@@ -349,7 +352,7 @@ func (t *trial) takenOver(ctx context.Context, list []flying) (n int, err error)
 // other of its kind, in an order that the seed decides.
 func (t *trial) plan() []fault {
 	var kills, others []fault
-	list := moments(t.o.ledger)
+	list := t.moments()
 	for i := range t.o.kills {
 		m := list[i%len(list)]
 		kills = append(kills, fault{name: "killed: " + m.name, do: t.killAt(m)})

@@ -139,6 +139,12 @@ func (s *source) answer(ctx context.Context, key string) (text string, err error
 	return text, err
 }
 
+// answers counts the rows that have one.
+func (s *source) answers(ctx context.Context) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT count(DS_RESPOSTA) FROM NOTIFICACAO`).Scan(&n)
+	return n, err
+}
+
 // status returns the code of one row.
 func (s *source) status(ctx context.Context, key string) (code string, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT CAST(CD_STATUS AS TEXT) FROM NOTIFICACAO WHERE ID = ?`, key).Scan(&code)

@@ -155,6 +155,10 @@ func (l look) String() string {
 	return fmt.Sprintf("%s-%d-%s", l.language, l.width, map[bool]string{false: "light", true: "dark"}[l.dark])
 }
 
+func (l look) options(cookies map[string]string) browsertest.Options {
+	return browsertest.Options{Width: l.width, Dark: l.dark, Language: l.language, Cookies: cookies}
+}
+
 func looks() (list []look) {
 	for _, language := range []string{"pt-BR", "en"} {
 		for _, dark := range []bool{false, true} {
@@ -198,33 +202,45 @@ func TestDesk(t *testing.T) {
 
 func (w *world) matrix(t *testing.T) {
 	paths, all := w.paths(), looks()
-	for i, l := range all {
-		// A test has one tab at a time: see browsertest.
-		if nightly.On() || i%len(all) == 0 || i%len(all) == len(all)-1 {
-			t.Run(l.String()+" sign-in", func(t *testing.T) {
-				t.Parallel()
-				check(t, browsertest.Open(t, w.desk+"/desk/login", browsertest.Options{Width: l.width, Dark: l.dark, Language: l.language}), l, "/desk/login")
-			})
+	if !nightly.On() { // in one tab: a tab costs more than a page
+		var visits []visit
+		for n, path := range paths {
+			visits = append(visits, visit{path, all[n%len(all)]})
 		}
+		w.visit(t, visits)
+		return
+	}
+	for _, l := range all {
 		t.Run(l.String(), func(t *testing.T) {
 			t.Parallel()
-			var mine []string
-			for n, path := range paths {
-				if nightly.On() || n%len(all) == i {
-					mine = append(mine, path)
-				}
+			var visits []visit
+			for _, path := range paths {
+				visits = append(visits, visit{path, l})
 			}
-			if len(mine) == 0 {
-				return
-			}
-			p := browsertest.Open(t, w.desk+mine[0], browsertest.Options{Width: l.width, Dark: l.dark, Language: l.language, Cookies: w.admin.cookies()})
-			for n, path := range mine {
-				if n > 0 {
-					p.Goto(w.desk + path)
-				}
-				check(t, p, l, path)
-			}
+			w.visit(t, visits)
 		})
+	}
+}
+
+// visit is a page and how it is looked at.
+type visit struct {
+	path string
+	look look
+}
+
+// visit opens pages one after the other in one tab, beginning with the sign-in.
+func (w *world) visit(t *testing.T, visits []visit) {
+	t.Helper()
+	first := visits[0].look
+	p := browsertest.Open(t, w.desk+"/desk/login", first.options(nil))
+	check(t, p, first, "/desk/login")
+	cookies := w.admin.cookies()
+	for _, v := range visits {
+		p.GotoAs(w.desk+v.path, v.look.options(cookies))
+		check(t, p, v.look, v.path)
+	}
+	for _, line := range p.Complaints() {
+		t.Error(line)
 	}
 }
 
@@ -232,21 +248,18 @@ func (w *world) matrix(t *testing.T) {
 func check(t *testing.T, p *browsertest.Page, l look, path string) {
 	t.Helper()
 	if lang := browsertest.Eval[string](p, "document.documentElement.lang"); lang != l.language {
-		t.Errorf("%s is in %s", path, lang)
+		t.Errorf("%s is in %s, not in %s", path, lang, l.language)
 	}
 	if n := browsertest.Eval[int](p, `document.querySelectorAll("h1").length`); n != 1 {
 		t.Errorf("%s has %d titles, want 1", path, n)
 	}
 	for _, line := range p.Axe() {
-		t.Errorf("%s: axe: %s", path, line)
+		t.Errorf("%s, %s: axe: %s", path, l, line)
 	}
 	for _, width := range []int{320, l.width} {
 		for _, line := range p.Overflow(width) {
-			t.Errorf("%s at %d: %s", path, width, line)
+			t.Errorf("%s, %s at %d: %s", path, l, width, line)
 		}
-	}
-	for _, line := range p.Complaints() {
-		t.Errorf("%s: %s", path, line)
 	}
 }
 
