@@ -8,7 +8,6 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/ledger"
 	"pombo/test/oracletest"
-	"pombo/test/postgrestest"
 )
 
 // seen is what is said of one check.
@@ -103,7 +102,7 @@ func settings(t *testing.T, environ ...string) config.Config {
 
 // The rights of the account on a ledger in PostgreSQL: to make it, then to use it.
 func TestDoctorLedgerRights(t *testing.T) {
-	server := postgrestest.Start(t, postgrestest.Options{})
+	server := postgres.Server(t)
 	do := func(statements ...string) {
 		t.Helper()
 		if err := server.Exec(t.Context(), "postgres", statements...); err != nil {

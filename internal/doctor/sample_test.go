@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,18 @@ import (
 	"pombo/internal/config"
 	"pombo/test/postgrestest"
 )
+
+// postgres is the server of all tests.
+var postgres postgrestest.Shared
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := postgres.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // The sample tables in deploy/sql are all that the source needs, with an account
 // that has the rights named there and no others.
@@ -26,7 +39,7 @@ func TestSampleTableSQLite(t *testing.T) {
 }
 
 func TestSampleTablePostgres(t *testing.T) {
-	server := postgrestest.Start(t, postgrestest.Options{})
+	server := postgres.Server(t)
 	if err := server.Exec(t.Context(), "postgres", script(t, "postgres.sql"), "ALTER ROLE whatsapp PASSWORD 'planted'"); err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,9 @@ func TestTwoSenders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if test.kill {
+				nightly.Only(t) // by day TestSender_FollowsTheLeader shows that one takes over
+			}
 			url := postgres.Copy(t, "migrated", func(ctx context.Context, url string) error {
 				_, _, err := ledger.Migrate(ctx, url)
 				return err
