@@ -319,6 +319,7 @@ func TestOperator_Commands(t *testing.T) {
 }
 
 func TestOpen_Refuses(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, test := range []struct {
 		name string
 		env  func(t *testing.T, w *world) string
