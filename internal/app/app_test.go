@@ -3,10 +3,8 @@ package app_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"net"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,8 +36,7 @@ type suite struct{ *testing.M }
 func (s suite) Run() int {
 	code := s.M.Run()
 	if err := postgres.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic("stop PostgreSQL: " + err.Error())
 	}
 	return code
 }

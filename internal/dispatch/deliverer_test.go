@@ -35,7 +35,7 @@ func TestDeliverer_FailedPost(t *testing.T) {
 		{"a client without a decision", errAway, "", time.Second, pombo.Uncertain, pombo.Unexplained, 1},
 		{"too fast for Blip", tooFast, "", time.Minute, pombo.Queued, pombo.RateLimited, 1},
 		{"too fast for Blip, after the pause", tooFast, "", 130 * time.Second, pombo.Queued, pombo.RateLimited, 2},
-		{"too fast for Blip for a day", tooFast, "", nightly.Or[time.Duration](24, 2)*time.Hour + time.Minute, pombo.Queued, pombo.RateLimited, nightly.Or(721, 61)},
+		{"too fast for Blip for a day", tooFast, "", nightly.Or(24*time.Hour, 2*time.Hour) + time.Minute, pombo.Queued, pombo.RateLimited, nightly.Or(721, 61)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,8 +17,7 @@ var postgres postgrestest.Shared
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if err := postgres.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+		panic("stop PostgreSQL: " + err.Error())
 	}
 	os.Exit(code)
 }
