@@ -272,6 +272,9 @@ type world struct {
 	doc    *openapi3.T
 }
 
+// document is openapi.yaml, which is read once: that takes longer than most of the tests.
+var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openAPI) })
+
 func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, log: &syncBuffer{}, checks: map[string]error{}, added: map[string]pombo.Row{}}
@@ -307,7 +310,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 		}
 		w.checkClean("log", w.log.String())
 	})
-	if w.doc, err = openapi3.NewLoader().LoadFromData(openAPI); err != nil {
+	if w.doc, err = document(); err != nil {
 		t.Fatalf("load openapi.yaml: %v", err)
 	}
 	return w

@@ -25,7 +25,32 @@ import (
 	"pombo/test/postgrestest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// postgres is the server of all tests that do not stop it.
+var postgres postgrestest.Shared
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
+
+// suite runs the tests and stops their server, before goroutines are counted.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	code := s.M.Run()
+	if err := postgres.Close(); err != nil {
+		panic("stop PostgreSQL: " + err.Error())
+	}
+	return code
+}
+
+// migrated is the address of a new ledger on that server.
+func migrated(t *testing.T) string {
+	t.Helper()
+	return postgres.Copy(t, "migrated", migrate)
+}
+
+func migrate(ctx context.Context, url string) error {
+	_, _, err := ledger.Migrate(ctx, url)
+	return err
+}
 
 // world is everything around one app: a table of the company, a pretend Blip and a folder
 // for the ledger.
@@ -115,10 +140,7 @@ func (w *world) stop(a *app.App) {
 }
 
 func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
-	rows := 2000
-	if nightly.RaceByDay() {
-		rows = 500
-	}
+	rows := nightly.Or(2000, 500)
 	w := newWorld(t, rows, blipsim.Options{Latency: time.Millisecond})
 	_, client := w.start()
 
@@ -149,7 +171,7 @@ func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
 
 func TestRun_ContinuesAfterStop(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	const rows = 1500
+	rows := nightly.Or(1500, 400)
 	w := newWorld(t, rows, blipsim.Options{Latency: 20 * time.Millisecond}, "WORKERS=8")
 	first, client := w.start()
 	run, err := client.Send(t.Context(), time.Second)
@@ -158,7 +180,7 @@ func TestRun_ContinuesAfterStop(t *testing.T) {
 	}
 	w.eventually(func() bool { return w.blip.Counts().Messages > 0 })
 	w.stop(first)
-	if got := w.blip.Counts().Messages; got == 0 || got == rows {
+	if got := w.blip.Counts().Messages; got == 0 || got == int64(rows) {
 		t.Fatalf("Blip took %d messages before the stop, want some and not all", got)
 	}
 	_, client = w.start()
@@ -169,7 +191,7 @@ func TestRun_ContinuesAfterStop(t *testing.T) {
 	if again.RunID != run.RunID || again.Found != rows || again.Accepted != rows {
 		t.Errorf("result = %+v, want run %d with %d found and accepted", again, run.RunID, rows)
 	}
-	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
+	if got := w.blip.Counts(); got.Messages != int64(rows) || got.Doubled != 0 {
 		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, rows)
 	}
 	if got := w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`); got != rows {
@@ -193,7 +215,7 @@ func TestRun_CutAnswersDoubleNothing(t *testing.T) {
 		t.Fatalf("result = %+v, want %d found and some uncertain", run, rows)
 	}
 	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == rows })
-	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
+	if got := w.blip.Counts(); got.Messages != int64(rows) || got.Doubled != 0 {
 		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, rows)
 	}
 }
@@ -201,9 +223,8 @@ func TestRun_CutAnswersDoubleNothing(t *testing.T) {
 // Three processes share one ledger on PostgreSQL; one of them stops during a run.
 func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 	nightly.WithoutRace(t)
-	server := postgrestest.Start(t, postgrestest.Options{})
-	ledgerURL := server.Database(t)
-	const rows = 1500
+	ledgerURL := postgres.Database(t)
+	rows := nightly.Or(1500, 400)
 	w := newWorld(t, rows, blipsim.Options{Latency: 5 * time.Millisecond}, "LEDGER_URL="+ledgerURL, "WORKERS=8")
 	if a, err := w.open(); err == nil {
 		w.stop(a)
@@ -211,7 +232,7 @@ func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "pombo migrate") {
 		t.Errorf("error = %v, want it to say what to do", err)
 	}
-	if _, _, err := ledger.Migrate(t.Context(), ledgerURL); err != nil {
+	if err := migrate(t.Context(), ledgerURL); err != nil {
 		t.Fatal(err)
 	}
 	first, one := w.start()
@@ -221,7 +242,7 @@ func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.eventually(func() bool { return w.blip.Counts().Messages > rows/5 })
+	w.eventually(func() bool { return w.blip.Counts().Messages > int64(rows/5) })
 	w.stop(first)
 	for _, client := range []*api.Client{two, three} {
 		run, err := client.Send(t.Context(), 0)
@@ -231,7 +252,7 @@ func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 		t.Logf("run %d (began as %d): %+v", run.RunID, begun.RunID, run)
 	}
 	w.eventually(func() bool { return w.count(`SELECT count(*) FROM NOTIFICACAO WHERE CD_STATUS = 2`) == rows })
-	if got := w.blip.Counts(); got.Messages != rows || got.Doubled != 0 {
+	if got := w.blip.Counts(); got.Messages != int64(rows) || got.Doubled != 0 {
 		t.Errorf("Blip took %d messages, %d ids doubled; want %d and none doubled", got.Messages, got.Doubled, rows)
 	}
 }
@@ -295,6 +316,7 @@ func TestOperator_Commands(t *testing.T) {
 }
 
 func TestOpen_Refuses(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, test := range []struct {
 		name string
 		env  func(t *testing.T, w *world) string

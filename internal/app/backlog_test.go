@@ -100,6 +100,7 @@ func TestReady_WaitReasons(t *testing.T) {
 // While the table is away, what was taken in is sent, and /readyz says that nothing more comes
 // and that results are not settled.
 func TestReady_SourceAway(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newWorld(t, 1, blipsim.Options{})
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
@@ -124,6 +125,7 @@ func TestReady_SourceAway(t *testing.T) {
 
 // A rejected row stays pending; its age is reported although it is not in the ledger.
 func TestReady_RejectedRow(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newWorld(t, 2, blipsim.Options{}, "DB_COL_SEND_AFTER=DT")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT`)
 	w.exec(`UPDATE NOTIFICACAO SET DT = 'tomorrow, early' WHERE ID = 2`)

@@ -17,6 +17,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 )
 
 // classic is the form of dashboards that every Grafana since 10 imports; the newer one is for
@@ -85,6 +86,7 @@ var (
 
 // TestDashboard_MetricsExist compares the queries with what a running app serves.
 func TestDashboard_MetricsExist(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newWorld(t, 1, blipsim.Options{}, "EVENTS_URL=http://127.0.0.1:9/", "EVENTS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none'`) // a reason is counted only when there is one
 	_, client := w.start()
@@ -144,6 +146,7 @@ func TestDashboard_MetricsExist(t *testing.T) {
 
 // TestDashboard_PromQL has Prometheus read the queries, as rules.
 func TestDashboard_PromQL(t *testing.T) {
+	nightly.WithoutRace(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Skip("there is no cache of tools:", err)

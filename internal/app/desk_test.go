@@ -16,9 +16,11 @@ import (
 	"pombo/internal/audit"
 	"pombo/internal/blipsim"
 	"pombo/internal/desk"
+	"pombo/test/nightly"
 )
 
 func TestDesk_OpensByLink(t *testing.T) {
+	nightly.WithoutRace(t)
 	w := newWorld(t, 0, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0")
 	a, client := w.start()
 	if _, err := client.As("MACHINE\\ana").Pause(t.Context(), time.Time{}, "wrong text"); err != nil {
@@ -70,6 +72,7 @@ func TestDesk_OpensByLink(t *testing.T) {
 
 // A port that somebody has keeps nothing from being sent.
 func TestDesk_PortInUse(t *testing.T) {
+	nightly.WithoutRace(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

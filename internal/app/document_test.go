@@ -9,6 +9,7 @@ import (
 
 	"pombo"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 )
 
 const aPDF = "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -86,6 +87,7 @@ func TestDocuments_FromAFolder(t *testing.T) {
 
 // A BLOB of the row; and an upload that is refused at first.
 func TestDocuments_FromTheTable(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, 0, blipsim.Options{Templates: reports(), Faults: blipsim.Faults{UploadsFail: 1}},
 		"DB_COL_PARAMS=NM_CONTATO,header-document-blob:BL_LAUDO", "POLL_INTERVAL=1s", "UNCERTAIN_WAIT=20s")

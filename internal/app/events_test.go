@@ -8,18 +8,15 @@ import (
 
 	"pombo/internal/api"
 	"pombo/internal/blipsim"
-	"pombo/internal/ledger"
-	"pombo/test/postgrestest"
+	"pombo/test/nightly"
 )
 
 // TestEvents_Untold: of two processes on one ledger the one without EVENTS_URL says that it
 // writes no events, and the other one does not.
 func TestEvents_Untold(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	url := postgrestest.Start(t, postgrestest.Options{}).Database(t)
-	if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := migrated(t)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	defer receiver.Close()
 	w := newWorld(t, 0, blipsim.Options{}, "LEDGER_URL="+url, "AUDIT_KEY=0123456789abcdef0123456789abcdef")

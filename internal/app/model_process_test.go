@@ -50,11 +50,11 @@ func (w *model) start() *process {
 
 // step begins a step of the road and returns when the process is about to make its first call,
 // or the step is over.
-func (p *process) step(name string, f func(context.Context)) {
+func (p *process) step(name string, f func(*process, context.Context)) {
 	p.told = []string{name}
 	go func() {
 		defer func() { p.at, p.told = "", nil; p.arrived <- struct{}{} }()
-		f(p.w.ctx)
+		f(p, p.w.ctx)
 	}()
 	<-p.arrived
 }
@@ -111,6 +111,7 @@ func (p *process) settle(ctx context.Context) {
 }
 
 func (p *process) takeIn(ctx context.Context) {
+	p.w.passes--
 	if _, err := p.engine.Intake.TakeIn(ctx); err != nil {
 		p.w.failf("take in: %v", err)
 	}
@@ -187,6 +188,28 @@ func (l modelLedger) Enqueue(ctx context.Context, source string, run int64, rows
 func (l modelLedger) EnqueueAgain(ctx context.Context, source string, run int64, rows []pombo.Row, latest []pombo.Latest) (int, error) {
 	l.p.stop("enqueue again")
 	return l.Intake.EnqueueAgain(ctx, source, run, rows, latest)
+}
+
+// answer takes the person's answer to the message that went last.
+func (w *model) answer() {
+	w.replies--
+	w.look()
+	_, err := w.x.db.Replies.Take(w.ctx, []pombo.Inbound{{ID: w.row, Kind: pombo.ReplyButton, Text: "sim", RepliesTo: []pombo.MessageID{w.id(w.latest)}}})
+	if err != nil {
+		w.failf("take: %v", err)
+	}
+}
+
+// refuse applies a failed receipt with a reason that passes.
+func (w *model) refuse() {
+	w.fails--
+	w.look()
+	_, err := w.x.db.Receipts.Apply(w.ctx, []pombo.Receipt{{
+		MessageID: w.id(w.latest), State: pombo.Failed, Reason: pombo.ChannelError, Policy: pombo.ResendBackoff, At: time.Now(),
+	}})
+	if err != nil {
+		w.failf("apply: %v", err)
+	}
 }
 
 // modelTable is the company's table with the one row.

@@ -137,6 +137,7 @@ func TestSource_FaultInReadiness(t *testing.T) {
 
 // A CHECK refuses the new code of one row: that row is set aside, the others are settled.
 func TestSettle_RefusedRowAlone(t *testing.T) {
+	nightly.WithoutRace(t)
 	const rows = 30
 	w, _, table := oracleWorld(t)
 	table.Check("CK_STATUS", func(r oracletest.Row) bool { return r["ID"] != "7" || r["CD_STATUS"] != "2" })

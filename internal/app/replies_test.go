@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pombo"
+	"pombo/test/nightly"
 )
 
 // answers takes an answer to a message, as a webhook does, and gives it time to reach its row.
@@ -77,6 +78,7 @@ func TestReplies_ReachTheirRows(t *testing.T) {
 
 // A process dies between the change of a row and its record, more than once.
 func TestReplies_SurviveKills(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	onTheStreet(t, 2, nil, func(s *street) {
 		s.takeIn(2)
@@ -100,6 +102,7 @@ func TestReplies_SurviveKills(t *testing.T) {
 // What reminds of a row that has an answer is not sent, whether the answer comes before it is
 // taken in or while it waits.
 func TestReplies_EndReminders(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	onTheStreet(t, 5, map[pombo.State]string{pombo.Expired: "6"}, func(s *street) {
 		s.exec(`UPDATE NOTIFICACAO SET ID_LEMBRADA = ID - 2, CD_STATUS = 0 WHERE ID > 2`)

@@ -23,6 +23,7 @@ import (
 	"pombo/internal/reconcile"
 	"pombo/internal/setup"
 	"pombo/internal/source"
+	"pombo/test/nightly"
 )
 
 // street is one Pombo with the real table, ledger and engine, whose Blip takes
@@ -217,6 +218,7 @@ func (s *street) Send(_ context.Context, m pombo.Message) error {
 // WhatsApp refuses messages that Blip has accepted. They are sent again although their rows
 // have the code of the first message, except for the one that its owner has changed.
 func TestResend_RefusedMessage(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *street) {
 		s.takeIn(3)

@@ -11,6 +11,7 @@ import (
 	"pombo"
 	"pombo/internal/ledger"
 	"pombo/internal/tally"
+	"pombo/test/nightly"
 )
 
 // failingTallies cannot finish.
@@ -21,6 +22,7 @@ func (failingTallies) Finish(context.Context, time.Time) error { return errors.N
 // What retention takes away has been counted as it was at last; what cannot be counted
 // stays.
 func TestRetire_CountsFirst(t *testing.T) {
+	nightly.WithoutRace(t)
 	const age = 90 * 24 * time.Hour
 	var passed atomic.Int64
 	begun := time.Date(2026, 8, 1, 10, 0, 0, 0, time.UTC)

@@ -5,4 +5,4 @@ package app_test
 import "pombo/test/nightly"
 
 // The race detector takes ten times as long, and needs no crowd.
-var tenThousand = nightly.Or(1_500, 400)
+var tenThousand = nightly.Or(1_500, 300)

@@ -8,6 +8,7 @@ import (
 
 	"pombo"
 	"pombo/internal/blipsim"
+	"pombo/test/nightly"
 	"pombo/test/otlptest"
 )
 
@@ -79,6 +80,7 @@ func TestTraces_OneNotification(t *testing.T) {
 
 // Only a share of the messages is traced; what they are part of always is.
 func TestTraces_Share(t *testing.T) {
+	nightly.WithoutRace(t)
 	r := otlptest.New(t)
 	w := newWorld(t, 20, blipsim.Options{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+r.URL, "OTEL_TRACES_SAMPLER_ARG=0")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = '319800050' || (10 + ID)`) // numbers to which nothing particular happens

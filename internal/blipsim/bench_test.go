@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+
+	"pombo/test/nightly"
 )
 
 // discard is a ResponseWriter that costs nothing.
@@ -94,7 +96,7 @@ func BenchmarkLoopback(b *testing.B) {
 
 // TestMemoryPerMessage checks that a message costs little permanently.
 func TestMemoryPerMessage(t *testing.T) {
-	const n = 200_000
+	n := nightly.Or(200_000, 50_000)
 	s, _ := newServer(t, Options{KeepMessages: 100})
 	heap := func() int64 {
 		runtime.GC()
@@ -108,7 +110,7 @@ func TestMemoryPerMessage(t *testing.T) {
 		e := envelope{ID: messageID(i), To: maria, Type: "application/json", Content: &content{}}
 		s.take(&e, b, uint64(i), 0, start)
 	}
-	per := (heap() - before) / n
+	per := (heap() - before) / int64(n)
 	t.Logf("%d bytes a message", per)
 	if per > 80 {
 		t.Errorf("%d bytes a message, want at most 80", per)

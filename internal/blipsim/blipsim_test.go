@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"pombo/test/nightly"
 )
 
 func TestAuthorization(t *testing.T) {
@@ -238,7 +240,7 @@ func TestOwnDelays(t *testing.T) {
 }
 
 func TestReadRate(t *testing.T) {
-	const n = 4000
+	n := nightly.Or(4000, 1000)
 	read := func(seed uint64, rate float64) (ids []int) {
 		s, clock := newServer(t, Options{Seed: seed, ReadRate: rate})
 		for i := range n {
@@ -253,7 +255,7 @@ func TestReadRate(t *testing.T) {
 		return ids
 	}
 	usual := read(1, 0)
-	if got := float64(len(usual)) / n; math.Abs(got-0.4) > 0.03 {
+	if got := float64(len(usual)) / float64(n); math.Abs(got-0.4) > 0.03 {
 		t.Errorf("share of read messages = %.3f, want about 0.4", got)
 	}
 	if diff := cmp.Diff(usual, read(1, 0.4)); diff != "" {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"pombo/test/nightly"
 )
 
 func TestFaultsOfARequest(t *testing.T) {
@@ -81,22 +83,23 @@ func TestMostEndsTheFaults(t *testing.T) {
 }
 
 func TestRatesAreSharesAndRepeatable(t *testing.T) {
+	messages := nightly.Or(5000, 1000)
 	run := func(seed uint64) (list []int) {
 		s, _ := newServer(t, Options{Seed: seed, Faults: Faults{Error502: 0.1, Error503: 0.2}})
-		for range 5000 {
+		for range messages {
 			list = append(list, status(t, s, "/messages", message("1", maria)))
 		}
 		return list
 	}
 	first := run(7)
-	for code, want := range map[int]int{502: 500, 503: 1000, 202: 3500} {
+	for code, want := range map[int]int{502: messages / 10, 503: messages / 5, 202: messages * 7 / 10} {
 		n := 0
 		for _, got := range first {
 			if got == code {
 				n++
 			}
 		}
-		if n < want-150 || n > want+150 {
+		if off := messages * 3 / 100; n < want-off || n > want+off {
 			t.Errorf("%d × %d, want about %d", n, code, want)
 		}
 	}

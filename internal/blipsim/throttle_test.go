@@ -2,6 +2,7 @@ package blipsim
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -82,12 +83,8 @@ func TestPairWindow(t *testing.T) {
 		roll := mix(uint64(i))
 		now = now.Add(time.Duration(roll%100) * time.Millisecond)
 		to := roll >> 32 % 3
-		recent := 0
-		for _, at := range times[to] {
-			if now.Unix()-at < pairWindow {
-				recent++
-			}
-		}
+		times[to] = slices.DeleteFunc(times[to], func(at int64) bool { return now.Unix()-at >= pairWindow })
+		recent := len(times[to])
 		want := recent < pairBurst
 		if got := p.take(to, now); got != want {
 			t.Fatalf("message %d to %d: taken = %v, want %v (%d in the window)", i, to, got, want, recent)

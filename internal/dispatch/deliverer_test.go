@@ -30,12 +30,12 @@ func TestDeliverer_FailedPost(t *testing.T) {
 		{"that, after the whole schedule", busy, "", 24 * time.Hour, pombo.Failed, pombo.TriesExhausted, 11},
 		{"left without an answer", cut, "", time.Second, pombo.Uncertain, pombo.NoAnswer, 1},
 		{"that, no trace after the wait", cut, "", 3 * time.Minute, pombo.Uncertain, pombo.NoAnswer, 2},
-		{"that, with hold", cut, delivery.AskOperator, 24 * time.Hour, pombo.Uncertain, pombo.AwaitingOperator, 1},
+		{"that, with hold", cut, delivery.AskOperator, nightly.Or(24*time.Hour, 2*time.Hour), pombo.Uncertain, pombo.AwaitingOperator, 1},
 		{"that, with resend", cut, delivery.Resend, 8 * time.Second, pombo.Queued, pombo.ResentByPolicy, 1},
 		{"a client without a decision", errAway, "", time.Second, pombo.Uncertain, pombo.Unexplained, 1},
 		{"too fast for Blip", tooFast, "", time.Minute, pombo.Queued, pombo.RateLimited, 1},
 		{"too fast for Blip, after the pause", tooFast, "", 130 * time.Second, pombo.Queued, pombo.RateLimited, 2},
-		{"too fast for Blip for a day", tooFast, "", 24*time.Hour + time.Minute, pombo.Queued, pombo.RateLimited, 721},
+		{"too fast for Blip for a day", tooFast, "", nightly.Or(24*time.Hour, 2*time.Hour) + time.Minute, pombo.Queued, pombo.RateLimited, nightly.Or(721, 61)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +119,7 @@ func TestResolver_NoAnswerEndsNoDoubt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(24 * time.Hour)
+		time.Sleep(nightly.Or(24*time.Hour, 4*time.Hour))
 		synctest.Wait()
 		if got := ledger.get(t, "a"); got.State != pombo.Uncertain || blip.posts(n.MessageID) != 1 {
 			t.Errorf("%s after %d posts, want uncertain after 1", got.State, blip.posts(n.MessageID))

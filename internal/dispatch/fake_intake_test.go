@@ -19,20 +19,18 @@ func (f *fakeIntake) Enqueue(_ context.Context, source string, run int64, rows [
 		return 0, nil, err
 	}
 	for _, r := range rows {
-		latest := 0
-		for _, n := range f.rows {
-			if n.Key.Source == source && n.Key.RowKey == r.RowKey {
-				latest = max(latest, n.Key.Generation)
-			}
-		}
-		if latest == 0 {
-			f.insert(pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}, run, r)
+		key := pombo.Key{Source: source, RowKey: r.RowKey, Generation: 1}
+		latest := f.find(key)
+		if latest == nil {
+			f.insert(key, run, r)
 			added++
 			continue
 		}
-		n := f.find(pombo.Key{Source: source, RowKey: r.RowKey, Generation: latest})
-		if !n.State.Open() {
-			finished = append(finished, pombo.Latest{RowKey: r.RowKey, Generation: latest, Untouched: n.Settled == ""})
+		for key.Generation++; f.find(key) != nil; key.Generation++ {
+			latest = f.find(key)
+		}
+		if !latest.State.Open() {
+			finished = append(finished, pombo.Latest{RowKey: r.RowKey, Generation: latest.Key.Generation, Untouched: latest.Settled == ""})
 		}
 	}
 	return added, finished, nil

@@ -29,7 +29,7 @@ type fakeLedger struct {
 }
 
 func newFakeLedger() *fakeLedger {
-	c := &fakeCore{history: map[int64][]pombo.State{}, settle: map[int64]bool{}, parked: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}}
+	c := &fakeCore{byKey: map[pombo.Key]*pombo.Notification{}, history: map[int64][]pombo.State{}, settle: map[int64]bool{}, parked: map[int64]bool{}, broken: map[string]error{}, calls: map[string]int{}}
 	return &fakeLedger{
 		fakeCore: c, fakeIntake: fakeIntake{c}, fakeRuns: fakeRuns{fakeCore: c}, fakeOperator: fakeOperator{c}, fakeHolds: fakeHolds{fakeCore: c, holds: map[string]pombo.TemplateHold{}},
 		fakeDelivery:  fakeDelivery{fakeCore: c, out: map[string]pombo.OptOutScope{}},
@@ -43,6 +43,7 @@ func newFakeLedger() *fakeLedger {
 type fakeCore struct {
 	mu      sync.Mutex
 	rows    []*pombo.Notification
+	byKey   map[pombo.Key]*pombo.Notification
 	history map[int64][]pombo.State
 	settle  map[int64]bool
 	parked  map[int64]bool
@@ -72,14 +73,7 @@ func (f *fakeCore) breakMethod(method string, err error) {
 	f.broken[method] = err
 }
 
-func (f *fakeCore) find(key pombo.Key) *pombo.Notification {
-	for _, n := range f.rows {
-		if n.Key == key {
-			return n
-		}
-	}
-	return nil
-}
+func (f *fakeCore) find(key pombo.Key) *pombo.Notification { return f.byKey[key] }
 
 func (f *fakeCore) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notification {
 	n := &pombo.Notification{
@@ -90,7 +84,7 @@ func (f *fakeCore) insert(key pombo.Key, run int64, r pombo.Row) *pombo.Notifica
 	if r.SendAfter.After(n.NotBefore) {
 		n.NotBefore = r.SendAfter
 	}
-	f.rows = append(f.rows, n)
+	f.rows, f.byKey[key] = append(f.rows, n), n
 	f.history[n.Seq] = append(f.history[n.Seq], n.State)
 	return n
 }

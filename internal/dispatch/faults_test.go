@@ -281,7 +281,7 @@ func blipCall[T any](f *faults, method string, call func() (T, error)) (T, error
 // has taken each that it did not refuse exactly once.
 func TestPromisesUnderFaults(t *testing.T) {
 	t.Parallel() // days pass in it
-	seeds := uint64(200)
+	seeds := nightly.Or[uint64](200, 50)
 	if testing.Short() || nightly.RaceByDay() {
 		seeds = 20
 	}

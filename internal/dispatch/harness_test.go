@@ -16,6 +16,7 @@ import (
 	"pombo/internal/settle"
 	"pombo/internal/template"
 	"pombo/internal/throttle"
+	"pombo/test/nightly"
 )
 
 // ledger is one value that is the ledger of every room.
@@ -55,7 +56,7 @@ type options struct {
 	Template           string
 	Language           string
 	Slots              []pombo.Slot
-	Workers            int
+	Workers            int // 0 = as many as a user has, by day fewer: each idle second costs more with each
 	MessagesPerSecond  float64
 	CommandsPerSecond  float64
 	PollInterval       time.Duration
@@ -84,6 +85,9 @@ func newEngine(o options) (*dispatch.Engine, error) {
 	}
 	if o.Record == nil {
 		o.Record = func(ctx context.Context, receipts []pombo.Receipt) error { return record(ctx, o.Ledger, receipts) }
+	}
+	if o.Workers == 0 {
+		o.Workers = nightly.Or(0, 4)
 	}
 	l := o.Ledger
 	controls, err := dispatch.NewControls(dispatch.Options{

@@ -35,7 +35,7 @@ func TestGate_Priority(t *testing.T) {
 							return nil
 						},
 					}
-					e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: rate, CommandsPerSecond: 180})
+					e := startEngine(t, options{Ledger: ledger, Blip: blip, MessagesPerSecond: rate, CommandsPerSecond: 180, Workers: 64})
 					begun := time.Now()
 					for i := range rows {
 						if _, _, err := e.Intake.Add(t.Context(), row(strconv.Itoa(i), fmt.Sprintf("31988880%03d", i), "x")); err != nil {
@@ -107,7 +107,7 @@ func TestRecipients_Order(t *testing.T) {
 						}
 						rows = append(rows, r)
 					}
-					e := startEngine(t, options{Source: newTable(rows...), Ledger: ledger, Blip: blip, MessagesPerSecond: rate})
+					e := startEngine(t, options{Source: newTable(rows...), Ledger: ledger, Blip: blip, MessagesPerSecond: rate, Workers: 64})
 					runToEnd(t, e)
 					time.Sleep(2 * time.Minute)
 					mu.Lock()

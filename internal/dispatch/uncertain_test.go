@@ -50,7 +50,7 @@ func TestResolver_KeepsUp(t *testing.T) {
 				return []pombo.Receipt{{MessageID: id, State: pombo.Accepted}}, nil
 			}}
 			begun := time.Now()
-			e := startEngine(t, options{Ledger: ledger, Blip: blip, CommandsPerSecond: perSecond, UncertainWait: 2 * time.Minute})
+			e := startEngine(t, options{Ledger: ledger, Blip: blip, CommandsPerSecond: perSecond, UncertainWait: 2 * time.Minute, Workers: 64})
 			if err := e.Throttle.Pauser.Pause(t.Context(), pombo.Pause{By: "operator", Until: time.Now()}); err != nil {
 				t.Fatal(err)
 			}

@@ -8,7 +8,6 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/ledger"
 	"pombo/test/oracletest"
-	"pombo/test/postgrestest"
 )
 
 // seen is what is said of one check.
@@ -103,15 +102,16 @@ func settings(t *testing.T, environ ...string) config.Config {
 
 // The rights of the account on a ledger in PostgreSQL: to make it, then to use it.
 func TestDoctorLedgerRights(t *testing.T) {
-	server := postgrestest.Start(t, postgrestest.Options{})
+	server := postgres.Server(t)
+	database := databaseFor(t, "pombo")
 	do := func(statements ...string) {
 		t.Helper()
-		if err := server.Exec(t.Context(), "postgres", statements...); err != nil {
+		if err := server.Exec(t.Context(), database, statements...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	do("CREATE ROLE pombo LOGIN PASSWORD 'x'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-	address := server.DSNAs("pombo", "x", "postgres")
+	address := server.DSNAs("pombo", "x", database)
 	want := func(result Result, what, todo string) {
 		t.Helper()
 		wantSeen(t, diagnoseServer(t.Context(), address), "rights", result, what, todo)
@@ -119,7 +119,7 @@ func TestDoctorLedgerRights(t *testing.T) {
 	want(Fail, "there is no ledger yet, and pombo may not create tables in the schema public", "GRANT CREATE ON SCHEMA public TO pombo")
 	do("GRANT CREATE ON SCHEMA public TO pombo")
 	want(OK, "may create the ledger's tables", "")
-	if _, _, err := ledger.Migrate(t.Context(), server.DSN("postgres")); err != nil { // as somebody else
+	if _, _, err := ledger.Migrate(t.Context(), server.DSN(database)); err != nil { // as somebody else
 		t.Fatal(err)
 	}
 	want(Fail, "INSERT on notification", "GRANT SELECT, INSERT, UPDATE, DELETE")
@@ -131,6 +131,6 @@ func TestDoctorLedgerRights(t *testing.T) {
 	want(Fail, "no schema to work in", "search_path")
 
 	// A wrong password is reported with the schema.
-	address = server.DSNAs("pombo", "y", "postgres")
+	address = server.DSNAs("pombo", "y", database)
 	want(Skipped, "has to be reached first", "")
 }

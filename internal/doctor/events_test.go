@@ -14,7 +14,6 @@ import (
 	"pombo/internal/config"
 	"pombo/internal/events"
 	"pombo/internal/ledger"
-	"pombo/test/postgrestest"
 )
 
 func TestDiagnoseEvents(t *testing.T) {
@@ -65,7 +64,7 @@ func TestDiagnoseEvents(t *testing.T) {
 // Without EVENTS_URL doctor sees that another process on the ledger has one.
 func TestDiagnoseEvents_Untold(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.Start(t, postgrestest.Options{}).Database(t)
+	url := postgres.Database(t)
 	if _, _, err := ledger.Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -9,6 +10,17 @@ import (
 	"pombo/internal/config"
 	"pombo/test/postgrestest"
 )
+
+// postgres is the server of all tests.
+var postgres postgrestest.Shared
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := postgres.Close(); err != nil {
+		panic("stop PostgreSQL: " + err.Error())
+	}
+	os.Exit(code)
+}
 
 // The sample tables in deploy/sql are all that the source needs, with an account
 // that has the rights named there and no others.
@@ -26,14 +38,30 @@ func TestSampleTableSQLite(t *testing.T) {
 }
 
 func TestSampleTablePostgres(t *testing.T) {
-	server := postgrestest.Start(t, postgrestest.Options{})
-	if err := server.Exec(t.Context(), "postgres", script(t, "postgres.sql"), "ALTER ROLE whatsapp PASSWORD 'planted'"); err != nil {
+	server, database := postgres.Server(t), databaseFor(t, "whatsapp")
+	if err := server.Exec(t.Context(), database, script(t, "postgres.sql"), "ALTER ROLE whatsapp PASSWORD 'planted'"); err != nil {
 		t.Fatal(err)
 	}
-	found := checkSource(t, "DB_URL="+server.DSNAs("whatsapp", "planted", "postgres"))
+	found := checkSource(t, "DB_URL="+server.DSNAs("whatsapp", "planted", database))
 	if found[0].Check != "network" {
 		t.Errorf("first finding = %+v, want the network", found[0])
 	}
+}
+
+// databaseFor makes a database of its own for a test that makes the account, and drops both.
+func databaseFor(t *testing.T, account string) (database string) {
+	t.Helper()
+	server, database := postgres.Server(t), "of_"+account
+	if err := server.Exec(t.Context(), "postgres", "CREATE DATABASE "+database); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := server.Exec(context.Background(), "postgres", "DROP DATABASE "+database+" WITH (FORCE)", "DROP ROLE IF EXISTS "+account)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return database
 }
 
 func script(t *testing.T, name string) string {
