@@ -71,8 +71,9 @@ func TestGate_Priority(t *testing.T) {
 	}
 }
 
-// Messages to one person go in the order of their rows, whatever happens to them on
-// the way, and the urgent one first.
+// Of what is claimed together the messages to one person go in the order of their rows,
+// whatever happens to them on the way, and the urgent one first. With fewer workers than
+// people a later claim can take a row that has not waited yet before one that has.
 func TestRecipients_Order(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		for _, rate := range []float64{0, 45} {
