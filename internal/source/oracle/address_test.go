@@ -28,6 +28,7 @@ import (
 
 // Each way to name a database leads to it.
 func TestOracleAddresses(t *testing.T) {
+	nightly.WithoutRace(t)
 	const password = "s3nha@/:ç %"
 	d := startOracle(t, oracletest.Options{Password: password})
 	pendingTable(t, d, "NOTIFICACAO", 1)
@@ -91,6 +92,7 @@ func TestOracleAddresses(t *testing.T) {
 }
 
 func TestOracleBadAddresses(t *testing.T) {
+	nightly.WithoutRace(t)
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "tnsnames.ora"), []byte("PRODUCAO=(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1))(CONNECT_DATA=(SID=X)))"), 0o600); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pombo/internal/source"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 )
 
@@ -15,6 +16,7 @@ import (
 // brackets or accents. Nothing of the kind is sent, however the database is named and
 // also to where a listener sends us on.
 func TestOracleConnectData(t *testing.T) {
+	nightly.WithoutRace(t)
 	name := os.Args[0]
 	t.Cleanup(func() { os.Args[0] = name })
 	os.Args[0] = `C:\Program Files (x86)\Notificação=1\pombo.exe`

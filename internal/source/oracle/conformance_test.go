@@ -19,6 +19,7 @@ import (
 // statement that the double received with those that the table lists. What only a real
 // Oracle can show is in real_test.go.
 func TestOracleConformance(t *testing.T) {
+	nightly.WithoutRace(t)
 	var ran sync.Map // texts' purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"pombo/internal/source"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 )
 
 // What doctor asks of an Oracle, with each fault planted.
 func TestOracleExamine(t *testing.T) {
+	nightly.WithoutRace(t)
 	ago := func(d time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(-d) } }
 	for name, c := range map[string]struct {
 		options oracletest.Options

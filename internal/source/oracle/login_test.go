@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pombo/internal/source"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 	"pombo/test/sourcetest"
 )
@@ -78,6 +79,7 @@ func TestOracleWrongPassword(t *testing.T) {
 }
 
 func TestOracleAccount(t *testing.T) {
+	nightly.WithoutRace(t)
 	for status, want := range map[oracletest.AccountStatus]string{
 		oracletest.AccountLocked:  "the account is locked (ORA-28000), and is not asked again",
 		oracletest.AccountExpired: "the password has expired (ORA-28001), and is not asked again",

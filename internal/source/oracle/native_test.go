@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"pombo"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 	"pombo/test/sourcetest"
 )
 
 // What a database says that wants its lines encrypted, and that finds no way.
 func TestOracleNativeRefused(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	for code, want := range map[int]string{
 		12660: "the database wants the line encrypted or checked, and DB_URL rejects that (ORA-12660); take ENCRYPTION and DATA INTEGRITY out of DB_URL",
@@ -29,6 +31,7 @@ func TestOracleNativeRefused(t *testing.T) {
 // The driver encrypts and checks by itself where the database wants it: texts that
 // take several packets, errors, which begin the checksums anew, and a cancel.
 func TestOracleNativeEncryption(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{Encrypt: true})
 	company := pendingTable(t, d, "NOTIFICACAO", 700)
 	company.Check("CK", func(r oracletest.Row) bool { return r["ID"] != "2" || r["ST"] != "2" })

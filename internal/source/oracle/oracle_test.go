@@ -186,6 +186,7 @@ func TestOracleCharsets(t *testing.T) {
 // Keys, codes and limits of number columns are bound as NUMBER, even the longest; a code
 // that is not a number is not, and is refused.
 func TestOracleNumbers(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	company := newOracleTable(t, d, "NOTIFICACAO", "ID NUMBER(38) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(3)")
 	keys := []string{"-12345678901234567890123456789012345678", "-1000", "-7", "0", "9", "10", "700", "99999999999999999999", "12345678901234567890123456789012345670"}
@@ -225,6 +226,7 @@ func TestOracleNumbers(t *testing.T) {
 
 // A NUL in a key stops that row alone.
 func TestOracleKeysWithNUL(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	company := newOracleTable(t, d, "NOTIFICACAO", "ID VARCHAR2(12) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(1)")
 	if err := company.Insert(oracletest.Row{"ID": "a", "ST": 1}, oracletest.Row{"ID": "b\x00c", "ST": 1}, oracletest.Row{"ID": "d", "ST": 1}); err != nil {
@@ -294,6 +296,7 @@ func TestOracleSessions(t *testing.T) {
 
 // What the mapping means in Oracle, and what is said where it means nothing.
 func TestOracleNames(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "ERP.NOTIFICACAO", 1)
 	pendingTable(t, d, "ERP.MENSAGENS", 1)
@@ -351,6 +354,7 @@ func wantError(t *testing.T, err error, want string) {
 // What is printed for a DBA does not need the database, and is what runs on the
 // sample table.
 func TestOracleAdvice(t *testing.T) {
+	nightly.WithoutRace(t)
 	m := sourcetest.Mapping()
 	m.Table = "ERP.NOTIFICACAO"
 	table := openOracleWith(t, source.Options{DSN: "db:1521/ERP", User: "pombo", Password: "s3nha", Mapping: m})

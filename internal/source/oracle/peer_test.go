@@ -12,6 +12,7 @@ import (
 
 	"pombo/internal/source"
 	"pombo/internal/source/oracle"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 	"pombo/test/sourcetest"
 )
@@ -52,6 +53,7 @@ func tns(kind byte, body []byte) []byte {
 // A peer that is not Oracle, or an odd one, does not end the process: whatever its first
 // answer is, the next statement runs as if the connection had broken.
 func TestOraclePeerIsOdd(t *testing.T) {
+	nightly.WithoutRace(t)
 	var stumbled int64
 	for kind, name := range map[byte]string{2: "ACCEPT", 4: "REFUSE", 5: "REDIRECT", 6: "DATA", 11: "RESEND", 12: "MARKER", 77: "unknown"} {
 		for _, fill := range []byte{0, 0xff, '('} {
@@ -118,6 +120,7 @@ func disturbed(t testing.TB, d *oracletest.Double, nth int, change byte, cut boo
 
 // Whatever byte of a server's answers is wrong, the process goes on.
 func TestOracleAnswersAreOdd(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 3)
 	for nth := 0; nth < 4000; nth += 37 {

@@ -7,11 +7,13 @@ import (
 
 	"pombo"
 	"pombo/internal/source/oracle"
+	"pombo/test/nightly"
 	"pombo/test/oracletest"
 )
 
 // The error names what a person has to correct, and the statement that does it.
 func TestOracleRights(t *testing.T) {
+	nightly.WithoutRace(t)
 	const (
 		grant     = `as the table's owner run GRANT SELECT, UPDATE ("ST") ON "NOTIFICACAO" TO "POMBO"`
 		wrongName = "see whether NOTIFICACAO is the right name, with the schema in front of it if it is another account's (SCHEMA.TABLE), and whether a synonym of that name means a table that is there (DB_TABLE)"
@@ -40,6 +42,7 @@ func TestOracleRights(t *testing.T) {
 // Oracle says the same of a table that is gone and of one that the account may not
 // read any more: the error names both.
 func TestOracleUnseenTable(t *testing.T) {
+	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 1)
 	table := openOracle(t, d, small())
@@ -56,6 +59,7 @@ func TestOracleUnseenTable(t *testing.T) {
 
 // A row that the database refuses is parked; the others of its batch are written.
 func TestOracleRefusals(t *testing.T) {
+	nightly.WithoutRace(t)
 	const secret = "Maria da Silva"
 	for name, c := range map[string]struct {
 		spoil func(*oracletest.Table)
@@ -129,6 +133,7 @@ func TestOracleRefusals(t *testing.T) {
 // The driver asks for the errors of all rows of a batch. An 11g says that there are
 // some, and later ones which: either way the row is found, and blocks no other.
 func TestOracleRefusalsOfBatch(t *testing.T) {
+	nightly.WithoutRace(t)
 	for _, version := range []oracletest.Version{oracletest.Oracle10, oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			d := startOracle(t, oracletest.Options{Version: version})

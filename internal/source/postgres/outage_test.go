@@ -15,7 +15,6 @@ import (
 
 	"pombo"
 	"pombo/internal/source"
-	"pombo/test/nightly"
 	"pombo/test/postgrestest"
 	"pombo/test/sourcetest"
 )
@@ -56,7 +55,6 @@ func TestPostgresStatementTimeLimit(t *testing.T) {
 
 // What the server undid because of others is done again.
 func TestPostgresUndone(t *testing.T) {
-	nightly.WithoutRace(t)
 	const raise = `CREATE SEQUENCE tries; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF nextval(''tries'') < %d THEN RAISE %s; END IF; RETURN NEW; END'; CREATE TRIGGER f BEFORE UPDATE ON notificacao FOR EACH ROW EXECUTE FUNCTION f()`
 	for _, c := range []struct {
 		condition string
@@ -76,7 +74,6 @@ func TestPostgresUndone(t *testing.T) {
 // The server is killed, stays away and comes back; then it is restarted in the
 // usual way while nobody looks. Nothing is lost, and nobody has to do anything.
 func TestPostgresServerGoesAway(t *testing.T) {
-	nightly.WithoutRace(t)
 	server := postgrestest.Start(t, postgrestest.Options{})
 	connect(t, server.DSN("postgres"), postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) SELECT n, 1 FROM generate_series(1, 4) AS s (n)`)
 	// In the middle of a settle: the trigger's row makes it look by halves.
@@ -156,7 +153,6 @@ func TestPostgresSessionEnded(t *testing.T) {
 // A real pooler, with one session for all of us, cleaned after every
 // transaction.
 func TestPostgresBehindPgBouncer(t *testing.T) {
-	nightly.WithoutRace(t)
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		if _, err = os.Stat("/usr/sbin/pgbouncer"); err != nil {

@@ -10,14 +10,12 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"pombo/internal/source"
-	"pombo/test/nightly"
 	"pombo/test/sourcetest"
 )
 
 // The statements must stay on the key and on the index that Advice names, also
 // when the company has an index that looks better than it is.
 func TestPostgresPlans(t *testing.T) {
-	nightly.WithoutRace(t)
 	for _, c := range []struct{ key, from string }{
 		{"bigint", "n"}, {"varchar(20)", "'PED-' || lpad(n::text, 6, '0')"}, {"uuid", "lpad(n::text, 32, '0')::uuid"}, {"char(12)", "'PED-' || lpad(n::text, 6, '0')"},
 	} {

@@ -12,13 +12,11 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"pombo/internal/source"
-	"pombo/test/nightly"
 	"pombo/test/sourcetest"
 )
 
 // Keys and statuses of every type that they may have.
 func TestPostgresTypes(t *testing.T) {
-	nightly.WithoutRace(t)
 	const mood = `CREATE TYPE estado AS ENUM ('PENDENTE', 'ENVIADA')`
 	for _, c := range []struct {
 		key, status   string
@@ -141,7 +139,6 @@ func TestPostgresKeysThatAreNone(t *testing.T) {
 
 // Pages follow the column's own order, whatever it is.
 func TestPostgresCollations(t *testing.T) {
-	nightly.WithoutRace(t)
 	words := []string{"a", "B", "á", "ab", "Á", "z", "Z", "ç", "c", "d", "_", "10", "9", "a b", "a-b", "São", "Sao", "😀"}
 	_, owner := company(t)
 	// Machines differ in those of the system.
