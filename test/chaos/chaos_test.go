@@ -13,7 +13,7 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestChaos is the run that every change has to pass; at night it kills more than 50 times
+// TestChaos is the run that every change has to pass; at night it kills more than 60 times
 // over 20,000 rows. CHAOS_SEED repeats the faults of an earlier run.
 func TestChaos(t *testing.T) {
 	t.Parallel()
@@ -31,8 +31,8 @@ func TestChaos(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A harness that hits nothing proves nothing. On a busy machine the few kills of the day may
-	// miss a step or two; those of the night may not.
+	// A harness that hits nothing proves nothing. The few kills of the day find most steps,
+	// those of the night all.
 	var found [steps]atomic.Int64
 	t.Cleanup(func() { // after both
 		var missed []string
@@ -41,7 +41,7 @@ func TestChaos(t *testing.T) {
 				missed = append(missed, stepNames[s])
 			}
 		}
-		if len(missed) > nightly.Or(0, 2) {
+		if len(missed) > nightly.Or(0, 5) {
 			t.Errorf("no kill found a notification here: %q", missed)
 		} else if len(missed) > 0 {
 			t.Logf("this time no kill found a notification here: %q", missed)
@@ -57,7 +57,7 @@ func TestChaos(t *testing.T) {
 		t.Run(c.ledger, func(t *testing.T) {
 			t.Parallel() // both wait a good deal
 			r, err := run(t.Context(), options{
-				ledger: c.ledger, rows: c.rows, kills: c.kills, half: !nightly.On(), seed: seed, binary: binary, folder: t.TempDir(), say: t.Logf,
+				ledger: c.ledger, rows: c.rows, kills: c.kills, short: !nightly.On(), seed: seed, binary: binary, folder: t.TempDir(), say: t.Logf,
 			})
 			if errors.Is(err, postgrestest.ErrNotInstalled) && os.Getenv("CI") != "true" {
 				t.Skip("skipped: " + err.Error())

@@ -26,8 +26,8 @@ type options struct {
 	kills  int
 	seed   uint64
 	keep   bool // leave the folder with the logs behind
-	// half has each ledger meet half of what both could: the two together meet all of it.
-	half   bool
+	// short divides the moments and faults between the ledgers.
+	short  bool
 	binary string
 	folder string
 	say    func(format string, args ...any)

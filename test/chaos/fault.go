@@ -198,8 +198,8 @@ func (t *trial) others() []fault {
 		return s.toReceiver.accept, nil
 	}, 3*time.Second)})
 	list = append(list, t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)...)
-	if t.o.half && t.pg != nil {
-		list = nil
+	if t.o.short && t.pg != nil {
+		list = nil // they are for SQLite then
 	}
 	if t.pg == nil {
 		list = append(list, fault{name: "the ledger is locked", do: func(ctx context.Context, t *trial, _ *server) error {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -19,7 +20,17 @@ type moment struct {
 	// finds is the step that the moment is for. The step may be over before the signal comes:
 	// until one kill has found it, the moment is tried again.
 	finds step
+	// short is where a short run has it, which has few kills for each ledger.
+	short ledgers
 }
+
+// ledgers are kinds of ledger.
+type ledgers uint8
+
+const (
+	onSQLite ledgers = 1 << iota
+	onPostgres
+)
 
 // await is how long a moment is waited for.
 const await = 2 * time.Second
@@ -30,39 +41,39 @@ func (t *trial) moments() []moment {
 	list := []moment{
 		{name: "at random", wait: func(ctx context.Context, t *trial, _ *server) error {
 			return sleep(ctx, t.chance(400*time.Millisecond))
-		}},
+		}, short: onSQLite},
 		{name: "on the way to Blip", wait: func(ctx context.Context, t *trial, s *server) error {
 			return onTheWay(ctx, s, s.toBlip, 1+t.rng.IntN(40), true)
-		}, finds: stepBegun},
-		{name: "a POST has come", wait: atStage(arrived), finds: stepArrived},
-		{name: "a message was taken", wait: atStage(taken), finds: stepTaken},
-		{name: "an answer was given", wait: atStage(answered), finds: stepAnswered},
+		}, finds: stepBegun, short: onSQLite},
+		{name: "a POST has come", wait: atStage(arrived), finds: stepArrived, short: onSQLite},
+		{name: "a message was taken", wait: atStage(taken), finds: stepTaken, short: onSQLite},
+		{name: "an answer was given", wait: atStage(answered), finds: stepAnswered, short: onSQLite},
 		{name: "the table was written", wait: func(ctx context.Context, t *trial, s *server) error {
 			err := committed(ctx, t.source.db, await)
 			s.signal(syscall.SIGKILL)
 			return err
-		}, finds: stepWritten},
-		{name: "an answer was written", wait: answerWritten, finds: stepHome},
+		}, finds: stepWritten, short: onSQLite},
+		{name: "an answer was written", wait: answerWritten, finds: stepHome, short: onSQLite},
 		{name: "a reply was kept", wait: func(ctx context.Context, t *trial, s *server) error {
 			hit := make(chan struct{})
 			t.people.watch.Store(&replyWatch{server: s, act: func() { s.signal(syscall.SIGKILL); close(hit) }})
 			defer t.people.watch.Store(nil)
 			return came(ctx, hit)
-		}, finds: stepKept},
+		}, finds: stepKept, short: onSQLite | onPostgres},
 		{name: "an event has come", wait: func(ctx context.Context, t *trial, s *server) error {
 			hit := make(chan struct{})
 			t.events.watch.Store(&watch{key: s.name, act: func() { s.signal(syscall.SIGKILL); close(hit) }})
 			defer t.events.watch.Store(nil)
 			return came(ctx, hit)
-		}, whose: func(t *trial) *server { return t.sender() }, finds: stepHeard},
+		}, whose: func(t *trial) *server { return t.sender() }, finds: stepHeard, short: onPostgres},
 		{name: "just started", wait: func(ctx context.Context, t *trial, s *server) error {
 			t.killNow(s)
 			if err := s.start(); err != nil {
 				return err
 			}
 			return sleep(ctx, t.chance(120*time.Millisecond))
-		}},
-		{name: "a row was handed over", wait: handedOver, finds: stepHandedOver},
+		}, short: onPostgres},
+		{name: "a row was handed over", wait: handedOver, finds: stepHandedOver}, // which takes many tries
 	}
 	ofLedger := moment{name: "on the way to the ledger", wait: func(ctx context.Context, t *trial, s *server) error {
 		return onTheWay(ctx, s, s.toLedger, 1+t.rng.IntN(40), t.rng.IntN(2) == 0)
@@ -74,13 +85,12 @@ func (t *trial) moments() []moment {
 			return err
 		}}
 	}
-	// There and home again is for SQLite, where no other process goes on after the kill; a reply
-	// being kept, which few kills find, is for both. A row that is handed over takes many tries,
-	// and few kills do without.
-	if t.o.half && t.pg == nil {
-		list = list[:8]
-	} else if t.o.half {
-		list = list[7 : len(list)-1]
+	if t.o.short {
+		here := onSQLite
+		if t.pg != nil {
+			here = onPostgres
+		}
+		list = slices.DeleteFunc(list, func(m moment) bool { return m.short&here == 0 })
 	}
 	return append([]moment{ofLedger}, list...)
 }
