@@ -47,7 +47,7 @@ func walk(t *testing.T, base string, o browsertest.Options, paths []string) {
 	p := browsertest.Open(t, base+paths[0], o)
 	for _, path := range paths {
 		p.Goto(base + path)
-		for _, line := range append(p.Axe(), p.Overflow(o.Width)...) {
+		for _, line := range append(p.AxeByDay(), p.Overflow(o.Width)...) {
 			t.Errorf("%s at %d: %s", path, o.Width, line)
 		}
 		if text := p.Text(); strings.Contains(text, zulmiraTail) || strings.Contains(text, zulmira) {

@@ -82,7 +82,7 @@ func TestBrowser_Operator(t *testing.T) {
 				if n > 0 {
 					p.Goto(site.URL + address)
 				}
-				for _, line := range p.Axe() {
+				for _, line := range p.AxeByDay() {
 					t.Errorf("%s: axe: %s", address, line)
 				}
 				for _, line := range p.Overflow(320 + 960*(1-i)) {

@@ -38,7 +38,7 @@ func TestFigures_InBrowser(t *testing.T) {
 			if i > 0 {
 				p.Goto(server.URL + page)
 			}
-			for _, line := range append(p.Axe(), p.Overflow(o.Width)...) {
+			for _, line := range append(p.AxeByDay(), p.Overflow(o.Width)...) {
 				t.Errorf("%s at %d: %s", page, o.Width, line)
 			}
 			for _, line := range p.Complaints() {

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 
+	"pombo/test/nightly"
+
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -213,11 +215,23 @@ func (p *Page) Text() string {
 // line for each element.
 func (p *Page) Axe() []string {
 	p.t.Helper()
+	return p.axe("true")
+}
+
+// AxeByDay is Axe, by day without the contrast of colors: to find it out takes longer than
+// all else, and the gallery has each color of the pages.
+func (p *Page) AxeByDay() []string {
+	p.t.Helper()
+	return p.axe(nightly.Or("true", "false"))
+}
+
+func (p *Page) axe(contrast string) []string {
+	p.t.Helper()
 	source := axeSource(p.t)
 	run(p, chromedp.Evaluate[chromedp.Void](source+";undefined"))
 	return Eval[[]string](p, `axe.run(document, {
 		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-		rules: {"target-size": {enabled: true}},
+		rules: {"target-size": {enabled: true}, "color-contrast": {enabled: `+contrast+`}},
 		resultTypes: ["violations"],
 	}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary.replace(/\s+/g, " "))))`)
 }

@@ -253,7 +253,7 @@ func check(t *testing.T, p *browsertest.Page, l look, path string) {
 	if n := browsertest.Eval[int](p, `document.querySelectorAll("h1").length`); n != 1 {
 		t.Errorf("%s has %d titles, want 1", path, n)
 	}
-	for _, line := range p.Axe() {
+	for _, line := range p.AxeByDay() {
 		t.Errorf("%s, %s: axe: %s", path, l, line)
 	}
 	for _, width := range []int{320, l.width} {
