@@ -126,8 +126,8 @@ func TestOldPrimary(t *testing.T) {
 // on as before, so that no answer is missed. Who works with it moves to the new one
 // within ten seconds all the same, and asks about what waits.
 func TestUnfencedPrimary(t *testing.T) {
-	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
+	nightly.Only(t) // by day TestFailover has an old primary that wakes, TestOldPrimary one that is still there
+	t.Parallel()    // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers")
 	}
