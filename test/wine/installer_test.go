@@ -171,9 +171,11 @@ func TestInstaller_FirstSteps(t *testing.T) {
 	if got := sim.Counts(); got.Doubled != 0 || marked(t, m) != rows {
 		t.Errorf("%d doubled, %d of %d marked as sent", got.Doubled, marked(t, m), rows)
 	}
-	// Wine 8 cannot remove the folder of the demo: see overlay.
-	if code, out := m.run(t, program, "demo", "--once"); code != 0 && (!strings.Contains(out, " signed events have told ") || !strings.Contains(out, ": Invalid function.")) {
-		t.Errorf("the demo ended with %d:\n%s", code, out)
+	if nightly.On() {
+		// Wine 8 cannot remove the folder of the demo: see overlay.
+		if code, out := m.run(t, program, "demo", "--once"); code != 0 && (!strings.Contains(out, " signed events have told ") || !strings.Contains(out, ": Invalid function.")) {
+			t.Errorf("the demo ended with %d:\n%s", code, out)
+		}
 	}
 	remove(t, m, msi)
 }
