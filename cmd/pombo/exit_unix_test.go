@@ -22,6 +22,9 @@ import (
 
 // A crash is started again by the unit that is shipped, a wrong setting is not.
 func TestUnitStartsAgainAfterACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it starts programs")
+	}
 	folder := t.TempDir()
 	table := filepath.Join(folder, "table.db")
 	if err := makeTable(table, 0); err != nil {
@@ -101,6 +104,9 @@ func unitStartsAgain(t *testing.T, code int) bool {
 // A reader that goes away costs nothing but what it would have read, and the end
 // of the terminal is an orderly stop.
 func TestTheTerminalGoesAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it starts programs")
+	}
 	if signal.Ignored(syscall.SIGHUP) {
 		t.Skip("skipped: these tests run under nohup, and pombo respects it")
 	}

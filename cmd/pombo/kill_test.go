@@ -21,6 +21,9 @@ import (
 // TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
 // a power cut would, and starts it again.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it starts programs")
+	}
 	t.Parallel() // it waits most of the time
 	const rows = 2000
 	folder := t.TempDir()
