@@ -25,7 +25,8 @@ func Migrated(ctx context.Context, url string) error {
 }
 
 // EmptyPostgres returns the address of an empty ledger. By day it may be one that another test has
-// left, with its sessions; at night all is new.
+// left, with its sessions, which PgBouncer lends: the writer prepares no statements then. At night
+// all is new.
 func EmptyPostgres(t *testing.T) string {
 	t.Helper()
 	if nightly.On() {

@@ -1,10 +1,7 @@
 package ledger_test
 
 import (
-	"fmt"
-	"net"
 	"net/url"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,7 +9,6 @@ import (
 	"pombo/internal/ledger"
 	"pombo/test/ledgertest"
 	"pombo/test/nightly"
-	"pombo/test/postgrestest"
 )
 
 // TestLedgerBehindPgBouncer: the whole suite, with a pooler that gives every
@@ -20,19 +16,8 @@ import (
 // several connections at once, or on what is kept from one to the next.
 func TestLedgerBehindPgBouncer(t *testing.T) {
 	nightly.WithoutRace(t)
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/pgbouncer")
-	}
-	if err != nil {
-		t.Skip("skipped: PgBouncer is not installed (Debian: apt-get install pgbouncer)")
-	}
 	server := ledger.Postgres.Server(t)
-	host, port, err := net.SplitHostPort(server.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pooler := postgrestest.Pooler(t, program, fmt.Sprintf("* = host=%s port=%s user=%s password='%s' pool_size=3", host, port, postgrestest.User, postgrestest.Password))
+	pooler := server.Pooler(t, 3)
 	behind := func(dsn string) string {
 		u, err := url.Parse(dsn)
 		if err != nil {
@@ -46,7 +31,7 @@ func TestLedgerBehindPgBouncer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err = ledger.Open(t.Context(), ledger.Options{URL: address + "&search_path=elsewhere"})
+	_, err := ledger.Open(t.Context(), ledger.Options{URL: address + "&search_path=elsewhere"})
 	if err == nil || !strings.Contains(err.Error(), "ALTER ROLE") {
 		t.Errorf("a setting that the pooler refuses: %v, want what to do instead", err)
 	}

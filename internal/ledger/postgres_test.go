@@ -22,8 +22,9 @@ func postgresURL(t *testing.T) string {
 	return EmptyPostgres(t)
 }
 
-// newPostgresURL returns the address of an empty ledger that nobody has used before, for a
-// test that changes its tables or their statistics.
+// newPostgresURL returns the address of an empty ledger that nobody has used before, with no
+// pooler on the way, for a test that changes its tables or their statistics, or that has a
+// statement prepared which no other one has.
 func newPostgresURL(t *testing.T) string {
 	t.Helper()
 	return Postgres.Copy(t, "ledger", Migrated)
@@ -348,7 +349,7 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 // could not be told from a server, it goes on without.
 func TestPreparedStatements(t *testing.T) {
 	nightly.WithoutRace(t)
-	db := openPostgres(t, postgresURL(t), 0, nil)
+	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	p := db.dialect.(*postgres)
 	kept := func() (n int) {
 		t.Helper()

@@ -296,7 +296,7 @@ func TestQuota(t *testing.T) {
 func TestRecipient(t *testing.T) {
 	nightly.WithoutRace(t)
 	clock := newHandClock()
-	address := postgresURL(t)
+	address := newPostgresURL(t)
 	first, second := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)
 	maria, err := phone.FromE164("+5531988880000")
 	must(t, err)

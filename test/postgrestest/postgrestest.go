@@ -408,11 +408,11 @@ func (s *Server) Exec(ctx context.Context, database string, statements ...string
 // Stop stops the server as an administrator does: sessions are notified and cut. Restart
 // starts it again.
 func (s *Server) Stop() error {
+	s.Wake()
+	s.closeReuse() // also of a server that was killed
 	if s.process == nil {
 		return nil
 	}
-	s.Wake()
-	s.closeReuse()
 	s.desk.Lock()
 	if s.admin != nil {
 		_ = s.admin.Close(context.Background())

@@ -6,15 +6,21 @@ import (
 	"fmt"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// reuse are the databases that tests use one after another, with the sessions that lead there.
+// reuse are the databases that tests use one after another, with what lends their sessions.
 type reuse struct {
-	sessions *sessions            // nil = nobody has asked yet
-	free     map[string][]*reused // by template
+	pooler *pooler              // nil = nobody has asked yet
+	free   map[string][]*reused // by template
 }
+
+// lend has PgBouncer give a client the sessions that others have left, wiped. To start a
+// process, and to read the catalogs into it, takes most of what a small test costs. The
+// server allows 100 connections, of which others need some too.
+const lend = "pool_mode = session\ndefault_pool_size = 50\nmax_user_connections = 80\nserver_idle_timeout = 10\n"
 
 // reused is a database that is set back after each test.
 type reused struct {
@@ -24,14 +30,18 @@ type reused struct {
 
 // Reuse returns the address of a database as Copy makes it. It may be one that another
 // test has used: its rows and sequences are set back, and sessions are used again, which
-// takes a fraction of what new ones take. It is for tests that change rows only: no
-// tables, no settings of the database.
+// takes a fraction of what new ones take. PgBouncer lends them; where it is not installed,
+// the database is a copy. It is for tests that change rows only: no tables, no settings of
+// the database, and none in the address either.
 func (s *Server) Reuse(tb testing.TB, template string, fill func(ctx context.Context, dsn string) error) string {
 	tb.Helper()
 	if err := s.fill(tb.Context(), template, fill); err != nil {
 		tb.Fatalf("fill the database %s: %v", template, err)
 	}
 	d, at, err := s.takeReused(tb.Context(), template)
+	if errors.Is(err, errNoPooler) {
+		return s.Copy(tb, template, fill)
+	}
 	if err != nil {
 		tb.Fatalf("reuse a copy of the database %s: %v", template, err)
 	}
@@ -49,13 +59,13 @@ func (s *Server) takeReused(ctx context.Context, template string) (d *reused, at
 	s.reusing.Lock()
 	defer s.reusing.Unlock()
 	r := &s.reuse
-	if r.sessions == nil {
-		if r.sessions, err = newSessions(s); err != nil {
+	if r.pooler == nil {
+		if r.pooler, err = s.newPooler(lend); err != nil {
 			return nil, "", err
 		}
 		r.free = map[string][]*reused{}
 	}
-	at = r.sessions.listener.Addr().String()
+	at = r.pooler.address
 	if list := r.free[template]; len(list) > 0 {
 		r.free[template] = list[:len(list)-1]
 		return list[len(list)-1], at, nil
@@ -73,23 +83,28 @@ func (s *Server) takeReused(ctx context.Context, template string) (d *reused, at
 	return d, at, err
 }
 
+// farewell is how long the last words of clients that are gone may take to arrive.
+const farewell = 5 * time.Second
+
 // setBack gives a database to the next test.
 func (s *Server) setBack(template string, d *reused) error {
 	s.reusing.Lock()
-	k := s.reuse.sessions
+	p := s.reuse.pooler
 	s.reusing.Unlock()
-	if k == nil {
+	if p == nil {
 		return nil // the server was stopped
 	}
-	k.cut(d.name)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	if err := p.cut(ctx, d.name, farewell); err != nil {
+		return errors.Join(err, d.admin.Close(ctx))
+	}
 	if _, err := d.admin.Exec(ctx, "SELECT pristine.restore()").ReadAll(); err != nil {
 		return errors.Join(err, d.admin.Close(ctx))
 	}
 	s.reusing.Lock()
 	defer s.reusing.Unlock()
-	if s.reuse.sessions == k {
+	if s.reuse.pooler == p {
 		s.reuse.free[template] = append(s.reuse.free[template], d)
 	}
 	return nil
@@ -101,10 +116,10 @@ func (s *Server) closeReuse() {
 	r := s.reuse
 	s.reuse = reuse{}
 	s.reusing.Unlock()
-	if r.sessions == nil {
+	if r.pooler == nil {
 		return
 	}
-	r.sessions.close()
+	r.pooler.close()
 	for _, list := range r.free {
 		for _, d := range list {
 			_ = d.admin.Close(context.Background())

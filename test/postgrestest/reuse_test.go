@@ -46,7 +46,7 @@ func TestReuse(t *testing.T) {
 			}
 		})
 	}
-	if len(backends) > 3 {
+	if s.reuse.pooler != nil && len(backends) > 3 {
 		t.Errorf("%d processes of the server, want that they are used again", len(backends))
 	}
 }
@@ -74,4 +74,32 @@ func TestReuse_Cancel(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("the statement was not cancelled")
 	}
+}
+
+// TestReuse_Cut: who goes on after its test does not reach the next one.
+func TestReuse_Cut(t *testing.T) {
+	s := Start(t, Options{})
+	fill := func(context.Context, string) error { return s.Exec(t.Context(), "filled", `CREATE TABLE t (n int)`) }
+	dsn := s.Reuse(t, "filled", fill)
+	if s.reuse.pooler == nil {
+		t.Skip("skipped: " + errNoPooler.Error())
+	}
+	conn, err := pgconn.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := s.reuse.pooler.cut(t.Context(), "nobody", 0); err != nil {
+		t.Errorf("a database that nobody has: %v", err)
+	}
+	if _, err := conn.Exec(t.Context(), `INSERT INTO t VALUES (1)`).ReadAll(); err != nil {
+		t.Error(err)
+	}
+	if err := s.reuse.pooler.cut(t.Context(), "test_1", 0); err != nil {
+		t.Error(err)
+	}
+	if _, err := conn.Exec(t.Context(), `INSERT INTO t VALUES (2)`).ReadAll(); err == nil {
+		t.Error("a session that was cut goes on")
+	}
+	want(t, dsn, `SELECT count(*) FROM t`, "1")
 }

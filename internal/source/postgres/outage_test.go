@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -153,17 +151,9 @@ func TestPostgresSessionEnded(t *testing.T) {
 // A real pooler, with one session for all of us, cleaned after every
 // transaction.
 func TestPostgresBehindPgBouncer(t *testing.T) {
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		if _, err = os.Stat("/usr/sbin/pgbouncer"); err != nil {
-			t.Skip("skipped: PgBouncer is not installed (Debian: apt-get install pgbouncer)")
-		}
-		program = "/usr/sbin/pgbouncer"
-	}
 	server := shared.Server(t)
-	host, port, _ := strings.Cut(server.Address(), ":")
 	owner := connect(t, server.Database(t), postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) SELECT n, 1 FROM generate_series(1, 300) AS s (n)`)
-	address := postgrestest.Pooler(t, program, fmt.Sprintf("* = host=%s port=%s user=%s password='%s' pool_size=2", host, port, postgrestest.User, postgrestest.Password))
+	address := server.Pooler(t, 2)
 	table := at(t, "postgres://pombo:x@"+address+"/"+ask(t, owner, `SELECT current_database()`)+"?sslmode=disable", sourcetest.Defaults())
 	if err := table.Check(t.Context()); err != nil {
 		t.Fatal(err)
