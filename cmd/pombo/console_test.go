@@ -19,10 +19,10 @@ import (
 // A console that takes nothing (a click into it, Ctrl+S, a reader that has
 // stopped) holds up neither the work nor the stop.
 func TestAStuckConsoleHoldsNothingUp(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts programs")
 	}
-	t.Parallel() // it waits most of the time
 	const rows = 300
 	folder := t.TempDir()
 	table := filepath.Join(folder, "table.db")

@@ -26,10 +26,10 @@ import (
 // kind of failure happen to them, has every command and every address tell what
 // it knows, and looks for what was planted in all of that.
 func TestNothingPrivateGetsOut(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts programs")
 	}
-	t.Parallel() // it waits most of the time
 	p := newPlanted(t)
 	sim := blipsim.New(blipsim.Options{
 		Seed: 3, Scripts: shortScripts(),

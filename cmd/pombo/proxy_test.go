@@ -32,10 +32,10 @@ import (
 // TestProxy delivers a row with a document, and its event, to hosts that can only be
 // reached through the proxy that .env names; nothing shows its user or password.
 func TestProxy(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts programs")
 	}
-	t.Parallel() // it waits most of the time
 	if runtime.GOOS == "windows" {
 		t.Skip("authorities come from the system's store there, so a test cannot add its own")
 	}

@@ -24,10 +24,10 @@ import (
 // command meet every kind of trouble with them, asks every address with and without
 // the token, and looks for them, in every spelling, in all that comes out.
 func TestNoSecretGetsOut(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts programs")
 	}
-	t.Parallel() // it waits most of the time
 	const (
 		password = `S3nh@-d/o:"banco"#1`
 		bot      = "botdaempresa:chave-muito-secreta"

@@ -68,11 +68,11 @@ func wantReadiness(t *testing.T, client *api.Client, source string) {
 // time. What was taken in is sent all the same, and /readyz says what is missing. When the
 // database is back everything is settled, and nothing is sent twice.
 func TestSource_AwayForAWhile(t *testing.T) {
+	nightly.WithoutRace(t)
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it takes seconds")
 	}
-	nightly.WithoutRace(t)
-	t.Parallel() // it waits most of the time
 	const before, meanwhile = 60, 20
 	w, d, table := oracleWorld(t)
 	pendingRows(t, table, 1, before)

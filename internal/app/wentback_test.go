@@ -17,11 +17,11 @@ import (
 // TestWentBack_DoublesNothing: the ledger loses messages that Blip has accepted and that are
 // not settled, and nobody runs recover.
 func TestWentBack_DoublesNothing(t *testing.T) {
+	nightly.WithoutRace(t)
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("skipped: it takes seconds")
 	}
-	nightly.WithoutRace(t)
-	t.Parallel()
 	known, lost, unsent := 50, nightly.Or(200, 80), 30
 	for _, test := range []struct {
 		name   string
