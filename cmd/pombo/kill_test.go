@@ -21,10 +21,8 @@ import (
 // TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
 // a power cut would, and starts it again.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
-	t.Parallel() // it waits most of the time
-	if testing.Short() {
-		t.Skip("skipped: it starts programs")
-	}
+	nightly.Only(t) // by day the chaos run kills
+	t.Parallel()    // it waits most of the time
 	const rows = 2000
 	folder := t.TempDir()
 	table := filepath.Join(folder, "table.db")

@@ -42,6 +42,7 @@ func (w *world) becomes(query string, want int) {
 // A file below DOCUMENTS_DIR reaches the person with its name and in the row's language;
 // who cannot be reached is handed over.
 func TestDocuments_FromAFolder(t *testing.T) {
+	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "2026"), 0o755); err != nil {

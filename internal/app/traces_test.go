@@ -15,6 +15,7 @@ import (
 // TestTraces_OneNotification follows a notification through the spans that a collector gets:
 // its attempt in its own trace, and the passes that it was in, linked to it.
 func TestTraces_OneNotification(t *testing.T) {
+	nightly.WithoutRace(t)
 	r := otlptest.New(t)
 	w := newWorld(t, 3, blipsim.Options{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+r.URL, "STATUS_DELIVERED=4")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = '319800050' || (10 + ID)`) // numbers to which nothing particular happens
