@@ -337,8 +337,8 @@ func TestSender_SparesTheReceiver(t *testing.T) {
 	t.Parallel()
 	hours := nightly.Or(24, 8)
 	for name, test := range map[string]struct{ status, least, most int }{
-		"gone":  {410, 16, 16 + hours},
-		"error": {503, 20, 16 + hours*20},
+		"gone":  {410, hours, 16 + hours},
+		"error": {503, hours, 16 + hours*20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
