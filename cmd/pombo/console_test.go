@@ -21,7 +21,7 @@ import (
 func TestAStuckConsoleHoldsNothingUp(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	const rows = 300
 	folder := t.TempDir()

@@ -23,7 +23,7 @@ import (
 // A crash is started again by the unit that is shipped, a wrong setting is not.
 func TestUnitStartsAgainAfterACrash(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	folder := t.TempDir()
 	table := filepath.Join(folder, "table.db")
@@ -105,7 +105,7 @@ func unitStartsAgain(t *testing.T, code int) bool {
 // of the terminal is an orderly stop.
 func TestTheTerminalGoesAway(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	if signal.Ignored(syscall.SIGHUP) {
 		t.Skip("skipped: these tests run under nohup, and pombo respects it")

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: what people type and what they get.
 func TestScripts(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	dir, err := filepath.Abs("testdata/script") // run leaves this folder
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 func TestNothingPrivateGetsOut(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	p := newPlanted(t)
 	sim := blipsim.New(blipsim.Options{

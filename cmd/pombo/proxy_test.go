@@ -34,7 +34,7 @@ import (
 func TestProxy(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	if runtime.GOOS == "windows" {
 		t.Skip("authorities come from the system's store there, so a test cannot add its own")

@@ -26,7 +26,7 @@ import (
 func TestNoSecretGetsOut(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
-		t.Skip("skipped: it starts programs")
+		t.Skip("skipped: -short starts no other program")
 	}
 	const (
 		password = `S3nh@-d/o:"banco"#1`

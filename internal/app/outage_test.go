@@ -71,7 +71,7 @@ func TestSource_AwayForAWhile(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
-		t.Skip("skipped: it takes seconds")
+		t.Skip("skipped: -short leaves out what takes many seconds")
 	}
 	const before, meanwhile = 60, 20
 	w, d, table := oracleWorld(t)

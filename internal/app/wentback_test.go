@@ -23,7 +23,7 @@ func TestWentBack_DoublesNothing(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("skipped: it takes seconds")
+		t.Skip("skipped: -short leaves out what takes many seconds")
 	}
 	known, lost, unsent := 50, nightly.Or(200, 80), 30
 	for _, test := range []struct {

@@ -83,8 +83,8 @@ func (s *Server) takeReused(ctx context.Context, template string) (d *reused, at
 	return d, at, err
 }
 
-// farewell is how long the last words of clients that are gone may take to arrive.
-const farewell = 5 * time.Second
+// gracePeriod is how long the last words of clients that are gone may take to arrive.
+const gracePeriod = 5 * time.Second
 
 // setBack gives a database to the next test.
 func (s *Server) setBack(template string, d *reused) error {
@@ -96,7 +96,7 @@ func (s *Server) setBack(template string, d *reused) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := p.cut(ctx, d.name, farewell); err != nil {
+	if err := p.cut(ctx, d.name, gracePeriod); err != nil {
 		return errors.Join(err, d.admin.Close(ctx))
 	}
 	if _, err := d.admin.Exec(ctx, "SELECT pristine.restore()").ReadAll(); err != nil {
