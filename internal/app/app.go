@@ -79,7 +79,8 @@ type App struct {
 	listener net.Listener
 
 	reconciler *reconcile.Reconciler
-	bulk       *bulk.Runner
+	planner    *bulk.Planner
+	bulks      *bulk.Runner
 	counter    *tally.Counter
 	events     *events.Sender // nil = nobody wants events
 
@@ -224,7 +225,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		return err
 	}
 	a.engine = dispatch.New(controls, record)
-	a.bulk = newBulk(a.ledger, a.engine, o.Logger)
+	a.planner, a.bulks = newBulks(a.ledger, a.engine, o.Logger)
 	a.reconciler, err = reconcile.New(reconcile.Options{
 		SourceName: c.Source.Name, Source: table, Pending: c.Source.Pending, Ledger: a.ledger.Reconciliation,
 		Ask: client.Receipts, Acquire: controls.Throttle.Rates.AcquireQuestion, PerSecond: c.Blip.CommandsPerSecond / 4, Leads: controls.Leadership("reconcile").TryAcquire,
@@ -417,7 +418,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.loops.Go(func() { a.poller.Run(loops) })
 	a.loops.Go(func() { a.threads.Run(loops) })
 	a.loops.Go(func() { a.retain(loops) })
-	a.loops.Go(func() { a.bulk.Run(loops) })
+	a.loops.Go(func() { a.bulks.Run(loops) })
 	a.loops.Go(func() { a.retainTrail(loops) })
 	a.loops.Go(func() { a.counter.Run(loops) })
 	if a.events != nil {

@@ -13,12 +13,11 @@ import (
 // 5,000.
 const bulkQueued = 1000
 
-// newBulk returns what retries and cancels many notifications, with the checks that one goes
+// newBulks returns what retries and cancels many notifications, with the checks that one goes
 // through.
-func newBulk(db *ledger.DB, e *dispatch.Engine, log *slog.Logger) *bulk.Runner {
-	return bulk.New(bulk.Options{
-		Ledger: db.Bulks, Leads: e.Leadership("bulk").TryAcquire, Queued: db.Intake.Queued, HighWater: bulkQueued,
-		Row: e.Row, Correct: e.Correct, OptedOut: db.OptOuts.OptedOut,
+func newBulks(db *ledger.DB, e *dispatch.Engine, log *slog.Logger) (*bulk.Planner, *bulk.Runner) {
+	planner := bulk.NewPlanner(bulk.PlannerOptions{
+		Ledger: db.Bulks, Row: e.Row, OptedOut: db.OptOuts.OptedOut,
 		Category: func(name, language string) (string, bool) {
 			return e.Templates.Category(e.Templates.Ref(name, language))
 		},
@@ -26,6 +25,10 @@ func newBulk(db *ledger.DB, e *dispatch.Engine, log *slog.Logger) *bulk.Runner {
 			issue, _ := e.Templates.Check(e.Templates.Ref(row.Template, row.Language), row.Params)
 			return issue
 		},
-		Moved: e.Signals.Moved, Logger: log,
+		Logger: log,
+	})
+	return planner, bulk.NewRunner(planner, bulk.RunnerOptions{
+		Ledger: db.Bulks, Leads: e.Leadership("bulk").TryAcquire, Queued: db.Intake.Queued, HighWater: bulkQueued,
+		Correct: e.Correct, Moved: e.Signals.Moved, Logger: log,
 	})
 }

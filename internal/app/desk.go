@@ -179,7 +179,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 		Recipients: deskPeople{a.ledger.OptOuts, quiet.New(all.Dispatch.Quiet, all.Source.Zone)},
 		Actions:    a.engine,
 		Figures:    a.ledger.Tallies,
-		Bulks:      deskBulks{a.bulk, a.ledger.Bulks},
+		Bulks:      deskBulks{a.planner, a.ledger.Bulks},
 		Templates:  deskTemplates{holds{a.engine.Holds, a.ledger.Templates}, p.blip, p.table, all},
 		Category:   func(name string) (string, bool) { return a.engine.Templates.Category(template.Ref{Name: name}) },
 		Runs:       a.ledger.Runs,
@@ -196,15 +196,13 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	return err
 }
 
-// deskBulks is what the desk does with many notifications.
+// deskBulks plans bulks and knows from the ledger how far they are.
 type deskBulks struct {
-	*bulk.Runner
-	ledger *ledger.Bulks
+	*bulk.Planner
+	*sets
 }
 
-func (b deskBulks) Taken(ctx context.Context, seq int64) (pombo.Notification, error) {
-	return b.ledger.Taken(ctx, seq)
-}
+type sets = ledger.Bulks // the embedded field must not be called as one of its methods
 
 // deskAgain is how long after a try to listen the next one is made.
 const deskAgain = 30 * time.Second

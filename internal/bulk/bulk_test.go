@@ -90,30 +90,21 @@ func (d dying) Skip(ctx context.Context, id, seq int64, why pombo.BulkResult) er
 	return d.sets.Skip(ctx, id, seq, why)
 }
 
-func (w *world) runner() *Runner {
-	row := func(_ context.Context, n pombo.Notification) (pombo.Row, error) {
-		if w.away != nil {
-			return pombo.Row{}, w.away
-		}
-		row, ok := w.rows[n.Key.RowKey]
-		if !ok {
-			return row, pombo.ErrNotFound
-		}
-		return row, nil
+// row is the table's.
+func (w *world) row(_ context.Context, n pombo.Notification) (pombo.Row, error) {
+	if w.away != nil {
+		return pombo.Row{}, w.away
 	}
-	return New(Options{
-		Ledger: dying{w.db.Bulks, w}, Leads: func(context.Context) (bool, error) { return true, nil },
-		Queued: func(context.Context) (int, error) { return 0, nil }, HighWater: 1, Row: row,
-		Correct: func(ctx context.Context, n pombo.Notification) error {
-			r, err := row(ctx, n)
-			if errors.Is(err, pombo.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			return w.db.Operator.Correct(ctx, n.MessageID, r)
-		},
+	row, ok := w.rows[n.Key.RowKey]
+	if !ok {
+		return row, pombo.ErrNotFound
+	}
+	return row, nil
+}
+
+func (w *world) planner() *Planner {
+	return NewPlanner(PlannerOptions{
+		Ledger: w.db.Bulks, Row: w.row,
 		OptedOut: func(n phone.Number, _ string) pombo.OptOutScope {
 			if w.out[n.E164()] {
 				return pombo.OptOutAll
@@ -122,7 +113,25 @@ func (w *world) runner() *Runner {
 		},
 		Category: func(string, string) (string, bool) { return "UTILITY", true },
 		Check:    func(pombo.Row) pombo.TemplateIssue { return pombo.TemplateIssue{} },
-		Moved:    func() {}, Logger: slog.New(slog.DiscardHandler),
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+}
+
+func (w *world) runner() *Runner {
+	return NewRunner(w.planner(), RunnerOptions{
+		Ledger: dying{w.db.Bulks, w}, Leads: func(context.Context) (bool, error) { return true, nil },
+		Queued: func(context.Context) (int, error) { return 0, nil }, HighWater: 1,
+		Correct: func(ctx context.Context, n pombo.Notification) error {
+			r, err := w.row(ctx, n)
+			if errors.Is(err, pombo.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return w.db.Operator.Correct(ctx, n.MessageID, r)
+		},
+		Moved: func() {}, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -166,7 +175,7 @@ func (w *world) fail(ids []pombo.MessageID) {
 
 func (w *world) plan(act pombo.BulkAct, f pombo.BulkFilter) pombo.BulkPlan {
 	w.Helper()
-	plan, err := w.runner().Plan(w.Context(), act, f)
+	plan, err := w.planner().Plan(w.Context(), act, f)
 	w.must(err)
 	return plan
 }
@@ -185,7 +194,7 @@ func (w *world) end() {
 
 func (w *world) get(id int64) pombo.Bulk {
 	w.Helper()
-	b, err := w.runner().Get(w.Context(), id)
+	b, err := w.db.Bulks.Bulk(w.Context(), id)
 	w.must(err)
 	return b
 }
@@ -220,13 +229,13 @@ func TestPlan_CountsWhatBecomesOfEach(t *testing.T) {
 	broken.Params = []pombo.Param{{Slot: pombo.Body, Value: "a\nb"}}
 	w.rows["1"] = broken
 	delete(w.rows, "3")
-	dry, err := w.runner().DryRun(t.Context(), plan, 500)
+	dry, err := w.planner().DryRun(t.Context(), plan, 500)
 	w.must(err)
 	if dry.Read != 3 || dry.Going != 2 || dry.Reasons[pombo.ParameterFormat] != 1 || len(dry.Sample) != 3 || dry.Sample[0].Reason != pombo.ParameterFormat {
 		t.Errorf("dry run = %+v", dry)
 	}
 
-	id, err := w.runner().Start(t.Context(), plan, "ana", "corrigido")
+	id, err := w.planner().Start(t.Context(), plan, "ana", "corrigido")
 	w.must(err)
 	w.away = errors.New("the table is away")
 	if _, err := w.runner().step(t.Context()); err == nil || w.get(id).Left != 3 {
@@ -250,11 +259,11 @@ func TestPlan_Refuses(t *testing.T) {
 		if test.of != "" {
 			f.States = []pombo.State{test.of}
 		}
-		if _, err := w.runner().Plan(t.Context(), test.act, f); err == nil {
+		if _, err := w.planner().Plan(t.Context(), test.act, f); err == nil {
 			t.Errorf("%s of %q is planned", test.act, test.of)
 		}
 	}
-	if _, err := w.runner().Start(t.Context(), pombo.BulkPlan{Act: pombo.BulkRetry, Matched: most + 1}, "", ""); !errors.Is(err, pombo.ErrBulkTooMany) {
+	if _, err := w.planner().Start(t.Context(), pombo.BulkPlan{Act: pombo.BulkRetry, Matched: most + 1}, "", ""); !errors.Is(err, pombo.ErrBulkTooMany) {
 		t.Errorf("too many are started: %v", err)
 	}
 }
@@ -320,7 +329,7 @@ func TestRun_AnyInterleaving(t *testing.T) {
 			for range r.IntN(4) {
 				anything()
 			}
-			id, err := w.runner().Start(t.Context(), plan, "", "")
+			id, err := w.planner().Start(t.Context(), plan, "", "")
 			w.must(err)
 			w.between = func() error {
 				if r.IntN(3) > 0 {

@@ -3,10 +3,48 @@ package bulk
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"pombo"
 	"pombo/internal/wait"
+)
+
+// RunLedger keeps the sets while they are worked off.
+type RunLedger interface {
+	Next(ctx context.Context) (pombo.Bulk, error)
+	Left(ctx context.Context, id int64, limit int) ([]pombo.BulkItem, error)
+	Taken(ctx context.Context, seq int64) (pombo.Notification, error)
+	Apply(ctx context.Context, id int64, act pombo.BulkAct, it pombo.BulkItem, message pombo.MessageID) error
+	Skip(ctx context.Context, id, seq int64, why pombo.BulkResult) error
+	Finish(ctx context.Context, id int64) error
+}
+
+// RunnerOptions is what a Runner is made of. All must be set.
+type RunnerOptions struct {
+	Ledger RunLedger
+	Leads  func(context.Context) (bool, error) // whether this process works bulks off
+	// Queued counts what waits in the queue and may go now; a bulk waits at HighWater.
+	Queued    func(context.Context) (int, error)
+	HighWater int
+	// Correct reads the row again and replaces what is sent; pombo.ErrMove.
+	Correct func(ctx context.Context, n pombo.Notification) error
+	Moved   func() // something was queued or ended
+	Logger  *slog.Logger
+}
+
+// Runner works bulks off.
+type Runner struct {
+	opts    RunnerOptions
+	planner *Planner // knows what may be sent again
+}
+
+// NewRunner returns a runner. It works off at once what the planner starts.
+func NewRunner(p *Planner, o RunnerOptions) *Runner { return &Runner{opts: o, planner: p} }
+
+const (
+	atOnce = 50 // are read from the set
+	idle   = 5 * time.Second
 )
 
 // Run works bulks off until ctx ends, while this process leads.
@@ -22,7 +60,7 @@ func (r *Runner) Run(ctx context.Context) {
 			backoff.Reset()
 		default:
 			backoff.Reset()
-			_, _ = r.signal.Wait(ctx, idle)
+			_, _ = r.planner.started.Wait(ctx, idle)
 		}
 	}
 }
@@ -92,7 +130,7 @@ func (r *Runner) apply(ctx context.Context, bulk *pombo.Bulk, it pombo.BulkItem,
 	if n.State != it.State || n.Attempt != it.Attempt {
 		return skip(pombo.BulkItemChanged)
 	}
-	why, _, err := r.permitted(ctx, bulk.Plan.Act, n)
+	why, _, err := r.planner.permitted(ctx, bulk.Plan.Act, n)
 	if err != nil {
 		return err
 	}

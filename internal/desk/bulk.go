@@ -20,9 +20,11 @@ type Bulks interface {
 	// DryRun reads the first rows of a plan and says which of them would fail again.
 	DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (bulk.DryRun, error)
 	Start(ctx context.Context, plan pombo.BulkPlan, who, why string) (id int64, err error)
+	// Stop ends one before its end and reports whether it was open. What it has done stays done.
 	Stop(ctx context.Context, id int64) (stopped bool, err error)
-	Get(ctx context.Context, id int64) (pombo.Bulk, error)
-	List(ctx context.Context, limit int) ([]pombo.Bulk, error) // the newest first
+	// Bulk returns one with its progress and what became of its messages; pombo.ErrNotFound.
+	Bulk(ctx context.Context, id int64) (pombo.Bulk, error)
+	Bulks(ctx context.Context, limit int) ([]pombo.Bulk, error) // the newest first
 	// Items returns those after a number, in their order.
 	Items(ctx context.Context, id, after int64, limit int) ([]pombo.BulkItem, error)
 	// Taken returns the notification with a number; pombo.ErrNotFound.
@@ -97,7 +99,7 @@ type bulksView struct {
 func (s *Server) getBulks(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), bulkTime)
 	defer cancel()
-	list, err := s.o.Bulks.List(ctx, bulksShown)
+	list, err := s.o.Bulks.Bulks(ctx, bulksShown)
 	if err != nil {
 		return err
 	}
@@ -154,7 +156,7 @@ func (s *Server) bulkOf(r *http.Request) (pombo.Bulk, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), bulkTime)
 	defer cancel()
-	return s.o.Bulks.Get(ctx, id)
+	return s.o.Bulks.Bulk(ctx, id)
 }
 
 func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) error {

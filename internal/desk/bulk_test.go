@@ -52,14 +52,14 @@ func (f *fakeBulks) Stop(_ context.Context, id int64) (bool, error) {
 	return was, f.fail
 }
 
-func (f *fakeBulks) Get(_ context.Context, id int64) (pombo.Bulk, error) {
+func (f *fakeBulks) Bulk(_ context.Context, id int64) (pombo.Bulk, error) {
 	if id > int64(len(f.started)) {
 		return pombo.Bulk{}, pombo.ErrNotFound
 	}
 	return f.started[id-1], nil
 }
 
-func (f *fakeBulks) List(context.Context, int) ([]pombo.Bulk, error) { return f.started, nil }
+func (f *fakeBulks) Bulks(context.Context, int) ([]pombo.Bulk, error) { return f.started, nil }
 
 func (f *fakeBulks) Items(_ context.Context, _, after int64, limit int) (out []pombo.BulkItem, err error) {
 	for _, it := range f.items {

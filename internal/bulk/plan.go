@@ -25,63 +25,42 @@ import (
 	"pombo/internal/wait"
 )
 
-// Ledger keeps the sets.
-//
-//nolint:interfacebloat // the conformance suite of the ledger owns it
-type Ledger interface {
+// PlanLedger selects notifications and keeps the sets that are drawn of them.
+type PlanLedger interface {
 	Now(ctx context.Context) (upTo int64, drawn time.Time, err error)
 	Candidates(ctx context.Context, state pombo.State, f pombo.BulkFilter, after, upTo int64, drawn time.Time) (list []pombo.Notification, next int64, err error)
 	Later(ctx context.Context, key pombo.Key) (pombo.State, error)
 	Draw(ctx context.Context, plan pombo.BulkPlan, who, note string) (id int64, err error)
 	Add(ctx context.Context, id int64, items []pombo.BulkItem) error
 	Open(ctx context.Context, id int64, changed int) error
-	Next(ctx context.Context) (pombo.Bulk, error)
-	Left(ctx context.Context, id int64, limit int) ([]pombo.BulkItem, error)
-	Taken(ctx context.Context, seq int64) (pombo.Notification, error)
-	Apply(ctx context.Context, id int64, act pombo.BulkAct, it pombo.BulkItem, message pombo.MessageID) error
-	Skip(ctx context.Context, id, seq int64, why pombo.BulkResult) error
-	Stop(ctx context.Context, id int64) (stopped bool, err error)
-	Finish(ctx context.Context, id int64) error
-	Bulk(ctx context.Context, id int64) (pombo.Bulk, error)
-	Bulks(ctx context.Context, limit int) ([]pombo.Bulk, error)
-	Items(ctx context.Context, id, after int64, limit int) ([]pombo.BulkItem, error)
 }
 
-// Options is what a Runner is made of. All must be set.
-type Options struct {
-	Ledger Ledger
-	Leads  func(context.Context) (bool, error) // whether this process works bulks off
-	// Queued counts what waits in the queue and may go now; a bulk waits at HighWater.
-	Queued    func(context.Context) (int, error)
-	HighWater int
+// PlannerOptions is what a Planner is made of. All must be set.
+type PlannerOptions struct {
+	Ledger PlanLedger
 	// Row reads the row of a notification, with its phone parsed; pombo.ErrNotFound.
-	Row func(ctx context.Context, n pombo.Notification) (pombo.Row, error)
-	// Correct reads the row again and replaces what is sent; pombo.ErrMove.
-	Correct  func(ctx context.Context, n pombo.Notification) error
+	Row      func(ctx context.Context, n pombo.Notification) (pombo.Row, error)
 	OptedOut func(n phone.Number, identity string) pombo.OptOutScope
 	// Category returns the category of a template in a language ("" = the configured ones).
 	Category func(template, language string) (category string, known bool)
 	// Check returns what keeps a row's values from going with its template.
 	Check  func(row pombo.Row) pombo.TemplateIssue
-	Moved  func() // something was queued or ended
 	Logger *slog.Logger
 }
 
-// Runner plans bulks, starts them and works them off.
-type Runner struct {
-	opts   Options
-	signal wait.Signal // one was started
+// Planner plans bulks and starts them.
+type Planner struct {
+	opts    PlannerOptions
+	started wait.Signal
 }
 
-// New returns a runner. Run works bulks off.
-func New(o Options) *Runner { return &Runner{opts: o, signal: wait.NewSignal()} }
+// NewPlanner returns a planner. A Runner works off what it starts.
+func NewPlanner(o PlannerOptions) *Planner { return &Planner{opts: o, started: wait.NewSignal()} }
 
 const (
 	most      = 100_000 // notifications of one plan
-	atOnce    = 50      // are read from the set
 	mostRead  = 500     // rows, by a dry run
 	mostShown = 20      // rows of it
-	idle      = 5 * time.Second
 )
 
 // states returns the states of a filter, the usual one if it names none.
@@ -108,19 +87,19 @@ func states(act pombo.BulkAct, f pombo.BulkFilter) ([]pombo.State, error) {
 
 // Plan counts what a filter selects now, and what would become of it. The error of more
 // than 100,000 is pombo.ErrBulkTooMany.
-func (r *Runner) Plan(ctx context.Context, act pombo.BulkAct, f pombo.BulkFilter) (plan pombo.BulkPlan, err error) {
+func (p *Planner) Plan(ctx context.Context, act pombo.BulkAct, f pombo.BulkFilter) (plan pombo.BulkPlan, err error) {
 	plan = pombo.BulkPlan{Act: act, Filter: f}
 	if plan.Filter.States, err = states(act, f); err != nil {
 		return plan, err
 	}
-	if plan.UpTo, plan.Drawn, err = r.opts.Ledger.Now(ctx); err != nil {
+	if plan.UpTo, plan.Drawn, err = p.opts.Ledger.Now(ctx); err != nil {
 		return plan, err
 	}
-	err = r.walk(ctx, plan, func(n *pombo.Notification) error {
+	err = p.walk(ctx, plan, func(n *pombo.Notification) error {
 		if plan.Matched++; plan.Matched > most {
 			return pombo.ErrBulkTooMany
 		}
-		why, later, err := r.permitted(ctx, act, n)
+		why, later, err := p.permitted(ctx, act, n)
 		switch {
 		case err != nil:
 			return err
@@ -141,10 +120,10 @@ func (r *Runner) Plan(ctx context.Context, act pombo.BulkAct, f pombo.BulkFilter
 }
 
 // walk calls each for the notifications of a plan that have not changed since it was drawn.
-func (r *Runner) walk(ctx context.Context, plan pombo.BulkPlan, each func(*pombo.Notification) error) error {
+func (p *Planner) walk(ctx context.Context, plan pombo.BulkPlan, each func(*pombo.Notification) error) error {
 	for _, state := range plan.Filter.States {
 		for after := int64(0); ; {
-			list, next, err := r.opts.Ledger.Candidates(ctx, state, plan.Filter, after, plan.UpTo, plan.Drawn)
+			list, next, err := p.opts.Ledger.Candidates(ctx, state, plan.Filter, after, plan.UpTo, plan.Drawn)
 			if err != nil {
 				return err
 			}
@@ -164,17 +143,17 @@ func (r *Runner) walk(ctx context.Context, plan pombo.BulkPlan, each func(*pombo
 
 // permitted returns why nothing is done about a notification, "" when something is, and the
 // state of its row's later message, if there is one.
-func (r *Runner) permitted(ctx context.Context, act pombo.BulkAct, n *pombo.Notification) (why pombo.BulkResult, later pombo.State, err error) {
+func (p *Planner) permitted(ctx context.Context, act pombo.BulkAct, n *pombo.Notification) (why pombo.BulkResult, later pombo.State, err error) {
 	if act == pombo.BulkCancel {
 		return "", "", nil
 	}
-	if later, err = r.opts.Ledger.Later(ctx, n.Key); err != nil {
+	if later, err = p.opts.Ledger.Later(ctx, n.Key); err != nil {
 		return "", "", err
 	}
 	switch {
 	case later != "":
 		return pombo.BulkItemResent, later, nil
-	case r.optedOut(n.Phone, n.Template, n.Language):
+	case p.optedOut(n.Phone, n.Template, n.Language):
 		return pombo.BulkItemOptOut, "", nil
 	case !n.Expires.IsZero() && !time.Now().Before(n.Expires):
 		return pombo.BulkItemExpired, "", nil
@@ -184,12 +163,12 @@ func (r *Runner) permitted(ctx context.Context, act pombo.BulkAct, n *pombo.Noti
 
 // optedOut reports whether the person gets nothing of a template. An opt-out of marketing
 // counts while the category is not known.
-func (r *Runner) optedOut(n phone.Number, template, language string) bool {
-	switch r.opts.OptedOut(n, "") {
+func (p *Planner) optedOut(n phone.Number, template, language string) bool {
+	switch p.opts.OptedOut(n, "") {
 	case "":
 		return false
 	case pombo.OptOutMarketing:
-		category, known := r.opts.Category(template, language)
+		category, known := p.opts.Category(template, language)
 		return !known || category == "MARKETING"
 	}
 	return true
@@ -213,14 +192,14 @@ type Sample struct {
 
 // DryRun reads the first rows of a plan, limit or 500 at most, and checks them as delivery
 // would. It sends and changes nothing.
-func (r *Runner) DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (dry DryRun, err error) {
+func (p *Planner) DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (dry DryRun, err error) {
 	limit = min(limit, mostRead)
 	dry.Reasons = map[pombo.Reason]int{}
-	err = r.walk(ctx, plan, func(n *pombo.Notification) error {
-		if why, _, err := r.permitted(ctx, plan.Act, n); err != nil || why != "" {
+	err = p.walk(ctx, plan, func(n *pombo.Notification) error {
+		if why, _, err := p.permitted(ctx, plan.Act, n); err != nil || why != "" {
 			return err
 		}
-		row, err := r.opts.Row(ctx, *n)
+		row, err := p.opts.Row(ctx, *n)
 		switch {
 		case errors.Is(err, pombo.ErrNotFound): // it is sent as it was taken in
 			row = pombo.Row{Recipient: n.Recipient, Phone: n.Phone, Params: n.Params, Template: n.Template}
@@ -228,7 +207,7 @@ func (r *Runner) DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (dr
 			return fmt.Errorf("read a row: %w", err)
 		}
 		s := Sample{MessageID: n.MessageID, RowKey: n.Key.RowKey}
-		s.Reason, s.Detail = r.check(&row)
+		s.Reason, s.Detail = p.check(&row)
 		if s.Reason == pombo.NoReason {
 			dry.Going++
 		} else {
@@ -251,76 +230,56 @@ func (r *Runner) DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (dr
 var errEnough = errors.New("enough was read")
 
 // check returns why a row would fail.
-func (r *Runner) check(row *pombo.Row) (pombo.Reason, string) {
+func (p *Planner) check(row *pombo.Row) (pombo.Reason, string) {
 	if row.Phone.IsZero() {
 		if _, err := phone.Parse(row.Recipient.Reveal()); err != nil {
 			return pombo.InvalidPhone, err.Error()
 		}
 	}
-	if r.optedOut(row.Phone, row.Template, row.Language) {
+	if p.optedOut(row.Phone, row.Template, row.Language) {
 		return pombo.OptedOut, ""
 	}
-	if issue := r.opts.Check(*row); issue.Reason != pombo.NoReason {
+	if issue := p.opts.Check(*row); issue.Reason != pombo.NoReason {
 		return issue.Reason, issue.Message
 	}
-	for i, p := range row.Params {
-		if reason, detail := pombo.CheckParam(p); reason != pombo.NoReason {
-			return reason, fmt.Sprintf("value %d (%s) %s", i+1, p.Slot, detail)
+	for i, param := range row.Params {
+		if reason, detail := pombo.CheckParam(param); reason != pombo.NoReason {
+			return reason, fmt.Sprintf("value %d (%s) %s", i+1, param.Slot, detail)
 		}
 	}
 	return pombo.NoReason, ""
 }
 
 // Start freezes the set of a plan and has it worked off, after those that were started before.
-func (r *Runner) Start(ctx context.Context, plan pombo.BulkPlan, who, why string) (id int64, err error) {
+func (p *Planner) Start(ctx context.Context, plan pombo.BulkPlan, who, why string) (id int64, err error) {
 	if plan.Filter.States, err = states(plan.Act, plan.Filter); err != nil {
 		return 0, err
 	}
 	if plan.Matched > most {
 		return 0, pombo.ErrBulkTooMany
 	}
-	if id, err = r.opts.Ledger.Draw(ctx, plan, who, why); err != nil {
+	if id, err = p.opts.Ledger.Draw(ctx, plan, who, why); err != nil {
 		return 0, err
 	}
 	var items []pombo.BulkItem
-	err = r.walk(ctx, plan, func(n *pombo.Notification) error {
+	err = p.walk(ctx, plan, func(n *pombo.Notification) error {
 		if len(items) == most {
 			return pombo.ErrBulkTooMany
 		}
-		why, _, err := r.permitted(ctx, plan.Act, n)
+		why, _, err := p.permitted(ctx, plan.Act, n)
 		items = append(items, pombo.BulkItem{Seq: n.Seq, State: n.State, Attempt: n.Attempt, Result: why})
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	if err := r.opts.Ledger.Add(ctx, id, items); err != nil {
+	if err := p.opts.Ledger.Add(ctx, id, items); err != nil {
 		return 0, err
 	}
-	if err := r.opts.Ledger.Open(ctx, id, max(plan.Matched-len(items), 0)); err != nil {
+	if err := p.opts.Ledger.Open(ctx, id, max(plan.Matched-len(items), 0)); err != nil {
 		return 0, err
 	}
-	r.opts.Logger.Info("bulk started by an operator", "bulk", id, "act", plan.Act, "notifications", len(items), "by", who)
-	r.signal.Set()
+	p.opts.Logger.Info("bulk started by an operator", "bulk", id, "act", plan.Act, "notifications", len(items), "by", who)
+	p.started.Set()
 	return id, nil
-}
-
-// Stop ends a bulk before its end and reports whether it was open. What it has done stays done.
-func (r *Runner) Stop(ctx context.Context, id int64) (bool, error) {
-	return r.opts.Ledger.Stop(ctx, id)
-}
-
-// Get returns a bulk with its progress and what became of its messages; pombo.ErrNotFound.
-func (r *Runner) Get(ctx context.Context, id int64) (pombo.Bulk, error) {
-	return r.opts.Ledger.Bulk(ctx, id)
-}
-
-// List returns the newest bulks, the newest first.
-func (r *Runner) List(ctx context.Context, limit int) ([]pombo.Bulk, error) {
-	return r.opts.Ledger.Bulks(ctx, limit)
-}
-
-// Items returns what became of the notifications of a bulk, those after a number.
-func (r *Runner) Items(ctx context.Context, id, after int64, limit int) ([]pombo.BulkItem, error) {
-	return r.opts.Ledger.Items(ctx, id, after, limit)
 }
