@@ -242,9 +242,7 @@ func readEvent(h string) (e pombo.Event, isNote bool, rest string, ok bool) {
 		if !found {
 			return e, false, "", false
 		}
-		if e.Reason, h = pombo.Reason(reason), after; reason == "held_for_person" {
-			e.Reason = pombo.AwaitingOperator // as older ledgers have it
-		}
+		e.Reason, h = pombo.Reason(reason), after
 	}
 	if strings.HasPrefix(h, `,"`) {
 		if e.Detail, h, ok = readString(h[1:]); !ok {

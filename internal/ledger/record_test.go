@@ -61,16 +61,6 @@ func FuzzReadHistory(f *testing.F) {
 // valid is the text as JSON keeps it: bytes that are no UTF-8 become U+FFFD.
 func valid(s string) string { return string([]rune(s)) }
 
-// TestDecodeHistory_OldReason: a row that has waited for an operator since before the
-// reason got its name still says what to do.
-func TestDecodeHistory_OldReason(t *testing.T) {
-	t.Parallel()
-	events, err := decodeHistory([]byte(`[1,"uncertain",1,"held_for_person","x"]`))
-	if err != nil || len(events) != 1 || events[0].Reason != pombo.AwaitingOperator {
-		t.Errorf("events = %v, %v, want one with reason %s", events, err, pombo.AwaitingOperator)
-	}
-}
-
 func TestWords(t *testing.T) {
 	id := pombo.MessageID("fedc5678-e927-568b-95e1-2665a8aea6a2")
 	for text, want := range map[string]bool{
