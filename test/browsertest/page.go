@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -41,6 +42,7 @@ type Page struct {
 	t    testing.TB
 	ctx  context.Context
 	host string
+	axed bool // axe-core is in each page that the tab opens
 
 	mu      sync.Mutex // below: written by the browser's events
 	console []string
@@ -227,8 +229,10 @@ func (p *Page) AxeByDay() []string {
 
 func (p *Page) axe(contrast string) []string {
 	p.t.Helper()
-	source := axeSource(p.t)
-	run(p, chromedp.Evaluate[chromedp.Void](source+";undefined"))
+	if !p.axed { // half a megabyte: the tab keeps it for the pages that follow
+		p.do(step(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: axeSource(p.t), RunImmediately: new(true)}))
+		p.axed = true
+	}
 	return Eval[[]string](p, `axe.run(document, {
 		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
 		rules: {"target-size": {enabled: true}, "color-contrast": {enabled: `+contrast+`}},
