@@ -88,11 +88,16 @@ func TestWentBack_DoublesNothing(t *testing.T) {
 			if err := client.Resume(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // the first one joins the run that waits
-				if _, err := client.Send(t.Context(), 0); err != nil {
-					t.Fatal(err)
-				}
-			}
+			// The first one joins the run that waits. A run's end would be waited for until it gives
+			// up on the table.
+			w.eventuallyEvery(100*time.Millisecond, func() bool {
+				_, err := client.Send(t.Context(), api.NoWait)
+				return err == nil && w.blip.Counts().Messages >= int64(known+lost)
+			})
+			w.eventually(func() bool {
+				list, err := client.List(t.Context(), pombo.Filter{State: pombo.Sending})
+				return err == nil && len(list.Notifications) == 0
+			})
 			if got := w.blip.Counts().Messages; got != int64(known+lost) {
 				t.Fatalf("Blip took %d messages, want %d", got, known+lost)
 			}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pombo"
 	"pombo/internal/phone"
@@ -136,7 +137,7 @@ func TestForgettingWaitsForNoReader(t *testing.T) {
 				t.Errorf("%d writes meanwhile, want them to go on", written)
 			}
 			return
-		default:
+		case <-time.After(breath):
 			if err := db.Check(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -12,9 +13,21 @@ import (
 
 func TestLedgerOnSQLite(t *testing.T) {
 	t.Parallel() // it waits most of the time
+	migrated := filepath.Join(t.TempDir(), "pombo.db")
+	if err := ledger.Migrated(t.Context(), "sqlite:"+migrated); err != nil {
+		t.Fatal(err)
+	}
+	empty, err := os.ReadFile(migrated)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ledgertest.Run(t, func(t *testing.T) string {
 		t.Helper()
-		return "sqlite:" + filepath.Join(t.TempDir(), "data", "pombo.db")
+		path := filepath.Join(t.TempDir(), "pombo.db")
+		if err := os.WriteFile(path, empty, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return "sqlite:" + path
 	})
 }
 

@@ -13,8 +13,9 @@ import (
 // everyOutcome tries every pair of states that an outcome can name.
 func everyOutcome(f *fixture) {
 	for _, from := range pombo.States() {
-		for _, to := range pombo.States() {
-			id, o := f.bring(from)
+		ids, outcomes := f.bringAll(from, len(pombo.States()))
+		for i, to := range pombo.States() {
+			id, o := ids[i], outcomes[i]
 			before := f.events(id)
 			o.To = to
 			err := f.db.Queue.Finish(f.Context(), o)
@@ -46,8 +47,10 @@ func everyOutcome(f *fixture) {
 // everyReceipt tries every receipt in every state.
 func everyReceipt(f *fixture) {
 	for _, from := range pombo.States() {
-		for _, to := range []pombo.State{pombo.Accepted, pombo.Dispatched, pombo.Delivered, pombo.Read, pombo.Failed} {
-			id, _ := f.bring(from)
+		tried := []pombo.State{pombo.Accepted, pombo.Dispatched, pombo.Delivered, pombo.Read, pombo.Failed}
+		ids, _ := f.bringAll(from, len(tried))
+		for i, to := range tried {
+			id := ids[i]
 			want := from
 			// What has left and has no answer was accepted first. What has not left
 			// has no receipts.
@@ -74,7 +77,8 @@ func count(b bool) int {
 // everyControl tries what an operator can do in every state.
 func everyControl(f *fixture) {
 	for _, from := range pombo.States() {
-		id, _ := f.bring(from)
+		ids, _ := f.bringAll(from, 2)
+		id := ids[0]
 		err := f.db.Operator.Cancel(f.Context(), id)
 		if from == pombo.Queued || from == pombo.Uncertain {
 			f.must(err)
@@ -86,7 +90,7 @@ func everyControl(f *fixture) {
 			}
 		}
 
-		id, _ = f.bring(from)
+		id = ids[1]
 		err = f.db.Operator.Retry(f.Context(), id)
 		switch from {
 		case pombo.Queued, pombo.Failed, pombo.Cancelled, pombo.Expired, pombo.Suppressed, pombo.Uncertain:
@@ -403,4 +407,92 @@ func takeUncertain(f *fixture) {
 	take(2)
 	f.pass(time.Minute)
 	take(5, ids...)
+}
+
+// bring makes a new notification and takes it to a state, by allowed moves. It
+// returns an outcome from there.
+func (f *fixture) bring(to pombo.State) (pombo.MessageID, pombo.Outcome) {
+	f.Helper()
+	ids, from := f.bringAll(to, 1)
+	return ids[0], from[0]
+}
+
+// bringAll does so with many in a few transactions.
+func (f *fixture) bringAll(to pombo.State, many int) ([]pombo.MessageID, []pombo.Outcome) {
+	f.Helper()
+	rows, from := f.newRows(many), make([]pombo.Outcome, many)
+	for i := range rows {
+		if to == pombo.Expired {
+			rows[i].Expires = f.clock.Now()
+		}
+	}
+	ids := f.enqueue(0, rows...)
+	var list []pombo.Notification
+	if to != pombo.Queued && to != pombo.Cancelled {
+		list = f.claim(me, 1000) // with whatever earlier ones left in the queue
+	}
+	switch to {
+	case pombo.Queued, pombo.Cancelled, pombo.Expired:
+		for i, id := range ids {
+			if to == pombo.Cancelled {
+				f.must(f.db.Operator.Cancel(f.Context(), id))
+			}
+			from[i] = pombo.Outcome{Seq: f.get(id).Seq, From: to}
+		}
+		return ids, from
+	}
+	list = list[max(0, len(list)-many):]
+	for i, n := range list {
+		if n.MessageID != ids[i] {
+			f.Fatalf("claimed %s among the last, want %s, which was just taken in", n.MessageID, ids[i])
+		}
+		from[i] = pombo.Outcome{Seq: n.Seq, From: pombo.Claimed, Owner: me, Attempt: n.Attempt}
+	}
+	end := func(to pombo.State, reason pombo.Reason) {
+		f.Helper()
+		f.atOnce(list, func(n pombo.Notification) error {
+			o := from[slices.IndexFunc(from, func(o pombo.Outcome) bool { return o.Seq == n.Seq })]
+			o.To, o.Reason = to, reason
+			return f.db.Queue.Finish(f.Context(), o)
+		})
+	}
+	switch to {
+	case pombo.Claimed:
+		return ids, from
+	case pombo.Suppressed:
+		end(to, pombo.OptedOut)
+	default:
+		f.atOnce(list, func(n pombo.Notification) error {
+			attempt, err := f.db.Queue.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
+			if err == nil && attempt != n.Attempt+1 {
+				f.Errorf("attempt = %d, want %d", attempt, n.Attempt+1)
+			}
+			return err
+		})
+		for i, n := range list {
+			from[i] = pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: me, Attempt: n.Attempt + 1, Counted: true}
+		}
+	}
+	switch to {
+	case pombo.Sending:
+		return ids, from
+	case pombo.Suppressed:
+	case pombo.Uncertain:
+		end(to, pombo.NoAnswer)
+	case pombo.Failed:
+		end(to, pombo.NotOnWhatsApp)
+	default:
+		end(pombo.Accepted, pombo.NoReason)
+	}
+	if to == pombo.Dispatched || to == pombo.Delivered || to == pombo.Read {
+		list := make([]pombo.Receipt, many)
+		for i, id := range ids {
+			list[i] = pombo.Receipt{MessageID: id, State: to}
+		}
+		f.same("moved by the receipts", many, f.apply(list...))
+	}
+	for i, o := range from {
+		from[i] = pombo.Outcome{Seq: o.Seq, From: to, Attempt: o.Attempt}
+	}
+	return ids, from
 }

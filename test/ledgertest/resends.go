@@ -33,9 +33,11 @@ func receiptsInEveryOrder(f *fixture) {
 		{[]pombo.State{pombo.Failed, pombo.Read, pombo.Dispatched}, pombo.Read},
 	} {
 		for _, remedy := range []pombo.ResendPolicy{pombo.ResendNever, pombo.ResendDays} {
+			ids, _ := f.bringAll(pombo.Accepted, 12)
 			for order := range permutations(test.states) {
 				for _, together := range []bool{false, true} {
-					id, _ := f.bring(pombo.Accepted)
+					id := ids[0]
+					ids = ids[1:]
 					var list []pombo.Receipt
 					for _, s := range order {
 						r := pombo.Receipt{MessageID: id, State: s}
