@@ -51,8 +51,8 @@ func TestChaos(t *testing.T) {
 		ledger      string
 		rows, kills int
 	}{
-		{"sqlite", nightly.Or(10_000, 1_000), nightly.Or(36, 9)},
-		{"postgres", nightly.Or(10_000, 500), nightly.Or(30, 4)}, // each kill costs the rest of a lease
+		{"sqlite", nightly.Or(10_000, 600), nightly.Or(36, 9)},
+		{"postgres", nightly.Or(10_000, 300), nightly.Or(30, 4)}, // at night each kill costs the rest of a lease
 	} {
 		t.Run(c.ledger, func(t *testing.T) {
 			t.Parallel() // both wait a good deal
