@@ -60,6 +60,19 @@ func (b *book) inFlight(ctx context.Context, pid int) (list []flying, err error)
 	return list, rows.Err()
 }
 
+// endLeases has the leases of all processes run out but one.
+func (b *book) endLeases(ctx context.Context, but int) error {
+	_, err := b.db.ExecContext(ctx, `UPDATE owner SET until = 0 WHERE name NOT LIKE '%:`+strconv.Itoa(but)+`:%'`)
+	return err
+}
+
+// timePasses has everything due that waits for its next try or question.
+func (b *book) timePasses(ctx context.Context) error {
+	_, err := b.db.ExecContext(ctx, `UPDATE notification SET not_before = $1
+		WHERE owner IS NULL AND lane BETWEEN 0 AND 10 AND not_before > $1`, time.Now().UnixMilli())
+	return err
+}
+
 // unsettled returns the keys of some rows whose result is still to be settled.
 func (b *book) unsettled(ctx context.Context) (keys []string, err error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT row_key FROM notification WHERE settle_at IS NOT NULL ORDER BY settle_at LIMIT 200`)

@@ -30,6 +30,28 @@ func (t *trial) killNow(s *server) {
 	t.tally.kills++
 }
 
+// upAgain starts a process that was killed.
+func (t *trial) upAgain(ctx context.Context, s *server) error {
+	if err := t.endLease(ctx, s); err != nil {
+		return err
+	}
+	return s.up(ctx)
+}
+
+// endLease has the lease of a process run out for the others, and those of the dead before it. Only
+// a short run does: the rest of a lease would be most of it.
+func (t *trial) endLease(ctx context.Context, s *server) error {
+	if !t.o.short || t.pg == nil {
+		return nil
+	}
+	for _, other := range t.servers {
+		if other != s {
+			return t.book.endLeases(ctx, other.pid())
+		}
+	}
+	return nil
+}
+
 // killTakingIn starts a process and kills it when it has taken in the first page of the
 // table. That lasts for a moment only, once in a run, and the plan might miss it.
 func (t *trial) killTakingIn(ctx context.Context) error {
@@ -190,20 +212,34 @@ func (t *trial) others() []fault {
 				return err
 			}
 			t.killNow(s)
-			return s.up(ctx)
+			return t.upAgain(ctx, s)
 		}},
 	}
 	list = append(list, fault{name: "the receiver of events is away", do: t.away(func(s *server) (func() error, error) {
 		s.toReceiver.refuse()
 		return s.toReceiver.accept, nil
 	}, 3*time.Second)})
-	list = append(list, t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)...)
+	blip := t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)
+	if refuse := blip[0].do; t.o.short {
+		// Whoever knows that Blip is back ends the pause: it would be much of the run.
+		blip[0].do = func(ctx context.Context, t *trial, s *server) error {
+			if err := refuse(ctx, t, s); err != nil {
+				return err
+			}
+			return s.command(ctx, "resume")
+		}
+	}
+	list = append(list, blip...)
 	if t.o.short && t.pg != nil {
 		list = nil // they are for SQLite then
 	}
 	if t.pg == nil {
 		list = append(list, fault{name: "the ledger is locked", do: func(ctx context.Context, t *trial, _ *server) error {
-			return hold(ctx, t.book.db, "BEGIN IMMEDIATE", time.Second+t.chance(11*time.Second), func() {})
+			most := 11 * time.Second // longer than the program waits for a lock
+			if t.o.short {
+				most = 2 * time.Second
+			}
+			return hold(ctx, t.book.db, "BEGIN IMMEDIATE", time.Second+t.chance(most), func() {})
 		}})
 		if t.disk != nil {
 			list = append(list, fault{name: "the disk is full", do: t.away(func(*server) (func() error, error) {
@@ -228,7 +264,11 @@ func (t *trial) others() []fault {
 			if err := sleep(ctx, time.Second+t.chance(3*time.Second)); err != nil {
 				return err
 			}
-			return t.setClock(ctx, "0")
+			if err := t.setClock(ctx, "0"); err != nil || !t.o.short {
+				return err
+			}
+			// What was reserved by the moved clock would last most of the run.
+			return t.pg.Exec(ctx, "chaos", "DELETE FROM chaos.duty", "DELETE FROM chaos.recipient")
 		}},
 	)
 }
@@ -276,7 +316,7 @@ func (t *trial) away(take func(*server) (giveBack func() error, err error), most
 		}
 		// It may have ended by itself, or be in the middle of starting.
 		t.killNow(s)
-		return s.up(ctx)
+		return t.upAgain(ctx, s)
 	}
 }
 
@@ -287,7 +327,8 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 	t.freezing.Wait() // one at a time: another process has to continue
 	// With slow answers most of what it has in flight has begun and waits for its call: the
 	// worst moment.
-	t.blip.latency.Store(int64(blipTimeout / 2))
+	before := t.blip.latency.Swap(int64(blipTimeout / 2))
+	defer t.blip.latency.Store(before)
 	var list []flying
 	begun := 0
 	for deadline := time.Now().Add(30 * time.Second); begun == 0; {
@@ -295,9 +336,12 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 			return err // a long pause: it will have to do without
 		}
 		hit := make(chan struct{})
-		t.blip.watch.Store(&watch{key: s.key, stage: arrived, act: func() { s.signal(syscall.SIGSTOP); close(hit) }})
+		t.blip.watch.Store(&watch{key: s.key, stage: arrived, act: func() { close(hit) }})
 		err := came(ctx, hit)
 		t.blip.watch.Store(nil)
+		// POSTs come in waves now. Between two of them none has been checked for the last time and
+		// has not left: nobody can help that one (docs/reliability.md).
+		err = errors.Join(err, sleep(ctx, blipTimeout/4))
 		s.signal(syscall.SIGSTOP)
 		if err == nil {
 			list, err = t.book.inFlight(ctx, s.pid())
@@ -316,8 +360,15 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 	}
 	s.frozen.Store(true)
 	t.o.say("%s is frozen with %d notifications in flight, %d of them begun", s.name, len(list), begun)
+	frozen := time.Now()
+	if err := t.endLease(ctx, s); err != nil {
+		return err
+	}
 	t.freezing.Go(func() {
 		taken, err := t.takenOver(ctx, list)
+		if err == nil {
+			err = sleep(ctx, time.Until(frozen.Add(lease)))
+		}
 		t.o.say("%s goes on; another has ended %d of them", s.name, taken)
 		s.signal(syscall.SIGCONT)
 		s.frozen.Store(false)
@@ -327,10 +378,17 @@ func freezePastLease(ctx context.Context, t *trial, s *server) error {
 	return nil
 }
 
+// lease is how long a process believes without a renewal that what it has claimed is its own.
+const lease = 30 * time.Second
+
 // takenOver waits until the notifications have come to an end without the
 // process that had them, and returns how many have.
 func (t *trial) takenOver(ctx context.Context, list []flying) (n int, err error) {
-	for deadline := time.Now().Add(75 * time.Second); time.Now().Before(deadline); {
+	patience := 75 * time.Second
+	if t.o.short {
+		patience = lease
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		n = 0
 		for _, h := range list {
 			state, err := t.book.state(ctx, h.row)
@@ -373,7 +431,7 @@ func (t *trial) plan() []fault {
 	// Freezing past the lease takes most of a minute, in which the others continue.
 	var with []fault
 	for i, f := range plan {
-		if i%250 == 8 {
+		if i%250 == 0 {
 			freeze := fault{name: "frozen past the lease", server: i}
 			freeze.do = t.counted(fault{name: freeze.name, do: freezePastLease})
 			with = append(with, freeze)

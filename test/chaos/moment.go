@@ -201,7 +201,7 @@ func (t *trial) killAt(m moment) func(context.Context, *trial, *server) error {
 		if err := t.inquest(ctx, s); err != nil {
 			return err
 		}
-		return s.up(ctx)
+		return t.upAgain(ctx, s)
 	}
 	return func(ctx context.Context, t *trial, s *server) error {
 		if m.whose != nil {

@@ -119,7 +119,7 @@ var lives = [personas][]deed{
 
 // ago is how long ago the receipt says that a message was refused. The resend is due five
 // minutes after that: soon, and late enough for the row to be read again before.
-const ago = 5*time.Minute - 25*time.Second
+const ago = 5*time.Minute - 8*time.Second
 
 // envelope is the body of a POST of Blip's; nth tells the messages of one person apart.
 type envelope func(row, nth int, at time.Time) string
@@ -148,7 +148,7 @@ func sometimes(do deed) deed {
 }
 
 func later(p *people, row int) error {
-	return sleep(p.ctx, time.Duration(p.chance(row, 1)%5000)*time.Millisecond)
+	return sleep(p.ctx, time.Duration(p.chance(row, 1)%3000)*time.Millisecond)
 }
 
 // timeIsOver has the time run out in which a message has to arrive: in the ledger a day passes

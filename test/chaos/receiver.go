@@ -40,7 +40,7 @@ type receiver struct {
 	watch  atomic.Pointer[watch]
 
 	mu     sync.Mutex
-	tries  map[string]int
+	tries  map[string]int               // by the id of an event
 	taken  map[string][sha256.Size]byte // the bodies, by id
 	told   map[string][]told            // what was taken of each row
 	other  map[pombo.EventType]int      // what was taken of other things
@@ -76,6 +76,9 @@ var troubleNames = [kindsOfTrouble]string{
 // troublePerMillion is how many of a million events each trouble hits, the first time that they
 // come: an event waits half a minute after a second failure, and then ever longer.
 var troublePerMillion = [kindsOfTrouble]uint64{failing: 10_000, hanging: 1000, forgetful: 10_000, slowly: 10_000}
+
+// sureTroubles are what the first events meet: no run is without any of them.
+var sureTroubles = []trouble{failing, forgetful, slowly}
 
 func startReceiver(seed uint64) (*receiver, error) {
 	verifier, err := standardwebhooks.NewWebhook(eventsSecret)
@@ -143,8 +146,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *receiver) draw(id string) trouble {
 	r.mu.Lock()
 	r.tries[id]++
-	first := r.tries[id] == 1
+	first, sure := r.tries[id] == 1, noTrouble
+	if first && len(r.tries) <= len(sureTroubles) {
+		sure = sureTroubles[len(r.tries)-1]
+	}
 	r.mu.Unlock()
+	if sure != noTrouble {
+		return sure
+	}
 	if r.calm.Load() || !first {
 		return noTrouble
 	}

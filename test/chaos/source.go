@@ -33,10 +33,11 @@ const (
 // source is the company's table, in an SQLite file with a rollback journal: a lock keeps
 // readers out too.
 type source struct {
-	db *sql.DB
+	db   *sql.DB
+	rows int // that it has
 }
 
-func makeSource(ctx context.Context, path string, rows int) (*source, error) {
+func makeSource(ctx context.Context, path string) (*source, error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(20000)")
 	if err != nil {
 		return nil, err
@@ -44,8 +45,6 @@ func makeSource(ctx context.Context, path string, rows int) (*source, error) {
 	for _, text := range []string{
 		`CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE TEXT, NM_CONTATO TEXT, DS_MENSAGEM TEXT, CD_STATUS INTEGER NOT NULL,
 			DS_RESPOSTA TEXT, DT_RESPOSTA TEXT)`,
-		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ` + strconv.Itoa(rows) + `)
-		 INSERT INTO NOTIFICACAO SELECT i, iif(i % 100 = 0, '12', '319' || (80000000 + i % 20000000)), '` + contact + `', '` + message + `', 1, NULL, NULL FROM n`,
 		// What was ever written.
 		`CREATE TABLE MUDANCA (N INTEGER PRIMARY KEY, ID INTEGER NOT NULL, CD_STATUS TEXT NOT NULL, DS_RESPOSTA TEXT NOT NULL)`,
 		`CREATE TRIGGER ESCRITA AFTER UPDATE ON NOTIFICACAO BEGIN
@@ -57,7 +56,22 @@ func makeSource(ctx context.Context, path string, rows int) (*source, error) {
 			return nil, fmt.Errorf("make the table: %w", err)
 		}
 	}
-	return &source{db}, nil
+	return &source{db: db}, nil
+}
+
+// grow adds pending rows until there are so many.
+func (s *source) grow(ctx context.Context, rows int) error {
+	if rows <= s.rows {
+		return nil
+	}
+	_, err := s.db.ExecContext(ctx, `WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i+1 FROM n WHERE i < ?)
+		INSERT INTO NOTIFICACAO SELECT i, iif(i % 100 = 0, '12', '319' || (80000000 + i % 20000000)), ?, ?, 1, NULL, NULL FROM n`,
+		s.rows+1, rows, contact, message)
+	if err != nil {
+		return fmt.Errorf("add rows to the table: %w", err)
+	}
+	s.rows = rows
+	return nil
 }
 
 func (s *source) close() error { return s.db.Close() }
