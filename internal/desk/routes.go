@@ -138,7 +138,7 @@ const (
 	view                     // viewers, operators, admins
 	operate                  // operators, admins
 	administer               // admins
-	readAudit                // admins, and who has the grant
+	readAudit                // admins, and accounts with the grant
 	uncover                  // accounts with the grant, whatever the role; an admin needs it too
 	exportClear              // likewise
 	resendOwn                // operators, admins, and accounts with the grant
