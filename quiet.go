@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Quiet says when nobody is to be disturbed. It has no zone: the same evening
-// begins at another moment in Manaus than in Recife. The zero Quiet disturbs
-// at any time.
+// Quiet says when people must not be disturbed. It has no zone: the same evening begins
+// at another moment in Manaus than in Recife. The zero Quiet disturbs at any time.
 type Quiet struct {
 	Hours    []Hours        // of every day
 	Days     []time.Weekday // quiet from midnight to midnight
