@@ -183,7 +183,7 @@ func ParseHolidays(text string) ([]Day, error) {
 		}
 		t, err := time.Parse(time.DateOnly, day)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %q is no day", number, words[0])
+			return nil, fmt.Errorf("line %d: %q is not a day", number, words[0])
 		}
 		d := Day{t.Year(), t.Month(), t.Day()}
 		if every {

@@ -120,7 +120,7 @@ func notInstalled(name string) error {
 func checkName(name string) error {
 	ok := name != "" && len(name) <= 64 && name[0] != '-' && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 	if !ok {
-		return &Failure{message: fmt.Sprintf("%q is no name for a service", name), hint: "use letters, digits, - and _, such as pombo2"}
+		return &Failure{message: fmt.Sprintf("%q is not a name for a service", name), hint: "use letters, digits, - and _, such as pombo2"}
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func (c *Counter) whole(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.opts.Logger.Info("the figures of the reports were counted anew", "notifications", n, "duration_ms", c.opts.Ledger.Now().Sub(now).Milliseconds())
+	c.opts.Logger.Info("the figures of the reports were counted again", "notifications", n, "duration_ms", c.opts.Ledger.Now().Sub(now).Milliseconds())
 	if err := c.opts.Ledger.NoteLate(ctx, now); err != nil {
 		return err
 	}
