@@ -13,7 +13,7 @@ type Inbound struct {
 	Phone Private
 	Kind  ReplyKind
 	// Text is what was written, the label of the button that was pressed, or the emoji
-	// of a reaction; "" when it is no text.
+	// of a reaction; "" when it is not text.
 	Text Private
 	// Payload is what the button sends; "" when there is none. Blip does not say
 	// reliably which of the two is the label, so who compares one compares both.
@@ -23,8 +23,8 @@ type Inbound struct {
 	UniqueID  string    // Blip's other id of the message that it answers; "" = unknown
 	Form      string    // which of the shapes that Blip uses it had, for the log
 	At        time.Time // by WhatsApp's or Blip's clock; zero when neither said
-	// OptOut says that it is a word for "no more messages". Whoever takes it in decides
-	// that; the ledger keeps it, and does not count it as an answer.
+	// OptOut says that it is a word for "no more messages". The inbox decides that; the
+	// ledger keeps it, and does not count it as an answer.
 	OptOut bool
 }
 

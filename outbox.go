@@ -35,7 +35,7 @@ func EventTypes() []EventType {
 }
 
 // EventOf returns the event that a change of state makes. ok is false for a change that
-// nobody outside is told of.
+// is not reported outside.
 func EventOf(from, to State) (t EventType, ok bool) {
 	known := from == Accepted || from == Dispatched
 	switch {

@@ -8,7 +8,7 @@
 // about each (reason.go), and what must be known before a second POST may be
 // made (error.go). The rooms are below internal/, in layers, and imports go downward
 // only (.golangci.yml has the rule): the roads that a notification travels, what the
-// roads share, and what talks to the outside. All of them speak in these types.
+// roads share, and what talks to the outside. All speak in these types.
 //
 // docs/how-a-notification-travels.md follows one row through the folders.
 package pombo

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Quiet says when nobody is to be disturbed. It has no zone: the same evening
-// begins at another moment in Manaus than in Recife. The zero Quiet disturbs
-// at any time.
+// Quiet says when people must not be disturbed. It has no zone: the same evening begins
+// at another moment in Manaus than in Recife. The zero Quiet disturbs at any time.
 type Quiet struct {
 	Hours    []Hours        // of every day
 	Days     []time.Weekday // quiet from midnight to midnight
@@ -184,7 +183,7 @@ func ParseHolidays(text string) ([]Day, error) {
 		}
 		t, err := time.Parse(time.DateOnly, day)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %q is no day", number, words[0])
+			return nil, fmt.Errorf("line %d: %q is not a day", number, words[0])
 		}
 		d := Day{t.Year(), t.Month(), t.Day()}
 		if every {

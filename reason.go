@@ -82,7 +82,7 @@ const (
 	RetriedByOperator Reason = "retried_by_operator"
 	CancelledByHand   Reason = "cancelled_by_operator"
 	SetBackToPending  Reason = "set_back_to_pending" // a finished row was set to pending again
-	QuietHours        Reason = "quiet_hours"         // the recipient is not to be disturbed now
+	QuietHours        Reason = "quiet_hours"         // the recipient must not be disturbed now
 	SourceAway        Reason = "source_away"         // its row could not be checked again
 	Recovered         Reason = "recovered"           // rebuilt from Blip's trace after the ledger was lost
 	LedgerWentBack    Reason = "ledger_went_back"    // the ledger lost its record, so it may have been sent

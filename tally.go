@@ -6,7 +6,7 @@ import (
 )
 
 // Cell counts the notifications that were taken in within one hour and agree in
-// template, state and reason. It has nothing of a person, so it outlives them.
+// template, state and reason. It has no personal data, so it outlives them.
 type Cell struct {
 	Hour     time.Time // its start, UTC
 	Template string    // "" = the configured template

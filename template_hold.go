@@ -13,7 +13,7 @@ type TemplateHold struct {
 	Until    time.Time // zero = until released
 }
 
-// TemplateReach is what holding a template comes to, counted on a bounded part of the
+// TemplateReach is what holding a template affects, counted on a bounded part of the
 // ledger.
 type TemplateReach struct {
 	Waiting  int // queued now

@@ -48,7 +48,7 @@ var grantNames = []string{"uncover", "export", "audit", "resend"}
 // GrantNames lists the words of all grants.
 func GrantNames() []string { return append([]string(nil), grantNames...) }
 
-// ParseGrants makes a set of words; ok is false when one of them is unknown.
+// ParseGrants makes a set of words; ok is false when one is unknown.
 func ParseGrants(words ...string) (set Grants, ok bool) {
 	for _, word := range words {
 		known := false

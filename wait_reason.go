@@ -9,10 +9,10 @@ const (
 	WaitScheduled   WaitReason = "scheduled"   // its own time has not come
 	WaitRate        WaitReason = "rate"        // the bot's rate, or the interval between two messages to one person
 	WaitPaused      WaitReason = "paused"      // all sending is paused
-	WaitQuietHours  WaitReason = "quiet_hours" // the recipient is not to be disturbed now
+	WaitQuietHours  WaitReason = "quiet_hours" // the recipient must not be disturbed now
 	WaitTemplate    WaitReason = "template"    // its template cannot be sent now
 	WaitBlip        WaitReason = "blip"        // Blip is unreachable, in trouble or refuses the bot
-	WaitLedger      WaitReason = "ledger"      // the ledger cannot record what is to be sent
+	WaitLedger      WaitReason = "ledger"      // the ledger cannot record what will be sent
 	WaitSource      WaitReason = "source"      // its row cannot be checked again
 	WaitDocuments   WaitReason = "documents"   // the document of its header cannot be read
 	WaitResends     WaitReason = "resends"     // an operator has to confirm that so many rows were set back to pending

@@ -91,7 +91,7 @@ type shell struct {
 	unsaid  error     // why a result could not be written
 
 	language words.Language // of the settings, once they are loaded
-	last     []func()       // what is done when nothing else is left but to end
+	last     []func()       // run last, just before the end
 }
 
 // load reads the parts of the configuration that a command needs. Warnings go to
@@ -123,8 +123,8 @@ func (s *shell) loadAndTrace(need config.Need) (config.Config, error) {
 	return c, err
 }
 
-// leaveTrace writes problems of the configuration to a log file. What goes wrong
-// with it is not told: the problems are on the error stream already.
+// leaveTrace writes problems of the configuration to a log file. It does not report its
+// own failure: the problems are on the error stream already.
 func (s *shell) leaveTrace(l config.Log, e *config.Error) {
 	if l.File == "" {
 		return
@@ -139,9 +139,9 @@ func (s *shell) leaveTrace(l config.Log, e *config.Error) {
 	_ = file.Close()
 }
 
-// queued puts a queue before each of the output streams, so that no console that
-// takes nothing holds anything up; the formats are those of what is written there.
-// The function that it returns writes what is left, as far as the console takes it.
+// queued puts a queue before each output stream, so that a blocked console delays
+// nothing; the formats are those of what is written there. The function that it returns
+// writes what is left, as far as the console takes it.
 func (s *shell) queued(stdoutFormat, stderrFormat string) (flush func()) {
 	outlivePipes()
 	stdout, stderr := telemetry.NewConsole(s.stdout, stdoutFormat), telemetry.NewConsole(s.stderr, stderrFormat)
@@ -151,7 +151,7 @@ func (s *shell) queued(stdoutFormat, stderrFormat string) (flush func()) {
 
 // sayf writes one line about the work to the error stream.
 func (s *shell) sayf(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.stderr, format+"\n", args...) // there is nobody else to tell
+	_, _ = fmt.Fprintf(s.stderr, format+"\n", args...) // there is nowhere else to report it
 }
 
 // printf writes to the results. An error shows up at the end, in the exit code.
@@ -162,8 +162,8 @@ func (s *shell) printf(format string, args ...any) {
 }
 
 // readLines reads the standard input to its end, or until ctx ends: reading from a
-// terminal cannot be broken off. What stands there is nobody else's to see, as
-// arguments are (ps, the shell's history).
+// terminal cannot be broken off. Unlike arguments (ps, the shell's history), the input
+// is not visible to others.
 func (s *shell) readLines(ctx context.Context) ([]pombo.Private, error) {
 	type read struct {
 		lines []pombo.Private
@@ -205,7 +205,7 @@ func (s *shell) readPhone(ctx context.Context, given string) (string, error) {
 	return lines[0].Reveal(), nil
 }
 
-// askTime is more than the server takes for any answer that waits for no run.
+// askTime is more than the server takes for any answer that does not wait for a run.
 const askTime = 40 * time.Second
 
 // client returns the way to a running Pombo.

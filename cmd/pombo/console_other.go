@@ -2,12 +2,11 @@
 
 package main
 
-// selectNothing keeps people from holding a console up by a click, which only
-// those of Windows let them.
+// selectNothing does nothing: only a click into a Windows console blocks it.
 func selectNothing() (restore func()) { return func() {} }
 
 // doubleClicked reports whether Explorer has started the program.
 func doubleClicked() bool { return false }
 
-// unasked refuses to run as a service of Windows, which this is none.
+// unasked does nothing: only Windows has its services.
 func unasked() error { return nil }

@@ -10,8 +10,8 @@ import (
 	"pombo/internal/service"
 )
 
-// selectNothing takes QuickEdit away from the console: with it a click begins a
-// selection, and every write waits until that ends. restore gives it back.
+// selectNothing turns QuickEdit off: with it a click begins a selection, and every
+// write waits until that ends. restore turns it on again.
 func selectNothing() (restore func()) {
 	in, err := windows.GetStdHandle(windows.STD_INPUT_HANDLE)
 	if err != nil {
@@ -39,9 +39,9 @@ func doubleClicked() bool {
 	return n == 1
 }
 
-// unasked refuses to run when Windows' service manager has started this process
-// without a word that it is a service: it waits in vain for an answer, and ends
-// the process in the middle of its work.
+// unasked refuses to run when Windows' service manager has started this process but no
+// argument says that it is a service: the manager would wait in vain for an answer, and
+// kill the process in the middle of its work.
 func unasked() error {
 	is, err := svc.IsWindowsService()
 	if err != nil || !is {

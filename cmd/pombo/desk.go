@@ -145,8 +145,8 @@ func (c deskUserDisableCommand) Run(ctx context.Context, s *shell) error {
 	return s.askDesk(ctx, desk.UserRequest{Do: "disable", Name: c.Name}, c.JSON)
 }
 
-// deskKey reads the settings of the desk and the key with which this command shows that
-// it may read the data folder. It does not make one: the running Pombo does.
+// deskKey reads the settings of the desk and the key with which this command proves
+// that it may read the data folder. Only the running Pombo creates the key.
 func (s *shell) deskKey() (config.Config, audit.Key, error) {
 	c, err := s.load(config.NeedDesk | config.NeedLedger)
 	if err != nil {
@@ -176,7 +176,7 @@ func deskURL(d config.Desk) string {
 	return address
 }
 
-// askDesk has the running desk do something with accounts, and prints the answer.
+// askDesk makes the running desk do something with accounts, and prints the answer.
 func (s *shell) askDesk(ctx context.Context, ask desk.UserRequest, asJSON bool) error {
 	settings, key, err := s.deskKey()
 	if err != nil {
@@ -251,7 +251,8 @@ func (s *shell) askDesk(ctx context.Context, ask desk.UserRequest, asJSON bool) 
 	return nil
 }
 
-// inviteBase is under which address other people open the desk, as far as it is known.
+// inviteBase is the address under which other people open the desk, as far as it is
+// known.
 func inviteBase(d config.Desk, own string) string {
 	if len(d.Hosts) == 0 {
 		return own
@@ -267,7 +268,7 @@ func inviteBase(d config.Desk, own string) string {
 	return scheme + "://" + net.JoinHostPort(d.Hosts[0], port)
 }
 
-// machineAccount is who runs the command, as the machine says.
+// machineAccount is the account that runs the command, according to the machine.
 func machineAccount() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

@@ -9,7 +9,7 @@ import (
 
 // divert makes a file for what the Oracle driver prints by itself, such as the warning
 // that the password expires soon: it goes to the log, and not into the output of the
-// commands. nil = there can be none.
+// commands. nil = it could not be made.
 func divert(log func() *slog.Logger) *os.File {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -26,7 +26,7 @@ func divert(log func() *slog.Logger) *os.File {
 
 var oracleCode = regexp.MustCompile(`ORA-[0-9]{5}`)
 
-// printed logs what was printed. Only the code of a warning is told: the database's
+// printed logs what was printed. It logs only the code of a warning: the database's
 // words might quote a row.
 func printed(log *slog.Logger, line string) {
 	switch code := oracleCode.FindString(line); code {

@@ -47,7 +47,7 @@ func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 		found = append(found, doctor.Diagnose(ctx, settings, selfURL(settings.API.Addr))...)
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() // what was cut short says nothing
+		return ctx.Err() // an interrupted diagnosis proves nothing
 	}
 	d := diagnosis{OK: true, Findings: []shownFinding{}}
 	for _, f := range found {
@@ -66,7 +66,7 @@ func (c doctorCommand) Run(ctx context.Context, s *shell) error {
 	return nil
 }
 
-// readSettings makes findings of what reading the settings has brought.
+// readSettings turns the result of reading the settings into findings.
 func readSettings(warnings []config.Warning, err error) []doctor.Finding {
 	finding := func(r doctor.Result, what, todo string) doctor.Finding {
 		return doctor.Finding{Part: "configuration", Check: "settings", Result: r, Message: what, Hint: todo}

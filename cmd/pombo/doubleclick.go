@@ -9,8 +9,8 @@ import (
 	"pombo/internal/words"
 )
 
-// explainDoubleClick tells somebody who has double-clicked the program what to use
-// instead, and keeps the window open until Enter.
+// explainDoubleClick says what to use instead of a double-click, and keeps the window
+// open until Enter.
 func explainDoubleClick(environ []string, stdin io.Reader, stderr io.Writer) {
 	w := words.In(words.FromLocale(func(name string) string {
 		for _, entry := range environ {
@@ -20,6 +20,6 @@ func explainDoubleClick(environ []string, stdin io.Reader, stderr io.Writer) {
 		}
 		return ""
 	}))
-	_, _ = fmt.Fprintf(stderr, "\n%s\n\n%s ", w.Text("console.double_click"), w.Text("console.enter")) // there is nobody else to tell
+	_, _ = fmt.Fprintf(stderr, "\n%s\n\n%s ", w.Text("console.double_click"), w.Text("console.enter")) // there is nowhere else to report it
 	_, _ = bufio.NewReader(stdin).ReadString('\n')                                                     // its end will do too
 }

@@ -40,7 +40,7 @@ func (c jobCommand) Run(ctx context.Context, s *shell) error {
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
-		return errShown // the job's line has told why
+		return errShown // the job's line has said why
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ import (
 
 func main() {
 	asked := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		asked = append(asked, syscall.SIGHUP) // the terminal or its connection was closed
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), asked...)
@@ -49,7 +49,7 @@ func main() {
 }
 
 // outlivePipes keeps a reader that goes away (serve | head) from ending the
-// process: writing then fails, and that is all.
+// process: writing then fails, and nothing else.
 func outlivePipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // run carries one command out and returns the exit code. The end of ctx asks
@@ -68,7 +68,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 	parsed, err := parser.Parse(args)
 	switch {
-	case helped: // kong goes on parsing after the help; what it says then is not wanted
+	case helped: // kong goes on parsing after the help; its later errors do not matter
 		return exitDone
 	case err != nil:
 		return report(stderr, unparsed(err))

@@ -9,13 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// collectSeldom lets garbage grow to five times what lives instead of twice:
-// little lives in this process and much passes through, so collecting is a good
-// part of the work of a message, and where there are many workers each call waits
-// for it. From 40 MiB on, or 320 KiB a worker, it is collected as often as it
-// takes, so that the process with 64 workers stays below 100 MiB; but never more
-// often than Go does by itself, however much lives. Who sets GOGC or GOMEMLIMIT knows
-// better.
+// collectSeldom lets the heap grow to five times the live data instead of twice: the
+// live data are small and allocation is heavy, so collecting is a good part of the work
+// of a message, and with many workers each call waits for it. From 40 MiB on, or 320
+// KiB a worker, garbage is collected as often as needed to keep the process with 64
+// workers below 100 MiB, but never more often than Go does by default. GOGC or
+// GOMEMLIMIT in the environment win.
 func (s *shell) collectSeldom(workers int) {
 	for _, set := range s.environ {
 		if strings.HasPrefix(set, "GOGC=") || strings.HasPrefix(set, "GOMEMLIMIT=") {
@@ -26,9 +25,9 @@ func (s *shell) collectSeldom(workers int) {
 	limitMemory(max(40<<20, int64(workers)*320<<10))
 }
 
-// limitMemory keeps the memory of the process to least, or to twice what lives if
-// that is more. A limit that stayed below what lives would have the collector run
-// without a rest. The limit is set anew after each collection, until stop is called.
+// limitMemory keeps the memory of the process to least, or to twice the live data if
+// that is more. A limit below the live data would make the collector run without a
+// rest. The limit is adjusted after each collection, until stop is called.
 func limitMemory(least int64) (stop func()) {
 	var stopped atomic.Bool
 	samples := []metrics.Sample{
@@ -50,7 +49,7 @@ func limitMemory(least int64) (stop func()) {
 			beside -= int64(heap.Value.Uint64()) // stacks and the runtime's own are left
 		}
 		debug.SetMemoryLimit(max(least, 2*live+beside))
-		// The next collection finds this one dead.
+		// The next collection frees this one.
 		runtime.AddCleanup(new([16]byte), follow, struct{}{})
 	}
 	follow(struct{}{})

@@ -95,8 +95,8 @@ func (c optoutRemoveCommand) Run(ctx context.Context, s *shell) error {
 	return s.changeOptOuts(ctx, c.Phones, c.JSON, (*api.Client).OptIn)
 }
 
-// optOutChanged is how the change of one phone ended. A phone that could not be
-// read is told by its place: it is not repeated.
+// optOutChanged is the result of changing one phone. A phone that could not be read is
+// identified by its position and not repeated.
 type optOutChanged struct {
 	Position int    `json:"position"` // among those given, from 1
 	OK       bool   `json:"ok"`
@@ -106,8 +106,8 @@ type optOutChanged struct {
 	Hint     string `json:"hint,omitempty"`
 }
 
-// changeOptOuts makes the same change to several phones. One that cannot be
-// changed does not keep the others from it, but the command has failed then.
+// changeOptOuts makes the same change to several phones. A failure does not stop the
+// others, but fails the command.
 func (s *shell) changeOptOuts(ctx context.Context, phones []pombo.Private, asJSON bool, change func(*api.Client, context.Context, pombo.Private) (api.OptOutChange, error)) error {
 	if len(phones) == 1 && phones[0] == "-" {
 		var err error

@@ -40,8 +40,7 @@ func (s *shell) sayFailed(which, message, hint string) {
 	}
 }
 
-// grid is a table of texts without lines, which grep and awk like as much as
-// people do.
+// grid is a table of texts without lines, for people as well as grep and awk.
 type grid struct{ w table.Writer }
 
 func newGrid(header ...string) grid {
@@ -94,7 +93,7 @@ func clock(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// standing is a state with its reason.
+// standing formats a state with its reason.
 func standing(state pombo.State, reason pombo.Reason) string {
 	if reason == pombo.NoReason {
 		return string(state)
@@ -115,7 +114,7 @@ func parseIDs(texts ...string) ([]pombo.MessageID, error) {
 	return ids, nil
 }
 
-// fact prints a name and what is known under it, if anything is.
+// fact prints a name and its value, if it has one.
 func (s *shell) fact(name, text string) {
 	if text != "" {
 		s.printf("%-13s %s\n", name, unbroken(text))

@@ -38,7 +38,7 @@ type usageError struct{ hinted }
 
 func wrongUse(err error, hint string) error { return usageError{hinted{err, hint}} }
 
-// errShown is for a command whose results have told already what failed.
+// errShown is for a command whose output has already said what failed.
 var errShown = errors.New("failed")
 
 // report writes what failed and what to do, and returns the exit code.

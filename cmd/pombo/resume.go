@@ -41,7 +41,7 @@ func (c resumeCommand) Run(ctx context.Context, s *shell) error {
 	return s.show(c.JSON, pause, func() { s.printf("%s\n", pauseSentence(pause)) })
 }
 
-// resends tells what became of the rows that were set back with many others.
+// resends says what became of the rows that were set back with many others.
 func (s *shell) resends(rows int, what string, asJSON bool, err error) error {
 	if err != nil {
 		return err

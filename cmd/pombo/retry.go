@@ -29,7 +29,7 @@ func (c retryCommand) Run(ctx context.Context, s *shell) error {
 	return s.change(ctx, c.IDs, c.JSON, (*api.Client).Retry)
 }
 
-// changed is how the change of one notification ended.
+// changed is the result of changing one notification.
 type changed struct {
 	ID     pombo.MessageID `json:"id"`
 	OK     bool            `json:"ok"`
@@ -40,19 +40,19 @@ type changed struct {
 	Hint   string          `json:"hint,omitempty"`
 }
 
-// enoughUnable is how often in a row the server may be unable until the rest is left:
-// each time it may have waited seconds for a table that is locked.
+// enoughUnable is how often in a row the server may be unable before the command gives
+// up the rest: each time it may have waited seconds for a locked table.
 const enoughUnable = 3
 
-// isUnable reports whether the server could not at the moment, or was not there.
+// isUnable reports whether the server was temporarily unable, or did not answer.
 func isUnable(err error) bool {
 	answered, ok := errors.AsType[*api.Error](err)
 	_, away := errors.AsType[*api.Unreachable](err)
 	return away || ok && answered.Problem.Status == http.StatusServiceUnavailable
 }
 
-// change makes the same change to several notifications. One that cannot be
-// changed does not keep the others from it, but the command has failed then.
+// change makes the same change to several notifications. A failure does not stop the
+// others, but fails the command.
 func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change func(*api.Client, context.Context, pombo.MessageID) (api.Story, error)) error {
 	ids, err := parseIDs(texts...)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change 
 	}
 	results := make([]changed, 0, len(ids))
 	var failed error
-	unable := 0 // how often in a row the server could not at the moment
+	unable := 0 // how often in a row the server was temporarily unable
 	for _, id := range ids {
 		if unable == enoughUnable {
 			results = append(results, changed{ID: id, Error: "not tried: the server could not do it for those before", Hint: "do the same again when the server can: see the first errors and GET /readyz"})
@@ -83,7 +83,7 @@ func (s *shell) change(ctx context.Context, texts []string, asJSON bool, change 
 		}
 		r := changed{ID: id, OK: true, State: story.State, Reason: story.Reason}
 		if n := len(story.Events); n > 0 && story.State == pombo.Failed {
-			// It stays what it was: WhatsApp had refused it after Blip had taken it.
+			// It stays as it was: WhatsApp had refused it after Blip had accepted it.
 			r.Detail = story.Events[n-1].Detail
 		}
 		results = append(results, r)

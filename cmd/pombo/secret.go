@@ -74,9 +74,9 @@ func (c secretSetCommand) Run(ctx context.Context, s *shell) error {
 	return nil
 }
 
-// tellNext says how the settings have to name the file of a secret.
+// tellNext says how the settings must name the file of a secret.
 func (s *shell) tellNext(name, path string) {
-	settings, _, _ := config.Load(s.envFile, s.environ, config.NeedAll) // what is wrong with them is not the matter here
+	settings, _, _ := config.Load(s.envFile, s.environ, config.NeedAll) // their problems do not matter here
 	line := name + "_FILE=" + filepath.ToSlash(path)
 	switch from := settings.From(name); {
 	case from == "file "+path || from == "file "+filepath.ToSlash(path):
@@ -111,8 +111,8 @@ func (s *shell) readSecret(ctx context.Context, name string) (pombo.Private, err
 	return lines[0], nil
 }
 
-// askSecret reads from a console that does not show what is typed. The end of ctx
-// gives the console back as it was.
+// askSecret reads from a console without showing what is typed. The end of ctx restores
+// the console.
 func (s *shell) askSecret(ctx context.Context, name string, console int) (pombo.Private, error) {
 	before, err := term.GetState(console)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *shell) askSecret(ctx context.Context, name string, console int) (pombo.
 // encryptedStore is where systemd looks for encrypted credentials by their names.
 const encryptedStore = "/etc/credstore.encrypted"
 
-// keepAsCredential has systemd encrypt a secret for this machine.
+// keepAsCredential makes systemd encrypt a secret for this machine.
 func (s *shell) keepAsCredential(ctx context.Context, name string, secret pombo.Private) error {
 	if err := os.MkdirAll(encryptedStore, 0o700); err != nil {
 		return hinted{err, "run this as root"}

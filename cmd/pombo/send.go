@@ -112,8 +112,8 @@ func (c sendCommand) row(ctx context.Context, s *shell) (pombo.Row, error) {
 	return row, nil
 }
 
-// await asks until the notification is no longer open, or sendTime is over, or
-// it is known that nothing will happen before.
+// await asks until the notification is no longer open, or sendTime is over, or nothing
+// can happen before then.
 func await(ctx context.Context, client *api.Client, n api.Notification) (api.Notification, error) {
 	end := time.Now().Add(sendTime)
 	limited, cancel := context.WithDeadline(ctx, end)

@@ -17,8 +17,8 @@ import (
 	"pombo/internal/telemetry"
 )
 
-// stopTime is how long a stop may take before it is given up. What has left by
-// then without an answer is asked about after the next start.
+// stopTime is how long a stop may take before it is given up. The next start asks Blip
+// about messages that have left without an answer by then.
 const stopTime = 30 * time.Second
 
 type serveCommand struct{}
@@ -49,7 +49,7 @@ func untilStopped(ctx context.Context, _, _ string, _ *slog.Logger) error {
 	return nil
 }
 
-// serving is what serve, start and demo do differently.
+// serving is what differs between serve, start and demo.
 type serving struct {
 	console  io.Writer       // gets the log as well; nil = nothing does
 	stopTime time.Duration   // instead of the usual; 0 = the usual
@@ -61,7 +61,8 @@ type serving struct {
 	during func(ctx context.Context, url, desk string, log *slog.Logger) error
 	// beside is run at the same time, until its ctx ends; nil = nothing is.
 	beside func(ctx context.Context, a *app.App)
-	// fileFailed is told when the log file cannot be written; nil = only the console is.
+	// fileFailed is called when the log file cannot be written; nil = only the console
+	// says so.
 	fileFailed func(message string, err error)
 }
 
@@ -86,7 +87,8 @@ func (s *shell) serve(ctx context.Context, c config.Config, v serving) (err erro
 		return nil
 	}
 	if err != nil {
-		// Both: a service has no console, and a person has not looked at the log yet.
+		// Both, because a service has no console and a person has not looked at the log
+		// yet.
 		logger.Error("not started", "error", err)
 		return err
 	}

@@ -29,7 +29,7 @@ type serviceCommand struct {
 	Run       serviceRunCommand       `cmd:"" hidden:"" help:"Be the service: for Windows' service manager alone."`
 }
 
-// named is the name that all of them take.
+// named is the flag that all these commands take.
 type named struct {
 	Name string `default:"pombo" help:"Name of the service (${default})."`
 }
@@ -139,7 +139,7 @@ func (s *shell) askPassword(account string) (string, error) {
 
 // openPorts are those that other machines are meant to reach.
 func (s *shell) openPorts(o service.Options) (ports []int) {
-	c, _, _ := config.Load(o.EnvFile, nil, config.NeedAll) // what is wrong is said later
+	c, _, _ := config.Load(o.EnvFile, nil, config.NeedAll) // its problems are reported later
 	for _, addr := range []string{c.API.Addr, c.Desk.Addr} {
 		_, port, err := net.SplitHostPort(addr)
 		n, numberErr := strconv.Atoi(port)
@@ -279,7 +279,7 @@ func (c serviceStatusCommand) Run(ctx context.Context, s *shell) error {
 // addReadiness asks the API of the service. Without the right to read its settings it asks
 // where it is by default, without a token.
 func addReadiness(ctx context.Context, status *service.Status) {
-	c, _, _ := config.Load(service.DefaultEnvFile(status.Name, status.Folder), nil, config.NeedAll) // what can be read of them
+	c, _, _ := config.Load(service.DefaultEnvFile(status.Name, status.Folder), nil, config.NeedAll) // as far as they can be read
 	addr := c.API.Addr
 	if addr == "" {
 		addr = "127.0.0.1:5000"

@@ -11,9 +11,8 @@ import (
 	"pombo/internal/service"
 )
 
-// keep fills in what was not asked for from the service that is there. An update must not
-// move it to another folder, where it would begin a ledger that knows nothing of what was
-// sent.
+// keep fills in what was not given from the installed service. An update must not move it
+// to another folder, where it would begin a ledger that knows nothing of what was sent.
 func (c *serviceInstallCommand) keep(there service.Status) {
 	if c.Folder == "" {
 		c.Folder = there.Folder
@@ -27,12 +26,12 @@ func (c *serviceInstallCommand) keep(there service.Status) {
 }
 
 // An installer stops the service, replaces the program, and starts the service if it was
-// running. Nothing but a file in the service's folder remembers that from one of its steps
-// to the next.
+// running. Only a file in the service's folder can remember that from one step to the
+// next.
 const (
 	restartMark = ".restart"
-	// restartWithin is how long the mark counts. Who installs again another day starts
-	// Pombo when the settings are as they should be.
+	// restartWithin is how long the mark counts. After an installation on another day,
+	// the operator starts Pombo when the settings are right.
 	restartWithin = time.Hour
 )
 
@@ -46,7 +45,7 @@ func rememberRunning(ctx context.Context, name string) error {
 }
 
 // wasRunning reports whether the service was running when an installer stopped it, and
-// takes the mark away.
+// removes the mark.
 func wasRunning(ctx context.Context, name string, now time.Time) (bool, error) {
 	there, err := service.Query(ctx, name)
 	if err != nil || there.Folder == "" {

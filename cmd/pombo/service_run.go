@@ -24,7 +24,7 @@ type serviceRunCommand struct {
 	Folder string `required:"" help:"Folder with its settings and its data."`
 }
 
-// alertsEvery is how often the event log hears of alerts.
+// alertsEvery is how often alerts are written to the event log.
 const alertsEvery = 30 * time.Second
 
 func (c serviceRunCommand) Run(_ context.Context, s *shell) error {
@@ -42,11 +42,11 @@ func (c serviceRunCommand) Run(_ context.Context, s *shell) error {
 	return failed
 }
 
-// enteredFolder takes away what a backslash before the closing quote leaves of "C:\x\".
+// enteredFolder removes what a backslash before the closing quote leaves of "C:\x\".
 func enteredFolder(folder string) string { return strings.TrimSuffix(folder, `"`) }
 
-// worker is pombo start under Windows' service manager: it has no console, and says in the
-// event log what others say there.
+// worker is pombo start under Windows' service manager: it has no console, and writes to
+// the event log instead.
 type worker struct {
 	shell   *shell
 	folder  string
@@ -55,7 +55,7 @@ type worker struct {
 	asked   bool // to stop, over the API
 }
 
-// run works until ctx ends, and tells the event log how it ended.
+// run works until ctx ends, and writes the result to the event log.
 func (w *worker) run(ctx context.Context) error {
 	err := w.work(ctx)
 	_, wrong := errors.AsType[*config.Error](err)
@@ -100,7 +100,7 @@ func (w *worker) work(ctx context.Context) error {
 	})
 }
 
-// watch tells the event log of alerts, and notes whether the stop was asked for.
+// watch writes alerts to the event log, and notes whether the stop was requested.
 func (w *worker) watch(ctx context.Context, a *app.App, in *words.Words) {
 	alerts := service.Alerts{Log: w.log, Say: func(alert health.Alert) (what, todo string) { return in.Say(alert.What), in.Say(alert.Todo) }}
 	for wait.For(ctx, alertsEvery) == nil {

@@ -39,7 +39,7 @@ func (c showCommand) Run(ctx context.Context, s *shell) error {
 	return s.show(c.JSON, story, func() { s.tell(story) })
 }
 
-// tell prints the whole story of a notification.
+// tell prints the whole history of a notification.
 func (s *shell) tell(story api.Story) {
 	s.summarize(story.Notification)
 	g := newGrid("time", "state", "attempt", "reason", "detail")
@@ -50,8 +50,8 @@ func (s *shell) tell(story api.Story) {
 	s.tellReplies(story.Replies)
 }
 
-// summarize prints where a notification stands, one fact a line. Facts that
-// there are not are left out.
+// summarize prints the state of a notification, one fact a line. It leaves out absent
+// facts.
 func (s *shell) summarize(n api.Notification) {
 	s.fact("id", string(n.ID))
 	s.fact("state", standing(n.State, n.Reason))

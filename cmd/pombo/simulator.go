@@ -136,7 +136,7 @@ func (c *simulatorCommand) options() (blipsim.Options, error) {
 		}
 	}
 	if c.ReadRate == 0 {
-		o.ReadRate = -1 // there 0 means the default, and whoever writes 0 means none
+		o.ReadRate = -1 // there 0 means the default; on the command line it means none
 	}
 	if c.Scripts {
 		o.Scripts = blipsim.DefaultScripts()

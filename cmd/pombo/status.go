@@ -44,7 +44,7 @@ func (c statusCommand) Run(ctx context.Context, s *shell) error {
 // printStatus prints the headline, the checks that fail and the alerts.
 func (s *shell) printStatus(r api.Readiness) {
 	if r.Headline == nil {
-		s.sayf("the server says only which checks pass; it says why to whoever has its API_TOKEN")
+		s.sayf("the server says only which checks pass; it says why only with its API_TOKEN")
 	} else {
 		s.printf("%s\n", unbroken(r.Headline.Text))
 	}

@@ -82,8 +82,8 @@ func ownSID() string {
 }
 
 // Private returns SDDL for a file, or for a folder and what is made in it: the system,
-// administrators and whoever runs this may do everything, the accounts of services may
-// read.
+// administrators and the account that runs this may do everything, the accounts of
+// services may read.
 func Private(services []string, folder bool) string {
 	inherit, read := "", "FR"
 	if folder {

@@ -104,7 +104,7 @@ var aliases = map[string]string{
 
 // trustworthy reports whether an account may read everything anyway, or gets nothing by
 // its line: the system and what installs programs, administrators of the machine and of
-// the domain, whoever made the file, and programs in a sandbox, for which the user's
+// the domain, the creator of the file, and programs in a sandbox, for which the user's
 // own rights count as well.
 func trustworthy(sid string) bool {
 	switch sid {

@@ -140,8 +140,8 @@ func validKey(key string) bool {
 	return len(key) <= maxKey && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// sameMessage reports whether the notification that a key belongs to is the one
-// that is asked for again. The texts are compared while the ledger has them.
+// sameMessage reports whether the notification that a key belongs to is the one that is
+// requested again. The texts are compared while the ledger has them.
 func sameMessage(n pombo.Notification, row pombo.Row) bool {
 	return n.Phone == row.Phone && n.Template == row.Template && n.Language == row.Language && (n.Params == nil || slices.Equal(n.Params, row.Params)) &&
 		n.Priority == row.Priority && sameTime(n.SendAfter, row.SendAfter) && sameTime(n.Expires, row.Expires)
@@ -152,9 +152,9 @@ func sameTime(a, b time.Time) bool {
 	return a.IsZero() == b.IsZero() && a.UnixMilli() == b.UnixMilli()
 }
 
-// object is a JSON object whose members are read one by one, so that all that
-// is wrong with it can be told at once, and without repeating what was sent, as
-// the errors of encoding/json do.
+// object is a JSON object whose members are read one by one, so that all its faults can
+// be reported at once, and without repeating what was sent, as the errors of
+// encoding/json do.
 type object struct {
 	members map[string]json.RawMessage
 	wrong   []FieldError
@@ -227,7 +227,7 @@ func (o *object) wrongIn(name string) bool {
 // plainName is what the name of a member may look like to be repeated.
 var plainName = regexp.MustCompile(`^[a-z][a-z_]{0,30}$`)
 
-// end refuses the members that nobody has read.
+// end refuses the members that were not read.
 func (o *object) end(known ...string) {
 	for _, name := range slices.Sorted(maps.Keys(o.members)) {
 		if !plainName.MatchString(name) {

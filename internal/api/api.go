@@ -9,10 +9,9 @@
 // a hint that says what to do. What the caller sent is not repeated in a
 // problem, and the query of a URL is never logged: either may hold a phone.
 //
-// POST /send_notification may wait for as long as a run lasts. The caller's
-// going away ends that wait and nothing else. Every other request has a time
-// limit, every body a size limit, and a handler that panics costs one answer of
-// 500 (guard.go).
+// POST /send_notification may wait for as long as a run lasts. A caller that goes away
+// ends only that wait. Every other request has a time limit, every body a size limit,
+// and a handler that panics costs one answer of 500 (guard.go).
 //
 // Without a token the server is for this machine only: CheckAddr refuses a
 // listening address that others can reach, and requests must name this machine
@@ -76,8 +75,8 @@ type pauseLedger interface {
 	Pause(ctx context.Context, p pombo.Pause) error
 	Resume(ctx context.Context) error
 	Paused(ctx context.Context) (pombo.Pause, bool, error)
-	// ReleaseResends and SettleResends end the wait of the rows of which too many were
-	// set back to pending at once, and return how many there were.
+	// ReleaseResends and SettleResends end the wait of rows that were set back to
+	// pending together with too many others, and return how many there were.
 	ReleaseResends(ctx context.Context) (int, error)
 	SettleResends(ctx context.Context) (int, error)
 }
@@ -101,12 +100,12 @@ type Options struct {
 	Templates func(ctx context.Context) ([]pombo.Template, error)
 	Holds     HoldLedger
 	Events    OutboxLedger
-	// CheckTemplate says what keeps the rows of the source from going with a
-	// template; nil = nothing is said about that.
+	// CheckTemplate says why the rows of the source cannot be sent with a template; nil
+	// = no check.
 	CheckTemplate func(pombo.Template) []pombo.TemplateIssue
 	// Reconcile compares table, ledger and Blip, and saves the result.
 	Reconcile func(ctx context.Context) (pombo.Reconciliation, error)
-	// Stop has the process stop in order, and returns at once. It may be called more
+	// Stop makes the process stop in order, and returns at once. It may be called more
 	// than once.
 	Stop    func()
 	Checks  []Check      // what GET /readyz asks
@@ -114,9 +113,9 @@ type Options struct {
 	Webhook Webhook      // takes what Blip posts; nil = the addresses below /blip do not exist
 
 	Trail audit.Trail // gets a line for each change; nil = none is kept
-	Key   audit.Key   // hashes people in it; zero = lines say of nobody whom they are about
+	Key   audit.Key   // hashes people in it; zero = lines do not say whom they are about
 
-	Token   string           // API_TOKEN; "" = no token is asked for
+	Token   string           // API_TOKEN; "" = none is required
 	Words   *words.Words     // in which GET /readyz speaks; nil = English
 	Logger  *slog.Logger     // nil = no log
 	Now     func() time.Time // nil = time.Now
@@ -185,9 +184,9 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close ends the waits of POST /send_notification, whose callers are told that
-// their run goes on later, and waits, at most until ctx ends, for the checks
-// under way. Call it before http.Server.Shutdown, which waits for the handlers.
+// Close ends the waits of POST /send_notification, answers their callers that the run
+// goes on later, and waits, at most until ctx ends, for the checks under way. Call it
+// before http.Server.Shutdown, which waits for the handlers.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
 	return s.checks.wait(ctx)

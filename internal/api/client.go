@@ -23,9 +23,9 @@ import (
 // Client asks a running server. It is safe for use by several goroutines. The
 // time of a call is bounded by its ctx alone.
 //
-// Its errors are an *Error when the server answered with a problem, and an
-// *Unreachable when there was no answer or not one of Pombo's. Both have a
-// method Hint that says what to do.
+// Its errors are an *Error when the server answered with a problem, and an *Unreachable
+// when there was no answer or it was not Pombo's. Both have a method Hint that says
+// what to do.
 type Client struct {
 	base  string
 	token string
@@ -34,8 +34,8 @@ type Client struct {
 	account string // of the machine, for the audit trail; "" = not a command line
 }
 
-// As returns a client that says in the audit trail that the command line asks, for an
-// account of the machine.
+// As returns a client that the audit trail records as the command line, for an account
+// of the machine.
 func (c *Client) As(account string) *Client {
 	other := *c
 	other.account = account
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 	return e.Problem.Detail
 }
 
-// Hint says what to do; "" when the server did not. Who uses a Client has no header
+// Hint says what to do; "" when the server did not. The user of a Client has no header
 // to set.
 func (e *Error) Hint() string {
 	if e.Problem.Status == http.StatusUnauthorized {
@@ -116,7 +116,7 @@ func (c *Client) Ready(ctx context.Context) (Readiness, error) {
 	return r.Readiness, err
 }
 
-// NoWait has Send return as soon as the run is under way.
+// NoWait makes Send return as soon as the run is under way.
 const NoWait time.Duration = -1
 
 // Send starts a run, or joins the one under way. wait is how long to wait for
@@ -136,8 +136,8 @@ func (c *Client) Send(ctx context.Context, wait time.Duration) (RunResult, error
 // errCutShort is a process that ended before its stop was over.
 var errCutShort = errors.New("the process ended before its stop was over, so not in order: what it was sending is asked about after the next start")
 
-// Stop has the server's process stop in order. With wait it returns when the process has
-// ended, and says how; otherwise at once.
+// Stop makes the server's process stop in order. With wait it returns when the process
+// has ended, and says how; otherwise at once.
 func (c *Client) Stop(ctx context.Context, wait bool) (stop Stop, err error) {
 	header, status := http.Header{}, 0
 	if !wait {
@@ -175,7 +175,7 @@ func (c *Client) List(ctx context.Context, f pombo.Filter) (List, error) {
 	return ask[List](ctx, c, call{method: "GET", path: "/api/v1/notifications", query: q})
 }
 
-// Show returns a notification with its whole story.
+// Show returns a notification with its whole history.
 func (c *Client) Show(ctx context.Context, id pombo.MessageID) (Story, error) {
 	return c.story(ctx, "GET", id, "")
 }
@@ -263,11 +263,11 @@ func (c *Client) ReleaseTemplate(ctx context.Context, name string) error {
 }
 
 // ReleaseResends sends again the rows that were set back to pending with many others;
-// SettleResends has its status written again instead. Both return how many rows
-// there were.
+// SettleResends writes their status again instead. Both return how many rows there
+// were.
 func (c *Client) ReleaseResends(ctx context.Context) (int, error) { return c.resends(ctx, "release") }
 
-// SettleResends is told at ReleaseResends.
+// SettleResends is documented at ReleaseResends.
 func (c *Client) SettleResends(ctx context.Context) (int, error) { return c.resends(ctx, "settle") }
 
 func (c *Client) resends(ctx context.Context, what string) (int, error) {
@@ -289,8 +289,8 @@ func (c *Client) Replies(ctx context.Context, q pombo.ReplyQuery) (ReplyList, er
 	return ask[ReplyList](ctx, c, call{method: "GET", path: "/api/v1/replies", query: values})
 }
 
-// OptOuts lists those who get no more messages, the latest first. cursor is the
-// NextCursor of the list before, "" for the first; limit 0 = 50.
+// OptOuts lists the people who get no more messages, the latest first. cursor is the
+// NextCursor of the previous page, "" for the first; limit 0 = 50.
 func (c *Client) OptOuts(ctx context.Context, cursor string, limit int) (OptOutList, error) {
 	q := given("cursor", cursor, "limit", number(int64(limit)))
 	return ask[OptOutList](ctx, c, call{method: "GET", path: "/api/v1/optouts", query: q})
@@ -325,7 +325,7 @@ func (c *Client) Forget(ctx context.Context, phone string, really bool) (Forgott
 	return ask[Forgotten](ctx, c, call{method: "POST", path: "/api/v1/forget", body: body})
 }
 
-// Reconcile has the server compare table, ledger and Blip now, and waits for the
+// Reconcile makes the server compare table, ledger and Blip now, and waits for the
 // result, which may take minutes.
 func (c *Client) Reconcile(ctx context.Context) (Reconciliation, error) {
 	return ask[Reconciliation](ctx, c, call{method: "POST", path: "/api/v1/reconciliations"})

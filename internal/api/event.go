@@ -14,7 +14,8 @@ import (
 type OutboxLedger interface {
 	// List returns events, the oldest first.
 	List(ctx context.Context, f pombo.EventFilter) (pombo.EventPage, error)
-	// Replay has sent again what was given up and, unless since is zero, what happened since.
+	// Replay sends again the events that were given up and, unless since is zero, those since
+	// then.
 	Replay(ctx context.Context, since time.Time) (int, error)
 }
 
@@ -106,8 +107,8 @@ func (c *Client) Events(ctx context.Context, f pombo.EventFilter) (OutEventList,
 	return ask[OutEventList](ctx, c, call{method: "GET", path: "/api/v1/events", query: q})
 }
 
-// ReplayEvents has sent again what was given up and, unless since is zero, what
-// happened since then.
+// ReplayEvents sends again the events that were given up and, unless since is zero,
+// those since then.
 func (c *Client) ReplayEvents(ctx context.Context, since time.Time) (Replayed, error) {
 	q := given()
 	if !since.IsZero() {

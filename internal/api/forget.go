@@ -7,7 +7,7 @@ import (
 	"pombo/internal/audit"
 )
 
-// Forgotten says what the ledger had of a person, and what was erased of it.
+// Forgotten says what the ledger had about a person, and how much was erased.
 type Forgotten struct {
 	Notifications int `json:"notifications"` // to the phone
 	Open          int `json:"open"`          // of those, the ones that wait; they are cancelled

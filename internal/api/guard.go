@@ -29,11 +29,11 @@ const (
 	writeTime  = 60 * time.Second // from a request, or from the end of its wait for a run, to the last byte of the answer
 )
 
-// HTTPServer returns a server for h whose limits a slow or hostile caller
-// cannot use up: so long for the headers, so long for the whole request, so long
-// for an idle connection. There is no WriteTimeout, because it would count from
-// the end of the headers and so cut POST /send_notification, which answers when
-// its run ends; each route of Server sets its own deadline for writing instead.
+// HTTPServer returns a server for h with limits that protect it from a slow or hostile
+// caller: on the headers, on the whole request, on an idle connection. There is no
+// WriteTimeout, because it would count from the end of the headers and so cut POST
+// /send_notification, which answers when its run ends; each route of Server sets its
+// own deadline for writing instead.
 func HTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -84,8 +84,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(a, r)
 }
 
-// admit checks who asks, then whether there is what is asked for: somebody
-// without the token does not learn which routes exist.
+// admit checks the caller, then the route: a caller without the token does not learn
+// which routes exist.
 func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 	rt := s.routes[pattern]
 	if !rt.outside && s.o.Token == "" && r.Host != "" && !loopback.Host(r.Host) { // every browser sends a Host
@@ -114,16 +114,16 @@ func (s *Server) admit(a *answer, r *http.Request, pattern string) error {
 	return nil
 }
 
-// wrongTokens slows guessing down: of all callers together ten a second learn
-// that their token is wrong.
+// wrongTokens slows guessing down: all callers together get ten answers a second that a
+// token is wrong.
 type wrongTokens struct {
 	mu   sync.Mutex
-	next time.Time // when the next one is told
+	next time.Time // when the next one is answered
 }
 
 const (
 	guessEvery = 100 * time.Millisecond
-	guessWait  = 5 * time.Second // nobody waits longer
+	guessWait  = 5 * time.Second // the longest wait
 )
 
 func (w *wrongTokens) wait(ctx context.Context) {
@@ -140,8 +140,8 @@ func (w *wrongTokens) wait(ctx context.Context) {
 	}
 }
 
-// forwarded reports whether a proxy has passed the request on: behind one, which
-// names this machine as the host unless told otherwise, anybody may stand.
+// forwarded reports whether a proxy has passed the request on: anybody may be behind
+// one, and by default it names this machine as the host.
 func forwarded(r *http.Request) bool {
 	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"} {
 		if len(r.Header.Values(name)) > 0 {
@@ -162,8 +162,8 @@ func (s *Server) authorized(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], s.token[:]) == 1
 }
 
-// noRoute has the mux decide between "not found" and "not this method", which
-// it does in plain text, and says the same as a problem.
+// noRoute lets the mux decide between "not found" and "not this method", and turns its
+// plain text into a problem.
 func (s *Server) noRoute(a *answer, r *http.Request) error {
 	probe := &discard{header: http.Header{}}
 	s.mux.ServeHTTP(probe, r)
@@ -199,15 +199,15 @@ func (s *Server) serve(rt route) http.Handler {
 	})
 }
 
-// mustWriteSoon has the connection fail when the answer is not written within
-// writeTime from now: a caller that does not read must not hold the handler.
+// mustWriteSoon makes the connection fail when the answer is not written within
+// writeTime from now: a caller that does not read must not block the handler.
 func (s *Server) mustWriteSoon(w http.ResponseWriter) {
-	// The clock is the kernel's, whatever Options.Now says. A writer that knows no
-	// deadlines is that of a test.
+	// The clock is the kernel's, whatever Options.Now says. Only a test's writer lacks
+	// deadlines.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.writeTime))
 }
 
-// fail writes the error as a problem. What is not a fault of the caller's is logged
+// fail writes the error as a problem. An error that is not the caller's fault is logged
 // with its cause, once, here.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, pattern string, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {

@@ -44,7 +44,7 @@ type Headline struct {
 // Alert is one thing that needs attention, in the words of LANGUAGE.
 type Alert struct {
 	Name    string    `json:"name"`            // a word of a closed list
-	Since   time.Time `json:"since,omitzero"`  // absent = it is not known
+	Since   time.Time `json:"since,omitzero"`  // absent = unknown
 	Count   int       `json:"count,omitempty"` // how many rows it is about
 	Message string    `json:"message"`
 	Hint    string    `json:"hint"`
@@ -158,12 +158,12 @@ func (s *Server) headline(h health.Headline) *Headline {
 const (
 	checkTime  = 2 * time.Second        // what a check may take
 	checkGrace = 250 * time.Millisecond // and until it is given up when it does not return then
-	freshReady = 5 * time.Second        // how long a good result is told again,
+	freshReady = 5 * time.Second        // how long a good result is repeated,
 	freshNot   = time.Second            // and a bad one: a start waits for the change
 )
 
-// checker asks the checks at most once at a time and tells the result again for
-// some seconds, so that probes cost the source no sessions and Blip no commands.
+// checker runs the checks at most once at a time and repeats the result for some
+// seconds, so that probes cost the source no sessions and Blip no commands.
 type checker struct {
 	stopping context.Context
 	checks   []Check
@@ -179,7 +179,7 @@ func newChecker(stopping context.Context, checks []Check, now func() time.Time) 
 	return &checker{stopping: stopping, checks: checks, now: now, turn: make(chan struct{}, 1), under: make([]chan struct{}, len(checks))}
 }
 
-// read returns the readiness, asked anew when it is no longer fresh.
+// read returns the readiness, and asks again when it is no longer fresh.
 func (h *checker) read() Readiness {
 	h.turn <- struct{}{}
 	defer func() { <-h.turn }()

@@ -16,7 +16,7 @@ type HoldLedger interface {
 	// Release reports whether there was a hold.
 	Release(ctx context.Context, template string) (released bool, err error)
 	HeldTemplates(ctx context.Context) ([]pombo.TemplateHold, error)
-	// TemplateReach counts what a hold until a time comes to; zero = without end.
+	// TemplateReach counts what a hold until a time affects; zero = without end.
 	TemplateReach(ctx context.Context, template string, until time.Time) (pombo.TemplateReach, error)
 }
 
@@ -29,7 +29,7 @@ type Hold struct {
 	Detail string    `json:"detail,omitempty"` // what the operator wrote
 }
 
-// HoldReach is a hold with what it comes to.
+// HoldReach is a hold with what it affects.
 type HoldReach struct {
 	Hold
 	Waiting  int     `json:"waiting"`           // queued now
@@ -55,7 +55,7 @@ func (s *Server) holds(r *http.Request) (map[string]Hold, error) {
 	return held, nil
 }
 
-// pathTemplate reads the template of the path. What stands there is not repeated.
+// pathTemplate reads the template in the path. It does not repeat what it finds there.
 func pathTemplate(r *http.Request) (string, error) {
 	name := r.PathValue("name")
 	if !pombo.ValidTemplateName(name) {
@@ -77,8 +77,8 @@ func (s *Server) getHold(w http.ResponseWriter, r *http.Request) error {
 	return s.tellHold(w, r, name, until)
 }
 
-// tellHold writes a hold and its reach; of a template that is not held, the reach that a hold
-// until then would have.
+// tellHold writes a hold and its reach; for a template that is not held, the reach that a
+// hold until then would have.
 func (s *Server) tellHold(w http.ResponseWriter, r *http.Request, name string, until time.Time) error {
 	held, err := s.holds(r)
 	if err != nil {

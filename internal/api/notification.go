@@ -12,8 +12,8 @@ import (
 	"pombo/internal/phone"
 )
 
-// Notification is a notification as the API shows it: nothing of the person but
-// the masked phone. Times are UTC.
+// Notification is a notification as the API shows it: the masked phone is its only
+// personal data. Times are UTC.
 type Notification struct {
 	ID         pombo.MessageID `json:"id"`
 	Source     string          `json:"source"`
@@ -49,7 +49,7 @@ type Event struct {
 	Detail  string       `json:"detail,omitempty"`
 }
 
-// Story is a notification and all that happened to it, oldest first.
+// Story is a notification with its history, oldest first.
 type Story struct {
 	Notification
 	Events  []Event `json:"events"`
@@ -185,7 +185,7 @@ func (s *Server) decide(did string, f func(context.Context, pombo.MessageID) err
 	}
 }
 
-// pathID reads the id of the path. What stands there is not repeated.
+// pathID reads the id in the path. It does not repeat what it finds there.
 func pathID(r *http.Request) (pombo.MessageID, error) {
 	id, err := pombo.ParseMessageID(r.PathValue("id"))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"pombo/internal/phone"
 )
 
-// OptOut is somebody who gets no more messages.
+// OptOut is a person who gets no more messages.
 type OptOut struct {
 	Phone string    `json:"phone,omitempty"` // masked; absent when only Blip's identity of the person is known
 	Scope string    `json:"scope"`           // "marketing" or "all"
@@ -17,13 +17,13 @@ type OptOut struct {
 	By    string    `json:"by"`              // "person" (who wrote so), "blip" (WhatsApp said so) or "operator"
 }
 
-// OptOutList is one page of those who get no more messages, the latest first.
+// OptOutList is one page of people who get no more messages, the latest first.
 type OptOutList struct {
 	OptOuts    []OptOut `json:"optouts"`
 	NextCursor string   `json:"next_cursor,omitempty"` // "" = there is no more
 }
 
-// OptOutChange says how a phone stands on the list after a change.
+// OptOutChange is a phone's entry on the list after a change.
 type OptOutChange struct {
 	Phone    string `json:"phone"` // masked
 	OptedOut bool   `json:"opted_out"`
@@ -92,9 +92,8 @@ func (s *Server) removeOptOut(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, OptOutChange{Phone: n.String()})
 }
 
-// readPhone reads the phone out of a body, as it is written and as it is understood.
-// It stands there and not in the path, because paths are logged by whatever lies in
-// between.
+// readPhone reads the phone out of a body, as it is written and as it is understood. It
+// is in the body and not in the path, because proxies log paths.
 func readPhone(body *object) (pombo.Private, phone.Number) {
 	var text string
 	body.read("phone", &text, "must be text such as \"+55 31 98888-0000\"")

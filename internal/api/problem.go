@@ -11,10 +11,9 @@ import (
 	"pombo"
 )
 
-// Problem is an error as the API tells it (RFC 9457, application/problem+json).
-// Its type is always "about:blank", which says that the status is all there is to
-// tell programs; Detail and Hint are for people. Instance names this one
-// occurrence; the log has it as request.
+// Problem is an error as the API reports it (RFC 9457, application/problem+json). Its
+// type is always "about:blank": for programs the status says everything; Detail and
+// Hint are for people. Instance names this one occurrence; the log has it as request.
 type Problem struct {
 	Type     string       `json:"type"`
 	Title    string       `json:"title"`
@@ -46,8 +45,7 @@ func refuse(status int, detail, hint string) error {
 	return &refusal{status: status, detail: detail, hint: hint}
 }
 
-// invalid refuses a request for all that is wrong with it, or is nil when there
-// is nothing.
+// invalid refuses a request and lists all its faults; nil when it has none.
 func invalid(fields []FieldError) error {
 	if len(fields) == 0 {
 		return nil
@@ -107,8 +105,8 @@ func (e *refusal) problem(instance string) Problem {
 	}
 }
 
-// unwrittenError is an answer that cannot be written as JSON. What was asked for may
-// be done and durable, so nobody must be told to try again.
+// unwrittenError is an answer that cannot be written as JSON. The request may be done
+// and durable, so the answer must not suggest trying again.
 type unwrittenError struct{ err error }
 
 func (e *unwrittenError) Error() string { return "write answer: " + e.err.Error() }
@@ -136,8 +134,7 @@ func writeJSONAs(w http.ResponseWriter, status int, contentType string, v any) e
 	return writeBody(w, status, contentType, append(b, '\n'))
 }
 
-// writeBody writes a whole answer. A caller that is no longer there to read it
-// is not an error of ours.
+// writeBody writes a whole answer. A caller that has gone is not an error of ours.
 func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) error {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// query reads the parameters of a URL and collects what is wrong with them.
-// Values are never repeated: one of them is a phone.
+// query reads the parameters of a URL and collects their faults. Values are never
+// repeated: one of them is a phone.
 type query struct {
 	values url.Values
 	wrong  []FieldError

@@ -17,11 +17,11 @@ type replyLedger interface {
 	Replies(ctx context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error)
 }
 
-// Reply is what a person sent to the bot, as the API shows it: the word of a button, and
-// of what was written only that it was.
+// Reply is what a person sent to the bot, as the API shows it: the word of a button, but
+// no text that the person wrote.
 type Reply struct {
 	Number     int64            `json:"number"` // in the order of coming in
-	Match      pombo.ReplyMatch `json:"match"`  // how it was found out what it answers
+	Match      pombo.ReplyMatch `json:"match"`  // how it was matched
 	Kind       pombo.ReplyKind  `json:"kind"`
 	Answer     string           `json:"answer,omitempty"`  // of a button or a list
 	OptOut     bool             `json:"opt_out,omitempty"` // it is a word for "no more messages"

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// Resends says of how many rows a person has decided that were set back to pending
-// with many others.
+// Resends says how many rows, set back to pending with many others, a person has
+// decided about.
 type Resends struct {
 	Rows int `json:"rows"`
 }

@@ -17,10 +17,10 @@ var openAPI []byte
 type route struct {
 	method, path string
 	summary      string
-	open         bool      // no token is asked for
+	open         bool      // no token is required
 	waits        bool      // may take as long as a run does
-	outside      bool      // a secret in the path guards it: no token, and whoever knows it may call this machine by any name
-	act          audit.Act // what stands of it in the audit trail; "" = nothing
+	outside      bool      // a secret in the path guards it: no token is required, and the Host header may have any name
+	act          audit.Act // what the audit trail records; "" = nothing
 	handle       func(http.ResponseWriter, *http.Request) error
 }
 

@@ -13,8 +13,8 @@ import (
 	"pombo"
 )
 
-// RunResult is the answer of POST /send_notification. Its members are those
-// that scripts know; Error came later and stands only when there is one.
+// RunResult is the answer of POST /send_notification. Its members are those that
+// scripts know; Error came later and is present only when there is one.
 type RunResult struct {
 	RunID      int64  `json:"run_id"`
 	State      string `json:"state"` // "running" or "finished"
@@ -111,7 +111,7 @@ func (s *Server) await(ctx context.Context, run pombo.Run, prefer preference) (p
 	if wait.Err() != nil {
 		err = wait.Err()
 	}
-	if ctx.Err() == nil { // somebody is there to be told how far it is
+	if ctx.Err() == nil { // the caller is still there to read how far it is
 		now, cancel := context.WithTimeout(ctx, handleTime)
 		defer cancel()
 		if latest, readErr := s.o.Ledger.Run(now, run.ID); readErr == nil {
@@ -162,7 +162,7 @@ type preference struct {
 	applied string        // for Preference-Applied; "" = nothing was asked
 }
 
-// maxPrefer is the longest wait that is told apart from waiting to the end.
+// maxPrefer is the longest wait that differs from waiting to the end.
 const maxPrefer = 24 * time.Hour
 
 // parsePrefer reads the lines of a Prefer header. As RFC 7240 has it, the first

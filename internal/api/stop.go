@@ -26,9 +26,9 @@ const (
 	Stopped  = "stopped"
 )
 
-// postStop has the process stop in order. A caller who waits keeps the connection: it
-// says at last how the process stopped, and it is the process's end that closes it,
-// also when it is killed meanwhile.
+// postStop makes the process stop in order. A caller who waits keeps the connection, on
+// which the result arrives last. The end of the process closes it, even if the process
+// is killed meanwhile.
 func (s *Server) postStop(w http.ResponseWriter, r *http.Request) error {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return badBody(err)
@@ -44,12 +44,12 @@ func (s *Server) postStop(w http.ResponseWriter, r *http.Request) error {
 		return writeJSON(w, http.StatusAccepted, Stop{State: Stopping})
 	}
 	if err := s.farewells.keep(w, s.o.Now()); err != nil {
-		return writeJSON(w, http.StatusAccepted, Stop{State: Stopping}) // it cannot be told later
+		return writeJSON(w, http.StatusAccepted, Stop{State: Stopping}) // the result cannot be sent later
 	}
 	return nil
 }
 
-// farewells are the connections of those who wait for the end of the process.
+// farewells are the connections of callers that wait for the end of the process.
 type farewells struct {
 	mu    sync.Mutex
 	conns []net.Conn
@@ -57,7 +57,7 @@ type farewells struct {
 	said  bool
 }
 
-// keep takes the connection over and begins the answer, whose length is not known: it
+// keep takes the connection over and begins the answer, whose length is unknown: it
 // ends with the connection.
 func (f *farewells) keep(w http.ResponseWriter, now time.Time) error {
 	conn, buffer, err := http.NewResponseController(w).Hijack()
@@ -70,7 +70,7 @@ func (f *farewells) keep(w http.ResponseWriter, now time.Time) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Connection", "close")
-	_ = conn.SetDeadline(time.Now().Add(writeTime)) // the stop goes on without whoever does not read
+	_ = conn.SetDeadline(time.Now().Add(writeTime)) // a caller that does not read does not delay the stop
 	begin(buffer.Writer, h)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -85,11 +85,11 @@ func begin(w *bufio.Writer, h http.Header) {
 	_, _ = w.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = h.Write(w)
 	_, _ = w.WriteString("\r\n")
-	_ = w.Flush() // whoever has gone does not keep the process from stopping
+	_ = w.Flush() // a caller that has gone does not keep the process from stopping
 }
 
-// Stopped tells those who wait for the end of the process that its stop is over. The
-// error is told in the log; they learn that there was one.
+// Stopped tells callers that wait for the end of the process that its stop is over. The
+// log has the error; they learn only that there was one.
 func (s *Server) Stopped(err error) {
 	f := &s.farewells
 	f.mu.Lock()
@@ -111,8 +111,8 @@ func (s *Server) Stopped(err error) {
 	}
 }
 
-// Release closes the connections of those who wait for the end of the process. It is for
-// the last moment before that.
+// Release closes the connections of callers that wait for the end of the process. Call
+// it just before that end.
 func (s *Server) Release() {
 	f := &s.farewells
 	f.mu.Lock()

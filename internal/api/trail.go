@@ -15,17 +15,17 @@ import (
 	"pombo/internal/phone"
 )
 
-// Headers with which the command line says that it is asking, and for whom. Anybody who
-// may use the API may write them: what they say is unverified, and the trail's readers
-// are told so by its way, cli.
+// Headers with which the command line identifies itself and its user. Any user of the
+// API may write them: they are unverified, which the way "cli" shows to the trail's
+// readers.
 const (
 	viaHeader     = "Pombo-Via"
 	accountHeader = "Pombo-Account"
 )
 
-// record writes the line about a change into the audit trail. What was wrong with the
-// request itself is no change, and has none. The change is made: that its line cannot be
-// written is logged and does not undo it.
+// record writes the line about a change into the audit trail. An invalid request is not
+// a change, and has no line. The change is already made: a failure to write its line is
+// logged and does not undo it.
 func (s *Server) record(w http.ResponseWriter, r *http.Request, rt route, err error) {
 	if rt.act == "" || s.o.Trail == nil {
 		return

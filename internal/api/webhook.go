@@ -28,13 +28,13 @@ type Webhook interface {
 	Busy(kind string)
 }
 
-// inHand bounds the memory of posted bodies that are being read and recorded: a
-// handful of the largest beside a thousand of those that Blip posts, which are about
-// 1 KiB. What it takes to parse a body comes on top, a few times its size.
+// inHand bounds the memory of posted bodies that are being read and recorded: a handful
+// of the largest beside a thousand of Blip's usual ones, which are about 1 KiB. Parsing
+// a body takes a few times its size on top.
 type inHand struct {
 	small chan struct{} // a body's first bytes
 	large chan struct{} // all of a body that goes on
-	wait  time.Duration // for a place; what waits holds its first bytes only
+	wait  time.Duration // for a place; a waiting body holds its first bytes only
 }
 
 const (
@@ -49,7 +49,7 @@ func newInHand() inHand {
 	return inHand{make(chan struct{}, smallBodies), make(chan struct{}, largeBodies), placeWait}
 }
 
-// errBusy: too many bodies are in hand.
+// errBusy: too many bodies are being read.
 var errBusy = errors.New("too many bodies at once")
 
 // read reads a body and returns it with what gives its place back. It waits a moment
@@ -87,11 +87,11 @@ func (h inHand) read(ctx context.Context, body io.Reader) (b []byte, done func()
 	return append(b, rest...), done, err
 }
 
-// webhook returns the handler of one of the addresses. Whoever does not know the
-// secret learns nothing: it is as if the address did not exist.
+// webhook returns the handler of one of the addresses. To a caller without the secret,
+// the address does not seem to exist.
 func (s *Server) webhook(kind string) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		// Before the body is read: only Blip may have it held in memory.
+		// Before the body is read: only Blip's bodies may take up memory.
 		if s.o.Webhook == nil || !s.o.Webhook.Admits(kind, r.PathValue("secret")) {
 			return noSuchAddress()
 		}

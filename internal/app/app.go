@@ -6,10 +6,10 @@
 //
 // A part that is away when the process starts (the company's database, Blip)
 // does not keep it from starting: GET /readyz says so, and the loops go on by
-// themselves when the part is back. Only a ledger whose database is away is waited
-// for, some minutes: without it nothing could be answered truthfully. What cannot
-// come right by itself (a wrong configuration, a ledger that is in use or newer
-// than the program, a port in use) is an error of New with what to do.
+// themselves when the part is back. It waits only for a ledger whose database is away,
+// some minutes: without it nothing could be answered truthfully. What cannot come right
+// by itself (a wrong configuration, a ledger that is in use or newer than the program,
+// a port in use) is an error of New with what to do.
 package app
 
 import (
@@ -82,7 +82,7 @@ type App struct {
 	planner    *bulk.Planner
 	bulks      *bulk.Runner
 	counter    *tally.Counter
-	events     *events.Sender // nil = nobody wants events
+	events     *events.Sender // nil = no EVENTS_URL
 
 	known healthReader  // why messages go, or why they do not
 	asked chan struct{} // closed when somebody asks for a stop over the API
@@ -130,7 +130,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	}()
 	c := o.Config
 	tracer, stopTraces := telemetry.OpenTraces(traces(o))
-	a.onStop("traces", stopTraces) // last, so that what the others do is in them
+	a.onStop("traces", stopTraces) // last, so that they include the stops of the others
 
 	if err := api.CheckAddr(c.API.Addr, c.API.Token.Reveal()); err != nil {
 		return a, err
@@ -372,7 +372,7 @@ func (o operator) Replies(ctx context.Context, q pombo.ReplyQuery) (pombo.ReplyP
 	return o.db.Replies.List(ctx, q)
 }
 
-// ReleaseResends and SettleResends end the wait of what the guard holds.
+// ReleaseResends and SettleResends end the wait of the rows that the guard has stopped.
 func (o operator) ReleaseResends(ctx context.Context) (int, error) {
 	defer o.engine.Signals.Moved()
 	return o.db.Operator.ReleaseResends(ctx)
@@ -455,15 +455,16 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // Failed delivers the error that ended serving by itself, if one does.
 func (a *App) Failed() <-chan error { return a.failed }
 
-// StopAsked is closed when somebody asks for a stop over the API. Whoever has started the
-// App then calls Stop, and Release when the process is about to end.
+// StopAsked is closed when somebody asks for a stop over the API. The caller of Start
+// then calls Stop, and Release when the process is about to end.
 func (a *App) StopAsked() <-chan struct{} { return a.asked }
 
-// Release lets go those who wait for the end of the process that they have asked for.
+// Release answers the callers that asked for the stop and wait for the end of the
+// process.
 func (a *App) Release() { a.api.Release() }
 
 // Alerts lists what needs attention now, the worst first. While the ledger does not answer,
-// that is all there is to know.
+// that is the only one.
 func (a *App) Alerts(ctx context.Context) []health.Alert {
 	f, err := a.known.snapshot(ctx)
 	if err != nil {

@@ -103,7 +103,7 @@ func oneIf(is bool) float64 {
 	return 0
 }
 
-// Describe tells which metrics there are.
+// Describe lists the metrics.
 func (b *backlog) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{b.statements, b.panics, b.ledgerUp, b.free, b.open, b.waiting} {
 		c <- d

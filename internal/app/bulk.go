@@ -13,8 +13,8 @@ import (
 // 5,000.
 const bulkQueued = 1000
 
-// newBulks returns what retries and cancels many notifications, with the checks that one goes
-// through.
+// newBulks returns the planner and runner that retry and cancel many notifications, with the
+// same checks as for one.
 func newBulks(db *ledger.DB, e *dispatch.Engine, log *slog.Logger) (*bulk.Planner, *bulk.Runner) {
 	planner := bulk.NewPlanner(bulk.PlannerOptions{
 		Ledger: db.Bulks, Row: e.Row, OptedOut: db.OptOuts.OptedOut,

@@ -57,7 +57,7 @@ func (p *deskPerson) Forget(ctx context.Context, n phone.Number, really bool) (p
 }
 
 // AuditKey is the key of the audit trail: that of the configuration, or the one beside a
-// SQLite ledger, which is made when it is not there.
+// SQLite ledger, created if missing.
 func AuditKey(c config.Config) (audit.Key, error) {
 	if secret := c.Desk.AuditKey.Reveal(); secret != "" {
 		return audit.NewKey(secret)
@@ -154,7 +154,7 @@ func (t deskTemplates) Row(ctx context.Context, rowKey string) (pombo.Row, error
 	return row, err
 }
 
-// deskParts are what the desk is fed with beside the ledger.
+// deskParts are what the desk needs besides the ledger.
 type deskParts struct {
 	key    audit.Key
 	health healthReader
@@ -196,7 +196,7 @@ func (a *App) openDesk(o Options, p deskParts) (err error) {
 	return err
 }
 
-// deskBulks plans bulks and knows from the ledger how far they are.
+// deskBulks plans bulks and reads their progress from the ledger.
 type deskBulks struct {
 	*bulk.Planner
 	*sets
@@ -276,7 +276,7 @@ func (a *App) DeskAddr() string {
 	return a.deskListener.Addr().String()
 }
 
-// retainTrail takes out of the ledger what the desk no longer needs, and lines of the
+// retainTrail deletes from the ledger what the desk no longer needs, and lines of the
 // trail that are older than AUDIT_RETENTION.
 func (a *App) retainTrail(ctx context.Context) {
 	next := time.NewTimer(firstKeep)

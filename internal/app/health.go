@@ -15,8 +15,8 @@ import (
 	"pombo/internal/ledger"
 )
 
-// healthReader gathers what the parts know about why messages go, or do not.
-// health.Snapshot judges it; metrics and GET /readyz only repeat that.
+// healthReader gathers from the parts why messages go, or do not. health.Snapshot
+// judges it; metrics and GET /readyz only repeat that.
 type healthReader struct {
 	ledger *ledger.DB
 	engine *dispatch.Controls
@@ -70,8 +70,8 @@ func (w healthReader) snapshot(ctx context.Context) (health.Snapshot, error) {
 
 // check is the check of readiness that is called sending: it fails when rows are
 // due or in flight, nothing goes and nothing explains it but a ledger that cannot be
-// written. What else explains it (a pause, a quiet time, Blip) is not a fault of this
-// process, or has a check of its own.
+// written. Other explanations (a pause, a quiet time, Blip) are not a fault of this
+// process, or have their own check.
 func (w healthReader) check(ctx context.Context) error {
 	f, err := w.snapshot(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	// a power cut the machines come back in any order, and a database that has to
 	// recover takes its minutes.
 	ledgerWait = 5 * time.Minute
-	// ledgerRetry is short: it is what a start is late after the database.
+	// ledgerRetry is short: it is how much later than the database the process starts.
 	ledgerRetry = 2 * time.Second
 )
 
@@ -41,11 +41,11 @@ func openLedger(ctx context.Context, o ledger.Options, limit time.Duration, log 
 		default:
 			log.Warn("the ledger's database is away; nothing is served before it is back; trying again", "waited", waited, "error", err)
 		}
-		_ = wait.For(ctx, min(ledgerRetry, limit)) // the next try tells that ctx has ended
+		_ = wait.For(ctx, min(ledgerRetry, limit)) // the next try notices that ctx has ended
 	}
 }
 
-// rooms gives each of the rooms the subjects of the ledger that it works with.
+// rooms gives each room the subjects of the ledger that it works with.
 func rooms(db *ledger.DB) dispatch.Ledger {
 	return dispatch.Ledger{
 		Shared: db.Shared(), Throttle: db.Throttle, Leadership: db.Leases, Lease: db.Leases, Reclaim: db.Leases, Parking: db.Queue, Intake: db.Intake,

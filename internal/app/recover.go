@@ -16,9 +16,9 @@ import (
 )
 
 // Recover rebuilds a lost ledger from the table and from what Blip still tells;
-// see reconcile.Recover. It has the ledger to itself: while a Pombo works on it,
-// Recover refuses. It asks Blip at the rate of BLIP_COMMANDS_PER_SECOND.
-// progress is called after every page of rows.
+// see reconcile.Recover. It needs the ledger to itself: while a Pombo works on it,
+// Recover refuses. It asks Blip at the rate of BLIP_COMMANDS_PER_SECOND. progress is
+// called after every page of rows.
 func Recover(ctx context.Context, c config.Config, progress func(reconcile.Recovery)) (r reconcile.Recovery, err error) {
 	table, err := setup.OpenSource(ctx, setup.Source(c.Source))
 	if err != nil {

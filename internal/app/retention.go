@@ -13,8 +13,8 @@ const (
 	keepAgain = 5 * time.Minute // after an error
 )
 
-// keep takes out of the ledger what has been there for RETENTION, until ctx ends.
-// Where processes share the ledger each of them does: they find less to do.
+// keep deletes from the ledger what is older than RETENTION, until ctx ends. Processes
+// that share the ledger all do it, and each finds less to do.
 func (a *App) retain(ctx context.Context) {
 	age := a.settings.Ledger.Retention
 	if age == 0 {

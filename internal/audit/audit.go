@@ -4,8 +4,8 @@
 //
 // The trail is append-only: nothing but AUDIT_RETENTION takes a line away. It has no
 // phone in it. What a line has of a person is Key.Person, a keyed hash of the number,
-// so that "who looked at this number?" is one look-up for whoever knows the number, and
-// a copy of the ledger without the key tells nothing.
+// so that "who looked at this number?" is one look-up for a person who knows the
+// number, and a copy of the ledger without the key reveals nothing.
 package audit
 
 import (
@@ -19,7 +19,7 @@ import (
 	"pombo/internal/phone"
 )
 
-// Via is the way on which something was asked for.
+// Via is the way by which a request came.
 type Via string
 
 // The ways.

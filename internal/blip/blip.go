@@ -59,7 +59,7 @@ type Options struct {
 
 	// MasterState, FlowID and StateID say where in the bot the person's reply goes.
 	// MasterState is the sub-bot, for routers; FlowID and StateID name the block,
-	// both or neither. Without any of them replies are not redirected.
+	// both or neither. With none set, replies are not redirected.
 	MasterState, FlowID, StateID string
 
 	// Proxy chooses the proxy of a request, as in http.Transport; nil = none.

@@ -67,7 +67,7 @@ const (
 	phaseWrite                    // a connection, but the request was never sent whole
 	phaseAnswer                   // it may have been sent whole; no answer, or not all of it
 	phaseForeign                  // an answer that is not a LIME envelope: not Blip's
-	phaseLacking                  // Blip's answer, without what was asked for
+	phaseLacking                  // Blip's answer, without the requested resource
 )
 
 // exchange holds what a call needs and the next call can reuse.

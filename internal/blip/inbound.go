@@ -34,10 +34,10 @@ type inbound struct {
 }
 
 // ParseMessages reads what people sent out of the body of a webhook's POST, in the same
-// forms as ParseReceipts. It skips what is no message, what the bot or an agent sent,
-// and content that answers nothing, such as "is writing". The error is pombo.ErrNotJSON
-// when the body is not JSON at all and pombo.ErrTooMany when it has too many envelopes;
-// it never quotes the body.
+// forms as ParseReceipts. It skips what is not a message, what the bot or an agent
+// sent, and content that answers nothing, such as "is writing". The error is
+// pombo.ErrNotJSON when the body is not JSON at all and pombo.ErrTooMany when it has
+// too many envelopes; it never quotes the body.
 //
 // The phone of a message stays empty: the address of a person may be a phone, and may
 // as well be a random name, a name of WhatsApp's or a tunnel.
@@ -72,9 +72,9 @@ const tunnel = "tunnel.msging.net"
 // gw.msging.net and others of their own.
 var notPeople = map[string]bool{"msging.net": true, "desk.msging.net": true, "blip.ai": true}
 
-// person returns the identity of who sent the message: without the instance, and for a
-// bot behind a router, which is addressed through tunnels, that of the person at the
-// other end. ok is false when it is no person but a bot, a server or an agent.
+// person returns the identity of the sender: without the instance, and for a bot behind
+// a router, which is addressed through tunnels, that of the person at the other end. ok
+// is false when the sender is not a person but a bot, a server or an agent.
 func (m *inbound) person() (identity string, ok bool) {
 	tunnelled := ""
 	for _, from := range []flexString{m.From, m.Metadata.Originator, m.Metadata.Original} {

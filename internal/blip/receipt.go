@@ -120,7 +120,7 @@ func (n notification) receipt() (pombo.Receipt, error) {
 	return r, nil
 }
 
-// recipient returns whom the message went to; "" when that is a tunnel, or nobody says.
+// recipient returns whom the message went to; "" when that is a tunnel or unknown.
 func (n notification) recipient() pombo.Private {
 	address, _, _ := strings.Cut(clean(string(n.Metadata.To)), "/")
 	_, domain, found := strings.Cut(address, "@")
@@ -188,7 +188,7 @@ func (c *Client) Receipts(ctx context.Context, id pombo.MessageID) ([]pombo.Rece
 }
 
 // collection returns the list in a resource. The documentation shows "items" for most
-// lists and no name for that of templates; the others have been seen in practice.
+// lists and none for the list of templates; the other names have been seen in practice.
 func collection(resource json.RawMessage) ([]json.RawMessage, bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(resource, &list) == nil && list != nil {

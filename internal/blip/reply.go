@@ -8,8 +8,8 @@ import (
 	"pombo"
 )
 
-// The shapes in which Blip brings what a person sent, for the log. Which of them a
-// press on a template's button has is not documented, so the log says what came.
+// The shapes in which Blip delivers what a person sent, for the log. The shape for a
+// press on a template's button is not documented, so the log records it.
 const (
 	formText          = "text"           // written, quoting nothing
 	formPayload       = "payload"        // text with a button's payload in the metadata
@@ -65,7 +65,7 @@ type reaction struct {
 	} `json:"inReactionTo"`
 }
 
-// read reads all but who sent it. ok is false when the content answers nothing.
+// read reads everything but the sender. ok is false when the content answers nothing.
 func (m *inbound) read() (in pombo.Inbound, ok bool) {
 	in = pombo.Inbound{
 		ID: messageID(m.ID), BSUID: pombo.Private(clean(string(m.Metadata.BSUID))),
@@ -175,11 +175,11 @@ func unforwarded(id flexString) string {
 	return s
 }
 
-// messageID returns the id of a message that is not ours as far as it can be stored.
+// messageID returns the id of a message that is not ours, if it can be stored.
 func messageID(id flexString) string {
 	s := clean(unforwarded(id))
 	if len(s) > longestID {
-		return "" // no id of Blip or WhatsApp is so long
+		return "" // Blip's and WhatsApp's ids are shorter
 	}
 	return s
 }

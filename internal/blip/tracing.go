@@ -9,8 +9,8 @@ import (
 	"pombo/internal/tracing"
 )
 
-// span begins the span of a call: where it goes and what for, never what is in it. A nil
-// to stands for an address that nobody may see.
+// span begins the span of a call: its address and purpose, never its content. A nil to
+// stands for a secret address.
 func (c *Client) span(ctx context.Context, k kind, to *http.Request) (context.Context, tracing.Span) {
 	if !tracing.Current(ctx).Recording() {
 		return ctx, tracing.Span{}

@@ -17,9 +17,9 @@ import (
 // posted there. The answer has the link that goes into the message. Addresses and links
 // are secrets for half an hour, and are never shown.
 //
-// Either step may be repeated, and no failure of theirs means anything for the bot or
-// about a message: none was sent. So every error is worth another try and pauses nothing
-// but what the command's own decision pauses; Blip's store may be in trouble alone.
+// Either step may be repeated, and a failure says nothing about the bot or a message:
+// none was sent. So every error is worth another try and pauses nothing but what the
+// command's own decision pauses; Blip's store may be in trouble alone.
 
 // UploadAddress asks where a document may be put.
 func (c *Client) UploadAddress(ctx context.Context) (string, error) {

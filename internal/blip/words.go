@@ -83,8 +83,8 @@ func inWord(r rune) bool {
 const smallDigits = 3
 
 // smallNumbers reports whether the numbers of a text are a count or two. A phone can
-// be split into pieces of any size with anything in between, so all of them are kept
-// or none.
+// be split into pieces of any size with anything in between, so either all are kept or
+// none.
 func smallNumbers(words []string) bool {
 	digits := 0
 	for _, w := range words {
@@ -114,7 +114,7 @@ func isCode(s string) bool {
 }
 
 // vocabulary has the words that are kept: those of the errors of WhatsApp, Blip and
-// LIME, in English and Portuguese, and what joins them. None of them is a common name
+// LIME, in English and Portuguese, and what joins them. No word here is a common name
 // of a person, or says anything about one: that is why "will", "may" and "campos" are
 // missing.
 var vocabulary = func() map[string]bool {

@@ -4,12 +4,12 @@
 // one row for each notification with the state and the attempt that it then has. The leader of
 // the processes on the ledger works the set off, one bulk at a time and each notification by
 // the road that an operator's retry takes: its row is read again, and the ledger moves it only
-// if it still stands where it stood at the start, in the transaction that also says so in the
-// set. So a kill at any moment, two leaders, an operator and a receipt in between may each
-// cost a notification its turn, and never have it sent twice.
+// if it is still in the state that it had at the start, in the transaction that also records
+// it in the set. So a kill at any moment, two leaders, an operator or a receipt in between may
+// cost a notification its turn, but never send it twice.
 //
-// What waits in the queue bounds the bulk: it queues no more than there is room for, so that
-// rows from the table go on beside it.
+// The length of the queue bounds the bulk: it queues no more than there is room for, so that
+// rows from the table keep moving beside it.
 package bulk
 
 import (
@@ -25,7 +25,7 @@ import (
 	"pombo/internal/wait"
 )
 
-// PlanLedger selects notifications and keeps the sets that are drawn of them.
+// PlanLedger selects notifications and keeps the sets that are drawn from them.
 type PlanLedger interface {
 	Now(ctx context.Context) (upTo int64, drawn time.Time, err error)
 	Candidates(ctx context.Context, state pombo.State, f pombo.BulkFilter, after, upTo int64, drawn time.Time) (list []pombo.Notification, next int64, err error)
@@ -85,8 +85,8 @@ func states(act pombo.BulkAct, f pombo.BulkFilter) ([]pombo.State, error) {
 	return slices.Compact(list), nil
 }
 
-// Plan counts what a filter selects now, and what would become of it. The error of more
-// than 100,000 is pombo.ErrBulkTooMany.
+// Plan counts what a filter selects now, and what would become of it;
+// pombo.ErrBulkTooMany for more than 100,000.
 func (p *Planner) Plan(ctx context.Context, act pombo.BulkAct, f pombo.BulkFilter) (plan pombo.BulkPlan, err error) {
 	plan = pombo.BulkPlan{Act: act, Filter: f}
 	if plan.Filter.States, err = states(act, f); err != nil {
@@ -141,8 +141,8 @@ func (p *Planner) walk(ctx context.Context, plan pombo.BulkPlan, each func(*pomb
 	return nil
 }
 
-// permitted returns why nothing is done about a notification, "" when something is, and the
-// state of its row's later message, if there is one.
+// permitted returns why a notification is left alone, "" when it is not, and the state of
+// its row's later message, if there is one.
 func (p *Planner) permitted(ctx context.Context, act pombo.BulkAct, n *pombo.Notification) (why pombo.BulkResult, later pombo.State, err error) {
 	if act == pombo.BulkCancel {
 		return "", "", nil
@@ -250,7 +250,7 @@ func (p *Planner) check(row *pombo.Row) (pombo.Reason, string) {
 	return pombo.NoReason, ""
 }
 
-// Start freezes the set of a plan and has it worked off, after those that were started before.
+// Start freezes the set of a plan and queues it behind those that were started before.
 func (p *Planner) Start(ctx context.Context, plan pombo.BulkPlan, who, why string) (id int64, err error) {
 	if plan.Filter.States, err = states(plan.Act, plan.Filter); err != nil {
 		return 0, err

@@ -66,7 +66,7 @@ func (r *Runner) Run(ctx context.Context) {
 }
 
 // step works off some of the oldest open bulk and reports whether there was something to do.
-// What cannot be asked now, the table or the ledger, ends it: nothing is skipped for that.
+// A table or ledger that cannot be asked now ends the step: it skips nothing.
 func (r *Runner) step(ctx context.Context) (worked bool, err error) {
 	if leads, err := r.opts.Leads(ctx); err != nil || !leads {
 		return false, err
@@ -103,7 +103,7 @@ func (r *Runner) step(ctx context.Context) (worked bool, err error) {
 	return true, nil
 }
 
-// one does to one notification what the bulk is for, or says why not.
+// one carries out the bulk on one notification, or records why not.
 func (r *Runner) one(ctx context.Context, bulk *pombo.Bulk, it pombo.BulkItem) error {
 	n, err := r.opts.Ledger.Taken(ctx, it.Seq)
 	if err == nil {
@@ -121,7 +121,7 @@ func (r *Runner) one(ctx context.Context, bulk *pombo.Bulk, it pombo.BulkItem) e
 	return err
 }
 
-// skip is a reason for which nothing is done.
+// skip is a reason to leave a notification alone.
 type skip pombo.BulkResult
 
 func (s skip) Error() string { return string(s) }

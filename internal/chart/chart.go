@@ -19,7 +19,7 @@ import (
 	"strings"
 )
 
-// MaxSeries is how many series can be told apart.
+// MaxSeries is how many series can be distinguished.
 const MaxSeries = 6
 
 // Frame is what every chart has.

@@ -19,7 +19,7 @@ type Desk struct {
 	Hosts           []string       // the names that it answers to; empty = addresses and this machine's name
 	OwnTLS          bool           // with a certificate that it makes itself
 	TLSCert, TLSKey string         // files; both or neither
-	ProxyHeader     string         // has the name of whoever signed in at the proxy; "" = none
+	ProxyHeader     string         // has the name of the account that signed in at the proxy; "" = none
 	ProxyFrom       []netip.Prefix // the networks of proxies
 	PlainHTTP       bool           // beyond this machine without TLS, on purpose
 	Name            pombo.Slot     // which value is the person's name; "" = none
@@ -250,7 +250,7 @@ func (l *loader) checkDesk(c *Config) {
 		l.report("AUDIT_KEY", trouble("is not set, and the machines that share the ledger have to have the same", "set AUDIT_KEY to a random word of at least 32 characters on each of them, or DESK_ADDR=- for no desk"))
 		return
 	}
-	// Nobody has asked for the desk: that it cannot be is no reason not to send.
+	// The desk is on only by default: a missing key must not stop sending.
 	d.Addr = ""
 	l.warn("AUDIT_KEY", "is not set, so there is no desk: on a ledger in PostgreSQL set it to a random word of at least 32 characters, the same on each machine, or DESK_ADDR=- for no desk")
 }

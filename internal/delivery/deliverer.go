@@ -7,12 +7,12 @@
 // whether a second POST may ever be made. A failure to record an outcome is retried
 // until it succeeds or the process dies; it never sends again.
 //
-// A Resolver decides about the uncertain: it asks Blip, or the table where the ledger
-// itself has lost something.
+// A Resolver decides about uncertain notifications: it asks Blip, or the table where
+// the ledger itself has lost something.
 //
 // WORKERS is how many calls to Blip may be under way at once. More notifications are
-// claimed (Capacity), so that those whose begin or outcome is being made durable do
-// not keep a call from being made.
+// claimed (Capacity), so that those whose begin or outcome is being made durable do not
+// delay calls.
 package delivery
 
 import (
@@ -72,7 +72,7 @@ type Blip interface {
 	Redirects() int
 	RedirectReply(ctx context.Context, identity string, step int) error
 	// UploadAddress asks where to put a document, and Upload puts it there and returns
-	// the link to it. Nothing is sent by either.
+	// the link to it. Neither sends anything.
 	UploadAddress(ctx context.Context) (string, error)
 	Upload(ctx context.Context, address, contentType string, b []byte) (link string, err error)
 	Send(ctx context.Context, m pombo.Message) error
@@ -82,7 +82,7 @@ type Blip interface {
 type Signals struct {
 	Queued    wait.Signal // something may be claimable
 	Uncertain wait.Signal // something is uncertain
-	Due       wait.Signal // something may be to settle
+	Due       wait.Signal // something may need settling
 	Idle      wait.Signal // nothing is in flight
 }
 
@@ -91,8 +91,8 @@ func NewSignals() Signals {
 	return Signals{Queued: wait.NewSignal(), Uncertain: wait.NewSignal(), Due: wait.NewSignal(), Idle: wait.NewSignal()}
 }
 
-// Moved wakes all that may be concerned when somebody else has moved notifications
-// on: an operator, or a receipt.
+// Moved wakes all loops that may be concerned when an operator or a receipt has moved
+// notifications.
 func (s Signals) Moved() {
 	s.Queued.Set()
 	s.Due.Set()
@@ -110,8 +110,8 @@ type Options struct {
 	Documents  Documents
 	Owner      string // names this process in the ledger; must never be used twice
 
-	// Payload reports whether a button that answers is to name its message, where the row
-	// gives it nothing else to send back; nil = none is.
+	// Payload reports whether a reply button must name its message, where the row gives
+	// it nothing else to send back; nil = none must.
 	Payload func(b pombo.Button) bool
 
 	Workers  int // calls to Blip at once
@@ -134,10 +134,9 @@ type Options struct {
 // Capacity returns how many notifications are claimed at once and how many messages
 // may be between their permit and Blip's answer.
 //
-// Without a rate, waiting for the disk is what keeps calls from being made: more are
-// claimed while they are few, and those whose begin is being made durable have slots
-// of their own. Under a rate the permit is what is scarce: nobody gets one who could
-// not use it at once.
+// Without a rate, the disk limits the calls: more are claimed while they are few, and
+// those whose begin is being made durable have slots of their own. Under a rate the
+// permit is scarce: it goes only to a message that can use it at once.
 func Capacity(workers int, perSecond float64) (claims, inFlight int) {
 	if perSecond > 0 {
 		return 4 * workers, workers
@@ -154,11 +153,11 @@ type Deliverer struct {
 	recheck *recheck
 	links   links
 
-	newestAtStart int64 // up to this Seq, a row may have waited nobody knows how long
+	newestAtStart int64 // up to this Seq, a row may have waited for an unknown time
 
 	calls  chan struct{}           // a slot for each call to Blip under way
 	claims chan struct{}           // a slot for each claimed notification
-	flying *inFlight               // which they are
+	flying *inFlight               // the notifications in those slots
 	work   chan pombo.Notification // from the claim loop to the workers
 
 	workers       sync.WaitGroup
@@ -192,9 +191,9 @@ func (d *Deliverer) Load(ctx context.Context) (err error) {
 	return err
 }
 
-// Run claims notifications for the workers until ctx ends; then nothing begins any
-// more. It asks for no more than there are slots free, so that nothing waits in a
-// worker that another replica could have sent. Drain must be called afterwards.
+// Run claims notifications for the workers until ctx ends; after that nothing begins.
+// It asks for no more than there are slots free, so that nothing waits in a worker that
+// another replica could have sent. Drain must be called afterwards.
 func (d *Deliverer) Run(ctx context.Context) {
 	for range cap(d.claims) {
 		d.workers.Go(func() { d.worker(ctx) })
@@ -236,9 +235,8 @@ func (d *Deliverer) Run(ctx context.Context) {
 }
 
 const (
-	// mostLedgerWait is the longest wait between two tries of what all sending depends
-	// on while the ledger does not answer: sending resumes at most so long after it
-	// does again.
+	// mostLedgerWait is the longest wait between two tries while the ledger does not
+	// answer: sending resumes at most this long after the ledger is back.
 	mostLedgerWait = 2 * time.Second
 	// collectSlots is short compared to the least time that a call to Blip takes.
 	collectSlots = 2 * time.Millisecond
@@ -284,7 +282,7 @@ func (d *Deliverer) claim(ctx context.Context, slots int) (n int, err error) {
 	}
 	d.opts.Health.Claimed(len(batch))
 	for i := range batch {
-		d.opts.Throttle.Recipients.Join(&batch[i]) // all of them before the first goes
+		d.opts.Throttle.Recipients.Join(&batch[i]) // all before the first goes
 	}
 	for _, n := range batch {
 		d.work <- n // never blocks: it has room for as many as there are slots
@@ -325,7 +323,7 @@ func (d *Deliverer) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("stop sending: %w: the calls under way were cut off", ctx.Err())
 		d.stopWork()
-		// What these calls came to is still to be recorded, but not for ever.
+		// The outcomes of these calls must still be recorded, but not for ever.
 		defer time.AfterFunc(10*time.Second, d.stopRecording).Stop()
 		<-done
 	}
@@ -377,8 +375,8 @@ func (d *Deliverer) countFailure(n *pombo.Notification, o pombo.Outcome) {
 
 // finish records the outcome until it is recorded. Nothing is sent again because of a
 // failure here; if the process dies first, the ledger still says "sending", which a
-// restart makes uncertain. When this process was thought dead meanwhile, what a POST
-// has brought ends that doubt as well.
+// restart makes uncertain. If this process was thought dead meanwhile, the result of a
+// POST ends that doubt as well.
 func (d *Deliverer) finish(ctx context.Context, o pombo.Outcome) {
 	if o.To == "" {
 		return
@@ -399,7 +397,7 @@ func final(err error) bool {
 	return errors.Is(err, pombo.ErrLost) || errors.Is(err, pombo.ErrMove) || errors.Is(err, pombo.ErrNotFound)
 }
 
-// record has the ledger write an outcome, again and again until it has, or says that
+// record makes the ledger write an outcome, and repeats that until it has, or says that
 // it never will: see final. Any other error means that the process ends first.
 func (d *Deliverer) record(ctx context.Context, o pombo.Outcome) error {
 	ctx, span := tracing.Child(ctx, tracing.Finish)

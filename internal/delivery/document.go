@@ -15,19 +15,19 @@ import (
 
 // A header that is a file or a BLOB is opened and judged before Blip is asked for
 // anything, and uploaded just before the message: Blip's links to it are valid for half
-// an hour only. Its bytes are in memory between the two and nowhere else. Nothing has
-// been sent yet in either, so neither can leave a doubt.
+// an hour only. In between, its bytes are only in memory. Nothing has been sent at
+// either step, so neither can leave a doubt.
 const (
-	// documentWait is how long after its row was taken in a document may come: systems
+	// documentWait is how late a document may come after its row was taken in: systems
 	// write the row first and the file afterwards.
 	documentWait = 15 * time.Minute
-	// documentLook is how often it is looked for meanwhile.
+	// documentLook is how often Pombo looks for it meanwhile.
 	documentLook = 30 * time.Second
 	// linkReuse is how old a link may be that is sent with the same bytes once more: to
 	// another person, or after a try that sent nothing.
 	linkReuse = 10 * time.Minute
 	// linkAge is how old a link may be when its message leaves. WhatsApp has to fetch
-	// it before Blip's half an hour is over.
+	// it within Blip's half hour.
 	linkAge = 20 * time.Minute
 	// mostLinks is how many links are remembered.
 	mostLinks = 1000
@@ -131,8 +131,8 @@ func linked(params []pombo.Param, link, name string) []pombo.Param {
 	return out
 }
 
-// linkValid uploads again what has waited so long for its permit that the link would be
-// over before WhatsApp has fetched it.
+// linkValid uploads a document again if it has waited so long for its permit that the
+// link could expire before WhatsApp fetches it.
 func (d *Deliverer) linkValid(ctx context.Context, v *delivery) *pombo.Outcome {
 	if v.linked.IsZero() || time.Since(v.linked) < linkAge {
 		return nil
@@ -144,15 +144,15 @@ func (d *Deliverer) linkValid(ctx context.Context, v *delivery) *pombo.Outcome {
 }
 
 // links are the links to what was uploaded lately, by its bytes: one leaflet for ten
-// thousand people is uploaded once in a while and not ten thousand times. Bytes that have
-// changed are others.
+// thousand people is uploaded once in a while and not ten thousand times. Changed bytes
+// are uploaded again.
 type links struct {
 	mu    sync.Mutex
 	bySum map[[sha256.Size]byte]link
 	busy  map[[sha256.Size]byte]chan struct{} // closed when the upload that is under way has ended
 }
 
-// sumOf is what a document is remembered by.
+// sumOf identifies a document.
 func sumOf(d *document.Document) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	h.Write([]byte(d.Type + "\x00"))
@@ -170,8 +170,8 @@ func newLinks() links {
 	return links{bySum: map[[sha256.Size]byte]link{}, busy: map[[sha256.Size]byte]chan struct{}{}}
 }
 
-// get returns the link to some bytes, which are uploaded if need be. Who wants the same ones
-// meanwhile waits for that.
+// get returns the link to some bytes, and uploads them if need be. A second caller with the
+// same bytes waits for that upload.
 func (l *links) get(ctx context.Context, sum [sha256.Size]byte, upload func() (string, error)) (link, error) {
 	for {
 		l.mu.Lock()

@@ -9,14 +9,14 @@ import (
 	"pombo/internal/wait"
 )
 
-// ExpiryLedger has the notifications that wait.
+// ExpiryLedger has the waiting notifications.
 type ExpiryLedger interface {
 	// Expire ends what waits in the queue although its time is over.
 	Expire(ctx context.Context) (int, error)
 }
 
-// Expirer ends late rows soon after their time, whether or not anybody would have
-// claimed them: at night, in a pause, behind a long queue.
+// Expirer ends late rows soon after their time, even those that no worker would have
+// claimed yet: at night, in a pause, behind a long queue.
 type Expirer struct {
 	Ledger  ExpiryLedger
 	Due     wait.Signal // set when results are to be settled

@@ -11,10 +11,10 @@ import (
 )
 
 // inFlight knows which notifications this process works on, so that at each renewal
-// of the lease they can be compared with those that the ledger says it has. One that
-// nobody here knows of would stay where it is for as long as the process lives: a
-// claim can have been committed by a database that was then taken over from, or its
-// outcome lost with one.
+// of the lease they can be compared with those that the ledger says it has. One that is
+// unknown here would stay where it is for as long as the process lives: its claim may
+// have been committed, or its outcome lost, by a database that another has taken over
+// from.
 //
 // A claim is in the ledger a moment before its notifications are known here. So one
 // is given back only when it was unknown at two comparisons in a row, unchanged, and
@@ -27,7 +27,7 @@ type inFlight struct {
 	unknown  map[int64]sighting // at the last comparison
 }
 
-// sighting is a notification in flight that nobody knew of.
+// sighting is a notification in flight that no worker knew.
 type sighting struct {
 	state    pombo.State
 	attempt  int
@@ -38,7 +38,8 @@ type sighting struct {
 
 func newInFlight() *inFlight { return &inFlight{known: map[int64]int{}} }
 
-// claim is called when a claim begins, and what it returns when the claim has ended.
+// claim is called when a claim begins, and the function that it returns when the claim
+// has ended.
 func (f *inFlight) claim() (ended func([]pombo.Notification)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 )
 
 // A ledger that has lost something (its reason is pombo.LedgerWentBack) does not know
-// whether what waits in it was sent. The row tells, many in one statement: one that
-// carries a code that only Pombo writes was sent. About the others Blip is asked for
-// the ids, as pombo recover does: for that of the notification, and for that of the
-// generation after it, which may be lost whole. A trace means that it was sent; none,
-// when whatever the lost ledger sent has had its time to show, that it was not.
+// whether what waits in it was sent. The rows show it, many in one statement: a row
+// with a code that only Pombo writes was sent. For the others, Blip is asked about the
+// ids, as pombo recover does: that of the notification, and that of the generation
+// after it, which may be lost whole. A trace means that it was sent; no trace, once
+// everything that the lost ledger sent has had time to show, that it was not.
 
 // traceMargin: a missing trace is conclusive only for messages that are younger than
 // Blip's limit of 72 hours by this much.
@@ -23,7 +23,7 @@ const traceMargin = 10 * time.Minute
 // traceTime is how long Blip's answer about a message is conclusive.
 const traceTime = 72*time.Hour - traceMargin
 
-// loss is what a check has to know of a ledger that has lost something.
+// loss is what a check needs to know about a ledger that has lost something.
 type loss struct {
 	noticed, alive time.Time
 	codes          map[string]string // of the rows that were asked about
@@ -63,8 +63,8 @@ func (r *Resolver) lookUp(ctx context.Context, batch []pombo.Notification) (l lo
 // hasRow reports whether a notification has a row that could be read.
 func (r *Resolver) hasRow(n *pombo.Notification) bool { return n.Key.Source == r.opts.SourceName }
 
-// resolveLost ends the doubt about what may have been sent by what the ledger lost, or
-// says when it is looked at next.
+// resolveLost ends the doubt about a notification that the lost part of the ledger may
+// have sent, or says when to look at it next.
 func (r *Resolver) resolveLost(ctx context.Context, n pombo.Notification, l loss) error {
 	if l.known && r.hasRow(&n) {
 		code, there := l.codes[n.Key.RowKey]
@@ -100,9 +100,9 @@ func (r *Resolver) resolveLost(ctx context.Context, n pombo.Notification, l loss
 	return r.finish(ctx, n, sentAgain(o, pombo.NoTrace, n.SendAfter))
 }
 
-// generations asks Blip for the ids of a notification and of the generations after
-// it, up to the last one of which it has a trace. Without the first trace, the one
-// after it is asked for only at last. asked is false when sending was paused.
+// generations asks Blip about the ids of a notification and of the generations after
+// it, up to the last one with a trace. Without a trace of the first, it asks about the
+// next only at the last check. asked is false when sending was paused.
 func (r *Resolver) generations(ctx context.Context, n pombo.Notification, last bool) (traces [][]pombo.Receipt, asked bool, err error) {
 	var all [][]pombo.Receipt
 	for key := n.Key; ; key.Generation++ {
@@ -122,7 +122,7 @@ func (r *Resolver) generations(ctx context.Context, n pombo.Notification, last b
 	}
 }
 
-// overtaken is for a row of which a later generation was sent.
+// overtaken is the outcome when a later generation of the row was sent.
 func (r *Resolver) overtaken(ctx context.Context, n pombo.Notification, traces [][]pombo.Receipt) error {
 	row := pombo.Row{RowKey: n.Key.RowKey, Recipient: n.Recipient, Phone: n.Phone, Params: n.Params, Template: n.Template, Language: n.Language,
 		Priority: n.Priority, SendAfter: n.SendAfter, Expires: n.Expires}

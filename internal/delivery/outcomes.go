@@ -12,7 +12,7 @@ import (
 	"pombo/internal/wait"
 )
 
-// Every outcome is made here. Each starts from endOf, which says what it ends.
+// Every outcome is made here, starting from endOf.
 
 // endOf is the start of an outcome that ends the present state of a notification.
 func endOf(n *pombo.Notification, from pombo.State) pombo.Outcome {
@@ -39,7 +39,7 @@ func withdrawn(o pombo.Outcome, detail string) *pombo.Outcome {
 	return &o
 }
 
-// withdrawnByAnswer is for what reminds of a message that has been answered. Its row is still
+// withdrawnByAnswer ends the reminder of a message that has been answered. Its row is still
 // pending.
 func withdrawnByAnswer(o pombo.Outcome) *pombo.Outcome {
 	o.Answered = true
@@ -77,7 +77,7 @@ func parkedUntil(v *delivery, r pombo.Reason, until time.Time, detail string) *p
 		until = time.Now().Add(template.MostParked)
 	}
 	if !v.Expires.IsZero() && v.Expires.Before(until) {
-		until = v.Expires // it is expired then
+		until = v.Expires // it expires then
 	}
 	o := requeued(v.claim, r, until, detail)
 	o.Parked = true
@@ -136,15 +136,16 @@ func (d *Deliverer) notSent(ctx context.Context, v *delivery, err error) *pombo.
 	case !failure.Retry:
 		return failed(o, o.Reason, o.Detail)
 	case failure.Pause > 0:
-		// What stops the whole bot is not this row's fault: it does not count.
+		// A failure that stops the whole bot is not this row's fault: it does not
+		// count.
 		return requeued(o, o.Reason, time.Time{}, o.Detail)
 	}
 	return retried(o, v.Tries)
 }
 
-// notBegun is for a begin that failed. It may have become durable all the same;
-// nothing has left, so what is still claimed goes back to the queue. What is being
-// sent is in doubt: that can be our own begin, or that of another worker which has
+// notBegun is for a begin that failed. It may have become durable all the same; nothing
+// has left, so a notification that is still claimed goes back to the queue. One that is
+// being sent is in doubt: the begin may be our own, or that of another worker that has
 // claimed the row since.
 func (d *Deliverer) notBegun(ctx context.Context, v *delivery, err error) *pombo.Outcome {
 	if errors.Is(err, pombo.ErrLost) {
@@ -197,8 +198,9 @@ func asError(err error) *pombo.Error {
 	return &pombo.Error{Reason: pombo.Unexplained, Retry: true, Delivery: pombo.MaybeSent, Err: err}
 }
 
-// abandoned ends what the ledger says this process has and no worker knows of. What
-// was only claimed goes back; of what was being sent Blip is asked.
+// abandoned ends a notification that this process has according to the ledger, but no
+// worker knows. One that was only claimed goes back; about one that was being sent,
+// Blip is asked.
 func abandoned(n *pombo.Notification, owner string) *pombo.Outcome {
 	const detail = "the process that had it did not know of it"
 	o := endOf(n, n.State)
@@ -219,7 +221,7 @@ func postponed(o pombo.Outcome, r pombo.Reason, until time.Time, detail string) 
 	return o
 }
 
-// operatorWait is how far away a check is put that a person has to replace.
+// operatorWait is how far off the next check is put when a person has to decide.
 const operatorWait = 100 * 365 * 24 * time.Hour
 
 // leftToOperator waits until a person decides.

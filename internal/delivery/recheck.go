@@ -17,21 +17,21 @@ import (
 // bill was paid. So before it is sent its status is read once more, many rows in one
 // statement.
 //
-// What was put off on purpose, or was tried before, is not sent without that answer:
+// A row that was put off on purpose, or tried before, is not sent without that answer:
 // while the source is away it waits, since a message that its owner has withdrawn is
-// worse than a late one. What has only been queued for long, or was there when the
-// program started, is asked about too, but does not depend on the answer: sending
-// what was taken in goes on while the source is away.
+// worse than a late one. A row that has only been queued for long, or was there when
+// the program started, is asked about too, but does not depend on the answer: sending
+// goes on while the source is away.
 const (
-	// putOff is from which delay on a row counts as put off.
+	// putOff is the delay from which a row counts as put off.
 	putOff = 30 * time.Second
-	// queuedLong is from which age on a row is asked about that was not put off.
+	// queuedLong is the age from which a row that was not put off is asked about too.
 	queuedLong = time.Minute
 	// recheckCollect is how long the first caller waits for others. One statement for
 	// each message would be more than the source is promised.
 	recheckCollect = time.Second
-	// recheckTimeout is what the source has to answer in; claimed notifications wait
-	// meanwhile.
+	// recheckTimeout is how long the source may take to answer; claimed notifications
+	// wait meanwhile.
 	recheckTimeout = 5 * time.Second
 	// recheckPause is how long a source that did not answer is left alone.
 	recheckPause = 15 * time.Second
@@ -64,11 +64,11 @@ func (d *Deliverer) rowUnchanged(ctx context.Context, v *delivery) *pombo.Outcom
 }
 
 // recheck reads the statuses of rows, coalesced: the first caller waits for others
-// and then asks for all of them.
+// and then asks for all at once.
 type recheck struct {
 	statuses func(ctx context.Context, rows []string) (map[string]string, error)
 	log      *slog.Logger
-	enough   int           // rows after which nobody else would come
+	enough   int           // rows after which no other caller would come
 	turn     chan struct{} // one statement at a time
 
 	mu    sync.Mutex
@@ -79,10 +79,10 @@ type recheck struct {
 	away, askAgain time.Time
 }
 
-// recheckBatch is asked for in one statement.
+// recheckBatch is a set of rows that one statement asks for.
 type recheckBatch struct {
 	rows []string
-	full chan struct{} // closed when they are enough
+	full chan struct{} // closed when there are enough
 	done chan struct{} // closed when they are answered
 
 	codes   map[string]string // the answer
@@ -128,8 +128,8 @@ func (r *recheck) status(ctx context.Context, row string) (rowStatus, error) {
 	}
 }
 
-// ask waits for others to join and asks for all. When ctx ends, which it does for all
-// of them, nobody is answered.
+// ask waits for others to join and asks for all. When ctx ends, it ends for every
+// caller, and none is answered.
 func (r *recheck) ask(ctx context.Context, b *recheckBatch) {
 	_ = wait.Until(ctx, b.full, recheckCollect)
 	select {
@@ -160,7 +160,8 @@ func (r *recheck) ask(ctx context.Context, b *recheckBatch) {
 			r.log.Error("rows that have waited cannot be read again; those that were put off wait on", "rows", len(b.rows), "error", err, "often", pombo.Often("recheck"))
 		}
 	}
-	// Those that depend on it come back the later, the longer it has been away.
+	// The longer the source has been away, the later the rows that depend on it come
+	// back.
 	b.retryIn = wait.Jitter(min(max(now.Sub(r.away), 30*time.Second), 10*time.Minute))
 	close(b.done)
 }

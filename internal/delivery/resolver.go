@@ -14,13 +14,13 @@ import (
 	"pombo/internal/wait"
 )
 
-// UncertainLedger has the notifications of which nobody knows whether they were sent.
+// UncertainLedger has the notifications that may or may not have been sent.
 type UncertainLedger interface {
 	// Uncertain returns the uncertain notifications that are due for a check, the
 	// longest due first.
 	Uncertain(ctx context.Context, limit int) ([]pombo.Notification, error)
-	// TakeUncertain returns them too and has each be due again after d, so that no
-	// other process checks it meanwhile.
+	// TakeUncertain returns them too and makes each due again after d, so that no other
+	// process checks it meanwhile.
 	TakeUncertain(ctx context.Context, limit int, d time.Duration) ([]pombo.Notification, error)
 	// Postpone changes when an uncertain notification is looked at next, and why it
 	// waits; its state and its time of change stay.
@@ -33,7 +33,7 @@ type UncertainLedger interface {
 	// EndDoubt ends a doubt by the code in the row; Overtaken by a later generation.
 	EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error)
 	Overtaken(ctx context.Context, n pombo.Notification, trace pombo.Receipt) (pombo.Outcome, error)
-	// Recover inserts the generations of a row that Blip has told of.
+	// Recover inserts the generations of a row that Blip reports.
 	Recover(ctx context.Context, source string, row pombo.Row, generations [][]pombo.Receipt) error
 }
 
@@ -45,8 +45,7 @@ type ResolverOptions struct {
 	Ledger     UncertainLedger
 	// Receipts asks Blip what it has about an id. Every error is a *pombo.Error.
 	Receipts func(ctx context.Context, id pombo.MessageID) ([]pombo.Receipt, error)
-	// Record applies the receipt by which a check ends, and does all that follows from
-	// it.
+	// Record applies the receipt that ends a check, with all its consequences.
 	Record func(ctx context.Context, receipts []pombo.Receipt) error
 
 	Workers  int
@@ -81,9 +80,9 @@ const (
 
 // NewResolver returns a resolver. Run starts it.
 func NewResolver(o ResolverOptions) *Resolver {
-	// One after the other, each with its way to Blip and its sync of the disk, checks
-	// came to some twenty a second where many times as many doubts arise; so many keep
-	// up with the rate of commands.
+	// One after the other, each with its round trip to Blip and its disk sync, checks
+	// reached some twenty a second where many times as many doubts arise; this many
+	// keep up with the rate of commands.
 	checks := min(max(o.Workers/2, 4), 64)
 	r := &Resolver{opts: o, log: o.Logger, free: make(chan struct{}, checks)}
 	for range checks {
@@ -93,8 +92,8 @@ func NewResolver(o ResolverOptions) *Resolver {
 }
 
 // Run resolves until ctx ends. Each process that shares the ledger takes some of the
-// doubts, the longest due first: were it one process's job, nobody would ask for as
-// long as it takes to find out that this one is dead.
+// doubts, the longest due first: if one process had the job, nothing would be checked
+// until its death was noticed.
 func (r *Resolver) Run(ctx context.Context) {
 	var checks sync.WaitGroup
 	defer checks.Wait()
@@ -209,9 +208,9 @@ func (r *Resolver) policyOf(n *pombo.Notification) Policy {
 }
 
 // check asks Blip for the id. A trace ends the doubt; none after the wait means that
-// Blip never had it; no answer to the question means to go on asking. Where more
+// Blip never had it; without an answer to the question it keeps asking. Where more
 // doubts are due than can be asked about, the questions between the first and the one
-// that counts are left out: a doubt then costs two commands at most, and Blip allows
+// that counts are skipped: a doubt then costs two commands at most, and Blip allows
 // four for each message.
 func (r *Resolver) check(ctx context.Context, n pombo.Notification, o pombo.Outcome, behind bool) error {
 	waited := time.Since(n.Updated)
@@ -267,7 +266,7 @@ func (r *Resolver) notAsked(ctx context.Context, n pombo.Notification, o pombo.O
 	return r.opts.Ledger.Postpone(ctx, postponed(o, n.Reason, until, "Blip could not be asked: "+failure.Error()))
 }
 
-// traced has the receipt recorded that ends the doubt, with all that follows from it.
+// traced records the receipt that ends the doubt, with all its consequences.
 func (r *Resolver) traced(ctx context.Context, n pombo.Notification, trace pombo.Receipt) error {
 	if err := r.opts.Record(ctx, []pombo.Receipt{trace}); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"pombo/internal/tracing"
 )
 
-// delivery is one notification on its way, with what the steps have found out.
+// delivery is one notification on its way, with the results of the steps so far.
 type delivery struct {
 	*pombo.Notification
 	claim    pombo.Outcome // what every outcome starts from: which claim it ends
@@ -29,17 +29,16 @@ type delivery struct {
 	link     string             // to the uploaded document, and the name that the person sees on it
 	shown    string
 
-	inGate, hasSlot bool // what is to be released
+	inGate, hasSlot bool // what must be released
 }
 
 // step is one step of the road. It returns how the delivery ended, or nil to go on.
 type step func(ctx context.Context, v *delivery) *pombo.Outcome
 
 // steps is the road. Whatever ends before begin has sent nothing, and the end of ctx
-// ends it there at once; the POST ends in its own time. Everything that the row
-// itself can fail for comes before Blip is asked for the identity: a row that cannot
-// be sent should not cost a command, and Blip minds numbers that are looked up and
-// never written to.
+// ends it there at once; the POST ends in its own time. All checks of the row itself
+// come before Blip is asked for the identity: a row that cannot be sent should not cost
+// a command, and Blip objects to numbers that are looked up and never written to.
 func (d *Deliverer) steps() []step {
 	return []step{
 		d.sendingNotPaused, // it may have been since the claim
@@ -272,8 +271,8 @@ func (d *Deliverer) notExpired(_ context.Context, v *delivery) *pombo.Outcome {
 	return nil
 }
 
-// notAnswered ends what reminds of a row that has an answer. What still waits in the queue ends
-// as soon as the answer comes.
+// notAnswered ends the reminder of a row that has an answer. A reminder that is still queued
+// ends as soon as the answer comes.
 func (d *Deliverer) notAnswered(ctx context.Context, v *delivery) *pombo.Outcome {
 	if v.Reminds == "" {
 		return nil
@@ -290,7 +289,7 @@ func (d *Deliverer) notAnswered(ctx context.Context, v *delivery) *pombo.Outcome
 
 // begin writes "sending". From here on the outcome ends the attempt.
 func (d *Deliverer) begin(ctx context.Context, v *delivery) *pombo.Outcome {
-	v.term = d.opts.Lease.Term() // what was interrupted earlier, the ledger refuses to begin
+	v.term = d.opts.Lease.Term() // the ledger refuses to begin what was interrupted earlier
 	within, span := tracing.Child(ctx, tracing.Begin)
 	attempt, err := d.opts.Ledger.Begin(within, *v.Notification, v.identity)
 	span.End()
@@ -321,8 +320,8 @@ func (d *Deliverer) post(ctx context.Context, v *delivery) *pombo.Outcome {
 	return accepted(v.claim)
 }
 
-// withPayloads adds what the buttons send back that the row gives nothing for, so that an
-// answer names the message.
+// withPayloads gives the buttons without a payload in the row one that names the message,
+// so that an answer names it.
 func (d *Deliverer) withPayloads(v *delivery) []pombo.Param {
 	params := v.Params
 	if d.opts.Payload == nil {
@@ -345,8 +344,8 @@ var (
 	errLeaseOver = errors.New("the lease was over")
 )
 
-// send makes the POST. A pause that began while it waited for its call still holds it
-// back, and so does the end of the lease under which it was begun: nothing has left.
+// send makes the POST. A pause that began while it waited for its call still stops it,
+// and so does the end of the lease under which it was begun: nothing has left.
 func (d *Deliverer) send(ctx context.Context, term int, m pombo.Message) error {
 	begun := false
 	err := d.call(ctx, func() error {

@@ -8,7 +8,7 @@ import (
 )
 
 // traceAttempt ends the span of an attempt with the outcome. The first attempt that sends
-// something, or that ends the notification, also ends the span above all of them.
+// something, or that ends the notification, also ends the parent span of all attempts.
 func (d *Deliverer) traceAttempt(s tracing.Span, n *pombo.Notification, o pombo.Outcome) {
 	if !s.Recording() {
 		return

@@ -15,8 +15,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// receiver plays the company's system that is told of what happens (EVENTS_URL): it verifies
-// each event and counts it once, however often it comes.
+// receiver plays the company's system that receives events (EVENTS_URL): it verifies each
+// event and counts it once, however often it comes.
 type receiver struct {
 	URL, Secret string
 

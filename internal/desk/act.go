@@ -21,7 +21,7 @@ type actView struct {
 }
 
 // mayRetry reports whether the visitor may send a notification again, and whether it can
-// be. Who has only the grant may where the row was at fault.
+// be. With only the grant, the visitor may if the row was at fault.
 func mayRetry(u pombo.User, n *pombo.Notification) bool {
 	if erased(n) && n.State != pombo.Queued {
 		return false
@@ -163,7 +163,7 @@ func (s *Server) postCancel(w http.ResponseWriter, r *http.Request) error {
 	return redirect(w, messagePath(n.MessageID))
 }
 
-// postAsk asks Blip what became of an uncertain message. Nothing is sent by it.
+// postAsk asks Blip what became of an uncertain message. It sends nothing.
 func (s *Server) postAsk(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := acting(r)
 	defer cancel()
@@ -192,8 +192,8 @@ func acting(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), pageTime/2)
 }
 
-// recorded writes the line about a change that was made, or has failed, with the note
-// that was given.
+// recorded writes the line about a change that succeeded or failed, with the visitor's
+// note.
 func (s *Server) recorded(r *http.Request, act audit.Act, n *pombo.Notification, err error) error {
 	line := audit.Entry{Act: act, Target: string(n.MessageID), Detail: string(n.State), Result: audit.Done}
 	if n.Reason != pombo.NoReason {

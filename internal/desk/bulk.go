@@ -17,7 +17,7 @@ import (
 type Bulks interface {
 	// Plan is pombo.ErrBulkTooMany when more are selected than one bulk may have.
 	Plan(ctx context.Context, act pombo.BulkAct, f pombo.BulkFilter) (pombo.BulkPlan, error)
-	// DryRun reads the first rows of a plan and says which of them would fail again.
+	// DryRun reads the first rows of a plan and says which would fail again.
 	DryRun(ctx context.Context, plan pombo.BulkPlan, limit int) (bulk.DryRun, error)
 	Start(ctx context.Context, plan pombo.BulkPlan, who, why string) (id int64, err error)
 	// Stop ends one before its end and reports whether it was open. What it has done stays done.
@@ -72,7 +72,7 @@ func (w figureWords) selection(f pombo.BulkFilter) []string {
 	return parts
 }
 
-// stateChoice tells states apart that share a word.
+// stateChoice distinguishes states that share a word.
 func (w figureWords) stateChoice(s pombo.State) string {
 	return w.State(s) + " (" + w.StateMeaning(s) + ")"
 }
@@ -199,7 +199,7 @@ func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "bulk", v)
 }
 
-// outcome says where the messages that were sent again stand now.
+// outcome says which states the messages that were sent again are in now.
 func (w figureWords) outcome(b *pombo.Bulk) (helped string, table page.Table) {
 	arrived, failed, open := 0, 0, 0
 	table = page.Table{Caption: w.Text("bulk.outcome"), Columns: []page.Column{{Word: w.Text("bulk.state")}, {Word: w.Text("bulk.messages"), Number: true}, {Word: w.Text("bulk.share"), Number: true}}}
@@ -222,7 +222,7 @@ func (w figureWords) outcome(b *pombo.Bulk) (helped string, table page.Table) {
 	return w.Text("bulk.helped", b.Done, arrived, failed, open), table
 }
 
-// showSkipped puts the first of those that nothing was done about into the view.
+// showSkipped puts the first skipped notifications into the view.
 func (s *Server) showSkipped(r *http.Request, say figureWords, b *pombo.Bulk, v *bulkView) error {
 	ctx, cancel := context.WithTimeout(r.Context(), bulkTime)
 	defer cancel()
@@ -278,8 +278,8 @@ func (w figureWords) bulkResult(result pombo.BulkResult) string {
 	return string(result)
 }
 
-// getSkippedCSV has all of those that nothing was done about, for a spreadsheet. It has
-// row keys and ids, and neither phones nor texts.
+// getSkippedCSV lists all skipped notifications for a spreadsheet. It has row keys and
+// ids, and neither phones nor texts.
 func (s *Server) getSkippedCSV(w http.ResponseWriter, r *http.Request) error {
 	b, err := s.bulkOf(r)
 	if err != nil {

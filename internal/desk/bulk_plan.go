@@ -23,7 +23,7 @@ import (
 const (
 	planTime    = 20 * time.Second // to look through all that a filter may select
 	dryTime     = 2 * time.Second  // to read the first rows
-	longDryTime = 20 * time.Second // to read more of them
+	longDryTime = 20 * time.Second // to read more rows
 	firstRows   = 20
 	mostRows    = 500
 	// operatorMost is how many an operator may move at once; an administrator, more.
@@ -172,8 +172,8 @@ func (s *Server) newPlanView(say figureWords, act pombo.BulkAct, f pombo.BulkFil
 	return v
 }
 
-// dryRun reads the first rows of a plan, or more where the visitor asks for them. That
-// the table is away is said, and keeps nobody from anything.
+// dryRun reads the first rows of a plan, or more where the visitor asks for them. It
+// says when the table is away, which prevents nothing.
 func (s *Server) dryRun(r *http.Request, say figureWords, plan pombo.BulkPlan, v *planView) {
 	rows, long := firstRows, dryTime
 	if r.URL.Query().Get("rows") == strconv.Itoa(mostRows) {
@@ -262,7 +262,7 @@ func (s *Server) showPlan(r *http.Request, say figureWords, plan pombo.BulkPlan,
 	}
 }
 
-// mayMove reports whether an account may move so many at once.
+// mayMove reports whether an account may move that many at once.
 func mayMove(u pombo.User, n int) bool {
 	return may(u, administer) || n <= operatorMost && may(u, operate)
 }

@@ -49,7 +49,8 @@ const (
 	signedTime   = time.Minute
 )
 
-// Sign signs a request of the command line: whoever has the key may keep the accounts.
+// Sign signs a request of the command line: the holder of the key may manage the
+// accounts.
 func Sign(key audit.Key, r *http.Request, body []byte, now time.Time) {
 	parts := signedParts(r.URL.Path, body, strconv.FormatInt(now.Unix(), 36), random())
 	mac := base64.RawURLEncoding.EncodeToString(key.MAC("cli", parts...))

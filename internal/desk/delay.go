@@ -30,8 +30,8 @@ const (
 
 func newDelays(now func() time.Time) *delays { return &delays{now: now, tries: map[string]tries{}} }
 
-// begin counts an attempt as failed before it is made, so that many at the same time are
-// not one, and returns how long it has to wait instead; 0 = it may be made.
+// begin counts an attempt as failed before it is made, so that simultaneous attempts all
+// count, and returns how long it must wait; 0 = it may be made.
 func (d *delays) begin(name, address string) (wait time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,7 +65,8 @@ func (d *delays) succeed(name, address string) {
 	}
 }
 
-// forget makes room. Who fills it with names waits for each of them by the address.
+// forget makes room. A client that fills it with names has to wait by its address for
+// each.
 func (d *delays) forget(now time.Time) {
 	if len(d.tries) < mostTries {
 		return

@@ -8,12 +8,11 @@
 // and for every change a token that is good once. A handler reads its form, asks what
 // Options gave it, and renders a page or returns an error; what an error means is
 // decided in problem.go. Pages are html/template, embedded and parsed at the start
-// (render.go): whoever adds a page writes page/NAME.tmpl, a view and one line of the
-// table.
+// (render.go): a new page takes page/NAME.tmpl, a view and one line of the table.
 //
 // Views have no pombo.Private: a page cannot show what its view does not have. No
-// phone, name or text of a person stands in an address, a title or a line of the log.
-// What people do here stands in the audit trail.
+// phone, name or text of a person appears in an address, a title or a line of the log.
+// The audit trail records what people do here.
 package desk
 
 import (
@@ -54,7 +53,7 @@ type Sessions interface {
 	SaveSession(ctx context.Context, s pombo.DeskSession) error
 	DeleteSession(ctx context.Context, token string) error
 	Sessions(ctx context.Context) ([]pombo.DeskSession, error) // that are not over
-	// Once reports whether nobody has used the word before. It is kept until expires.
+	// Once reports whether the word has not been used before. It is kept until expires.
 	Once(ctx context.Context, word string, expires time.Time) (first bool, err error)
 }
 
@@ -65,7 +64,7 @@ type Trail interface {
 	Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
 }
 
-// Options is what a Server is made of. What stands above Checks must be set.
+// Options is what a Server is made of. The fields above Checks must be set.
 type Options struct {
 	// Who comes in, and what they do.
 	Users    Users
@@ -105,7 +104,7 @@ type Options struct {
 	NameNumber int           // of those in the slot, from 1
 
 	Hosts       []string       // DESK_HOSTS: the names under which the desk is asked; empty = addresses, localhost and this machine's name
-	ProxyHeader string         // DESK_PROXY_HEADER: has the name of whoever signed in at the proxy; "" = none
+	ProxyHeader string         // DESK_PROXY_HEADER: has the name of the account that signed in at the proxy; "" = none
 	ProxyFrom   []netip.Prefix // DESK_PROXY_FROM: the networks of proxies
 	TLS         bool           // the listener speaks TLS
 	PlainHTTP   bool           // DESK_PLAIN_HTTP: every page says that others can read along

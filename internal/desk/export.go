@@ -31,7 +31,7 @@ func (s *Server) getMessagesCSV(w http.ResponseWriter, r *http.Request) error {
 	return s.exportMessages(w, r, f, false, "")
 }
 
-// getExport asks why somebody wants the list with phones and values.
+// getExport asks for the purpose of a list with phones and values.
 func (s *Server) getExport(w http.ResponseWriter, r *http.Request) error {
 	f := readMessageFilter(r.URL.Query())
 	return s.showExport(w, r, f, http.StatusOK, "")
@@ -52,8 +52,8 @@ func (s *Server) showExport(w http.ResponseWriter, r *http.Request, f messageFil
 	return s.renderStatus(w, r, status, "export", v)
 }
 
-// postMessagesCSV is the list with phones and values, for whoever has the grant and says
-// why.
+// postMessagesCSV is the list with phones and values, for a visitor who has the grant
+// and states a purpose.
 func (s *Server) postMessagesCSV(w http.ResponseWriter, r *http.Request) error {
 	f := readMessageFilter(r.PostForm)
 	f.Cursor = ""
@@ -109,7 +109,7 @@ func (s *Server) exportMessages(w http.ResponseWriter, r *http.Request, f messag
 			out.row(c.sheetRow(&list.Notifications[i], open, out.machine)...)
 		}
 		if !out.more() || list.Next == "" {
-			return nil // who is no longer there is not an error of ours
+			return nil // a visitor who has gone is not an error of ours
 		}
 		filter.Cursor = list.Next
 		if list, err = s.o.Messages.ListStates(ctx, filter, states...); err != nil {

@@ -44,7 +44,7 @@ const (
 	keepChecks  = 15 * time.Second // a check of Blip costs a command
 )
 
-// facts are what all tabs share: each is asked for once in a while, however many want it.
+// facts are shared by all tabs: each is read once in a while, however many need it.
 type facts struct {
 	health    *kept[health.Snapshot]
 	today     *kept[tally.Today]
@@ -90,7 +90,7 @@ func runChecks(ctx context.Context, checks []Check) []partState {
 // kept is an answer that is given again for a while. One visitor asks, the others wait
 // for the same answer.
 type kept[T any] struct {
-	turn   chan struct{} // of size one; whoever is in it asks
+	turn   chan struct{} // of size one; the one who has it asks
 	now    func() time.Time
 	fresh  time.Duration
 	within time.Duration // the answer must come
@@ -123,7 +123,7 @@ func (k *kept[T]) get(ctx context.Context) (T, error) {
 	return k.last, k.err
 }
 
-// forget has the next visitor ask anew, after a change.
+// forget makes the next visitor ask again, after a change.
 func (k *kept[T]) forget(ctx context.Context) {
 	select {
 	case k.turn <- struct{}{}:
@@ -144,8 +144,8 @@ func (s *Server) headline(ctx context.Context, say *words.Words) *page.Headline 
 }
 
 // wantsHeadline reports whether our script asks for the one part that every page has. It
-// is answered before the page is looked at: no page is made for it, and nobody is refused
-// it every five seconds.
+// is answered before the page is looked at: no page is made for it, and no visitor gets a
+// refusal every five seconds.
 func wantsHeadline(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Header.Get(partHeader) == "headline"
 }

@@ -177,7 +177,7 @@ func (w figureWords) trend(id string, g *tally.FailureGroup) chart.Sparkline {
 	return chart.Sparkline{Frame: w.frame(id, w.Text("failures.trend_of", g.Reason), w.Text("failures.trend_numbers", strings.Join(said, ", "))), Values: values}
 }
 
-// again says whether sending again solves what the reason says.
+// again says whether sending again helps for this reason.
 func (w figureWords) again(r pombo.Reason) string {
 	switch r.Class() {
 	case pombo.ClassRow:
@@ -315,8 +315,8 @@ func (w figureWords) trendChart(g *tally.FailureGroup) page.Chart {
 	return chartOf(w.Words, w.Text("failures.trend_days"), w.Text("failures.day"), c, nil)
 }
 
-// resendFrom has the reasons whose notifications stand elsewhere than among the failed;
-// "" = there they cannot be sent again together.
+// resendFrom has the reasons whose notifications are not among the failed; "" = they
+// cannot be sent again together.
 var resendFrom = map[pombo.Reason]pombo.State{
 	pombo.NoAnswer:         pombo.Uncertain,
 	pombo.GatewayTimeout:   pombo.Uncertain,

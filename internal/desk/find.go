@@ -20,19 +20,19 @@ import (
 	"pombo/internal/phone"
 )
 
-// What somebody looks for may be the phone of a person, so it stands in no address. It is
+// A search may be for the phone of a person, so its words are in no address. They are
 // kept in the session, encrypted, under a random token, and the token is in the address.
 
 const (
 	inFound    = "found" // the searches of a session, the newest last
-	mostFound  = 8       // so many of them are remembered
+	mostFound  = 8       // searches remembered
 	mostSearch = 200     // bytes
 )
 
 // found is one search of a session.
 type found struct {
 	Token, Sealed string
-	Recorded      bool // it is about a person, and stands in the trail
+	Recorded      bool // it is about a person, and in the trail
 }
 
 // rememberSearch keeps the words of a search and returns the token for its address.
@@ -81,8 +81,8 @@ func (s *Server) keepSearches(r *http.Request, list []found) error {
 	return err
 }
 
-// recordSearch writes the line about a search for a person, once: the pages of its list
-// that follow, and the same one anew, are of the same search.
+// recordSearch writes the line about a search for a person, once: further pages of its
+// list, and a reload, belong to the same search.
 func (s *Server) recordSearch(r *http.Request, n phone.Number) error {
 	list := s.searches(r)
 	at := slices.IndexFunc(list, func(f found) bool { return f.Token == r.PathValue("token") })
@@ -131,15 +131,15 @@ func (s *Server) postFind(w http.ResponseWriter, r *http.Request) error {
 	return redirect(w, "/desk/find/"+token)
 }
 
-// A hit is what a search has come to: one message, a person, or a list.
+// A hit is the result of a search: one message, a person, or a list.
 type hit struct {
 	id     pombo.MessageID // the only one
 	person phone.Number    // all messages to a person
 	list   pombo.Page
 }
 
-// find tells what the words are and looks for it: the key of a row first, then an id, then
-// a phone, and then the beginning of ids and keys.
+// find tries the words in turn: as the key of a row, an id, a phone, and then the
+// beginning of ids and keys.
 func (s *Server) find(ctx context.Context, what string) (hit, error) {
 	list, err := s.o.Messages.ListStates(ctx, pombo.Filter{Text: what, Limit: listed})
 	if err != nil {
@@ -201,8 +201,8 @@ type rowView struct {
 	Facts    []page.Fact
 }
 
-// getFind shows what a search has found. That a phone was looked for stands in the trail
-// before anything is shown.
+// getFind shows what a search has found. The trail records a search for a phone before
+// anything is shown.
 func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	what, err := s.search(r)
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *Server) getFind(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "find", v)
 }
 
-// showPerson lists all messages to a person, once the search stands in the trail.
+// showPerson lists all messages to a person, once the search is in the trail.
 func (s *Server) showPerson(ctx context.Context, w http.ResponseWriter, r *http.Request, n phone.Number) error {
 	if err := s.recordSearch(r, n); err != nil {
 		return err
@@ -273,7 +273,7 @@ func (c clerk) optOut(scope pombo.OptOutScope) string {
 	return ""
 }
 
-// quiet says until when a person is not to be disturbed; "" = they may be now.
+// quiet says until when a person must not be disturbed; "" = they may be now.
 func (c clerk) quiet(n phone.Number) string {
 	free, zone := c.o.Recipients.Free(n, "")
 	if free.IsZero() {

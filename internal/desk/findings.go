@@ -14,9 +14,9 @@ import (
 
 const shownFindings = 50 // of each kind
 
-// comparison is the one that was asked for on the desk. Run makes it.
+// comparison is the one requested on the desk. Run makes it.
 type comparison struct {
-	start chan struct{} // has one element when one is asked for
+	start chan struct{} // has one element when one is requested
 
 	mu    sync.Mutex
 	since time.Time // of the one under way; zero = none is
@@ -41,7 +41,7 @@ func (c *comparison) status() (since time.Time, err error) {
 	return c.since, c.err
 }
 
-// compare makes the comparisons that are asked for, until ctx ends.
+// compare makes the requested comparisons, until ctx ends.
 func (s *Server) compare(ctx context.Context) {
 	for {
 		select {

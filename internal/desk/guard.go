@@ -29,7 +29,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	a := &answer{ResponseWriter: w}
-	_ = http.NewResponseController(a).SetWriteDeadline(begun.Add(2 * pageTime)) // a writer without deadlines is that of a test
+	_ = http.NewResponseController(a).SetWriteDeadline(begun.Add(2 * pageTime)) // only a test's writer lacks deadlines
 	h := a.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", policy)
@@ -63,10 +63,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(a, r)
 }
 
-// admit checks which name the request calls us by and where it comes from, finds out who
-// asks, and then whether there is what is asked for and whether they may have it:
-// somebody who has not signed in does not learn which pages exist. The request that it
-// returns knows the visitor, also when there is an error.
+// admit checks the host and the origin of the request, identifies the visitor, and then
+// checks the page and the right to it: a visitor who has not signed in does not learn
+// which pages exist. The request that it returns knows the visitor, even after an error.
 func (s *Server) admit(a *answer, r *http.Request, pattern string) (*http.Request, error) {
 	if !s.knownHost(r.Host) {
 		return r, refuse(http.StatusMisdirectedRequest, "error.host")
@@ -145,7 +144,7 @@ func (s *Server) fromProxy(r *http.Request) bool {
 // address is where the request comes from: the last hop that is not ours.
 func (s *Server) address(r *http.Request) string {
 	if s.fromProxy(r) {
-		// The last one is what the proxy itself saw; what stands before it anybody may write.
+		// The last one is what the proxy itself saw; anybody can forge the ones before it.
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if last, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
 			return last.Unmap().String()
@@ -179,7 +178,7 @@ func (s *Server) local(r *http.Request) bool {
 	return err == nil && ok && peer.Addr().Unmap() == own.AddrPort().Addr().Unmap()
 }
 
-// noRoute has the mux decide between "not found" and "not this method".
+// noRoute lets the mux decide between "not found" and "not this method".
 func (s *Server) noRoute(a *answer, r *http.Request) error {
 	probe := &discard{header: http.Header{}}
 	s.mux.ServeHTTP(probe, r)
@@ -210,7 +209,7 @@ func (s *Server) serve(rt route) http.Handler {
 	})
 }
 
-// fail shows the error. What is not a fault of the visitor's is logged with its cause,
+// fail shows the error. One that is not the visitor's fault is logged with its cause,
 // once, here.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, pattern string, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
@@ -260,7 +259,7 @@ func (s *Server) panicked(a *answer, r *http.Request, pattern string, p any) {
 type answer struct {
 	http.ResponseWriter
 	status int
-	before func() // nil = nothing is to be saved
+	before func() // nil = nothing to save
 }
 
 func (a *answer) WriteHeader(status int) {

@@ -22,7 +22,7 @@ type holdView struct {
 
 func isNotFound(err error) bool { return errors.Is(err, pombo.ErrNotFound) }
 
-// getHold shows first what a hold would come to, until the time that is asked about.
+// getHold first shows what a hold until the chosen time would affect.
 func (s *Server) getHold(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return formError(err)

@@ -33,7 +33,7 @@ import (
 type ListenOptions struct {
 	Addr      string // host:port
 	Cert, Key string // files with a certificate and its key; "" = none
-	// Own is the file of a certificate that is made when it is not there; "" = none.
+	// Own is the file of a certificate that is created if missing; "" = none.
 	Own string
 	// Open says that a proxy speaks TLS in front, or that it is in clear on purpose.
 	Open   bool
@@ -41,7 +41,7 @@ type ListenOptions struct {
 }
 
 // Listen binds the address. Beyond this machine it does so only with a certificate, or
-// when it is told to.
+// when Open says so.
 func Listen(ctx context.Context, o ListenOptions) (net.Listener, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

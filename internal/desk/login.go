@@ -27,7 +27,7 @@ func (s *Server) getLogin(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "login", loginView{Next: ownPath(r.URL.Query().Get("next"))})
 }
 
-// ownPath returns an address of the desk, or "": nobody is sent to another site.
+// ownPath returns an address of the desk, or "": it never redirects to another site.
 func ownPath(to string) string {
 	if !strings.HasPrefix(to, "/desk/") || strings.ContainsAny(to, "\\\r\n") {
 		return ""
@@ -106,8 +106,8 @@ func (s *Server) postLogout(w http.ResponseWriter, r *http.Request) error {
 // linkTime is how long the link of pombo desk is good.
 const linkTime = 5 * time.Minute
 
-// NewLink returns the path and query of a link that is good once, for five minutes, for
-// whoever opens it on this machine: an admin, named for the account of the machine.
+// NewLink returns the path and query of a link that is good once, for five minutes, on
+// this machine. It signs in an admin, named for the account of the machine.
 func NewLink(key audit.Key, account string, now time.Time) string {
 	parts := []string{base64.RawURLEncoding.EncodeToString([]byte(account)), strconv.FormatInt(now.Add(linkTime).Unix(), 36), random()}
 	mac := base64.RawURLEncoding.EncodeToString(key.MAC("link", parts...))
@@ -175,8 +175,8 @@ func (s *Server) postEnter(w http.ResponseWriter, r *http.Request) error {
 const inviteTime = 24 * time.Hour
 
 // newInvite returns the path and query of a link on which an account sets its password.
-// What the account has now goes into the signature: as soon as a password is set, every
-// invitation of before is over.
+// The present state of the account goes into the signature: setting a password
+// invalidates every earlier invitation.
 func (s *Server) newInvite(u pombo.User) string {
 	parts := []string{base64.RawURLEncoding.EncodeToString([]byte(u.Name)), strconv.FormatInt(s.o.Now().Add(inviteTime).Unix(), 36)}
 	return "/desk/invite?for=" + strings.Join(append(parts, s.inviteMAC(u, parts)), ".")
@@ -259,7 +259,7 @@ func newPasswordWrong(password, again pombo.Private, name string) string {
 }
 
 // setPassword changes the password of an account, on behalf of who, and ends its
-// sessions but the one to keep: whoever knew the old one is out.
+// sessions except the one to keep, so that the old password lets nobody in.
 func (s *Server) setPassword(r *http.Request, who, u pombo.User, password pombo.Private, keep string) (pombo.User, error) {
 	after := u
 	var err error

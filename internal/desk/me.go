@@ -103,7 +103,7 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 // askPassword checks the visitor's password again, from a field of the form, and returns
-// the sentence for a wrong one. Who has none, because a proxy or a link let them in, is
+// the sentence for a wrong one. Visitors without one, let in by a proxy or a link, are
 // not asked.
 func (s *Server) askPassword(r *http.Request, field string) (wrong string, err error) {
 	me := visitorOf(r)

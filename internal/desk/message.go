@@ -122,7 +122,7 @@ func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // postUncover shows phone and values of one message, for this answer only. The line of
-// the trail comes first: what cannot be recorded is not shown.
+// the trail comes first: without it, nothing is shown.
 func (s *Server) postUncover(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathMessage(r)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Server) postUncover(w http.ResponseWriter, r *http.Request) error {
 }
 
 // hasNumber reports whether a note has what may be a phone or another number of a
-// person, which must not stand in the trail.
+// person, which must not be in the trail.
 func hasNumber(note string) bool {
 	digits := 0
 	for _, r := range note {
@@ -160,7 +160,7 @@ func hasNumber(note string) bool {
 	return digits >= 8
 }
 
-// cut returns at most so many letters.
+// cut returns at most that many letters.
 func cut(s string, most int) string {
 	if letters := []rune(s); len(letters) > most {
 		return string(letters[:most])
@@ -250,7 +250,7 @@ func (s *Server) bubble(ctx context.Context, c clerk, g generation, open *uncove
 	return b, "", nil
 }
 
-// answer is the first line of a message: did they get theirs, and what is to be done.
+// answer is the first line of a message: did they get theirs, and what to do.
 func (c clerk) answer(n *pombo.Notification) page.Notice {
 	a := page.Notice{Level: "warn", Title: c.Text("answer."+string(n.State), c.Time(n.Updated.In(c.o.Zone), c.now)), Text: c.todo(n)}
 	switch n.State {
@@ -337,7 +337,7 @@ func (c clerk) facts(n *pombo.Notification) []page.Fact {
 	return append(list, page.Fact{Word: c.Text("message.settled"), Text: settled})
 }
 
-// technical has the words of the ledger and of the log, for whoever searches there.
+// technical has the words of the ledger and of the log, for searching there.
 func (c clerk) technical(n *pombo.Notification) []page.Fact {
 	list := []page.Fact{
 		{Word: c.Text("message.id"), Text: string(n.MessageID), Code: true},

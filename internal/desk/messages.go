@@ -63,7 +63,7 @@ type messagesView struct {
 	Resend          string // the plan for all of these; "" = not for this visitor or this filter
 }
 
-// messageFilter is a filter as it stands in an address. Nothing in it is about a person.
+// messageFilter is a filter as written in an address. Nothing in it is about a person.
 type messageFilter struct {
 	State, Template, Reason, Run, From, Until, Cursor string
 }
@@ -208,7 +208,8 @@ func (c clerk) reasonChoices(chosen pombo.Reason) []choice {
 	return out
 }
 
-// table shows notifications: phones masked, and of a name what is allowed in a list.
+// table shows notifications: phones masked, and the part of a name that a list may
+// show.
 func (c clerk) table(list []pombo.Notification, caption string) page.Table {
 	t := page.Table{Caption: caption, Columns: []page.Column{{Word: c.Text("messages.row")}}}
 	names := c.o.NameSlot != ""

@@ -38,7 +38,7 @@ type newsLine struct {
 	Text string
 }
 
-// getNow shows how sending stands: first what somebody has to do about it.
+// getNow shows the state of sending: first what needs to be done.
 func (s *Server) getNow(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	f, err := s.facts.health.get(ctx)
@@ -85,7 +85,7 @@ type nowPage struct {
 	v   nowView
 }
 
-// wants reports whether a part is to be made: all of them for a page, one for a script.
+// wants reports whether a part must be made: every part for a page, one for a script.
 func (p *nowPage) wants(part string) bool {
 	asked := p.r.Header.Get(partHeader)
 	return asked == "" || asked == part
@@ -291,7 +291,7 @@ func (p *nowPage) passes(ctx context.Context) {
 	p.v.Facts = append(p.v.Facts, pass, compared)
 }
 
-// told are the acts of which an operator should know in the morning.
+// told are the acts that an operator should know about in the morning.
 var told = map[audit.Act]bool{
 	audit.Retry: true, audit.Cancel: true, audit.Bulk: true, audit.Pause: true, audit.Resume: true, audit.Resends: true, audit.Hold: true, audit.Release: true,
 	audit.Reconcile: true, audit.OptOut: true, audit.OptIn: true, audit.Forget: true, audit.Send: true, audit.UserAdd: true, audit.UserChange: true,

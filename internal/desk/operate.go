@@ -14,7 +14,7 @@ import (
 	"pombo/internal/words"
 )
 
-// Sending is what an operator decides about all of it.
+// Sending is what an operator decides about sending as a whole.
 type Sending interface {
 	Pause(ctx context.Context, p pombo.Pause) error
 	Resume(ctx context.Context) error
@@ -30,7 +30,7 @@ type confirmView struct {
 
 const (
 	operateTime = 10 * time.Second // changes wait for the disk
-	mostNote    = 200              // characters, as of the API
+	mostNote    = 200              // characters, as in the API
 	fewDigits   = 8                // no phone has fewer
 )
 
@@ -47,8 +47,8 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, v confirmView) erro
 	return s.renderStatus(w, r, status, "confirm", v)
 }
 
-// decide does what was asked for, with its line of the trail, and has the next page say
-// so. Pages know at once how it stands then.
+// decide carries out the request, with its line of the trail, and makes the next page
+// say so. Pages show the change at once.
 func (s *Server) decide(r *http.Request, line audit.Entry, act func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), operateTime)
 	defer cancel()
@@ -63,7 +63,7 @@ func (s *Server) decide(r *http.Request, line audit.Entry, act func(context.Cont
 }
 
 // readNote reads why something is done; problem says what is wrong with it. A note is
-// shown to all and kept for years, so no phone may stand in it.
+// shown to all and kept for years, so it must not contain a phone.
 func readNote(r *http.Request, say *words.Words) (note, problem string) {
 	note = strings.Join(strings.Fields(r.PostForm.Get("note")), " ")
 	switch {
@@ -153,7 +153,7 @@ func (s *Server) postPause(w http.ResponseWriter, r *http.Request) error {
 	return redirect(w, "/desk/")
 }
 
-// untilDetail is what the trail says of a pause or a hold.
+// untilDetail is what the trail says about a pause or a hold.
 func untilDetail(until time.Time, note string) string {
 	if until.IsZero() {
 		return note

@@ -13,7 +13,7 @@ import (
 	"pombo/internal/words"
 )
 
-// OptOuts is the list of those who get no more messages.
+// OptOuts is the list of people who get no more messages.
 type OptOuts interface {
 	OptOut(ctx context.Context, o pombo.OptOut) error
 	// OptIn reports whether the phone was on the list.
@@ -57,8 +57,8 @@ func (s *Server) getOptOuts(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "optouts", v)
 }
 
-// phoneCell shows a phone masked. Of whoever wrote to the bot, Blip knows a name and no
-// phone.
+// phoneCell shows a phone masked. For a person who wrote to the bot, Blip may know a
+// name but no phone.
 func (s *Server) phoneCell(r *http.Request, n phone.Number) page.Cell {
 	if n.IsZero() {
 		return page.Cell{Text: wordsOf(r).Text("optouts_page.no_phone")}
@@ -73,8 +73,8 @@ func optOutBy(say *words.Words, by string) string {
 	return by
 }
 
-// The phone is asked for on the page that asks, so that it is in no address and is kept
-// nowhere in between.
+// The page that asks for confirmation also asks for the phone, so that it is in no
+// address and is not stored in between.
 
 func (s *Server) getOptOutAdd(w http.ResponseWriter, r *http.Request) error {
 	return s.askOptOut(w, r, "")

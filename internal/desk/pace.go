@@ -8,8 +8,9 @@ import (
 )
 
 // paces keeps one visitor, or a script in their name, from taking the pages of all others:
-// each may ask for so many a second, taken over half a minute. A browser with 20 pages open
-// that refresh themselves asks for four. It is kept in memory, so replicas count apart.
+// each has a limit of pages a second, averaged over half a minute. A browser with 20 pages
+// open that refresh themselves asks for four. It is kept in memory, so replicas count
+// apart.
 type paces struct {
 	now func() time.Time
 

@@ -101,8 +101,8 @@ type parsedHash struct {
 	salt, sum    []byte
 }
 
-// parseHash reads a hash. Its costs may be others than today's, within bounds: who can
-// write the ledger must not be able to use up the memory.
+// parseHash reads a hash. Its costs may differ from today's, within bounds: write
+// access to the ledger must not allow using up the memory.
 func parseHash(text string) (h parsedHash, err error) {
 	bad := errors.New("a password in the ledger is not in a form that is known")
 	parts := strings.Split(text, "$")

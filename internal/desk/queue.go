@@ -13,8 +13,8 @@ const (
 	queuePoints = 24 * 60
 )
 
-// queue remembers for a day how many messages waited, a point a minute. It is for looking
-// at and begins anew with the process.
+// queue remembers for a day how many messages waited, a point a minute. It is for display
+// only and starts empty with the process.
 type queue struct {
 	mu     sync.Mutex
 	points []queuePoint // the oldest first

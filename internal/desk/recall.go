@@ -12,9 +12,9 @@ const (
 	recallMost = 1000 // visitors
 )
 
-// recall remembers who was here lately, for the time in which the ledger does not answer
-// and sessions cannot be read: the first page then still says so. It shows nothing else to
-// them, and every change needs the ledger.
+// recall remembers recent visitors, for when the ledger does not answer and sessions
+// cannot be read: the first page then still says so. It shows nothing else to them, and
+// every change needs the ledger.
 type recall struct {
 	mu       sync.Mutex
 	visitors map[[sha256.Size]byte]recalled // by the hash of the token in the cookie
@@ -62,8 +62,7 @@ func (c *recall) visitor(token string, now time.Time) *Visitor {
 	return was.visitor
 }
 
-// recallVisitor lets whoever was here lately have the first page although sessions cannot
-// be read.
+// recallVisitor shows the first page to recent visitors while sessions cannot be read.
 func (s *Server) recallVisitor(a *answer, r *http.Request, pattern string) bool {
 	q := requestOf(r)
 	if r.Method != http.MethodGet || pattern != "GET /desk/{$}" && !wantsHeadline(r) {

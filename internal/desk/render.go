@@ -71,7 +71,7 @@ type Page struct {
 	Zone    *time.Location
 
 	User      *Visitor       // nil = nobody has signed in
-	Headline  *page.Headline // whether messages go; nil for who has not signed in
+	Headline  *page.Headline // whether messages go; nil for a visitor who has not signed in
 	Menu      []MenuItem
 	Search    bool     // show the search box, which posts "q" to /desk/find
 	KeysOff   bool     // no keyboard shortcuts
@@ -167,7 +167,7 @@ func (s *Server) renderStatus(w http.ResponseWriter, r *http.Request, status int
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Add("Vary", "Cookie")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // a visitor who is no longer there is not an error of ours
+	_, _ = w.Write(b.Bytes()) // a visitor who has gone is not an error of ours
 	return nil
 }
 

@@ -103,7 +103,7 @@ func (c clerk) answered(r *pombo.Reply) string {
 	return c.ReplyKind(r.Kind)
 }
 
-// answeredAt is when a reply was written, or when it came in where nobody says.
+// answeredAt is when a reply was written, or when it came in if that is unknown.
 func answeredAt(r *pombo.Reply) time.Time {
 	if r.At.IsZero() {
 		return r.Received

@@ -11,8 +11,8 @@ import (
 	"pombo/internal/desk/page"
 )
 
-// replyPage is page/reply.tmpl: one reply by itself. What answers a message is shown on that
-// message's page too; what answers none is shown here alone.
+// replyPage is page/reply.tmpl: one reply by itself. A reply that answers a message is shown
+// on that message's page too; one that answers none only here.
 type replyPage struct {
 	Number     string
 	Note       string // what to do about one that answers no message
@@ -93,8 +93,8 @@ func (c clerk) purposes(r *http.Request) (list []choice) {
 	return list
 }
 
-// readPurpose reads what something is uncovered for, as it stands in the trail; problem is the
-// key of what is wrong with it.
+// readPurpose reads the purpose of uncovering, as the trail records it; problem is the key of
+// what is wrong with it.
 func readPurpose(r *http.Request) (purpose, problem string) {
 	purpose, note := r.PostForm.Get("purpose"), strings.TrimSpace(r.PostForm.Get("note"))
 	switch {

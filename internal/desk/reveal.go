@@ -10,13 +10,13 @@ import (
 )
 
 // This file is the only one of the desk that takes private text out of its wrapping.
-// What leaves it: first name and initials for a list, and all of one message for whoever
-// has the grant, gave a purpose and stands in the audit trail.
+// It returns first name and initials for a list, and all of one message for a visitor
+// who has the grant and gave a purpose, once the audit trail has it.
 
 const mostName = 40 // letters of a name in a list
 
-// initials returns first name and initials of the person: nobody is to be read off a
-// list in full.
+// initials returns first name and initials of the person: a list must not show full
+// names.
 func initials(n *pombo.Notification, slot pombo.Slot, number int) string {
 	values := pombo.At(n.Params, slot)
 	if slot == "" || number < 1 || number > len(values) {
@@ -25,7 +25,7 @@ func initials(n *pombo.Notification, slot pombo.Slot, number int) string {
 	var out strings.Builder
 	for i, part := range strings.Fields(values[number-1].Reveal()) {
 		if i == 0 {
-			if utf8.RuneCountInString(part) > mostName { // that is no name
+			if utf8.RuneCountInString(part) > mostName { // not a name
 				return ""
 			}
 			out.WriteString(part)
@@ -43,7 +43,7 @@ func initials(n *pombo.Notification, slot pombo.Slot, number int) string {
 // uncovered is what is shown of one message when it is uncovered.
 type uncovered struct {
 	Phone     string
-	Recipient string // as the row has it, where it is no phone
+	Recipient string // as the row has it, where it is not a phone
 	Values    []uncoveredValue
 	values    template.Values
 }
@@ -80,7 +80,8 @@ func pressedWord(r *pombo.Reply) string {
 	return r.Answer().Reveal()
 }
 
-// openAnswer is what somebody answered, for whoever may see it; "" when there is no text.
+// openAnswer is the text of an answer, for visitors who may see it; "" when there is
+// none.
 func openAnswer(r *pombo.Reply) string {
 	if r.Text == "" && r.Payload == "" {
 		return ""
@@ -99,7 +100,7 @@ func uncoverReply(r *pombo.Reply) *uncoveredReply {
 	return &uncoveredReply{openPhone(replyPhone(r)), openAnswer(r)}
 }
 
-// replyPhone is the number of who answered, to be shown masked; zero = unknown.
+// replyPhone is the number of the person who answered, shown masked; zero = unknown.
 func replyPhone(r *pombo.Reply) phone.Number {
 	n, err := phone.FromE164("+" + r.Phone.Reveal())
 	if err != nil {

@@ -12,16 +12,16 @@ type route struct {
 	method, path string
 	right        right  // what the visitor must have
 	menu         string // key of the word in the menu; "" = it is not there
-	// harmless says that a POST changes nothing, so that it may be repeated: no token
-	// that is good once is asked for.
+	// harmless says that a POST changes nothing, so that it may be repeated: it needs
+	// no single-use token.
 	harmless bool
 	handle   func(http.ResponseWriter, *http.Request) error
 }
 
 func (rt route) pattern() string { return rt.method + " " + rt.path }
 
-// table lists every route there is, those of the menu in its order. A test has a line
-// for each with who may use it.
+// table lists every route there is, those of the menu in its order. A test lists who
+// may use each.
 func (s *Server) table() []route {
 	return []route{
 		{method: "GET", path: "/{$}", right: anyone, handle: s.getRoot},
@@ -132,20 +132,20 @@ func (s *Server) table() []route {
 type right uint8
 
 const (
-	anyone      right = iota // also who has not signed in
+	anyone      right = iota // also visitors who have not signed in
 	signed                   // requests with the signature of the command line
 	signedIn                 // whatever the role
 	view                     // viewers, operators, admins
 	operate                  // operators, admins
 	administer               // admins
-	readAudit                // admins, and who has the grant
-	uncover                  // who has the grant, whatever the role; an admin too has to be given it
+	readAudit                // admins, and accounts with the grant
+	uncover                  // accounts with the grant, whatever the role; an admin needs it too
 	exportClear              // likewise
-	resendOwn                // operators, admins, and who has the grant
+	resendOwn                // operators, admins, and accounts with the grant
 )
 
-// may reports whether the account has the right. Whoever has not signed in has only
-// that of anyone.
+// may reports whether the account has the right. A visitor who has not signed in has
+// only that of anyone.
 func may(u pombo.User, need right) bool {
 	switch need {
 	case anyone:

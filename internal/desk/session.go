@@ -45,7 +45,7 @@ const (
 // name of an account has a colon.
 const localPrefix = "local:"
 
-// Visitor is who has signed in.
+// Visitor is a person who has signed in.
 type Visitor struct {
 	pombo.User
 
@@ -76,7 +76,7 @@ func requestOf(r *http.Request) *request {
 	return q
 }
 
-// visitorOf returns who has signed in, or nil.
+// visitorOf returns the visitor who has signed in, or nil.
 func visitorOf(r *http.Request) *Visitor { return requestOf(r).visitor }
 
 // languageOf is the visitor's choice, or what the browser asks for.
@@ -154,14 +154,14 @@ func (s *Server) findVisitor(r *http.Request) (*Visitor, error) {
 	return v, nil
 }
 
-// localUser is who came by the link: whoever can read the data folder can read all that
-// the desk could show.
+// localUser is the visitor who came by the link: read access to the data folder already
+// gives access to everything that the desk shows.
 func localUser(name string) pombo.User {
 	all, _ := pombo.ParseGrants(pombo.GrantNames()...)
 	return pombo.User{Name: name, Role: pombo.RoleAdmin, Grants: all}
 }
 
-// enterByProxy signs in whom the proxy vouches for, if there is an account of the name.
+// enterByProxy signs in the account that the proxy vouches for, if it exists.
 func (s *Server) enterByProxy(r *http.Request, name string) (*Visitor, error) {
 	if !pombo.ValidUserName(name) {
 		return nil, refuse(http.StatusForbidden, "error.no_account")
@@ -177,8 +177,8 @@ func (s *Server) enterByProxy(r *http.Request, name string) (*Visitor, error) {
 	return s.signIn(r, u, byProxy)
 }
 
-// signIn begins a session under a new token and writes the line about it. Nobody is
-// signed in whose line cannot be written.
+// signIn begins a session under a new token and writes the line about it. Without the
+// line, the sign-in fails.
 func (s *Server) signIn(r *http.Request, u pombo.User, kind string) (*Visitor, error) {
 	ctx := r.Context()
 	if err := s.o.Trail.WriteAudit(ctx, s.entry(r, u, audit.Entry{Act: audit.SignIn, Detail: kind, Result: audit.Done})); err != nil {
@@ -206,8 +206,9 @@ func (s *Server) signIn(r *http.Request, u pombo.User, kind string) (*Visitor, e
 	return v, nil
 }
 
-// cookieName is the name of the cookie. The prefix has the browser refuse one that was
-// set by another host, by another path or without TLS; without TLS it would refuse ours.
+// cookieName is the name of the cookie. The prefix makes the browser refuse a cookie
+// that was set by another host, by another path or without TLS; without TLS it would
+// refuse ours.
 func (s *Server) cookieName(r *http.Request) string {
 	if s.secure(r) {
 		return "__Host-pombo"
@@ -239,7 +240,8 @@ func (s *Server) saveSession(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, c)
 }
 
-// say has the next page begin with a sentence: after a change the browser is sent on.
+// say makes the next page begin with a sentence: after a change the browser is
+// redirected.
 func (s *Server) say(r *http.Request, n Notice) {
 	prefix := "+"
 	if n.Bad {
@@ -248,7 +250,7 @@ func (s *Server) say(r *http.Request, n Notice) {
 	s.sessions.Put(r.Context(), inNotice, prefix+n.Text)
 }
 
-// takeNotices returns what is to be said, once.
+// takeNotices returns the notices to show, once.
 func (s *Server) takeNotices(r *http.Request) []Notice {
 	if isScript(r) || requestOf(r).recalled || !s.sessions.Exists(r.Context(), inNotice) {
 		return nil

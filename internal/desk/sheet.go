@@ -80,18 +80,18 @@ func harmless(text string) string {
 // reports whether somebody still reads.
 func (s *sheet) more() bool {
 	s.csv.Flush()
-	_ = s.limits.SetWriteDeadline(time.Now().Add(2 * pageTime)) // a writer without deadlines is that of a test
+	_ = s.limits.SetWriteDeadline(time.Now().Add(2 * pageTime)) // only a test's writer lacks deadlines
 	return s.csv.Error() == nil
 }
 
-// end sends the rest. Nobody is left to be told that it cannot be sent.
+// end sends the rest. A failure cannot be reported to anybody.
 func (s *sheet) end() error {
 	s.csv.Flush()
 	return nil
 }
 
-// cut ends a table that has begun and cannot be finished: the browser is to say that it
-// is not whole.
+// cut ends a table that has begun and cannot be finished, so that the browser reports
+// it as incomplete.
 func (s *sheet) cut(desk *Server, err error) error {
 	desk.log.Error("a table for a spreadsheet was cut", "error", err, "often", pombo.Often("sheet"))
 	panic(http.ErrAbortHandler)

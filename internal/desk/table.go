@@ -9,7 +9,7 @@ import (
 	"pombo/internal/words"
 )
 
-// Table is the company's table, as its DBA wants to know of it.
+// Table is the company's table, as its DBA needs to see it.
 type Table interface {
 	// Statements are all that can run on it.
 	Statements() []Statement
@@ -29,7 +29,7 @@ type tableView struct {
 	Facts      []page.Fact
 	Results    page.Table // what was not written to the table
 	Rejected   page.Table
-	More       string // how many of them are not shown
+	More       string // how many are not shown
 	Statements []Statement
 	Executed   string
 }

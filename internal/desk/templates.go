@@ -18,10 +18,10 @@ import (
 type Templates interface {
 	// Templates asks Blip for its list.
 	Templates(ctx context.Context) ([]pombo.Template, error)
-	// Issues says what keeps the rows of the table from going with a template.
+	// Issues says why the rows of the table cannot be sent with a template.
 	Issues(t pombo.Template) []pombo.TemplateIssue
 	HeldTemplates(ctx context.Context) ([]pombo.TemplateHold, error)
-	// TemplateReach counts what a hold until a time comes to; zero = without end.
+	// TemplateReach counts what a hold until a time affects; zero = without end.
 	TemplateReach(ctx context.Context, template string, until time.Time) (pombo.TemplateReach, error)
 	TemplateVersions(ctx context.Context, name, language string) ([]pombo.TemplateVersion, error) // newest first
 	Hold(ctx context.Context, h pombo.TemplateHold) error
@@ -32,7 +32,7 @@ type Templates interface {
 	Row(ctx context.Context, rowKey string) (pombo.Row, error)
 }
 
-// templateList is Blip's list, and when it was asked for. While Blip does not answer, it
+// templateList is Blip's list, and when it was requested. While Blip does not answer, it
 // is the last one.
 type templateList struct {
 	at   time.Time
@@ -315,7 +315,7 @@ func bubbleOf(say *words.Words, t pombo.Template, values template.Values) page.B
 	return out
 }
 
-// versions says what each one has changed of the one before.
+// versions says what each one changed from the one before.
 func (s *Server) versions(say *words.Words, list []pombo.TemplateVersion) []versionView {
 	out := make([]versionView, len(list))
 	for i, v := range list {

@@ -69,5 +69,5 @@ func (s *Server) macIs(given, purpose string, parts ...string) bool {
 	return hmac.Equal([]byte(given), []byte(s.mac(purpose, parts...)))
 }
 
-// random returns a word that nobody can guess.
+// random returns an unguessable word.
 func random() string { return rand.Text() }

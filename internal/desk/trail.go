@@ -16,7 +16,7 @@ import (
 	"pombo/internal/words"
 )
 
-// entry completes a line of the trail with who asks, and from where.
+// entry completes a line of the trail with the visitor and the address.
 func (s *Server) entry(r *http.Request, u pombo.User, e audit.Entry) audit.Entry {
 	e.At, e.Who, e.Role, e.Via, e.Address = s.o.Now(), u.Name, string(u.Role), audit.ViaDesk, s.address(r)
 	return e
@@ -37,8 +37,8 @@ func (s *Server) write(r *http.Request, e audit.Entry) error {
 	return s.o.Trail.WriteAudit(r.Context(), s.line(r, e))
 }
 
-// note writes a line about what was refused or has been done already; that it cannot be
-// written is logged and nothing more.
+// note writes a line about what was refused or has been done already; a failure to
+// write it is only logged.
 func (s *Server) note(r *http.Request, e audit.Entry) {
 	var u pombo.User
 	if v := visitorOf(r); v != nil {
@@ -58,7 +58,7 @@ func (s *Server) noteAs(r *http.Request, u pombo.User, e audit.Entry) {
 // auditView is page/audit.tmpl.
 type auditView struct {
 	Who, Act, Day string
-	Number        string // masked; "" = whoever it is about
+	Number        string // masked; "" = any person
 	Acts          []choice
 	Lines         []auditLine
 	Older         string // the address of the older ones; "" = these are all
@@ -88,8 +88,8 @@ const (
 	inAuditNumber = "audit_number"
 )
 
-// auditFilter reads what the address chooses: who, act and day stand in it, for they are
-// nobody's secret; a number never does.
+// auditFilter reads the filter in the address: who, act and day are in it, because they
+// are not secret; a number never is.
 func (s *Server) auditFilter(r *http.Request) (f audit.Filter, v auditView, err error) {
 	q := r.URL.Query()
 	say := wordsOf(r)
@@ -206,8 +206,8 @@ func roleText(text func(string, ...any) string, role string) string {
 	return text("role." + role)
 }
 
-// postAudit takes the filter of the form: what may stand in an address goes there, the
-// number into the session.
+// postAudit takes the filter of the form: the number goes into the session, the rest
+// into the address.
 func (s *Server) postAudit(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return formError(err)

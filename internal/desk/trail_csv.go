@@ -11,7 +11,7 @@ import (
 const auditMost = 1000
 
 // getAuditCSV answers with the lines that the page would show, and older ones, as a file
-// that a spreadsheet opens. That it was taken stands in the trail.
+// that a spreadsheet opens. The trail records the download.
 func (s *Server) getAuditCSV(w http.ResponseWriter, r *http.Request) error {
 	f, _, err := s.auditFilter(r)
 	if err != nil {

@@ -176,8 +176,8 @@ func rights(u pombo.User) string {
 	return text
 }
 
-// asked has the administrator's password checked before a change. It answers itself when
-// it was wrong; done says so.
+// asked checks the administrator's password before a change. It answers itself when it
+// was wrong; done says so.
 func (s *Server) asked(w http.ResponseWriter, r *http.Request, v usersView) (done bool, err error) {
 	wrong, err := s.askPassword(r, "password")
 	if err != nil || wrong == "" {
@@ -206,7 +206,7 @@ func (s *Server) postUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.userFailed(w, r, v, err)
 	}
-	// The link is shown in this answer and nowhere else: it stands in no address.
+	// The link is shown only in this answer: it is in no address.
 	return s.showUsers(w, r, http.StatusOK, usersView{Invited: u.Name, Invite: s.outside(r) + s.newInvite(u)})
 }
 

@@ -43,7 +43,7 @@ type Source interface {
 	Settle(ctx context.Context, batch []pombo.Settlement) ([]pombo.Settled, error)
 }
 
-// Ledger is one ledger as each of the rooms sees it.
+// Ledger is one ledger as each room sees it.
 type Ledger struct {
 	Shared bool // other processes work on it too
 
@@ -64,7 +64,7 @@ type Ledger struct {
 	Operator   OperatorLedger
 }
 
-// TemplateLedger keeps how the templates have looked.
+// TemplateLedger keeps the versions of the templates.
 type TemplateLedger interface {
 	// SaveTemplates records what is new in Blip's list.
 	SaveTemplates(ctx context.Context, list []pombo.Template) error
@@ -96,7 +96,7 @@ type Options struct {
 	Language string
 	Slots    []pombo.Slot // those that the source's rows give values for, in order
 
-	// Payload reports whether a button is to name its message: see delivery.Options.
+	// Payload reports whether a button must name its message: see delivery.Options.
 	Payload func(b pombo.Button) bool
 
 	Workers           int           // calls to Blip at once; 0 = 64
@@ -226,8 +226,8 @@ type Engine struct {
 	leases    sync.WaitGroup // the renewal of the lease: it ends last
 }
 
-// New makes the roads. record applies the receipt by which a check of an uncertain
-// message ends, and does all that follows from it. New starts nothing.
+// New makes the roads. record applies the receipt that ends a check of an uncertain
+// message, with all its consequences. New starts nothing.
 func New(c *Controls, record func(context.Context, []pombo.Receipt) error) *Engine {
 	o := c.opts
 	claims, _ := delivery.Capacity(o.Workers, o.MessagesPerSecond)
@@ -309,7 +309,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 // afterRenewal gives back what no worker knows of, frees what dead processes had
 // claimed and reads the pauses that others wrote. err is that of the renewal.
 func (e *Engine) afterRenewal(ctx context.Context, err error) {
-	// In a pause nobody else learns whether the ledger can be written again.
+	// During a pause nothing else finds out whether the ledger can be written again.
 	if ctx.Err() == nil && (err != nil || e.Throttle.Pauser.Paused()) {
 		e.Health.LedgerAnswered(err)
 	}

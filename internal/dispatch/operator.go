@@ -32,8 +32,8 @@ func (e *Engine) Retry(ctx context.Context, id pombo.MessageID) error {
 	return e.ledger.Operator.Retry(ctx, id)
 }
 
-// Correct has a notification sent as its row says now. One whose row is gone, or that is not
-// of the table, stays as it is.
+// Correct makes a notification go out as its row says now. One whose row is gone, or that
+// did not come from the table, stays as it is.
 func (e *Engine) Correct(ctx context.Context, n pombo.Notification) error {
 	row, err := e.Row(ctx, n)
 	switch {
@@ -64,8 +64,8 @@ func (e *Engine) Cancel(ctx context.Context, id pombo.MessageID) error {
 	return e.ledger.Operator.Cancel(ctx, id)
 }
 
-// Ask asks Blip about an uncertain notification and reports whether it knew of it, which
-// ends the doubt. Of one that is not uncertain it is pombo.ErrMove.
+// Ask asks Blip about an uncertain notification and reports whether Blip knew it, which
+// ends the doubt; pombo.ErrMove when it is not uncertain.
 func (e *Engine) Ask(ctx context.Context, id pombo.MessageID) (traced bool, err error) {
 	n, _, err := e.ledger.Operator.Notification(ctx, id)
 	switch {

@@ -111,7 +111,7 @@ func statusCodes(c config.Source) []Finding {
 // milliseconds, however many rows are finished.
 const slowPage = time.Second
 
-// pending reads one pending row and tells nothing of it.
+// pending reads one pending row and reveals nothing of it.
 func pending(ctx context.Context, table *source.Table, c config.Source) []Finding {
 	begun := time.Now()
 	rows, err := table.Page(ctx, "", 1)

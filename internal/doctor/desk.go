@@ -27,7 +27,7 @@ func diagnoseDesk(ctx context.Context, c config.Config, serve running) []Finding
 	})
 	if file := c.AuditKeyFile(); file != "" && c.Desk.AuditKey == "" {
 		found = append(found, check(ctx, "desk", "privacy", func(context.Context) []Finding {
-			return private("whoever has the key of the desk is its administrator", file)
+			return private("anybody with the key of the desk is its administrator", file)
 		})...)
 	}
 	if c.Desk.TLSCert == "" {

@@ -33,7 +33,7 @@ func DiagnoseSettings(ctx context.Context, file string, secrets ...string) []Fin
 // serviceName is that of Windows' service, whose account may read what is Pombo's.
 const serviceName = "pombo"
 
-// private warns of files that others may read. The first one that stands open is told.
+// private warns about files that others may read. It reports the first open one.
 func private(why string, files ...string) []Finding {
 	seen := ""
 	for _, file := range files {
@@ -130,7 +130,7 @@ func unchanged(program string) []Finding {
 	}
 	sddl, err := access.SDDL(program)
 	if err != nil {
-		return nil // what cannot be told of the program is told of the settings beside it
+		return nil // a failure is reported for the settings beside it
 	}
 	strangers, err := access.Strangers(sddl, access.Accounts(serviceName)...)
 	if err != nil {

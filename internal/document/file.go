@@ -58,8 +58,8 @@ type opened struct {
 	info fs.FileInfo
 }
 
-// look opens a file. The folder is opened anew each time: a share may have been mounted
-// over it meanwhile.
+// look opens a file. It opens the folder each time: a share may have been mounted over
+// it meanwhile.
 func (l *Library) look(name string) (opened, error) {
 	root, err := os.OpenRoot(l.opts.Dir)
 	if err != nil {
@@ -95,7 +95,7 @@ func (l *Library) look(name string) (opened, error) {
 }
 
 // unopened says what an error about a file means. A share that is not mounted shows as an
-// empty folder, and its rows must not fail for that.
+// empty folder, and its rows must not fail because of it.
 func (l *Library) unopened(root *os.Root, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return away("the file cannot be opened", cause(err))

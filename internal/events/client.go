@@ -19,8 +19,7 @@ import (
 	"pombo/internal/loopback"
 )
 
-// callTime is how long a receiver may take: one that does its work before it answers should
-// answer first.
+// callTime is how long a receiver may take: it should answer before it does its work.
 const callTime = 15 * time.Second
 
 // Client posts signed events to one address.

@@ -6,16 +6,16 @@
 //
 // Each event arrives at least once, under the same id however often it is sent. The events
 // of one notification arrive in the order in which they happened: the next one is not sent before
-// the one before was acknowledged. Others go on meanwhile.
+// the one before was acknowledged. Other streams go on meanwhile.
 //
 // # How it fails
 //
-// What is not acknowledged (any 2xx) is tried again for three days, ever more seldom. When
-// several in a row fail, the receiver is away: one event at a time tries it from then on, so
-// that a million waiting events are no attack on a system that starts. A 410 says that
-// nobody wants events any more: the receiver is tried once an hour, and an alert says so at
-// once. After three days an event is given up: it stays in the outbox, with all that follows
-// it about its notification, until pombo events replay.
+// An event that is not acknowledged (by any 2xx) is tried again for three days, less and
+// less often. When several in a row fail, the receiver is away: one event at a time tries it
+// from then on, so that a million waiting events do not overwhelm a system that is starting.
+// A 410 says that the events are no longer wanted: the receiver is tried once an hour, and
+// an alert says so at once. After three days an event is given up: it stays in the outbox,
+// with all that follows it about its notification, until pombo events replay.
 //
 // One process sends for all. That spares the receiver the same event from each; no promise
 // depends on it.
@@ -37,7 +37,8 @@ import (
 	"pombo/internal/wait"
 )
 
-// Job is what one of the processes on a ledger does for all of them: it sends the events.
+// Job is the leadership under which one of the processes on a ledger sends the events for
+// all.
 const Job = "events"
 
 const (
@@ -236,8 +237,8 @@ func (s *Sender) free() int {
 	return parallel - len(s.inFlight)
 }
 
-// send posts an event and records how that ended. What cannot be recorded is sent again. probe
-// says that the receiver was away when the call began.
+// send posts an event and records the result. An event whose result cannot be recorded is sent
+// again. probe says that the receiver was away when the call began.
 func (s *Sender) send(ctx context.Context, e pombo.OutboxEvent, probe bool) {
 	text, err := Body(e)
 	if err != nil {
@@ -271,8 +272,8 @@ func (s *Sender) send(ctx context.Context, e pombo.OutboxEvent, probe bool) {
 	s.report(ctx, "how an event was answered is not recorded; it is sent again", err)
 }
 
-// answered keeps whether the receiver is away. All calls that are under way when it goes away
-// fail, and say so once: only a probe says that it is still away.
+// answered keeps track of whether the receiver is away. All calls under way when it goes away
+// fail, and count once: only a probe shows that it is still away.
 func (s *Sender) answered(a answer, probe bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,8 +296,8 @@ func (s *Sender) answered(a answer, probe bool) {
 	}
 }
 
-// next returns when an event is tried again, scattered so that what failed together does not come
-// back together; ok is false when its time is over.
+// next returns when an event is tried again, with a jitter so that events that failed together do
+// not come back together; ok is false when its time is over.
 func next(e pombo.OutboxEvent, a answer, now time.Time) (again time.Time, ok bool) {
 	first := cmp.Or(e.Tried, now)
 	end := first.Add(allTime)

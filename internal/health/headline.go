@@ -15,7 +15,7 @@ type Level string
 // The levels.
 const (
 	OK   Level = "ok"
-	Warn Level = "warn" // somebody should know of it
+	Warn Level = "warn" // somebody should know about it
 	Bad  Level = "bad"  // messages do not go, and somebody has to act
 )
 
@@ -46,8 +46,8 @@ func HeadlineNames() []HeadlineName {
 }
 
 // Headline is the one sentence that says whether messages go, and if not, why. It
-// contains no phone, name, text or secret, unless whoever paused has written one into
-// the note.
+// contains no phone, name, text or secret, unless the operator who paused has written
+// one into the note.
 type Headline struct {
 	Name  HeadlineName
 	Level Level

@@ -1,6 +1,6 @@
 // Package health judges why messages go, or why they do not. Metrics, GET /readyz,
 // its check of sending and doctor all repeat what a Snapshot says. What people read
-// comes from package words, in the language of whoever asks.
+// comes from package words, in the language of the reader.
 package health
 
 import (

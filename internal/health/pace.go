@@ -98,8 +98,8 @@ const (
 func (p Pace) measured(messages int) bool { return messages >= fewest && p.Over >= shortest }
 
 // forecast says what becomes of left messages in the queue if all goes on as it
-// does; the zero Phrase when that cannot be told. It knows nothing of what has not
-// been taken in, or of messages whose time comes later.
+// does; the zero Phrase when that is unknown. It ignores rows that have not been taken
+// in, and messages whose time comes later.
 func (p Pace) forecast(now time.Time, left int) words.Phrase {
 	rate := float64(p.Ended) / p.Over.Seconds()
 	switch net := rate - p.TakenIn; {

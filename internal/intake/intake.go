@@ -138,8 +138,8 @@ func (in *Intake) Run(ctx context.Context) {
 	}
 }
 
-// request has Run make a pass on behalf of a run and call ended. It returns
-// ErrStopping when Run has returned.
+// request makes Run do a pass on behalf of a run and call ended. It returns ErrStopping
+// when Run has returned.
 func (in *Intake) request(run int64, ended func(ctx context.Context, added int, err error)) error {
 	select {
 	case in.requests <- request{run, ended}:
@@ -182,7 +182,7 @@ func (in *Intake) poll(ctx context.Context, polling *leader.Leadership, due time
 		return soon // a run takes in
 	}
 	if time.Since(due) > interval {
-		due = time.Now() // polls that were missed are not made up for
+		due = time.Now() // missed polls are not made up for
 	}
 	if err == nil {
 		_, err = in.takeIn(ctx, 0, leadership)
@@ -201,7 +201,7 @@ const (
 	longestRest = time.Minute
 )
 
-// restAfter is how long after the beginning of a pass nobody need look again.
+// restAfter is how long after the beginning of a pass there is no need to look again.
 func restAfter(took time.Duration, added, finished int) time.Duration {
 	if finished <= added {
 		return 0

@@ -48,7 +48,7 @@ type Runs struct {
 	waiting map[int64]chan struct{} // closed when the run has ended
 }
 
-// NewRuns returns runs that nobody follows yet. Run does.
+// NewRuns returns runs that are not followed before Run.
 func NewRuns(o RunsOptions) *Runs {
 	return &Runs{opts: o, log: o.Logger, follow: make(chan int64), stopped: make(chan struct{}), waiting: map[int64]chan struct{}{}}
 }
@@ -124,7 +124,7 @@ func (r *Runs) WaitRun(ctx context.Context, id int64) (pombo.Run, error) {
 	return run, err
 }
 
-// register reports whether the run is to be followed: nobody follows it yet.
+// register reports whether the run must be followed, because nothing follows it yet.
 func (r *Runs) register(id int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -171,7 +171,7 @@ func (r *Runs) awaitEnd(ctx context.Context, id int64) {
 }
 
 // awaitSettled gives the rows a moment to get their new code, so that the caller sees
-// it in the table. The source may be away for hours: the run does not wait for that.
+// it in the table. The run does not wait longer: the source may be away for hours.
 func (r *Runs) awaitSettled(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -183,7 +183,7 @@ func (r *Runs) awaitSettled(ctx context.Context) {
 	}
 }
 
-// takeIn has the rows of a run taken in, and records when there are no more.
+// takeIn takes in the rows of a run, and records when there are no more.
 func (r *Runs) takeIn(id int64) error {
 	return r.opts.Intake.request(id, func(ctx context.Context, added int, err error) {
 		why := ""

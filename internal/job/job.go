@@ -34,8 +34,8 @@ type Options struct {
 
 // Job calls the API on a fixed schedule. A tick asks whether the API is ready,
 // has it send what is pending, and logs how the run ended. A tick that fails is
-// logged as an error and the schedule goes on. What the API calls a trouble is a
-// warning, so that it reaches whoever reads the job's log and nothing else.
+// logged as an error and the schedule goes on. A problem that the API reports is a
+// warning, so that it also reaches people who read only the job's log.
 //
 // The ticks stand at the start, one interval later, two later and so on, however
 // long the calls take. They never overlap: those that pass during a call are
@@ -82,7 +82,7 @@ func (j *Job) Run(ctx context.Context) error {
 // Once makes one tick and logs it, errors included: the error it returns is for
 // the exit code. It is not nil when the API was away or not ready, when the run
 // had not ended within the time-out, and when the run stopped taking rows in
-// early. Messages that failed are no error of the job's.
+// early. Messages that failed are not an error of the job.
 func (j *Job) Once(ctx context.Context) error {
 	begun := j.o.Now()
 	call, cancel := context.WithTimeout(ctx, j.o.Timeout)

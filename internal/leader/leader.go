@@ -26,9 +26,9 @@ const term = 5 * time.Second
 // askAgain is how often a process that waits for a leadership asks for it.
 const askAgain = time.Second
 
-// Leadership is a job that one of the processes on a ledger does for all of them. It
-// spares the source and Blip the same question from each. No promise depends on it,
-// because whatever follows is a compare-and-set. One goroutine uses a Leadership.
+// Leadership is a job that one of the processes on a ledger does for all. It spares the
+// source and Blip the same question from each. No promise depends on it, because every
+// resulting change is a compare-and-set. One goroutine uses a Leadership.
 type Leadership struct {
 	ledger     Ledger
 	job, owner string

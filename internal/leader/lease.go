@@ -16,7 +16,7 @@ type LeaseLedger interface {
 	Renew(ctx context.Context, owner string) error
 }
 
-// Lease is what this process knows by itself of its lease in the ledger.
+// Lease is what this process itself knows about its lease in the ledger.
 //
 // A process may be stopped at any instant and go on much later: by SIGSTOP, by a
 // machine that sleeps, by a virtual one that is moved. What it had begun then belongs
@@ -30,7 +30,7 @@ type Lease struct {
 	log    *slog.Logger
 
 	mu      sync.Mutex // guards what follows
-	renewed time.Time  // when the last renewal was asked for: the lease lasts at least length from then
+	renewed time.Time  // when the last renewal was requested: the lease lasts at least length from then
 	term    int        // counts up with each renewal that came too late
 }
 
@@ -72,8 +72,7 @@ func (l *Lease) Valid(term int) bool {
 	return term == l.term && !l.over(time.Now())
 }
 
-// over looks at both clocks: where a whole machine has slept, only the one on the
-// wall has gone on.
+// over looks at both clocks: while a machine sleeps, only the wall clock goes on.
 func (l *Lease) over(now time.Time) bool {
 	return max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0))) >= l.length
 }

@@ -11,10 +11,10 @@ import (
 	"pombo"
 )
 
-// Bulks is what is done to many notifications at once. The set of each is written down when
-// it starts, with the state and the attempt in which every notification then was. Each is
-// moved in the transaction that says so in the set, and only from there: however often a
-// process dies and another one goes on, none is moved twice.
+// Bulks are operations on many notifications at once. The set of each is written down when
+// it starts, with the state and the attempt that every notification has then. A
+// notification moves in the transaction that records it in the set, and only from that
+// state: however often a process dies and another one goes on, none moves twice.
 type Bulks struct{ *store }
 
 // Candidates returns notifications in a state that a filter selects: those after a number, up
@@ -230,15 +230,16 @@ func (b *Bulks) Taken(ctx context.Context, seq int64) (n pombo.Notification, err
 	return list[0], nil
 }
 
-// Skip says why nothing is done about a notification of a bulk.
+// Skip records why a bulk leaves a notification alone.
 func (b *Bulks) Skip(ctx context.Context, id, seq int64, why pombo.BulkResult) error {
 	_, err := b.change(ctx, sqlBulkItemEnd, id, seq, string(why), 0)
 	return wrap(err, "skip")
 }
 
-// Apply does to a notification what the bulk is for, and says so in it, in one transaction. It
-// returns pombo.ErrMove, and has done nothing, when the notification no longer is as it was when
-// the bulk started, when it may not be done, or when the bulk was stopped or has it already.
+// Apply carries out the bulk on one notification, and records that in the bulk, in one
+// transaction. It returns pombo.ErrMove, and has done nothing, when the notification no longer
+// is as it was when the bulk started, when it may not be done, or when the bulk was stopped or
+// has it already.
 func (b *Bulks) Apply(ctx context.Context, id int64, act pombo.BulkAct, it pombo.BulkItem, message pombo.MessageID) error {
 	at, err := b.known(ctx, message)
 	if err != nil {
@@ -308,7 +309,7 @@ func (b *Bulks) Stop(ctx context.Context, id int64) (stopped bool, err error) {
 	return n > 0, wrap(err, "stop a bulk")
 }
 
-// Finish ends a bulk of which nothing is left.
+// Finish ends a bulk that has nothing left to do.
 func (b *Bulks) Finish(ctx context.Context, id int64) error {
 	_, err := b.change(ctx, sqlBulkFinish, id, b.now())
 	return wrap(err, "finish a bulk")

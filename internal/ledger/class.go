@@ -44,7 +44,7 @@ func classOf(s pombo.State) any {
 	}
 }
 
-// Why nothing is owed to the source for a notification (the column settle), besides a
+// Why the source is owed nothing for a notification (the column settle), besides a
 // pombo.SettleResult.
 const (
 	settleNone = "none" // it has no row, or a later generation has settled

@@ -9,11 +9,11 @@ import (
 // processes share it, else that of this machine.
 //
 // Either may be set while notifications wait. Most waits may then be a little longer or
-// shorter. The one that may not be shorter is the wait of an uncertain notification, after
-// which it is sent again: its beginning is noted by the clock at its furthest ahead, and
-// how long it has lasted is judged by the clock at its furthest behind. Then a clock that
-// was wrong for a moment, in this process or in the one that noted the beginning, lengthens
-// the wait by as much as it was wrong.
+// shorter. Only the wait of an uncertain notification, which is sent again afterwards, must
+// not be shorter: the clock at its furthest ahead notes its beginning, and the clock at its
+// furthest behind judges how long it has lasted. Then a clock that was wrong for a moment,
+// in this process or in the one that noted the beginning, lengthens the wait by as much as
+// it was wrong.
 type clock struct {
 	local     func() time.Time // this machine's
 	ofMachine bool             // the ledger's is this machine's
@@ -43,10 +43,10 @@ func newClock(local func() time.Time, ofMachine bool) *clock {
 // steady is a time of this machine as if nobody had set its clock since the ledger was opened.
 func (c *clock) steady(local time.Time) time.Time { return c.opened.Add(local.Sub(c.opened)) }
 
-// look notes what the ledger's clock says that was asked at the time asked of this machine.
-// It was read between the question and the answer, which bounds how far it is ahead: the
-// clock moves no further than into these bounds. So an answer that took long, because this
-// process was frozen meanwhile, does not set the clock back by that long.
+// look notes what the ledger's clock said when it was asked, at the time asked of this
+// machine. It was read between the question and the answer, which bounds how far it is
+// ahead: the clock moves no further than into these bounds. So an answer that took long,
+// because this process was frozen meanwhile, does not set the clock back by that long.
 func (c *clock) look(asked time.Time, says int64) {
 	most, answered := says-c.steady(asked).UnixMilli(), c.steady(c.local()).UnixMilli()
 	c.mu.Lock()

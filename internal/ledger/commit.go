@@ -26,8 +26,8 @@ const chunk = 128
 // function, or both, carried out in this order.
 type write struct {
 	parts []part
-	// run may be called again after a failed transaction, so it sets its
-	// results anew each time.
+	// run may be called again after a failed transaction, so it resets its results each
+	// time.
 	run  func(*txn) error
 	turn atomic.Int32
 	done chan error // buffered
@@ -76,17 +76,17 @@ func (db *store) change(ctx context.Context, name statement, args ...any) (n int
 	return n, err
 }
 
-// one runs a statement that batches are made of for one row, together with what others
-// wait for, and reports whether that changed something.
+// one runs a batchable statement for one row, together with what others wait for, and
+// reports whether that changed something.
 func (db *store) one(ctx context.Context, name statement, args ...any) (changed bool, err error) {
 	w := newWrite(onePart(name, [][]any{args}))
 	err = db.submit(ctx, db.urgent, w)
 	return w.parts[0].hit[0], err
 }
 
-// each runs the statement for the rows, in chunks that let workers pass, and
-// returns which of them changed something. Rows of chunks that came before an
-// error have been changed.
+// each runs the statement for the rows, in chunks that let workers pass, and returns
+// which rows changed something. Rows of chunks that came before an error have been
+// changed.
 func (db *store) each(ctx context.Context, name statement, rows [][]any) (hit []bool, err error) {
 	hit = make([]bool, len(rows))
 	var writes []*write

@@ -15,7 +15,7 @@ import (
 // machine's clock: they are minutes long, and a few seconds do not matter.
 type Desk struct{ *store }
 
-// User returns an account; pombo.ErrNotFound when there is none of the name.
+// User returns an account; pombo.ErrNotFound when none has the name.
 func (d *Desk) User(ctx context.Context, name string) (u pombo.User, err error) {
 	found := false
 	err = d.all(ctx, sqlDeskUser, []any{name}, func(rows *sql.Rows) error {
@@ -78,7 +78,7 @@ func (d *Desk) AddUser(ctx context.Context, u pombo.User, line audit.Entry) erro
 }
 
 // ChangeUser changes an account with the line of the trail about it; pombo.ErrLost when
-// its password or what it may do is no longer as before.
+// its password or rights have changed meanwhile.
 func (d *Desk) ChangeUser(ctx context.Context, before, after pombo.User, line audit.Entry) error {
 	changed := 0
 	err := d.do(ctx, func(tx *txn) (err error) {
@@ -173,7 +173,7 @@ func (d *Desk) Once(ctx context.Context, word string, expires time.Time) (first 
 	return first, nil
 }
 
-// Sweep takes away what is over: sessions, and words that are good once.
+// Sweep deletes what is over: sessions, and words that are good once.
 func (d *Desk) Sweep(ctx context.Context) error {
 	now := d.opts.Now().UnixMilli()
 	err := d.do(ctx, func(tx *txn) error {

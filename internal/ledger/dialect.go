@@ -36,8 +36,8 @@ type writing interface {
 	// transact carries out a group of writes in one transaction: their batches,
 	// then their functions. After an error none of it has happened.
 	transact(tx *txn, group []*write) error
-	// each runs a statement for every row of parameters, in order, and sets in
-	// hit which of them changed something.
+	// each runs a statement for every row of parameters, in order, and sets in hit
+	// which rows changed something.
 	each(tx *txn, name statement, rows [][]any, hit []bool) error
 	// explain turns an error of the driver into a sentence that says what to do.
 	explain(err error) error
@@ -51,8 +51,8 @@ type writing interface {
 type statements interface {
 	// text returns a statement's text.
 	text(name statement) string
-	// limits is what a transaction begins with that is to read a list by its index, and its
-	// argument; "" where there is nothing to say.
+	// limits is how a transaction begins that must read a list by its index, and its
+	// argument; "" where none is needed.
 	limits() (name statement, argument string)
 }
 
@@ -147,8 +147,7 @@ func (tx *txn) change(name statement, args ...any) (int, error) {
 	return int(n), err
 }
 
-// one runs a statement that batches are made of for one row, and reports whether that changed
-// something.
+// one runs a batchable statement for one row, and reports whether that changed something.
 func (tx *txn) one(name statement, args ...any) (changed bool, err error) {
 	hit := make([]bool, 1)
 	err = tx.dialect.each(tx, name, [][]any{args}, hit)

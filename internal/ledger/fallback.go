@@ -12,15 +12,15 @@ import (
 // A row goes to another channel of the company's by a status code (Options.Fallback). That it may
 // have to is noted with the outcome or the receipt from which it follows (policy.fallbackAt); the
 // decision is made here, on record before anything is written to the row, and once. From then on
-// the row is owed that code, and nothing that follows: no other code, and no message by itself.
+// the row is owed only that code: no later code, and no automatic message.
 
-// categoryWait is how long a row waits whose template's category is not known.
+// categoryWait is how long a row waits while its template's category is unknown.
 const categoryWait = time.Minute
 
 // HandOver decides about up to limit rows that may be due, and returns how many were handed over
-// because their message failed, and how many because it was not delivered in time. Nobody who
-// opted out is reached another way: who opted out of marketing, if the template is of that
-// category. isMarketing says so; while it is not known, the row waits.
+// because their message failed, and how many because it was not delivered in time. A person who
+// opted out is not reached another way either; one who opted out of marketing, if the template
+// is of that category. isMarketing says so; while it is not known, the row waits.
 func (sm *Settlements) HandOver(ctx context.Context, limit int, isMarketing func(template, language string) (is, known bool)) (failed, late int, err error) {
 	now := sm.now()
 	list, err := sm.candidates(ctx, now, limit)
@@ -121,7 +121,7 @@ func (sm *Settlements) candidates(ctx context.Context, now int64, limit int) (li
 // called it. What it has called it just now may not be in the table yet.
 func (sm *Settlements) optedOut(c *candidate) pombo.OptOutScope {
 	scope := sm.optOuts.OptedOut(c.Phone, c.Identity)
-	to, _ := digits(c.Phone).(int64) // no phone is 0
+	to, _ := digits(c.Phone).(int64) // 0 without a phone
 	for _, name := range sm.identities.of(to) {
 		scope = scope.Wider(sm.optOuts.OptedOut(c.Phone, name))
 	}

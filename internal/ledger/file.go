@@ -62,7 +62,7 @@ func isUNC(path string) bool {
 
 // followLinks resolves the links of a path whose end need not exist: of a file
 // that is yet to be made, in a folder that is, or behind a link that leads nowhere.
-// What cannot be resolved stays as it is; opening it tells why.
+// What cannot be resolved stays as it is; opening it shows why.
 func followLinks(path string, depth int) string {
 	const most = 40 // as the kernel
 	path, err := filepath.Abs(path)
@@ -104,9 +104,9 @@ func (s *sqlite) take() (held bool, err error) {
 	return held, err
 }
 
-// close lets go of both locks. It comes after the pools are closed: POSIX drops a
-// process's locks on a file, and SQLite's are among them, with the first
-// descriptor of it that is closed.
+// close releases both locks. It comes after the pools are closed: POSIX drops a
+// process's locks on a file, and SQLite's are among them, with the first descriptor of
+// it that is closed.
 func (s *sqlite) close() error { return errors.Join(s.letGo(), s.lock.Unlock()) }
 
 func (s *sqlite) letGo() (err error) {
@@ -128,7 +128,7 @@ func fileOf(path string) (os.FileInfo, error) {
 
 // tighten takes the rights of group and others from the files of the ledger, which
 // hold phones and texts. SQLite gives the files that it makes the rights of the
-// database. Where the file is another user's it stays as it is; doctor tells.
+// database. A file of another user's stays as it is; doctor reports it.
 func tighten(path string) {
 	if runtime.GOOS == "windows" {
 		return // rights are lists there, which the folder hands down

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// remote: file systems of the network are not told apart here.
+// remote: network file systems are not recognized here.
 func remote(string) bool { return false }
 
 // lockFile takes a lock on the file that ends with it. It is on one byte far behind

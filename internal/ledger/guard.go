@@ -8,9 +8,9 @@ import (
 // A row that is finished and pending again was set back on purpose, and is sent
 // again. When the table's database goes back to an earlier time, whole batches of
 // finished rows are pending again that must not be sent. So once more than
-// Options.ResendsBeforePause rows were set back within a minute, all of them that
-// have not left wait in a queue class of their own, and so do those that follow, until an
-// operator says what they are: ReleaseResends or SettleResends.
+// Options.ResendsBeforePause rows were set back within a minute, those that have not left
+// and those that follow wait in a queue class of their own, until an operator decides:
+// ReleaseResends or SettleResends.
 
 // guard counts rows that were just set back, in the transaction that takes them in,
 // and returns how many wait for an operator because of them.
@@ -50,8 +50,7 @@ func (in *Intake) guard(tx *txn, rows int, now int64) (stopped int, err error) {
 }
 
 // ReleaseResends returns to the queue what the guard has stopped, because an operator says that
-// it was set back on purpose, and lets pass what follows until a minute has passed without
-// any.
+// it was set back on purpose, and lets more through until a minute passes without any.
 func (o *Operator) ReleaseResends(ctx context.Context) (released int, err error) {
 	err = o.do(ctx, func(tx *txn) (err error) {
 		now := o.now()
@@ -68,9 +67,8 @@ func (o *Operator) ReleaseResends(ctx context.Context) (released int, err error)
 }
 
 // SettleResends ends what the guard has stopped, because an operator wants none of it sent again:
-// the result of the message before is written to the row once more, and what has no such
-// result is cancelled. The guard goes on stopping what follows, until a minute has passed
-// without any.
+// the result of the previous message is written to the row once more, and what has no such result
+// is cancelled. The guard keeps stopping more until a minute passes without any.
 func (o *Operator) SettleResends(ctx context.Context) (ended int, err error) {
 	err = o.do(ctx, func(tx *txn) (err error) {
 		now := o.now()

@@ -45,13 +45,13 @@ func (h *History) Notification(ctx context.Context, id pombo.MessageID) (pombo.N
 const (
 	usualLimit = 50
 	mostLimit  = 1000
-	// walked is how many notifications a list looks at that has no index to go by
-	// (of those delivered, say) before it gives what it has found, and a cursor.
+	// walked is how many notifications a list without an index to go by (of those
+	// delivered, say) looks at before it returns what it has found, and a cursor.
 	walked = 20_000
 	// matchedAtOnce is how many are read at once where each is looked into.
 	matchedAtOnce = 2000
-	// From so many on, what an index yields takes too long to sort, and is looked for
-	// among the newest instead.
+	// From this many on, the result of an index takes too long to sort, and the newest
+	// notifications are searched instead.
 	mostKeys    = 10_000
 	mostWaiting = 100_000
 )
@@ -70,9 +70,9 @@ func pageOf(limit int, cursor string) (most int, before int64, err error) {
 	return cmp.Or(limit, usualLimit), before, nil
 }
 
-// List returns the notifications that the filter selects, the newest first, and
-// the cursor of those that follow, "" when there are none. What is taken in
-// meanwhile does not shift the pages.
+// List returns the notifications that the filter selects, the newest first, and the
+// cursor of the next page, "" when there is none. Rows taken in meanwhile do not shift
+// the pages.
 //
 // It answers soon however many there are: it goes by an index, or through one part
 // of the ledger at a time. So a page can have fewer than the limit, or none, and
@@ -98,8 +98,8 @@ func (h *History) List(ctx context.Context, f pombo.Filter) (page pombo.Page, er
 	return page, nil
 }
 
-// matcher returns what decides about the fields of a filter that no index has; nil when it
-// has none of them.
+// matcher returns the function that checks the fields of a filter that no index covers;
+// nil when the filter has no such field.
 func (h *History) matcher(f *pombo.Filter) func(*pombo.Notification) bool {
 	if f.Reason == "" && f.Template == "" {
 		return nil
@@ -109,8 +109,8 @@ func (h *History) matcher(f *pombo.Filter) func(*pombo.Notification) bool {
 	}
 }
 
-// fill fills a page, so many rows at once. Without a match it asks once; with one it goes on
-// until it has looked at 20,000.
+// fill fills a page, that many rows at once. Without a match it asks once; with one it goes
+// on until it has looked at 20,000.
 func (h *History) fill(ctx context.Context, s *selection, limit, atOnce int, match func(*pombo.Notification) bool, page *pombo.Page) error {
 	for looked := 0; ; {
 		read, last, full := 0, int64(0), false
@@ -321,8 +321,8 @@ func (h *History) count(ctx context.Context, name statement, args ...any) (n int
 }
 
 // idRange returns the range of the ids that start with the text; ok is false when
-// none can. It takes an id whole or cut anywhere after eight digits: fewer are the keys
-// of rows more often than not.
+// none can. It takes an id whole or cut anywhere after eight digits: shorter texts are
+// more often keys of rows.
 func idRange(text string) (lo, hi int64, ok bool) {
 	if id, err := pombo.ParseMessageID(text); err == nil {
 		return idNumber(id), idNumber(id), true

@@ -19,7 +19,8 @@ const manyIdentities = 4096
 // identities keeps back what Blip has called phones, so that it can be written
 // many at a time and in the order of the phones. Phones come in no order: written
 // one by one, each costs a page of the disk, which is more than all the rest of
-// its message. A cache may be late; what a kill loses is asked again.
+// its message. A cache may be late; after a kill, Blip is asked again for what was
+// lost.
 type identities struct {
 	mu    sync.Mutex
 	fresh map[int64]identity // not handed to the writer yet
@@ -35,7 +36,7 @@ type identity struct {
 	asked int64
 }
 
-// keep remembers what Blip has just called a phone.
+// keep remembers the identity that Blip has just given for a phone.
 func (c *identities) keep(phone int64, name string, now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,8 +102,8 @@ func (c *identities) drop(phone int64) {
 	delete(c.old, phone)
 }
 
-// saveIdentities hands over to the writer what has been kept back, if there are
-// at least so many. It does not wait.
+// saveIdentities hands what has been kept back to the writer, if there is at least that
+// much. It does not wait.
 func (db *store) saveIdentities(atLeast int) {
 	c := &db.identities
 	c.mu.Lock()

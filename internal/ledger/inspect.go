@@ -46,10 +46,10 @@ func Inspect(ctx context.Context, url string) (Schema, error) {
 // Rights is what an account may do with a ledger in PostgreSQL.
 type Rights struct {
 	Account string
-	Schema  string // where it works: the first of its search_path that there is; "" = none
+	Schema  string // where it works: the first of its search_path that exists; "" = none
 	Made    bool   // the ledger's tables are there
 	MayMake bool   // it may create them
-	Lacks   string // the rights on them that a running process needs and it has not: "UPDATE on run, …"
+	Lacks   string // the rights on them that a running process needs and the account lacks: "UPDATE on run, …"
 }
 
 // InspectRights asks what the account of a ledger in PostgreSQL may do, without

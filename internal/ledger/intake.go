@@ -21,10 +21,10 @@ type Intake struct {
 const maxPriority = 9
 
 // Enqueue takes in rows of the source, for the run (0 = none), and returns how
-// many were new. A row that is known already stays as it is. Of those, finished
-// names the ones whose latest generation has ended: seen pending after its code was
-// written to the row, they may have been set back on purpose. Of a row that was Left
-// as it is that cannot be said.
+// many were new. A known row stays as it is. finished names the known rows whose latest
+// generation has ended: seen pending after its code was written to the row, they may
+// have been set back on purpose. A row that was Left as it is shows nothing of the
+// kind.
 //
 // The same row may come from several goroutines and pages at once; it is added
 // once. A page is taken in by parts: after an error some of it may have been
@@ -162,7 +162,7 @@ func (in *Intake) Queued(ctx context.Context) (n int, err error) {
 	return n, wrap(err, "count the queue")
 }
 
-// TakenIn says that every row that was pending at some time has been taken in: if
+// TakenIn records that every row that was pending at some time has been taken in: if
 // the ledger lost something before that, none of it is left in the table.
 func (in *Intake) TakenIn(ctx context.Context, since time.Time) error {
 	var open bool

@@ -8,8 +8,8 @@ import (
 	"pombo"
 )
 
-// Leases says which of the processes that share a ledger are alive, and which of them does
-// what is enough done once.
+// Leases says which of the processes that share a ledger are alive, and which one does the
+// jobs that only one needs to do.
 type Leases struct{ *store }
 
 // renew also finds out what the database's clock says, where that one counts.
@@ -86,8 +86,8 @@ func (l *Leases) Reclaim(ctx context.Context) (requeued, uncertain int, err erro
 	return requeued, uncertain, wrap(err, "reclaim")
 }
 
-// Owners returns how many processes have a lease that is not over: that work on
-// the ledger, or did so moments ago.
+// Owners returns how many processes have a valid lease: they work on the ledger, or did
+// so moments ago.
 func (l *Leases) Owners(ctx context.Context) (n int, err error) {
 	err = l.get(ctx, sqlOwners, []any{l.clock()}, &n)
 	return n, wrap(err, "look for other processes")
@@ -95,8 +95,8 @@ func (l *Leases) Owners(ctx context.Context) (n int, err error) {
 
 // AcquireLeadership makes the owner the leader of a job for the time d from now, and reports whether
 // it leads: not if another one does at present. The leader asks again well before d is over.
-// A job that one process at a time does for all of them saves the source and Blip the others'
-// calls; correctness must not depend on it.
+// One process at a time does the job for all, which saves the source and Blip the others' calls;
+// correctness must not depend on it.
 func (l *Leases) AcquireLeadership(ctx context.Context, job, owner string, d time.Duration) (bool, error) {
 	if !l.shared() {
 		return true, nil
@@ -124,7 +124,7 @@ func (l *Leases) ReleaseLeadership(ctx context.Context, job, owner string) error
 	return wrap(err, "release "+job)
 }
 
-// prune takes away what is long over.
+// prune deletes what is long over.
 func (db *store) prune(tx *txn) error {
 	const hour = 60 * 60 * 1000
 	if err := tx.exec(sqlPruneRecipients, db.clock()); err != nil {

@@ -15,8 +15,7 @@
 // All writes go through one goroutine (commit.go). It takes whatever is waiting
 // (the begins and finishes of hundreds of workers, a claim, a page of intake),
 // carries it out in one transaction, so that one sync of the disk serves all,
-// and then answers every caller. Reads have connections of their own and do not
-// wait.
+// and then answers every caller. Reads have their own connections and do not wait.
 //
 // On PostgreSQL, where the server does the work, there are two: one for what
 // workers wait for and one for the rest. Several processes share a ledger there,
@@ -70,8 +69,8 @@ type Options struct {
 	// Source is the name of the source whose rows can be settled; results of rows
 	// of another one, from before its name was changed, wait. "" = any.
 	Source string
-	// Template is what rows that name no template are sent with: lists and counts by
-	// template need it.
+	// Template is the default for rows that name none: lists and counts by template
+	// need it.
 	Template string
 	// Pending is the status code of the source that means "to be sent".
 	Pending string
@@ -90,13 +89,13 @@ type Options struct {
 	// ResendsBeforePause is how many rows may be set back to pending within a minute
 	// before they wait for an operator; 0 = any number.
 	ResendsBeforePause int
-	// FirstPoll is how long after acceptance Blip is asked for receipts;
-	// 0 = 30 s, negative = never.
+	// FirstPoll is how long after acceptance Blip is first asked for receipts; 0 = 30
+	// s, negative = never.
 	FirstPoll time.Duration
 	// Replies says what is done with what people answer.
 	Replies ReplyOptions
-	// Events says that somebody is to be told of changes: they are written to the outbox in
-	// the transaction that makes them.
+	// Events says that changes are reported: each is written to the outbox in the
+	// transaction that makes it.
 	Events bool
 	// Now returns the time; nil = time.Now, or on PostgreSQL the database's clock,
 	// so that machines whose clocks differ agree on when a lease is over.
@@ -284,8 +283,8 @@ func (db *store) takeOver(ctx context.Context) error {
 	})
 }
 
-// Close ends the ledger: what has been handed over is still written, what comes
-// later is refused. It releases the file and its lock.
+// Close ends the ledger: pending writes are still made, later ones are refused. It
+// releases the file and its lock.
 func (db *DB) Close() error {
 	var err error
 	db.close.Do(func() {

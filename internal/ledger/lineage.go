@@ -24,7 +24,7 @@ import (
 // has been read once from end to end so does each row that is taken in, because it
 // may be one of those that were lost. The checks of the uncertain do the rest.
 
-// Doubts are the notifications of which it is not known whether they were sent.
+// Doubts are the notifications that may or may not have been sent.
 type Doubts struct{ *store }
 
 // WentBack returns when it was last noticed that the ledger has lost something,
@@ -37,9 +37,9 @@ func (u *Doubts) WentBack(ctx context.Context) (noticed, alive time.Time, err er
 	return u.time.toLatestTime(moment(at)), u.time.toLocalTime(moment(last)), nil
 }
 
-// EndDoubt ends the doubt about a notification by what its row says: a code that
-// only Pombo writes, which the lost part of the ledger wrote then, or another one
-// of the owner's; gone says that there is no row. It returns how it stands, or
+// EndDoubt ends the doubt about a notification by what its row says: a code that only
+// Pombo writes, which the lost part of the ledger then wrote, or a code of the owner's;
+// gone says that the row no longer exists. It returns the notification's state, or
 // pombo.ErrLost.
 func (u *Doubts) EndDoubt(ctx context.Context, n pombo.Notification, code string, gone bool) (pombo.Outcome, error) {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.Withdrawn}
@@ -60,8 +60,8 @@ func (u *Doubts) EndDoubt(ctx context.Context, n pombo.Notification, code string
 	return o, u.endDoubt(ctx, o, settle, settled, pollAt)
 }
 
-// Overtaken ends the doubt about a notification whose row has a later one, which
-// Recover has put in: nothing is owed for it any more.
+// Overtaken ends the doubt about a notification whose row has a later one, inserted by
+// Recover: nothing is owed for it any more.
 func (u *Doubts) Overtaken(ctx context.Context, n pombo.Notification, trace pombo.Receipt) (pombo.Outcome, error) {
 	o := pombo.Outcome{Seq: n.Seq, From: pombo.Uncertain, Attempt: n.Attempt, To: pombo.Cancelled, Reason: pombo.LedgerWentBack,
 		Detail: "an earlier message of this row; Blip has no trace of it any more"}
@@ -123,9 +123,8 @@ func (u *Doubts) TakeUncertain(ctx context.Context, limit int, d time.Duration) 
 }
 
 // Postpone sets when an uncertain notification is checked next, and records why it waits; o.To
-// is not read. Its state and the time of its change stay. The history has each reason once,
-// not each check. pombo.ErrLost when it is no longer
-// uncertain at this attempt.
+// is not read. Its state and the time of its change stay. The history records each reason
+// once, not each check. pombo.ErrLost when it is no longer uncertain at this attempt.
 func (u *Doubts) Postpone(ctx context.Context, o pombo.Outcome) error {
 	now := u.now()
 	notBefore := any(now)

@@ -10,7 +10,7 @@ import (
 )
 
 // ListStates is List for several states at once; none means every state. A person's word
-// such as "sent" stands for more than one of them.
+// such as "sent" stands for several.
 func (h *History) ListStates(ctx context.Context, f pombo.Filter, states ...pombo.State) (pombo.Page, error) {
 	if len(states) < 2 {
 		if len(states) == 1 {

@@ -12,8 +12,8 @@ import (
 // mark is the small file beside a ledger that is a file. It says how far the ledger
 // had come: its id, and a number that it counts up every second in which something
 // was written. The number is on the disk in the ledger first and in the mark then,
-// so the mark is never ahead of a ledger that has lost nothing. It may be behind,
-// and then less is noticed: never the other way round.
+// so the mark is never ahead of a ledger that has lost nothing. It may be behind, and
+// then less is noticed, but nothing is reported that did not happen.
 //
 // What it cannot notice: a mark that was deleted, or put back together with its
 // ledger. That looks like a new ledger, or like the old one.
@@ -166,7 +166,7 @@ func (k *keeper) write(ctx context.Context) {
 	}
 	err = k.file.writeMark(m)
 	if err == nil {
-		k.seen = seen // or it is tried again: what makes copies or looks for viruses holds a file on Windows for a moment
+		k.seen = seen // or it is tried again: a backup or a virus scanner holds a file on Windows for a moment
 	} else if !k.failed {
 		k.db.opts.Logger.Error("the mark beside the ledger was not written: should the ledger be lost, that may go unnoticed", "error", err)
 	}

@@ -11,12 +11,11 @@ import (
 type Operator struct{ *store }
 
 // Retry has a notification sent again because an operator says so: one that ended
-// without reaching anybody, or an uncertain one, starts its tries anew; one that
-// waits in the queue may go at once. Its result will be written to the source
-// again. One that Blip had taken before it failed is sent again as a new
-// generation, with another id, which is in its history. Else, and where its message
-// was erased and Correct has not brought it back, pombo.ErrMove; or
-// pombo.ErrNotFound.
+// without reaching anybody, or an uncertain one, restarts its tries; one that waits in
+// the queue may go at once. Its result will be written to the source again. One that
+// Blip had accepted before it failed is sent again as a new generation, whose id is in
+// its history. Anything else returns pombo.ErrMove, as does a message that was erased
+// and that Correct has not restored; an unknown id returns pombo.ErrNotFound.
 func (o *Operator) Retry(ctx context.Context, id pombo.MessageID) error {
 	if is, err := o.resendByHand(ctx, id); is || err != nil {
 		return err
@@ -24,7 +23,7 @@ func (o *Operator) Retry(ctx context.Context, id pombo.MessageID) error {
 	return o.move(ctx, "retry", id, retry)
 }
 
-// retry queues again what Blip has not taken.
+// retry queues again what Blip has not accepted.
 func retry(at *standing, now int64) (statement, []any) {
 	moved := encodeEvent(now, pombo.Queued, at.attempt, pombo.RetriedByOperator, "")
 	args := []any{now, moved, at.seq, string(at.state), at.attempt}
@@ -38,9 +37,9 @@ func retry(at *standing, now int64) (statement, []any) {
 }
 
 // Correct replaces what is sent and to whom by what the row says now: Recipient, Phone, Params
-// and Template. An operator who has corrected the row wants that sent. What a worker has
-// claimed, and what Blip has, stays as it is: pombo.ErrMove. An unknown id is
-// pombo.ErrNotFound.
+// and Template. An operator who has corrected the row wants that sent. It returns
+// pombo.ErrMove for what a worker has claimed or Blip has, and pombo.ErrNotFound for an
+// unknown id.
 func (o *Operator) Correct(ctx context.Context, id pombo.MessageID, row pombo.Row) error {
 	text, err := message(&row)
 	if err != nil {
@@ -55,8 +54,8 @@ func (o *Operator) Correct(ctx context.Context, id pombo.MessageID, row pombo.Ro
 	})
 }
 
-// Cancel ends a notification that waits in the queue or is uncertain. Else
-// pombo.ErrMove, or pombo.ErrNotFound.
+// Cancel ends a notification that waits in the queue or is uncertain. For any other it
+// returns pombo.ErrMove, or pombo.ErrNotFound.
 func (o *Operator) Cancel(ctx context.Context, id pombo.MessageID) error {
 	return o.move(ctx, "cancel", id, o.cancel)
 }
@@ -72,8 +71,8 @@ func (db *store) cancel(at *standing, now int64) (statement, []any) {
 	}
 }
 
-// move looks where a notification stands, lets decide say what to change, ""
-// for "not allowed", and changes it if it still stands there; else it looks again.
+// move reads a notification's state, lets decide say what to change ("" = not allowed),
+// and changes it if the state is still the same; else it reads again.
 func (o *Operator) move(ctx context.Context, verb string, id pombo.MessageID, decide func(*standing, int64) (statement, []any)) error {
 	for {
 		at, err := o.known(ctx, id)

@@ -14,8 +14,8 @@ import (
 	"pombo/internal/phone"
 )
 
-// OptOutList is the list of those who get no more messages. It is kept in memory too: every
-// message asks it twice.
+// OptOutList is the list of people who get no more messages. It is kept in memory too:
+// every message asks it twice.
 type OptOutList struct {
 	*store
 
@@ -29,18 +29,18 @@ type OptOutList struct {
 }
 
 // OptedOut returns which messages the person with this phone, or with this identity,
-// no longer gets: the wider scope of both, "" when the person gets all of them. The
-// zero Number and "" match nobody. It costs no statement: LoadOptOuts has read the list.
+// no longer gets: the wider scope of both, "" when the person gets everything. The zero
+// Number and "" match nobody. It costs no statement: LoadOptOuts has read the list.
 func (l *OptOutList) OptedOut(n phone.Number, identity string) pombo.OptOutScope {
-	to, _ := digits(n).(int64) // no phone is 0
+	to, _ := digits(n).(int64) // 0 without a phone
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.phones[to].Wider(l.identities[identity])
 }
 
-// LoadOptOuts reads the list again if it has changed since it was read last. Who
-// sends calls it before the first message, and then every few seconds: another
-// process may have changed the list. What this process changes it knows at once.
+// LoadOptOuts reads the list again if it has changed since it was read last. The sender
+// calls it before the first message, and then every few seconds: another process may
+// have changed the list. Changes by this process apply at once.
 func (l *OptOutList) LoadOptOuts(ctx context.Context) error {
 	var version int64
 	err := l.get(ctx, sqlOptoutVersion, nil, &version)
@@ -93,9 +93,8 @@ func (l *OptOutList) LoadOptOuts(ctx context.Context) error {
 
 // OptOut puts a person on the list, for all messages when no scope is given. At is
 // now when it is zero. A person who is on the list already stays as first put there, unless
-// the scope becomes wider; of a person who was known by only one of phone and
-// identity the other is added. A phone that is known of the BSUID from a
-// receipt counts as given.
+// the scope becomes wider; if only the phone or only the identity was known, the other is
+// added. A phone that a receipt has linked to the BSUID counts as given.
 func (l *OptOutList) OptOut(ctx context.Context, o pombo.OptOut) error {
 	to, identity := digits(o.Phone), o.Identity.Reveal()
 	if to == nil && identity == "" {
@@ -156,7 +155,7 @@ func (r optOutRow) add(tx *txn) (changed bool, err error) {
 	if n, err := tx.change(sqlCompleteOptout, r.phone, r.identity); err != nil || n > 0 {
 		return true, err
 	}
-	// Both, or else the one of them that is not there yet.
+	// Both, or else the one that is not there yet.
 	for _, of := range [][2]any{{r.phone, r.identity}, {r.phone, nil}, {nil, r.identity}} {
 		if err := insert(of[0], of[1]); err != nil {
 			return false, err
@@ -180,7 +179,7 @@ func (l *OptOutList) optOutRecipient(tx *txn, seq int64) (changed bool, err erro
 	return changeOptOutsIn(tx, row.add)
 }
 
-// reloadOptOuts reads the list that a transaction has changed. Should that fail, the next look at the
+// reloadOptOuts reads the list that a transaction has changed. If that fails, the next look at the
 // list, some seconds later, finds the change.
 func (l *OptOutList) reloadOptOuts(ctx context.Context) {
 	if err := l.LoadOptOuts(ctx); err != nil {
@@ -289,8 +288,8 @@ func (l *OptOutList) changeOptOuts(ctx context.Context, verb string, change func
 	return wrap(err, verb)
 }
 
-// OptOuts lists those who get no more messages, the latest first, and the cursor
-// of those that follow, "" when there are none. after is the cursor of the list
+// OptOuts lists the people who get no more messages, the latest first, and returns the
+// cursor of the next page, "" when there is none. after is the cursor of the list
 // before, "" for the first; limit is 1 to 1000, or 0 for 50.
 func (l *OptOutList) OptOuts(ctx context.Context, after string, limit int) (list []pombo.OptOut, next string, err error) {
 	limit, before, err := pageOf(limit, after)
@@ -327,7 +326,8 @@ func scanOptOut(rows *sql.Rows) (seq int64, o pombo.OptOut, err error) {
 }
 
 // OptOutOf returns why the person with this phone gets no more messages: of several lines
-// about them the first of the widest scope. It is pombo.ErrNotFound when they get all.
+// the first of the widest scope. It returns pombo.ErrNotFound when the person gets
+// everything.
 func (l *OptOutList) OptOutOf(ctx context.Context, n phone.Number) (out pombo.OptOut, err error) {
 	to, ok := digits(n).(int64)
 	if !ok {

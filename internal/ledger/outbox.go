@@ -12,14 +12,14 @@ import (
 	"pombo"
 )
 
-// Outbox has the events for the company's systems. That a change of state has its event is the
-// database's own doing: a trigger writes it, whatever statement makes the change (docs/adr has
-// why). The writes of the other subjects go through the functions at the end of this file. A
-// ledger without Options.Events writes none.
+// Outbox has the events for the company's systems. The database itself writes the event of a
+// change of state, by a trigger, whatever statement makes the change (docs/adr says why). The
+// writes of the other subjects go through the functions at the end of this file. A ledger
+// without Options.Events writes none.
 type Outbox struct{ *store }
 
-// DueEvents returns events that are due, the longest due first. Of a stream it has the first
-// that was not acknowledged and no other one, and none at all while that one is given up.
+// DueEvents returns events that are due, the longest due first. From each stream it returns
+// only the first that was not acknowledged, and none while that one is given up.
 func (x *Outbox) DueEvents(ctx context.Context, limit int) ([]pombo.OutboxEvent, error) {
 	list, err := x.events(ctx, x.due, sqlEventsDue, x.now(), limit)
 	return list, wrap(err, "read the events that are due")
@@ -120,9 +120,9 @@ func (x *Outbox) List(ctx context.Context, f pombo.EventFilter) (page pombo.Even
 // replayBatch is how many events are replayed or removed in one transaction.
 const replayBatch = 500
 
-// Replay makes due at once what was given up and what waits for a later try and, unless since is
-// zero, what happened since then and was acknowledged. It returns how many events are sent
-// that would not have been.
+// Replay makes due at once the events that were given up or wait for a later try and, unless
+// since is zero, those since then that were acknowledged. It returns how many more events are
+// sent because of it.
 func (x *Outbox) Replay(ctx context.Context, since time.Time) (n int, err error) {
 	defer func() { err = wrap(err, "replay events") }()
 	for more := replayBatch; more == replayBatch; n += more {
@@ -159,8 +159,8 @@ func (x *Outbox) replaySome(ctx context.Context, from, after int64) (last int64,
 	return last, n, err
 }
 
-// Retire removes what happened longer ago than age and was acknowledged, and what was
-// given up and is older than givenUp; 0 = that stays. It returns how many events there were.
+// Retire removes acknowledged events older than age, and events that were given up and are
+// older than givenUp; 0 = those stay. It returns how many events there were.
 func (x *Outbox) Retire(ctx context.Context, age, givenUp time.Duration) (n int, err error) {
 	now := x.now()
 	before := int64(0)
@@ -180,7 +180,7 @@ func (x *Outbox) Retire(ctx context.Context, age, givenUp time.Duration) (n int,
 }
 
 // alertRest is how long an alert has to be away before it counts as cleared, so that one that
-// comes and goes is told once.
+// comes and goes is reported once.
 const alertRest = 2 * time.Minute
 
 // CompareAlerts writes an event for each alert that is active and was not, and for each that
@@ -234,8 +234,8 @@ type alertExtra struct {
 	Count   int    `json:"count,omitempty"`
 }
 
-// writeEvent writes an event that is not about a notification, in the transaction of what it
-// tells; extra becomes a JSON object and must have nothing of a person.
+// writeEvent writes an event that is not about a notification, in the transaction that it
+// reports; extra becomes a JSON object and must contain no personal data.
 func (db *store) writeEvent(tx *txn, t pombo.EventType, stream string, at int64, template string, extra any) error {
 	if !db.opts.Events {
 		return nil
@@ -256,8 +256,8 @@ type replyExtra struct {
 	OptOut bool            `json:"opt_out,omitempty"`
 }
 
-// writeReplyEvent writes the event of a reply in the transaction that stores it. One that
-// is unmatched has none.
+// writeReplyEvent writes the event of a reply in the transaction that stores it. An
+// unmatched reply has none.
 func (db *store) writeReplyEvent(tx *txn, r pombo.Reply, at int64) error {
 	if !db.opts.Events || r.Key == (pombo.Key{}) {
 		return nil
@@ -276,7 +276,7 @@ func (db *store) writeReplyEvent(tx *txn, r pombo.Reply, at int64) error {
 		templateOf([]byte(message)), state, attempt, string(text))
 }
 
-// templateChange is how a template stands, and what is new in it.
+// templateChange is the state of a template, and what is new in it.
 type templateChange struct {
 	template pombo.Template
 	hash     string

@@ -9,11 +9,10 @@ import (
 	"pombo"
 )
 
-// policy is what follows from where a notification stands: which code its row is owed, when
-// Blip is first asked for receipts, whether a failed message is sent again, whether its recipient goes
-// on the opt-out list, and when rows that were set back wait for an operator. It decides, and
-// reads and writes nothing; its caller records the decision in the transaction in which the
-// notification moves.
+// policy decides what follows from a notification's state: which code its row is owed, when Blip is
+// first asked for receipts, whether a failed message is sent again, whether its recipient goes on the
+// opt-out list, and when rows that were set back wait for an operator. It reads and writes nothing;
+// its caller records the decision in the transaction in which the notification moves.
 type policy struct {
 	pending            string
 	codes              map[pombo.State]string
@@ -80,8 +79,8 @@ func (p *policy) codeOf(s pombo.State) string {
 func (p *policy) owed(state pombo.State, accepted bool, settled string) string {
 	code := p.codeOf(state)
 	if code == "" && accepted {
-		// WhatsApp refused it after Blip had taken it: the row gets the code that it would have
-		// got if settling had been quicker.
+		// WhatsApp refused it after Blip had accepted it: the row gets the code that quicker
+		// settling would have written.
 		code = p.codeOf(pombo.Accepted)
 	}
 	if code == settled || state.Open() {
@@ -110,9 +109,9 @@ func (p *policy) stateOf(code string) (pombo.State, bool) {
 	return "", false
 }
 
-// unsure returns what a row may have instead of the pending code when it is not known what was
-// written last. settled is NULL when nothing was written, and empty when that is not known: a
-// process may have died between the writing and its record, and then the generation failed.
+// unsure returns what a row may have instead of the pending code when the last written code is
+// unknown. settled is NULL when nothing was written, and empty when that is unknown: a process
+// may have died between the writing and its record, and then the generation failed.
 func (p *policy) unsure(settled sql.NullString) (codes []string) {
 	if !settled.Valid || settled.String != "" {
 		return nil
@@ -136,7 +135,7 @@ func (p *policy) owedElsewhere(settled string) string {
 	return p.fallback.Code
 }
 
-// fallbackAt is when it is to be decided whether the row of a notification that is in the state
+// fallbackAt is when to decide whether the row of a notification that has been in the state
 // since a time goes to another channel; nil = never. accepted says that Blip had the message.
 func (p *policy) fallbackAt(s pombo.State, r pombo.Reason, accepted bool, attempt int, since int64) any {
 	switch {
@@ -149,9 +148,9 @@ func (p *policy) fallbackAt(s pombo.State, r pombo.Reason, accepted bool, attemp
 	return nil
 }
 
-// fallsBack reports whether a failure leads to another channel. That Blip refused a message says
-// something about the message; only what came of one that Blip had taken, that a person cannot be
-// written to at all, or that every try has failed says something about the way.
+// fallsBack reports whether a failure leads to another channel. A refusal by Blip is about the
+// message; only the fate of a message that Blip had accepted, a person who cannot be written to
+// at all, or a failure of every try is about the channel.
 func (p *policy) fallsBack(r pombo.Reason, accepted bool, attempt int) bool {
 	return slices.Contains(p.fallback.On, r) &&
 		(accepted || r == pombo.TriesExhausted || attempt == 0 && r.Class() == pombo.ClassPerson)
@@ -166,7 +165,7 @@ func (p *policy) firstPoll(s pombo.State, now int64) any {
 	return now + p.first.Milliseconds()
 }
 
-// blipRemembers is for how long Blip can tell what became of a message.
+// blipRemembers is how long Blip knows what became of a message.
 const blipRemembers = 72 * time.Hour
 
 // resend is how a failed message is sent again.
@@ -177,8 +176,8 @@ type resend struct {
 	byHand bool
 }
 
-// resendAfter returns how a message is sent again that a receipt says to have failed; nil when
-// it is not. What the person has answered has arrived.
+// resendAfter returns how a message that failed according to a receipt is sent again; nil when
+// it is not. A message that the person has answered has arrived.
 func resendAfter(at *standing, r *pombo.Receipt, now int64) *resend {
 	wait, ok := r.Policy.Wait(at.resends)
 	if !ok || at.answered {
@@ -191,7 +190,7 @@ func resendAfter(at *standing, r *pombo.Receipt, now int64) *resend {
 	return &resend{at: max(now, failed+wait.Milliseconds()), count: at.resends + 1, reason: pombo.ResentByItself}
 }
 
-// resendByHand is how a message is sent again because an operator says so.
+// resendByHand is how a message is sent again at an operator's request.
 func resendByHand(now int64) *resend {
 	return &resend{at: now, reason: pombo.RetriedByOperator, byHand: true}
 }
@@ -204,8 +203,8 @@ func whyFinal(r pombo.ResendPolicy) string {
 	return "; " + r.Message()
 }
 
-// optsOut reports whether a message that ended so says that its recipient has switched
-// marketing messages off at WhatsApp, and goes on the list of opt-outs.
+// optsOut reports whether the end of a message says that its recipient has switched
+// marketing messages off at WhatsApp, and goes on the opt-out list.
 func optsOut(s pombo.State, r pombo.Reason) bool {
 	return s == pombo.Failed && r == pombo.OptedOutOfMarketing
 }

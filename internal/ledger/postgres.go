@@ -40,7 +40,7 @@ type postgres struct {
 	other *postgres // the second writer's; nil in that one
 
 	write  *sql.DB
-	away   bool      // the writer's last try found no database; its alone, as the next two
+	away   bool      // the writer's last try found no database; only the writer uses it and the next two
 	back   time.Time // since when it has answered again; zero = always
 	number int64     // of the writer's last transaction; the writer's alone
 
@@ -80,10 +80,10 @@ func (p *postgres) open(ctx context.Context) (write, read *sql.DB, err error) {
 
 // second lets the server carry out pages of intake, settled marks and receipts on
 // another of its processors, while workers wait for the first writer only. To the
-// database the two are as two processes are.
+// database they are two processes.
 func (p *postgres) second() dialect { return p.other }
 
-// ready looks whether the schema is the one that this program knows.
+// ready checks that the schema is the one that this program knows.
 func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
 	want, err := newest(postgresMigrations, "migration/postgres")
 	if err != nil {
@@ -115,7 +115,7 @@ func (p *postgres) ready(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// postgresSchema looks whether the session has a schema for the tables.
+// postgresSchema checks that the session has a schema for the tables.
 func postgresSchema(ctx context.Context, db *sql.DB) error {
 	var schema sql.NullString
 	if err := db.QueryRowContext(ctx, postgresCatalogue().text(sqlSchema)).Scan(&schema); err != nil {
@@ -155,14 +155,13 @@ func (p *postgres) close() error {
 	return p.other.write.Close()
 }
 
-// purge does nothing: what was erased stays in the table's file until the server's own vacuum has
-// been there.
+// purge does nothing: erased data stay in the table's file until the server's own vacuum.
 func (p *postgres) purge(context.Context, *sql.DB) error { return nil }
 
 func (p *postgres) text(name statement) string { return postgresCatalogue().text(name) }
 
-// limits has the server end a statement a little before its answer is given up here: the
-// server says why.
+// limits makes the server end a statement a little before its answer is given up here,
+// because the server says why.
 func (p *postgres) limits() (name statement, ms string) {
 	bound := p.servers.bound
 	return sqlLimits, strconv.FormatInt((bound - bound/10).Milliseconds(), 10)
@@ -208,8 +207,8 @@ const (
 	otherTables = "the ledger has not the tables that this program knows; run pombo migrate"
 )
 
-// explain says what to do about the errors that an operator can correct. What the
-// server says about a value may quote it, and goes no further than here.
+// explain says what to do about the errors that an operator can correct. The server's
+// words about a value may quote it, and are dropped here.
 func (p *postgres) explain(err error) error {
 	if errors.Is(err, errOldPrimary) || errors.Is(err, errNoPrimary) {
 		return fmt.Errorf("%w; it goes on by itself when the new primary is there: %w", ErrAway, err)
@@ -254,7 +253,7 @@ func (s said) Error() string {
 
 func (s said) Unwrap() error { return nil }
 
-// isolatesFailures: what concerns the whole database concerns each write.
+// isolatesFailures: an error of the whole database affects each write.
 func (p *postgres) isolatesFailures(err error) bool {
 	if lost(err) {
 		return false

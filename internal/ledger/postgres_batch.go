@@ -11,11 +11,11 @@ import (
 
 // A batch on PostgreSQL is one statement over arrays, one array for each parameter:
 // UPDATE … FROM unnest($1, $2, …) instead of an UPDATE for each row. Row by row, each would be
-// parsed and planned anew. It returns the positions, from 1, of the rows that changed
+// parsed and planned again. It returns the positions, from 1, of the rows that changed
 // something.
 
-// batchKeys has every statement that batches are made of, and says which parameters name
-// the row of the table that it changes, one or two.
+// batchKeys lists every batchable statement, with the parameters, one or two, that name
+// the row of the table that it changes.
 var batchKeys = map[statement][]int{
 	sqlBegin:            {2},
 	sqlFinish:           {8},

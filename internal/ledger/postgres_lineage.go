@@ -18,18 +18,18 @@ import (
 //
 // The server is another one, or goes on from an earlier point: its system's
 // identifier and its timeline are not those that the ledger itself has noted. That
-// tells of the transactions of a process that died together with the old primary.
-// It counts only where no standby had to have every commit: a synchronous standby
-// that was promoted has lost nothing.
+// reveals lost transactions of a process that died together with the old primary. It
+// counts only where no standby had to have every commit: a synchronous standby that was
+// promoted has lost nothing.
 //
 // A third is seen from outside: the address has led to nothing but an old primary for
 // a minute (postgres_server.go).
 //
-// Not noticed is a backup that was restored into the same server while all processes were
-// stopped.
+// It does not notice a backup that was restored into the same server while all processes
+// were stopped.
 
-// How long a session is trusted. One that a pooler may lead elsewhere: not long. One of
-// the server's own stays on it, but whether a standby has to have every commit may be
+// How long a session is trusted. One that a pooler may redirect: not long. One of the
+// server's own stays on it, but whether a standby has to have every commit may be
 // changed under it.
 const (
 	greetAgain    = 2 * time.Second
@@ -70,9 +70,9 @@ func (p *postgres) greet(ctx context.Context, c *pgx.Conn) error {
 	return nil
 }
 
-// lostOurs is called when a transaction of this writer is not there that was
-// committed. Another one may have found out the same meanwhile; and the row of a
-// writer that has written nothing for a day was swept away.
+// lostOurs is called when a committed transaction of this writer is missing. Another
+// writer may have found out meanwhile; and the row of a writer that has written nothing
+// for a day was deleted.
 func (p *postgres) lostOurs(ctx context.Context, c *pgx.Conn) error {
 	if time.Since(p.wrote) > 20*time.Hour {
 		return nil
@@ -80,8 +80,8 @@ func (p *postgres) lostOurs(ctx context.Context, c *pgx.Conn) error {
 	return p.wentBack(ctx, c, "transactions that were committed are not there", "", 0)
 }
 
-// greetServer looks whether the server is the one that the ledger has noted. One
-// that only speaks PostgreSQL's protocol may have no such words.
+// greetServer checks that the server is the one that the ledger has noted. A server
+// that only speaks PostgreSQL's protocol may not support this.
 func (p *postgres) greetServer(ctx context.Context, c *pgx.Conn) error {
 	var server string
 	var safe int

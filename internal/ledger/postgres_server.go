@@ -32,8 +32,8 @@ import (
 //
 // Such a primary answers reads, but its commits wait for a standby that has left
 // for good. And one that hangs answers nothing. So while an answer is overdue the servers are
-// asked, and the connection is ended as soon as another server has taken over; else when the
-// bound is over.
+// asked, and the connection is ended as soon as another server has taken over, at the latest
+// when the bound is over.
 type servers struct {
 	all   *pgx.ConnConfig
 	hosts []*pgx.ConnConfig // all, one by one
@@ -60,8 +60,8 @@ const (
 	postgresTimeout = 15 * time.Second
 	// postgresConnect bounds one try to connect to one server.
 	postgresConnect = 5 * time.Second
-	// postgresGoBack is after how long without a trace of the latest primary an old one
-	// is followed. A cluster can go back to one on its own, and what was committed
+	// postgresGoBack is how long the latest primary must be out of sight before an old
+	// one is followed. A cluster can go back to one on its own, and what was committed
 	// since is lost then: see postgres_lineage.go.
 	postgresGoBack = time.Minute
 	// postgresPatrol is how often the servers are asked though all is well. It is well
@@ -78,8 +78,8 @@ const (
 
 // place is the position of a server in the history of a cluster.
 type place struct {
-	system   string // names the cluster; "" = the server does not tell
-	timeline uint64 // 0 = the server does not tell
+	system   string // names the cluster; "" = the server does not say
+	timeline uint64 // 0 = the server does not say
 	readOnly bool
 }
 
@@ -95,7 +95,7 @@ var (
 	errNoPrimary = errors.New("none of its servers takes writes at present")
 )
 
-// newServers reads an address. It connects to nothing.
+// newServers reads an address. It does not connect.
 func newServers(url string, bound time.Duration, log *slog.Logger) (*servers, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -139,7 +139,7 @@ func newServers(url string, bound time.Duration, log *slog.Logger) (*servers, er
 }
 
 // apart returns a configuration for each server of the address. The driver lists a
-// server twice that may be spoken to with TLS or without.
+// server twice when TLS is optional.
 func apart(c *pgx.ConnConfig) []*pgx.ConnConfig {
 	list := append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...)
 	var hosts []*pgx.ConnConfig
@@ -168,7 +168,7 @@ func (s *servers) pool(size int) *sql.DB {
 	return db
 }
 
-// close ends the asking. The caller closes the pools.
+// close stops the requests. The caller closes the pools.
 func (s *servers) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -177,7 +177,7 @@ func (s *servers) close() {
 	s.looks.Wait()
 }
 
-// choose has a new connection led to the server that takes writes, if there are
+// choose directs a new connection to the server that takes writes, if there are
 // several.
 func (s *servers) choose(ctx context.Context, c *pgx.ConnConfig) error {
 	if len(s.hosts) == 1 {
@@ -259,7 +259,8 @@ func (s *servers) ask(ctx context.Context, host int) answer {
 }
 
 // placeOf asks a server where it stands. Any account may ask this of PostgreSQL;
-// what speaks its protocol may not know all of it, and is then asked for less.
+// other servers with its protocol may not support all of it, and are then asked for
+// less.
 func placeOf(ctx context.Context, conn *pgconn.PgConn) (at place, err error) {
 	for _, name := range []statement{sqlPlace, sqlPlaceWithoutCluster, sqlPlaceWithoutTimeline} {
 		var results []*pgconn.Result
@@ -283,8 +284,9 @@ func placeOf(ctx context.Context, conn *pgconn.PgConn) (at place, err error) {
 	return at, err
 }
 
-// note is told where a server stands that takes writes. Connections to those that
-// it has taken over from are ended; errOldPrimary says that it is one of them.
+// note records the position of a server that takes writes. It ends the connections to
+// those that it has taken over from; errOldPrimary says that it is itself an old
+// primary.
 func (s *servers) note(at place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -400,8 +402,8 @@ func (s *servers) look() {
 
 // patrol asks the servers every few seconds, until close. A primary that waits for no
 // standby and that is not fenced goes on as before when another one has taken over.
-// A process that misses no answer would stay with it for good, while one that connects
-// anew is led to the other, and both would send the same.
+// A process that misses no answer would stay with it for good, while a new connection
+// goes to the other, and both processes would send the same.
 func (s *servers) patrol() {
 	if len(s.hosts) == 1 {
 		return
@@ -441,8 +443,7 @@ type link struct {
 	unsure  atomic.Bool // a commit was not confirmed by the standby: see noticed
 }
 
-// dial makes a connection that the system ends when the machine at the other end
-// is gone.
+// dial makes a connection that the system ends when the remote machine is gone.
 func (s *servers) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: s.bound, Interval: max(s.bound/3, time.Second), Count: 3},
@@ -478,8 +479,8 @@ func linkOf(conn *pgconn.PgConn) *link {
 
 // noticed keeps the server's warning that a COMMIT, for which it is about to report
 // success, is on its own disk and not on that of the standby that it was to wait for
-// (src/backend/replication/syncrep.c): the wait was cancelled. Should another
-// server take over, it was never made.
+// (src/backend/replication/syncrep.c): the wait was cancelled. If another server takes
+// over, the commit is lost.
 func noticed(conn *pgconn.PgConn, n *pgconn.Notice) {
 	if n.Routine == "SyncRepWaitForLSN" {
 		if l := linkOf(conn); l != nil {

@@ -32,14 +32,13 @@ import (
 // it will fail there. What was not committed is then carried out again. The
 // callers wait, and do not notice.
 
-// A statement is parsed and planned anew each time it comes, which takes as long
-// as carrying it out for some thirty rows. So the writer's connection keeps its
-// statements prepared where it leads to one session of the server and no other:
-// where what the server says of its process is what was said at the login. A
-// pooler says something of its own there. (PgBouncer makes it up at random:
-// its source, get_random_bytes for cancel_key.)
+// A statement is parsed and planned each time it comes, which takes as long as running
+// it for some thirty rows. So the writer's connection keeps its statements prepared
+// where it leads to a single session of the server: where the server names the same
+// process as at the login. A pooler names one of its own. (PgBouncer makes it up at
+// random: its source, get_random_bytes for cancel_key.)
 
-// prepare has the statements of the message prepared that are not yet.
+// prepare prepares those statements of the message that are not prepared yet.
 func (p *postgres) prepare(ctx context.Context, c *pgx.Conn, b *pgx.Batch) error {
 	if p.session != c {
 		var pid uint32
@@ -72,8 +71,8 @@ func unprepared(err error) bool {
 	return code == invalidStatementName || code == duplicateStatement || code == featureNotSupported
 }
 
-// tries is how often a transaction is carried out that the server undid because
-// of another one, or that was lost on the way.
+// tries is how often a transaction is run that the server rolled back because of
+// another one, or that was lost on the way.
 const tries = 5
 
 // lookAgain is how long the writer waits between two looks at its row.
@@ -206,7 +205,7 @@ func (p *postgres) try(tx *txn, group []*write) (err error) {
 }
 
 // recount takes over the number in the row, which was changed from outside: the
-// database was put back to an earlier time, say.
+// database was restored to an earlier time, say.
 func (p *postgres) recount(ctx context.Context, conn *sql.Conn, cause error) error {
 	if !rollback(ctx, conn) {
 		return cause

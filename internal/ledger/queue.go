@@ -80,7 +80,7 @@ func (q *Queue) Claim(ctx context.Context, owner string, limit int) ([]pombo.Not
 	return claimed, nil
 }
 
-// expire ends what has been claimed after its time.
+// expire ends what was claimed after its expiry.
 func (q *Queue) expire(tx *txn, late []pombo.Notification, now int64) error {
 	if len(late) == 0 {
 		return nil
@@ -98,8 +98,8 @@ func (q *Queue) expireArgs(seq int64, attempt int, now int64) []any {
 
 // Expire ends what waits in the queue although its time is over, and returns how many there
 // were. Claim ends what it meets, but some notifications are not claimed for hours: those that
-// wait for a later time, and all of them during a pause. It reads an index that has only
-// queued rows with an end.
+// wait for a later time, and all during a pause. It reads an index that has only queued rows
+// with an expiry.
 func (q *Queue) Expire(ctx context.Context) (expired int, err error) {
 	for {
 		now := q.now()
@@ -165,7 +165,7 @@ func (q *Queue) NextDue(ctx context.Context) (time.Time, error) {
 	return q.time.toLocalTime(moment(at)), wrap(err, "look for the next one due")
 }
 
-// Newest returns the number of what was taken in last; 0 = nothing was.
+// Newest returns the number of the notification taken in last; 0 = none was.
 func (q *Queue) Newest(ctx context.Context) (int64, error) {
 	var last sql.NullInt64
 	if err := q.get(ctx, sqlNewest, nil, &last); err != nil {

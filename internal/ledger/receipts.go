@@ -10,14 +10,14 @@ import (
 	"pombo"
 )
 
-// Receipts is what Blip says became of messages.
+// Receipts records what Blip reports about messages.
 type Receipts struct {
 	*store
 	optOuts  *OptOutList
 	referred recent // whose reference is kept
 }
 
-// standing is where a notification stands, as far as a receipt has to know.
+// standing is a notification's state, as far as a receipt needs it.
 type standing struct {
 	seq     int64
 	key     pombo.Key
@@ -37,8 +37,8 @@ type standing struct {
 // A receipt for a message whose POST has not been answered yet, or never was, is
 // the trace that ends the doubt, even when it was queued again meanwhile. A failed
 // one whose policy says so is queued again in the same transaction, as a new
-// generation (resend.go). One that says that the person has switched marketing messages off
-// puts the phone on the list of opt-outs in the same transaction.
+// generation (resend.go). A receipt that says that the person has switched marketing
+// messages off adds the phone to the opt-out list in the same transaction.
 func (rc *Receipts) Apply(ctx context.Context, receipts []pombo.Receipt) ([]pombo.ReceiptResult, error) {
 	results := make([]pombo.ReceiptResult, len(receipts))
 	todo := make([]int, len(receipts))
@@ -163,8 +163,8 @@ func (rc *Receipts) applyPlain(ctx context.Context, changes []change, results []
 	return lost, nil
 }
 
-// applySpecial makes those that belong together with another one: a failure with
-// the message that follows it, and a delivery after all with the end of that.
+// applySpecial makes the changes that come in pairs: a failure with the message that
+// follows it, and a late delivery with the end of that message.
 func (rc *Receipts) applySpecial(ctx context.Context, changes []change, results []pombo.ReceiptResult, now int64) (lost []int, err error) {
 	if len(changes) == 0 {
 		return nil, nil
@@ -280,8 +280,8 @@ func (rc *Receipts) PollDue(ctx context.Context, limit int) ([]pombo.Notificatio
 	return list, wrap(err, "look for receipts to ask for")
 }
 
-// Polled says when Blip is asked next about notifications; the zero time ends
-// the asking. One whose asking has ended meanwhile stays so.
+// Polled sets when Blip is next asked about notifications; the zero time ends the
+// polling. It does not restart polling that has ended meanwhile.
 func (rc *Receipts) Polled(ctx context.Context, polls []pombo.NextPoll) error {
 	rows := make([][]any, len(polls))
 	for i, p := range polls {

@@ -15,10 +15,9 @@ import (
 // rebuilt from them.
 type Reconciliation struct{ *store }
 
-// Review returns, in the order of their numbers and from behind one of them, the
-// notifications that were taken in since a time, and of the older ones those
-// that are open or whose result is owed to the source. Fewer than limit means
-// that there are no more.
+// Review returns, in the order of their numbers and after a given number, the
+// notifications that were taken in since a time, and older ones that are open or whose
+// result is owed to the source. Fewer than limit means that there are no more.
 func (rc *Reconciliation) Review(ctx context.Context, since time.Time, after int64, limit int) (list []pombo.Review, err error) {
 	add := func(rows *sql.Rows) error {
 		r, err := rc.scanReview(rows)
@@ -74,7 +73,7 @@ func (rc *Reconciliation) scanReview(rows *sql.Rows) (r pombo.Review, err error)
 	return r, nil
 }
 
-// SaveReconciliation keeps the result in the place of the one before.
+// SaveReconciliation replaces the previous result.
 func (rc *Reconciliation) SaveReconciliation(ctx context.Context, r pombo.Reconciliation) error {
 	text, err := json.Marshal(r)
 	if err == nil {

@@ -25,7 +25,7 @@ func idNumber(id pombo.MessageID) int64 {
 	return int64(binary.BigEndian.Uint64(b[:]))
 }
 
-// digits stores a phone; no phone is NULL.
+// digits stores a phone; NULL without a phone.
 func digits(n phone.Number) any {
 	if n.IsZero() {
 		return nil
@@ -54,7 +54,7 @@ const placeLanguage = "language"
 // remindsSlot stands in a message in the place of a slot, before the row that it reminds of.
 const remindsSlot = "reminds"
 
-// message packs what is only ever read whole.
+// message packs the parts that are only read as a whole.
 func message(r *pombo.Row) (string, error) {
 	list := make([]string, 0, 5+2*len(r.Params))
 	after := ""

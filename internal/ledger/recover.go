@@ -27,13 +27,12 @@ func (rc *Reconciliation) Knows(ctx context.Context, source, row string) (bool, 
 
 // Recover restores what a lost ledger knew of a row, from what Blip reports of the message of
 // each of its generations. The last one was sent and stands where the
-// receipts say; its result is due to be written to the source. Earlier ones are
-// over whatever became of them: nothing is owed for them. Generations that are
-// known stay as they are.
+// receipts say; its result is due to be written to the source. Earlier ones are over whatever
+// became of them: nothing is owed for them. Known generations stay as they are.
 //
-// With Options.Events each generation that is put in has one event, of how it stands: the story
-// before that was told by the lost ledger, or its outbox was lost with it, and whoever missed
-// something is right again. An earlier generation of which Blip has no trace is told as
+// With Options.Events each generation that is inserted has one event, with its state: the lost
+// ledger reported what came before, or its outbox was lost with it, and this event corrects any
+// receiver that missed something. An earlier generation without a trace at Blip is reported as
 // cancelled, before the last one.
 func (rc *Reconciliation) Recover(ctx context.Context, source string, row pombo.Row, generations [][]pombo.Receipt) error {
 	now := rc.now()
@@ -75,9 +74,8 @@ func (rc *Reconciliation) Recover(ctx context.Context, source string, row pombo.
 	return wrap(err, "recover a row")
 }
 
-// historyOf makes a history of receipts, and returns the state it ends in. A message of which
-// Blip reports nothing is cancelled: whether it was sent is no longer known, and
-// it is not to be sent.
+// historyOf makes a history from receipts, and returns the state it ends in. A message that
+// Blip does not know is cancelled: whether it was sent is unknown, and it must not be sent.
 func historyOf(receipts []pombo.Receipt, now int64) (pombo.State, string) {
 	var b strings.Builder
 	if len(receipts) == 0 {

@@ -15,9 +15,9 @@ import (
 	"pombo"
 )
 
-// Replies is what people send to the bot, which notification each answers, and which answer
-// stands. An answer is a fact beside the state of its notification: it moves nothing, but its
-// row may be owed the answer and the code that it gives (settlements.go).
+// Replies records what people send to the bot, which notification each message answers, and
+// which answer stands. An answer is a fact beside the state of its notification: it moves
+// nothing, but its row may be owed the answer and the code that it gives (settlements.go).
 type Replies struct {
 	*store
 	templates *Templates
@@ -77,8 +77,8 @@ type replyDecision struct {
 	ends   []replyTarget
 }
 
-// inboundKey returns what makes a message the same one when it comes again: Blip's id or, where
-// there is none, all that is known of it. It is a hash, because the id has the phone in it.
+// inboundKey identifies a message that comes again: by Blip's id or, without one, by all its
+// contents. It is a hash, because the id contains the phone.
 func inboundKey(in *pombo.Inbound) string {
 	text := in.ID
 	if text == "" {
@@ -169,7 +169,7 @@ func (r *Replies) answers(ctx context.Context, t *replyTarget) (target *replyTar
 	}
 }
 
-// reminders returns what waits to remind the same person of a row.
+// reminders returns the queued reminders of a row to the same person.
 func (r *Replies) reminders(ctx context.Context, of *replyTarget) (list []replyTarget, err error) {
 	if !of.phone.Valid {
 		return nil, nil
@@ -336,7 +336,7 @@ const replyDue = 1
 
 var errReply = errors.New("a reply cannot be read")
 
-// unpackReply reads what keep has packed; nothing is left of an erased one.
+// unpackReply reads what keep has packed; an erased reply is empty.
 func unpackReply(body []byte, in *pombo.Inbound) error {
 	if len(body) == 0 {
 		return nil
@@ -388,8 +388,8 @@ func (o *owedReply) content() (pombo.Private, time.Time, error) {
 	return in.Answer(), moment(o.at), err
 }
 
-// recordAnswers records which rows have got their answers, together with the codes (done), and
-// which will not get them (never): rows of sqlSettled and of sqlSettleNever.
+// recordAnswers records which rows have received their answers, together with the codes
+// (done), and which never will (never): rows of sqlSettled and of sqlSettleNever.
 func (sm *Settlements) recordAnswers(ctx context.Context, done, never [][]any, written, unwritten []int64, now int64) error {
 	if len(written)+len(unwritten) == 0 {
 		return nil

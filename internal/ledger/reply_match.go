@@ -13,10 +13,10 @@ import (
 	"pombo/internal/phone"
 )
 
-// Which notification a reply answers is found out in the order of how sure it is: our id, a
-// payload that only one message has, Blip's other id of the message, and at last the person, if
-// there is only one message that it can be about. Nobody guesses between two: two children of
-// one mother have an appointment each, and the wrong one would be cancelled.
+// A reply is matched by the surest sign first: our id, a payload that only one message has,
+// Blip's other id of the message, and last the person, if only one message can be meant. It
+// never guesses between two: two children of one mother have an appointment each, and the wrong
+// one would be cancelled.
 
 // matcher looks for the notification that one reply answers.
 type matcher struct {
@@ -66,7 +66,7 @@ func (m *matcher) match(ctx context.Context) (found *replyTarget, err error) {
 			return found, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // unmatched is no error
+	return nil, nil //nolint:nilnil // unmatched is not an error
 }
 
 func (m *matcher) byID(ctx context.Context) (*replyTarget, error) {
@@ -136,8 +136,8 @@ func (m *matcher) byReference(ctx context.Context) (*replyTarget, error) {
 // the same, and WhatsApp's has seconds only.
 const clockSkew = 2 * 60 * 1000
 
-// byPerson finds the only message with buttons to the person that an answer can be to. What may
-// have arrived as well as what has counts against it; only what has arrived is answered.
+// byPerson finds the only message with buttons to the person that an answer can be to. Messages
+// that may have arrived compete with those that have; only one that has arrived is answered.
 func (m *matcher) byPerson(ctx context.Context) (only *replyTarget, err error) {
 	if m.in.Kind == pombo.ReplyReaction {
 		return nil, nil //nolint:nilnil // a reaction names its message
@@ -201,7 +201,7 @@ func (r *Replies) buttons(ctx context.Context, t *replyTarget) ([]pombo.Button, 
 	return all[len(all)-1].Buttons, nil
 }
 
-// label returns the text of a reply: what stands on the button, where the reply has only the
+// label returns the text of a reply: the text on the button, where the reply has only the
 // payload that Pombo gave it.
 func (r *Replies) label(ctx context.Context, in *pombo.Inbound, t *replyTarget) (pombo.Private, error) {
 	text := in.Text
@@ -285,13 +285,13 @@ func (m *matcher) eachCandidate(ctx context.Context, f func(*replyTarget) error)
 	return nil
 }
 
-// tunnel is where the identities of people are who write through a router. Nothing is sent to
-// them.
+// tunnel is the domain of the identities of people who write through a router. Nothing is
+// sent to them.
 const tunnel = "@tunnel.msging.net"
 
 // phonesOf returns the phones of the person: the one that the message states, the one that a
-// receipt has told of the business-scoped user id, and the one that Blip calls so. A phone is
-// not derived from an identity: its digits only say where to look.
+// receipt gave for the business-scoped user id, and the one that Blip knows by this identity.
+// A phone is not derived from an identity: its digits only say where to look.
 func (m *matcher) phonesOf(ctx context.Context) (list []int64, err error) {
 	add := func(to int64) {
 		if !slices.Contains(list, to) {
@@ -334,7 +334,7 @@ func digitsOf(s string) (int64, bool) {
 	return to, ok
 }
 
-// phoneOf returns the phone that Blip calls by an identity, as far as the ledger was told.
+// phoneOf returns the phone that Blip knows by an identity, as far as the ledger has it.
 func (r *Replies) phoneOf(ctx context.Context, identity string) (to int64, known bool, err error) {
 	name, _, _ := strings.Cut(identity, "@")
 	if to, ok := digitsOf(name); ok {

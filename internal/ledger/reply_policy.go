@@ -9,7 +9,7 @@ import (
 	"pombo/internal/fold"
 )
 
-// ReplyOptions says what is done with what people answer. The zero value keeps replies and
+// ReplyOptions says what happens with people's answers. The zero value keeps replies and
 // writes nothing to the source.
 type ReplyOptions struct {
 	// Codes are status codes by what is answered: a text, the label of a button or what it
@@ -17,7 +17,7 @@ type ReplyOptions struct {
 	Codes map[string]string
 	// Columns says that the source takes the answer itself or its time.
 	Columns bool
-	// Last has the last answer stand, not the first.
+	// Last lets the last answer stand, not the first.
 	Last bool
 	// Within is how long after a message has left an answer that names no message may be one
 	// to it; 0 = 72 h.
@@ -91,9 +91,8 @@ func (p *replyPolicy) isAnswer(in *pombo.Inbound, code string) bool {
 	return !in.OptOut && (in.Kind != pombo.ReplyReaction || code != "")
 }
 
-// stands reports whether an answer takes the place of the one before. An answer with a code
-// takes that of one without, and never the other way round: thanks after a confirmation do
-// not undo it.
+// stands reports whether an answer replaces the one before. An answer with a code replaces
+// one without, and never the other way round: thanks after a confirmation do not undo it.
 func (p *replyPolicy) stands(code string, before bool, codeBefore string) bool {
 	switch {
 	case !before:
@@ -111,8 +110,8 @@ func (p *replyPolicy) writable(code string) bool { return p.columns || code != "
 type standingAnswer struct {
 	code string
 	due  bool // it is to be written
-	// written says that it was to be written, or was; else it is about an earlier message
-	// of the row, and no concern of it.
+	// written says that it was due to be written, or was; else it is about an earlier
+	// message of the row, and does not concern it.
 	written bool
 }
 

@@ -10,8 +10,8 @@ import (
 	"pombo"
 )
 
-// Unanswered returns messages with buttons that have arrived and have no answer, and whose
-// recipients' messages are to be read now, the longest due first. One person may be there for
+// Unanswered returns messages with buttons that have arrived without an answer and whose
+// recipients' messages are due to be read, the longest due first. One person may appear for
 // several messages. Without ReplyOptions.Poll there are none.
 func (r *Replies) Unanswered(ctx context.Context, limit int) (list []pombo.Unanswered, err error) {
 	for len(list) < limit {
@@ -84,8 +84,8 @@ func (r *Replies) unanswered(ctx context.Context, limit int, list *[]pombo.Unans
 	return due, err
 }
 
-// NextPoll says when the messages of the recipients of notifications are read next; the zero
-// time ends that. One that has been answered meanwhile stays so.
+// NextPoll sets when the messages of notifications' recipients are next read; the zero time
+// ends that. It does not reopen one that has been answered meanwhile.
 func (r *Replies) NextPoll(ctx context.Context, polls []pombo.NextPoll) error {
 	err := r.do(ctx, func(tx *txn) error {
 		for _, p := range polls {
@@ -112,13 +112,13 @@ func (r *Replies) endPolls(ctx context.Context, seqs []int64) error {
 	return r.NextPoll(ctx, polls)
 }
 
-// replyNotes is what replies need to know of receipts: what else Blip calls each message, and
-// whose answers are to be asked for.
+// replyNotes is what replies need from receipts: Blip's other id of each message, and whose
+// answers to poll for.
 type replyNotes struct{ references, identities, arrived [][]any }
 
-// noteReference notes what else Blip calls a message and whom it went to, once. Whom it went to
-// was asked before it was sent, and may be lost with the process that asked (identity.go): then
-// nobody would know who answers.
+// noteReference notes Blip's other id of a message and its recipient, once. The recipient was
+// looked up before sending, and may be lost with the process that asked (identity.go): then an
+// answer could not be attributed.
 func (rc *Receipts) noteReference(notes *replyNotes, at *standing, r *pombo.Receipt) {
 	if at == nil || rc.referred.has(at.seq) {
 		return
@@ -131,7 +131,7 @@ func (rc *Receipts) noteReference(notes *replyNotes, at *standing, r *pombo.Rece
 	}
 }
 
-// noteArrival notes that a message is on the handset, if answers to it are to be asked for.
+// noteArrival notes that a message is on the handset, if its answers are polled for.
 func (rc *Receipts) noteArrival(notes *replyNotes, at *standing, r *pombo.Receipt, now int64) {
 	poll := rc.opts.Replies.Poll
 	if poll > 0 && !at.answered && (r.State == pombo.Delivered || r.State == pombo.Read) {

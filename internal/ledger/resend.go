@@ -8,10 +8,10 @@ import (
 )
 
 // A message that Blip had taken and WhatsApp refused is sent again as a new
-// generation of its row, with an id of its own: under the old id, what Blip keeps
-// of the first message would be taken for news of the second. The failed one stays
-// what it is, keeps its history and owes the source nothing any more; the new one
-// settles in its place (docs/adr/0018).
+// generation of its row, with an id of its own: under the old id, Blip's records of the
+// first message would be taken for news of the second. The failed one stays what it is,
+// keeps its history and owes the source nothing any more; the new one settles in its
+// place (docs/adr/0018).
 
 // resend queues the next generation of a failed notification and reports whether
 // it did.

@@ -12,13 +12,13 @@ import (
 // What leaves the ledger, and how.
 //
 // A row of the source that is pending and that the ledger does not know is taken
-// in and sent. So what the ledger forgets it must not meet again. Leaving goes in
-// two steps. First phone and message are erased: what remains has the key, the
-// state and the summary, and nothing of the person. A day later the rest is
-// removed, but only where the row cannot be pending: where its code was written,
-// so that only a change on purpose makes it pending again. All others stay as they
-// are, for good: those whose row kept its code (no STATUS_FAILED), those that
-// were parked, those of a row with more than one generation.
+// in and sent. So what the ledger forgets it must not meet again. Removal takes two
+// steps. First phone and message are erased: what remains has the key, the state and
+// the summary, and nothing of the person. A day later the rest is removed, but only
+// where the row cannot be pending: where its code was written, so that only a change on
+// purpose makes it pending again. All others stay as they are, for good: those whose
+// row kept its code (no STATUS_FAILED), those that were parked, those of a row with
+// more than one generation.
 //
 // The day between is for a page of pending rows that was read just before the
 // code was written and is taken in only now.
@@ -30,8 +30,8 @@ type Retention struct {
 	operator *Operator
 }
 
-// MinRetention is the least time for which notifications can be kept: longer
-// than Blip knows of them and than a retry waits.
+// MinRetention is the shortest retention allowed: longer than Blip remembers a message
+// and than a retry waits.
 const MinRetention = 7 * 24 * time.Hour
 
 const (
@@ -39,16 +39,16 @@ const (
 	retireBatch = 500
 	// shellAge is how long a notification stays after its message was erased.
 	shellAge = 24 * time.Hour
-	// retireShare is how many times as long as it worked a pass rests.
+	// retireShare is how much longer a pass rests than it worked.
 	retireShare = 9
 )
 
 // Retire takes out of the ledger what has been finished for longer than the age,
 // and the runs and look-ups of that time, the oldest first. A notification that
 // is open, or whose result is still owed to the source, stays whole whatever its
-// age. It works in small steps and rests in between for nine times as long, so
-// that sending is not held up; it returns when it is through, or with what it has
-// done and the error of ctx.
+// age. It works in small steps and rests in between for nine times as long, so that
+// sending is not delayed; it returns when it is done, or with the result so far and the
+// error of ctx.
 func (r *Retention) Retire(ctx context.Context, age time.Duration) (done pombo.Retired, err error) {
 	if age < MinRetention {
 		return done, fmt.Errorf("retire: %v is less than the %v for which notifications must be kept", age, MinRetention)
@@ -162,8 +162,8 @@ func (r *Retention) retireSome(ctx context.Context, last, until, before int64, d
 	return at, seen, err
 }
 
-// remove runs a statement that removes what ended before a time, some at a time, until nothing
-// is left to it. It counts them in n.
+// remove runs a statement that deletes what ended before a time, some at a time, until nothing
+// is left. It counts the rows in n.
 func (r *Retention) remove(ctx context.Context, name statement, before int64, n *int) error {
 	for {
 		begun := time.Now()

@@ -139,8 +139,8 @@ func (db *store) run(ctx context.Context, id int64) (run pombo.Run, first, last 
 }
 
 // Run returns a run with its tally; pombo.ErrNotFound when there is none. While
-// the run is under way its rows are counted anew each time, at about a second
-// for a million; EndRun asks more cheaply whether it has ended.
+// the run is under way its rows are counted again each time, at about a second for a
+// million; EndRun asks more cheaply whether it has ended.
 func (l *RunLog) Run(ctx context.Context, id int64) (pombo.Run, error) {
 	run, first, last, err := l.run(ctx, id)
 	if err != nil || !run.Finished.IsZero() {
@@ -174,7 +174,7 @@ func (l *RunLog) Runs(ctx context.Context, limit int) ([]pombo.Run, error) {
 }
 
 // tally counts the rows of a run. A message that WhatsApp refused after Blip had
-// taken it was accepted: its history says so.
+// accepted it counts as accepted: its history says so.
 func (l *RunLog) tally(ctx context.Context, id, first, last int64) (t pombo.Tally, err error) {
 	err = l.get(ctx, sqlTally, []any{first, last, id}, &t.Found, &t.Waiting, &t.Retrying, &t.Accepted, &t.Failed, &t.Uncertain, &t.Cancelled)
 	return t, wrap(err, fmt.Sprintf("count the rows of run %d", id))

@@ -17,7 +17,7 @@ type Settlements struct {
 	optOuts *OptOutList
 }
 
-// settleAgain is how long a settlement waits that the source could not take.
+// settleAgain is how long a settlement that the source could not take waits.
 const settleAgain = 15 * time.Second
 
 // Unsettled returns up to limit results that are due to be written back to the
@@ -92,7 +92,7 @@ func (sm *Settlements) Unsettled(ctx context.Context, limit int) ([]pombo.Settle
 	return due, wrap(err, "look for results to settle")
 }
 
-// owedOf is what matters for which codes a row may have.
+// owedOf is what decides which codes a row may have.
 type owedOf struct {
 	source   string
 	state    pombo.State
@@ -120,7 +120,7 @@ func (sm *Settlements) unsure(ctx context.Context, s *pombo.Settlement, of owedO
 	return nil
 }
 
-// left begins the sentence in the history about a row that was left alone.
+// left begins the sentence in the history about a row that was not changed.
 var left = map[pombo.SettleResult]string{
 	pombo.SettleDiverged: "the row was left alone: its owner has changed its status",
 	pombo.SettleGone:     "the row was not written to: it is no longer there",

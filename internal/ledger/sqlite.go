@@ -125,9 +125,9 @@ func (s *sqlite) open(ctx context.Context) (write, read *sql.DB, err error) {
 }
 
 // pool opens connections to the file. With secure_delete what a change
-// leaves behind is overwritten at once (a row is written anew at each step, and
-// its old places could not be found again when the person is to be forgotten).
-// Measured, that takes less of the processor than one run differs from the next.
+// leaves behind is overwritten at once (a row is rewritten at each step, and its old
+// places could not be found again when the person must be forgotten). Measured, it
+// costs less CPU than the difference between two runs.
 //
 // The size of pages is SQLite's own: larger ones were not faster, and took 20 MiB
 // more with 8 KiB, 50 with 16. (The driver runs the settings in the order of their
@@ -227,7 +227,7 @@ func (s *sqlite) transact(tx *txn, group []*write) (err error) {
 }
 
 // writeEvents has changes of state write their events: by triggers of this connection alone,
-// because one that stays in the file would cost who wants no events something at each step.
+// because triggers stored in the file would slow each step even without events.
 func (s *sqlite) writeEvents(tx *txn) error {
 	if !s.events || s.writing {
 		return nil
@@ -246,8 +246,8 @@ func (s *sqlite) writeEvents(tx *txn) error {
 
 // each runs the prepared statement row by row. Measured, this takes half the
 // time of one statement over a JSON array: there is no network to save. It talks
-// to the driver itself, because database/sql takes its locks and copies the
-// parameters anew for each row.
+// to the driver itself, because database/sql takes its locks and copies the parameters
+// for each row.
 func (s *sqlite) each(tx *txn, name statement, rows [][]any, hit []bool) error {
 	stmt, err := tx.direct(name)
 	if err != nil {
@@ -331,7 +331,7 @@ func (s *sqlite) gone(file string, err error) error {
 	return errors.Join(fmt.Errorf("%s %s while pombo works on it, and what it records is lost when it stops; stop it, restore the ledger from a backup or start a new one with pombo recover", file, what), err)
 }
 
-// isolatesFailures: what concerns the whole file concerns each write. A full disk may have
+// isolatesFailures: an error of the whole file affects each write. A full disk may have
 // room for a smaller one.
 func (s *sqlite) isolatesFailures(err error) bool {
 	var e *modernc.Error

@@ -422,7 +422,7 @@ type Statement struct {
 }
 
 // Statements returns every statement that is run on the ledger with this address, for a
-// DBA. It connects to nothing.
+// DBA. It does not connect.
 func Statements(url string) ([]Statement, error) {
 	folder, err := databaseOf(url)
 	if err != nil {
@@ -456,8 +456,7 @@ func databaseOf(url string) (string, error) {
 // catalogue has the text of each statement in one database.
 type catalogue map[statement]string
 
-// text returns a statement's text. That there is one for each, in each database that runs it, is
-// tested.
+// text returns a statement's text. A test checks that each exists in each database that runs it.
 func (c catalogue) text(s statement) string {
 	text, ok := c[s]
 	if !ok {

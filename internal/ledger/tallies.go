@@ -17,11 +17,11 @@ import (
 // They are derived: no step of a message's way touches them. Recount reads the
 // notifications of an hour and replaces its counts as a whole, in one transaction. So
 // they cannot drift, whatever was killed when, and a count may be repeated at will.
-// What they miss is what has changed since the hour was last counted.
+// They miss only what has changed since the hour was last counted.
 //
-// Counting ends where retention begins: Finish counts for the last time the hours that
-// Retire is going to change, and from then on they stay as they are, for good. They
-// have nothing of a person.
+// Counting ends where retention begins: Finish counts the hours that Retire is going to
+// change for the last time, and from then on they never change. They contain no
+// personal data.
 type Tallies struct{ *store }
 
 const (
@@ -44,7 +44,7 @@ func hourStart(number int64) time.Time { return time.UnixMilli(number * hourMill
 // Now returns the time by the ledger's clock, which the hours follow.
 func (t *Tallies) Now() time.Time { return time.UnixMilli(t.now()).UTC() }
 
-// Recount counts anew the hours that begin at or after from and before to, and returns
+// Recount counts again the hours that begin at or after from and before to, and returns
 // how many notifications were taken in within them. Hours that Finish has ended stay as
 // they are. It reads in parts, through the connections of the readers, and rests after
 // each for nine times as long, so that sending is not slowed.
@@ -141,7 +141,7 @@ func (t *Tallies) count(ctx context.Context, c *count, begun *time.Time) error {
 	}
 }
 
-// replace writes the counts of an hour in the place of those before.
+// replace replaces the counts of an hour.
 func (t *Tallies) replace(ctx context.Context, c *count) error {
 	return t.put(ctx, c, c.hour, hourly, func(tx *txn) (bool, error) {
 		var final sql.NullInt64
@@ -152,8 +152,8 @@ func (t *Tallies) replace(ctx context.Context, c *count) error {
 }
 
 // Fold sums the hours that begin at or after from and before to into the counts of a day,
-// a date. Which hours a day has is for the caller to say, who knows the zone. The hours
-// stay, so a day may be summed again at any time.
+// a date. The caller, which knows the zone, says which hours a day has. The hours stay,
+// so a day may be summed again at any time.
 func (t *Tallies) Fold(ctx context.Context, day, from, to time.Time) error {
 	c := newCount(0)
 	begun := time.Now()
@@ -188,8 +188,8 @@ func (t *Tallies) sum(ctx context.Context, c *count, p period, from, to int64) e
 	})
 }
 
-// put writes the counts of an hour or a day in the place of those before, unless they are
-// the same, if may agrees in the same transaction.
+// put replaces the counts of an hour or a day, unless they are the same, if may agrees in
+// the same transaction.
 func (t *Tallies) put(ctx context.Context, c *count, at int64, p period, may func(*txn) (bool, error)) error {
 	before := newCount(at)
 	if err := t.sum(ctx, before, p, at, at+1); err != nil {
@@ -254,12 +254,12 @@ func (t *Tallies) NoteCounted(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyCounted, at.UnixMilli())
 }
 
-// NoteLate is explained at NoteCounted.
+// NoteLate is documented at NoteCounted.
 func (t *Tallies) NoteLate(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyLate, at.UnixMilli())
 }
 
-// NoteWhole is explained at NoteCounted.
+// NoteWhole is documented at NoteCounted.
 func (t *Tallies) NoteWhole(ctx context.Context, at time.Time) error {
 	return t.note(ctx, sqlTallyWhole, at.UnixMilli())
 }
@@ -289,7 +289,7 @@ func (t *Tallies) Counted(ctx context.Context) (c pombo.Counted, err error) {
 }
 
 // Cells returns the counts of the hours that begin at or after from and before to, in
-// the order of the hours.
+// order.
 func (t *Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.Cell, err error) {
 	err = t.cells(ctx, hourly, hourUp(from), hourUp(to), func(hour int64, c pombo.Cell) {
 		c.Hour = hourStart(hour)
@@ -298,7 +298,7 @@ func (t *Tallies) Cells(ctx context.Context, from, to time.Time) (list []pombo.C
 	return list, err
 }
 
-// Latencies returns how long messages took, of the same hours as Cells.
+// Latencies returns how long messages took, for the same hours as Cells.
 func (t *Tallies) Latencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
 	err = t.latencies(ctx, hourly, hourUp(from), hourUp(to), func(hour int64, l pombo.Latency) {
 		l.Hour = hourStart(hour)
@@ -317,7 +317,7 @@ func (t *Tallies) DayCells(ctx context.Context, from, to time.Time) (list []pomb
 	return list, err
 }
 
-// DayLatencies returns how long messages took, of the same days as DayCells.
+// DayLatencies returns how long messages took, for the same days as DayCells.
 func (t *Tallies) DayLatencies(ctx context.Context, from, to time.Time) (list []pombo.Latency, err error) {
 	err = t.latencies(ctx, daily, dayNumber(from), dayNumber(to), func(day int64, l pombo.Latency) {
 		l.Hour = hourStart(24 * day)

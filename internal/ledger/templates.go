@@ -14,8 +14,8 @@ import (
 	"pombo"
 )
 
-// What is kept of templates: how each looked and when, because Blip knows only how it looks
-// now, and which ones an operator holds. None of it is about a person.
+// What is kept about templates: how each looked and when, because Blip knows only how it
+// looks now, and which ones an operator holds. None of it is personal data.
 
 const (
 	// seenInterval is how old last_seen may get while Blip goes on listing a version.
@@ -192,7 +192,7 @@ func (t *Templates) HeldTemplates(ctx context.Context) (list []pombo.TemplateHol
 	return list, nil
 }
 
-// TemplateReach counts what holding a template until a time comes to; zero = without end,
+// TemplateReach counts what holding a template until a time affects; zero = without end,
 // and then everything with an expiry expires. It reads at most 20,000 of what waits and
 // 20,000 of what came last.
 func (t *Templates) TemplateReach(ctx context.Context, template string, until time.Time) (reach pombo.TemplateReach, err error) {

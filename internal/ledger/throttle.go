@@ -12,8 +12,8 @@ import (
 	"pombo/internal/phone"
 )
 
-// Throttle is what slows sending or stops it: the pause, the rates that all processes keep
-// together, and the streak of failures that leads to a pause.
+// Throttle slows or stops sending: the pause, the rates that all processes keep together,
+// and the streak of failures that leads to a pause.
 type Throttle struct {
 	*store
 	streak atomic.Int64 // people in the streak of failures, as last seen
@@ -102,9 +102,9 @@ func (t *Throttle) Recipient(ctx context.Context, n phone.Number, gap time.Durat
 // before the first failure proves nothing about what goes now: its receipt may come a
 // day late.
 
-// CountFailure adds the recipient of a notification to the streak, or begins a new
-// one when the failure is another one than before, and returns how many different
-// people it has. A notification without a phone counts nothing.
+// CountFailure adds the recipient of a notification to the streak, or begins a new one
+// when the failure differs from the one before, and returns how many different people
+// it has. A notification without a phone counts nothing.
 func (t *Throttle) CountFailure(ctx context.Context, f pombo.Failure) (people int, err error) {
 	at, err := t.known(ctx, f.MessageID)
 	if err != nil {

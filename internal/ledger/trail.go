@@ -70,7 +70,7 @@ func (t *Trail) Audit(ctx context.Context, f audit.Filter) (list []audit.Entry, 
 	return list, nil
 }
 
-// RetireAudit takes away what is older than age, and returns how many lines there were.
+// RetireAudit deletes lines older than age, and returns how many there were.
 func (t *Trail) RetireAudit(ctx context.Context, age time.Duration) (removed int, err error) {
 	const some = 1000 // so that what workers wait for comes in between
 	before := t.opts.Now().Add(-age).UnixMilli()

@@ -16,7 +16,7 @@ import (
 )
 
 // Preview is a message as WhatsApp would show it. It has a person's data in clear:
-// it is for the eyes of whoever asked, never for a log.
+// it is only for the person who asked, never for a log.
 type Preview struct {
 	Template pombo.Template
 	Header   pombo.Private // the text, or the link to the picture, film or document
@@ -25,7 +25,7 @@ type Preview struct {
 	Issues   []pombo.TemplateIssue // what would keep it from going
 }
 
-// Options say what is to be drawn.
+// Options say what to draw.
 type Options struct {
 	Template string // "" = that of the row, or TEMPLATE_NAME
 	Row      string // key of a row of the table, whatever its status; "" = Params

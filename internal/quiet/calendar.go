@@ -1,5 +1,5 @@
-// Package quiet says when a person is not to be disturbed, by the clock where the
-// person lives.
+// Package quiet says when a person must not be disturbed, by the clock where the person
+// lives.
 package quiet
 
 import (

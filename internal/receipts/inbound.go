@@ -9,7 +9,7 @@ import (
 // message: "não quero sair" is not an opt-out.
 func Words() []string { return []string{"SAIR", "PARAR", "STOP"} }
 
-// asksForNone reports whether a person asks for no more messages.
+// asksForNone reports whether a person wants no more messages.
 func (b *Inbox) asksForNone(m *pombo.Inbound) bool {
 	return b.isOptOut(m.Text) || b.isOptOut(m.Payload)
 }

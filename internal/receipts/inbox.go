@@ -13,8 +13,8 @@ import (
 // Replies keeps what people sent.
 type Replies interface {
 	// Take stores what people sent, finds out which notifications it answers, and makes
-	// the answers due to be written to their rows. What it has already is left out. All
-	// of it is durable when it returns nil.
+	// the answers due to be written to their rows. It leaves out what it already has.
+	// All of it is durable when it returns nil.
 	Take(ctx context.Context, list []pombo.Inbound) ([]pombo.Reply, error)
 }
 
@@ -62,8 +62,8 @@ func NewInbox(opts InboxOptions) (*Inbox, error) {
 	return b, nil
 }
 
-// Take records who opts out and keeps all of what people sent. A nil error means that it
-// is durable; after any other the caller gives the same again, or has Blip do so.
+// Take records opt-outs and keeps everything that people sent. A nil error means that it
+// is durable; after any other the caller, or Blip, passes the same again.
 func (b *Inbox) Take(ctx context.Context, way Way, list []pombo.Inbound) error {
 	if len(list) == 0 {
 		return nil
@@ -94,8 +94,8 @@ func (b *Inbox) Take(ctx context.Context, way Way, list []pombo.Inbound) error {
 	return refused
 }
 
-// tell counts a reply and logs in which form it came, without a word of it. It reports
-// whether the reply answers a notification.
+// tell counts a reply and logs the form in which it came, but none of its text. It
+// reports whether the reply answers a notification.
 func (b *Inbox) tell(way Way, r *pombo.Reply) bool {
 	b.opts.Recorder.metrics.inbound.WithLabelValues(string(way), string(r.Match)).Inc()
 	fields := []any{"match", r.Match, "kind", r.Kind, "form", r.Form, "way", way}

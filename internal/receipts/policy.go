@@ -11,14 +11,14 @@ import (
 // Everything that acts on a failure is here. The policy of a failed receipt comes from
 // the table in package blip (resend_policy.go) and its times from pombo.ResendPolicy.
 // The ledger has queued the next generation, if there is one, in the transaction that
-// applied the receipt; what is left is to pause the bot or to suspend the template.
+// applied the receipt; this file pauses the bot or suspends the template.
 
 // byBlip marks a pause that a failure at Blip asks for.
 const byBlip = "blip"
 
 // followPolicy logs a failed receipt, and pauses the bot or suspends the template if
-// its policy says so. The pause counts from the failure: a receipt that was three hours
-// on its way stops nothing.
+// its policy says so. The pause counts from the failure: a receipt that took three
+// hours stops nothing.
 func (r *Recorder) followPolicy(ctx context.Context, f *pombo.Receipt, resent bool) {
 	r.opts.Logger.Warn("message failed after Blip had taken it", "id", f.MessageID, "reason", f.Reason, "code", f.Code, "detail", f.Detail, "sent_again", resent)
 	from := f.At

@@ -31,8 +31,8 @@ func Schedule() []time.Duration {
 	}
 }
 
-// Sparse returns the ages that remain of the schedule where little is to be learnt,
-// because webhooks arrive or the message has moved on: see Poller.ages.
+// Sparse returns the reduced schedule for when polls bring little, because webhooks
+// arrive or the message has moved on: see Poller.ages.
 func Sparse() []time.Duration {
 	return []time.Duration{time.Hour, 24 * time.Hour, 71 * time.Hour}
 }
@@ -70,7 +70,7 @@ type PollerOptions struct {
 	// LastWebhook returns when a webhook last brought a receipt; nil = never.
 	LastWebhook func() time.Time
 	Schedule    []time.Duration // ages of a message at each poll; at least one
-	Sparse      []time.Duration // the few of them that are never skipped; none = all are made
+	Sparse      []time.Duration // the few ages that are never skipped; none = every poll is made
 }
 
 // Poller asks Blip what became of the messages that it accepted.
@@ -204,8 +204,8 @@ func (p *Poller) ask(ctx context.Context, n *pombo.Notification) pollResult {
 	return pollResult{done: true, receipts: list, next: p.next(n, list)}
 }
 
-// next returns when to ask again: zero after a receipt after which no other follows,
-// and when the schedule has run out.
+// next returns when to ask again: zero after a final receipt, and when the schedule has
+// run out.
 func (p *Poller) next(n *pombo.Notification, list []pombo.Receipt) time.Time {
 	after := *n
 	for _, r := range list {
@@ -234,7 +234,7 @@ func (p *Poller) spare(n *pombo.Notification) (at time.Time, spared bool) {
 
 // ages returns the schedule of a notification, which is the sparse one when
 //
-//   - it is delivered: it can only be read yet;
+//   - it is delivered: only "read" can follow;
 //   - webhooks have brought receipts to this process lately;
 //   - it has moved on before its first poll: a webhook reported it, maybe to another
 //     process.

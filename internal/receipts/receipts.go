@@ -16,7 +16,7 @@
 //
 // The same ways bring what people sent, and a third one does, a step in the bot's flow
 // that posts it. All end in the inbox (inbox.go), which keeps it in the ledger before it
-// is acknowledged. Where nothing is posted, the conversations of those who have not
+// is acknowledged. Where nothing is posted, the conversations of people who have not
 // answered are read (threads.go).
 //
 // Both ways of receipts end in the recorder. The ledger decides which state a message gets: states
@@ -59,7 +59,7 @@ type recordLedger interface {
 // must be set.
 type RecorderOptions struct {
 	Ledger recordLedger
-	// OptOuts records who wrote that messages are to stop.
+	// OptOuts records people who wrote that messages must stop.
 	OptOuts OptOuts
 	// SuspendTemplate suspends a template ("" = the configured one) until a time.
 	SuspendTemplate func(template string, reason pombo.Reason, until time.Time)
@@ -146,12 +146,12 @@ func (r *Recorder) Record(ctx context.Context, list []pombo.Receipt) (ours int, 
 	return ours, nil
 }
 
-// optOut records the opt-out of a person who asked for no more messages. A message
-// without Blip's name of the person or a phone does not say who that is.
+// optOut records the opt-out of a person who wants no more messages. A message without
+// a phone or Blip's name of the person does not say who that is.
 func (r *Recorder) optOut(ctx context.Context, m *pombo.Inbound) error {
 	o := pombo.OptOut{Identity: m.Identity, BSUID: m.BSUID, Scope: pombo.OptOutAll, At: m.At, By: "person"}
 	if m.Phone != "" {
-		o.Phone, _ = phone.Parse("+" + m.Phone.Reveal()) // one that is none leaves the identity
+		o.Phone, _ = phone.Parse("+" + m.Phone.Reveal()) // without a phone, the identity remains
 	}
 	if o.Identity == "" && o.Phone.IsZero() {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// share is a poller's part of the bot's commands. One process of those that share a ledger
-// uses it, and nobody while Blip refuses every call.
+// share is a poller's part of the bot's commands. One of the processes that share a ledger
+// uses it, and none while Blip refuses every call.
 type share struct {
 	acquire func(context.Context) error
 	leads   func(context.Context) (bool, error)

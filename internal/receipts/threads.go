@@ -167,7 +167,8 @@ func (t *Threads) read(ctx context.Context, identity pombo.Private, waiting []po
 	return t.opts.Ledger.NextPoll(ctx, next)
 }
 
-// rest has all reading wait when Blip cannot be asked at all, and reports whether that is so.
+// rest makes all reading wait when Blip cannot be asked at all, and reports whether that is
+// so.
 func (t *Threads) rest(ctx context.Context, err error) bool {
 	pause := t.opts.Inbox.opts.Recorder.followRefusal(ctx, err)
 	if f, ok := errors.AsType[*pombo.Error](err); pause == 0 && (!ok || f.Retry) {
@@ -179,8 +180,8 @@ func (t *Threads) rest(ctx context.Context, err error) bool {
 	return pause > 0
 }
 
-// after returns the messages of a time or later: what was said before is not an answer. One
-// without a time says itself what it answers, or is left out.
+// after returns the messages from a time on: earlier ones are not answers. One without a
+// time says itself what it answers, or is left out.
 func after(list []pombo.Inbound, since time.Time) []pombo.Inbound {
 	var kept []pombo.Inbound
 	for _, m := range list {

@@ -93,7 +93,7 @@ func (h *Webhook) Take(ctx context.Context, kind string, body []byte) error {
 	return nil
 }
 
-// TakeReply records what the bot's flow says that a person answered. A nil error means
+// TakeReply records a person's answer as the bot's flow reports it. A nil error means
 // that it is durable.
 func (h *Webhook) TakeReply(ctx context.Context, m pombo.Inbound) error {
 	if err := h.takeIn(ctx, ByFlow, []pombo.Inbound{m}); err != nil {

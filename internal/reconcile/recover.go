@@ -57,9 +57,9 @@ type Recovery struct {
 
 // Recover rebuilds what a lost ledger knew of rows that are still pending in the table:
 // it asks Blip for the ids under which they would be sent, which follow from their
-// keys. A row of which Blip has a trace was sent; it enters the ledger to be settled
-// and not to be sent. A row without a trace is left to intake. Nothing may send or take
-// in rows meanwhile.
+// keys. A row with a trace at Blip was sent; it enters the ledger to be settled, not
+// sent. A row without a trace is left to intake. Nothing may send or take in rows
+// meanwhile.
 //
 // A row may have been sent before and set back to pending since: then its latest
 // message has the id of a later generation, and the trace of the first may be gone. So

@@ -1,8 +1,8 @@
 // Package secretfile writes and reads the files in which secrets are kept one by one.
 //
 // Such a file holds the secret and a line end, readable by few. On Windows it is
-// encrypted as well, by the machine (DPAPI): a copy of it, or of the whole disk, says
-// nothing elsewhere. Whoever administers the machine can read it all the same.
+// encrypted as well, by the machine (DPAPI): a copy of it, or of the whole disk, is
+// useless elsewhere. An administrator of the machine can still read it.
 package secretfile
 
 import (

@@ -3,8 +3,8 @@ package service
 import "strings"
 
 // commandLine is what Windows' service manager calls. Every part that may have a blank in
-// it is in quotes: C:\Program Files\… without them is C:\Program.exe to whoever may write
-// in C:\.
+// it is in quotes: C:\Program Files\… without them would run a C:\Program.exe, if
+// somebody put one there.
 func commandLine(o Options) string {
 	line := quoted(o.Program) + " service run --folder " + quoted(o.Folder)
 	if o.Name != DefaultName {

@@ -72,8 +72,8 @@ func eventText(lines ...string) string {
 	return string(text)
 }
 
-// Tell writes an event of Pombo's life. That it cannot be written is told to nobody: there
-// is nobody else who would hear it of a service, and the log file has it too.
+// Tell writes an event of Pombo's life. It does not report a failure: a service has
+// nowhere else to report it, and the log file has the event too.
 func Tell(log Log, id uint32, lines ...string) {
 	text := eventText(lines...)
 	switch id {

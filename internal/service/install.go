@@ -68,7 +68,7 @@ func settingsOf(mode StartMode) []setting {
 	}
 	return []setting{
 		{name: "restart after a crash", level: levelFailureActions, restarts: []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute}, span: 24 * time.Hour},
-		// An end that is reported is no crash: a wrong setting stays as it is.
+		// A reported end is not a crash: a wrong setting stays as it is.
 		{name: "no restart after a wrong setting", level: levelFailureFlag, flag: 0},
 		{name: "description", level: levelDescription, text: description},
 		{name: "delayed start", level: levelDelayed, flag: flag},

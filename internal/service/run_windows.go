@@ -25,8 +25,8 @@ const (
 // the process. It must be called soon after the process has begun: the manager waits
 // thirty seconds for it. Called by anybody else it is an error.
 func Run(name string, body Body) (int, error) {
-	// A console event of a service is that somebody else has logged off. Whoever does not
-	// ask for it ends by it; the manager tells when to stop.
+	// A console event in a service means that somebody has logged off. It would end the
+	// process if not caught; the manager says when to stop.
 	logoffs := make(chan os.Signal, 1)
 	signal.Notify(logoffs, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(logoffs)

@@ -5,8 +5,8 @@
 // On Windows the service runs as NT SERVICE\pombo, an account without a password that can
 // do nothing but what the ACLs of its own folder say, and with one privilege. The manager
 // starts it again after a crash and not after a wrong setting, which the process reports
-// before it ends (ending). When the machine shuts down it is told before everything else
-// (preshutdown), so that the answers to what was sent can be waited for.
+// before it ends (ending). When the machine shuts down it is notified before everything
+// else (preshutdown), so that it can wait for the answers to what was sent.
 //
 // Installing is a list of steps (step): when one fails, those before it are undone. What
 // Windows may refuse without harm (a delayed start, the SID) is a step of its own that
@@ -58,8 +58,8 @@ type Options struct {
 	// Root is a folder in which the unit is written instead of on this machine, with
 	// nothing else done; Linux only.
 	Root string
-	// Note is told what could not be had, and what to do by hand. The service works
-	// without it.
+	// Note is called with what could not be set up, and what to do by hand. The service
+	// works without it.
 	Note func(string)
 }
 
@@ -120,7 +120,7 @@ func notInstalled(name string) error {
 func checkName(name string) error {
 	ok := name != "" && len(name) <= 64 && name[0] != '-' && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 	if !ok {
-		return &Failure{message: fmt.Sprintf("%q is no name for a service", name), hint: "use letters, digits, - and _, such as pombo2"}
+		return &Failure{message: fmt.Sprintf("%q is not a name for a service", name), hint: "use letters, digits, - and _, such as pombo2"}
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func meaning(code int) string {
 	}
 }
 
-// ending is how the end of the process is told to Windows' service manager.
+// ending is how the end of the process is reported to Windows' service manager.
 type ending struct {
 	// report = false leaves without a word. The manager takes that for a crash and starts
 	// the service again.

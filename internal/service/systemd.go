@@ -67,7 +67,7 @@ func (m systemd) packaged(name string) string {
 	return ""
 }
 
-// install writes the unit, or writes it anew, and has systemd start it with the machine.
+// install writes or rewrites the unit, and makes systemd start it with the machine.
 func (m systemd) install(o Options) error {
 	if o.Account == "" {
 		o.Account = ownUser
@@ -161,7 +161,7 @@ func (m systemd) systemctl(args ...string) error {
 	return err
 }
 
-// writeFile writes a file anew; undo brings back what it had.
+// writeFile replaces a file; undo restores its content.
 func writeFile(path, text string) step {
 	var before []byte
 	existed := false

@@ -21,9 +21,9 @@ type Statement struct {
 // not need the database; but see Introspect.
 func (t *Table) SQL() []Statement { return t.dialect.List() }
 
-// Introspect reads from the database what the texts of SQL depend on, if they do: in
-// Oracle, the types of the columns. Before, or when it fails, the purpose of such a
-// statement says that it is written for the sample table of Advice.
+// Introspect reads from the database what the texts of SQL depend on: in Oracle, the
+// types of the columns. Until it has succeeded, the purpose of such a statement says
+// that it is written for the sample table of Advice.
 func (t *Table) Introspect(ctx context.Context) error {
 	if t.dialect.Final() {
 		return nil

@@ -9,10 +9,10 @@ import (
 	"pombo"
 )
 
-// Dialect is what one kind of database does in its own way: it connects, writes the
-// statements, turns row keys into arguments and explains errors. Table runs the
-// statements and decides. A dialect never sees the table; what it wants to know of
-// the database it asks through a Querier.
+// Dialect is what differs between databases: it connects, writes the statements, turns
+// row keys into arguments and explains errors. Table runs the statements and decides. A
+// dialect never sees the table; what it wants to know of the database it asks through a
+// Querier.
 //
 // test/sourcetest is the contract as a test: every dialect passes the same suite.
 type Dialect interface {

@@ -14,7 +14,7 @@ type Driver struct {
 	Schemes []string
 	// System is what OpenTelemetry calls this database (db.system.name).
 	System string
-	// Port is the usual one, for an address that names none; "" = no port, as of a file.
+	// Port is the default, for an address without one; "" = no port, as for a file.
 	Port string
 	// TakesDSN reports whether a DB_DSN, given in place of DB_URL, is meant for this
 	// database; nil = it has no such form. Drivers are asked in the order of

@@ -11,9 +11,9 @@ import (
 
 // Settle writes results back: each row gets its code if it still has the status
 // expected of it. It returns one answer for each settlement, in the same order. The
-// error is not nil only when nothing is known of any of them; every answer is then
-// SettleLater. When some are known, the detail of the others carries the error. The
-// same batch may be passed again: a row that already has its code is done.
+// error is non-nil only when no result is known; every answer is then SettleLater. When
+// some are known, the detail of the others carries the error. The same batch may be
+// passed again: a row that already has its code is done.
 //
 // A row that somebody else has locked is SettleLater, with a detail, and stops no
 // other, except in SQLite, which locks whole files. That alone is not an error, but a batch
@@ -148,8 +148,8 @@ func (s *settling) write(ctx context.Context, due []int, wait time.Duration) (op
 }
 
 // writeAlone writes the answers among the rows one by one, and returns the rows that are still
-// not known to be written. A row whose code stays as it is does not tell by its code whether it
-// was written: in a batch that fell short it could be any.
+// not known to be written. The code of a row that keeps its code does not show whether it was
+// written: in a batch that fell short it could be any.
 func (s *settling) writeAlone(ctx context.Context, due []int) (open []int, err error) {
 	for _, i := range due {
 		if s.batch[i].Answered.IsZero() {
@@ -188,7 +188,7 @@ func (s *settling) verify(ctx context.Context, due []int) (unchanged []int, err 
 		case SameCode(code, a.Code) && a.Answered.IsZero():
 			s.answer(i, pombo.SettleDone, "")
 		case SameCode(code, a.Code) && !s.locked[i]:
-			// It has the code already; whether it has the answer, nobody can tell.
+			// It has the code already; whether it has the answer is unknown.
 			a.Expected = code
 			unchanged = append(unchanged, i)
 		case slices.ContainsFunc(a.Unsure, func(c string) bool { return SameCode(code, c) }):

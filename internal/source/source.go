@@ -21,7 +21,7 @@
 // called again with the same batch, any number of times.
 //
 // Each kind of database is a Driver in a folder of its own and knows only the contract
-// (contract.go); the table here, on database/sql, is the same for all of them.
+// (contract.go); the table here, on database/sql, is the same for all.
 package source
 
 import (

@@ -5,11 +5,11 @@
 // the background (counter.go): the current and the last hour every minute, the last four
 // days every hour, because receipts come up to 72 hours late, and every night all that
 // RETENTION has not touched. Each hour is replaced as a whole, so a count that was killed
-// is simply repeated, and nothing can drift. Before retention takes notifications away,
+// is simply repeated, and nothing can drift. Before retention removes notifications,
 // their hours are counted for the last time; from then on they stay.
 //
 // What a report says is worked out from these counts alone, by functions without side
-// effects (report.go, failures.go, latency.go). It is as of the last count, and says so.
+// effects (report.go, failures.go, latency.go). It reflects the last count, and says so.
 //
 // When counting fails the log has a line and the figures grow old; nothing else stops.
 package tally
@@ -35,13 +35,13 @@ const (
 	lateEvery   = time.Hour
 	lateSpan    = 4 * 24 * time.Hour
 	nightAt     = 2 * time.Hour // after midnight: before the comparison of table, ledger and Blip
-	// restFactor is how many times as long as a count took the next one of its kind
-	// waits. The ledger works for a tenth of that time, so it costs a hundredth of a
-	// core at most.
+	// restFactor is how many times the duration of a count passes before the next one
+	// of its kind. The ledger works for a tenth of that time, so it costs a hundredth
+	// of a core at most.
 	restFactor = 9
-	// askedAgain is how old the figures must be to be counted because somebody asks.
+	// askedAgain is how old the figures must be to be counted again on request.
 	askedAgain = 10 * time.Second
-	// retireMargin is how much more is counted than retention is about to take away.
+	// retireMargin is how much more is counted than retention is about to remove.
 	retireMargin = time.Hour
 )
 
@@ -149,7 +149,7 @@ func (c *Counter) recentUnless(ctx context.Context, younger time.Duration) error
 }
 
 // Refresh counts the current and the last hour now, unless that has just been done, for
-// somebody who wants to see them.
+// a visitor who looks at them.
 func (c *Counter) Refresh(ctx context.Context) error {
 	select {
 	case c.asking <- struct{}{}:
@@ -190,7 +190,7 @@ func (c *Counter) whole(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.opts.Logger.Info("the figures of the reports were counted anew", "notifications", n, "duration_ms", c.opts.Ledger.Now().Sub(now).Milliseconds())
+	c.opts.Logger.Info("the figures of the reports were counted again", "notifications", n, "duration_ms", c.opts.Ledger.Now().Sub(now).Milliseconds())
 	if err := c.opts.Ledger.NoteLate(ctx, now); err != nil {
 		return err
 	}
@@ -246,8 +246,8 @@ func midnight(t time.Time, days int, zone *time.Location) time.Time {
 }
 
 // BeforeRetire counts for the last time the hours whose notifications retention is about
-// to take away, those that ended longer ago than the age. Retention must not go on when
-// it fails. Any process may call it at any time.
+// to remove, those that ended longer ago than the age. Retention must not go on when it
+// fails. Any process may call it at any time.
 func (c *Counter) BeforeRetire(ctx context.Context, age time.Duration) error {
 	before, err := c.opts.Ledger.Counted(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ type FailureGroup struct {
 	Reason    pombo.Reason
 	N         int
 	Templates []TemplateCount // the most frequent first
-	// First is the first hour of them within the span, and Always says that there were some
+	// First is the group's first hour within the span, and Always says that there were some
 	// before.
 	First  time.Time
 	Always bool

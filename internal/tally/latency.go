@@ -17,7 +17,7 @@ type Times struct {
 	Buckets          map[int]int // how many by pombo.LatencyBucket, for a histogram
 }
 
-// TimesOf sums up the latencies of each leg. A leg that nobody has gone has N = 0.
+// TimesOf sums up the latencies of each leg. A leg without messages has N = 0.
 func TimesOf(latencies []pombo.Latency) []Times {
 	legs := pombo.Legs()
 	list := make([]Times, len(legs))

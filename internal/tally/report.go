@@ -123,15 +123,15 @@ func bars(cells []pombo.Cell, s Span, next func(time.Time) time.Time) []Bar {
 	return list
 }
 
-// ReasonCount says how many notifications stand where they are for a reason.
+// ReasonCount says how many notifications are in their state for a reason.
 type ReasonCount struct {
 	Reason pombo.Reason
 	N      int
 	Before int // in the span before
 }
 
-// unsuccessful reports whether the cell counts notifications of which a reason says why
-// they did not arrive, or why nobody knows.
+// unsuccessful reports whether the cell's reason says why notifications did not arrive,
+// or why that is unknown.
 func unsuccessful(c *pombo.Cell) bool {
 	return c.Reason != pombo.NoReason && !c.State.Sent() && (!c.State.Open() || c.State == pombo.Uncertain)
 }

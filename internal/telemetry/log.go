@@ -32,7 +32,7 @@ import (
 const (
 	fileMegabytes = 20 // a file of this size is rotated,
 	filesKept     = 20 // this many old files are kept,
-	daysKept      = 90 // and none of them longer than this
+	daysKept      = 90 // and none longer than this
 )
 
 // fileMode lets the group read: log shippers run as another user.
@@ -44,8 +44,8 @@ type Options struct {
 	Format  string     // "text" or "json"; "" = text
 	Level   slog.Level // records below it are dropped; zero = info
 	Console io.Writer  // gets every line too, and must not block (a Console never does); nil = none
-	// FileFailed is told once when the file cannot be written, or not be rotated, and must
-	// not block; nil = only the console is told.
+	// FileFailed is called once when the file cannot be written or rotated, and must not
+	// block; nil = only the console says so.
 	FileFailed func(message string, err error)
 }
 
@@ -128,7 +128,7 @@ type output struct {
 	console io.Writer // nil = none
 	scratch sync.Pool // of *scratch
 
-	fileFailed func(message string, err error) // nil = nobody is told but the console
+	fileFailed func(message string, err error) // nil = only the console says so
 
 	mu      sync.Mutex
 	failing bool // the last write to the file failed
@@ -182,7 +182,7 @@ func (o *output) notRotated(err error) {
 	_, _ = o.file.Write(o.tell(slog.LevelWarn, "the log file cannot be rotated and grows until it can: does another program have it open?", err))
 }
 
-// tell tells, beside the file, what is wrong with it, and returns the record of that.
+// tell reports a fault of the file elsewhere, and returns the record of it.
 func (o *output) tell(level slog.Level, message string, err error) []byte {
 	note := o.note(level, message, err)
 	if o.console != nil {

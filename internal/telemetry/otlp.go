@@ -26,7 +26,7 @@ type otlp struct {
 	log     *slog.Logger
 
 	once   sync.Once
-	ending chan struct{} // closed when nothing is to be tried again
+	ending chan struct{} // closed to end all retries
 }
 
 var _ sdktrace.SpanExporter = (*otlp)(nil)
@@ -50,8 +50,8 @@ func newOTLP(o TraceOptions) *otlp {
 }
 
 // ExportSpans sends a batch, again and again while the collector asks for that or is away.
-// What is not taken is logged and dropped. The error is always nil, because the SDK would
-// write it to the standard error stream.
+// Spans that are not accepted are logged and dropped. The error is always nil, because the
+// SDK would write it to the standard error stream.
 func (e *otlp) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	body := appendSpans(nil, spans)
 	for pause := firstAgain; ; pause *= 2 {

@@ -47,7 +47,7 @@ func OpenTraces(o TraceOptions) (t *tracing.Tracer, stop func(context.Context) e
 	exporter := newOTLP(o)
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
-		sdktrace.WithSampler(sdktrace.AlwaysSample()), // the tracer asks only for what is to be sampled
+		sdktrace.WithSampler(sdktrace.AlwaysSample()), // the tracer only starts spans that are sampled
 		sdktrace.WithIDGenerator(ids{}),
 		sdktrace.WithRawSpanLimits(limits),
 		sdktrace.WithResource(resource(o)),
@@ -59,7 +59,7 @@ func OpenTraces(o TraceOptions) (t *tracing.Tracer, stop func(context.Context) e
 		if provider.Shutdown(ctx) != nil {
 			o.Logger.Warn("the last spans were not taken in time and are lost")
 		}
-		return nil // a collector that is away is no reason to say that Pombo did not stop in order
+		return nil // a collector that is away does not make the stop unorderly
 	}
 }
 

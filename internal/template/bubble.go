@@ -9,8 +9,8 @@ import (
 	"pombo"
 )
 
-// Bubble is a message as its recipient sees it, as a tree without markup: whoever shows
-// it escapes it.
+// Bubble is a message as its recipient sees it, as a tree without markup: its renderer
+// escapes it.
 type Bubble struct {
 	Media    string // "IMAGE", "VIDEO", "DOCUMENT" or "LOCATION"; it is named and never loaded, which would tell others
 	Filename []Span // of a document
@@ -34,8 +34,8 @@ const Masked = "*****"
 type Values func(slot pombo.Slot, n int) (string, bool)
 
 // Draw returns the message that a template makes. Values nil shows none; a variable
-// without a value is masked as well. Whoever uncovers values does it in the function:
-// nothing private comes here by itself.
+// without a value is masked as well. Only the function uncovers values: nothing private
+// comes here by itself.
 func Draw(t pombo.Template, values Values) Bubble {
 	if values == nil {
 		values = func(pombo.Slot, int) (string, bool) { return "", false }

@@ -11,10 +11,10 @@ import (
 )
 
 // Breaker pauses the bot after the same failure for several different people in a
-// row, with no message getting through in between. A code that nobody knows, or a
-// trouble of the account that WhatsApp reports for each message anew, would otherwise
-// burn the whole table: every row fails for good. What is queued stays queued until a
-// person resumes. The count spans processes and restarts.
+// row, with no message getting through in between. An unknown code, or a fault of the
+// account that WhatsApp reports for every message, would otherwise burn the whole
+// table: every row fails for good. What is queued stays queued until a person resumes.
+// The count spans processes and restarts.
 type Breaker struct {
 	ledger   Ledger
 	pauser   *Pauser

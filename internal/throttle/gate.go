@@ -14,7 +14,7 @@ import (
 // Gate lets few notifications at a time wait for the rate's permit. More are claimed
 // than the rate sends in a moment, and one that is claimed later may be more urgent.
 // So under a rate they wait here: the most urgent is let in first, then the oldest.
-// A nil Gate, which is that of a bot without a rate, lets all of them in.
+// A nil Gate, that of a bot without a rate, lets all in.
 type Gate struct {
 	mu      sync.Mutex
 	free    int

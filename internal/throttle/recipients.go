@@ -56,8 +56,8 @@ func (r *Recipients) Join(n *pombo.Notification) {
 	of.call()
 }
 
-// call tells the first in line that it is. One that was told so before another came
-// in front of it goes on.
+// call notifies the first in line. One that was notified before another came in front
+// of it goes on.
 func (of *line) call() {
 	select {
 	case <-of.waiting[0].ready:

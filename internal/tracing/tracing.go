@@ -5,9 +5,9 @@
 // There are two kinds of traces:
 //
 //   - The trace of a message. Its id is the message's own, without the hyphens, so that
-//     whoever has the one finds the other, after a restart and from any process: nothing
+//     each leads to the other, after a restart and from any process: nothing
 //     about traces is kept in the ledger. It has the attempts, and above them one span from
-//     taking in to the end of the first of them.
+//     taking in to the end of the first attempt.
 //   - The trace of a pass over many messages: intake, settle, receipts. It ends with the
 //     pass, and links to the messages that it was about. A message's own trace therefore
 //     does not grow for days.

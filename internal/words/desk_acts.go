@@ -27,5 +27,5 @@ var deskActs = map[string]pair{
 	"error.too_late":         {"Isto já não é possível", "This is no longer possible"},
 	"error_hint.too_late":    {"A mensagem andou enquanto isso. Veja onde ela está.", "The message has moved on meanwhile. See where it is."},
 	"error.retry_right":      {"Sua conta não pode reenviar esta mensagem", "Your account may not send this message again"},
-	"error_hint.retry_right": {"O motivo não está na linha. Peça a quem opera o Pombo.", "The reason does not lie in the row. Ask whoever operates Pombo."},
+	"error_hint.retry_right": {"O motivo não está na linha. Peça a quem opera o Pombo.", "The reason does not lie in the row. Ask the people who operate Pombo."},
 }

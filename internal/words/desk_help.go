@@ -109,7 +109,7 @@ var help = map[pombo.Reason]struct {
 		{"Se ainda fizer sentido, ponha na linha um prazo maior e reenvie.", "If it still makes sense, set a later expiry in the row and send it again."},
 	}},
 	pombo.Withdrawn: {pair{"Antes de enviar o que esperou, o Pombo olha a linha de novo; quem já não está pendente não recebe.", "Before sending what has waited, Pombo looks at the row again; what is no longer pending is not sent."}, []pair{
-		{"Nada, se quem gravou a linha a retirou de propósito.", "Nothing, if whoever wrote the row withdrew it on purpose."},
+		{"Nada, se quem gravou a linha a retirou de propósito.", "Nothing, if the row was withdrawn on purpose."},
 		{"Para enviar mesmo assim, volte a linha à situação pendente: a próxima busca a pega.", "To send it after all, set the row back to pending: the next look takes it in."},
 	}},
 	pombo.DocumentMissing: {pair{"O Pombo espera pelo documento até um quarto de hora depois de a linha ser lida; depois a mensagem termina, e nada foi enviado.", "Pombo waits for the document until a quarter of an hour after the row was read; then the message ends, and nothing was sent."}, []pair{

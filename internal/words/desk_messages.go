@@ -69,7 +69,7 @@ var deskMessages = map[string]pair{
 	"export.title":       {"Baixar com telefones e textos", "Download with phones and texts"},
 	"export.open":        {"Baixar com telefones…", "Download with phones…"},
 	"export.question":    {"Baixar a lista filtrada com telefones e textos por extenso?", "Download the filtered list with phones and texts in full?"},
-	"export.follows":     {"O arquivo fica na sua máquina, e quem o tiver lê tudo.", "The file stays on your machine, and whoever has it reads everything."},
+	"export.follows":     {"O arquivo fica na sua máquina, e quem o tiver lê tudo.", "The file stays on your machine, and anybody who has it can read everything."},
 	"export.recorded":    {"Quem baixou, quando, o filtro e o motivo ficam na auditoria.", "Who downloaded it, when, the filter and the reason stay in the audit trail."},
 	"export.undo":        {"Não pode ser desfeito.", "It cannot be undone."},
 	"export.why":         {"Por quê?", "Why?"},

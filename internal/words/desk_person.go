@@ -57,7 +57,7 @@ var personTexts = map[string]pair{
 	"forget.flight":   {"{1} {1:está saindo agora e não é apagada|estão saindo agora e não são apagadas}: repita em alguns minutos.", "{1} {1:is being sent now and is|are being sent now and are} not erased: do the same again in some minutes."},
 	"forget.rows":     {"Situação e datas ficam, sem o telefone, para que nenhuma linha vá de novo.", "State and dates stay, without the phone, so that no row is sent again."},
 	"forget.optout":   {"O não perturbe fica: sem ele a pessoa voltaria a receber.", "The opt-out stays: without it the person would get messages again."},
-	"forget.table":    {"A linha na tabela da empresa fica: quem cuida dela a apaga lá.", "The row in the company's table stays: whoever runs it erases it there."},
+	"forget.table":    {"A linha na tabela da empresa fica: quem cuida dela a apaga lá.", "The row in the company's table stays: the people who run the table erase it there."},
 	"forget.backups":  {"Os backups do ledger ficam até vencerem.", "Backups of the ledger stay until they expire."},
 	"forget.blip":     {"O que o Blip e o WhatsApp guardam segue as regras deles.", "What Blip and WhatsApp keep goes by their own rules."},
 	"forget.undo":     {"Não pode ser desfeito.", "This cannot be undone."},

@@ -46,7 +46,7 @@ var shell = map[string]pair{
 	"error.no_own_account": {"Você entrou pelo link e não tem conta", "You came by the link and have no account"},
 	"error.signature":      {"A assinatura não confere", "The signature is not right"},
 
-	"error_hint.host":           {"Quem cuida do servidor pode incluir este nome em DESK_HOSTS.", "Whoever runs the server can add this name to DESK_HOSTS."},
+	"error_hint.host":           {"Quem cuida do servidor pode incluir este nome em DESK_HOSTS.", "The people who run the server can add this name to DESK_HOSTS."},
 	"error_hint.origin":         {"Abra a página do Pombo e faça de novo.", "Open Pombo's own page and do it there."},
 	"error_hint.sign_in":        {"Entre e tente de novo.", "Sign in and try again."},
 	"error_hint.right":          {"Quem administra as contas pode dar o direito. A tentativa foi anotada.", "An administrator can grant the right. The attempt was recorded."},

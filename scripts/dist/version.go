@@ -12,7 +12,7 @@ var semantic = regexp.MustCompile(`^(\d+)\.(\d+)\.(\d+)([-+].*)?$`)
 func numericVersion(version string) (string, error) {
 	parts := semantic.FindStringSubmatch(version)
 	if parts == nil {
-		return "", fmt.Errorf("%q is no version like 1.2.3", version)
+		return "", fmt.Errorf("%q is not a version like 1.2.3", version)
 	}
 	// What Windows Installer has room for.
 	for i, most := range []int{255, 255, 65535} {

@@ -42,8 +42,8 @@ import (
 //
 // What was sent and not answered is never sent again, unless it is a SELECT. The server
 // may go on with a statement whose connection was cut, and rolls it back when it finds
-// the connection gone: the COMMIT was never sent. Where that cannot be told
-// from a COMMIT whose answer was lost, settling again does no harm, for it changes
+// the connection gone: the COMMIT was never sent. Where that cannot be distinguished
+// from a COMMIT whose answer was lost, settling again does no harm, because it changes
 // only rows of the old status.
 
 // grace is how long a server has to obey a cancel before its call is abandoned.

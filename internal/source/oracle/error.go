@@ -77,8 +77,8 @@ func sanitize(err error) error {
 	case errors.As(err, &other), errors.As(err, &certificate), strings.HasPrefix(err.Error(), "no login within"):
 	case strings.Contains(err.Error(), "tls:"):
 	default:
-		// The driver's own words may quote what it could not read. Of a negotiation that
-		// fails it tells the code in its text alone.
+		// The driver's own words may quote what it could not read. It gives the code of
+		// a failed negotiation only in its text.
 		if code := codeInText.FindStringSubmatch(err.Error()); code != nil {
 			n, _ := strconv.Atoi(code[1])
 			return &serverError{code: n}

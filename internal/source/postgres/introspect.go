@@ -70,7 +70,7 @@ func (d *dialect) Kinds(_ context.Context, _ source.Querier, l source.Layout) (s
 	return k, errors.Join(problems...)
 }
 
-// blobProblems reports every column of documents that holds something else than bytes.
+// blobProblems reports every document column that does not hold bytes.
 func (d *dialect) blobProblems(l source.Layout) (problems []error) {
 	for _, c := range d.mapping.Blobs {
 		if declared := l.Declared(c.Name); declared != "bytea" {
