@@ -82,8 +82,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestReasonsAreDocumented: docs/operations.md has the message and the hint of each.
-func TestReasonsAreDocumented(t *testing.T) {
+// TestReasons_AreDocumented: docs/operations.md has the message and the hint of each.
+func TestReasons_AreDocumented(t *testing.T) {
 	page, err := os.ReadFile("docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestErrorSaysItsReasonAndKeepsItsCause(t *testing.T) {
+func TestError_SaysItsReasonAndKeepsItsCause(t *testing.T) {
 	cause := errors.New("cause")
 	err := error(&Error{Reason: NoAnswer, Detail: "cut after 20s", Err: cause})
 	if got, want := err.Error(), "no_answer: cut after 20s"; got != want {
@@ -20,7 +20,7 @@ func TestErrorSaysItsReasonAndKeepsItsCause(t *testing.T) {
 }
 
 // The zero value must be the careful one: maybe sent, so that nothing is sent twice.
-func TestZeroDeliveryIsMaybeSent(t *testing.T) {
+func TestDelivery_ZeroIsMaybeSent(t *testing.T) {
 	if got := (&Error{}).Delivery; got != MaybeSent || got.String() != "maybe sent" {
 		t.Errorf("delivery = %s, want maybe sent", got)
 	}

@@ -8,7 +8,7 @@ import (
 
 // The example of RFC 9562, appendix A.4: the name www.example.com in the name
 // space of DNS.
-func TestVersion5OfTheRFC(t *testing.T) {
+func TestUUID5_ExampleOfTheRFC(t *testing.T) {
 	dns, err := hex.DecodeString("6ba7b8109dad11d180b400c04fd430c8")
 	if err != nil {
 		t.Fatal(err)
@@ -20,14 +20,14 @@ func TestVersion5OfTheRFC(t *testing.T) {
 
 // The ids that have gone out must never change: Blip, receipts and an operator's
 // notes know them.
-func TestIDsStayWhatTheyAre(t *testing.T) {
+func TestMessageID_NeverChanges(t *testing.T) {
 	// python3 -c "import uuid; print(uuid.uuid5(uuid.UUID('8c1f5c42-6d0a-4b1e-9a57-30e2b47d61c9'), 'notificacao\0' '4711\0' '1'))"
 	if got, want := (Key{"notificacao", "4711", 1}).MessageID(), MessageID("b735cecf-e584-51d7-8ff8-9e832a896ba6"); got != want {
 		t.Errorf("id = %s, want %s", got, want)
 	}
 }
 
-func TestDifferentKeysHaveDifferentIDs(t *testing.T) {
+func TestMessageID_DiffersByKey(t *testing.T) {
 	seen := map[MessageID]Key{}
 	for _, k := range []Key{
 		{"a", "1", 1}, {"a", "1", 2}, {"a", "11", 1}, {"a1", "1", 1}, {"b", "1", 1},
@@ -44,7 +44,7 @@ func TestDifferentKeysHaveDifferentIDs(t *testing.T) {
 	}
 }
 
-func TestParseID(t *testing.T) {
+func TestParseMessageID(t *testing.T) {
 	const id = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
 	for _, good := range []string{id, strings.ToUpper(id), " " + id + "\n", "fwd:" + id} {
 		if got, err := ParseMessageID(good); err != nil || got != id {
@@ -58,7 +58,7 @@ func TestParseID(t *testing.T) {
 	}
 }
 
-func FuzzParseID(f *testing.F) {
+func FuzzParseMessageID(f *testing.F) {
 	f.Add("2ed6657d-e927-568b-95e1-2665a8aea6a2")
 	f.Add("fwd:2ED6657D-E927-568B-95E1-2665A8AEA6A2 ")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestPrivateDoesNotPrintItself(t *testing.T) {
+func TestPrivate_DoesNotPrintItself(t *testing.T) {
 	const planted = "Maria das Dores"
 	p := Private(planted)
 	row := Row{RowKey: "1", Recipient: p, Params: []Param{{Body, p}}}

@@ -84,8 +84,8 @@ func TestFree(t *testing.T) {
 	}
 }
 
-// TestFreeComesToAnEnd: hours that leave nothing in two zones together.
-func TestFreeComesToAnEnd(t *testing.T) {
+// TestFree_ComesToAnEnd: hours that leave nothing in two zones together.
+func TestFree_ComesToAnEnd(t *testing.T) {
 	q := pombo.Quiet{Hours: []pombo.Hours{{From: 20 * time.Hour, To: 8 * time.Hour}}}
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	if got := q.Free(now, time.FixedZone("", 12*3600), time.UTC); !got.After(now) {

@@ -7,7 +7,7 @@ import (
 
 // A message is sent again only so often, each time later, and never for longer
 // than Blip remembers it.
-func TestResendsEnd(t *testing.T) {
+func TestResendPolicy_WaitsGrowAndEnd(t *testing.T) {
 	for r := range resendPolicies {
 		n, last := 0, time.Duration(0)
 		for {

@@ -2,7 +2,7 @@ package pombo
 
 import "testing"
 
-func TestParsePlace(t *testing.T) {
+func TestParseSlot(t *testing.T) {
 	for in, want := range map[string]Slot{
 		"body": Body, " Header ": HeaderText, "header-image": HeaderImage, "header-video": HeaderVideo,
 		"header-document": HeaderDocument, "button0": "button0", "BUTTON9-payload": "button9-payload",
@@ -18,7 +18,7 @@ func TestParsePlace(t *testing.T) {
 	}
 }
 
-func TestButton(t *testing.T) {
+func TestSlot_Button(t *testing.T) {
 	for _, test := range []struct {
 		place Slot
 		index int

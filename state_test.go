@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// TestEveryPairOfStates holds the table of moves against the diagram of the
+// TestState_CanBecome holds the table of moves against the diagram of the
 // design, written down once more as a matrix: a row for the state before, a
 // column for the state after, in the order of States.
-func TestEveryPairOfStates(t *testing.T) {
+func TestState_CanBecome(t *testing.T) {
 	//                queued claimed sending accepted dispatched delivered read failed uncertain cancelled expired suppressed
 	matrix := map[State]string{
 		Queued:     ".x.x....xxxx",
@@ -38,7 +38,7 @@ func TestEveryPairOfStates(t *testing.T) {
 
 // A message that Blip may have is never queued again without a person or a
 // question to Blip in between: that is promise P2 as a property of the table.
-func TestOnlyDoubtOrAPersonLeadsBackFromSending(t *testing.T) {
+func TestState_SentIsNotQueuedAgain(t *testing.T) {
 	for _, s := range States() {
 		if s.Sent() && s.CanBecome(Queued) {
 			t.Errorf("%s can be queued again although Blip has the message", s)
@@ -46,7 +46,7 @@ func TestOnlyDoubtOrAPersonLeadsBackFromSending(t *testing.T) {
 	}
 }
 
-func TestEveryStateIsReachable(t *testing.T) {
+func TestState_EachIsReachable(t *testing.T) {
 	reached := map[State]bool{Queued: true}
 	for range States() {
 		for from, tos := range moves {
@@ -62,7 +62,7 @@ func TestEveryStateIsReachable(t *testing.T) {
 	}
 }
 
-func TestGroupsOfStates(t *testing.T) {
+func TestState_Groups(t *testing.T) {
 	open := []State{Queued, Claimed, Sending, Uncertain}
 	sent := []State{Accepted, Dispatched, Delivered, Read}
 	for _, s := range States() {

@@ -139,7 +139,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-func TestCheckValueDoesNotRepeatTheValue(t *testing.T) {
+func TestCheckValue_DoesNotRepeatTheValue(t *testing.T) {
 	for value, want := range map[string]Reason{
 		"segredo": NoReason, " ": ParameterEmpty, "segredo\n": ParameterFormat, "segredo\t": ParameterFormat, "abc\x00segredo": ParameterFormat,
 		"segredo     x": ParameterFormat, "segredo    x": NoReason,

@@ -43,7 +43,7 @@ func fakeAPI(t *testing.T, status int, kind, answer string) (url string, asked f
 
 const someID = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
 
-func TestResultsThatCannotBeWritten(t *testing.T) {
+func TestRun_FailsIfTheResultCannotBeWritten(t *testing.T) {
 	url, _ := fakeAPI(t, 200, "application/json",
 		`{"notifications":[{"id":"`+someID+`"}],"templates":[{"name":"t"}],"id":"`+someID+`","events":[],"optouts":[{"by":"blip"}]}`)
 	environ := []string{"API_URL=" + url, "KEYBLIP=x", "TEMPLATE_NAME=t", "DB_URL=sqlite:none.db"}
@@ -56,7 +56,7 @@ func TestResultsThatCannotBeWritten(t *testing.T) {
 }
 
 // What is personal need not be an argument, which everybody on the machine can see.
-func TestPersonalDataFromTheStandardInput(t *testing.T) {
+func TestRun_TakesPersonalDataFromStdin(t *testing.T) {
 	for _, tt := range []struct {
 		args        []string
 		stdin, want string // what is asked for has all the words of want
@@ -84,7 +84,7 @@ func TestPersonalDataFromTheStandardInput(t *testing.T) {
 }
 
 // A terminal that nobody types on does not keep Ctrl+C from ending the command.
-func TestInterruptEndsReading(t *testing.T) {
+func TestReadLines_EndedByAnInterrupt(t *testing.T) {
 	silent, end := io.Pipe()
 	defer end.Close()
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -95,7 +95,7 @@ func TestInterruptEndsReading(t *testing.T) {
 	}
 }
 
-func TestWrongUse(t *testing.T) {
+func TestRun_RefusesWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{"pause", "--for", "0s"}, {"pause", "--for", "-1h"},
 		{"simulator", "--cut-before-read", "2"}, {"simulator", "--hang", "NaN"}, {"simulator", "--throttle=-0.1"}, {"simulator", "--read-rate", "1.5"},
@@ -108,7 +108,7 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-func TestWrongTokenSaysWhichSetting(t *testing.T) {
+func TestRun_WrongTokenNamesTheSetting(t *testing.T) {
 	url, _ := fakeAPI(t, 401, "application/problem+json", `{"status":401,"detail":"the token is not the right one","hint":"send the header \"Authorization: Bearer\""}`)
 	var stderr bytes.Buffer
 	run(t.Context(), []string{"--env-file=", "list"}, []string{"API_URL=" + url}, nil, io.Discard, &stderr)
@@ -118,7 +118,7 @@ func TestWrongTokenSaysWhichSetting(t *testing.T) {
 }
 
 // Each retry may wait for seconds while the table is locked; forty do not.
-func TestRetryOfManyIsBounded(t *testing.T) {
+func TestRetry_StopsAfterTooManyFailures(t *testing.T) {
 	url, asked := fakeAPI(t, 503, "application/problem+json", `{"status":503,"detail":"this cannot be done at the moment"}`)
 	var stdout, stderr bytes.Buffer
 	args := []string{"--env-file=", "retry", "--json"}

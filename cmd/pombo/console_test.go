@@ -18,7 +18,7 @@ import (
 
 // A console that takes nothing (a click into it, Ctrl+S, a reader that has
 // stopped) holds up neither the work nor the stop.
-func TestAStuckConsoleHoldsNothingUp(t *testing.T) {
+func TestStart_StuckConsoleHoldsNothingUp(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
@@ -75,7 +75,7 @@ func TestAStuckConsoleHoldsNothingUp(t *testing.T) {
 }
 
 // What is wrong with the settings stands in the log too: nobody watches a task.
-func TestWrongSettingsAreLogged(t *testing.T) {
+func TestServe_LogsWrongSettings(t *testing.T) {
 	for name, set := range map[string][]string{
 		"own file":  {"LOG_FILE=own/pombo.log", "WORKERS=many"},
 		"the usual": {"LOG_FILE=a\nb", "WORKERS=many"},

@@ -15,9 +15,9 @@ import (
 	"pombo/internal/doctor"
 )
 
-// TestDoctorJSON holds what --json prints to its form: other people's scripts
+// TestDoctor_JSON holds what --json prints to its form: other people's scripts
 // read it.
-func TestDoctorJSON(t *testing.T) {
+func TestDoctor_JSON(t *testing.T) {
 	sim := blipsim.New(blipsim.Options{})
 	server := httptest.NewServer(sim)
 	t.Cleanup(func() { server.Close(); sim.Close() })
@@ -93,7 +93,7 @@ func TestDoctorJSON(t *testing.T) {
 }
 
 // What an interrupted doctor has found would blame the parts for the signal.
-func TestDoctorInterrupted(t *testing.T) {
+func TestDoctor_Interrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stdout, stderr bytes.Buffer

@@ -21,7 +21,7 @@ import (
 )
 
 // A crash is started again by the unit that is shipped, a wrong setting is not.
-func TestUnitStartsAgainAfterACrash(t *testing.T) {
+func TestUnit_RestartsAfterACrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}
@@ -103,7 +103,7 @@ func unitStartsAgain(t *testing.T, code int) bool {
 
 // A reader that goes away costs nothing but what it would have read, and the end
 // of the terminal is an orderly stop.
-func TestTheTerminalGoesAway(t *testing.T) {
+func TestServe_TerminalGoesAway(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

@@ -9,9 +9,9 @@ import (
 	"pombo/internal/blipsim"
 )
 
-// TestExamplesAreRight holds the help against the parser: every command has
+// TestHelp_ExamplesParse holds the help against the parser: every command has
 // examples, and each of them can be typed as it stands.
-func TestExamplesAreRight(t *testing.T) {
+func TestHelp_ExamplesParse(t *testing.T) {
 	var out bytes.Buffer
 	parser, err := newParser(&cli{}, &out, &out, func(int) {})
 	if err != nil {
@@ -103,9 +103,9 @@ func pomboCalls(line string) (calls [][]string) {
 
 func endsCall(word string) bool { return word == "|" || word == "<" || word == ">" }
 
-// TestEveryKnobHasAFlag gives every flag of the simulator a value and looks for
+// TestSimulator_EveryOptionHasAFlag gives every flag of the simulator a value and looks for
 // it in the options: a knob without a flag stays zero.
-func TestEveryKnobHasAFlag(t *testing.T) {
+func TestSimulator_EveryOptionHasAFlag(t *testing.T) {
 	var c simulatorCommand
 	v := reflect.ValueOf(&c).Elem()
 	for _, f := range v.Fields() {
@@ -147,9 +147,9 @@ func checkSet(t *testing.T, v reflect.Value, except map[string]bool) {
 	}
 }
 
-// TestSimulatorDefaults: without flags the simulator is the one that everybody
+// TestSimulator_Defaults: without flags the simulator is the one that everybody
 // else uses.
-func TestSimulatorDefaults(t *testing.T) {
+func TestSimulator_Defaults(t *testing.T) {
 	var c cli
 	parser, err := newParser(&c, new(bytes.Buffer), new(bytes.Buffer), func(int) {})
 	if err != nil {

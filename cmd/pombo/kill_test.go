@@ -18,9 +18,9 @@ import (
 	"pombo/test/nightly"
 )
 
-// TestKillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
+// TestServe_KillLosesAndDoublesNothing kills a server in the middle of 2,000 rows, as
 // a power cut would, and starts it again.
-func TestKillLosesAndDoublesNothing(t *testing.T) {
+func TestServe_KillLosesAndDoublesNothing(t *testing.T) {
 	nightly.Only(t) // by day the chaos run kills
 	t.Parallel()    // it waits most of the time
 	const rows = 2000

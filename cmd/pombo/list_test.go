@@ -11,8 +11,8 @@ import (
 	"pombo/internal/api"
 )
 
-// TestListAsksOn: a page with fewer than wanted is not the end of the list.
-func TestListAsksOn(t *testing.T) {
+// TestList_ContinuesAfterAShortPage: a page with fewer than wanted is not the end of the list.
+func TestList_ContinuesAfterAShortPage(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.Query().Get("cursor")+"/"+r.URL.Query().Get("limit"))

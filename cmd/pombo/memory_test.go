@@ -11,7 +11,7 @@ var sink []byte
 
 // However much lives, the collector runs about as often as it would without a
 // limit: each time as much garbage as that has come together.
-func TestMemoryLimitFollowsWhatLives(t *testing.T) {
+func TestLimitMemory_FollowsWhatLives(t *testing.T) {
 	const mib = 1 << 20
 	old := debug.SetGCPercent(400)
 	defer debug.SetGCPercent(old)

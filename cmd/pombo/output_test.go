@@ -9,8 +9,8 @@ import (
 	"pombo/internal/api"
 )
 
-// TestOneLineEach: what came from outside makes no line of its own.
-func TestOneLineEach(t *testing.T) {
+// TestOutput_KeepsValuesOnOneLine: what came from outside makes no line of its own.
+func TestOutput_KeepsValuesOnOneLine(t *testing.T) {
 	const key = "47\n11  a\r\n\tb"
 	g := newGrid("id", "row")
 	g.add("1", key)

@@ -22,10 +22,10 @@ import (
 	"pombo/test/otlptest"
 )
 
-// TestNothingPrivateGetsOut plants phones, names, texts and secrets, lets every
+// TestOutput_HasNothingPrivate plants phones, names, texts and secrets, lets every
 // kind of failure happen to them, has every command and every address tell what
 // it knows, and looks for what was planted in all of that.
-func TestNothingPrivateGetsOut(t *testing.T) {
+func TestOutput_HasNothingPrivate(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")

@@ -21,10 +21,10 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestReplicasDeliverOnceWhileOneIsKilled has three servers deliver the rows of an
+// TestReplicas_DeliverOnceWhileOneIsKilled has three servers deliver the rows of an
 // Oracle table over one ledger in PostgreSQL, and kills the one that takes in
 // in the middle of it.
-func TestReplicasDeliverOnceWhileOneIsKilled(t *testing.T) {
+func TestReplicas_DeliverOnceWhileOneIsKilled(t *testing.T) {
 	nightly.Only(t) // by day the chaos run kills one of two, and app has three that deliver
 	t.Parallel()    // it waits for leases half of the time
 	const rows = 20_000

@@ -20,10 +20,10 @@ import (
 	"pombo/test/postgrestest"
 )
 
-// TestNoSecretGetsOut plants the key, the token and the passwords, has every
+// TestOutput_HasNoSecret plants the key, the token and the passwords, has every
 // command meet every kind of trouble with them, asks every address with and without
 // the token, and looks for them, in every spelling, in all that comes out.
-func TestNoSecretGetsOut(t *testing.T) {
+func TestOutput_HasNoSecret(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
@@ -149,7 +149,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 
 // Everybody on the machine can read the arguments of a process, so none of them is
 // a secret.
-func TestNoSecretIsAnArgument(t *testing.T) {
+func TestFlags_TakeNoSecret(t *testing.T) {
 	parser, err := newParser(&cli{}, io.Discard, io.Discard, func(int) {})
 	if err != nil {
 		t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"pombo/internal/api"
 )
 
-// TestAwaitAsksOnlyWhileItMayHelp: a message whose next try is further away than
+// TestAwait_AsksOnlyWhileItMayHelp: a message whose next try is further away than
 // the wait must not keep a person waiting.
-func TestAwaitAsksOnlyWhileItMayHelp(t *testing.T) {
+func TestAwait_AsksOnlyWhileItMayHelp(t *testing.T) {
 	tests := []struct {
 		name  string
 		given api.Notification

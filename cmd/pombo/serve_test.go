@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestStoppedWhileTheLedgerIsAway: a service that waits for its database can be
+// TestServe_StopsWhileTheLedgerIsAway: a service that waits for its database can be
 // stopped, and that is not a failure.
-func TestStoppedWhileTheLedgerIsAway(t *testing.T) {
+func TestServe_StopsWhileTheLedgerIsAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var stderr bytes.Buffer

@@ -12,9 +12,9 @@ import (
 	"pombo/test/oracletest"
 )
 
-// TestSQLIsWhatRuns: what pombo sql prints for an Oracle database, and what a
+// TestSQL_PrintsWhatRuns: what pombo sql prints for an Oracle database, and what a
 // Pombo with the same settings sends to it.
-func TestSQLIsWhatRuns(t *testing.T) {
+func TestSQL_PrintsWhatRuns(t *testing.T) {
 	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 
 const addTo = "/api/v1/notifications"
 
-func TestAddTakesIn(t *testing.T) {
+func TestAdd_TakesIn(t *testing.T) {
 	w := newWorld(t)
 	body := `{"phone":"(31) 98888-0042","params":["Maria das Dores",{"slot":"header-image","value":"https://x.example/a.png"},{"value":"b"}],
 		"template":"aviso","priority":9.0,"send_after":"2026-11-23t12:00:00-03:00","expires":"2026-11-24T12:00:00-03:00"}`
@@ -38,7 +38,7 @@ func TestAddTakesIn(t *testing.T) {
 	}
 }
 
-func TestAddTwice(t *testing.T) {
+func TestAdd_SameKeyTwice(t *testing.T) {
 	w := newWorld(t)
 	first := `{"phone":"31988880042","params":["a"],"priority":3,"send_after":"2026-12-01T00:00:00.0009Z","expires":"2026-12-02T00:00:00Z"}`
 	checkStatus(t, w.ask("POST", addTo, first, "Idempotency-Key", "k"), http.StatusCreated)
@@ -68,7 +68,7 @@ func TestAddTwice(t *testing.T) {
 	}
 }
 
-func TestAddWithoutKey(t *testing.T) {
+func TestAdd_WithoutKey(t *testing.T) {
 	w := newWorld(t)
 	for range 3 {
 		checkStatus(t, w.ask("POST", addTo, `{"phone":"31988880042"}`), http.StatusCreated)
@@ -78,7 +78,7 @@ func TestAddWithoutKey(t *testing.T) {
 	}
 }
 
-func TestAddRefuses(t *testing.T) {
+func TestAdd_RefusesBadFields(t *testing.T) {
 	tests := []struct {
 		name, body string
 		want       []FieldError // by field; a detail is part of the whole one

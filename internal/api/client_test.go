@@ -21,7 +21,7 @@ func (w *world) client(t *testing.T) *Client {
 	return NewClient(server.URL+"/", token, server.Client())
 }
 
-func TestClientRoundTrip(t *testing.T) {
+func TestClient_RoundTrip(t *testing.T) {
 	w := newWorld(t)
 	c := w.client(t)
 	ctx := t.Context()
@@ -80,7 +80,7 @@ func TestClientRoundTrip(t *testing.T) {
 	check("add without a key", err, added)
 }
 
-func TestClientErrors(t *testing.T) {
+func TestClient_Errors(t *testing.T) {
 	w := newWorld(t)
 	c := w.client(t)
 	_, err := c.Run(t.Context(), 8)
@@ -105,7 +105,7 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-func TestClientWithoutServer(t *testing.T) {
+func TestClient_ServerUnreachable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestClientWithoutServer(t *testing.T) {
 	}
 }
 
-func TestClientMeetsSomethingElse(t *testing.T) {
+func TestClient_ServerIsNotPombo(t *testing.T) {
 	other := map[string]http.HandlerFunc{
 		"another program": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "AirTunes", http.StatusForbidden) },
 		"a login page":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
@@ -159,7 +159,7 @@ func TestClientMeetsSomethingElse(t *testing.T) {
 	}
 }
 
-func TestClientRoundsTheWaitUp(t *testing.T) {
+func TestClient_RoundsTheWaitUp(t *testing.T) {
 	var prefer []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		prefer = append(prefer, r.Header.Get("Prefer"))

@@ -9,7 +9,7 @@ import (
 
 // A hundred guesses at once take ten seconds of everybody's, or five where that is
 // longer; the first costs nothing.
-func TestGuessingIsSlow(t *testing.T) {
+func TestWrongTokens_SlowGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w wrongTokens
 		begun := time.Now()

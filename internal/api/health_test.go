@@ -14,7 +14,7 @@ import (
 	"pombo"
 )
 
-func TestReadyzNamesWhatIsNot(t *testing.T) {
+func TestReadiness_NamesWhatIsNotReady(t *testing.T) {
 	w := newWorld(t)
 	w.checks["source"] = errors.New("no route to host")
 	w.checks["blip"] = &pombo.Error{Reason: pombo.Unauthorized, Code: 401}
@@ -32,7 +32,7 @@ func TestReadyzNamesWhatIsNot(t *testing.T) {
 	}
 }
 
-func TestReadyzWithoutTokenTellsNames(t *testing.T) {
+func TestReadiness_TellsOnlyNamesWithoutToken(t *testing.T) {
 	w := newWorld(t)
 	w.checks["source"] = errors.New("no route to db.internal")
 	rec := w.ask("GET", "/readyz", "", "Authorization", "")
@@ -50,7 +50,7 @@ func TestReadyzWithoutTokenTellsNames(t *testing.T) {
 	}
 }
 
-func TestPauseIsNoLackOfReadiness(t *testing.T) {
+func TestReadiness_ReadyWhilePaused(t *testing.T) {
 	w := newWorld(t)
 	w.ledger.pause = &pombo.Pause{Until: today.Add(time.Hour), By: "blip", Reason: pombo.RateLimited}
 	rec := w.ask("GET", "/readyz", "")
@@ -60,7 +60,7 @@ func TestPauseIsNoLackOfReadiness(t *testing.T) {
 	}
 }
 
-func TestProbesDoNotHammer(t *testing.T) {
+func TestChecker_SharesItsAnswerAmongProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked int
 		var err error
@@ -90,7 +90,7 @@ func TestProbesDoNotHammer(t *testing.T) {
 	})
 }
 
-func TestChecksRunTogether(t *testing.T) {
+func TestChecker_RunsChecksTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(context.Context) error { time.Sleep(time.Second); return nil }
 		h := newChecker(t.Context(), []Check{{"a", slow}, {"b", slow}, {"c", slow}}, time.Now)
@@ -106,7 +106,7 @@ func TestChecksRunTogether(t *testing.T) {
 
 // A driver that does not obey its context must not hang the probe, pile up
 // sessions, or outlive the server unseen.
-func TestCheckThatDoesNotReturn(t *testing.T) {
+func TestChecker_LeavesACheckThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stopping, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -142,7 +142,7 @@ func TestCheckThatDoesNotReturn(t *testing.T) {
 	})
 }
 
-func TestReadyzTellsWhyNothingGoes(t *testing.T) {
+func TestReadiness_TellsWhyNothingIsSent(t *testing.T) {
 	w := newWorld(t)
 	w.ledger.pause = &pombo.Pause{Until: today.Add(32 * time.Minute), By: "blip", Reason: pombo.RateLimited}
 	rec := w.ask("GET", "/readyz", "")

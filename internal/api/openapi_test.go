@@ -9,14 +9,14 @@ import (
 	"pombo/internal/health"
 )
 
-func TestOpenAPIIsValid(t *testing.T) {
+func TestOpenAPI_IsValid(t *testing.T) {
 	w := newWorld(t)
 	if err := w.doc.Validate(t.Context()); err != nil {
 		t.Errorf("openapi.yaml: %v", err)
 	}
 }
 
-func TestOpenAPIHasEveryRoute(t *testing.T) {
+func TestOpenAPI_HasEveryRoute(t *testing.T) {
 	w := newWorld(t)
 	var documented, served []string
 	for path, item := range w.doc.Paths.Map() {
@@ -34,7 +34,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 }
 
-func TestOpenAPIHasEveryState(t *testing.T) {
+func TestOpenAPI_HasEveryState(t *testing.T) {
 	w := newWorld(t)
 	var got []string
 	for _, s := range w.doc.Components.Schemas["State"].Value.Enum {
@@ -50,7 +50,7 @@ func TestOpenAPIHasEveryState(t *testing.T) {
 	}
 }
 
-func TestOpenAPIHasEveryHeadline(t *testing.T) {
+func TestOpenAPI_HasEveryHeadline(t *testing.T) {
 	w := newWorld(t)
 	var got []health.HeadlineName
 	for _, s := range w.doc.Components.Schemas["Readiness"].Value.Properties["headline"].Value.Properties["name"].Value.Enum {
@@ -62,7 +62,7 @@ func TestOpenAPIHasEveryHeadline(t *testing.T) {
 	}
 }
 
-func TestOpenAPIHasEveryAlert(t *testing.T) {
+func TestOpenAPI_HasEveryAlert(t *testing.T) {
 	w := newWorld(t)
 	var got []string
 	for _, s := range w.doc.Components.Schemas["Readiness"].Value.Properties["alerts"].Value.Items.Value.Properties["name"].Value.Enum {
@@ -75,7 +75,7 @@ func TestOpenAPIHasEveryAlert(t *testing.T) {
 	}
 }
 
-func TestOpenAPIHasEveryFinding(t *testing.T) {
+func TestOpenAPI_HasEveryDiscrepancyKind(t *testing.T) {
 	w := newWorld(t)
 	var got, want []string
 	for _, k := range w.doc.Components.Schemas["DiscrepancyKind"].Value.Enum {
@@ -91,7 +91,7 @@ func TestOpenAPIHasEveryFinding(t *testing.T) {
 }
 
 // The schemas must be able to fail, or the other tests prove nothing.
-func TestOpenAPISchemasAreStrict(t *testing.T) {
+func TestOpenAPI_SchemasAreStrict(t *testing.T) {
 	w := newWorld(t)
 	schema := w.doc.Components.Schemas["Pause"].Value
 	if schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has {

@@ -14,7 +14,7 @@ import (
 	"pombo"
 )
 
-func TestNewNamesWhatIsMissing(t *testing.T) {
+func TestNew_NamesMissingOptions(t *testing.T) {
 	_, err := New(Options{})
 	if err == nil {
 		t.Fatal("New took empty options")
@@ -27,7 +27,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 }
 
 // Every route, asked rightly, answers as openapi.yaml says: ask checks that.
-func TestRoutesAnswer(t *testing.T) {
+func TestRoutes_AnswerAsDocumented(t *testing.T) {
 	id := string(testID)
 	tests := []struct {
 		method, target, body string
@@ -160,7 +160,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestHeadersOfRefusals(t *testing.T) {
+func TestRefusals_Headers(t *testing.T) {
 	w := newWorld(t)
 	if got := w.ask("DELETE", "/runs", "").Header().Get("Allow"); !strings.Contains(got, "GET") {
 		t.Errorf("Allow = %q, want GET in it", got)
@@ -178,7 +178,7 @@ func TestHeadersOfRefusals(t *testing.T) {
 	}
 }
 
-func TestTheLastReconciliationIsTheOneMade(t *testing.T) {
+func TestReconciliation_LatestIsTheOneMade(t *testing.T) {
 	w := newWorld(t)
 	made := w.ask("POST", "/api/v1/reconciliations", "")
 	last := w.ask("GET", "/api/v1/reconciliations/latest", "")
@@ -193,7 +193,7 @@ func TestTheLastReconciliationIsTheOneMade(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheLedger(t *testing.T) {
+func TestRefusals_LedgerErrors(t *testing.T) {
 	id := string(testID)
 	tests := []struct {
 		name string
@@ -244,7 +244,7 @@ func TestErrorsOfTheLedger(t *testing.T) {
 	})
 }
 
-func TestWithoutTokenOnlyThisMachine(t *testing.T) {
+func TestServer_WithoutTokenAnswersOnlyThisMachine(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Token = "" })
 	for host, want := range map[string]int{
 		"localhost": 200, "LOCALHOST:5000": 200, "127.0.0.1:5000": 200, "[::1]:5000": 200, "[::1]": 200, "": 200,
@@ -259,7 +259,7 @@ func TestWithoutTokenOnlyThisMachine(t *testing.T) {
 }
 
 // nginx names 127.0.0.1 as the host, whoever stands before it.
-func TestWithoutTokenNoProxy(t *testing.T) {
+func TestServer_WithoutTokenRefusesProxies(t *testing.T) {
 	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"} {
 		for _, path := range []string{"/runs", "/healthz", "/nothing"} {
 			w := newWorld(t, func(o *Options) { o.Token = "" })
@@ -283,7 +283,7 @@ func (admitAll) Take(context.Context, string, []byte) error     { return nil }
 func (admitAll) TakeReply(context.Context, pombo.Inbound) error { return nil }
 
 // Times that older versions took in must break no answer.
-func TestNoStoredTimeBreaksAnAnswer(t *testing.T) {
+func TestServer_AnswersWithAnyStoredTime(t *testing.T) {
 	for _, at := range []time.Time{time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3*3600)), time.UnixMilli(math.MaxInt64), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMilli(math.MinInt64)} {
 		w := newWorld(t)
 		n := &w.ledger.n
@@ -298,7 +298,7 @@ func TestNoStoredTimeBreaksAnAnswer(t *testing.T) {
 }
 
 // What is done must not be asked for again because its answer cannot be written.
-func TestAnswerThatCannotBeWritten(t *testing.T) {
+func TestServer_AnswerCannotBeWritten(t *testing.T) {
 	w := newWorld(t)
 	rec := httptest.NewRecorder()
 	w.server.fail(rec, httptest.NewRequest("PUT", "/api/v1/pause", nil), "PUT /api/v1/pause", writeJSON(rec, http.StatusOK, math.NaN()))
@@ -307,7 +307,7 @@ func TestAnswerThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestListPassesTheFilter(t *testing.T) {
+func TestList_PassesTheFilter(t *testing.T) {
 	w := newWorld(t)
 	rec := w.ask("GET", "/api/v1/notifications?state=failed&phone=31+98888-0042&q=42&run=7&since=2026-11-23T07:00:00-03:00&limit=10&cursor=c1", "")
 	checkStatus(t, rec, http.StatusOK)
@@ -326,7 +326,7 @@ func TestListPassesTheFilter(t *testing.T) {
 	}
 }
 
-func TestListTellsWhatItLeavesOut(t *testing.T) {
+func TestList_CountsUnreadable(t *testing.T) {
 	w := newWorld(t)
 	w.ledger.unreadable = 2
 	rec := w.ask("GET", "/api/v1/notifications", "")
@@ -337,7 +337,7 @@ func TestListTellsWhatItLeavesOut(t *testing.T) {
 }
 
 // What is to be done about a template stands where what is to be done in general does.
-func TestPreciseAdvice(t *testing.T) {
+func TestStory_HasTheHintOfItsTemplate(t *testing.T) {
 	w := newWorld(t)
 	issue := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
 	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, issue.Reason, issue.Detail()
@@ -347,7 +347,7 @@ func TestPreciseAdvice(t *testing.T) {
 	}
 }
 
-func TestListDefaults(t *testing.T) {
+func TestList_Defaults(t *testing.T) {
 	w := newWorld(t)
 	w.ask("GET", "/api/v1/notifications", "")
 	if want := (pombo.Filter{Limit: 50}); w.ledger.filter != want {
@@ -355,7 +355,7 @@ func TestListDefaults(t *testing.T) {
 	}
 }
 
-func TestAccessLogHasNoQuery(t *testing.T) {
+func TestAccessLog_HasNoQuery(t *testing.T) {
 	w := newWorld(t)
 	w.ask("GET", "/api/v1/notifications?phone=%2B5531988880042&q=Maria+das+Dores", "") // the clean-up looks for both
 	w.ask("GET", "/api/v1/notifications/+5531988880042", "")
@@ -365,7 +365,7 @@ func TestAccessLogHasNoQuery(t *testing.T) {
 	}
 }
 
-func TestPanicIsOneProblem(t *testing.T) {
+func TestServer_AnswersAPanicWithAProblem(t *testing.T) {
 	w := newWorld(t, func(o *Options) {
 		o.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("about " + plantedName) })
 	})
@@ -376,7 +376,7 @@ func TestPanicIsOneProblem(t *testing.T) {
 	}
 }
 
-func TestHead(t *testing.T) {
+func TestServer_AnswersHead(t *testing.T) {
 	w := newWorld(t)
 	if rec := w.ask("HEAD", "/healthz", ""); rec.Code != http.StatusOK {
 		t.Errorf("status of HEAD = %d, want 200", rec.Code)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestSendWaitsToTheEnd(t *testing.T) {
+func TestSend_WaitsForTheEndOfTheRun(t *testing.T) {
 	w := newWorld(t)
 	w.ledger.run.Error = "not everything was taken in: the source is away"
 	answer := make(chan *httptest.ResponseRecorder, 1)
@@ -72,7 +72,7 @@ func TestPrefer(t *testing.T) {
 	}
 }
 
-func TestPreferThatSaysNothing(t *testing.T) {
+func TestPrefer_IgnoresWhatSaysNothing(t *testing.T) {
 	for _, prefer := range []string{"", "return=minimal", "wait=soon", "wait", "wait=99999999999999999999"} {
 		if p := parsePrefer([]string{prefer}); p.bounded || p.applied != "" {
 			t.Errorf("Prefer %q = %+v, want to wait to the end", prefer, p)
@@ -80,7 +80,7 @@ func TestPreferThatSaysNothing(t *testing.T) {
 	}
 }
 
-func TestSendThatCannotStart(t *testing.T) {
+func TestSend_CannotStartTheRun(t *testing.T) {
 	w := newWorld(t)
 	w.runs.err = errors.New("database is locked")
 	rec := w.ask("POST", "/send_notification", "")
@@ -93,7 +93,7 @@ func TestSendThatCannotStart(t *testing.T) {
 	}
 }
 
-func TestCloseEndsTheWait(t *testing.T) {
+func TestSend_WaitEndsWithTheServer(t *testing.T) {
 	w := newWorld(t)
 	answer := make(chan *httptest.ResponseRecorder, 1)
 	go func() { answer <- w.ask("POST", "/send_notification", "") }()
@@ -133,7 +133,7 @@ func (w *world) listen(t *testing.T, change func(*http.Server)) string {
 
 // ReadTimeout must not end the wait for a run. It rests on net/http lifting it
 // when the body has been read.
-func TestWaitOutlivesReadTimeout(t *testing.T) {
+func TestSend_WaitOutlivesReadTimeout(t *testing.T) {
 	w := newWorld(t)
 	addr := w.listen(t, func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond })
 	c := NewClient("http://"+addr, token, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
@@ -157,7 +157,7 @@ func TestWaitOutlivesReadTimeout(t *testing.T) {
 	}
 }
 
-func TestCallerGoesAway(t *testing.T) {
+func TestSend_WaitEndsWithTheCaller(t *testing.T) {
 	w := newWorld(t)
 	addr := w.listen(t, func(*http.Server) {})
 	conn, err := net.Dial("tcp", addr)
@@ -184,7 +184,7 @@ func TestCallerGoesAway(t *testing.T) {
 
 // A caller that sends a byte at a time is cut, whether it drags out the headers
 // or the body.
-func TestSlowCallerIsCut(t *testing.T) {
+func TestHTTPServer_CutsASlowCaller(t *testing.T) {
 	w := newWorld(t)
 	addr := w.listen(t, func(s *http.Server) {
 		s.ReadHeaderTimeout, s.ReadTimeout = 100*time.Millisecond, 100*time.Millisecond
@@ -228,7 +228,7 @@ func TestSlowCallerIsCut(t *testing.T) {
 }
 
 // The time to write an answer counts from the end of the wait.
-func TestLateAnswerHasItsTime(t *testing.T) {
+func TestSend_WriteTimeBeginsAfterTheWait(t *testing.T) {
 	w := newWorld(t)
 	w.server.writeTime = 50 * time.Millisecond
 	addr := w.listen(t, func(*http.Server) {})
@@ -246,7 +246,7 @@ func TestLateAnswerHasItsTime(t *testing.T) {
 	}
 }
 
-func TestCallerThatDoesNotRead(t *testing.T) {
+func TestServer_CutsACallerThatDoesNotRead(t *testing.T) {
 	written := make(chan error, 1)
 	w := newWorld(t, func(o *Options) {
 		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -275,7 +275,7 @@ func TestCallerThatDoesNotRead(t *testing.T) {
 // fake clock reaches them.
 func pass(d time.Duration) { <-time.After(d) }
 
-func TestHTTPServerHasLimits(t *testing.T) {
+func TestHTTPServer_HasLimits(t *testing.T) {
 	s := HTTPServer(http.NotFoundHandler())
 	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 {
 		t.Errorf("server = %+v, want every limit set", s)

@@ -102,7 +102,7 @@ func TestWebhook(t *testing.T) {
 
 // A handful of large bodies at a time: the others are told to come again, and cost no
 // memory meanwhile. The small ones that Blip posts are taken beside them.
-func TestFewLargeBodiesAtATime(t *testing.T) {
+func TestWebhook_FewLargeBodiesAtATime(t *testing.T) {
 	const rounds = 200
 	m := &mailbox{entered: make(chan struct{}, rounds), release: make(chan struct{})}
 	w := newWorld(t, func(o *Options) { o.Webhook = m })
@@ -141,7 +141,7 @@ func TestFewLargeBodiesAtATime(t *testing.T) {
 	checkStatus(t, send(strings.NewReader(large)), http.StatusOK)
 }
 
-func TestNoWebhook(t *testing.T) {
+func TestWebhook_NotSetUp(t *testing.T) {
 	w := newWorld(t)
 	for _, kind := range []string{"notifications", "messages"} {
 		rec := w.ask("POST", "/blip/"+kind+"/"+webhookSecret, "{}")

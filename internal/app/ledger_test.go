@@ -31,9 +31,9 @@ func (c told) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// TestLedgerStart: while the ledger's server is stopped a start waits, for as long as it
+// TestNew_WaitsForTheLedger: while the ledger's server is stopped a start waits, for as long as it
 // may, and goes on when the server is back. An error that somebody has to fix ends it at once.
-func TestLedgerStart(t *testing.T) {
+func TestNew_WaitsForTheLedger(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})

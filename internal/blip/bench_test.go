@@ -29,8 +29,8 @@ func BenchmarkSend(b *testing.B) {
 	})
 }
 
-// BenchmarkBare is the same with nothing but net/http, for comparison.
-func BenchmarkBare(b *testing.B) {
+// BenchmarkSend_NetHTTPAlone is the same with nothing but net/http, for comparison.
+func BenchmarkSend_NetHTTPAlone(b *testing.B) {
 	url := sink(b) + "/messages"
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.Cleanup(client.CloseIdleConnections)
@@ -65,7 +65,7 @@ func BenchmarkIdentity(b *testing.B) {
 	}
 }
 
-func BenchmarkRender(b *testing.B) {
+func BenchmarkAppendMessage(b *testing.B) {
 	c := newClient(b, "http://127.0.0.1:1")
 	m := message()
 	m.Params = append(m.Params, pombo.Param{Slot: "button0", Value: "track/1234"})

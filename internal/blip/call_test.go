@@ -73,9 +73,9 @@ func write(c net.Conn, s string) { _, _ = io.WriteString(c, s) }
 
 const taken = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
-// TestBroken cuts the connection at every point where it can be cut, under a
+// TestClient_ConnectionCutAnywhere cuts the connection at every point where it can be cut, under a
 // message and under a command.
-func TestBroken(t *testing.T) {
+func TestClient_ConnectionCutAnywhere(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -177,9 +177,9 @@ func safe(t *testing.T, f *pombo.Error) {
 	}
 }
 
-// TestCutBeforeReading: whether the system takes the bytes before it learns of
+// TestSend_CutBeforeReading: whether the system takes the bytes before it learns of
 // the reset is chance. Either result is right if reason and delivery agree.
-func TestCutBeforeReading(t *testing.T) {
+func TestSend_CutBeforeReading(t *testing.T) {
 	w := newWire(t, func(_ *wire, c net.Conn, _ *bufio.Reader) { reset(c) })
 	c := newClient(t, w.url)
 	for range 50 {
@@ -191,9 +191,9 @@ func TestCutBeforeReading(t *testing.T) {
 	}
 }
 
-// TestNoSecondPost: a server that closes a connection which was used before is
+// TestSend_PostsOnce: a server that closes a connection which was used before is
 // the case in which net/http likes to send a request again.
-func TestNoSecondPost(t *testing.T) {
+func TestSend_PostsOnce(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		if w.request(r) {
 			write(c, taken)
@@ -237,9 +237,9 @@ func (f faulty) Write(b []byte) (int, error) {
 
 func (f faulty) Close() error { return nil }
 
-// TestWrittenInPart: a message without its end was not accepted, however much of
+// TestSend_WrittenInPart: a message without its end was not accepted, however much of
 // it was sent; and net/http does not send it again either.
-func TestWrittenInPart(t *testing.T) {
+func TestSend_WrittenInPart(t *testing.T) {
 	long := message()
 	long.Params = body(pombo.Private(strings.Repeat("long ", 4000))) // more than the buffer of 4 KiB
 	refused := &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
@@ -301,9 +301,9 @@ func TestWrittenInPart(t *testing.T) {
 	}
 }
 
-// TestEveryCallStartsAfresh: the record of one call must not leak into the next call
+// TestExchange_StartsAfresh: the record of one call must not leak into the next call
 // that uses its exchange.
-func TestEveryCallStartsAfresh(t *testing.T) {
+func TestExchange_StartsAfresh(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		w.request(r)
 		write(c, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -325,9 +325,9 @@ func TestEveryCallStartsAfresh(t *testing.T) {
 	}
 }
 
-// TestReadErrorIsNoProof: a connection that breaks while reading may have
+// TestSend_ReadErrorIsNoProof: a connection that breaks while reading may have
 // delivered all, whatever the error looks like.
-func TestReadErrorIsNoProof(t *testing.T) {
+func TestSend_ReadErrorIsNoProof(t *testing.T) {
 	w := newWire(t, func(w *wire, _ net.Conn, r *bufio.Reader) { w.request(r) })
 	c := newClient(t, w.url)
 	c.transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -349,7 +349,7 @@ func (b brokenReads) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestCallerGivesUp(t *testing.T) {
+func TestClient_CallerGivesUp(t *testing.T) {
 	t.Run("before", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -387,8 +387,8 @@ func TestCallerGivesUp(t *testing.T) {
 	}
 }
 
-// TestAcceptedWithoutItsBody: the status is the answer.
-func TestAcceptedWithoutItsBody(t *testing.T) {
+// TestSend_AcceptedWithoutBody: the status is the answer.
+func TestSend_AcceptedWithoutBody(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		w.request(r)
 		write(c, "HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{")
@@ -398,8 +398,8 @@ func TestAcceptedWithoutItsBody(t *testing.T) {
 	}
 }
 
-// TestRefusedWithoutItsBody: so it is for a refusal.
-func TestRefusedWithoutItsBody(t *testing.T) {
+// TestSend_RefusedWithoutBody: so it is for a refusal.
+func TestSend_RefusedWithoutBody(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		w.request(r)
 		write(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{")
@@ -409,7 +409,7 @@ func TestRefusedWithoutItsBody(t *testing.T) {
 	}
 }
 
-func TestRedirectIsNotFollowed(t *testing.T) {
+func TestSend_FollowsNoRedirect(t *testing.T) {
 	other := answering(t, http.StatusAccepted, nil)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := stand(t, func(w http.ResponseWriter, path string) {

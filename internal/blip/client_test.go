@@ -161,7 +161,7 @@ func sameJSON(t *testing.T, got, want []byte) {
 	}
 }
 
-func TestRequestsAreGolden(t *testing.T) {
+func TestClient_SendsTheGoldenRequests(t *testing.T) {
 	fullMessage := pombo.Message{
 		MessageID: testID, To: testIdentity, Template: "order_shipped_image",
 		// The order of the row's columns is not that of the components.
@@ -288,7 +288,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestIdentityOfNoNumber(t *testing.T) {
+func TestIdentity_NoNumber(t *testing.T) {
 	s := answering(t, http.StatusOK, golden(t, "account-get.success.json"))
 	_, err := newClient(t, s.URL).Identity(t.Context(), phone.Number{})
 	if f := fault(t, err); f.Reason != pombo.InvalidPhone || f.Retry {
@@ -439,7 +439,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
+func TestNew_Addresses(t *testing.T) {
 	for base, want := range map[string]string{
 		"https://http.msging.net":      "https://http.msging.net/messages",
 		"https://http.msging.net/":     "https://http.msging.net/messages",

@@ -18,8 +18,8 @@ import (
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// TestStatuses sends a message and a command to a server of every status.
-func TestStatuses(t *testing.T) {
+// TestDecideStatus sends a message and a command to a server of every status.
+func TestDecideStatus(t *testing.T) {
 	const (
 		min2 = 2 * time.Minute
 		min5 = 5 * time.Minute
@@ -88,9 +88,9 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// TestReasonInTheBody: the body of a refusal says more than its status, and
+// TestDecideStatus_ReasonInTheBody: the body of a refusal says more than its status, and
 // settles nothing that the status leaves open.
-func TestReasonInTheBody(t *testing.T) {
+func TestDecideStatus_ReasonInTheBody(t *testing.T) {
 	tests := []struct {
 		name   string
 		status int
@@ -252,9 +252,9 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestEveryListedCode compares the table with the lists of the documentation, as they
+// TestDecisions_HaveEveryListedCode compares the table with the lists of the documentation, as they
 // stand there.
-func TestEveryListedCode(t *testing.T) {
+func TestDecisions_HaveEveryListedCode(t *testing.T) {
 	lists := map[list]string{
 		// Blip and LIME.
 		lime: "1 11 12 13 14 15 16 17 18 21 22 23 24 25 26 27 31 32 33 34 35 41 42 43 44 51 60 " +
@@ -338,9 +338,9 @@ func count(t *testing.T, r prometheus.Gatherer) map[string]float64 {
 	return got
 }
 
-// TestEveryReasonHasAResult: a reason that the table gives and resultOf does not
+// TestResultOf_KnowsEveryReason: a reason that the table gives and resultOf does not
 // know would be counted as refused without a thought.
-func TestEveryReasonHasAResult(t *testing.T) {
+func TestResultOf_KnowsEveryReason(t *testing.T) {
 	want := map[pombo.Reason]result{
 		pombo.BadRequest: resultRefused, pombo.NotOnWhatsApp: resultRefused, pombo.CommandFailed: resultRefused,
 		pombo.RateLimited: resultRateLimited, pombo.SpamLimited: resultRateLimited, pombo.PairRate: resultRateLimited,

@@ -15,7 +15,7 @@ import (
 	"pombo/test/nightly"
 )
 
-func TestConnectionsAreReused(t *testing.T) {
+func TestClient_ReusesConnections(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		for w.request(r) {
 			switch w.requests.Load() % 5 {
@@ -41,7 +41,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-func TestAnswerTooLong(t *testing.T) {
+func TestClient_AnswerTooLong(t *testing.T) {
 	s := answering(t, http.StatusOK, []byte(`{"status":"success","resource":"`+strings.Repeat("x", 2<<20)+`"}`))
 	_, err := newClient(t, s.URL).Identity(t.Context(), number(t, testPhone))
 	if f := fault(t, err); !f.Retry || f.Detail != errTooLong.Error() {
@@ -49,9 +49,9 @@ func TestAnswerTooLong(t *testing.T) {
 	}
 }
 
-// TestCallerTraces: the hooks of the caller run besides ours and do not pile up
+// TestExchange_RunsTheHooksOfItsCaller: the hooks of the caller run besides ours and do not pile up
 // in the exchanges that are used again.
-func TestCallerTraces(t *testing.T) {
+func TestExchange_RunsTheHooksOfItsCaller(t *testing.T) {
 	s := answering(t, http.StatusAccepted, nil)
 	c := newClient(t, s.URL)
 	var got int
@@ -108,9 +108,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestExchangeInUse: an exchange that the transport may still write from, or
+// TestExchange_InUseIsNotReused: an exchange that the transport may still write from, or
 // still report to, is not used again.
-func TestExchangeInUse(t *testing.T) {
+func TestExchange_InUseIsNotReused(t *testing.T) {
 	c := newClient(t, "http://127.0.0.1:1")
 	x := c.exchange()
 	x.gotConn.Store(true)
@@ -123,10 +123,10 @@ func TestExchangeInUse(t *testing.T) {
 	}
 }
 
-// TestBodiesAreNotMixed sends from many goroutines to a server that answers
+// TestSend_DoesNotMixBodies sends from many goroutines to a server that answers
 // before it reads, so that net/http may still be writing a body when Send is
 // back: an exchange used again too early would put two messages into one.
-func TestBodiesAreNotMixed(t *testing.T) {
+func TestSend_DoesNotMixBodies(t *testing.T) {
 	w := newWire(t, func(w *wire, c net.Conn, r *bufio.Reader) {
 		for {
 			req, err := http.ReadRequest(r)

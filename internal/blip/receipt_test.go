@@ -73,7 +73,7 @@ func TestParseReceipts(t *testing.T) {
 	}
 }
 
-func TestBatchesOfReceipts(t *testing.T) {
+func TestParseReceipts_Batches(t *testing.T) {
 	one := func(event string) string { return `{"event":"` + event + `","id":"` + string(testID) + `"}` }
 	tests := []struct {
 		name, body string
@@ -104,7 +104,7 @@ func TestBatchesOfReceipts(t *testing.T) {
 }
 
 // A body of nonsense costs little, however much there is of it.
-func TestABodyOfNonsenseIsCheap(t *testing.T) {
+func TestEachEnvelope_NonsenseIsCheap(t *testing.T) {
 	const largest = 1 << 20
 	many := func(s string) []byte { return []byte(strings.Repeat(s, largest/len(s))) }
 	inList := func(s string) []byte {
@@ -137,7 +137,7 @@ func TestABodyOfNonsenseIsCheap(t *testing.T) {
 	}
 }
 
-func TestNotReceipts(t *testing.T) {
+func TestParseReceipts_WhatIsNoReceipt(t *testing.T) {
 	tests := []struct {
 		name string
 		body string

@@ -9,7 +9,7 @@ import (
 	"pombo"
 )
 
-func TestMessages(t *testing.T) {
+func TestAppendMessage(t *testing.T) {
 	const (
 		start = `{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","to":"553100000001@wa.gw.msging.net","type":"application/json","content":{"type":"template","template":{`
 		pt    = `"language":{"code":"pt_BR","policy":"deterministic"}`
@@ -65,7 +65,7 @@ func TestMessages(t *testing.T) {
 }
 
 // WhatsApp shows a document without a filename as "Untitled".
-func TestDocumentName(t *testing.T) {
+func TestNameIn(t *testing.T) {
 	for link, want := range map[string]string{
 		"https://a.example/laudos/4711.pdf":            "4711.pdf",
 		"https://a.example/Laudo%20de%20Maria.PDF?x=1": "Laudo de Maria.PDF",
@@ -80,8 +80,8 @@ func TestDocumentName(t *testing.T) {
 	}
 }
 
-// FuzzString compares the encoder with encoding/json.
-func FuzzString(f *testing.F) {
+// FuzzAppendString compares the encoder with encoding/json.
+func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", "Maria", "\"\\\n\x00\x7f", "é\xff\xc3", "\u2028 \ufffd", `</a>&`} {
 		f.Add(s)
 	}

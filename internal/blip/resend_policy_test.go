@@ -104,7 +104,7 @@ func TestResendPolicy(t *testing.T) {
 
 // Codes of seven digits have existed since 2026; a number that could be a phone is not
 // a code.
-func TestLongCodes(t *testing.T) {
+func TestParseReceipts_LongCodes(t *testing.T) {
 	for body, want := range map[string]int{
 		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":2494100}}]`:       2494100,
 		`[{"id":"b735cecf-e584-51d7-8ff8-9e832a896ba6","event":"failed","reason":{"code":"2494199"}}]`:     0, // not listed

@@ -39,7 +39,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-func TestTemplateContainers(t *testing.T) {
+func TestTemplates_Containers(t *testing.T) {
 	const one = `{"Name":"a","LANGUAGE":"pt_BR","status":"Approved","category":"utility","message_send_ttl_seconds":"7200","components":[{"Type":"header","format":"text","text":"H"},{"type":"body","text":"B"}],"last_updated_time":"2026-01-01T09:00:00-0300"}`
 	want := []pombo.Template{{
 		Name: "a", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Header: "TEXT", HeaderText: "H", Body: "B",
@@ -84,8 +84,8 @@ func TestTemplateContainers(t *testing.T) {
 	}
 }
 
-// TestTemplatesNotFound: "not found" is about a number only where one was asked for.
-func TestTemplatesNotFound(t *testing.T) {
+// TestTemplates_NotFound: "not found" is about a number only where one was asked for.
+func TestTemplates_NotFound(t *testing.T) {
 	s := answering(t, http.StatusOK, golden(t, "account-get.failure.json"))
 	_, err := newClient(t, s.URL).Templates(t.Context())
 	if f := fault(t, err); f.Reason != pombo.CommandFailed || !errors.Is(err, pombo.ErrNotFound) {
@@ -93,7 +93,7 @@ func TestTemplatesNotFound(t *testing.T) {
 	}
 }
 
-func TestManyTemplates(t *testing.T) {
+func TestTemplates_Many(t *testing.T) {
 	// 3 MiB, more than any other answer may have: by day they are fewer and longer.
 	count := nightly.Or(20_000, 2_000)
 	text := strings.Repeat("Seu pedido saiu para entrega. ", nightly.Or(1, 45))

@@ -53,7 +53,7 @@ func TestKnown(t *testing.T) {
 }
 
 // The words of the errors that WhatsApp and Blip give are in the list.
-func TestUsualErrorsStayReadable(t *testing.T) {
+func TestKnown_KeepsUsualErrors(t *testing.T) {
 	for _, text := range []string{
 		"Message undeliverable", "Re-engagement message", "User's number is part of an experiment", "Required parameter is missing",
 		"Parameter value is not valid", "Number of parameters does not match the expected number of params", "Template is paused",
@@ -114,9 +114,9 @@ func spellings(s string) []string {
 	}
 }
 
-// TestNothingQuotedSurvives quotes the values of a row in every spelling inside of
+// TestKnown_DropsWhatIsQuoted quotes the values of a row in every spelling inside of
 // sentences: what is left is words of the list, and few digits.
-func TestNothingQuotedSurvives(t *testing.T) {
+func TestKnown_DropsWhatIsQuoted(t *testing.T) {
 	for _, value := range []string{plantedName, plantedText, plantedPhone, "31 97777-4312"} {
 		for _, s := range spellings(value) {
 			for _, sentence := range []string{
@@ -158,15 +158,15 @@ func nothingButKnown(t *testing.T, text string) {
 	}
 }
 
-func TestClientDoesNotPrintItsKey(t *testing.T) {
+func TestClient_DoesNotPrintItsKey(t *testing.T) {
 	c := newClient(t, "http://127.0.0.1:1")
 	if got := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(got, testKey) {
 		t.Error("printing a client shows its key")
 	}
 }
 
-// TestCausesAreSafe: a transport's error can quote what it likes.
-func TestCausesAreSafe(t *testing.T) {
+// TestSafeCause: a transport's error can quote what it likes.
+func TestSafeCause(t *testing.T) {
 	raw := errors.New(`invalid proxy address "http://me:pass@proxy": Key ` + testKey + ` for +55 31 90000-0001`)
 	f := broke(t.Context(), phaseConnect, raw)
 	safe(t, f)
@@ -178,7 +178,7 @@ func TestCausesAreSafe(t *testing.T) {
 	}
 }
 
-func TestPrivateStaysPrivate(t *testing.T) {
+func TestPrivate_StaysPrivate(t *testing.T) {
 	for _, p := range []pombo.Message{
 		{MessageID: testID, To: testIdentity},
 		{MessageID: testID, To: testIdentity, Template: "t", Params: []pombo.Param{{Slot: "body 5531900000001", Value: "Maria"}}},

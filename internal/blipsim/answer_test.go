@@ -19,7 +19,7 @@ func question(id, to string) string {
 		{"type":"button","sub_type":"quick_reply","index":"0","parameters":[{"type":"payload","payload":"CONF-4711"}]}]}}}`, id, to)
 }
 
-func TestGoldenAnswers(t *testing.T) {
+func TestServer_GoldenAnswers(t *testing.T) {
 	for _, c := range []struct {
 		golden string
 		answer Answer
@@ -87,7 +87,7 @@ func TestSaid(t *testing.T) {
 	}
 }
 
-func TestAnswerRate(t *testing.T) {
+func TestServer_AnswerRate(t *testing.T) {
 	s, clock := newServer(t, Options{AnswerRate: 0.5})
 	for i := range 400 {
 		status(t, s, "/messages", question(messageID(i), fmt.Sprintf("5531%08d@wa.gw.msging.net", i)))
@@ -149,9 +149,9 @@ func sent(t *testing.T, s *Server, body string) string {
 	return w.Body.String()
 }
 
-// TestMessageWebhook: answers go to an address of their own, and with the data feed the
+// TestWebhook_Messages: answers go to an address of their own, and with the data feed the
 // bot's messages do as well.
-func TestMessageWebhook(t *testing.T) {
+func TestWebhook_Messages(t *testing.T) {
 	came := make(chan [2]string, 10)
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var m struct{ From, Type, Event string }

@@ -27,8 +27,8 @@ func benchBody(path string, n int64) string {
 	return message(messageID(int(n)), fmt.Sprintf("5531%08d@wa.gw.msging.net", n))
 }
 
-// BenchmarkHandler is the simulator alone: what a request costs beyond net/http.
-func BenchmarkHandler(b *testing.B) {
+// BenchmarkServeHTTP is the simulator alone: what a request costs beyond net/http.
+func BenchmarkServeHTTP(b *testing.B) {
 	for _, path := range []string{"/messages", "/commands"} {
 		b.Run(path[1:], func(b *testing.B) {
 			s, _ := newServer(b, Options{})
@@ -49,8 +49,8 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkRecorder includes httptest's recorder and a new id for each message.
-func BenchmarkRecorder(b *testing.B) {
+// BenchmarkServeHTTP_Recorder includes httptest's recorder and a new id for each message.
+func BenchmarkServeHTTP_Recorder(b *testing.B) {
 	for _, path := range []string{"/messages", "/commands"} {
 		b.Run(path[1:], func(b *testing.B) {
 			s, _ := newServer(b, Options{})
@@ -64,8 +64,8 @@ func BenchmarkRecorder(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback is a client and the simulator on one machine.
-func BenchmarkLoopback(b *testing.B) {
+// BenchmarkServeHTTP_Loopback is a client and the simulator on one machine.
+func BenchmarkServeHTTP_Loopback(b *testing.B) {
 	for _, path := range []string{"/messages", "/commands"} {
 		b.Run(path[1:], func(b *testing.B) {
 			s, _ := newServer(b, Options{})
@@ -94,8 +94,8 @@ func BenchmarkLoopback(b *testing.B) {
 	}
 }
 
-// TestMemoryPerMessage checks that a message costs little permanently.
-func TestMemoryPerMessage(t *testing.T) {
+// TestServer_MemoryPerMessage checks that a message costs little permanently.
+func TestServer_MemoryPerMessage(t *testing.T) {
 	n := nightly.Or(200_000, 50_000)
 	s, _ := newServer(t, Options{KeepMessages: 100})
 	heap := func() int64 {

@@ -18,7 +18,7 @@ import (
 	"pombo/test/nightly"
 )
 
-func TestAuthorization(t *testing.T) {
+func TestServer_ChecksTheKey(t *testing.T) {
 	for _, c := range []struct {
 		key, header string
 		want        int
@@ -46,7 +46,7 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-func TestKeyDisabledMidRun(t *testing.T) {
+func TestFaults_DisableTheKey(t *testing.T) {
 	s, _ := newServer(t, Options{Faults: Faults{UnauthorizedAfter: 2}})
 	var got []int
 	for i := range 4 {
@@ -57,7 +57,7 @@ func TestKeyDisabledMidRun(t *testing.T) {
 	}
 }
 
-func TestMessageIsTaken(t *testing.T) {
+func TestServer_TakesAMessage(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	w, _ := send(t, s, "/messages", message(messageID(1), maria))
 	if w.Code != http.StatusAccepted || w.Body.Len() != 0 {
@@ -72,7 +72,7 @@ func TestMessageIsTaken(t *testing.T) {
 	}
 }
 
-func TestSameIDTwiceIsTwoDeliveries(t *testing.T) {
+func TestDeliveries_SameIDTwice(t *testing.T) {
 	for _, id := range []string{messageID(1), "not-a-uuid", strings.ToUpper(messageID(0xabc))} {
 		s, clock := newServer(t, Options{ReadRate: -1})
 		for range 2 {
@@ -100,7 +100,7 @@ func TestSameIDTwiceIsTwoDeliveries(t *testing.T) {
 	}
 }
 
-func TestDeliveriesStopAt255(t *testing.T) {
+func TestDeliveries_StopAt255(t *testing.T) {
 	s, _ := newServer(t, Options{KeepMessages: -1})
 	for range 300 {
 		status(t, s, "/messages", message(messageID(1), maria))
@@ -110,7 +110,7 @@ func TestDeliveriesStopAt255(t *testing.T) {
 	}
 }
 
-func TestWithoutIDThereAreNoReceipts(t *testing.T) {
+func TestReceipts_NoneWithoutID(t *testing.T) {
 	s, clock := newServer(t, Options{})
 	body := strings.Replace(message("x", maria), `"id":"x",`, "", 1)
 	if got := status(t, s, "/messages", body); got != http.StatusAccepted {
@@ -125,7 +125,7 @@ func TestWithoutIDThereAreNoReceipts(t *testing.T) {
 	}
 }
 
-func TestBadEnvelopes(t *testing.T) {
+func TestServer_RefusesBadEnvelopes(t *testing.T) {
 	for _, c := range []struct{ path, body, want string }{
 		{"/messages", ``, "The envelope is not valid JSON"},
 		{"/messages", `{`, "The envelope is not valid JSON"},
@@ -168,7 +168,7 @@ func TestBadEnvelopes(t *testing.T) {
 	}
 }
 
-func TestTooLargeEnvelope(t *testing.T) {
+func TestServer_RefusesLargeEnvelopes(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	body := message("1", strings.Repeat("9", maxBody))
 	if got := status(t, s, "/messages", body); got != http.StatusRequestEntityTooLarge {
@@ -179,14 +179,14 @@ func TestTooLargeEnvelope(t *testing.T) {
 	}
 }
 
-func TestReceiptOfTheBot(t *testing.T) {
+func TestServer_TakesReceiptsOfTheBot(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	if got := status(t, s, "/notifications", `{"id":"1","to":"`+maria+`","event":"consumed"}`); got != http.StatusAccepted {
 		t.Errorf("status = %d, want 202", got)
 	}
 }
 
-func TestMethods(t *testing.T) {
+func TestServer_RefusesOtherMethods(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	for path, method := range map[string]string{
 		"/messages": "GET", "/commands": "PUT", "/notifications": "DELETE", "/": "POST", "/sim/counts": "POST", "/sim/reset": "GET",
@@ -201,7 +201,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestEventsComeInTime(t *testing.T) {
+func TestReceipts_ComeInTime(t *testing.T) {
 	s, clock := newServer(t, Options{ReadRate: 1})
 	id := messageID(1)
 	status(t, s, "/messages", message(id, maria))
@@ -226,7 +226,7 @@ func TestEventsComeInTime(t *testing.T) {
 	}
 }
 
-func TestOwnDelays(t *testing.T) {
+func TestReceipts_OwnDelays(t *testing.T) {
 	s, clock := newServer(t, Options{AcceptedAfter: -1, DispatchedAfter: time.Hour, ReceivedAfter: 48 * time.Hour, ReadRate: -1})
 	status(t, s, "/messages", message("x", maria))
 	var got []string
@@ -239,7 +239,7 @@ func TestOwnDelays(t *testing.T) {
 	}
 }
 
-func TestReadRate(t *testing.T) {
+func TestReceipts_ReadRate(t *testing.T) {
 	n := nightly.Or(4000, 1000)
 	read := func(seed uint64, rate float64) (ids []int) {
 		s, clock := newServer(t, Options{Seed: seed, ReadRate: rate})
@@ -269,7 +269,7 @@ func TestReadRate(t *testing.T) {
 	}
 }
 
-func TestUnknownRecipients(t *testing.T) {
+func TestReceipts_UnknownRecipients(t *testing.T) {
 	s, clock := newServer(t, Options{})
 	for i, to := range []string{"nobody", "maria@wa.gw.msging.net", "55@crm.msging.net", "0@wa.gw.msging.net", "9999999999999999999@wa.gw.msging.net"} {
 		if got := status(t, s, "/messages", message(messageID(i), to)); got != 202 {
@@ -282,7 +282,7 @@ func TestUnknownRecipients(t *testing.T) {
 	}
 }
 
-func TestFreeText(t *testing.T) {
+func TestReceipts_FreeText(t *testing.T) {
 	s, clock := newServer(t, Options{})
 	status(t, s, "/messages", `{"id":"1","to":"`+maria+`","type":"text/plain","content":"Oi"}`)
 	status(t, s, "/messages", `{"id":"2","to":"`+maria+`","type":"application/json","content":{"type":"template","template":"x"}}`)
@@ -295,7 +295,7 @@ func TestFreeText(t *testing.T) {
 	}
 }
 
-func TestTheNewestAreKept(t *testing.T) {
+func TestTaken_KeepsTheNewest(t *testing.T) {
 	s, clock := newServer(t, Options{KeepMessages: 3, ReadRate: -1})
 	for i := range 7 {
 		status(t, s, "/messages", message(messageID(i), maria))
@@ -344,7 +344,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-func TestLatency(t *testing.T) {
+func TestServer_Latency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{Latency: 50 * time.Millisecond, Key: "bXlib3Q6c2VjcmV0", MessagesPerSecond: 1, CommandsPerSecond: 1000})
 		defer s.Close()
@@ -362,9 +362,9 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestCloseLetsHangingRequestsGo also shows that a hanging request ends with its
+// TestClose_EndsHangingRequests also shows that a hanging request ends with its
 // client.
-func TestCloseLetsHangingRequestsGo(t *testing.T) {
+func TestClose_EndsHangingRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{Faults: Faults{Hang: 1, TakenAnyway: 1}})
 		ended := make(chan bool, 2)
@@ -397,7 +397,7 @@ func TestCloseLetsHangingRequestsGo(t *testing.T) {
 	})
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestServer_ConcurrentUse(t *testing.T) {
 	s, _ := newServer(t, Options{KeepMessages: 100, Faults: Faults{CutAfterAccept: 0.1, Commands: true}, Scripts: DefaultScripts()})
 	var wg sync.WaitGroup
 	for g := range 4 {

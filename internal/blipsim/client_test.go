@@ -34,7 +34,7 @@ func clientFolder(t *testing.T) string {
 
 // A client written elsewhere works with the simulator, so that the simulator is
 // not shaped after our own.
-func TestForeignClient(t *testing.T) {
+func TestServer_WorksWithAForeignClient(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

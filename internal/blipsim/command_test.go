@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAccounts(t *testing.T) {
+func TestCommand_Accounts(t *testing.T) {
 	for _, c := range []struct{ phone, want string }{
 		{"+5531900000001", "553100000001@wa.gw.msging.net"},
 		{"%2B5531900000001", "553100000001@wa.gw.msging.net"},
@@ -53,7 +53,7 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-func TestIdentitiesAsGUID(t *testing.T) {
+func TestFaults_IdentitiesAsGUID(t *testing.T) {
 	s, clock := newServer(t, Options{Scripts: DefaultScripts(), Faults: Faults{IdentitiesAsGUID: true}})
 	a := ask(t, s, golden(t, "account-get.request.json"))
 	var account struct{ Identity string }
@@ -78,7 +78,7 @@ func TestIdentitiesAsGUID(t *testing.T) {
 	}
 }
 
-func TestCommandFailures(t *testing.T) {
+func TestCommand_Failures(t *testing.T) {
 	for _, c := range []struct {
 		body string
 		want int
@@ -115,7 +115,7 @@ func TestCommandFailures(t *testing.T) {
 	}
 }
 
-func TestStoredResources(t *testing.T) {
+func TestCommand_StoresResources(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	set := `{"id":"c1","method":"set","uri":"/contexts/` + maria + `/Master-State","type":"text/plain","resource":"subbot@msging.net"}`
 	if a := ask(t, s, set); a.Status != "success" || a.Type != "" {
@@ -135,7 +135,7 @@ func TestStoredResources(t *testing.T) {
 }
 
 // A contact is named by its identity in the resource, and get finds it by that.
-func TestContacts(t *testing.T) {
+func TestCommand_Contacts(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	contact := func(method, resource string) string {
 		return `{"id":"c1","to":"postmaster@msging.net","method":"` + method + `","uri":"/contacts","type":"application/vnd.lime.contact+json","resource":` + resource + `}`
@@ -181,7 +181,7 @@ func TestContacts(t *testing.T) {
 	}
 }
 
-func TestAnswerIsAddressed(t *testing.T) {
+func TestCommand_AnswerIsAddressed(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	a := ask(t, s, get("get", "/ping"))
 	if !strings.HasPrefix(a.From, "postmaster@msging.net/#az-iris") || !strings.HasPrefix(a.To, "mybot@msging.net/!iris-hosted-") {
@@ -192,7 +192,7 @@ func TestAnswerIsAddressed(t *testing.T) {
 	}
 }
 
-func TestKeyOrderIsNotStable(t *testing.T) {
+func TestCommand_KeyOrderVaries(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	first := map[string]bool{}
 	for range 50 {
@@ -205,7 +205,7 @@ func TestKeyOrderIsNotStable(t *testing.T) {
 	}
 }
 
-func TestTemplateList(t *testing.T) {
+func TestCommand_ListsTemplates(t *testing.T) {
 	s, _ := newServer(t, Options{Templates: []Template{{Name: "a", Body: "x"}, {Name: "b", Language: "en", Status: "PAUSED", Body: "y"}}})
 	a := ask(t, s, `{"id":"c1","to":"postmaster@wa.gw.msging.net","method":"get","uri":"/message-templates-enriched?templateName=b"}`)
 	var list struct {
@@ -251,7 +251,7 @@ func items(t *testing.T, s *Server, query string) (total int, events []string) {
 	return list.Total, events
 }
 
-func TestNotificationsByID(t *testing.T) {
+func TestCommand_NotificationsByID(t *testing.T) {
 	s, clock := newServer(t, Options{ReadRate: 1})
 	status(t, s, "/messages", message("1", maria))
 	clock.pass(time.Minute)
@@ -273,7 +273,7 @@ func TestNotificationsByID(t *testing.T) {
 	}
 }
 
-func TestDisturbedReceipts(t *testing.T) {
+func TestFaults_DisturbReceipts(t *testing.T) {
 	got := func(f Faults) []string {
 		s, clock := newServer(t, Options{ReadRate: 1, Faults: f})
 		status(t, s, "/messages", message("1", maria))

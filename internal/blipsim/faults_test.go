@@ -14,7 +14,7 @@ import (
 	"pombo/test/nightly"
 )
 
-func TestFaultsOfARequest(t *testing.T) {
+func TestFaults_OfMessages(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		faults Faults
@@ -47,7 +47,7 @@ func TestFaultsOfARequest(t *testing.T) {
 	}
 }
 
-func TestFaultsOfCommands(t *testing.T) {
+func TestFaults_OfCommands(t *testing.T) {
 	const set = `{"id":"c1","method":"set","uri":"/contexts/x/y","type":"text/plain","resource":"z"}`
 	for _, c := range []struct {
 		name   string
@@ -71,7 +71,7 @@ func TestFaultsOfCommands(t *testing.T) {
 	}
 }
 
-func TestMostEndsTheFaults(t *testing.T) {
+func TestFaults_EndAfterMost(t *testing.T) {
 	s, _ := newServer(t, Options{Faults: Faults{Error503: 1, Most: 2}})
 	var got []int
 	for range 4 {
@@ -82,7 +82,7 @@ func TestMostEndsTheFaults(t *testing.T) {
 	}
 }
 
-func TestRatesAreSharesAndRepeatable(t *testing.T) {
+func TestFaults_RatesAreSharesAndRepeatable(t *testing.T) {
 	messages := nightly.Or(5000, 1000)
 	run := func(seed uint64) (list []int) {
 		s, _ := newServer(t, Options{Seed: seed, Faults: Faults{Error502: 0.1, Error503: 0.2}})
@@ -111,7 +111,7 @@ func TestRatesAreSharesAndRepeatable(t *testing.T) {
 	}
 }
 
-func TestSlowAnswers(t *testing.T) {
+func TestFaults_SlowAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
 			faults Faults
@@ -135,8 +135,8 @@ func TestSlowAnswers(t *testing.T) {
 	})
 }
 
-// TestCutOverARealConnection shows what a client sees.
-func TestCutOverARealConnection(t *testing.T) {
+// TestFaults_CutARealConnection shows what a client sees.
+func TestFaults_CutARealConnection(t *testing.T) {
 	s, _ := newServer(t, Options{Faults: Faults{CutAfterAccept: 1}})
 	server := httptest.NewServer(s)
 	defer server.Close()
@@ -209,7 +209,7 @@ func TestDefaultScripts(t *testing.T) {
 	}
 }
 
-func TestScriptsAreOffUnlessAsked(t *testing.T) {
+func TestScripts_OffUnlessAsked(t *testing.T) {
 	s, clock := newServer(t, Options{ReadRate: -1})
 	if got := status(t, s, "/messages", message("1", "553100000008@wa.gw.msging.net")); got != 202 {
 		t.Errorf("status = %d, want 202", got)
@@ -221,7 +221,7 @@ func TestScriptsAreOffUnlessAsked(t *testing.T) {
 	}
 }
 
-func TestScriptHangsAndIsSlow(t *testing.T) {
+func TestScripts_HangAndAreSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{Scripts: DefaultScripts()})
 		defer s.Close()
@@ -243,7 +243,7 @@ func TestScriptHangsAndIsSlow(t *testing.T) {
 	})
 }
 
-func TestLongestSuffixWins(t *testing.T) {
+func TestScripts_LongestSuffixWins(t *testing.T) {
 	s, clock := newServer(t, Options{Scripts: map[string]Behaviour{"1": {Reason: 131026}, "991": {Reason: 131050}, "": {StopAfter: Accepted}}})
 	for i, to := range []string{"5531000001", "5531000991", "5531000002", "1"} {
 		status(t, s, "/messages", message(messageID(i), to+"@wa.gw.msging.net"))
@@ -256,7 +256,7 @@ func TestLongestSuffixWins(t *testing.T) {
 	}
 }
 
-func TestStopAfter(t *testing.T) {
+func TestFaults_StopAfter(t *testing.T) {
 	for stop, want := range map[Event]string{
 		"":         "accepted, dispatched, received, consumed",
 		Nothing:    "",

@@ -57,7 +57,7 @@ func sameShape(t *testing.T, answer, want string) {
 	}
 }
 
-func TestGoldenCommands(t *testing.T) {
+func TestServer_GoldenCommands(t *testing.T) {
 	legacy := Options{Scripts: DefaultScripts(), Faults: Faults{LegacyAccounts: true}}
 	for _, c := range []struct {
 		request, answer string
@@ -119,7 +119,7 @@ func TestGoldenCommands(t *testing.T) {
 	}
 }
 
-func TestGoldenAccountIdentity(t *testing.T) {
+func TestServer_GoldenAccountIdentity(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	var got, want struct {
 		Resource struct{ AlternativeAccount, Identity, PhoneNumber, Source string }
@@ -135,7 +135,7 @@ func TestGoldenAccountIdentity(t *testing.T) {
 	}
 }
 
-func TestGoldenMessages(t *testing.T) {
+func TestServer_GoldenMessages(t *testing.T) {
 	s, clock := newServer(t, Options{ReadRate: 1})
 	for _, name := range []string{"message-body.request.json", "message-full.request.json"} {
 		w, _ := send(t, s, "/messages", golden(t, name))
@@ -155,7 +155,7 @@ func TestGoldenMessages(t *testing.T) {
 	}
 }
 
-func TestGoldenReceipts(t *testing.T) {
+func TestServer_GoldenReceipts(t *testing.T) {
 	for _, c := range []struct {
 		golden  string
 		event   Event
@@ -219,7 +219,7 @@ func host(node string) string {
 	return domain
 }
 
-func TestGoldenBadRequest(t *testing.T) {
+func TestServer_GoldenBadRequest(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	w, _ := send(t, s, "/messages", strings.Replace(golden(t, "message-body.request.json"), `"to"`, `"too"`, 1))
 	if w.Code != http.StatusBadRequest {

@@ -45,7 +45,7 @@ func TestPage(t *testing.T) {
 
 // A page of another site whose name has been turned to this machine (DNS rebinding)
 // reads nothing: a browser sends the name.
-func TestOnlyThisMachineReadsThePage(t *testing.T) {
+func TestPage_OnlyForThisMachine(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	status(t, s, "/messages", message(messageID(1), maria))
 	for _, path := range []string{"/", "/sim/messages", "/sim/counts", "/sim/style.css", "/nope"} {
@@ -74,7 +74,7 @@ func TestOnlyThisMachineReadsThePage(t *testing.T) {
 	}
 }
 
-func TestEmptyPage(t *testing.T) {
+func TestPage_Empty(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	body := getPage(t, s, "/").Body.String()
 	for _, want := range []string{"None yet.", "this Blip is well"} {
@@ -84,7 +84,7 @@ func TestEmptyPage(t *testing.T) {
 	}
 }
 
-func TestPageShowsTheNewest(t *testing.T) {
+func TestPage_ShowsTheNewest(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	for i := range pageMessages + 1 {
 		status(t, s, "/messages", message(messageID(i), maria))
@@ -94,8 +94,8 @@ func TestPageShowsTheNewest(t *testing.T) {
 	}
 }
 
-// TestPageRunsNothing sends mark-up in every field that the page shows.
-func TestPageRunsNothing(t *testing.T) {
+// TestPage_RunsNothing sends mark-up in every field that the page shows.
+func TestPage_RunsNothing(t *testing.T) {
 	const evil = `<script>alert(1)</script><img src=x onerror=alert(1)>"'`
 	quoted, err := json.Marshal(evil)
 	if err != nil {
@@ -140,7 +140,7 @@ func TestPageRunsNothing(t *testing.T) {
 	}
 }
 
-func TestMessagesAsJSON(t *testing.T) {
+func TestServer_MessagesAsJSON(t *testing.T) {
 	s, _ := newServer(t, Options{})
 	for i := range 3 {
 		status(t, s, "/messages", message(messageID(i), maria))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestTemplateChecks(t *testing.T) {
+func TestTemplate_ChecksParameters(t *testing.T) {
 	const (
 		body   = `{"type":"body","parameters":[{"type":"text","text":"Maria"},{"type":"text","text":"#1"}]}`
 		image  = `{"type":"header","parameters":[{"type":"image","image":{"link":"https://cdn.example.com/a.png"}}]}`

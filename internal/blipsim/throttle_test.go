@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestRateLimit(t *testing.T) {
+func TestServer_RateLimit(t *testing.T) {
 	s, clock := newServer(t, Options{MessagesPerSecond: 3, CommandsPerSecond: 100, RetryAfter: true})
 	post := func() int { return status(t, s, "/messages", message("x", maria)) }
 	for i := range 3 {
@@ -44,7 +44,7 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-func TestUseOfTheRate(t *testing.T) {
+func TestServer_AllowsTheWholeRate(t *testing.T) {
 	s, clock := newServer(t, Options{MessagesPerSecond: 50})
 	for i := range 500 { // ten seconds at exactly the limit
 		if got := status(t, s, "/messages", message(messageID(i), fmt.Sprintf("55119%08d@wa.gw.msging.net", i))); got != 202 {
@@ -54,7 +54,7 @@ func TestUseOfTheRate(t *testing.T) {
 	}
 }
 
-func TestPairRate(t *testing.T) {
+func TestServer_PairRate(t *testing.T) {
 	s, clock := newServer(t, Options{ReadRate: -1})
 	for i := range 46 {
 		status(t, s, "/messages", message(messageID(i), maria))
@@ -73,8 +73,8 @@ func TestPairRate(t *testing.T) {
 	}
 }
 
-// TestPairWindow compares the two maps of the window with a plain list of times.
-func TestPairWindow(t *testing.T) {
+// TestPairShard compares the two maps of the window with a plain list of times.
+func TestPairShard(t *testing.T) {
 	var p pairShard
 	p.clear()
 	times := map[uint64][]int64{}

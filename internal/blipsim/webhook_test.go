@@ -93,7 +93,7 @@ func TestWebhook(t *testing.T) {
 	})
 }
 
-func TestWebhookIsNotRetriedUnlessAsked(t *testing.T) {
+func TestWebhook_RetriesOnlyIfAsked(t *testing.T) {
 	for _, c := range []struct {
 		retries      int
 		statuses     []int
@@ -119,7 +119,7 @@ func TestWebhookIsNotRetriedUnlessAsked(t *testing.T) {
 	}
 }
 
-func TestWebhookIsDisturbed(t *testing.T) {
+func TestWebhook_Disturbed(t *testing.T) {
 	h := &hook{}
 	withHook(t, Options{ReadRate: 1, Faults: Faults{Reorder: true, DuplicateEvents: 1, ForwardedIDs: 1}}, h, func(t *testing.T, s *Server) {
 		status(t, s, "/messages", message("1", maria))
@@ -142,7 +142,7 @@ func TestWebhookIsDisturbed(t *testing.T) {
 	})
 }
 
-func TestWebhookResetAndClose(t *testing.T) {
+func TestWebhook_StopsAtResetAndClose(t *testing.T) {
 	h := &hook{}
 	withHook(t, Options{}, h, func(t *testing.T, s *Server) {
 		status(t, s, "/messages", message("1", maria))

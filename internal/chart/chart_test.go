@@ -56,7 +56,7 @@ func all(values []float64) map[string]drawn {
 	}
 }
 
-func TestGolden(t *testing.T) {
+func TestSVG_MatchesTheGoldenFiles(t *testing.T) {
 	for name, chart := range all([]float64{12, 340, 0, 77, 1031, 512.4}) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".svg")
@@ -171,10 +171,10 @@ func fuzz(f *testing.F, name string) {
 	})
 }
 
-func FuzzStacked(f *testing.F)   { fuzz(f, "stacked") }
-func FuzzMany(f *testing.F)      { fuzz(f, "many") }
-func FuzzBars(f *testing.F)      { fuzz(f, "bars") }
-func FuzzFunnel(f *testing.F)    { fuzz(f, "funnel") }
-func FuzzHistogram(f *testing.F) { fuzz(f, "histogram") }
-func FuzzLine(f *testing.F)      { fuzz(f, "line") }
-func FuzzSparkline(f *testing.F) { fuzz(f, "spark") }
+func FuzzStacked(f *testing.F)      { fuzz(f, "stacked") }
+func FuzzStacked_Many(f *testing.F) { fuzz(f, "many") }
+func FuzzBars(f *testing.F)         { fuzz(f, "bars") }
+func FuzzFunnel(f *testing.F)       { fuzz(f, "funnel") }
+func FuzzHistogram(f *testing.F)    { fuzz(f, "histogram") }
+func FuzzLine(f *testing.F)         { fuzz(f, "line") }
+func FuzzSparkline(f *testing.F)    { fuzz(f, "spark") }

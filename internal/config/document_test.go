@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write docs/configuration.md and .env.example anew")
 
-// TestDocuments holds the two files that are made from the table against it.
-func TestDocuments(t *testing.T) {
+// TestVariables_AreInTheDocuments holds the two files that are made from the table against it.
+func TestVariables_AreInTheDocuments(t *testing.T) {
 	for _, d := range []struct {
 		path  string
 		write func(io.Writer) error
@@ -75,9 +75,9 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestExampleFile: .env.example as it is complains only of what must be filled
+// TestExampleFile_LacksOnlyRequiredSettings: .env.example as it is complains only of what must be filled
 // in; filled in and with every # before a default taken away, of nothing.
-func TestExampleFile(t *testing.T) {
+func TestExampleFile_LacksOnlyRequiredSettings(t *testing.T) {
 	content, err := os.ReadFile("../../.env.example")
 	if err != nil {
 		t.Fatal(err)

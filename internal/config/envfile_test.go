@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestQuoting has one line of a .env each, and what becomes of the password.
-func TestQuoting(t *testing.T) {
+// TestEnvFile_Quotes has one line of a .env each, and what becomes of the password.
+func TestEnvFile_Quotes(t *testing.T) {
 	for _, c := range []struct {
 		line string
 		want string // the password, or
@@ -85,7 +85,7 @@ func TestQuoting(t *testing.T) {
 	}
 }
 
-func TestEncodings(t *testing.T) {
+func TestEnvFile_Refuses(t *testing.T) {
 	for _, c := range []struct{ content, says string }{
 		{"\xff\xfeK\x00E\x00", "UTF-16"},
 		{"\xfe\xff\x00K\x00E", "UTF-16"},
@@ -99,16 +99,16 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestLineNumbers: values over several lines, even of others, do not put the
+// TestEnvFile_CountsLinesWithinValues: values over several lines, even of others, do not put the
 // count out.
-func TestLineNumbers(t *testing.T) {
+func TestEnvFile_CountsLinesWithinValues(t *testing.T) {
 	_, _, err := Load(write(t, ".env", "PEM='\n-----\n'\n\nWORKERS=x\n"), nil, NeedDispatch)
 	if ps := problems(t, err); len(ps) != 1 || !strings.HasSuffix(ps[0].Where, " line 5") {
 		t.Errorf("err = %v, want line 5", err)
 	}
 }
 
-func TestSetTwice(t *testing.T) {
+func TestEnvFile_WarnsOfANameSetTwice(t *testing.T) {
 	c, warnings, err := Load(write(t, ".env", "WORKERS=1\n\nWORKERS=2\n"), nil, NeedDispatch)
 	if err != nil || c.Dispatch.Workers != 2 {
 		t.Errorf("err = %v, workers = %d, want 2", err, c.Dispatch.Workers)

@@ -7,7 +7,7 @@ import (
 
 // Relative names follow the working folder, and a second ledger in System32 sends
 // everything again.
-func TestNothingLiesInTheWindowsFolder(t *testing.T) {
+func TestPlace_RefusesTheWindowsFolder(t *testing.T) {
 	at := func(folder string) place { return place{folder, `C:\Windows`} }
 	for _, test := range []struct {
 		name string

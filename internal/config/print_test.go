@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-func TestSecretDoesNotPrint(t *testing.T) {
+func TestPrivate_DoesNotPrint(t *testing.T) {
 	s := struct{ Key pombo.Private }{"s3cr3t"}
 	js, err := json.Marshal(s)
 	if err != nil {
@@ -29,9 +29,9 @@ func TestSecretDoesNotPrint(t *testing.T) {
 	}
 }
 
-// TestPrintHidesWhatWasRefused: pombo config prints although something is
+// TestPrint_HidesWhatWasRefused: pombo config prints although something is
 // wrong, and just then secrets stand where they do not belong.
-func TestPrintHidesWhatWasRefused(t *testing.T) {
+func TestPrint_HidesWhatWasRefused(t *testing.T) {
 	for _, set := range []string{
 		"DB_URL=oracle://u:12/s3cr3t@db/X",
 		"DB_URL=oracle://u:p@q/s3cr3t@db/X",

@@ -41,7 +41,7 @@ func TestSecretFile_OfAnotherMachine(t *testing.T) {
 }
 
 // A credential of systemd counts where nothing else does.
-func TestCredentials(t *testing.T) {
+func TestLoad_CredentialsComeLast(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for name, content := range map[string]string{"KEYBLIP": "Key " + goodKey + "\n", "API_TOKEN": "of-the-credential\n", "OTHER": "x"} {

@@ -6,7 +6,7 @@ import (
 )
 
 // What stands in a file that could not be read is not called missing.
-func TestWhatCouldNotBeReadIsNotMissing(t *testing.T) {
+func TestLoad_UnreadIsNotMissing(t *testing.T) {
 	for name, content := range map[string]string{
 		"UTF-16":         "\xff\xfeK\x00E\x00",
 		"binary":         "KEYBLIP=a\x00b",

@@ -97,7 +97,7 @@ func (w *browser) confirm(page, note, count string) url.Values {
 
 const planPage = "/desk/bulk/new?act=retry&reason=parameter_format&template=fatura&since=2026-11-28T07:12:00Z"
 
-func TestPlan(t *testing.T) {
+func TestBulk_Plan(t *testing.T) {
 	b := newBench(t)
 	b.account("ana", pombo.RoleOperator, 0)
 	w := b.signIn("ana")

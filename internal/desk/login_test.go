@@ -64,7 +64,7 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-func TestSessionEnds(t *testing.T) {
+func TestSession_Ends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *Options) { o.Now = time.Now })
 		b.ledger.now = time.Now
@@ -132,7 +132,7 @@ func TestDelays(t *testing.T) {
 	})
 }
 
-func TestRightsEndAtOnce(t *testing.T) {
+func TestRights_EndAtOnce(t *testing.T) {
 	b := newBench(t)
 	b.account("ana", pombo.RoleAdmin, 0)
 	b.account("bia", pombo.RoleAdmin, 0)
@@ -259,7 +259,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-func TestAuditByNumber(t *testing.T) {
+func TestAudit_ByNumber(t *testing.T) {
 	b := newBench(t)
 	b.account("ana", pombo.RoleAdmin, 0)
 	w := b.signIn("ana")

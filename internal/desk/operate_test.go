@@ -175,7 +175,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-func TestOperatorPages(t *testing.T) {
+func TestPages_Operator(t *testing.T) {
 	b := busyBench(t)
 	w := b.signIn("ana")
 	for _, page := range operatorPages {

@@ -140,7 +140,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-func TestAuditCSV(t *testing.T) {
+func TestAudit_CSV(t *testing.T) {
 	b, w := newPerson(t)
 	b.ledger.lines = append(b.ledger.lines, audit.Entry{
 		At: b.now, Who: "=1+1", Role: "operator", Via: audit.ViaDesk, Address: "10.0.0.7", Act: audit.Uncover, Target: "id-1", Detail: "call: chamado 12", Person: []byte{1}, Result: audit.Refused,
@@ -164,7 +164,7 @@ func TestAuditCSV(t *testing.T) {
 }
 
 // Every act has its sentence, with and without something that it is about.
-func TestSentences(t *testing.T) {
+func TestAudit_EveryActHasASentence(t *testing.T) {
 	for _, lang := range words.Languages() {
 		for _, act := range audit.Acts() {
 			for _, target := range []string{"", "x"} {

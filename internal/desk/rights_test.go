@@ -170,7 +170,7 @@ func TestMay(t *testing.T) {
 	}
 }
 
-func TestForeignRequests(t *testing.T) {
+func TestServer_RefusesForeignRequests(t *testing.T) {
 	b := newBench(t)
 	b.account("ana", pombo.RoleAdmin, 0)
 	w := b.signIn("ana")
@@ -195,7 +195,7 @@ func TestForeignRequests(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+func TestKnownHost(t *testing.T) {
 	for _, c := range []struct {
 		hosts []string
 		host  string
@@ -218,7 +218,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestTokenIsGoodOnce(t *testing.T) {
+func TestToken_GoodOnce(t *testing.T) {
 	b := newBench(t)
 	b.account("ana", pombo.RoleAdmin, 0)
 	b.account("bia", pombo.RoleAdmin, 0)
@@ -248,7 +248,7 @@ func TestTokenIsGoodOnce(t *testing.T) {
 	}
 }
 
-func TestTooMuch(t *testing.T) {
+func TestServer_RefusesTooMuch(t *testing.T) {
 	b := newBench(t)
 	if rec := b.browser().ask("POST", "/desk/login", url.Values{"name": {strings.Repeat("x", maxForm)}}); rec.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a form of more than 64 KB: status = %d, want 413", rec.Code)
@@ -262,7 +262,7 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestServer_Headers(t *testing.T) {
 	b := newBench(t)
 	w := b.browser()
 	rec := w.ask("GET", "/desk/login", nil)

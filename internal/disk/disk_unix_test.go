@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestMayWriteWithoutTheRight(t *testing.T) {
+func TestWritable(t *testing.T) {
 	folder := t.TempDir()
 	shut, open := filepath.Join(folder, "shut"), filepath.Join(folder, "open")
 	for path, mode := range map[string]os.FileMode{shut: 0o555, open: 0o777} {

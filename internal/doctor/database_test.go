@@ -32,7 +32,7 @@ func wantSeen(t *testing.T, found []Finding, check string, result Result, what, 
 
 // Faults that are planted in an Oracle database are found, each by its check. What
 // the source says of each in detail is tested there.
-func TestDoctorFindsFaultsOfOracle(t *testing.T) {
+func TestDiagnoseSource_FindsFaultsOfOracle(t *testing.T) {
 	days := func(n int) time.Time { return time.Now().Add(time.Duration(n)*24*time.Hour + time.Hour) }
 	for name, c := range map[string]struct {
 		options oracletest.Options
@@ -101,7 +101,7 @@ func settings(t *testing.T, environ ...string) config.Config {
 }
 
 // The rights of the account on a ledger in PostgreSQL: to make it, then to use it.
-func TestDoctorLedgerRights(t *testing.T) {
+func TestLedgerRights(t *testing.T) {
 	server := postgres.Server(t)
 	database := databaseFor(t, "pombo")
 	do := func(statements ...string) {

@@ -51,7 +51,7 @@ func TestDatabaseAddress(t *testing.T) {
 	}
 }
 
-func TestTemplateStanding(t *testing.T) {
+func TestTemplateStatus(t *testing.T) {
 	list := []pombo.Template{
 		{Name: "exam_ready", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY"},
 		{Name: "exam_ready", Language: "es", Status: "APPROVED"},
@@ -84,7 +84,7 @@ func TestTemplateStanding(t *testing.T) {
 }
 
 // A reminder that WhatsApp delivers a day late does harm.
-func TestTemplateValidity(t *testing.T) {
+func TestTemplateStatus_Validity(t *testing.T) {
 	for _, tt := range []struct {
 		category string
 		validity time.Duration
@@ -207,7 +207,7 @@ func TestCertificate(t *testing.T) {
 
 // A line that somebody opens on the way shows a certificate that is not trusted;
 // what can only be seen on a connection is not looked at then.
-func TestBlipWayUntrusted(t *testing.T) {
+func TestBlipWay_Untrusted(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -225,7 +225,7 @@ func TestBlipWayUntrusted(t *testing.T) {
 }
 
 // The time in the answer is compared, and the key does not travel.
-func TestBlipWayClock(t *testing.T) {
+func TestBlipWay_Clock(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			t.Error("the key was sent")
@@ -241,7 +241,7 @@ func TestBlipWayClock(t *testing.T) {
 }
 
 // What has our port and is not a Pombo gets neither the token nor the name of one.
-func TestLookAtAStranger(t *testing.T) {
+func TestLook_AtAnotherProgram(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			t.Error("the token was sent")
@@ -258,7 +258,7 @@ func TestLookAtAStranger(t *testing.T) {
 	}
 }
 
-func TestCheckHasItsOwnTime(t *testing.T) {
+func TestCheck_HasItsOwnTime(t *testing.T) {
 	found := check(t.Context(), "blip", "key", func(ctx context.Context) []Finding {
 		end, ok := ctx.Deadline()
 		if left := time.Until(end); !ok || left > checkTime || left < checkTime-time.Second {
@@ -271,7 +271,7 @@ func TestCheckHasItsOwnTime(t *testing.T) {
 	}
 }
 
-func TestSourceTroubleTellsEach(t *testing.T) {
+func TestSourceTrouble_TellsEach(t *testing.T) {
 	one := &source.TableError{Op: "check T", Err: errors.New("there is no column A"), Hint: "did you mean B?"}
 	two := &source.TableError{Op: "check T", Err: context.DeadlineExceeded}
 	found := sourceTrouble(errors.Join(one, errors.Join(two)))
@@ -307,7 +307,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestMayWriteMakesNothing(t *testing.T) {
+func TestMayWrite_CreatesNothing(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
 	if err := os.WriteFile(file, []byte("kept"), 0o600); err != nil {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 // The sample tables in deploy/sql are all that the source needs, with an account
 // that has the rights named there and no others.
-func TestSampleTableSQLite(t *testing.T) {
+func TestSampleTable_OnSQLite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rows.db")
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -37,7 +37,7 @@ func TestSampleTableSQLite(t *testing.T) {
 	checkSource(t, "DB_URL=sqlite:"+path)
 }
 
-func TestSampleTablePostgres(t *testing.T) {
+func TestSampleTable_OnPostgres(t *testing.T) {
 	server, database := postgres.Server(t), databaseFor(t, "whatsapp")
 	if err := server.Exec(t.Context(), database, script(t, "postgres.sql"), "ALTER ROLE whatsapp PASSWORD 'planted'"); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestFilesThatOthersMayRead(t *testing.T) {
+func TestDiagnoseSettings_FileReadableByOthers(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("rights are lists there")
 	}

@@ -75,7 +75,7 @@ func sentWith(t *testing.T, at time.Time, secrets ...pombo.Private) request {
 
 // A library that others wrote, in another language, verifies what is signed here, while
 // secrets are changed too, and refuses what is not.
-func TestForeignVerifier(t *testing.T) {
+func TestClient_SignsForAForeignVerifier(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

@@ -37,11 +37,11 @@ const sharedSource = "notificacao"
 
 var sharedRows = nightly.Or(120, 40)
 
-// TestTwoSenders: of two processes on one ledger each writes events and each sends. Every
+// TestSender_TwoOnOneLedger: of two processes on one ledger each writes events and each sends. Every
 // event arrives, under one id, and those of a row in the order in which they happened:
 // while one leads and ends in the middle of it, and even when both believe that they lead, as
 // after a freeze. The receiver refuses some of them at first.
-func TestTwoSenders(t *testing.T) {
+func TestSender_TwoOnOneLedger(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		leadership func(*ledger.DB) leader.Ledger

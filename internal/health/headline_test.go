@@ -143,9 +143,9 @@ func TestHeadlines(t *testing.T) {
 	}
 }
 
-// TestAlertsSpeakBothLanguages: no alert has its English in Portuguese, and the list of
+// TestAlerts_SpeakBothLanguages: no alert has its English in Portuguese, and the list of
 // their names has each of them.
-func TestAlertsSpeakBothLanguages(t *testing.T) {
+func TestAlerts_SpeakBothLanguages(t *testing.T) {
 	ago := noon.Add(-3 * time.Hour)
 	var seen []string
 	for _, f := range []Snapshot{
@@ -250,7 +250,7 @@ func TestPace(t *testing.T) {
 	})
 }
 
-func TestHeadlineNamesAreAllDifferent(t *testing.T) {
+func TestHeadlineNames_AllDiffer(t *testing.T) {
 	names := slices.Sorted(slices.Values(HeadlineNames()))
 	if n := len(names); n != len(slices.Compact(names)) {
 		t.Errorf("%q has a name twice", HeadlineNames())

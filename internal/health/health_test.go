@@ -23,7 +23,7 @@ func waiting(change func(*Snapshot)) Snapshot {
 	return f
 }
 
-func TestEachWhyOfDueRows(t *testing.T) {
+func TestSnapshot_WaitReasonsOfDueRows(t *testing.T) {
 	for _, test := range []struct {
 		why    pombo.WaitReason
 		change func(*Snapshot)
@@ -51,7 +51,7 @@ func TestEachWhyOfDueRows(t *testing.T) {
 	}
 }
 
-func TestNothingDueIsNotStuck(t *testing.T) {
+func TestSnapshot_NotStuckWithNothingDue(t *testing.T) {
 	if waiting(func(f *Snapshot) { f.Backlog.Ready, f.Backlog.ReadySince = 0, time.Time{} }).Stuck() {
 		t.Error("stuck, want not: no row is due")
 	}
@@ -62,7 +62,7 @@ func TestNothingDueIsNotStuck(t *testing.T) {
 
 // A ledger that cannot be written explains that nothing goes, but the process is not
 // ready.
-func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
+func TestSnapshot_StalledByAnUnwritableLedger(t *testing.T) {
 	for since, want := range map[time.Duration]bool{30 * time.Second: false, time.Minute: true} {
 		f := waiting(func(f *Snapshot) { f.Progress.Ledger = noon.Add(-since) })
 		if f.Stuck() || f.Stalled() != want {
@@ -71,7 +71,7 @@ func TestALedgerThatCannotBeWrittenStallsSending(t *testing.T) {
 	}
 }
 
-func TestWaitingAddsUp(t *testing.T) {
+func TestSnapshot_WaitingAddsUp(t *testing.T) {
 	for _, test := range []struct {
 		queued, ready int
 		sample, want  map[pombo.WaitReason]int
@@ -95,7 +95,7 @@ func TestWaitingAddsUp(t *testing.T) {
 	}
 }
 
-func TestTroubles(t *testing.T) {
+func TestAlerts(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
 	for _, test := range []struct {
 		name   string
@@ -191,7 +191,7 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
-func TestAllWellIsNoTrouble(t *testing.T) {
+func TestAlerts_NoneWhenAllIsWell(t *testing.T) {
 	if got := waiting(func(f *Snapshot) { f.Backlog = pombo.Backlog{} }).Alerts(); len(got) != 0 {
 		t.Errorf("troubles = %+v, want none", got)
 	}

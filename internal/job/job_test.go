@@ -93,7 +93,7 @@ func checkCalls(t *testing.T, got []time.Duration, want ...time.Duration) {
 	}
 }
 
-func TestJobKeepsItsSchedule(t *testing.T) {
+func TestJob_KeepsItsSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{
 			takes:  func(int) time.Duration { return 2 * time.Minute },
@@ -115,7 +115,7 @@ func TestJobKeepsItsSchedule(t *testing.T) {
 	})
 }
 
-func TestJobSkipsWhatPassedDuringACall(t *testing.T) {
+func TestJob_SkipsTicksDuringACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{
 			result: api.RunResult{State: api.Finished},
@@ -138,7 +138,7 @@ func TestJobSkipsWhatPassedDuringACall(t *testing.T) {
 	})
 }
 
-func TestJobGoesOnWhileTheAPIIsAway(t *testing.T) {
+func TestJob_GoesOnWhileTheAPIIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{result: api.RunResult{State: api.Finished}, readyErr: func(call int) error {
 			if call > 2 {
@@ -157,7 +157,7 @@ func TestJobGoesOnWhileTheAPIIsAway(t *testing.T) {
 	})
 }
 
-func TestJobNamesWhatIsNotReady(t *testing.T) {
+func TestJob_NamesWhatIsNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{
 			ready: api.Readiness{Checks: []api.CheckResult{{Name: "source", Detail: "no route to host"}, {Name: "ledger", OK: true}}},
@@ -178,7 +178,7 @@ func TestJobNamesWhatIsNotReady(t *testing.T) {
 	})
 }
 
-func TestJobTimeout(t *testing.T) {
+func TestJob_Timeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{takes: func(int) time.Duration { return time.Hour }}
 		log := runJob(t, c, Options{Timeout: 3 * time.Minute}, 6*time.Minute)
@@ -192,7 +192,7 @@ func TestJobTimeout(t *testing.T) {
 	})
 }
 
-func TestJobStopsAtOnce(t *testing.T) {
+func TestJob_StopsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{takes: func(int) time.Duration { return time.Hour }}
 		log := runJob(t, c, Options{}, time.Second)
@@ -205,7 +205,7 @@ func TestJobStopsAtOnce(t *testing.T) {
 	})
 }
 
-func TestJobWait(t *testing.T) {
+func TestJob_Wait(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{
 		10 * time.Minute: 595 * time.Second, 10 * time.Second: 9 * time.Second, 1500 * time.Millisecond: time.Second, 500 * time.Millisecond: 0,
 	} {
@@ -218,7 +218,7 @@ func TestJobWait(t *testing.T) {
 	}
 }
 
-func TestJobOnce(t *testing.T) {
+func TestJob_Once(t *testing.T) {
 	tests := []struct {
 		name  string
 		c     *calls

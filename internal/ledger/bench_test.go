@@ -51,13 +51,13 @@ func benchRows(b *testing.B, from, n int) []pombo.Row {
 	return rows
 }
 
-func BenchmarkRoadOnSQLite(b *testing.B) {
+func BenchmarkRoad_OnSQLite(b *testing.B) {
 	road(b, benchLedger(b, "sqlite:"+filepath.Join(b.TempDir(), "bench.db")))
 }
 
-// BenchmarkRoadOnPostgreSQL has the server on the same machine; what its
+// BenchmarkRoad_OnPostgres has the server on the same machine; what its
 // processor does is not in the figures, only in the times.
-func BenchmarkRoadOnPostgreSQL(b *testing.B) {
+func BenchmarkRoad_OnPostgres(b *testing.B) {
 	url := postgrestest.Start(b, postgrestest.Options{Durable: true}).Database(b)
 	if _, _, err := Migrate(b.Context(), url); err != nil {
 		b.Fatal(err)

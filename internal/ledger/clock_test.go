@@ -9,9 +9,9 @@ import (
 	"pombo/test/nightly"
 )
 
-// TestDatabaseClockDiffers: machines whose clocks are not the database's reckon
+// TestClock_DatabaseAheadOrBehind: machines whose clocks are not the database's reckon
 // with their own; what they say and hear fits it.
-func TestDatabaseClockDiffers(t *testing.T) {
+func TestClock_DatabaseAheadOrBehind(t *testing.T) {
 	nightly.WithoutRace(t)
 	for _, ahead := range []time.Duration{0, 10 * time.Minute, -10 * time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
@@ -107,10 +107,10 @@ func TestClock_Believed(t *testing.T) {
 	}
 }
 
-// TestDatabaseClockWrongForAMoment: a doubt that begins while the database's clock is wrong
+// TestClock_DatabaseBrieflyWrong: a doubt that begins while the database's clock is wrong
 // does not look older once it is right, neither to the process that noted it nor to another
 // one that has not seen the wrong time.
-func TestDatabaseClockWrongForAMoment(t *testing.T) {
+func TestClock_DatabaseBrieflyWrong(t *testing.T) {
 	nightly.WithoutRace(t)
 	for _, wrong := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(wrong.String(), func(t *testing.T) {

@@ -89,10 +89,10 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestOldPrimary: once a later timeline of the cluster was seen, connections to a
+// TestServers_RefuseAnOldPrimary: once a later timeline of the cluster was seen, connections to a
 // server on an earlier one are ended and no new one is made. Another cluster may be
 // where it likes. An account without special rights learns all that this takes.
-func TestOldPrimary(t *testing.T) {
+func TestServers_RefuseAnOldPrimary(t *testing.T) {
 	server := Postgres.Server(t)
 	must(t, server.Exec(t.Context(), "postgres", `CREATE ROLE plain LOGIN PASSWORD 'plain'`))
 	s, err := newServers(server.DSNAs("plain", "plain", "postgres"), postgresTimeout, slog.New(slog.DiscardHandler))
@@ -122,11 +122,11 @@ func TestOldPrimary(t *testing.T) {
 	}
 }
 
-// TestUnfencedPrimary: an asynchronous standby takes over while the old primary goes
+// TestServers_LeaveAnUnfencedPrimary: an asynchronous standby takes over while the old primary goes
 // on as before, so that no answer is missed. Who works with it moves to the new one
 // within ten seconds all the same, and asks about what waits.
-func TestUnfencedPrimary(t *testing.T) {
-	nightly.Only(t) // by day TestFailover has an old primary that wakes, TestOldPrimary one that is still there
+func TestServers_LeaveAnUnfencedPrimary(t *testing.T) {
+	nightly.Only(t) // by day TestFailover has an old primary that wakes, TestServers_RefuseAnOldPrimary one that is still there
 	t.Parallel()    // it waits most of the time
 	if testing.Short() {
 		t.Skip("skipped: it starts two servers")
@@ -157,10 +157,10 @@ func TestUnfencedPrimary(t *testing.T) {
 	standsAs(t, openPostgres(t, standby.DSN("postgres"), 0, nil), map[pombo.State]int{pombo.Uncertain: 3})
 }
 
-// TestClusterThatGoesBack: a cluster can make an old primary its leader again, and
+// TestServers_FollowAClusterThatGoesBack: a cluster can make an old primary its leader again, and
 // what was committed since is lost. It is followed when nothing is left of the latest
 // one, and what waits is asked about.
-func TestClusterThatGoesBack(t *testing.T) {
+func TestServers_FollowAClusterThatGoesBack(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 3)...)
@@ -186,8 +186,8 @@ func TestClusterThatGoesBack(t *testing.T) {
 	standsAs(t, db, map[pombo.State]int{pombo.Uncertain: 3})
 }
 
-// TestServer does to one server, one after another, what no other test could bear.
-func TestServer(t *testing.T) { //nolint:tparallel // one stops the server under the others
+// TestPostgres_Outages does to one server, one after another, what no other test could bear.
+func TestPostgres_Outages(t *testing.T) { //nolint:tparallel // one stops the server under the others
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	server := postgrestest.Start(t, postgrestest.Options{})

@@ -66,9 +66,9 @@ func contents(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// TestOneServeWhateverTheName: a file has one ledger and one process that claims,
+// TestSQLite_LockedUnderEveryName: a file has one ledger and one process that claims,
 // by whatever name it is opened.
-func TestOneServeWhateverTheName(t *testing.T) {
+func TestSQLite_LockedUnderEveryName(t *testing.T) {
 	nightly.WithoutRace(t)
 	link := func(t *testing.T, target, name string) {
 		t.Helper()
@@ -143,9 +143,9 @@ func TestOneServeWhateverTheName(t *testing.T) {
 	}
 }
 
-// TestForeignFilesStayAsTheyAre: what belongs to another program is refused, and
+// TestSQLite_LeavesForeignFilesUnchanged: what belongs to another program is refused, and
 // not one byte of it is changed, nor is anything laid beside it.
-func TestForeignFilesStayAsTheyAre(t *testing.T) {
+func TestSQLite_LeavesForeignFilesUnchanged(t *testing.T) {
 	nightly.WithoutRace(t)
 	const goose = `CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP)`
 	for name, statements := range map[string][]string{
@@ -196,10 +196,10 @@ func applicationID(t *testing.T, path string) string {
 	return string(b[68:72])
 }
 
-// TestLedgersFromBefore: a ledger that an earlier version made, without an
+// TestSQLite_OpensAnOlderFile: a ledger that an earlier version made, without an
 // application id, is taken over and gets one; so is what an earlier first start
 // left that was cut.
-func TestLedgersFromBefore(t *testing.T) {
+func TestSQLite_OpensAnOlderFile(t *testing.T) {
 	nightly.WithoutRace(t)
 	for name, statements := range map[string][]string{
 		"a ledger":                nil,
@@ -233,7 +233,7 @@ func TestLedgersFromBefore(t *testing.T) {
 	}
 }
 
-func TestNewLedgersAreMarked(t *testing.T) {
+func TestSQLite_StampsANewFile(t *testing.T) {
 	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	open(t, path)
@@ -242,8 +242,8 @@ func TestNewLedgersAreMarked(t *testing.T) {
 	}
 }
 
-// TestMigrateTellsTheVersions, of a ledger in a file too.
-func TestMigrateTellsTheVersions(t *testing.T) {
+// TestMigrate_ReturnsTheVersions, of a ledger in a file too.
+func TestMigrate_ReturnsTheVersions(t *testing.T) {
 	nightly.WithoutRace(t)
 	url := "sqlite:" + filepath.Join(t.TempDir(), "pombo.db")
 	before, after, err := ledger.Migrate(t.Context(), url)
@@ -264,9 +264,9 @@ func TestMigrateTellsTheVersions(t *testing.T) {
 	}
 }
 
-// TestLedgerThatIsGone: SQLite goes on in a file that was deleted, and all of it is
+// TestSQLite_CheckReportsALostFile: SQLite goes on in a file that was deleted, and all of it is
 // lost at the end.
-func TestLedgerThatIsGone(t *testing.T) {
+func TestSQLite_CheckReportsALostFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file go")
 	}
@@ -300,9 +300,9 @@ func TestLedgerThatIsGone(t *testing.T) {
 	}
 }
 
-// TestDamageFailsTheCheck: damage that a reader meets is known to the check from
+// TestSQLite_CheckReportsDamage: damage that a reader meets is known to the check from
 // then on, though its own write goes well.
-func TestDamageFailsTheCheck(t *testing.T) {
+func TestSQLite_CheckReportsDamage(t *testing.T) {
 	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	db := open(t, path)
@@ -344,8 +344,8 @@ func TestDamageFailsTheCheck(t *testing.T) {
 	}
 }
 
-// TestOneUnreadableRecord is left out of the list and counted.
-func TestOneUnreadableRecord(t *testing.T) {
+// TestList_CountsUnreadableRecords is left out of the list and counted.
+func TestList_CountsUnreadableRecords(t *testing.T) {
 	nightly.WithoutRace(t)
 	for name, damage := range map[string]string{
 		"its history": `UPDATE notification SET history = 'x' WHERE row_key = '2'`,
@@ -380,8 +380,8 @@ func TestOneUnreadableRecord(t *testing.T) {
 	}
 }
 
-// TestOnlyItsUserReadsALedger: phones and texts are in it.
-func TestOnlyItsUserReadsALedger(t *testing.T) {
+// TestSQLite_ReadableByItsUserOnly: phones and texts are in it.
+func TestSQLite_ReadableByItsUserOnly(t *testing.T) {
 	nightly.WithoutRace(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("rights are lists there")
@@ -423,7 +423,7 @@ func TestOnlyItsUserReadsALedger(t *testing.T) {
 	closed("from before")
 }
 
-func TestInspectAFolder(t *testing.T) {
+func TestInspect_RefusesAFolder(t *testing.T) {
 	// On Windows folders have the size 0, as some have here.
 	for _, folder := range []string{t.TempDir(), "/proc/self"} {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {

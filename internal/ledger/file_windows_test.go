@@ -7,8 +7,8 @@ import (
 	"pombo/internal/ledger"
 )
 
-// TestNetworkDrives: refused before anything is left there.
-func TestNetworkDrives(t *testing.T) {
+// TestSQLite_RefusesNetworkDrives: refused before anything is left there.
+func TestSQLite_RefusesNetworkDrives(t *testing.T) {
 	for _, path := range []string{`\\servidor\dados\pombo.db`, `//servidor/dados/pombo.db`, `\\?\UNC\servidor\dados\pombo.db`} {
 		for _, err := range []error{
 			func() error {

@@ -14,9 +14,9 @@ import (
 	"pombo/test/nightly"
 )
 
-// TestForgottenIsNotInTheFiles looks for a person in the bytes of the ledger's
+// TestForget_LeavesNothingInTheFiles looks for a person in the bytes of the ledger's
 // files, while it is open and after it was closed.
-func TestForgottenIsNotInTheFiles(t *testing.T) {
+func TestForget_LeavesNothingInTheFiles(t *testing.T) {
 	nightly.WithoutRace(t)
 	url := sqliteURL(t)
 	db := openSQLite(t, url)
@@ -102,9 +102,9 @@ func inFiles(t *testing.T, url string, texts ...string) (found []string) {
 	return found
 }
 
-// TestForgettingWaitsForNoReader: whoever reads for long keeps the log from being
+// TestForget_ReportsALogHeldByAReader: whoever reads for long keeps the log from being
 // emptied, which must be told, and keeps nobody from writing.
-func TestForgettingWaitsForNoReader(t *testing.T) {
+func TestForget_ReportsALogHeldByAReader(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	url := sqliteURL(t)

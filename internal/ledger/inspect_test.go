@@ -13,7 +13,7 @@ import (
 	"pombo/test/nightly"
 )
 
-func TestInspectChangesNothing(t *testing.T) {
+func TestInspect_ChangesNothing(t *testing.T) {
 	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	files := func() (names []string) {
@@ -58,7 +58,7 @@ func TestInspectChangesNothing(t *testing.T) {
 	}
 }
 
-func TestInspectTellsWhatIsNone(t *testing.T) {
+func TestInspect_RefusesWhatIsNoLedger(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name, text string) string {
 		t.Helper()

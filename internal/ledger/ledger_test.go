@@ -11,7 +11,7 @@ import (
 	"pombo/test/nightly"
 )
 
-func TestLedgerOnSQLite(t *testing.T) {
+func TestLedger_OnSQLite(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	migrated := filepath.Join(t.TempDir(), "pombo.db")
 	if err := ledger.Migrated(t.Context(), "sqlite:"+migrated); err != nil {
@@ -31,12 +31,12 @@ func TestLedgerOnSQLite(t *testing.T) {
 	})
 }
 
-func TestLedgerOnPostgreSQL(t *testing.T) {
+func TestLedger_OnPostgres(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	ledger.Postgres.Server(t)
 	// Of what the race detector watches by day, the rest is the same code as on SQLite.
 	own := regexp.MustCompile(`/(eight|cancel_against|processes|a_context|close)`)
-	// By day TestAListGoesOnThroughTheLedger has its statements.
+	// By day TestList_WalksTheLedgerInParts has its statements.
 	large := regexp.MustCompile(`/a_list_that_finds_little`)
 	// Behind the pooler of EmptyPostgres the writer prepares no statement. These have it prepare
 	// each one that it has.

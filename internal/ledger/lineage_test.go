@@ -78,9 +78,9 @@ func kept(t *testing.T, db *DB) {
 	t.Fatal("the mark does not follow")
 }
 
-// TestMarkIsTriedAgain: a mark that could not be written is written as soon as it can be, though
+// TestMark_RetriedUntilWritten: a mark that could not be written is written as soon as it can be, though
 // nothing is recorded meanwhile.
-func TestMarkIsTriedAgain(t *testing.T) {
+func TestMark_RetriedUntilWritten(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	db := openSQLite(t, "sqlite:"+path)
@@ -114,7 +114,7 @@ func TestMarkIsTriedAgain(t *testing.T) {
 
 // A message that failed may have been sent again in the part that was lost, under the
 // id that it gets now.
-func TestResendAfterALossIsAsked(t *testing.T) {
+func TestWentBack_MakesAResendUncertain(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	for _, lost := range []bool{false, true} {
@@ -150,9 +150,9 @@ func TestResendAfterALossIsAsked(t *testing.T) {
 	}
 }
 
-// TestFileThatWentBack: whatever was done to the file, and that a new installation
+// TestWentBack_OnSQLite: whatever was done to the file, and that a new installation
 // and an ordinary restart are none of it.
-func TestFileThatWentBack(t *testing.T) {
+func TestWentBack_OnSQLite(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	for _, test := range []struct {
@@ -241,8 +241,8 @@ func TestFileThatWentBack(t *testing.T) {
 	}
 }
 
-// TestFileReplacedWhileOpen: a check of the ledger reports it.
-func TestFileReplacedWhileOpen(t *testing.T) {
+// TestSQLite_CheckReportsAReplacedFile: a check of the ledger reports it.
+func TestSQLite_CheckReportsAReplacedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	db := openSQLite(t, "sqlite:"+path)
 	must(t, db.Check(t.Context()))
@@ -256,9 +256,9 @@ func TestFileReplacedWhileOpen(t *testing.T) {
 	}
 }
 
-// TestMarkIsNeverAhead: the number is in the ledger before it is in the mark, so
+// TestMark_NeverAheadOfTheLedger: the number is in the ledger before it is in the mark, so
 // that a ledger that cannot be written leaves the mark where it is.
-func TestMarkIsNeverAhead(t *testing.T) {
+func TestMark_NeverAheadOfTheLedger(t *testing.T) {
 	db := openSQLite(t, sqliteURL(t))
 	before, err := db.keeping.file.readMark()
 	must(t, err)
@@ -275,9 +275,9 @@ func TestMarkIsNeverAhead(t *testing.T) {
 	mustNotice(t, db, false)
 }
 
-// TestMarkIsQuietWhileNothingIsWritten: two syncs a second were most of what an idle
+// TestMark_UnchangedWhileNothingIsWritten: two syncs a second were most of what an idle
 // process cost.
-func TestMarkIsQuietWhileNothingIsWritten(t *testing.T) {
+func TestMark_UnchangedWhileNothingIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openSQLite(t, sqliteURL(t))
 		count := func() int64 {
@@ -299,8 +299,8 @@ func TestMarkIsQuietWhileNothingIsWritten(t *testing.T) {
 	})
 }
 
-// TestServerThatWentBack: the three signs, and what is none.
-func TestServerThatWentBack(t *testing.T) {
+// TestWentBack_OnPostgres: the three signs, and what is none.
+func TestWentBack_OnPostgres(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	for _, test := range []struct {
@@ -357,9 +357,9 @@ func TestServerThatWentBack(t *testing.T) {
 	}
 }
 
-// TestStandbyThatNeedNotHaveAll: that no standby has to have every commit any more is
+// TestPostgres_NotesThatCommitsWaitForNoStandby: that no standby has to have every commit any more is
 // noted soon, and not only with the next connection, which may lead to that standby.
-func TestStandbyThatNeedNotHaveAll(t *testing.T) {
+func TestPostgres_NotesThatCommitsWaitForNoStandby(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(10, 1)...) // by the other writer
@@ -382,9 +382,9 @@ func TestStandbyThatNeedNotHaveAll(t *testing.T) {
 	mustNotice(t, db, false)
 }
 
-// TestNumbersOfWhatWasLost: what a process still has in its hands of what the ledger
+// TestWentBack_RecordsNothingForAReusedNumber: what a process still has in its hands of what the ledger
 // has lost is not recorded for a row that was taken in since.
-func TestNumbersOfWhatWasLost(t *testing.T) {
+func TestWentBack_RecordsNothingForAReusedNumber(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	mustEnqueue(t, db, testRows(0, 1)...)

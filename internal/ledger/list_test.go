@@ -102,7 +102,7 @@ func planOf(t *testing.T, rows *sql.Rows, err error, columns int) string {
 	return b.String()
 }
 
-func TestNoListReadsTheWholeTable(t *testing.T) {
+func TestList_NeverScansTheTableOnSQLite(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	if err := db.do(t.Context(), func(tx *txn) error {
@@ -131,7 +131,7 @@ func TestNoListReadsTheWholeTable(t *testing.T) {
 	})
 }
 
-func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
+func TestList_NeverScansTheTableOnPostgres(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
@@ -166,9 +166,9 @@ func TestNoListReadsTheWholeTableOnPostgreSQL(t *testing.T) {
 	})
 }
 
-// TestAListGoesOnThroughTheLedger: what has no index is found in parts, each with the
+// TestList_WalksTheLedgerInParts: what has no index is found in parts, each with the
 // cursor of the next, and the last one without.
-func TestAListGoesOnThroughTheLedger(t *testing.T) {
+func TestList_WalksTheLedgerInParts(t *testing.T) {
 	nightly.WithoutRace(t)
 	const last = 2 * walked
 	t.Run("SQLite", func(t *testing.T) {

@@ -166,10 +166,10 @@ func sendAll(ctx context.Context, db *DB, owner string, sent func(pombo.MessageI
 	}
 }
 
-// TestServerRestarts: the server is killed and stopped while two processes work.
+// TestPostgres_LosesNothingOverRestarts: the server is killed and stopped while two processes work.
 // No answer that they had was wrong: nothing is lost, nothing is sent twice, and
 // nothing is left in anybody's hands.
-func TestServerRestarts(t *testing.T) {
+func TestPostgres_LosesNothingOverRestarts(t *testing.T) {
 	nightly.Only(t) // by day the others kill a server, and cut connections over COMMIT
 	t.Parallel()    // it waits most of the time
 	const rows, kills = 4000, 4
@@ -388,9 +388,9 @@ func (c *cutter) cut(b []byte) (how int, asked chan struct{}) {
 	return how, c.asked
 }
 
-// TestCutOverCommit: whatever becomes of a connection over COMMIT, the answer is
+// TestPostgres_ConnectionCutDuringCommit: whatever becomes of a connection over COMMIT, the answer is
 // the truth.
-func TestCutOverCommit(t *testing.T) {
+func TestPostgres_ConnectionCutDuringCommit(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	rows := nightly.Or(1000, 300)
@@ -435,9 +435,9 @@ func TestCutOverCommit(t *testing.T) {
 	proxy.every = 0
 }
 
-// TestBehind: the database was put back to an earlier time under a running
+// TestWentBack_WriterGoesOn: the database was put back to an earlier time under a running
 // process, whose count is ahead of it.
-func TestBehind(t *testing.T) {
+func TestWentBack_WriterGoesOn(t *testing.T) {
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	for range 3 {
 		must(t, db.Check(t.Context()))

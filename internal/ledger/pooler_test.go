@@ -11,10 +11,10 @@ import (
 	"pombo/test/nightly"
 )
 
-// TestLedgerBehindPgBouncer: the whole suite, with a pooler that gives every
+// TestLedger_BehindPgBouncer: the whole suite, with a pooler that gives every
 // transaction another session and wipes it afterwards. By day it is what works on
 // several connections at once, or on what is kept from one to the next.
-func TestLedgerBehindPgBouncer(t *testing.T) {
+func TestLedger_BehindPgBouncer(t *testing.T) {
 	nightly.WithoutRace(t)
 	server := ledger.Postgres.Server(t)
 	pooler := server.Pooler(t, 3)

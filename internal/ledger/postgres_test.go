@@ -92,9 +92,9 @@ func mustClaim(t *testing.T, db *DB, owner string, want int) []pombo.Notificatio
 	return list
 }
 
-// TestOppositeOrder: two processes change the same rows, one from the front and
+// TestPostgres_TakesWritesInOppositeOrder: two processes change the same rows, one from the front and
 // one from the back.
-func TestOppositeOrder(t *testing.T) {
+func TestPostgres_TakesWritesInOppositeOrder(t *testing.T) {
 	address := postgresURL(t)
 	replicas := []*DB{openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)}
 	mustEnqueue(t, replicas[0], testRows(0, 300)...)
@@ -122,9 +122,9 @@ func TestOppositeOrder(t *testing.T) {
 	wg.Wait()
 }
 
-// TestValueRefused: a value that PostgreSQL does not take harms nobody else, and
+// TestPostgres_RefusedValueHarmsNoOther: a value that PostgreSQL does not take harms nobody else, and
 // is not quoted.
-func TestValueRefused(t *testing.T) {
+func TestPostgres_RefusedValueHarmsNoOther(t *testing.T) {
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -148,8 +148,8 @@ func TestValueRefused(t *testing.T) {
 	}
 }
 
-// TestArrays: what is put into an array comes out of it.
-func TestArrays(t *testing.T) {
+// TestArray: what is put into an array comes out of it.
+func TestArray(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, postgresURL(t), 0, nil)
 	texts := []any{"", " ", "NULL", `"`, `\`, `a\"b`, "{x,y}", "ação 😀\n\t", nil, "'"}
@@ -195,7 +195,7 @@ func TestWaves(t *testing.T) {
 	}
 }
 
-func TestSchemasOnPostgreSQL(t *testing.T) {
+func TestPostgres_ChecksItsSchemaVersion(t *testing.T) {
 	nightly.WithoutRace(t)
 	address := Postgres.Schema(t)
 	_, err := Open(t.Context(), Options{URL: address})
@@ -228,8 +228,8 @@ func TestSchemasOnPostgreSQL(t *testing.T) {
 	mustSay(t, err, "run pombo migrate")
 }
 
-// TestPostgresFaults: each is named with what to do, and no secret is.
-func TestPostgresFaults(t *testing.T) {
+// TestPostgres_NamesEachFault: each is named with what to do, and no secret is.
+func TestPostgres_NamesEachFault(t *testing.T) {
 	nightly.WithoutRace(t)
 	server := Postgres.Server(t)
 	address := Postgres.Schema(t)
@@ -264,9 +264,9 @@ func TestPostgresFaults(t *testing.T) {
 	}
 }
 
-// TestPlansOnPostgreSQL: each loop finds its work in its own small index, however
+// TestStatements_UseIndexesOnPostgres: each loop finds its work in its own small index, however
 // many rows are done and however many wait for a later time.
-func TestPlansOnPostgreSQL(t *testing.T) {
+func TestStatements_UseIndexesOnPostgres(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
@@ -344,10 +344,10 @@ func TestPlansOnPostgreSQL(t *testing.T) {
 	}
 }
 
-// TestPreparedStatements: with a session of its own the writer keeps its
+// TestStatements_StayPreparedOnPostgres: with a session of its own the writer keeps its
 // statements prepared; where they are gone all the same, as behind a pooler that
 // could not be told from a server, it goes on without.
-func TestPreparedStatements(t *testing.T) {
+func TestStatements_StayPreparedOnPostgres(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	p := db.dialect.(*postgres)
@@ -372,10 +372,10 @@ func TestPreparedStatements(t *testing.T) {
 	}
 }
 
-// TestPlansBeforeStatistics: in its first minutes a table has none, and the loops
+// TestStatements_UseIndexesBeforeStatistics: in its first minutes a table has none, and the loops
 // find their work in their indexes all the same. And no statement is compiled,
 // which takes longer than any of ours.
-func TestPlansBeforeStatistics(t *testing.T) {
+func TestStatements_UseIndexesBeforeStatistics(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openPostgres(t, newPostgresURL(t), 0, nil)
 	must(t, db.do(t.Context(), func(tx *txn) error {
@@ -431,9 +431,9 @@ func TestPlansBeforeStatistics(t *testing.T) {
 	}
 }
 
-// TestMigrateRefusesASchemaOfOthers: our tables lie between nobody else's; nothing is
+// TestMigrate_RefusesASchemaOfOthers: our tables lie between nobody else's; nothing is
 // left behind. What an extension has made is nobody's.
-func TestMigrateRefusesASchemaOfOthers(t *testing.T) {
+func TestMigrate_RefusesASchemaOfOthers(t *testing.T) {
 	nightly.WithoutRace(t)
 	url := Postgres.Schema(t)
 	db, err := postgresPool(url, 1)

@@ -42,8 +42,8 @@ func FuzzHistory(f *testing.F) {
 	})
 }
 
-// FuzzReadHistory: what is damaged is an error and no panic.
-func FuzzReadHistory(f *testing.F) {
+// FuzzDecodeHistory: what is damaged is an error and no panic.
+func FuzzDecodeHistory(f *testing.F) {
 	f.Add(`[1,"queued",0][2,"failed",1,"no_answer","a \"b\"",true]`)
 	for _, s := range []string{"", "[", `[1,"a`, `[1,"a",`, `[1,"a",1`, `[1,"a",1,"`, `[1,"a",1,"r","`, `[1,"a",1,"r","\`, `["x",`} {
 		f.Add(s)
@@ -61,7 +61,7 @@ func FuzzReadHistory(f *testing.F) {
 // valid is the text as JSON keeps it: bytes that are no UTF-8 become U+FFFD.
 func valid(s string) string { return string([]rune(s)) }
 
-func TestWords(t *testing.T) {
+func TestIDRange(t *testing.T) {
 	id := pombo.MessageID("fedc5678-e927-568b-95e1-2665a8aea6a2")
 	for text, want := range map[string]bool{
 		string(id): true, "fedc": false, "fedc567": false, "fedc5678": true, "fedc5678-": true, "fedc5678-e": true, "FEDC5678-E927-568B": true,

@@ -15,9 +15,9 @@ import (
 	"pombo/test/nightly"
 )
 
-// TestReplicasClaim: two processes with four workers each share a queue; nobody
+// TestQueue_SharedByReplicas: two processes with four workers each share a queue; nobody
 // gets what another one has, and all is sent once.
-func TestReplicasClaim(t *testing.T) {
+func TestQueue_SharedByReplicas(t *testing.T) {
 	rows := nightly.Or(2000, 500)
 	address := postgresURL(t)
 	replicas := []*DB{openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)}
@@ -67,10 +67,10 @@ func accepted(n pombo.Notification, attempt int) pombo.Outcome {
 	return pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: n.Owner, Attempt: attempt, To: pombo.Accepted, Counted: true}
 }
 
-// TestReplicaGone: what a process that went silent holds is taken from it
+// TestLeases_ReclaimedWhenOver: what a process that went silent holds is taken from it
 // when its lease is over, not before, and not from one that lives. If it was
 // only slow, it finds out.
-func TestReplicaGone(t *testing.T) {
+func TestLeases_ReclaimedWhenOver(t *testing.T) {
 	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
@@ -102,8 +102,8 @@ func TestReplicaGone(t *testing.T) {
 	}
 }
 
-// TestDatabaseClock: leases go by the database's clock, whatever ours says.
-func TestDatabaseClock(t *testing.T) {
+// TestLeases_GoByTheDatabaseClock: leases go by the database's clock, whatever ours says.
+func TestLeases_GoByTheDatabaseClock(t *testing.T) {
 	address := postgresURL(t)
 	gone := openPostgres(t, address, 300*time.Millisecond, nil)
 	live := openPostgres(t, address, time.Minute, nil)
@@ -129,9 +129,9 @@ func TestDatabaseClock(t *testing.T) {
 	}
 }
 
-// TestDutyIsOnes: one has it, another one takes it over when the first is silent
+// TestLeadership_TakenOverWhenSilentOrReleased: one has it, another one takes it over when the first is silent
 // for its time or gives it up, and each duty is its own.
-func TestDutyIsOnes(t *testing.T) {
+func TestLeadership_TakenOverWhenSilentOrReleased(t *testing.T) {
 	nightly.WithoutRace(t)
 	clock := newHandClock()
 	address := postgresURL(t)
@@ -176,8 +176,8 @@ func TestDutyIsOnes(t *testing.T) {
 	take(alone, "intake", "second", true)
 }
 
-// TestDutyIsTakenByOne: of many who ask at once one gets it.
-func TestDutyIsTakenByOne(t *testing.T) {
+// TestLeadership_GrantedToOne: of many who ask at once one gets it.
+func TestLeadership_GrantedToOne(t *testing.T) {
 	clock := newHandClock()
 	address := postgresURL(t)
 	replicas := []*DB{openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)}
@@ -203,9 +203,9 @@ func TestDutyIsTakenByOne(t *testing.T) {
 	}
 }
 
-// TestDutyOfTheDead: by the database's clock a duty is taken over within its time
+// TestLeadership_TakenOverByTheDatabaseClock: by the database's clock a duty is taken over within its time
 // when the process that had it is gone, and at once when it was closed in order.
-func TestDutyOfTheDead(t *testing.T) {
+func TestLeadership_TakenOverByTheDatabaseClock(t *testing.T) {
 	address := postgresURL(t)
 	gone, live := openPostgres(t, address, 0, nil), openPostgres(t, address, 0, nil)
 	take := func(db *DB, owner string) bool {
@@ -325,9 +325,9 @@ func TestRecipient(t *testing.T) {
 	}
 }
 
-// TestRunsAreShared: however many start one there is one, and the death of the
+// TestRuns_SharedByReplicas: however many start one there is one, and the death of the
 // process that takes in for it does not keep it open.
-func TestRunsAreShared(t *testing.T) {
+func TestRuns_SharedByReplicas(t *testing.T) {
 	clock := newHandClock()
 	address := postgresURL(t)
 	gone, live := openPostgres(t, address, 0, clock.Now), openPostgres(t, address, 0, clock.Now)

@@ -51,7 +51,7 @@ func mustSay(t *testing.T, err error, want string) {
 	}
 }
 
-func TestOneServePerFile(t *testing.T) {
+func TestSQLite_LockedByItsOwner(t *testing.T) {
 	url := sqliteURL(t)
 	first := openSQLite(t, url)
 	_, err := Open(t.Context(), Options{URL: url, Exclusive: true})
@@ -81,7 +81,7 @@ func TestOneServePerFile(t *testing.T) {
 	openSQLite(t, url)
 }
 
-func TestSchemas(t *testing.T) {
+func TestSQLite_RefusesANewerSchema(t *testing.T) {
 	nightly.WithoutRace(t)
 	url := sqliteURL(t)
 	path := strings.TrimPrefix(url, "sqlite:")
@@ -111,7 +111,7 @@ func TestSchemas(t *testing.T) {
 }
 
 // Opt-outs of before there were scopes: WhatsApp's were about marketing.
-func TestOptOutsAreGivenAScope(t *testing.T) {
+func TestMigrate_GivesOptOutsAScope(t *testing.T) {
 	nightly.WithoutRace(t)
 	path := filepath.Join(t.TempDir(), "pombo.db")
 	must(t, MakeOlder(t.Context(), path, 13, pombo.Key{Source: "T", RowKey: "1", Generation: 1}))
@@ -129,7 +129,7 @@ func TestOptOutsAreGivenAScope(t *testing.T) {
 	}
 }
 
-func TestBadAddresses(t *testing.T) {
+func TestOpen_RefusesBadAddresses(t *testing.T) {
 	nightly.WithoutRace(t)
 	dir := t.TempDir()
 	text := filepath.Join(dir, "letter.txt")
@@ -164,18 +164,18 @@ func TestBadAddresses(t *testing.T) {
 	}
 }
 
-// TestReadOnly: a right that is missing is named. (Tests may run as root, whom
+// TestSQLite_NamesAMissingRight: a right that is missing is named. (Tests may run as root, whom
 // no right is missing; the connections of the readers refuse in the same words.)
-func TestReadOnly(t *testing.T) {
+func TestSQLite_NamesAMissingRight(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	_, err := db.read.ExecContext(t.Context(), `DELETE FROM pause`)
 	mustSay(t, db.dialect.explain(err), "may not be written")
 }
 
-// TestFullDisk: what does not fit is refused, what is there stays, and it goes
+// TestSQLite_FullDisk: what does not fit is refused, what is there stays, and it goes
 // on when there is room again.
-func TestFullDisk(t *testing.T) {
+func TestSQLite_FullDisk(t *testing.T) {
 	db := openSQLite(t, sqliteURL(t))
 	ctx := t.Context()
 	if _, _, err := db.Intake.Enqueue(ctx, "T", 0, testRows(0, 100)); err != nil {
@@ -218,8 +218,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestOneBadWrite: a write that the database refuses takes no other with it.
-func TestOneBadWrite(t *testing.T) {
+// TestSQLite_BadWriteSparesOthers: a write that the database refuses takes no other with it.
+func TestSQLite_BadWriteSparesOthers(t *testing.T) {
 	db := openSQLite(t, sqliteURL(t))
 	ctx := t.Context()
 	good := newWrite(part{sqlEnqueue, [][]any{mustArgs(t, db, "good")}, make([]bool, 1)})
@@ -266,9 +266,9 @@ func mustArgs(t *testing.T, db *DB, key string) []any {
 	return args
 }
 
-// TestKill copies the files while the ledger is open, which is what a kill
+// TestSQLite_KeepsEverythingOverAKill copies the files while the ledger is open, which is what a kill
 // leaves behind, and opens the copy: all that was answered is there.
-func TestKill(t *testing.T) {
+func TestSQLite_KeepsEverythingOverAKill(t *testing.T) {
 	nightly.WithoutRace(t)
 	url := sqliteURL(t)
 	path := strings.TrimPrefix(url, "sqlite:")
@@ -330,8 +330,8 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// TestDurability: never weaker than a sync at each commit.
-func TestDurability(t *testing.T) {
+// TestSQLite_SyncsEachCommit: never weaker than a sync at each commit.
+func TestSQLite_SyncsEachCommit(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	var synchronous int
@@ -347,9 +347,9 @@ func TestDurability(t *testing.T) {
 	}
 }
 
-// TestPlans: each loop finds its work in its own small index, however many rows
+// TestStatements_UseIndexesOnSQLite: each loop finds its work in its own small index, however many rows
 // are done and however many wait for a later time.
-func TestPlans(t *testing.T) {
+func TestStatements_UseIndexesOnSQLite(t *testing.T) {
 	nightly.WithoutRace(t)
 	db := openSQLite(t, sqliteURL(t))
 	if _, _, err := db.Intake.Enqueue(t.Context(), "T", 0, testRows(0, 100)); err != nil {

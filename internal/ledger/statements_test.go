@@ -147,7 +147,7 @@ func TestStatements_PrepareOnSQLite(t *testing.T) {
 	}
 }
 
-func TestStatements_PrepareOnPostgreSQL(t *testing.T) {
+func TestStatements_PrepareOnPostgres(t *testing.T) {
 	nightly.WithoutRace(t)
 	conn, err := pgx.Connect(t.Context(), postgresURL(t))
 	must(t, err)

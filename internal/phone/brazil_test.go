@@ -8,9 +8,9 @@ import (
 	"github.com/nyaruka/phonenumbers/v2"
 )
 
-// TestPlanAgreesWithLibphonenumber asks the library about a mobile number and a
+// TestAreas_AgreeWithLibphonenumber asks the library about a mobile number and a
 // landline in each of the hundred area codes there could be.
-func TestPlanAgreesWithLibphonenumber(t *testing.T) {
+func TestAreas_AgreeWithLibphonenumber(t *testing.T) {
 	const states = 27
 	inUse := 0
 	seen := map[string]bool{}
@@ -52,8 +52,8 @@ func TestPlanAgreesWithLibphonenumber(t *testing.T) {
 	}
 }
 
-// TestDigitsOfAllScripts checks what value assumes of Unicode.
-func TestDigitsOfAllScripts(t *testing.T) {
+// TestValue_DigitsOfAllScripts checks what value assumes of Unicode.
+func TestValue_DigitsOfAllScripts(t *testing.T) {
 	scripts := 0
 	check := func(lo, hi rune, stride uint32) {
 		if stride != 1 || (hi-lo+1)%10 != 0 {
@@ -79,8 +79,8 @@ func TestDigitsOfAllScripts(t *testing.T) {
 	}
 }
 
-// TestEveryProblemHasItsSentence fails when one is added and its words forgotten.
-func TestEveryProblemHasItsSentence(t *testing.T) {
+// TestProblem_HasItsSentence fails when one is added and its words forgotten.
+func TestProblem_HasItsSentence(t *testing.T) {
 	seen := map[string]Problem{}
 	for p := Empty; p <= BadForeign; p++ {
 		s := (&Error{Problem: p, N: 23}).Error()

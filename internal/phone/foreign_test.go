@@ -8,9 +8,9 @@ import (
 	"pombo/internal/phone"
 )
 
-// TestForeignNumbers reads the example mobile number of every country, as that
+// TestParse_ForeignNumbers reads the example mobile number of every country, as that
 // country writes it for the rest of the world.
-func TestForeignNumbers(t *testing.T) {
+func TestParse_ForeignNumbers(t *testing.T) {
 	countries := 0
 	for region := range phonenumbers.GetSupportedRegions() {
 		if region == "BR" {

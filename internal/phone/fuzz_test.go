@@ -105,9 +105,9 @@ func BenchmarkE164(b *testing.B) {
 	}
 }
 
-// TestParseDoesNotAllocate keeps the promise that Parse makes for the numbers
+// TestParse_DoesNotAllocate keeps the promise that Parse makes for the numbers
 // that nearly every row has.
-func TestParseDoesNotAllocate(t *testing.T) {
+func TestParse_DoesNotAllocate(t *testing.T) {
 	for _, raw := range []string{"5531988880000", "(31) 8888-0000", "3132220000.0", "31988880000 / 31988881111"} {
 		if got := testing.AllocsPerRun(100, func() { _, _ = phone.Parse(raw) }); got != 0 {
 			t.Errorf("Parse(%q) allocates %v times, want 0", raw, got)

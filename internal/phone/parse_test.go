@@ -160,7 +160,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	for _, tt := range []struct {
 		name, raw string
 		want      phone.Error
@@ -291,7 +291,7 @@ func TestKind(t *testing.T) {
 	}
 }
 
-func TestKindString(t *testing.T) {
+func TestKind_String(t *testing.T) {
 	for kind, want := range map[phone.Kind]string{phone.Mobile: "mobile", phone.Landline: "landline", phone.Foreign: "foreign", 0: "", 99: ""} {
 		if got := kind.String(); got != want {
 			t.Errorf("Kind(%d) = %q, want %q", kind, got, want)

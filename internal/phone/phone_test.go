@@ -44,9 +44,9 @@ func TestString(t *testing.T) {
 	}
 }
 
-// TestNeverPrintsItself sends a number through every way of printing there is
+// TestNumber_NeverPrintsItself sends a number through every way of printing there is
 // and looks for it, in decimal and in hex, whole or in parts.
-func TestNeverPrintsItself(t *testing.T) {
+func TestNumber_NeverPrintsItself(t *testing.T) {
 	n := mustParse(t, "31 98765-4321")
 	value := uint64(5531987654321)
 	traces := []string{"98765", "4321", "7654", fmt.Sprintf("%x", value), fmt.Sprintf("%X", value), fmt.Sprintf("%o", value), fmt.Sprintf("%b", value), fmt.Sprintf("%x", "98765")}

@@ -11,11 +11,11 @@ import (
 	"github.com/nyaruka/phonenumbers/v2/timezone"
 )
 
-// TestZonesAgreeWithLibphonenumber compares the table with the library's: the
+// TestZones_AgreeWithLibphonenumber compares the table with the library's: the
 // clocks of both show the same. Not so in 81, whose people the library takes for
 // islanders, and in the west of Pará, whose clocks were put forward by law
 // 11.662 of 2008.
-func TestZonesAgreeWithLibphonenumber(t *testing.T) {
+func TestZones_AgreeWithLibphonenumber(t *testing.T) {
 	clock := func(name string) string {
 		z, err := time.LoadLocation(name)
 		if err != nil {

@@ -180,7 +180,7 @@ func near(t *testing.T, got, want []time.Duration) {
 
 func nothing(time.Duration) ([]pombo.State, error) { return nil, nil }
 
-func TestPollsOnAGrowingScheduleUntilBlipForgets(t *testing.T) {
+func TestPoller_FollowsItsScheduleUntilBlipForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		whole := nightly.Or(74*time.Hour, day)
 		near(t, newPoller(newFakeLedger(pombo.Accepted), nothing).run(t, whole), before(whole, receipts.Schedule()))
@@ -206,7 +206,7 @@ func TestPollsOnAGrowingScheduleUntilBlipForgets(t *testing.T) {
 	}
 }
 
-func TestAFinalReceiptEndsThePolling(t *testing.T) {
+func TestPoller_StopsAtAFinalReceipt(t *testing.T) {
 	for _, final := range []pombo.State{pombo.Read, pombo.Failed} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFakeLedger(pombo.Accepted)
@@ -224,7 +224,7 @@ func TestAFinalReceiptEndsThePolling(t *testing.T) {
 }
 
 // What can only be read yet is asked about three times, not eleven.
-func TestADeliveredMessageIsAskedAboutRarely(t *testing.T) {
+func TestPoller_AsksRarelyOnceDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delivered := func(time.Duration) ([]pombo.State, error) { return []pombo.State{pombo.Delivered}, nil }
 		near(t, newPoller(newFakeLedger(pombo.Accepted), delivered).run(t, day),
@@ -232,7 +232,7 @@ func TestADeliveredMessageIsAskedAboutRarely(t *testing.T) {
 	})
 }
 
-func TestPollsAreFewWhereWebhooksArrive(t *testing.T) {
+func TestPoller_AsksRarelyWhereWebhooksArrive(t *testing.T) {
 	tests := []struct {
 		name    string
 		state   pombo.State
@@ -269,7 +269,7 @@ func TestPollsAreFewWhereWebhooksArrive(t *testing.T) {
 	})
 }
 
-func TestAPollThatFailsIsMadeAgain(t *testing.T) {
+func TestPoller_RepeatsAFailedPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeLedger(pombo.Accepted)
 		p := newPoller(s, func(age time.Duration) ([]pombo.State, error) {
@@ -285,7 +285,7 @@ func TestAPollThatFailsIsMadeAgain(t *testing.T) {
 	})
 }
 
-func TestALedgerThatIsAwayLosesNoReceipt(t *testing.T) {
+func TestPoller_LosesNoReceiptWhileTheLedgerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeLedger(pombo.Accepted)
 		s.broken = errors.New("the disk is full")
@@ -299,7 +299,7 @@ func TestALedgerThatIsAwayLosesNoReceipt(t *testing.T) {
 
 // Look-ups share the rate: a thousand due polls take a quarter of it and no more,
 // those that wait longest first.
-func TestPollsTakeAShareOfTheCommands(t *testing.T) {
+func TestPoller_TakesAShareOfTheCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeLedger(slices.Repeat([]pombo.State{pombo.Accepted}, 1000)...)
 		for _, n := range s.messages {
@@ -320,7 +320,7 @@ func TestPollsTakeAShareOfTheCommands(t *testing.T) {
 	})
 }
 
-func TestOnlyTheLeaderPolls(t *testing.T) {
+func TestPoller_AsksOnlyWhileItLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPoller(newFakeLedger(pombo.Accepted), nothing)
 		begun := time.Now()
@@ -337,7 +337,7 @@ func TestOnlyTheLeaderPolls(t *testing.T) {
 	})
 }
 
-func TestNoPermitNoPoll(t *testing.T) {
+func TestPoller_NeedsAPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPoller(newFakeLedger(pombo.Accepted), nothing)
 		begun := time.Now()
@@ -353,7 +353,7 @@ func TestNoPermitNoPoll(t *testing.T) {
 
 // Asking too fast closes Blip's door to everything for two minutes; each further
 // call would be one too many.
-func TestPollsRestWhileBlipRefusesEverything(t *testing.T) {
+func TestPoller_RestsWhileBlipRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPoller(newFakeLedger(pombo.Accepted, pombo.Accepted, pombo.Accepted), func(age time.Duration) ([]pombo.State, error) {
 			if age < time.Minute {

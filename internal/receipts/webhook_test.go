@@ -142,7 +142,7 @@ func (d *webhookTest) metric(t *testing.T, want string) {
 	}
 }
 
-func TestTheSecret(t *testing.T) {
+func TestWebhook_AdmitsOnlyItsSecret(t *testing.T) {
 	d := newWebhookTest(t, newFakeLedger())
 	for secret, want := range map[string]bool{"a-secret": true, "a-secreT": false, "a-secret ": false, "": false, "a": false, "a-secret-and-more": false} {
 		if got := d.hook.Admits(receipts.Messages, secret); got != want {
@@ -155,7 +155,7 @@ func TestTheSecret(t *testing.T) {
 	}
 }
 
-func TestWebhookRecords(t *testing.T) {
+func TestWebhook_RecordsReceipts(t *testing.T) {
 	s := newFakeLedger(pombo.Accepted)
 	d := newWebhookTest(t, s)
 	ours := s.messages[0].MessageID
@@ -194,7 +194,7 @@ func TestWebhookRecords(t *testing.T) {
 	}
 }
 
-func TestOptOutWords(t *testing.T) {
+func TestWebhook_OptOutWords(t *testing.T) {
 	const person = "5511900000001@wa.gw.msging.net"
 	tests := []struct {
 		text, button string
@@ -237,7 +237,7 @@ func TestOptOutWords(t *testing.T) {
 	}
 }
 
-func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
+func TestWebhook_KeepsOptOuts(t *testing.T) {
 	d := newWebhookTest(t, newFakeLedger())
 	d.list.broken = errors.New("the disk is full")
 	if err := d.take(t, envelope{From: "x@y", Text: "SAIR"}); err == nil {
@@ -256,7 +256,7 @@ func TestAnOptOutIsKeptOrPostedAgain(t *testing.T) {
 }
 
 // What a failure stops is stopped from when it happened, once.
-func TestFailuresStopTemplateOrBot(t *testing.T) {
+func TestRecorder_StopsTemplateOrBotAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeLedger(pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted, pombo.Accepted)
 		s.messages[1].Template, s.messages[4].Template = "boleto", "laudo"

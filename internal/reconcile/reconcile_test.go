@@ -141,7 +141,7 @@ func (w *fixture) reconciler(t *testing.T, change func(*Options)) *Reconciler {
 	return r
 }
 
-func TestEveryDisagreementIsFound(t *testing.T) {
+func TestReconciler_FindsEveryDiscrepancy(t *testing.T) {
 	sent := pombo.Review{State: pombo.Accepted, Attempt: 1, Accepted: true, Settled: "2"}
 	for _, test := range []struct {
 		name  string
@@ -260,7 +260,7 @@ func TestEveryDisagreementIsFound(t *testing.T) {
 
 // However many are in doubt: few statements, few questions, the most doubtful
 // first, and the result says so of the rest.
-func TestTheWorkIsBounded(t *testing.T) {
+func TestReconciler_BoundsItsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture()
 		const rows = 1500
@@ -308,7 +308,7 @@ func TestTheWorkIsBounded(t *testing.T) {
 	})
 }
 
-func TestManyDiscrepanciesAreCounted(t *testing.T) {
+func TestReconciler_CountsManyDiscrepancies(t *testing.T) {
 	w := newFixture()
 	for range MaxDiscrepancies + 7 {
 		w.add(pombo.Review{State: pombo.Queued}, "9")
@@ -323,7 +323,7 @@ func TestManyDiscrepanciesAreCounted(t *testing.T) {
 }
 
 // Without the table there is no result; without Blip there is one that says so.
-func TestWhoIsAway(t *testing.T) {
+func TestReconciler_SourceOrBlipAway(t *testing.T) {
 	w := newFixture()
 	w.add(pombo.Review{State: pombo.Accepted, Attempt: 1, Accepted: true, Settled: "2"}, "2")
 	w.blip = &pombo.Error{Reason: pombo.BlipUnreachable, Retry: true}

@@ -71,7 +71,7 @@ func options(l *rebuilt, rows table, known map[pombo.MessageID]bool) RecoverOpti
 	}
 }
 
-func TestRecoverFindsTheLatestGeneration(t *testing.T) {
+func TestRecover_FindsTheLatestGeneration(t *testing.T) {
 	l := &rebuilt{rows: map[string]int{"5": 1}}
 	known := traces(
 		pombo.Key{RowKey: "1", Generation: 1},
@@ -94,7 +94,7 @@ func TestRecoverFindsTheLatestGeneration(t *testing.T) {
 
 // An error that passes is waited for; one that does not ends the work, and what
 // was found before it is kept.
-func TestRecoverAndErrors(t *testing.T) {
+func TestRecover_Errors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &rebuilt{rows: map[string]int{}}
 		o := options(l, 3, traces(pombo.Key{RowKey: "2", Generation: 1}))

@@ -45,7 +45,7 @@ func TestAlerts_WhatComesAndWhatIsOver(t *testing.T) {
 
 // Every alert has an event, and every event is one of EventCreate.exe, which has the ids
 // from 1 to 1000.
-func TestAlertEvents(t *testing.T) {
+func TestAlerts_EachHasAnEvent(t *testing.T) {
 	t.Parallel()
 	used := map[uint32]string{}
 	for _, name := range health.AlertNames() {

@@ -247,7 +247,7 @@ func TestInstall_NotesWhatIsRefused(t *testing.T) {
 	}
 }
 
-func TestSettings(t *testing.T) {
+func TestSettingsOf(t *testing.T) {
 	t.Parallel()
 	byName := map[string]setting{}
 	for _, s := range settingsOf(StartDelayed) {

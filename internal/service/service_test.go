@@ -125,7 +125,7 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestCheckName(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
 		"pombo": true, "Pombo-2_x": true,

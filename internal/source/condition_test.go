@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestCondition(t *testing.T) {
+func TestParseCondition(t *testing.T) {
 	for condition, want := range map[string]string{ // "" = taken
 		"DT_CRIACAO > SYSDATE - 7":                        "",
 		"NR_TIPO IN (1, 2) OR (X IS NULL AND Y <> 'a b')": "",
@@ -42,7 +42,7 @@ func TestCondition(t *testing.T) {
 }
 
 // A condition that is accepted is closed, and is one text on one line.
-func FuzzCondition(f *testing.F) {
+func FuzzParseCondition(f *testing.F) {
 	f.Add("A = 'x' AND (B > 1)")
 	f.Add("'a'' (' = \"b)\"")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -84,7 +84,7 @@ func FuzzParseName(f *testing.F) {
 }
 
 // A mapping reports all its problems at once.
-func TestMappingProblems(t *testing.T) {
+func TestMapping_ReportsAllProblemsAtOnce(t *testing.T) {
 	m := Mapping{Table: "T;", RowKey: "", Phone: "FONE", Status: "ST", Params: []Param{{pombo.Body, "A B"}}, SentAt: "1"}
 	_, err := ParseMapping(m)
 	for _, want := range []string{"DB_TABLE", "DB_COL_ID", "DB_COL_PARAMS", "DB_COL_SENT_AT", "STATUS_PENDING"} {
@@ -101,7 +101,7 @@ func TestMappingProblems(t *testing.T) {
 }
 
 // A written column that is read as something else would be overwritten.
-func TestMappingOverlaps(t *testing.T) {
+func TestMapping_RefusesOverlaps(t *testing.T) {
 	for what, mod := range map[string]func(*Mapping){
 		"the status is the key":       func(m *Mapping) { m.Status = "id" },
 		"the error is a text":         func(m *Mapping) { m.Error = `"ds_mensagem"` },
@@ -191,7 +191,7 @@ func TestPriority(t *testing.T) {
 	}
 }
 
-func TestKeysRoundTrip(t *testing.T) {
+func TestKeys_RoundTrip(t *testing.T) {
 	for in, want := range map[string]bool{"0": true, "-5": true, "9223372036854775807": true, "007": false, "+1": false, "1.0": false, "": false, "-0": false, "9223372036854775808": false} {
 		if _, ok := ParseWholeKey(in); ok != want {
 			t.Errorf("wholeKey(%q) = %t, want %t", in, ok, want)

@@ -18,7 +18,7 @@ var drivers = []source.Driver{sqlite.Driver, postgres.Driver, oracle.Driver}
 
 // Whatever stands in DB_URL or DB_DSN, opening ends with a table or with an error
 // that keeps the password to itself. No connection is made. (Oracle's addresses
-// have FuzzOracleAddress.)
+// have FuzzOracle_Address.)
 func FuzzAddress(f *testing.F) {
 	for _, s := range []string{"@db:5432/erp?sslmode=require", "@[::1]/x", "@a,b:1/c", "%@/", " host=a port=b", "' sslmode='x", ".db?mode=ro", ":memory:"} {
 		f.Add(s)
@@ -44,7 +44,7 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpen_Refuses(t *testing.T) {
 	for url, want := range map[string]string{
 		"":                          "DB_URL",
 		"sqlite:":                   "no file is named",
@@ -63,7 +63,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 // Without DB_URL the form of DB_DSN says which database it names.
-func TestOpenByDSN(t *testing.T) {
+func TestOpen_ByDSN(t *testing.T) {
 	for dsn, want := range map[string]string{
 		"postgresql://db/erp?sslmode=disable": "SELECT set_config",
 		"host=db dbname=erp sslmode=disable":  "SELECT set_config",

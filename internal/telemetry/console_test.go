@@ -29,7 +29,7 @@ func (c *stuckConsole) Write(p []byte) (int, error) {
 
 // A blocked console delays neither the log file nor the caller; dropped lines are counted,
 // and the last lines come when it is freed.
-func TestConsoleIsNotWaitedFor(t *testing.T) {
+func TestConsole_IsNotWaitedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.log")
 	synctest.Test(t, func(t *testing.T) {
 		stuck := &stuckConsole{freed: make(chan struct{})}
@@ -90,7 +90,7 @@ func TestConsoleIsNotWaitedFor(t *testing.T) {
 }
 
 // An orderly stop does not wait for ever either.
-func TestConsoleCloseIsBounded(t *testing.T) {
+func TestConsole_ClosesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := &stuckConsole{freed: make(chan struct{})}
 		console := NewConsole(stuck, "text")
@@ -124,7 +124,7 @@ func (w *refusing) Write(p []byte) (int, error) {
 }
 func (w *refusing) Close() error { return nil }
 
-func TestRotationIsTriedAgain(t *testing.T) {
+func TestRotated_TriesAgain(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
 	synctest.Test(t, func(t *testing.T) {
 		var reported []string
@@ -162,7 +162,7 @@ func TestRotationIsTriedAgain(t *testing.T) {
 
 // The same with the real writer: a name this long is one that the file may have
 // and what is put aside may not.
-func TestLogFileThatCannotBePutAside(t *testing.T) {
+func TestOpenLog_FileThatCannotBePutAside(t *testing.T) {
 	name := filepath.Join(t.TempDir(), strings.Repeat("l", 235)+".log")
 	written := nearlyFull(t, name)
 	var console bytes.Buffer
@@ -194,7 +194,7 @@ func TestLogFileThatCannotBePutAside(t *testing.T) {
 
 // The first of a kind is written, then one a minute with the count, and what is
 // left at the end.
-func TestRepeatsAreSummedUp(t *testing.T) {
+func TestOpenLog_SumsUpRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		logger, closer, err := OpenLog(Options{Console: &out})

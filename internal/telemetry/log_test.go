@@ -39,7 +39,7 @@ func textLog(t *testing.T) (*slog.Logger, *bytes.Buffer) {
 	return logger, &b
 }
 
-func TestTextLine(t *testing.T) {
+func TestAppendText(t *testing.T) {
 	at := time.Date(2026, 11, 23, 10, 0, 0, 123456789, time.Local)
 	tests := []struct {
 		name    string
@@ -80,7 +80,7 @@ func TestTextLine(t *testing.T) {
 	}
 }
 
-func TestLevelDrops(t *testing.T) {
+func TestJobLogger_DropsLowerLevels(t *testing.T) {
 	var b bytes.Buffer
 	logger := JobLogger(&b, slog.LevelWarn)
 	logger.Info("not this")
@@ -90,7 +90,7 @@ func TestLevelDrops(t *testing.T) {
 	}
 }
 
-func TestJSONLine(t *testing.T) {
+func TestJobLogger_WritesJSON(t *testing.T) {
 	var b bytes.Buffer
 	logger := JobLogger(&b, slog.LevelInfo).With("component", "job").WithGroup("run")
 	logger.Warn("run \"over\"\n", "id", 7, "ok", true, "took", 1500*time.Millisecond, "rate", 0.5, "nan", nan(), "message", "x")
@@ -122,7 +122,7 @@ func nan() float64 { zero := 0.0; return zero / zero }
 
 // A field that is called like a member of ours must not stand in the object a
 // second time: Logstash and others refuse the line.
-func TestJSONReservedNames(t *testing.T) {
+func TestJobLogger_ReservedNames(t *testing.T) {
 	var b bytes.Buffer
 	JobLogger(&b, slog.LevelInfo).Info("real", "message", "fake", "level", 9, "timestamp", "never")
 	for _, member := range []string{`"message":"real"`, `"message_":"fake"`, `"level_":9`, `"timestamp_":"never"`} {
@@ -138,7 +138,7 @@ func TestJSONReservedNames(t *testing.T) {
 }
 
 // The contract of slog.Handler, as slog's own suite states it.
-func TestHandlerContract(t *testing.T) {
+func TestJobLogger_KeepsTheContractOfSlog(t *testing.T) {
 	var b *bytes.Buffer
 	slogtest.Run(t, func(*testing.T) slog.Handler {
 		b = new(bytes.Buffer)
@@ -186,7 +186,7 @@ type nothing struct{ s string }
 
 func (n *nothing) String() string { return n.s }
 
-func TestPrivateStaysPrivate(t *testing.T) {
+func TestPrivate_StaysPrivate(t *testing.T) {
 	const planted, number = "Maria das Dores", "+5531988880042"
 	n, err := phone.FromE164(number)
 	if err != nil {
@@ -247,7 +247,7 @@ func checkClean(t *testing.T, log, name, number string) {
 	}
 }
 
-func TestScalarText(t *testing.T) {
+func TestSafeText(t *testing.T) {
 	n := 7
 	tests := []struct {
 		v    any
@@ -274,7 +274,7 @@ func TestScalarText(t *testing.T) {
 	}
 }
 
-func TestLogFile(t *testing.T) {
+func TestOpenLog_AppendsToTheFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "logs", "deeper", "notificacao.log")
 	var console bytes.Buffer
 	for range 2 { // the second opening must append
@@ -302,7 +302,7 @@ func TestLogFile(t *testing.T) {
 	}
 }
 
-func TestLogFileRolls(t *testing.T) {
+func TestOpenLog_PutsAFullFileAside(t *testing.T) {
 	dir := t.TempDir()
 	written := nearlyFull(t, filepath.Join(dir, "a.log"))
 	logger, closer, err := OpenLog(Options{File: filepath.Join(dir, "a.log")})
@@ -341,7 +341,7 @@ func nearlyFull(t *testing.T, name string) (megabytes int) {
 	return megabytes
 }
 
-func TestOpenLogErrors(t *testing.T) {
+func TestOpenLog_Refuses(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -379,7 +379,7 @@ func (f *brokenFile) Write(p []byte) (int, error) {
 	return f.Buffer.Write(p)
 }
 
-func TestFullDiskIsSaidOnce(t *testing.T) {
+func TestOutput_SaysOnceThatTheDiskIsFull(t *testing.T) {
 	file, console := &brokenFile{broken: true}, &bytes.Buffer{}
 	logger := slog.New(&handler{out: &output{format: appendText, file: file, console: console}})
 	logger.Info("one")
@@ -399,7 +399,7 @@ func TestFullDiskIsSaidOnce(t *testing.T) {
 	}
 }
 
-func TestLinesStayWhole(t *testing.T) {
+func TestOutput_KeepsLinesWhole(t *testing.T) {
 	logger, out := textLog(t)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -424,7 +424,7 @@ func TestLinesStayWhole(t *testing.T) {
 }
 
 // Two loggers made from one must not write into each other's fields.
-func TestSiblingsDoNotShareFields(t *testing.T) {
+func TestWithAttrs_SiblingsShareNoFields(t *testing.T) {
 	logger, out := textLog(t)
 	parent := logger.With("a", 1, "b", 2, "c", 3)
 	one, two := parent.With("x", "one"), parent.With("x", "two")
@@ -435,7 +435,7 @@ func TestSiblingsDoNotShareFields(t *testing.T) {
 	}
 }
 
-func FuzzOneRecordOneLine(f *testing.F) {
+func FuzzFormat_OneRecordIsOneLine(f *testing.F) {
 	f.Add("message", "key", "value")
 	f.Add("a\nb", "k\r", "\u2028\u2029\x85\v\f\x1b[0m\xff")
 	f.Add("\u0085", "\u2028", "\u009b31m\U000e0001\u202e")
@@ -460,7 +460,7 @@ func FuzzOneRecordOneLine(f *testing.F) {
 	})
 }
 
-func BenchmarkTextRecord(b *testing.B) {
+func BenchmarkOpenLog_TextRecord(b *testing.B) {
 	logger, _, err := OpenLog(Options{Console: io.Discard})
 	if err != nil {
 		b.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"log/slog"
 )
 
-func TestHandlerServesRegistry(t *testing.T) {
+func TestHandler_ServesTheRegistry(t *testing.T) {
 	r := NewRegistry()
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "pombo_test_total", Help: "A counter."})
 	r.MustRegister(c)

@@ -28,7 +28,7 @@ func said(t *testing.T, of string, text func(*Words) string) {
 	}
 }
 
-func TestClosedListsAreComplete(t *testing.T) {
+func TestWords_CoverTheClosedLists(t *testing.T) {
 	if len(states) != len(pombo.States()) {
 		t.Errorf("%d states, want %d", len(states), len(pombo.States()))
 	}
@@ -88,7 +88,7 @@ func placeholders(text string) []string {
 	return slices.Compact(list)
 }
 
-func TestTextsHaveBothLanguagesAndTheSamePlaceholders(t *testing.T) {
+func TestTexts_AgreeInBothLanguages(t *testing.T) {
 	for key, p := range texts {
 		if p.pt == "" || p.en == "" {
 			t.Errorf("%s: pt-BR %q, en %q, want both", key, p.pt, p.en)
@@ -107,9 +107,9 @@ func TestTextsHaveBothLanguagesAndTheSamePlaceholders(t *testing.T) {
 // notYet are the subjects of which the desk's pages do not use every key.
 var notYet = []string{"menu.", "button.", "error_hint.", "role.", "grant.", "kind.", "via.", "result.", "act.", "wait_one.", "answer.", "step.", "purpose.", "media.", "part.", "optout_by.", "did.", "where.", "reply_kind.", "reply_match."} // those of the second half are put together with a word of a closed list
 
-// TestKeysInTheCode reads every file of the program: each key that it names exists,
+// TestTexts_HaveTheKeysOfTheCode reads every file of the program: each key that it names exists,
 // and each key is named somewhere.
-func TestKeysInTheCode(t *testing.T) {
+func TestTexts_HaveTheKeysOfTheCode(t *testing.T) {
 	subjects := map[string]bool{}
 	for key := range texts {
 		subject, _, _ := strings.Cut(key, ".")
@@ -186,7 +186,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestMissingTextPanicsInATest(t *testing.T) {
+func TestMissing_PanicsInATest(t *testing.T) {
 	for name, call := range map[string]func(){
 		"key":      func() { In(English).Text("menu.nowhere") },
 		"argument": func() { In(English).fill("{1}", nil) },
@@ -207,7 +207,7 @@ func TestMissingTextPanicsInATest(t *testing.T) {
 	}
 }
 
-func TestFormats(t *testing.T) {
+func TestWords_Formats(t *testing.T) {
 	brt := time.FixedZone("", -3*3600)
 	now := time.Date(2026, 11, 24, 8, 0, 5, 0, brt)
 	for _, test := range []struct {

@@ -74,7 +74,7 @@ var noPages = []string{"/{$}", "/favicon.ico", "/desk/static/{hash}/{name}", "/d
 var getRoute = regexp.MustCompile(`method: "GET", path: "([^"]+)"`)
 
 // Every route is walked, or is none that can be.
-func TestEveryPageIsWalked(t *testing.T) {
+func TestPages_CoverEveryRoute(t *testing.T) {
 	table, err := os.ReadFile("../../internal/desk/routes.go")
 	if err != nil {
 		t.Fatal(err)

@@ -142,7 +142,7 @@ func replies(t *testing.T, cassette []byte) [][]string {
 // name ends in the release. Those named double-… were made from the double itself: no
 // recording of a real server is there yet, so they show that nothing has changed, and
 // not that it is right. The workflow oracle records real ones.
-func TestOracleCassettes(t *testing.T) {
+func TestOracle_Cassettes(t *testing.T) {
 	if *update {
 		for release, v := range map[string]oracletest.Version{"11": oracletest.Oracle11, "19": oracletest.Oracle19, "21": oracletest.Oracle21} {
 			if err := os.WriteFile(filepath.Join(cassettes, "double-"+release+".jsonl"), recordDouble(t, v), 0o600); err != nil {
@@ -195,7 +195,7 @@ func TestOracleCassettes(t *testing.T) {
 }
 
 // A cassette of a real server, into the folder that ORACLE_CASSETTES names.
-func TestOracleRealCassette(t *testing.T) {
+func TestOracle_RealCassette(t *testing.T) {
 	address, folder := os.Getenv("ORACLE_TEST_DSN"), os.Getenv("ORACLE_CASSETTES")
 	if address == "" {
 		t.Skip("ORACLE_TEST_DSN names no real Oracle; the cassettes are made from the double")
@@ -238,7 +238,7 @@ func TestOracleRealCassette(t *testing.T) {
 
 // What AUTH carries is in no cassette, for every verifier: session keys, the password,
 // verifiers and the server's proof.
-func TestOracleCassetteBlanksAuth(t *testing.T) {
+func TestOracle_CassetteBlanksAuth(t *testing.T) {
 	for _, v := range []oracletest.Version{oracletest.Oracle10, oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		d := start(t, oracletest.Options{Version: v})
 		table(t, d, 2)

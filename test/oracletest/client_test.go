@@ -36,7 +36,7 @@ func clientFolder(t *testing.T) string {
 // Oracle's own client logs in to the double and works with it, so that the double
 // is not shaped after one driver. It speaks to 12.1 and later, and knows no
 // verifier of 10g. It verifies the server as the server verifies it.
-func TestOracleClient(t *testing.T) {
+func TestOracle_ClientWorksWithTheDouble(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}

@@ -49,7 +49,7 @@ func texts(t testing.TB, d *oracletest.Double, q string, args ...any) []string {
 	return out
 }
 
-func TestSelect(t *testing.T) {
+func TestDouble_Select(t *testing.T) {
 	d := start(t, oracletest.Options{Now: func() time.Time { return time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC) }})
 	made, err := d.NewTable("T", "ID NUMBER PRIMARY KEY", "V VARCHAR2(20)", "C CHAR(5)", "N NUMBER", "D DATE", "R RAW(16)", "L CLOB")
 	if err != nil {
@@ -131,7 +131,7 @@ func TestSelect(t *testing.T) {
 }
 
 // What DBMS_LOB.SUBSTR and TO_CHAR refuse: a VARCHAR2 of SQL ends at 4000 bytes.
-func TestLongText(t *testing.T) {
+func TestDouble_LongText(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	made := table(t, d, 1)
 	if err := made.Update(1, oracletest.Row{"DS_MENSAGEM": strings.Repeat("ã", 2001)}); err != nil {
@@ -149,7 +149,7 @@ func TestLongText(t *testing.T) {
 	}
 }
 
-func TestRightsAndNames(t *testing.T) {
+func TestDouble_RightsAndNames(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	erp, err := d.NewTable("ERP.MENSAGENS", "ID NUMBER PRIMARY KEY", "CD_STATUS NUMBER", "TX VARCHAR2(10)")
 	if err != nil {
@@ -195,7 +195,7 @@ func TestRightsAndNames(t *testing.T) {
 	try("a table that may only be written", "SELECT ID FROM POMBO.CEGA", 1031)
 }
 
-func TestUpdateRefused(t *testing.T) {
+func TestDouble_RefusesUpdates(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	made := table(t, d, 5)
 	made.Check("CK_STATUS", func(r oracletest.Row) bool { return r["CD_STATUS"] != "9" })
@@ -276,7 +276,7 @@ func TestArray(t *testing.T) {
 	}
 }
 
-func TestDeclarations(t *testing.T) {
+func TestNewTable(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	for _, bad := range []string{"", "ID", "ID GEOMETRY", "ID VARCHAR2", "ID RAW", "ID NUMBER(", "ID NUMBER(x)", "ID NUMBER UNIQUE", "FROM NUMBER"} {
 		if _, err := d.NewTable("T", bad); err == nil {

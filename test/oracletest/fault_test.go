@@ -23,7 +23,7 @@ func struck(t *testing.T, f *oracletest.Fault) {
 
 // What became of an UPDATE is up to the moment at which the line broke, and the
 // client cannot tell which it was.
-func TestCutWrite(t *testing.T) {
+func TestFault_CutWrite(t *testing.T) {
 	for _, c := range []struct {
 		kind oracletest.Kind
 		want string // the status afterwards
@@ -60,7 +60,7 @@ func TestCutWrite(t *testing.T) {
 
 // A statement that is not prepared is executed twice by database/sql when the
 // line breaks at the driver's closing of the cursor, which comes after the commit.
-func TestCutAfterUnpreparedWrite(t *testing.T) {
+func TestFault_CutAfterUnpreparedWrite(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	table(t, d, 1)
 	db := connect(t, d, quick())
@@ -77,7 +77,7 @@ func TestCutAfterUnpreparedWrite(t *testing.T) {
 	}
 }
 
-func TestCutTransaction(t *testing.T) {
+func TestFault_CutTransaction(t *testing.T) {
 	for _, c := range []struct {
 		step oracletest.Step
 		kind oracletest.Kind
@@ -114,7 +114,7 @@ func TestCutTransaction(t *testing.T) {
 	}
 }
 
-func TestCutFetch(t *testing.T) {
+func TestFault_CutFetch(t *testing.T) {
 	for _, kind := range []oracletest.Kind{oracletest.CutBefore, oracletest.CutWithin} {
 		d := start(t, oracletest.Options{})
 		table(t, d, 100)
@@ -138,7 +138,7 @@ func TestCutFetch(t *testing.T) {
 	}
 }
 
-func TestCutLogin(t *testing.T) {
+func TestFault_CutLogin(t *testing.T) {
 	for _, step := range []oracletest.Step{oracletest.Connect, oracletest.Negotiate, oracletest.Login} {
 		for _, kind := range []oracletest.Kind{oracletest.CutBefore, oracletest.CutAfter, oracletest.CutWithin} {
 			d := start(t, oracletest.Options{})
@@ -186,7 +186,7 @@ func TestRaise(t *testing.T) {
 }
 
 // A cancelled call ends with ORA-01013 and the session continues.
-func TestCancel(t *testing.T) {
+func TestFault_SlowCallIsCancelled(t *testing.T) {
 	for _, step := range []oracletest.Step{oracletest.Query, oracletest.Write} {
 		d := start(t, oracletest.Options{})
 		made := table(t, d, 1)
@@ -214,7 +214,7 @@ func TestCancel(t *testing.T) {
 }
 
 // A cancel does not help against a server that says nothing at all.
-func TestStall(t *testing.T) {
+func TestFault_Stall(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	table(t, d, 1)
 	db, way := connectWatched(t, d)
@@ -244,7 +244,7 @@ func TestStall(t *testing.T) {
 }
 
 // Stalls before and within the login last until the line is cut.
-func TestStallLogin(t *testing.T) {
+func TestFault_StallLogin(t *testing.T) {
 	for _, step := range []oracletest.Step{oracletest.Connect, oracletest.Negotiate, oracletest.Login} {
 		d := start(t, oracletest.Options{})
 		db := connect(t, d, quick())
@@ -291,7 +291,7 @@ func TestKill(t *testing.T) {
 }
 
 // A session that waits for a row is killed all the same.
-func TestKillWaiting(t *testing.T) {
+func TestKillSessions_Waiting(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	made := table(t, d, 1)
 	db := connect(t, d, quick())
@@ -316,7 +316,7 @@ func TestKillWaiting(t *testing.T) {
 }
 
 // Six workers that share the rows, cancels and faults among them.
-func TestConcurrency(t *testing.T) {
+func TestDouble_Concurrency(t *testing.T) {
 	const workers, each = 6, 40
 	d := start(t, oracletest.Options{})
 	made := table(t, d, workers*each)

@@ -87,7 +87,7 @@ func TestCheckSQL(t *testing.T) {
 
 // The double also checks a statement against the rules when it receives it, and the
 // version decides how long a name may be.
-func TestCheckedOnReceipt(t *testing.T) {
+func TestDouble_ChecksStatements(t *testing.T) {
 	long := strings.Repeat("N", 31)
 	for version, want := range map[oracletest.Version]int{oracletest.Oracle11: 972, oracletest.Oracle12: 972, oracletest.Oracle19: 0} {
 		d := start(t, oracletest.Options{Version: version})
@@ -101,7 +101,7 @@ func TestCheckedOnReceipt(t *testing.T) {
 }
 
 // What the double does not know is an error that names the statement.
-func TestUnknownStatements(t *testing.T) {
+func TestDouble_UnknownStatements(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	table(t, d, 1)
 	db := connect(t, d, quick())

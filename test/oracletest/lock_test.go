@@ -6,7 +6,7 @@ import (
 	"pombo/test/oracletest"
 )
 
-func TestRowLocks(t *testing.T) {
+func TestDouble_RowLocks(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	made := table(t, d, 3)
 	db := connect(t, d, quick())
@@ -122,7 +122,7 @@ func TestRowLocks(t *testing.T) {
 
 // A statement that is refused for one of its rows changes none of them, and does
 // not touch what its transaction did before.
-func TestStatementIsUndone(t *testing.T) {
+func TestDouble_UndoesARefusedStatement(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	made := table(t, d, 5)
 	made.BeforeUpdate(func(before, _ oracletest.Row) error {

@@ -58,7 +58,7 @@ func TestLogin(t *testing.T) {
 }
 
 // What go-ora does at each login, and what the options save.
-func TestLoginRoundTrips(t *testing.T) {
+func TestLogin_RoundTrips(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	const connecting, negotiate, login, execute, query, ping = oracletest.Connect, oracletest.Negotiate, oracletest.Login, oracletest.Execute, oracletest.Query, oracletest.Ping
 	db := connect(t, d, nil)
@@ -91,7 +91,7 @@ func TestLoginRoundTrips(t *testing.T) {
 	wantSteps(t, d, "logging off", oracletest.Logoff)
 }
 
-func TestAccount(t *testing.T) {
+func TestSetAccount(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	try := func(password string) error {
 		host, port := hostPort(t, d)
@@ -183,7 +183,7 @@ func TestRefuse(t *testing.T) {
 	wantORA(t, "a login once all is well", try(), 0)
 }
 
-func TestTLS(t *testing.T) {
+func TestDouble_TLS(t *testing.T) {
 	server, client := certificates(t)
 	d := start(t, oracletest.Options{TLS: server})
 	d.Resend(1)
@@ -223,7 +223,7 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
 }
 
-func TestStartRefuses(t *testing.T) {
+func TestStart_Refuses(t *testing.T) {
 	for _, o := range []oracletest.Options{
 		{Version: 99},
 		{Charset: 1},

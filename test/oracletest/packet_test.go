@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestPackets(t *testing.T) {
+func TestPacket(t *testing.T) {
 	for _, wide := range []bool{false, true} {
 		var b bytes.Buffer
 		want := packet{packetData, bytes.Repeat([]byte("x"), 3000)}
@@ -36,7 +36,7 @@ func TestPackets(t *testing.T) {
 }
 
 // A value goes through both forms of chunks, whatever its length.
-func TestValues(t *testing.T) {
+func TestWriter_ValueInChunks(t *testing.T) {
 	for _, big := range []bool{false, true} {
 		for _, n := range []int{0, 1, 0xfc, 0xfd, 0xff, 0x100, 0x7fff, 0x8000, 200_000} {
 			want := bytes.Repeat([]byte{0xfe}, n)
@@ -71,7 +71,7 @@ func TestValues(t *testing.T) {
 
 // An error is announced by a break and a reset, and sent once the client has
 // answered them.
-func TestErrorsComeBehindMarkers(t *testing.T) {
+func TestSession_ErrorsComeBehindMarkers(t *testing.T) {
 	server, client := net.Pipe()
 	defer func() { _ = client.Close() }()
 	s := newSession(&Double{store: &store{}}, server)
@@ -99,7 +99,7 @@ func TestErrorsComeBehindMarkers(t *testing.T) {
 
 // A bind or a cursor that makes no sense is an error of its call; the session
 // continues. A message that makes none ends it.
-func TestBadCalls(t *testing.T) {
+func TestSession_BadCalls(t *testing.T) {
 	d, err := Start(Options{})
 	if err != nil {
 		t.Fatal(err)

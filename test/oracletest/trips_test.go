@@ -9,7 +9,7 @@ import (
 	"pombo/test/oracletest"
 )
 
-func TestModule(t *testing.T) {
+func TestDouble_Module(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	db := connect(t, d, quick())
 	for _, sql := range []string{
@@ -31,7 +31,7 @@ func TestModule(t *testing.T) {
 }
 
 // The round trips of the work that a source does.
-func TestRoundTrips(t *testing.T) {
+func TestDouble_RoundTrips(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	table(t, d, 500)
 	db := connect(t, d, quick())
@@ -101,7 +101,7 @@ func TestRoundTrips(t *testing.T) {
 }
 
 // Messages that do not fit into one packet, both ways, in both forms of chunks.
-func TestLargeMessages(t *testing.T) {
+func TestDouble_LargeMessages(t *testing.T) {
 	for _, v := range []oracletest.Version{oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		const n = 1000
 		d := start(t, oracletest.Options{Version: v})

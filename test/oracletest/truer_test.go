@@ -28,7 +28,7 @@ func alike(t testing.TB, d *oracletest.Double) {
 
 // A column that is equal to the row before is not sent, from the third row on. It is a
 // guard: the driver takes the value of the row before, also where a fetch begins.
-func TestColumnsLeftOut(t *testing.T) {
+func TestDouble_LeavesOutEqualColumns(t *testing.T) {
 	for _, fetch := range []string{"1", "2", "3", "4", "500"} {
 		t.Run(fetch, func(t *testing.T) {
 			d := start(t, oracletest.Options{})
@@ -58,7 +58,7 @@ func TestColumnsLeftOut(t *testing.T) {
 }
 
 // The listener asks for the first packet again, once or more. It is a guard: the driver
-// sends what it sent. TestTLS has the same over TCPS.
+// sends what it sent. TestDouble_TLS has the same over TCPS.
 func TestResend(t *testing.T) {
 	for _, times := range []int{1, 3} {
 		d := start(t, oracletest.Options{})
@@ -72,7 +72,7 @@ func TestResend(t *testing.T) {
 
 // A server reports what ALTER SESSION has changed before it answers. It is a guard: the
 // line stays in step.
-func TestAlteredSettings(t *testing.T) {
+func TestDouble_ReportsAlteredSettings(t *testing.T) {
 	for _, version := range []oracletest.Version{oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		d := start(t, oracletest.Options{Version: version})
 		table(t, d, 2)

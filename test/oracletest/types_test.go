@@ -13,7 +13,7 @@ import (
 )
 
 // Every type, from the table to the client and back, in every character set.
-func TestTypes(t *testing.T) {
+func TestDouble_Types(t *testing.T) {
 	for _, v := range []oracletest.Version{oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		for _, cs := range []oracletest.Charset{oracletest.AL32UTF8, oracletest.WE8MSWIN1252, oracletest.WE8ISO8859P1, oracletest.WE8ISO8859P15} {
 			t.Run(fmt.Sprintf("version %d, %s", v, cs), func(t *testing.T) { typesOf(t, v, cs) })
@@ -131,7 +131,7 @@ func cs2bytes(cs oracletest.Charset, s string) string {
 }
 
 // Numbers travel as text here and as Oracle's own bytes on the line.
-func TestNumbers(t *testing.T) {
+func TestDouble_Numbers(t *testing.T) {
 	d := start(t, oracletest.Options{})
 	made, err := d.NewTable("NUMEROS", "ID NUMBER", "N NUMBER")
 	if err != nil {

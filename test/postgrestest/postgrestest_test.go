@@ -74,7 +74,7 @@ func TestServer(t *testing.T) {
 }
 
 // Two packages' tests run at the same time.
-func TestSeveralServers(t *testing.T) {
+func TestServer_BesideAnother(t *testing.T) {
 	var shared Shared
 	a, b := Start(t, Options{Durable: true}), shared.Server(t)
 	if shared.Server(t) != b {
@@ -99,7 +99,7 @@ func TestSeveralServers(t *testing.T) {
 }
 
 // A port that somebody takes in the last moment is not the end.
-func TestPortTaken(t *testing.T) {
+func TestServer_PortTaken(t *testing.T) {
 	s := Start(t, Options{})
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-func TestNotInstalled(t *testing.T) {
+func TestMissing(t *testing.T) {
 	for _, c := range []struct {
 		ci   string
 		skip bool

@@ -27,7 +27,7 @@ import (
 )
 
 // Each way to name a database leads to it.
-func TestOracleAddresses(t *testing.T) {
+func TestOracle_Addresses(t *testing.T) {
 	nightly.WithoutRace(t)
 	const password = "s3nha@/:ç %"
 	d := startOracle(t, oracletest.Options{Password: password})
@@ -91,7 +91,7 @@ func TestOracleAddresses(t *testing.T) {
 	}
 }
 
-func TestOracleBadAddresses(t *testing.T) {
+func TestOracle_RefusesBadAddresses(t *testing.T) {
 	nightly.WithoutRace(t)
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "tnsnames.ora"), []byte("PRODUCAO=(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=x)(PORT=1))(CONNECT_DATA=(SID=X)))"), 0o600); err != nil {
@@ -130,7 +130,7 @@ func TestOracleBadAddresses(t *testing.T) {
 }
 
 // TCPS believes the authority in the file that is named, and no other.
-func TestOracleTCPS(t *testing.T) {
+func TestOracle_TCPSTrustsOnlyTheNamedAuthority(t *testing.T) {
 	nightly.WithoutRace(t)
 	certificate, file := authority(t)
 	d := startOracle(t, oracletest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}})
@@ -163,7 +163,7 @@ func TestOracleTCPS(t *testing.T) {
 }
 
 // An old server that knows only RSA, which Go's TLS does not offer by itself.
-func TestOracleOldTLS(t *testing.T) {
+func TestOracle_OldTLS(t *testing.T) {
 	nightly.WithoutRace(t)
 	certificate, file := authority(t)
 	d := startOracle(t, oracletest.Options{TLS: &tls.Config{
@@ -231,7 +231,7 @@ func FuzzAliases(f *testing.F) {
 
 // Whatever stands in a setting, opening ends with a table or with an *Error that
 // keeps the password to itself.
-func FuzzOracleAddress(f *testing.F) {
+func FuzzOracle_Address(f *testing.F) {
 	for _, s := range []string{"db:1521/ERP", "//[::1]:1521/ERP:dedicated/ERP1?wallet=x", "tcps://a,b:2484/s?ssl=true", "(DESCRIPTION=(ADDRESS=(HOST=a)(PORT=1))(CONNECT_DATA=(SID=x)))", "oracle://a:b@c/d"} {
 		f.Add(s)
 	}
@@ -249,7 +249,7 @@ func FuzzOracleAddress(f *testing.F) {
 }
 
 // Two sites are tried in turn, but not after one that refuses the account.
-func TestOracleTwoSites(t *testing.T) {
+func TestOracle_TriesTwoSites(t *testing.T) {
 	first, second := startOracle(t, oracletest.Options{}), startOracle(t, oracletest.Options{})
 	pendingTable(t, second, "NOTIFICACAO", 1)
 	site := func(d *oracletest.Double) string {

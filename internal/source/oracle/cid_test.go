@@ -15,7 +15,7 @@ import (
 // A listener parses what the client says of itself, and takes no folder with blanks,
 // brackets or accents. Nothing of the kind is sent, however the database is named and
 // also to where a listener sends us on.
-func TestOracleConnectData(t *testing.T) {
+func TestOracle_ConnectDataIsPlain(t *testing.T) {
 	nightly.WithoutRace(t)
 	name := os.Args[0]
 	t.Cleanup(func() { os.Args[0] = name })

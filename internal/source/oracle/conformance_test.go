@@ -15,10 +15,10 @@ import (
 	"pombo/test/sourcetest"
 )
 
-// TestOracleConformance runs the suite over Oracle's own protocol, and compares every
+// TestOracle_Conformance runs the suite over Oracle's own protocol, and compares every
 // statement that the double received with those that the table lists. What only a real
 // Oracle can show is in real_test.go.
-func TestOracleConformance(t *testing.T) {
+func TestOracle_Conformance(t *testing.T) {
 	nightly.WithoutRace(t)
 	var ran sync.Map // texts' purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {

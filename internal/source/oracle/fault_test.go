@@ -20,7 +20,7 @@ import (
 
 // The line dies at every step of a settle. The same batch, given again, ends every
 // row as it should be, and no row was ever changed twice.
-func TestOracleSettleOverLostLine(t *testing.T) {
+func TestOracle_SettlesOverLostLine(t *testing.T) {
 	const n = 20
 	for name, at := range map[string]struct {
 		step oracletest.Step
@@ -95,7 +95,7 @@ func TestOracleSettleOverLostLine(t *testing.T) {
 }
 
 // A SELECT whose line dies is simply asked again.
-func TestOraclePageOverLostLine(t *testing.T) {
+func TestOracle_ReadsPageOverLostLine(t *testing.T) {
 	for _, step := range []oracletest.Step{oracletest.Query, oracletest.Fetch} {
 		for _, kind := range []oracletest.Kind{oracletest.CutBefore, oracletest.CutAfter, oracletest.CutWithin, oracletest.Raise(28)} {
 			t.Run(fmt.Sprint(step, kind), func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestOraclePageOverLostLine(t *testing.T) {
 
 // Sessions that are killed or cut while idle are not noticed by a SELECT, and only
 // once by a settle.
-func TestOracleKilledSessions(t *testing.T) {
+func TestOracle_SurvivesKilledSessions(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 3)
 	table := openOracle(t, d, small())
@@ -134,7 +134,7 @@ func TestOracleKilledSessions(t *testing.T) {
 
 // A connection that was idle is asked whether it lives, so that a restart of the
 // database overnight costs no settle.
-func TestOracleIdle(t *testing.T) {
+func TestOracle_ChecksIdleConnections(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 3)
 	var now atomic.Int64
@@ -155,7 +155,7 @@ func TestOracleIdle(t *testing.T) {
 }
 
 // The database is away for a while: each time says why, and then all goes on.
-func TestOracleAway(t *testing.T) {
+func TestOracle_Away(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 3)
 	table := openOracle(t, d, small())
@@ -183,7 +183,7 @@ func TestOracleAway(t *testing.T) {
 
 // A slow server is asked to cancel, a silent one is abandoned: both in time, and neither
 // keeps a session of ours.
-func TestOracleSilence(t *testing.T) {
+func TestOracle_EndsSlowAndSilentCalls(t *testing.T) {
 	noLeak(t)
 	for name, kind := range map[string]oracletest.Kind{"slow": oracletest.Slow, "silent": oracletest.Stall} {
 		for _, step := range []oracletest.Step{oracletest.Query, oracletest.Write} {
@@ -227,7 +227,7 @@ func TestOracleSilence(t *testing.T) {
 // Somebody changes a row and does not commit. Settle gives that row up in time and writes
 // the others; the change does not happen later, unnoticed. No session of ours stays
 // behind, and no new one is needed.
-func TestOracleLockedRow(t *testing.T) {
+func TestOracle_LockedRow(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 9)
 	table := openOracleWith(t, source.Options{URL: "oracle://pombo:s3nha@" + d.Addr() + "/ERP", Mapping: small(), Timeout: 2 * time.Second})
@@ -264,7 +264,7 @@ func TestOracleLockedRow(t *testing.T) {
 
 // An unanswered change may not be waiting for a lock, so the error does not say so. Until
 // its answer comes, or the line breaks, there is no second change.
-func TestOracleUnanswered(t *testing.T) {
+func TestOracle_UnansweredChangeIsNotRepeated(t *testing.T) {
 	noLeak(t)
 	certificate, file := authority(t)
 	secure := oracletest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}}

@@ -12,7 +12,7 @@ import (
 )
 
 // What doctor asks of an Oracle, with each fault planted.
-func TestOracleExamine(t *testing.T) {
+func TestOracle_Diagnostics(t *testing.T) {
 	nightly.WithoutRace(t)
 	ago := func(d time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(-d) } }
 	for name, c := range map[string]struct {

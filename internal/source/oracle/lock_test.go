@@ -64,7 +64,7 @@ func atMost(t *testing.T, d *oracletest.Double, most int) {
 
 // The company keeps a row open, for ten passes a minute apart. The others are
 // written in the first pass, none of them is held, and no session piles up.
-func TestOracleLockedRowCostsNobody(t *testing.T) {
+func TestOracle_LockedRowDelaysNoOther(t *testing.T) {
 	const n, locked = 100, 50
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprint("TCPS ", secure), func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestOracleLockedRowCostsNobody(t *testing.T) {
 
 // A row that is locked and no longer as it was expected gets the answer that its status
 // calls for.
-func TestOracleLockedRowElsewhere(t *testing.T) {
+func TestOracle_LockedRowThatHasChanged(t *testing.T) {
 	_, company, table := lockedTable(t, false, 4, 30*time.Second)
 	for key, changes := range map[int]oracletest.Row{2: {"ST": 9}, 3: {"ST": 2}} {
 		soon(t, company, key, changes)
@@ -128,7 +128,7 @@ func TestOracleLockedRowElsewhere(t *testing.T) {
 
 // Where rows cannot be locked one by one, an UPDATE may have to wait. There is never
 // a second one before the first was answered, nor a third session.
-func TestOracleLockedRowOfView(t *testing.T) {
+func TestOracle_LockedRowOfView(t *testing.T) {
 	for name, spoil := range map[string]func(*oracletest.Table){"a view": (*oracletest.Table).AsView, "READ in place of SELECT": (*oracletest.Table).OnlyRead} {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", TCPS ", secure), func(t *testing.T) {

@@ -24,7 +24,7 @@ func noLeak(t *testing.T) {
 }
 
 // A login that is cut or stalls ends in time, and leaves nothing behind.
-func TestOracleLoginFaults(t *testing.T) {
+func TestOracle_LoginFaults(t *testing.T) {
 	noLeak(t)
 	for _, step := range []oracletest.Step{oracletest.Connect, oracletest.Negotiate, oracletest.Login} {
 		for _, kind := range []oracletest.Kind{oracletest.CutBefore, oracletest.CutAfter, oracletest.CutWithin, oracletest.Stall} {
@@ -46,7 +46,7 @@ func TestOracleLoginFaults(t *testing.T) {
 }
 
 // One wrong password is one try, however many ask, until time has passed.
-func TestOracleWrongPassword(t *testing.T) {
+func TestOracle_TriesWrongPasswordOnce(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 1)
 	var now atomic.Int64
@@ -78,7 +78,7 @@ func TestOracleWrongPassword(t *testing.T) {
 	}
 }
 
-func TestOracleAccount(t *testing.T) {
+func TestOracle_LockedOrExpiredAccount(t *testing.T) {
 	nightly.WithoutRace(t)
 	for status, want := range map[oracletest.AccountStatus]string{
 		oracletest.AccountLocked:  "the account is locked (ORA-28000), and is not asked again",

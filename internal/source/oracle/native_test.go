@@ -13,7 +13,7 @@ import (
 )
 
 // What a database says that wants its lines encrypted, and that finds no way.
-func TestOracleNativeRefused(t *testing.T) {
+func TestOracle_NativeEncryptionRefused(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	for code, want := range map[int]string{
@@ -30,7 +30,7 @@ func TestOracleNativeRefused(t *testing.T) {
 
 // The driver encrypts and checks by itself where the database wants it: texts that
 // take several packets, errors, which begin the checksums anew, and a cancel.
-func TestOracleNativeEncryption(t *testing.T) {
+func TestOracle_NativeEncryption(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{Encrypt: true})
 	company := pendingTable(t, d, "NOTIFICACAO", 700)

@@ -82,7 +82,7 @@ func keysOf(rows []pombo.Row) []string {
 }
 
 // Every type that a company's table may have, in one row that comes back as it is.
-func TestOracleTypes(t *testing.T) {
+func TestOracle_Types(t *testing.T) {
 	nightly.WithoutRace(t)
 	for _, version := range []oracletest.Version{oracletest.Oracle10, oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestOracleTypes(t *testing.T) {
 }
 
 // Accents survive both ways, in keys too, and in CHARs of any character set.
-func TestOracleCharsets(t *testing.T) {
+func TestOracle_Charsets(t *testing.T) {
 	nightly.WithoutRace(t)
 	for _, charset := range []oracletest.Charset{oracletest.AL32UTF8, oracletest.WE8MSWIN1252, oracletest.WE8ISO8859P1, oracletest.WE8ISO8859P15} {
 		for _, keyType := range []string{"VARCHAR2(12)", "CHAR(12)", "CHAR(12 CHAR)"} {
@@ -185,7 +185,7 @@ func TestOracleCharsets(t *testing.T) {
 
 // Keys, codes and limits of number columns are bound as NUMBER, even the longest; a code
 // that is not a number is not, and is refused.
-func TestOracleNumbers(t *testing.T) {
+func TestOracle_Numbers(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	company := newOracleTable(t, d, "NOTIFICACAO", "ID NUMBER(38) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(3)")
@@ -225,7 +225,7 @@ func TestOracleNumbers(t *testing.T) {
 }
 
 // A NUL in a key stops that row alone.
-func TestOracleKeysWithNUL(t *testing.T) {
+func TestOracle_KeysWithNUL(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	company := newOracleTable(t, d, "NOTIFICACAO", "ID VARCHAR2(12) PRIMARY KEY", "FONE VARCHAR2(20)", "TX CLOB", "ST NUMBER(1)")
@@ -243,7 +243,7 @@ func TestOracleKeysWithNUL(t *testing.T) {
 
 // The budget is 0.05 statements and round trips for a message, the login aside.
 // The limit here is nearer, so that nobody spends the difference unseen.
-func TestOracleTrips(t *testing.T) {
+func TestOracle_RoundTrips(t *testing.T) {
 	const n, batch, most = 2000, 500, 0.02
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", n)
@@ -274,7 +274,7 @@ func TestOracleTrips(t *testing.T) {
 }
 
 // The DBA sees who it is.
-func TestOracleSessions(t *testing.T) {
+func TestOracle_NamesItsSessions(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 1)
 	table := openOracle(t, d, small())
@@ -295,7 +295,7 @@ func TestOracleSessions(t *testing.T) {
 }
 
 // What the mapping means in Oracle, and what is said where it means nothing.
-func TestOracleNames(t *testing.T) {
+func TestOracle_Names(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "ERP.NOTIFICACAO", 1)
@@ -353,7 +353,7 @@ func wantError(t *testing.T, err error, want string) {
 
 // What is printed for a DBA does not need the database, and is what runs on the
 // sample table.
-func TestOracleAdvice(t *testing.T) {
+func TestOracle_Advice(t *testing.T) {
 	nightly.WithoutRace(t)
 	m := sourcetest.Mapping()
 	m.Table = "ERP.NOTIFICACAO"

@@ -52,7 +52,7 @@ func tns(kind byte, body []byte) []byte {
 
 // A peer that is not Oracle, or an odd one, does not end the process: whatever its first
 // answer is, the next statement runs as if the connection had broken.
-func TestOraclePeerIsOdd(t *testing.T) {
+func TestOracle_SurvivesOddPeer(t *testing.T) {
 	nightly.WithoutRace(t)
 	var stumbled int64
 	for kind, name := range map[byte]string{2: "ACCEPT", 4: "REFUSE", 5: "REDIRECT", 6: "DATA", 11: "RESEND", 12: "MARKER", 77: "unknown"} {
@@ -119,7 +119,7 @@ func disturbed(t testing.TB, d *oracletest.Double, nth int, change byte, cut boo
 }
 
 // Whatever byte of a server's answers is wrong, the process goes on.
-func TestOracleAnswersAreOdd(t *testing.T) {
+func TestOracle_SurvivesOddAnswers(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	pendingTable(t, d, "NOTIFICACAO", 3)
@@ -142,9 +142,9 @@ func odd(t *testing.T, d *oracletest.Double, nth int, change byte, cut bool) {
 	}
 }
 
-// FuzzOracleAnswers looks for a byte that ends the process. A length that asks for more
+// FuzzOracle_Answers looks for a byte that ends the process. A length that asks for more
 // memory than there is would: of that nothing recovers.
-func FuzzOracleAnswers(f *testing.F) {
+func FuzzOracle_Answers(f *testing.F) {
 	f.Add(uint16(3), byte(0xff), false)
 	f.Add(uint16(700), byte(1), true)
 	f.Fuzz(func(t *testing.T, nth uint16, change byte, cut bool) {

@@ -72,10 +72,10 @@ func realSystem(t *testing.T, address string) *sql.DB {
 	return system
 }
 
-// TestOracleRealTemporaryLOBs watches that SUBSTR of a CLOB leaves no temporary LOBs
+// TestOracle_RealTemporaryLOBs watches that SUBSTR of a CLOB leaves no temporary LOBs
 // behind, which a session that lives for a day would pile up: no more of them after
 // many pages than after a few.
-func TestOracleRealTemporaryLOBs(t *testing.T) {
+func TestOracle_RealTemporaryLOBs(t *testing.T) {
 	address, db := realOracle(t)
 	system := realSystem(t, address)
 	o := &realOwner{t: t, db: db}
@@ -107,8 +107,8 @@ func TestOracleRealTemporaryLOBs(t *testing.T) {
 	}
 }
 
-// TestOracleRealConformance runs the suite on a real Oracle.
-func TestOracleRealConformance(t *testing.T) {
+// TestOracle_RealConformance runs the suite on a real Oracle.
+func TestOracle_RealConformance(t *testing.T) {
 	address, db := realOracle(t)
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()
@@ -117,9 +117,9 @@ func TestOracleRealConformance(t *testing.T) {
 	})
 }
 
-// TestOracleRealTypes is what the double only pretends to know: times with and
+// TestOracle_RealTypes is what the double only pretends to know: times with and
 // without a zone, padded keys, numbers of 38 digits, national text.
-func TestOracleRealTypes(t *testing.T) {
+func TestOracle_RealTypes(t *testing.T) {
 	address, db := realOracle(t)
 	o := &realOwner{t: t, db: db}
 	o.drop()

@@ -12,7 +12,7 @@ import (
 )
 
 // The error names what a person has to correct, and the statement that does it.
-func TestOracleRights(t *testing.T) {
+func TestOracle_Rights(t *testing.T) {
 	nightly.WithoutRace(t)
 	const (
 		grant     = `as the table's owner run GRANT SELECT, UPDATE ("ST") ON "NOTIFICACAO" TO "POMBO"`
@@ -41,7 +41,7 @@ func TestOracleRights(t *testing.T) {
 
 // Oracle says the same of a table that is gone and of one that the account may not
 // read any more: the error names both.
-func TestOracleUnseenTable(t *testing.T) {
+func TestOracle_UnseenTable(t *testing.T) {
 	nightly.WithoutRace(t)
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 1)
@@ -58,7 +58,7 @@ func TestOracleUnseenTable(t *testing.T) {
 }
 
 // A row that the database refuses is parked; the others of its batch are written.
-func TestOracleRefusals(t *testing.T) {
+func TestOracle_RefusedRows(t *testing.T) {
 	nightly.WithoutRace(t)
 	const secret = "Maria da Silva"
 	for name, c := range map[string]struct {
@@ -132,7 +132,7 @@ func TestOracleRefusals(t *testing.T) {
 
 // The driver asks for the errors of all rows of a batch. An 11g says that there are
 // some, and later ones which: either way the row is found, and blocks no other.
-func TestOracleRefusalsOfBatch(t *testing.T) {
+func TestOracle_RefusedRowsOfABatch(t *testing.T) {
 	nightly.WithoutRace(t)
 	for _, version := range []oracletest.Version{oracletest.Oracle10, oracletest.Oracle11, oracletest.Oracle12, oracletest.Oracle19, oracletest.Oracle21} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestOracleRefusalsOfBatch(t *testing.T) {
 }
 
 // The classes of the codes that matter, and a sentence for each.
-func TestOracleCodes(t *testing.T) {
+func TestOracle_ClassesOfCodes(t *testing.T) {
 	for class, codes := range map[string][]int{
 		"lost":    {3106, 3120, 3137, 3146, 28, 1012, 1041, 1092, 2396, 2399, 3113, 3114, 3135, 12537, 12547, 12571, 25408},
 		"away":    {1033, 1034, 1089, 1090, 1109, 12170, 12505, 12514, 12516, 12519, 12528, 12541, 18, 20, 60, 4020, 8177, 1555, 1013, 1000, 1652, 1653, 4031, 1153, 2391, 12599},

@@ -14,7 +14,7 @@ import (
 
 // A page that takes too long, on a table without an index, is asked for less and less
 // often, and says what to do; when it is quick again, all is as before.
-func TestOracleSlowPages(t *testing.T) {
+func TestOracle_SlowPages(t *testing.T) {
 	d := startOracle(t, oracletest.Options{})
 	company := pendingTable(t, d, "NOTIFICACAO", 3)
 	var now atomic.Int64

@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestPostgresConformance also compares every statement that runs with those that the
+// TestPostgres_Conformance also compares every statement that runs with those that the
 // table lists.
-func TestPostgresConformance(t *testing.T) {
+func TestPostgres_Conformance(t *testing.T) {
 	var ran sync.Map // purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()

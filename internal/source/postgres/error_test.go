@@ -19,7 +19,7 @@ import (
 
 // What a new user gets wrong: each is one sentence with the fix, and Pombo can
 // tell whether waiting helps.
-func TestPostgresCheck(t *testing.T) {
+func TestPostgres_Check(t *testing.T) {
 	table := postgresTable("int", "int")
 	for _, c := range []struct {
 		name  string
@@ -63,7 +63,7 @@ func TestPostgresCheck(t *testing.T) {
 	}
 }
 
-func TestPostgresTableOfAnotherSchema(t *testing.T) {
+func TestPostgres_TableOfAnotherSchema(t *testing.T) {
 	dsn, owner := company(t)
 	schema := ask(t, owner, `SELECT current_schema()`)
 	do(t, owner, `CREATE TABLE avisos_do_dia (id int)`)
@@ -73,7 +73,7 @@ func TestPostgresTableOfAnotherSchema(t *testing.T) {
 	sourcetest.WantError(t, at(t, elsewhere, m).Check(t.Context()), true, "did you mean "+schema+".avisos_do_dia?")
 }
 
-func TestPostgresRights(t *testing.T) {
+func TestPostgres_Rights(t *testing.T) {
 	server := shared.Server(t)
 	owner := connect(t, server.Database(t), postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1)`, `CREATE ROLE leitor LOGIN PASSWORD 'x'`)
 	t.Cleanup(func() {
@@ -107,7 +107,7 @@ func TestPostgresRights(t *testing.T) {
 }
 
 // The way there: each fault says what to look at.
-func TestPostgresUnreachable(t *testing.T) {
+func TestPostgres_Unreachable(t *testing.T) {
 	server := shared.Server(t)
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -145,7 +145,7 @@ func TestPostgresUnreachable(t *testing.T) {
 }
 
 // What refuses a row is named by its kind; the rows beside it are settled.
-func TestPostgresRefusals(t *testing.T) {
+func TestPostgres_RefusedRows(t *testing.T) {
 	trigger := func(raise string) string {
 		return `; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN ` + raise + `; RETURN NEW; END'; CREATE TRIGGER f BEFORE UPDATE ON notificacao FOR EACH ROW WHEN (OLD.id = 2) EXECUTE FUNCTION f()`
 	}
@@ -176,7 +176,7 @@ func TestPostgresRefusals(t *testing.T) {
 }
 
 // Nothing that the server says gets into an error, wherever one looks.
-func TestPostgresServersWordsStayIn(t *testing.T) {
+func TestPostgres_ErrorsHideTheServersWords(t *testing.T) {
 	const secret = "Maria da Silva"
 	for code := range codes {
 		code += "000"[:5-len(code)]
@@ -217,7 +217,7 @@ type brokenConnector struct {
 
 func (c brokenConnector) Connect(context.Context) (driver.Conn, error) { return nil, c.cause }
 
-func TestPostgresMeaning(t *testing.T) {
+func TestPostgres_ClassesOfCodes(t *testing.T) {
 	for code, want := range map[string]source.Class{
 		"22026": source.Refused, "23P01": source.Refused, "P0001": source.Refused, "Z9001": source.Refused, "55P04": source.Permanent, "57P05": source.Transient, "40002": source.Transient,
 		"F0000": source.Permanent, "": source.Permanent, "HV000": source.Permanent, "72000": source.Refused, "08006": source.Transient, "53400": source.Transient, "58030": source.Transient,
@@ -230,7 +230,7 @@ func TestPostgresMeaning(t *testing.T) {
 
 // The owner keeps a row locked: the wait is bounded, and that row stays due. The owner
 // locks the whole table: that is an error.
-func TestPostgresRowLockedByItsOwner(t *testing.T) {
+func TestPostgres_LockedByItsOwner(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1), (2, 1)`)
 	table := within(t, dsn, sourcetest.Defaults(), time.Second)
 	if err := table.Check(t.Context()); err != nil {
@@ -270,7 +270,7 @@ func TestPostgresRowLockedByItsOwner(t *testing.T) {
 }
 
 // Two that write the same rows in other orders, at every level of isolation.
-func TestPostgresIsolation(t *testing.T) {
+func TestPostgres_IsolationLevels(t *testing.T) {
 	for _, level := range []string{"read%20committed", "repeatable%20read", "serializable"} {
 		dsn, owner := company(t, postgresTable("int PRIMARY KEY", "int"), `INSERT INTO notificacao (id, cd_status) SELECT n, 1 FROM generate_series(1, 200) AS s (n)`)
 		table := at(t, dsn+"&default_transaction_isolation="+level, sourcetest.Defaults())

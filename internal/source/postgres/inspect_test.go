@@ -10,7 +10,7 @@ import (
 	"pombo/test/sourcetest"
 )
 
-func TestPostgresInspect(t *testing.T) {
+func TestPostgres_Inspect(t *testing.T) {
 	dsn, owner := company(t, postgresTable("bigint", "integer"), `INSERT INTO notificacao (id, cd_status) SELECT n, 2 FROM generate_series(1, 100000) AS s (n)`, `ANALYZE notificacao`)
 	table := at(t, dsn, sourcetest.Defaults())
 	sourcetest.WantInspection(t, table, source.DiagnosticIndex, "no index of NOTIFICACAO begins with CD_STATUS", `CREATE INDEX CONCURRENTLY "notificacao_pending"`)
@@ -40,7 +40,7 @@ func TestPostgresInspect(t *testing.T) {
 	sourcetest.WantInspection(t, at(t, dsn+"&timezone=America/Sao_Paulo", m), source.DiagnosticClock, "agrees", "")
 }
 
-func TestPostgresExpiringPassword(t *testing.T) {
+func TestPostgres_ExpiringPassword(t *testing.T) {
 	server := shared.Server(t)
 	database := server.Database(t)
 	owner := connect(t, database, postgresTable("bigint", "integer"), `CREATE ROLE expiring LOGIN PASSWORD 'x'`, `GRANT SELECT, UPDATE ON notificacao TO expiring`)
@@ -51,7 +51,7 @@ func TestPostgresExpiringPassword(t *testing.T) {
 	}
 }
 
-func TestPostgresKeeps(t *testing.T) {
+func TestPostgres_JudgesCharsets(t *testing.T) {
 	for encoding, todo := range map[string]bool{"UTF8": false, "LATIN1": false, "WIN1252": false, "SQL_ASCII": true, "KOI8R": true} {
 		if r := judgeCharset(encoding); (r.Hint != "") != todo || !strings.Contains(r.Message, encoding) {
 			t.Errorf("%s: %+v", encoding, r)

@@ -18,7 +18,7 @@ import (
 )
 
 // A statement that takes too long is ended on both sides, and it says so.
-func TestPostgresStatementTimeLimit(t *testing.T) {
+func TestPostgres_StatementTimeLimit(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1)`,
 		`CREATE VIEW v AS SELECT n.id, nr_telefone, nm_contato, ds_mensagem, cd_status FROM notificacao AS n, pg_sleep(60) WHERE n.id > 0`)
 	m := sourcetest.Defaults()
@@ -52,7 +52,7 @@ func TestPostgresStatementTimeLimit(t *testing.T) {
 }
 
 // What the server undid because of others is done again.
-func TestPostgresUndone(t *testing.T) {
+func TestPostgres_RepeatsWhatTheServerUndid(t *testing.T) {
 	const raise = `CREATE SEQUENCE tries; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF nextval(''tries'') < %d THEN RAISE %s; END IF; RETURN NEW; END'; CREATE TRIGGER f BEFORE UPDATE ON notificacao FOR EACH ROW EXECUTE FUNCTION f()`
 	for _, c := range []struct {
 		condition string
@@ -71,7 +71,7 @@ func TestPostgresUndone(t *testing.T) {
 
 // The server is killed, stays away and comes back; then it is restarted in the
 // usual way while nobody looks. Nothing is lost, and nobody has to do anything.
-func TestPostgresServerGoesAway(t *testing.T) {
+func TestPostgres_ServerGoesAway(t *testing.T) {
 	server := postgrestest.Start(t, postgrestest.Options{})
 	connect(t, server.DSN("postgres"), postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) SELECT n, 1 FROM generate_series(1, 4) AS s (n)`)
 	// In the middle of a settle: the trigger's row makes it look by halves.
@@ -118,7 +118,7 @@ func TestPostgresServerGoesAway(t *testing.T) {
 }
 
 // The DBA ends our session in the middle of a statement.
-func TestPostgresSessionEnded(t *testing.T) {
+func TestPostgres_SessionEnded(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1)`)
 	table := at(t, dsn, sourcetest.Defaults())
 	if err := table.Check(t.Context()); err != nil {
@@ -150,7 +150,7 @@ func TestPostgresSessionEnded(t *testing.T) {
 
 // A real pooler, with one session for all of us, cleaned after every
 // transaction.
-func TestPostgresBehindPgBouncer(t *testing.T) {
+func TestPostgres_BehindPgBouncer(t *testing.T) {
 	server := shared.Server(t)
 	owner := connect(t, server.Database(t), postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) SELECT n, 1 FROM generate_series(1, 300) AS s (n)`)
 	address := server.Pooler(t, 2)
@@ -188,7 +188,7 @@ func TestPostgresBehindPgBouncer(t *testing.T) {
 	}
 }
 
-func TestPostgresLeavesNoGoroutine(t *testing.T) {
+func TestPostgres_LeavesNoGoroutine(t *testing.T) {
 	shared.Server(t)
 	ignore := goleak.IgnoreCurrent()
 	dsn, owner := company(t, postgresTable("int", "int"))

@@ -15,7 +15,7 @@ import (
 
 // The statements must stay on the key and on the index that Advice names, also
 // when the company has an index that looks better than it is.
-func TestPostgresPlans(t *testing.T) {
+func TestPostgres_Plans(t *testing.T) {
 	for _, c := range []struct{ key, from string }{
 		{"bigint", "n"}, {"varchar(20)", "'PED-' || lpad(n::text, 6, '0')"}, {"uuid", "lpad(n::text, 32, '0')::uuid"}, {"char(12)", "'PED-' || lpad(n::text, 6, '0')"},
 	} {

@@ -111,7 +111,7 @@ func ask(t *testing.T, owner *sql.DB, query string) string {
 	return s.String
 }
 
-func TestPostgresViewsAndPartitions(t *testing.T) {
+func TestPostgres_ViewsAndPartitions(t *testing.T) {
 	const base = `CREATE TABLE fila (id int PRIMARY KEY, fone text, situacao int)`
 	const rows = `INSERT INTO fila VALUES (7, '1', 1), (8, '1', 1)`
 	const columns = `SELECT id, fone AS nr_telefone, 'Ana' AS nm_contato, 'Olá' AS ds_mensagem, `
@@ -148,7 +148,7 @@ func TestPostgresViewsAndPartitions(t *testing.T) {
 	}
 }
 
-func TestPostgresQuotedNames(t *testing.T) {
+func TestPostgres_QuotedNames(t *testing.T) {
 	_, owner := company(t)
 	schema := ask(t, owner, `SELECT current_schema()`)
 	do(t, owner, `CREATE TABLE "Fila de Avisos" ("Nº" int PRIMARY KEY, "select" text, "a;b'$1" text, "situaÇÃo" text)`,
@@ -170,7 +170,7 @@ func TestPostgresQuotedNames(t *testing.T) {
 
 // The advice must be SQL that works: with the rights that it names, and no
 // others, the sample table passes the check and the work can be done.
-func TestPostgresAdvice(t *testing.T) {
+func TestPostgres_Advice(t *testing.T) {
 	server := shared.Server(t)
 	m := sourcetest.Defaults()
 	m.Priority, m.SentAt, m.Error, m.MessageID, m.SendAfter = "NR_PRIORIDADE", "DT", "DS_ERRO", "CD_MSG", "DT_ENVIO"
@@ -202,7 +202,7 @@ func TestPostgresAdvice(t *testing.T) {
 }
 
 // A check that fired a trigger would change something.
-func TestPostgresCheckFiresNoTrigger(t *testing.T) {
+func TestPostgres_CheckFiresNoTrigger(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"), `CREATE TABLE auditoria (n int)`,
 		`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO auditoria VALUES (1); RETURN NULL; END'`,
 		`CREATE TRIGGER f AFTER UPDATE ON notificacao FOR EACH STATEMENT EXECUTE FUNCTION f()`)
@@ -214,7 +214,7 @@ func TestPostgresCheckFiresNoTrigger(t *testing.T) {
 	}
 }
 
-func TestPostgresAddresses(t *testing.T) {
+func TestPostgres_Addresses(t *testing.T) {
 	dsn, owner := company(t, postgresTable("int", "int"))
 	schema := ask(t, owner, `SELECT current_schema()`)
 	server := shared.Server(t)
@@ -260,7 +260,7 @@ func TestPostgresAddresses(t *testing.T) {
 }
 
 // Every array that the dialect can write is read back by the server as it was.
-func FuzzPostgresArray(f *testing.F) {
+func FuzzPostgres_Array(f *testing.F) {
 	for _, s := range []string{"", "NULL", `a"b\c`, "{,}", " x ", "\n\t", "ção 😀", `\\"`} {
 		f.Add(s, "x")
 	}

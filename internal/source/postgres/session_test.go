@@ -16,7 +16,7 @@ import (
 )
 
 // The server's own log is held against what the table says it runs.
-func TestPostgresLog(t *testing.T) {
+func TestPostgres_RunsWhatTheTableLists(t *testing.T) {
 	server := postgrestest.Start(t, postgrestest.Options{Settings: []string{"log_statement=all", "log_line_prefix=%a|", "log_connections=on"}})
 	owner := connect(t, server.DSN("postgres"), postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1), (2, 1)`)
 	table := at(t, server.DSN("postgres"), sourcetest.Defaults())
@@ -60,7 +60,7 @@ func TestPostgresLog(t *testing.T) {
 }
 
 // A pooler may give the session to anybody after each statement.
-func TestPostgresLeavesNothingInTheSession(t *testing.T) {
+func TestPostgres_LeavesNothingInTheSession(t *testing.T) {
 	dsn, _ := company(t, postgresTable("int", "int"), `INSERT INTO notificacao (id, cd_status) VALUES (1, 1)`)
 	var conns []*session
 	one := sourcetest.With(Driver, func(d *dialect) source.Dialect { return oneSession{d, &conns} })

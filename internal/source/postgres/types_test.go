@@ -16,7 +16,7 @@ import (
 )
 
 // Keys and statuses of every type that they may have.
-func TestPostgresTypes(t *testing.T) {
+func TestPostgres_Types(t *testing.T) {
 	const mood = `CREATE TYPE estado AS ENUM ('PENDENTE', 'ENVIADA')`
 	for _, c := range []struct {
 		key, status   string
@@ -95,7 +95,7 @@ func TestPostgresTypes(t *testing.T) {
 }
 
 // A key that the column cannot hold belongs to no row, and is not an error.
-func TestPostgresKeysThatNoRowCanHave(t *testing.T) {
+func TestPostgres_KeysThatNoRowCanHave(t *testing.T) {
 	for declared, keys := range map[string][]string{
 		"smallint":   {"32768", "1.0", "01", "+1", "x", "-0"},
 		"integer":    {"2147483648", "1e3"},
@@ -116,7 +116,7 @@ func TestPostgresKeysThatNoRowCanHave(t *testing.T) {
 	}
 }
 
-func TestPostgresKeysThatAreNone(t *testing.T) {
+func TestPostgres_UnusableKeys(t *testing.T) {
 	dsn, owner := company(t, postgresTable("numeric", "integer"),
 		`INSERT INTO notificacao (id, cd_status) VALUES (1, 1), (NULL, 1), (2.5, 1), (3, 1), (3, 1), (4, 1), ('NaN', 1)`)
 	table := at(t, dsn, sourcetest.Defaults())
@@ -138,7 +138,7 @@ func TestPostgresKeysThatAreNone(t *testing.T) {
 }
 
 // Pages follow the column's own order, whatever it is.
-func TestPostgresCollations(t *testing.T) {
+func TestPostgres_Collations(t *testing.T) {
 	words := []string{"a", "B", "á", "ab", "Á", "z", "Z", "ç", "c", "d", "_", "10", "9", "a b", "a-b", "São", "Sao", "😀"}
 	_, owner := company(t)
 	// Machines differ in those of the system.
@@ -181,7 +181,7 @@ func TestPostgresCollations(t *testing.T) {
 }
 
 // Values arrive alike however the database is set to write them.
-func TestPostgresValues(t *testing.T) {
+func TestPostgres_Values(t *testing.T) {
 	server := shared.Server(t)
 	for _, c := range []struct{ clauses, settings string }{
 		{"", ""},
@@ -231,7 +231,7 @@ func TestPostgresValues(t *testing.T) {
 }
 
 // The time of sending in every type that a column for it may have.
-func TestPostgresSentAt(t *testing.T) {
+func TestPostgres_SentAt(t *testing.T) {
 	for declared, want := range map[string]string{
 		"text": "2026-11-22 23:30:00", "varchar(10)": "", "date": "2026-11-22", "timestamp": "2026-11-22 23:30:00", "timestamp(0) with time zone": "2026-11-23 02:30:00+00",
 	} {

@@ -16,9 +16,9 @@ import (
 	"pombo/test/sourcetest"
 )
 
-// TestSQLiteConformance also compares every statement that runs with those that the table
+// TestSQLite_Conformance also compares every statement that runs with those that the table
 // lists.
-func TestSQLiteConformance(t *testing.T) {
+func TestSQLite_Conformance(t *testing.T) {
 	var ran sync.Map // purposes
 	sourcetest.Run(t, func(t *testing.T, s sourcetest.Schema) (*source.Table, sourcetest.Owner) {
 		t.Helper()

@@ -20,7 +20,7 @@ import (
 
 // What a new user gets wrong: each is one sentence with the fix, and Pombo can
 // tell whether waiting helps.
-func TestSQLiteCheck(t *testing.T) {
+func TestSQLite_Check(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		setup     []string
@@ -68,7 +68,7 @@ func TestSQLiteCheck(t *testing.T) {
 	}
 }
 
-func TestSQLiteMissingFile(t *testing.T) {
+func TestSQLite_MissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "não há.db")
 	table := open(t, path, sourcetest.Defaults()) // a program must be able to start
 	sourcetest.WantError(t, table.Check(t.Context()), true, path, "DB_URL")
@@ -93,7 +93,7 @@ func TestSQLiteMissingFile(t *testing.T) {
 }
 
 // What was learned of a table is forgotten when the table is made anew.
-func TestSQLiteTableMadeAnew(t *testing.T) {
+func TestSQLite_TableMadeAnew(t *testing.T) {
 	path, owner := file(t, simpleTable, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1)`)
 	table := open(t, path, sourcetest.Defaults())
 	anew := func(keyType, key string, between func()) {
@@ -127,7 +127,7 @@ func TestSQLiteTableMadeAnew(t *testing.T) {
 	}
 }
 
-func TestSQLiteNoDatabase(t *testing.T) {
+func TestSQLite_FileThatIsNoDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "planilha.xlsx")
 	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ type redirected struct {
 
 func (d redirected) Connector() (driver.Connector, error) { return sqlite.NewConnector(d.dsn) }
 
-func TestSQLiteReadOnly(t *testing.T) {
+func TestSQLite_ReadOnly(t *testing.T) {
 	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
 	table := with(t, path, sourcetest.Defaults(), func(d *dialect) string { return d.dsn("ro") })
 	sourcetest.WantError(t, table.Check(t.Context()), true, "write to NOTIFICACAO", "right to write "+path)
@@ -164,7 +164,7 @@ func TestSQLiteReadOnly(t *testing.T) {
 	}
 }
 
-func TestSQLiteDiskFull(t *testing.T) {
+func TestSQLite_DiskFull(t *testing.T) {
 	path, _ := file(t, simpleTable, `ALTER TABLE NOTIFICACAO ADD COLUMN DS_ERRO TEXT`, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1, NULL)`)
 	m := sourcetest.Defaults()
 	m.Error = "DS_ERRO"
@@ -176,7 +176,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 	}
 }
 
-func TestSQLiteLockedByItsOwner(t *testing.T) {
+func TestSQLite_LockedByItsOwner(t *testing.T) {
 	path, owner := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
 	table, err := source.Open(t.Context(), source.Options{Drivers: drivers, URL: "sqlite:" + path, Mapping: sourcetest.Defaults(), Timeout: 2 * time.Second})
 	if err != nil {
@@ -209,7 +209,7 @@ func TestSQLiteLockedByItsOwner(t *testing.T) {
 }
 
 // A statement that takes too long is ended, and it says so.
-func TestSQLiteStatementTimeLimit(t *testing.T) {
+func TestSQLite_StatementTimeLimit(t *testing.T) {
 	path, _ := file(t, `CREATE VIEW NOTIFICACAO AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e12)
 		SELECT max(i) AS ID, '' AS NR_TELEFONE, '' AS NM_CONTATO, '' AS DS_MENSAGEM, 1 AS CD_STATUS FROM n`)
 	table, err := source.Open(t.Context(), source.Options{Drivers: drivers, URL: "sqlite:" + path, Mapping: sourcetest.Defaults(), Timeout: 100 * time.Millisecond})
@@ -227,7 +227,7 @@ func TestSQLiteStatementTimeLimit(t *testing.T) {
 }
 
 // What refuses a row is named by its kind; the rows beside it are settled.
-func TestSQLiteRefusals(t *testing.T) {
+func TestSQLite_RefusedRows(t *testing.T) {
 	for _, c := range []struct{ name, table, want string }{
 		{"a check", `CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS INTEGER CHECK (ID <> 2 OR CD_STATUS < 2))`, "a CHECK"},
 		{"a unique index", `CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS INTEGER); CREATE UNIQUE INDEX U ON NOTIFICACAO (CD_STATUS) WHERE ID = 2 AND CD_STATUS = 2 OR ID = 9`, "a unique index"},
@@ -254,7 +254,7 @@ func TestSQLiteRefusals(t *testing.T) {
 }
 
 // A trigger's own words may name a person; no error repeats them.
-func TestSQLiteTriggersWordsStayIn(t *testing.T) {
+func TestSQLite_ErrorsHideTheTriggersWords(t *testing.T) {
 	path, owner := file(t, simpleTable, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1)`,
 		`CREATE TRIGGER R BEFORE UPDATE ON NOTIFICACAO BEGIN SELECT RAISE(ABORT, 'Maria da Silva deve'); END`)
 	_, cause := owner.ExecContext(t.Context(), `UPDATE NOTIFICACAO SET CD_STATUS = 2`)
@@ -288,7 +288,7 @@ func (c brokenConnector) Connect(context.Context) (driver.Conn, error) { return 
 
 // The database goes away in the middle of a settle: the answers that are known are
 // returned, the rest is due, and the same batch succeeds later.
-func TestSQLiteAwayInTheMiddleOfASettle(t *testing.T) {
+func TestSQLite_GoesAwayDuringSettle(t *testing.T) {
 	path, owner := file(t, `PRAGMA journal_mode = WAL`, simpleTable, `INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1), (2, 1), (3, 1), (4, 1)`,
 		`CREATE TRIGGER R BEFORE UPDATE ON NOTIFICACAO WHEN OLD.ID = 4 BEGIN SELECT RAISE(ABORT, 'não'); END`)
 	lock, err := owner.Conn(t.Context())

@@ -7,7 +7,7 @@ import (
 	"pombo/test/sourcetest"
 )
 
-func TestSQLiteInspect(t *testing.T) {
+func TestSQLite_Inspect(t *testing.T) {
 	const scan = "so each page walks over rows that were finished"
 	for _, c := range []struct{ index, message, hint string }{
 		{"", scan, `CREATE INDEX "NOTIFICACAO_PENDING" ON "NOTIFICACAO"`},

@@ -56,7 +56,7 @@ const simpleTable = `CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFO
 
 // Keys and statuses of every type that an SQLite column can be declared with,
 // and of views, which have none.
-func TestSQLiteTypes(t *testing.T) {
+func TestSQLite_Types(t *testing.T) {
 	const rest = `, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, `
 	insert := func(id, status string) string {
 		return fmt.Sprintf(`INSERT INTO NOTIFICACAO (ID, NR_TELEFONE, CD_STATUS) VALUES (%s, '1', %s)`, id, status)
@@ -144,7 +144,7 @@ func TestSQLiteTypes(t *testing.T) {
 	}
 }
 
-func TestSQLitePhonesOfEveryType(t *testing.T) {
+func TestSQLite_PhonesOfEveryType(t *testing.T) {
 	path, _ := file(t, `CREATE TABLE NOTIFICACAO (ID INTEGER PRIMARY KEY, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS)`,
 		`INSERT INTO NOTIFICACAO VALUES (1, 5531988880000, x'416E61', 1.5, 1), (2, 5531988880000.0, NULL, '', 1)`)
 	rows, err := open(t, path, sourcetest.Defaults()).Page(t.Context(), "", 10)
@@ -161,7 +161,7 @@ func TestSQLitePhonesOfEveryType(t *testing.T) {
 	}
 }
 
-func TestSQLiteKeysThatAreNone(t *testing.T) {
+func TestSQLite_UnusableKeys(t *testing.T) {
 	path, _ := file(t, `CREATE TABLE NOTIFICACAO (ID, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS)`,
 		`INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES (1, 1), (NULL, 1), (2.5, 1), (3, 1), (3, 1), (4, 1), (x'00', 1), ('a', 1), (9e18, 1)`)
 	table := open(t, path, sourcetest.Defaults())
@@ -174,7 +174,7 @@ func TestSQLiteKeysThatAreNone(t *testing.T) {
 }
 
 // A NUL, which a ledger in PostgreSQL cannot keep, stops that row alone.
-func TestSQLiteKeysWithNUL(t *testing.T) {
+func TestSQLite_KeysWithNUL(t *testing.T) {
 	path, _ := file(t, `CREATE TABLE NOTIFICACAO (ID TEXT, NR_TELEFONE, NM_CONTATO, DS_MENSAGEM, CD_STATUS)`,
 		`INSERT INTO NOTIFICACAO (ID, CD_STATUS) VALUES ('a', 1), ('b' || char(0) || 'c', 1), ('d', 1)`)
 	table := open(t, path, sourcetest.Defaults())
@@ -188,7 +188,7 @@ func TestSQLiteKeysWithNUL(t *testing.T) {
 
 // What is before a NUL is not sent as if it were all: the value keeps the NUL, for
 // which the road refuses it.
-func TestSQLiteTextWithNUL(t *testing.T) {
+func TestSQLite_TextWithNUL(t *testing.T) {
 	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES
 		(1, '1' || char(0) || '2', 'abc' || char(0) || 'tail', char(0), 1), (2, '1', 'b', NULL, 1)`)
 	rows, err := open(t, path, sourcetest.Defaults()).Page(t.Context(), "", 10)
@@ -204,7 +204,7 @@ func TestSQLiteTextWithNUL(t *testing.T) {
 	}
 }
 
-func TestSQLiteTextThatIsNone(t *testing.T) {
+func TestSQLite_TextThatIsNotUTF8(t *testing.T) {
 	path, _ := file(t, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', CAST(x'4A6FE36F' AS TEXT), 'a', 1), (2, '1', 'João', 'a', 1)`)
 	table := open(t, path, sourcetest.Defaults())
 	if diff := cmp.Diff([]string{"2"}, sourcetest.Keys(t, table)); diff != "" {
@@ -216,7 +216,7 @@ func TestSQLiteTextThatIsNone(t *testing.T) {
 }
 
 // The owner's journal mode is the owner's.
-func TestSQLiteJournalModeIsLeft(t *testing.T) {
+func TestSQLite_LeavesTheJournalMode(t *testing.T) {
 	for _, mode := range []string{"delete", "wal"} {
 		path, owner := file(t, `PRAGMA journal_mode = `+mode, simpleTable, `INSERT INTO NOTIFICACAO VALUES (1, '1', 'a', 'b', 1)`)
 		table := open(t, path, sourcetest.Defaults())
@@ -235,7 +235,7 @@ func TestSQLiteJournalModeIsLeft(t *testing.T) {
 
 // The statements must stay on the key and on the index that Advice names, also
 // when the company has an index that looks better than it is.
-func TestSQLitePlans(t *testing.T) {
+func TestSQLite_Plans(t *testing.T) {
 	for _, c := range []struct {
 		name, keyType string
 		key           any
@@ -310,7 +310,7 @@ func plan(t *testing.T, db *sql.DB, q source.Query) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestSQLitePaths(t *testing.T) {
+func TestSQLite_Paths(t *testing.T) {
 	from, _ := file(t, simpleTable)
 	content, err := os.ReadFile(from)
 	if err != nil {
@@ -333,7 +333,7 @@ func TestSQLitePaths(t *testing.T) {
 	}
 }
 
-func TestSQLiteQuotedNames(t *testing.T) {
+func TestSQLite_QuotedNames(t *testing.T) {
 	path, _ := file(t, `CREATE TABLE "Fila de Avisos" ("Nº" INTEGER PRIMARY KEY, "select" TEXT, "a;b" TEXT, [situação] TEXT)`,
 		`INSERT INTO "Fila de Avisos" VALUES (1, '11', 'Olá', 'N')`)
 	table := open(t, path, source.Mapping{
@@ -353,7 +353,7 @@ func TestSQLiteQuotedNames(t *testing.T) {
 }
 
 // The advice must be SQL that works, and the sample table one that Check likes.
-func TestSQLiteAdvice(t *testing.T) {
+func TestSQLite_Advice(t *testing.T) {
 	m := sourcetest.Defaults()
 	m.Priority, m.SentAt, m.Error, m.MessageID = "NR_PRIORIDADE", "DT", "DS_ERRO", "CD_MSG"
 	path, owner := file(t)
