@@ -14,7 +14,7 @@ import (
 )
 
 // client serves the world and returns a client for it.
-func (w *world) client(t *testing.T) *Client {
+func (w *fixture) client(t *testing.T) *Client {
 	t.Helper()
 	server := httptest.NewServer(w.server)
 	t.Cleanup(server.Close)

@@ -54,8 +54,8 @@ func testNotification(t testing.TB) pombo.Notification {
 	}
 }
 
-// memory is a ledger of one notification.
-type memory struct {
+// fakeLedger is a ledger of one notification.
+type fakeLedger struct {
 	mu     sync.Mutex
 	err    error // every call fails with it, when set
 	n      pombo.Notification
@@ -70,7 +70,7 @@ type memory struct {
 	compared *pombo.Reconciliation
 }
 
-func (m *memory) Run(_ context.Context, id int64) (pombo.Run, error) {
+func (m *fakeLedger) Run(_ context.Context, id int64) (pombo.Run, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err == nil && id != m.run.ID {
@@ -79,11 +79,11 @@ func (m *memory) Run(_ context.Context, id int64) (pombo.Run, error) {
 	return m.run, m.err
 }
 
-func (m *memory) Runs(context.Context, int) ([]pombo.Run, error) {
+func (m *fakeLedger) Runs(context.Context, int) ([]pombo.Run, error) {
 	return []pombo.Run{m.run}, m.err
 }
 
-func (m *memory) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
+func (m *fakeLedger) Notification(_ context.Context, id pombo.MessageID) (pombo.Notification, []pombo.Event, error) {
 	if m.err == nil && id != m.n.MessageID {
 		return pombo.Notification{}, nil, pombo.ErrNotFound
 	}
@@ -93,18 +93,20 @@ func (m *memory) Notification(_ context.Context, id pombo.MessageID) (pombo.Noti
 	}, m.err
 }
 
-func (m *memory) List(_ context.Context, f pombo.Filter) (pombo.Page, error) {
+func (m *fakeLedger) List(_ context.Context, f pombo.Filter) (pombo.Page, error) {
 	m.filter = f
 	return pombo.Page{Notifications: []pombo.Notification{m.n}, Next: "c2", LookedTo: today, Unreadable: m.unreadable}, m.err
 }
 
-func (m *memory) Retry(_ context.Context, id pombo.MessageID) error { return m.move(id, pombo.Queued) }
+func (m *fakeLedger) Retry(_ context.Context, id pombo.MessageID) error {
+	return m.move(id, pombo.Queued)
+}
 
-func (m *memory) Cancel(_ context.Context, id pombo.MessageID) error {
+func (m *fakeLedger) Cancel(_ context.Context, id pombo.MessageID) error {
 	return m.move(id, pombo.Cancelled)
 }
 
-func (m *memory) move(id pombo.MessageID, to pombo.State) error {
+func (m *fakeLedger) move(id pombo.MessageID, to pombo.State) error {
 	switch {
 	case m.err != nil:
 		return m.err
@@ -117,47 +119,47 @@ func (m *memory) move(id pombo.MessageID, to pombo.State) error {
 	return nil
 }
 
-func (m *memory) Pause(_ context.Context, p pombo.Pause) error {
+func (m *fakeLedger) Pause(_ context.Context, p pombo.Pause) error {
 	m.pause = &p
 	return m.err
 }
 
-func (m *memory) ReleaseResends(context.Context) (int, error) { return 3, m.err }
-func (m *memory) SettleResends(context.Context) (int, error)  { return 4, m.err }
+func (m *fakeLedger) ReleaseResends(context.Context) (int, error) { return 3, m.err }
+func (m *fakeLedger) SettleResends(context.Context) (int, error)  { return 4, m.err }
 
-func (m *memory) Resume(context.Context) error {
+func (m *fakeLedger) Resume(context.Context) error {
 	m.pause = nil
 	return m.err
 }
 
-func (m *memory) Paused(context.Context) (pombo.Pause, bool, error) {
+func (m *fakeLedger) Paused(context.Context) (pombo.Pause, bool, error) {
 	if m.pause == nil {
 		return pombo.Pause{}, false, m.err
 	}
 	return *m.pause, true, m.err
 }
 
-func (m *memory) OptOut(_ context.Context, o pombo.OptOut) error {
+func (m *fakeLedger) OptOut(_ context.Context, o pombo.OptOut) error {
 	if m.err == nil {
 		m.out = append(m.out, o)
 	}
 	return m.err
 }
 
-func (m *memory) OptIn(_ context.Context, n phone.Number) (bool, error) {
+func (m *fakeLedger) OptIn(_ context.Context, n phone.Number) (bool, error) {
 	before := len(m.out)
 	m.out = slices.DeleteFunc(m.out, func(o pombo.OptOut) bool { return o.Phone == n })
 	return len(m.out) < before, m.err
 }
 
-func (m *memory) OptOuts(_ context.Context, after string, limit int) ([]pombo.OptOut, string, error) {
+func (m *fakeLedger) OptOuts(_ context.Context, after string, limit int) ([]pombo.OptOut, string, error) {
 	if after != "" {
 		return nil, "", m.err
 	}
 	return m.out[:min(limit, len(m.out))], "c2", m.err
 }
 
-func (m *memory) Health(ctx context.Context) (health.Snapshot, error) {
+func (m *fakeLedger) Health(ctx context.Context) (health.Snapshot, error) {
 	p, paused, _ := m.Paused(ctx)
 	return health.Snapshot{
 		Now: today.Add(12 * time.Minute), Pause: p, Paused: paused,
@@ -166,7 +168,7 @@ func (m *memory) Health(ctx context.Context) (health.Snapshot, error) {
 	}, m.err
 }
 
-func (m *memory) Forget(_ context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
+func (m *fakeLedger) Forget(_ context.Context, n phone.Number, really bool) (f pombo.Forgotten, err error) {
 	if n == m.n.Phone {
 		f.Found = 1
 		if really {
@@ -176,7 +178,7 @@ func (m *memory) Forget(_ context.Context, n phone.Number, really bool) (f pombo
 	return f, m.err
 }
 
-func (m *memory) LastReconciliation(context.Context) (pombo.Reconciliation, error) {
+func (m *fakeLedger) LastReconciliation(context.Context) (pombo.Reconciliation, error) {
 	if m.err == nil && m.compared == nil {
 		return pombo.Reconciliation{}, pombo.ErrNotFound
 	}
@@ -187,7 +189,7 @@ func (m *memory) LastReconciliation(context.Context) (pombo.Reconciliation, erro
 }
 
 // reconcile finds that the one notification has no trace at Blip.
-func (m *memory) reconcile(context.Context) (pombo.Reconciliation, error) {
+func (m *fakeLedger) reconcile(context.Context) (pombo.Reconciliation, error) {
 	m.compared = &pombo.Reconciliation{
 		Started: today, Finished: today.Add(time.Second), Compared: 3, Doubtful: 2, Asked: 1, Unasked: "no more",
 		Counts:        map[pombo.DiscrepancyKind]int{pombo.UnknownAtBlip: 1},
@@ -197,14 +199,14 @@ func (m *memory) reconcile(context.Context) (pombo.Reconciliation, error) {
 }
 
 // passes runs the one run of the ledger.
-type passes struct {
-	ledger *memory
+type fakeRuns struct {
+	ledger *fakeLedger
 	err    error
 	end    chan struct{} // closed: the run ends
 	waits  chan struct{} // gets one for each wait begun
 }
 
-func (p *passes) StartRun(ctx context.Context) (pombo.Run, bool, error) {
+func (p *fakeRuns) StartRun(ctx context.Context) (pombo.Run, bool, error) {
 	if ctx.Done() != nil {
 		panic("the start of a run can be cancelled")
 	}
@@ -215,7 +217,7 @@ func (p *passes) StartRun(ctx context.Context) (pombo.Run, bool, error) {
 	return r, false, err
 }
 
-func (p *passes) WaitRun(ctx context.Context, id int64) (pombo.Run, error) {
+func (p *fakeRuns) WaitRun(ctx context.Context, id int64) (pombo.Run, error) {
 	p.waits <- struct{}{}
 	select {
 	case <-p.end:
@@ -229,28 +231,28 @@ func (p *passes) WaitRun(ctx context.Context, id int64) (pombo.Run, error) {
 }
 
 // heldTemplates has the hold of one template.
-type heldTemplates struct{ hold *pombo.TemplateHold }
+type fakeHolds struct{ hold *pombo.TemplateHold }
 
-func (h *heldTemplates) Hold(_ context.Context, hold pombo.TemplateHold) error {
+func (h *fakeHolds) Hold(_ context.Context, hold pombo.TemplateHold) error {
 	hold.At = today
 	h.hold = &hold
 	return nil
 }
 
-func (h *heldTemplates) Release(_ context.Context, name string) (bool, error) {
+func (h *fakeHolds) Release(_ context.Context, name string) (bool, error) {
 	held := h.hold != nil && h.hold.Template == name
 	h.hold = nil
 	return held, nil
 }
 
-func (h *heldTemplates) HeldTemplates(context.Context) ([]pombo.TemplateHold, error) {
+func (h *fakeHolds) HeldTemplates(context.Context) ([]pombo.TemplateHold, error) {
 	if h.hold == nil {
 		return nil, nil
 	}
 	return []pombo.TemplateHold{*h.hold}, nil
 }
 
-func (h *heldTemplates) TemplateReach(_ context.Context, _ string, until time.Time) (pombo.TemplateReach, error) {
+func (h *fakeHolds) TemplateReach(_ context.Context, _ string, until time.Time) (pombo.TemplateReach, error) {
 	r := pombo.TemplateReach{Waiting: 312, Arrived: 240, Within: 24 * time.Hour, Expiring: 40}
 	if until.IsZero() {
 		r.Expiring, r.Partial = 312, true
@@ -258,12 +260,12 @@ func (h *heldTemplates) TemplateReach(_ context.Context, _ string, until time.Ti
 	return r, nil
 }
 
-// world is a server with all that is round it.
-type world struct {
+// fixture is a server with all that is round it.
+type fixture struct {
 	t      testing.TB
 	server *Server
-	ledger *memory
-	runs   *passes
+	ledger *fakeLedger
+	runs   *fakeRuns
 	log    *syncBuffer
 	checks map[string]error
 	added  map[string]pombo.Row
@@ -275,17 +277,17 @@ type world struct {
 // document is openapi.yaml, which is read once: that takes longer than most of the tests.
 var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openAPI) })
 
-func newWorld(t testing.TB, change ...func(*Options)) *world {
+func newWorld(t testing.TB, change ...func(*Options)) *fixture {
 	t.Helper()
-	w := &world{t: t, log: &syncBuffer{}, checks: map[string]error{}, added: map[string]pombo.Row{}}
-	w.ledger = &memory{n: testNotification(t), run: pombo.Run{ID: 7, Started: today.Add(-time.Minute), Tally: pombo.Tally{Found: 5, Waiting: 1, Accepted: 2, Failed: 1, Retrying: 1}}}
-	w.runs = &passes{ledger: w.ledger, end: make(chan struct{}), waits: make(chan struct{}, 10)}
+	w := &fixture{t: t, log: &syncBuffer{}, checks: map[string]error{}, added: map[string]pombo.Row{}}
+	w.ledger = &fakeLedger{n: testNotification(t), run: pombo.Run{ID: 7, Started: today.Add(-time.Minute), Tally: pombo.Tally{Found: 5, Waiting: 1, Accepted: 2, Failed: 1, Retrying: 1}}}
+	w.runs = &fakeRuns{ledger: w.ledger, end: make(chan struct{}), waits: make(chan struct{}, 10)}
 	check := func(name string) Check {
 		return Check{Name: name, Run: func(context.Context) error { return w.checks[name] }}
 	}
 	o := Options{
 		Runs: w.runs, Ledger: w.ledger, Add: w.add,
-		Holds: &heldTemplates{}, Events: outbox{}, Reconcile: w.ledger.reconcile,
+		Holds: &fakeHolds{}, Events: fakeOutbox{}, Reconcile: w.ledger.reconcile,
 		Templates: func(context.Context) ([]pombo.Template, error) {
 			return []pombo.Template{{Name: "aviso", Language: "pt_BR", Status: "APPROVED", Category: "UTILITY", Body: "Olá, {{1}}", Buttons: []pombo.Button{{Kind: "URL", Text: "Ver", URL: "https://x.example/{{1}}"}}, Updated: today}}, w.blip
 		},
@@ -316,7 +318,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	return w
 }
 
-func (w *world) add(_ context.Context, row pombo.Row) (pombo.Notification, bool, error) {
+func (w *fixture) add(_ context.Context, row pombo.Row) (pombo.Notification, bool, error) {
 	n := w.ledger.n
 	old, known := w.added[row.RowKey]
 	if !known {
@@ -337,7 +339,7 @@ func kept(t time.Time) time.Time {
 	return time.UnixMilli(t.UnixMilli())
 }
 
-func (w *world) checkClean(what, s string) {
+func (w *fixture) checkClean(what, s string) {
 	w.t.Helper()
 	for _, secret := range []string{plantedPhone, plantedPhone[1:], plantedPhone[5:], plantedName, "Dores", token} {
 		if strings.Contains(s, secret) {
@@ -348,7 +350,7 @@ func (w *world) checkClean(what, s string) {
 
 // ask sends a request with the token, holds the answer against openapi.yaml and
 // returns it. body is JSON when it is not empty.
-func (w *world) ask(method, target, body string, header ...string) *httptest.ResponseRecorder {
+func (w *fixture) ask(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	r := httptest.NewRequest(method, "http://localhost"+target, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -364,7 +366,7 @@ func (w *world) ask(method, target, body string, header ...string) *httptest.Res
 	return w.send(r)
 }
 
-func (w *world) send(r *http.Request) *httptest.ResponseRecorder {
+func (w *fixture) send(r *http.Request) *httptest.ResponseRecorder {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
 	w.server.ServeHTTP(rec, r)
@@ -374,7 +376,7 @@ func (w *world) send(r *http.Request) *httptest.ResponseRecorder {
 }
 
 // checkAnswer holds an answer against openapi.yaml.
-func (w *world) checkAnswer(r *http.Request, answer *http.Response, body []byte) {
+func (w *fixture) checkAnswer(r *http.Request, answer *http.Response, body []byte) {
 	w.t.Helper()
 	_, pattern := w.server.mux.Handler(r)
 	rt, ok := w.server.routes[pattern]
@@ -433,13 +435,13 @@ func (b *syncBuffer) String() string {
 }
 
 // outbox has one event of each kind.
-type outbox struct{}
+type fakeOutbox struct{}
 
-func (outbox) List(context.Context, pombo.EventFilter) (pombo.EventPage, error) {
+func (fakeOutbox) List(context.Context, pombo.EventFilter) (pombo.EventPage, error) {
 	return pombo.EventPage{Next: "2", Events: []pombo.OutboxEvent{
 		{Number: 1, Type: pombo.EventRead, Stream: "row:a:1", At: today, Key: pombo.Key{Source: "a", RowKey: "1", Generation: 1}, Template: "aviso", State: pombo.Read, Tries: 3, Answer: "500", GivenUp: today},
 		{Number: 2, Type: pombo.EventAlertRaised, Stream: "alert:template", At: today, Due: today, Extra: []byte("{}")},
 	}}, nil
 }
 
-func (outbox) Replay(context.Context, time.Time) (int, error) { return 2, nil }
+func (fakeOutbox) Replay(context.Context, time.Time) (int, error) { return 2, nil }

@@ -15,7 +15,7 @@ import (
 
 const privateText = "pode ligar para a Zulmira"
 
-func (m *memory) Replies(_ context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error) {
+func (m *fakeLedger) Replies(_ context.Context, q pombo.ReplyQuery) (pombo.ReplyPage, error) {
 	m.asked = q
 	return pombo.ReplyPage{Replies: []pombo.Reply{
 		{
@@ -91,7 +91,7 @@ func TestPostReply(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &mailbox{err: tt.err}
+			m := &fakeWebhook{err: tt.err}
 			w := newWorld(t, func(o *Options) { o.Webhook = m })
 			rec := w.ask("POST", tt.target, tt.body)
 			checkStatus(t, rec, tt.status)

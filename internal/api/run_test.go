@@ -112,7 +112,7 @@ func TestSend_WaitEndsWithTheServer(t *testing.T) {
 
 // listen serves the world on a real connection, with the limits of HTTPServer
 // changed as the test says, and returns the address.
-func (w *world) listen(t *testing.T, change func(*http.Server)) string {
+func (w *fixture) listen(t *testing.T, change func(*http.Server)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // process is a server that can be stopped from outside, as a process is.
 type process struct {
-	w    *world
+	w    *fixture
 	http *httptest.Server
 
 	asked chan struct{}

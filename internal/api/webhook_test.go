@@ -19,8 +19,8 @@ import (
 // post is what a Webhook was given.
 type post struct{ kind, body string }
 
-// mailbox is a Webhook with one secret.
-type mailbox struct {
+// fakeWebhook is a Webhook with one secret.
+type fakeWebhook struct {
 	err  error
 	busy int
 
@@ -33,9 +33,9 @@ type mailbox struct {
 
 const webhookSecret = "a-secret-of-sixteen-or-more"
 
-func (m *mailbox) Admits(_, secret string) bool { return secret == webhookSecret }
+func (m *fakeWebhook) Admits(_, secret string) bool { return secret == webhookSecret }
 
-func (m *mailbox) Take(_ context.Context, kind string, body []byte) error {
+func (m *fakeWebhook) Take(_ context.Context, kind string, body []byte) error {
 	m.mu.Lock()
 	m.took = append(m.took, post{kind, string(body)})
 	m.mu.Unlock()
@@ -46,12 +46,12 @@ func (m *mailbox) Take(_ context.Context, kind string, body []byte) error {
 	return m.err
 }
 
-func (m *mailbox) TakeReply(_ context.Context, in pombo.Inbound) error {
+func (m *fakeWebhook) TakeReply(_ context.Context, in pombo.Inbound) error {
 	m.replies = append(m.replies, in)
 	return m.err
 }
 
-func (m *mailbox) Busy(string) { m.busy++ }
+func (m *fakeWebhook) Busy(string) { m.busy++ }
 
 func TestWebhook(t *testing.T) {
 	const body = `{"event":"received","id":"1"}`
@@ -78,7 +78,7 @@ func TestWebhook(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &mailbox{err: tt.err}
+			m := &fakeWebhook{err: tt.err}
 			w := newWorld(t, func(o *Options) { o.Webhook, o.Token = m, tt.token })
 			r := httptest.NewRequest(http.MethodPost, "http://localhost"+tt.target, strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", "application/json")
@@ -104,7 +104,7 @@ func TestWebhook(t *testing.T) {
 // memory meanwhile. The small ones that Blip posts are taken beside them.
 func TestWebhook_FewLargeBodiesAtATime(t *testing.T) {
 	const rounds = 200
-	m := &mailbox{entered: make(chan struct{}, rounds), release: make(chan struct{})}
+	m := &fakeWebhook{entered: make(chan struct{}, rounds), release: make(chan struct{})}
 	w := newWorld(t, func(o *Options) { o.Webhook = m })
 	large := strings.Repeat(" ", 1<<20)
 	send := func(body io.Reader) *httptest.ResponseRecorder {

@@ -52,9 +52,9 @@ func migrate(ctx context.Context, url string) error {
 	return err
 }
 
-// world is everything around one app: a table of the company, a pretend Blip and a folder
+// fixture is everything around one app: a table of the company, a pretend Blip and a folder
 // for the ledger.
-type world struct {
+type fixture struct {
 	t    *testing.T
 	dir  string
 	rows *sql.DB
@@ -66,9 +66,9 @@ type world struct {
 	registry *prometheus.Registry // of the app opened last
 }
 
-func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) *world {
+func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) *fixture {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), blip: blipsim.New(simulator)}
+	w := &fixture{t: t, dir: t.TempDir(), blip: blipsim.New(simulator)}
 	w.receipts = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 	server := httptest.NewServer(w.blip)
 	t.Cleanup(func() { server.Close(); w.blip.Close() })
@@ -89,14 +89,14 @@ func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) 
 	return w
 }
 
-func (w *world) exec(query string, args ...any) {
+func (w *fixture) exec(query string, args ...any) {
 	w.t.Helper()
 	if _, err := w.rows.ExecContext(w.t.Context(), query, args...); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) count(query string) (n int) {
+func (w *fixture) count(query string) (n int) {
 	w.t.Helper()
 	if err := w.rows.QueryRowContext(w.t.Context(), query).Scan(&n); err != nil {
 		w.t.Fatal(err)
@@ -104,7 +104,7 @@ func (w *world) count(query string) (n int) {
 	return n
 }
 
-func (w *world) open() (*app.App, error) {
+func (w *fixture) open() (*app.App, error) {
 	w.t.Helper()
 	c, warnings, err := config.Load("", w.env, config.NeedAll)
 	// What a test starts is not behind a proxy.
@@ -117,7 +117,7 @@ func (w *world) open() (*app.App, error) {
 }
 
 // start opens and starts an app; the caller or the test's end stops it.
-func (w *world) start() (*app.App, *api.Client) {
+func (w *fixture) start() (*app.App, *api.Client) {
 	w.t.Helper()
 	a, err := w.open()
 	if err != nil {
@@ -130,7 +130,7 @@ func (w *world) start() (*app.App, *api.Client) {
 	return a, api.NewClient("http://"+a.Addr(), "", nil)
 }
 
-func (w *world) stop(a *app.App) {
+func (w *fixture) stop(a *app.App) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -318,10 +318,10 @@ func TestOpen_Refuses(t *testing.T) {
 	nightly.WithoutRace(t)
 	for _, test := range []struct {
 		name string
-		env  func(t *testing.T, w *world) string
+		env  func(t *testing.T, w *fixture) string
 		want string
 	}{
-		{"port in use", func(t *testing.T, _ *world) string {
+		{"port in use", func(t *testing.T, _ *fixture) string {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -329,8 +329,8 @@ func TestOpen_Refuses(t *testing.T) {
 			t.Cleanup(func() { l.Close() })
 			return "API_ADDR=" + l.Addr().String()
 		}, "choose another port"},
-		{"ledger in use", func(_ *testing.T, w *world) string { w.start(); return "LOG_LEVEL=info" }, "ledger"},
-		{"ledger that is none", func(_ *testing.T, w *world) string { return "LEDGER_URL=sqlite:" + w.dir }, "ledger"},
+		{"ledger in use", func(_ *testing.T, w *fixture) string { w.start(); return "LOG_LEVEL=info" }, "ledger"},
+		{"ledger that is none", func(_ *testing.T, w *fixture) string { return "LEDGER_URL=sqlite:" + w.dir }, "ledger"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, 0, blipsim.Options{})
@@ -347,12 +347,12 @@ func TestOpen_Refuses(t *testing.T) {
 	}
 }
 
-func (w *world) eventually(ok func() bool) {
+func (w *fixture) eventually(ok func() bool) {
 	w.t.Helper()
 	w.eventuallyEvery(20*time.Millisecond, ok)
 }
 
-func (w *world) eventuallyEvery(d time.Duration, ok func() bool) {
+func (w *fixture) eventuallyEvery(d time.Duration, ok func() bool) {
 	w.t.Helper()
 	tick := time.NewTicker(d)
 	defer tick.Stop()

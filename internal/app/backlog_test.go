@@ -17,19 +17,19 @@ import (
 // metrics, and none of them alone makes the process not ready.
 func TestReady_WaitReasons(t *testing.T) {
 	nightly.WithoutRace(t)
-	never := func(*world, *api.Client) {}
+	never := func(*fixture, *api.Client) {}
 	for _, test := range []struct {
 		name      string
 		simulator blipsim.Options
 		env       []string
-		plant     func(w *world, client *api.Client)
+		plant     func(w *fixture, client *api.Client)
 		why       pombo.WaitReason
 		metrics   map[string]float64
 		notReady  string
 	}{
 		{
 			name: "an operator's pause", why: pombo.WaitPaused, metrics: map[string]float64{"pombo_paused": 1},
-			plant: func(w *world, client *api.Client) {
+			plant: func(w *fixture, client *api.Client) {
 				if _, err := client.Pause(w.t.Context(), time.Time{}, "a wrong text"); err != nil {
 					w.t.Fatal(err)
 				}
@@ -56,7 +56,7 @@ func TestReady_WaitReasons(t *testing.T) {
 		},
 		{
 			name: "a time of their own", why: pombo.WaitScheduled, env: []string{"DB_COL_SEND_AFTER=DT"},
-			plant: func(w *world, _ *api.Client) {
+			plant: func(w *fixture, _ *api.Client) {
 				w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT DEFAULT '2099-01-01 00:00:00'`)
 			},
 		},
@@ -159,7 +159,7 @@ func nobody(t *testing.T) string {
 }
 
 // metrics reads the registry of the app: values by name and labels.
-func (w *world) metrics() map[string]float64 {
+func (w *fixture) metrics() map[string]float64 {
 	w.t.Helper()
 	families, err := w.registry.Gather()
 	if err != nil {

@@ -23,7 +23,7 @@ func reports() []blipsim.Template {
 }
 
 // sentBy returns what the pretend Blip took for a phone.
-func (w *world) sentTo(phone string) (m blipsim.Message) {
+func (w *fixture) sentTo(phone string) (m blipsim.Message) {
 	w.t.Helper()
 	for _, one := range w.blip.Taken() {
 		if one.To == phone+"@wa.gw.msging.net" {
@@ -34,7 +34,7 @@ func (w *world) sentTo(phone string) (m blipsim.Message) {
 }
 
 // becomes waits until a query counts so many rows.
-func (w *world) becomes(query string, want int) {
+func (w *fixture) becomes(query string, want int) {
 	w.t.Helper()
 	w.eventually(func() bool { return w.count(query) == want })
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // oracleWorld is a world whose table is in a double of Oracle.
-func oracleWorld(t *testing.T) (*world, *oracletest.Double, *oracletest.Table) {
+func oracleWorld(t *testing.T) (*fixture, *oracletest.Double, *oracletest.Table) {
 	t.Helper()
 	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {

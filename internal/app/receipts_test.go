@@ -48,7 +48,7 @@ func id(row int) pombo.MessageID {
 
 // ends checks that every message has ended as Blip says, in the ledger and in the
 // table.
-func (w *world) ends(rows int) {
+func (w *fixture) ends(rows int) {
 	w.t.Helper()
 	want, wantCodes := map[pombo.State]int{}, map[string]int{}
 	state := map[pombo.MessageID]pombo.State{}
@@ -118,7 +118,7 @@ func (w *world) ends(rows int) {
 
 var allCodes = []string{"STATUS_FAILED=3", "STATUS_DELIVERED=4", "STATUS_READ=5"}
 
-func (w *world) sendAll(rows int) (address string) {
+func (w *fixture) sendAll(rows int) (address string) {
 	w.t.Helper()
 	a, client := w.start()
 	run, err := client.Send(w.t.Context(), 0)

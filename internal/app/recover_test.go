@@ -15,7 +15,7 @@ import (
 	"pombo/test/nightly"
 )
 
-func (w *world) config() config.Config {
+func (w *fixture) config() config.Config {
 	w.t.Helper()
 	c, _, err := config.Load("", w.env, config.NeedAll)
 	if err != nil {

@@ -26,9 +26,9 @@ import (
 	"pombo/test/nightly"
 )
 
-// street is one Pombo with the real table, ledger and engine, whose Blip takes
+// harness is one Pombo with the real table, ledger and engine, whose Blip takes
 // everything, in a world whose clock runs by itself.
-type street struct {
+type harness struct {
 	*testing.T
 	rows   *sql.DB
 	table  *source.Table
@@ -43,11 +43,11 @@ type street struct {
 }
 
 // onTheStreet runs a test in a bubble of its own.
-func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func(*street)) {
+func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func(*harness)) {
 	t.Helper()
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s := &street{T: t, name: "notificacao"}
+		s := &harness{T: t, name: "notificacao"}
 		path := filepath.Join(folder, "rows.db")
 		var err error
 		s.rows, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)")
@@ -90,26 +90,26 @@ func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func
 	})
 }
 
-func (*street) UploadAddress(context.Context) (string, error) { return "", nil }
-func (*street) Upload(context.Context, string, string, []byte) (string, error) {
+func (*harness) UploadAddress(context.Context) (string, error) { return "", nil }
+func (*harness) Upload(context.Context, string, string, []byte) (string, error) {
 	return "", nil
 }
 
-func (s *street) must(err error) {
+func (s *harness) must(err error) {
 	s.Helper()
 	if err != nil {
 		s.Fatal(err)
 	}
 }
 
-func (s *street) exec(query string, args ...any) {
+func (s *harness) exec(query string, args ...any) {
 	s.Helper()
 	_, err := s.rows.ExecContext(s.Context(), query, args...)
 	s.must(err)
 }
 
 // codes are the statuses in the table, in the order of its rows.
-func (s *street) codes() (list []int) {
+func (s *harness) codes() (list []int) {
 	s.Helper()
 	rows, err := s.rows.QueryContext(s.Context(), `SELECT CD_STATUS FROM NOTIFICACAO ORDER BY ID`)
 	s.must(err)
@@ -123,7 +123,7 @@ func (s *street) codes() (list []int) {
 	return list
 }
 
-func (s *street) wantCodes(want ...int) {
+func (s *harness) wantCodes(want ...int) {
 	s.Helper()
 	if diff := cmp.Diff(want, s.codes()); diff != "" {
 		s.Errorf("codes in the table (-want +got):\n%s", diff)
@@ -131,10 +131,10 @@ func (s *street) wantCodes(want ...int) {
 }
 
 // pass lets virtual time go by.
-func (s *street) pass(d time.Duration) { time.Sleep(d) }
+func (s *harness) pass(d time.Duration) { time.Sleep(d) }
 
 // takeIn is one pass over the table; all that it brings is sent and settled then.
-func (s *street) takeIn(want int) {
+func (s *harness) takeIn(want int) {
 	s.Helper()
 	got, err := s.engine.Intake.TakeIn(s.Context())
 	s.must(err)
@@ -144,11 +144,11 @@ func (s *street) takeIn(want int) {
 	time.Sleep(10 * time.Second)
 }
 
-func (s *street) id(row, generation int) pombo.MessageID {
+func (s *harness) id(row, generation int) pombo.MessageID {
 	return pombo.Key{Source: s.name, RowKey: strconv.Itoa(row), Generation: generation}.MessageID()
 }
 
-func (s *street) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
+func (s *harness) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
 	s.Helper()
 	for _, id := range ids {
 		_, err := s.ledger.Receipts.Apply(s.Context(), []pombo.Receipt{{MessageID: id, State: pombo.Failed, Reason: pombo.ChannelError, Policy: remedy, At: time.Now()}})
@@ -158,7 +158,7 @@ func (s *street) fails(remedy pombo.ResendPolicy, ids ...pombo.MessageID) {
 	time.Sleep(5 * time.Second)
 }
 
-func (s *street) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) {
+func (s *harness) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) {
 	s.Helper()
 	n, _, err := s.ledger.History.Notification(s.Context(), id)
 	s.must(err)
@@ -168,7 +168,7 @@ func (s *street) stands(id pombo.MessageID, want pombo.State, why pombo.Reason) 
 }
 
 // times is how often Blip was given the message.
-func (s *street) times(id pombo.MessageID) (n int) {
+func (s *harness) times(id pombo.MessageID) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sent := range s.sent {
@@ -180,7 +180,7 @@ func (s *street) times(id pombo.MessageID) (n int) {
 }
 
 // findings compares table and ledger.
-func (s *street) findings() (kinds []pombo.DiscrepancyKind) {
+func (s *harness) findings() (kinds []pombo.DiscrepancyKind) {
 	s.Helper()
 	r, err := reconcile.New(reconcile.Options{
 		SourceName: s.name, Source: s.table, Pending: "1", Ledger: s.ledger.Reconciliation,
@@ -198,17 +198,17 @@ func (s *street) findings() (kinds []pombo.DiscrepancyKind) {
 	return kinds
 }
 
-func (s *street) Identity(_ context.Context, n phone.Number) (string, error) {
+func (s *harness) Identity(_ context.Context, n phone.Number) (string, error) {
 	return n.E164()[1:] + "@wa.gw.msging.net", nil
 }
-func (s *street) Redirects() int                                      { return 0 }
-func (s *street) RedirectReply(context.Context, string, int) error    { return nil }
-func (s *street) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
-func (s *street) Receipts(context.Context, pombo.MessageID) ([]pombo.Receipt, error) {
+func (s *harness) Redirects() int                                      { return 0 }
+func (s *harness) RedirectReply(context.Context, string, int) error    { return nil }
+func (s *harness) Templates(context.Context) ([]pombo.Template, error) { return nil, nil }
+func (s *harness) Receipts(context.Context, pombo.MessageID) ([]pombo.Receipt, error) {
 	return nil, nil
 }
 
-func (s *street) Send(_ context.Context, m pombo.Message) error {
+func (s *harness) Send(_ context.Context, m pombo.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent = append(s.sent, m.MessageID)
@@ -220,7 +220,7 @@ func (s *street) Send(_ context.Context, m pombo.Message) error {
 func TestResend_RefusedMessage(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *street) {
+	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *harness) {
 		s.takeIn(3)
 		s.wantCodes(2, 2, 2)
 		s.fails(pombo.ResendBackoff, s.id(1, 1), s.id(2, 1), s.id(3, 1))
@@ -258,7 +258,7 @@ func TestResend_RefusedMessage(t *testing.T) {
 // The owner changes rows while they are in flight, and sets them back later: each is sent once
 // more. A row that is pending only because no code is written stays as it is.
 func TestResend_RowChangedAndSetBack(t *testing.T) {
-	onTheStreet(t, 3, nil, func(s *street) {
+	onTheStreet(t, 3, nil, func(s *harness) {
 		s.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none' WHERE ID = 3`)
 		s.must(s.engine.Throttle.Pauser.Pause(s.Context(), pombo.Pause{By: "operator"}))
 		s.takeIn(3)

@@ -29,7 +29,7 @@ func answering() blipsim.Options {
 	}
 }
 
-func newAnswering(t *testing.T, o blipsim.Options, env ...string) *world {
+func newAnswering(t *testing.T, o blipsim.Options, env ...string) *fixture {
 	t.Helper()
 	w := newWorld(t, answeringRows, o, append(env, "STATUS_DELIVERED=4", "STATUS_READ=5", "TEMPLATE_NAME=confirmacao",
 		"DB_COL_REPLY=DS_RESPOSTA", "DB_COL_REPLY_AT=DT_RESPOSTA", "REPLY_CODES=Confirmar:7,Cancelar:8")...)
@@ -39,7 +39,7 @@ func newAnswering(t *testing.T, o blipsim.Options, env ...string) *world {
 }
 
 // answers returns what each row should say of its answer, by message, and how many have which code.
-func (w *world) answers() (want map[string]string, kinds map[string]int) {
+func (w *fixture) answers() (want map[string]string, kinds map[string]int) {
 	w.t.Helper()
 	want, kinds = map[string]string{}, map[string]int{}
 	for row := 1; row <= answeringRows; row++ {
@@ -64,7 +64,7 @@ func (w *world) answers() (want map[string]string, kinds map[string]int) {
 }
 
 // answered checks that each answer stands in the row of its message, and in no other.
-func (w *world) answered() {
+func (w *fixture) answered() {
 	w.t.Helper()
 	var wrong string
 	defer func() {

@@ -134,7 +134,7 @@ func TestWentBack_DoublesNothing(t *testing.T) {
 }
 
 // lock keeps everybody else from writing to the table.
-func (w *world) lock(t *testing.T) (unlock func()) {
+func (w *fixture) lock(t *testing.T) (unlock func()) {
 	t.Helper()
 	conn, err := w.rows.Conn(t.Context())
 	if err != nil {

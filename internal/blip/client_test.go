@@ -96,7 +96,7 @@ func fault(t testing.TB, err error) *pombo.Error {
 }
 
 // standIn answers every request with one status and body, and keeps what it got.
-type standIn struct {
+type fakeServer struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []recorded
@@ -108,9 +108,9 @@ type recorded struct {
 	body   []byte
 }
 
-func stand(t testing.TB, answer func(w http.ResponseWriter, path string)) *standIn {
+func stand(t testing.TB, answer func(w http.ResponseWriter, path string)) *fakeServer {
 	t.Helper()
-	s := &standIn{}
+	s := &fakeServer{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -126,7 +126,7 @@ func stand(t testing.TB, answer func(w http.ResponseWriter, path string)) *stand
 }
 
 // answering is a standIn that always answers the same.
-func answering(t testing.TB, status int, body []byte) *standIn {
+func answering(t testing.TB, status int, body []byte) *fakeServer {
 	t.Helper()
 	return stand(t, func(w http.ResponseWriter, _ string) {
 		w.WriteHeader(status)
@@ -134,7 +134,7 @@ func answering(t testing.TB, status int, body []byte) *standIn {
 	})
 }
 
-func (s *standIn) got() []recorded {
+func (s *fakeServer) got() []recorded {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]recorded(nil), s.requests...)

@@ -282,7 +282,7 @@ func FuzzAnswer(f *testing.F) {
 			status = 200
 		}
 		c := newClient(t, "http://127.0.0.1:1")
-		c.transport.RegisterProtocol("canned", canned{status, b})
+		c.transport.RegisterProtocol("canned", fakeTransport{status, b})
 		c.commands.URL.Scheme, c.messages.URL.Scheme = "canned", "canned"
 		ctx := context.Background()
 		n := number(t, "+5531987654321")

@@ -130,13 +130,13 @@ func FuzzTemplates(f *testing.F) {
 	})
 }
 
-// canned is a RoundTripper that answers from memory, for the fuzzer.
-type canned struct {
+// fakeTransport is a RoundTripper that answers from memory, for the fuzzer.
+type fakeTransport struct {
 	status int
 	body   []byte
 }
 
-func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	_ = r.Body.Close()
 	return &http.Response{

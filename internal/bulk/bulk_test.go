@@ -17,8 +17,8 @@ import (
 	"pombo/test/nightly"
 )
 
-// world is a ledger on disk with a runner, in which anything may happen between two steps.
-type world struct {
+// fixture is a ledger on disk with a runner, in which anything may happen between two steps.
+type fixture struct {
 	*testing.T
 	url  string
 	db   *ledger.DB
@@ -32,15 +32,15 @@ type world struct {
 	ahead   atomic.Int64 // how much the ledger's clock is ahead, in nanoseconds
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *fixture {
 	t.Helper()
-	w := &world{T: t, url: "sqlite:" + filepath.Join(t.TempDir(), "pombo.db"), rows: map[string]pombo.Row{}, out: map[string]bool{}, between: func() error { return nil }}
+	w := &fixture{T: t, url: "sqlite:" + filepath.Join(t.TempDir(), "pombo.db"), rows: map[string]pombo.Row{}, out: map[string]bool{}, between: func() error { return nil }}
 	w.open()
 	t.Cleanup(func() { w.must(w.db.Close()) })
 	return w
 }
 
-func (w *world) open() {
+func (w *fixture) open() {
 	w.Helper()
 	db, err := ledger.Open(w.Context(), ledger.Options{URL: w.url, Exclusive: true, Source: "T", Template: "um", Pending: "1", Codes: map[pombo.State]string{pombo.Accepted: "2", pombo.Failed: "3"}, Now: w.now})
 	w.must(err)
@@ -48,9 +48,9 @@ func (w *world) open() {
 }
 
 // now is the ledger's clock.
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *fixture) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
-func (w *world) must(err error) {
+func (w *fixture) must(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
@@ -60,7 +60,7 @@ func (w *world) must(err error) {
 // dying is the ledger of a process that may die before or after each change.
 type dying struct {
 	*sets
-	w *world
+	w *fixture
 }
 
 type sets = ledger.Bulks // the embedded field must not be called as one of its methods
@@ -91,7 +91,7 @@ func (d dying) Skip(ctx context.Context, id, seq int64, why pombo.BulkResult) er
 }
 
 // row is the table's.
-func (w *world) row(_ context.Context, n pombo.Notification) (pombo.Row, error) {
+func (w *fixture) row(_ context.Context, n pombo.Notification) (pombo.Row, error) {
 	if w.away != nil {
 		return pombo.Row{}, w.away
 	}
@@ -102,7 +102,7 @@ func (w *world) row(_ context.Context, n pombo.Notification) (pombo.Row, error) 
 	return row, nil
 }
 
-func (w *world) planner() *Planner {
+func (w *fixture) planner() *Planner {
 	return NewPlanner(PlannerOptions{
 		Ledger: w.db.Bulks, Row: w.row,
 		OptedOut: func(n phone.Number, _ string) pombo.OptOutScope {
@@ -117,7 +117,7 @@ func (w *world) planner() *Planner {
 	})
 }
 
-func (w *world) runner() *Runner {
+func (w *fixture) runner() *Runner {
 	return NewRunner(w.planner(), RunnerOptions{
 		Ledger: dying{w.db.Bulks, w}, Leads: func(context.Context) (bool, error) { return true, nil },
 		Queued: func(context.Context) (int, error) { return 0, nil }, HighWater: 1,
@@ -136,7 +136,7 @@ func (w *world) runner() *Runner {
 }
 
 // take takes in rows.
-func (w *world) take(n int, expires time.Time) (ids []pombo.MessageID) {
+func (w *fixture) take(n int, expires time.Time) (ids []pombo.MessageID) {
 	w.Helper()
 	rows := make([]pombo.Row, n)
 	for i := range rows {
@@ -153,7 +153,7 @@ func (w *world) take(n int, expires time.Time) (ids []pombo.MessageID) {
 }
 
 // send has a worker send what may go, at most so many; end says how.
-func (w *world) send(most int, end func(pombo.Notification) pombo.State) {
+func (w *fixture) send(most int, end func(pombo.Notification) pombo.State) {
 	w.Helper()
 	list, err := w.db.Queue.Claim(w.Context(), "worker", most)
 	w.must(err)
@@ -168,12 +168,12 @@ func (w *world) send(most int, end func(pombo.Notification) pombo.State) {
 	}
 }
 
-func (w *world) fail(ids []pombo.MessageID) {
+func (w *fixture) fail(ids []pombo.MessageID) {
 	w.Helper()
 	w.send(len(ids), func(pombo.Notification) pombo.State { return pombo.Failed })
 }
 
-func (w *world) plan(act pombo.BulkAct, f pombo.BulkFilter) pombo.BulkPlan {
+func (w *fixture) plan(act pombo.BulkAct, f pombo.BulkFilter) pombo.BulkPlan {
 	w.Helper()
 	plan, err := w.planner().Plan(w.Context(), act, f)
 	w.must(err)
@@ -181,7 +181,7 @@ func (w *world) plan(act pombo.BulkAct, f pombo.BulkFilter) pombo.BulkPlan {
 }
 
 // end works off all there is.
-func (w *world) end() {
+func (w *fixture) end() {
 	w.Helper()
 	for range 1000 {
 		worked, err := w.runner().step(w.Context())
@@ -192,7 +192,7 @@ func (w *world) end() {
 	w.Fatal("the bulk does not end")
 }
 
-func (w *world) get(id int64) pombo.Bulk {
+func (w *fixture) get(id int64) pombo.Bulk {
 	w.Helper()
 	b, err := w.db.Bulks.Bulk(w.Context(), id)
 	w.must(err)

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
 
 // busyBench is a desk on which every page has something to show.
-func busyBench(t *testing.T) *bench {
+func busyBench(t *testing.T) *fixture {
 	b := newBench(t)
 	b.account("ana", pombo.RoleAdmin, 0)
 	b.facts.snapshot = health.Snapshot{

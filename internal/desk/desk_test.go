@@ -22,8 +22,8 @@ const goodPassword = "cavalo bateria grampo certo"
 // signs in. What the desk itself makes of a password, TestInvite has.
 var goodHash = hashAt(goodPassword, 64, 1)
 
-// bench is a desk with what it is made of.
-type bench struct {
+// fixture is a desk with what it is made of.
+type fixture struct {
 	t         *testing.T
 	s         *Server
 	ledger    *fakeLedger
@@ -38,9 +38,9 @@ type bench struct {
 	replies   fakeReplies
 }
 
-func newBench(t *testing.T, change ...func(*Options)) *bench {
+func newBench(t *testing.T, change ...func(*Options)) *fixture {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, now: time.Now(), messages: &fakeMessages{}, figures: &fakeFigures{}, bulks: &fakeBulks{}}
+	b := &fixture{t: t, log: &bytes.Buffer{}, now: time.Now(), messages: &fakeMessages{}, figures: &fakeFigures{}, bulks: &fakeBulks{}}
 	b.ledger = newFakeLedger(func() time.Time { return b.now })
 	key, err := audit.NewKey(strings.Repeat("k", audit.MinSecret))
 	if err != nil {
@@ -65,20 +65,20 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 }
 
 // account makes an account with goodPassword.
-func (b *bench) account(name string, role pombo.Role, grants pombo.Grants) {
+func (b *fixture) account(name string, role pombo.Role, grants pombo.Grants) {
 	b.ledger.users[name] = pombo.User{Name: name, Hash: goodHash, Role: role, Grants: grants, Created: b.now}
 }
 
 // browser is somebody with cookies.
 type browser struct {
-	*bench
+	*fixture
 	jar    map[string]string
 	header http.Header // of every request
 	from   string
 }
 
-func (b *bench) browser() *browser {
-	return &browser{bench: b, jar: map[string]string{}, header: http.Header{}, from: "127.0.0.1:40000"}
+func (b *fixture) browser() *browser {
+	return &browser{fixture: b, jar: map[string]string{}, header: http.Header{}, from: "127.0.0.1:40000"}
 }
 
 func (w *browser) ask(method, target string, form url.Values, header ...string) *httptest.ResponseRecorder {
@@ -115,7 +115,7 @@ func (w *browser) ask(method, target string, form url.Values, header ...string) 
 }
 
 // signIn signs in with goodPassword.
-func (b *bench) signIn(name string) *browser {
+func (b *fixture) signIn(name string) *browser {
 	b.t.Helper()
 	w := b.browser()
 	rec := w.ask("POST", "/desk/login", url.Values{"name": {name}, "password": {goodPassword}})

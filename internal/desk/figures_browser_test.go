@@ -53,10 +53,10 @@ func TestFigures_InBrowser(t *testing.T) {
 }
 
 // busy is a desk with something on each page of figures, and the last month.
-func busy(t *testing.T) (b *bench, month string) {
+func busy(t *testing.T) (b *fixture, month string) {
 	t.Helper()
 	w, last, _ := lastMonth(t)
-	b = w.bench
+	b = w.fixture
 	b.account("olga", pombo.RoleOperator, 0)
 	for hour := range 150 {
 		b.figures.cells = append(b.figures.cells,

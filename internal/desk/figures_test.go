@@ -51,12 +51,12 @@ func date(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
-func ago(b *bench, hours int) time.Time {
+func ago(b *fixture, hours int) time.Time {
 	return b.now.UTC().Truncate(time.Hour).Add(-time.Duration(hours) * time.Hour)
 }
 
 // request is one of nobody's, for what needs no more than its language.
-func (b *bench) request() *http.Request {
+func (b *fixture) request() *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	return r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{}))
 }

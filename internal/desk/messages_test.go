@@ -19,7 +19,7 @@ const (
 )
 
 // hospital is a desk with messages to Zulmira, and accounts of each kind.
-func hospital(t *testing.T) (b *bench, failed, uncertain pombo.MessageID) {
+func hospital(t *testing.T) (b *fixture, failed, uncertain pombo.MessageID) {
 	t.Helper()
 	b = newBench(t, func(o *Options) {
 		o.Template, o.Language, o.Pending, o.Retention = "lembrete", "pt_BR", "1", 90*24*time.Hour

@@ -89,7 +89,7 @@ func (w *browser) act(ask, post string, form url.Values) (status int, sentence s
 }
 
 // trail are the acts in the trail with their results and details, but for signing in.
-func (b *bench) trail() (list []string) {
+func (b *fixture) trail() (list []string) {
 	for _, e := range b.ledger.lines {
 		if e.Act != audit.SignIn {
 			list = append(list, strings.TrimSpace(string(e.Act)+" "+string(e.Result)+" "+e.Target+" "+e.Detail))

@@ -53,9 +53,9 @@ func (p *fakePeople) Forget(_ context.Context, n phone.Number, really bool) (f p
 	return f, nil
 }
 
-func (b *bench) people() *fakePeople { return b.s.o.People.(*fakePeople) }
+func (b *fixture) people() *fakePeople { return b.s.o.People.(*fakePeople) }
 
-func newPerson(t *testing.T) (*bench, *browser) {
+func newPerson(t *testing.T) (*fixture, *browser) {
 	t.Helper()
 	b := newBench(t, func(o *Options) { o.Retention = 24 * time.Hour })
 	b.account("ana", pombo.RoleAdmin, 0)

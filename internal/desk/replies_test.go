@@ -50,7 +50,7 @@ func (f *fakeReplies) AnswerCounts(context.Context, time.Time, time.Time) ([]pom
 const writtenAnswer = "a Zulmira não pode, ligue amanhã"
 
 // answered has one message that was answered twice, and a reply that nobody can place.
-func answered(t *testing.T) (b *bench, id pombo.MessageID) {
+func answered(t *testing.T) (b *fixture, id pombo.MessageID) {
 	t.Helper()
 	b, id, _ = hospital(t)
 	at := b.now.Add(-time.Minute)

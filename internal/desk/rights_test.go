@@ -99,12 +99,12 @@ var whoMay = map[string]string{
 }
 
 func TestRights(t *testing.T) {
-	roles := map[string]func(*bench){
-		"viewer":   func(b *bench) { b.account("v", pombo.RoleViewer, 0) },
-		"auditor":  func(b *bench) { b.account("v", pombo.RoleViewer, pombo.GrantAudit) },
-		"operator": func(b *bench) { b.account("v", pombo.RoleOperator, 0) },
-		"admin":    func(b *bench) { b.account("v", pombo.RoleAdmin, 0) },
-		"nobody":   func(*bench) {},
+	roles := map[string]func(*fixture){
+		"viewer":   func(b *fixture) { b.account("v", pombo.RoleViewer, 0) },
+		"auditor":  func(b *fixture) { b.account("v", pombo.RoleViewer, pombo.GrantAudit) },
+		"operator": func(b *fixture) { b.account("v", pombo.RoleOperator, 0) },
+		"admin":    func(b *fixture) { b.account("v", pombo.RoleAdmin, 0) },
+		"nobody":   func(*fixture) {},
 	}
 	probe := newBench(t)
 	for pattern := range probe.s.routes {

@@ -23,7 +23,7 @@ func TestSender_RetryAfter(t *testing.T) {
 	t.Run("the receiver", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			o, r := &fakeOutbox{}, &receiver{answer: func(call int, _ string) (int, string) {
+			o, r := &fakeOutbox{}, &fakeReceiver{answer: func(call int, _ string) (int, string) {
 				if call == 1 {
 					return 503, busy
 				}
@@ -46,7 +46,7 @@ func TestSender_Stops(t *testing.T) {
 	t.Run("during a call", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			o, r := &fakeOutbox{}, &receiver{answer: func(int, string) (int, string) { return 0, "" }}
+			o, r := &fakeOutbox{}, &fakeReceiver{answer: func(int, string) (int, string) { return 0, "" }}
 			o.add(0, pombo.EventAccepted)
 			run(t, o, r, nil, callTime/2)
 			if e := o.events[0]; r.calls != 1 || e.Tries != 0 || e.Answer != "" {
@@ -57,7 +57,7 @@ func TestSender_Stops(t *testing.T) {
 	t.Run("while it is recorded", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			o, r := &fakeOutbox{}, &receiver{answer: func(int, string) (int, string) { return 200, "" }}
+			o, r := &fakeOutbox{}, &fakeReceiver{answer: func(int, string) (int, string) { return 200, "" }}
 			o.onAcknowledge = func(ctx context.Context) error {
 				select {
 				case <-ctx.Done():
@@ -79,7 +79,7 @@ func TestSender_Stops(t *testing.T) {
 func TestSender_FollowsTheLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o, r := &fakeOutbox{}, &receiver{answer: func(int, string) (int, string) { return 200, "" }}
+		o, r := &fakeOutbox{}, &fakeReceiver{answer: func(int, string) (int, string) { return 200, "" }}
 		fill(o, 2)
 		l := &follower{leadsFrom: time.Now().Add(time.Minute)}
 		runAs(t, l, o, r, nil, 59*time.Second)
@@ -103,7 +103,7 @@ func (*follower) ReleaseLeadership(context.Context, string, string) error { retu
 func TestSender_Retires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o, r := &fakeOutbox{}, &receiver{answer: func(int, string) (int, string) { return 200, "" }}
+		o, r := &fakeOutbox{}, &fakeReceiver{answer: func(int, string) (int, string) { return 200, "" }}
 		run(t, o, r, nil, 24*time.Hour)
 		if len(o.retired) < 4 || len(o.retired) > 5 || o.retired[0] != [2]time.Duration{7 * 24 * time.Hour, retention} {
 			t.Errorf("removed after %v, want a week and RETENTION, four or five times in a day", o.retired)
@@ -117,7 +117,7 @@ func TestSender_ReadsWhileACallEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := &fakeOutbox{}
-		r := &receiver{answer: func(int, string) (int, string) { time.Sleep(time.Second / 2); return 200, "" }}
+		r := &fakeReceiver{answer: func(int, string) (int, string) { time.Sleep(time.Second / 2); return 200, "" }}
 		o.onRead = func() { time.Sleep(time.Second) }
 		fill(o, 1)
 		run(t, o, r, nil, time.Minute)
@@ -156,7 +156,7 @@ func TestSender_ReadsForManyCalls(t *testing.T) {
 					}
 					return nil
 				}
-				r := &receiver{answer: func(int, string) (int, string) { return 200, "" }}
+				r := &fakeReceiver{answer: func(int, string) (int, string) { return 200, "" }}
 				for i := range rows {
 					o.add(i, pombo.EventAccepted)
 				}

@@ -123,15 +123,15 @@ func (o *fakeOutbox) open() (n int) {
 	return n
 }
 
-type alone struct{}
+type fakeLeadership struct{}
 
-func (alone) AcquireLeadership(context.Context, string, string, time.Duration) (bool, error) {
+func (fakeLeadership) AcquireLeadership(context.Context, string, string, time.Duration) (bool, error) {
 	return true, nil
 }
-func (alone) ReleaseLeadership(context.Context, string, string) error { return nil }
+func (fakeLeadership) ReleaseLeadership(context.Context, string, string) error { return nil }
 
 // receiver plays the company's system and keeps what it has acknowledged.
-type receiver struct {
+type fakeReceiver struct {
 	t      *testing.T
 	answer func(call int, row string) (status int, header string) // status 0 = it hangs
 
@@ -142,7 +142,7 @@ type receiver struct {
 	attempts []time.Time
 }
 
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *fakeReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	text, err := io.ReadAll(req.Body)
 	verifier, _ := standardwebhooks.NewWebhook(secret)
 	if err == nil {
@@ -177,7 +177,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // pipes connects the client to the receiver in memory, so that time can be virtual.
-func pipes(t *testing.T, c *Client, r *receiver, isAway func() bool) {
+func pipes(t *testing.T, c *Client, r *fakeReceiver, isAway func() bool) {
 	t.Helper()
 	r.t, r.taken, r.ids = t, map[string][]string{}, map[string]int{}
 	line := &listener{conns: make(chan net.Conn), done: make(chan struct{})}
@@ -219,13 +219,13 @@ func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 const retention = 90 * 24 * time.Hour
 
 // run sends what is in the outbox for a while of virtual time.
-func run(t *testing.T, o *fakeOutbox, r *receiver, isAway func() bool, d time.Duration) {
+func run(t *testing.T, o *fakeOutbox, r *fakeReceiver, isAway func() bool, d time.Duration) {
 	t.Helper()
-	runAs(t, alone{}, o, r, isAway, d)
+	runAs(t, fakeLeadership{}, o, r, isAway, d)
 }
 
 // runAs is run for one process of several.
-func runAs(t *testing.T, l leader.Ledger, o *fakeOutbox, r *receiver, isAway func() bool, d time.Duration) {
+func runAs(t *testing.T, l leader.Ledger, o *fakeOutbox, r *fakeReceiver, isAway func() bool, d time.Duration) {
 	t.Helper()
 	c, err := NewClient("http://127.0.0.1/events", []pombo.Private{newer, secret}, nil)
 	if err != nil {
@@ -261,7 +261,7 @@ func fill(o *fakeOutbox, rows int) {
 	}
 }
 
-func (r *receiver) complete(rows int) {
+func (r *fakeReceiver) complete(rows int) {
 	r.t.Helper()
 	want := []string{"notification.accepted", "notification.delivered", "notification.read"}
 	for row := range rows {
@@ -292,7 +292,7 @@ func TestSender_ReceiverInTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				o, r := &fakeOutbox{}, &receiver{answer: test.answer}
+				o, r := &fakeOutbox{}, &fakeReceiver{answer: test.answer}
 				fill(o, rows)
 				begun := time.Now()
 				run(t, o, r, func() bool { return time.Since(begun) < test.awayFor }, test.within)
@@ -312,7 +312,7 @@ func TestSender_ReceiverInTrouble(t *testing.T) {
 func TestSender_GivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o, r := &fakeOutbox{}, &receiver{answer: func(_ int, row string) (int, string) { return map[bool]int{true: 400, false: 200}[row == "0"], "" }}
+		o, r := &fakeOutbox{}, &fakeReceiver{answer: func(_ int, row string) (int, string) { return map[bool]int{true: 400, false: 200}[row == "0"], "" }}
 		fill(o, 3)
 		ago := nightly.Or(0, 60*time.Hour) // by day it has been tried for so long
 		if ago > 0 {
@@ -343,7 +343,7 @@ func TestSender_SparesTheReceiver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				o, r := &fakeOutbox{}, &receiver{answer: func(int, string) (int, string) { return test.status, "" }}
+				o, r := &fakeOutbox{}, &fakeReceiver{answer: func(int, string) (int, string) { return test.status, "" }}
 				fill(o, nightly.Or(500, 100))
 				run(t, o, r, nil, time.Duration(hours)*time.Hour)
 				if r.calls < test.least || r.calls > test.most {
@@ -358,14 +358,14 @@ func TestSender_SparesTheReceiver(t *testing.T) {
 func TestSender_Repeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o, r := &fakeOutbox{}, &receiver{answer: func(int, string) (int, string) { return 200, "" }}
+		o, r := &fakeOutbox{}, &fakeReceiver{answer: func(int, string) (int, string) { return 200, "" }}
 		fill(o, 2)
 		run(t, o, r, nil, time.Minute)
 		first := maps.Clone(r.ids)
 		for _, e := range o.events {
 			e.Acknowledged = time.Time{}
 		}
-		again := &receiver{answer: r.answer}
+		again := &fakeReceiver{answer: r.answer}
 		run(t, o, again, nil, time.Minute)
 		if len(first) != 6 || !maps.Equal(first, again.ids) {
 			t.Errorf("ids %v, then %v", first, again.ids)

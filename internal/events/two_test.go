@@ -48,7 +48,7 @@ func TestSender_TwoOnOneLedger(t *testing.T) {
 		kill       bool // the first one ends when a third has arrived
 	}{
 		"one leads and ends":          {func(db *ledger.DB) leader.Ledger { return db.Leases }, true},
-		"both believe that they lead": {func(*ledger.DB) leader.Ledger { return alone{} }, false},
+		"both believe that they lead": {func(*ledger.DB) leader.Ledger { return fakeLeadership{} }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

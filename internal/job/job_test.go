@@ -17,8 +17,8 @@ import (
 	"pombo/internal/telemetry"
 )
 
-// calls is an API whose runs take as long as the test says.
-type calls struct {
+// fakeClient is an API whose runs take as long as the test says.
+type fakeClient struct {
 	begun []time.Duration // when each call came, from the start
 	waits []time.Duration // how long it was asked to wait
 	start time.Time
@@ -33,7 +33,7 @@ type calls struct {
 	mu sync.Mutex // held during a call: a second one at once is an overlap
 }
 
-func (c *calls) Ready(context.Context) (api.Readiness, error) {
+func (c *fakeClient) Ready(context.Context) (api.Readiness, error) {
 	c.asked++
 	if c.readyErr != nil {
 		return c.ready, c.readyErr(c.asked)
@@ -41,7 +41,7 @@ func (c *calls) Ready(context.Context) (api.Readiness, error) {
 	return c.ready, nil
 }
 
-func (c *calls) Send(ctx context.Context, wait time.Duration) (api.RunResult, error) {
+func (c *fakeClient) Send(ctx context.Context, wait time.Duration) (api.RunResult, error) {
 	if !c.mu.TryLock() {
 		panic("two calls at once")
 	}
@@ -60,7 +60,7 @@ func (c *calls) Send(ctx context.Context, wait time.Duration) (api.RunResult, er
 
 // runJob runs a job against c for a while, in fake time, and returns its log,
 // record by record.
-func runJob(t *testing.T, c *calls, o Options, long time.Duration) []map[string]any {
+func runJob(t *testing.T, c *fakeClient, o Options, long time.Duration) []map[string]any {
 	t.Helper()
 	var log bytes.Buffer
 	c.start = time.Now()
@@ -95,7 +95,7 @@ func checkCalls(t *testing.T, got []time.Duration, want ...time.Duration) {
 
 func TestJob_KeepsItsSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{
+		c := &fakeClient{
 			takes:  func(int) time.Duration { return 2 * time.Minute },
 			result: api.RunResult{RunID: 7, State: api.Finished, Found: 3, Accepted: 2, Failed: 1, DurationMS: 120000},
 		}
@@ -117,7 +117,7 @@ func TestJob_KeepsItsSchedule(t *testing.T) {
 
 func TestJob_SkipsTicksDuringACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{
+		c := &fakeClient{
 			result: api.RunResult{State: api.Finished},
 			takes: func(call int) time.Duration {
 				return []time.Duration{12 * time.Minute, 5 * time.Minute, time.Second, time.Second}[call-1]
@@ -140,7 +140,7 @@ func TestJob_SkipsTicksDuringACall(t *testing.T) {
 
 func TestJob_GoesOnWhileTheAPIIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{result: api.RunResult{State: api.Finished}, readyErr: func(call int) error {
+		c := &fakeClient{result: api.RunResult{State: api.Finished}, readyErr: func(call int) error {
 			if call > 2 {
 				return nil
 			}
@@ -159,7 +159,7 @@ func TestJob_GoesOnWhileTheAPIIsAway(t *testing.T) {
 
 func TestJob_NamesWhatIsNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{
+		c := &fakeClient{
 			ready: api.Readiness{Checks: []api.CheckResult{{Name: "source", Detail: "no route to host"}, {Name: "ledger", OK: true}}},
 			readyErr: func(int) error {
 				return &api.Error{Problem: api.Problem{Detail: "not ready: source", Hint: "see DB_URL"}}
@@ -180,7 +180,7 @@ func TestJob_NamesWhatIsNotReady(t *testing.T) {
 
 func TestJob_Timeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{takes: func(int) time.Duration { return time.Hour }}
+		c := &fakeClient{takes: func(int) time.Duration { return time.Hour }}
 		log := runJob(t, c, Options{Timeout: 3 * time.Minute}, 6*time.Minute)
 		checkCalls(t, c.begun, 0, 5*time.Minute)
 		if want := 3*time.Minute - 5*time.Second; c.waits[0] != want {
@@ -194,7 +194,7 @@ func TestJob_Timeout(t *testing.T) {
 
 func TestJob_StopsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{takes: func(int) time.Duration { return time.Hour }}
+		c := &fakeClient{takes: func(int) time.Duration { return time.Hour }}
 		log := runJob(t, c, Options{}, time.Second)
 		if got := time.Since(c.start); got != time.Second {
 			t.Errorf("stopped after %s, want 1s", got)
@@ -221,17 +221,17 @@ func TestJob_Wait(t *testing.T) {
 func TestJob_Once(t *testing.T) {
 	tests := []struct {
 		name  string
-		c     *calls
+		c     *fakeClient
 		level string
 		err   string // "" = none
 	}{
-		{"done", &calls{result: api.RunResult{State: api.Finished}}, "INFO", ""},
-		{"messages failed", &calls{result: api.RunResult{State: api.Finished, Found: 2, Failed: 2}}, "INFO", ""},
-		{"away", &calls{readyErr: func(int) error { return errors.New("connection refused") }}, "ERROR", "connection refused"},
-		{"call failed", &calls{err: errors.New("the server made a mistake")}, "ERROR", "mistake"},
-		{"goes on", &calls{result: api.RunResult{RunID: 9, State: api.Running}}, "WARNING", "run 9 has not ended"},
-		{"took too long", &calls{takes: func(int) time.Duration { return time.Hour }}, "WARNING", "no answer within 10m0s"},
-		{"stopped early", &calls{result: api.RunResult{State: api.Finished, Error: "the source is away"}}, "ERROR", "the source is away"},
+		{"done", &fakeClient{result: api.RunResult{State: api.Finished}}, "INFO", ""},
+		{"messages failed", &fakeClient{result: api.RunResult{State: api.Finished, Found: 2, Failed: 2}}, "INFO", ""},
+		{"away", &fakeClient{readyErr: func(int) error { return errors.New("connection refused") }}, "ERROR", "connection refused"},
+		{"call failed", &fakeClient{err: errors.New("the server made a mistake")}, "ERROR", "mistake"},
+		{"goes on", &fakeClient{result: api.RunResult{RunID: 9, State: api.Running}}, "WARNING", "run 9 has not ended"},
+		{"took too long", &fakeClient{takes: func(int) time.Duration { return time.Hour }}, "WARNING", "no answer within 10m0s"},
+		{"stopped early", &fakeClient{result: api.RunResult{State: api.Finished, Error: "the source is away"}}, "ERROR", "the source is away"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestJob_Once(t *testing.T) {
 
 // Who reads only the job's log learns that nothing goes.
 func TestJob_LogsAlerts(t *testing.T) {
-	c := &calls{result: api.RunResult{RunID: 7, State: api.Finished}, ready: api.Readiness{Ready: true, Alerts: []api.Alert{
+	c := &fakeClient{result: api.RunResult{RunID: 7, State: api.Finished}, ready: api.Readiness{Ready: true, Alerts: []api.Alert{
 		{Name: "nothing_sent", Message: "nothing sent for 12 minutes while 3 rows wait: sending is paused", Hint: "pombo resume"},
 	}}}
 	var out bytes.Buffer

@@ -15,9 +15,9 @@ import (
 )
 
 // table has rows 1 to n pending, in this order.
-type table int
+type fakeSource int
 
-func (n table) Page(_ context.Context, after string, limit int) (rows []pombo.Row, err error) {
+func (n fakeSource) Page(_ context.Context, after string, limit int) (rows []pombo.Row, err error) {
 	first, _ := strconv.Atoi(after)
 	for i := first + 1; i <= int(n) && len(rows) < limit; i++ {
 		rows = append(rows, pombo.Row{RowKey: strconv.Itoa(i), Recipient: "(31) 98888-0000"})
@@ -58,7 +58,7 @@ func traces(keys ...pombo.Key) map[pombo.MessageID]bool {
 	return known
 }
 
-func options(l *rebuilt, rows table, known map[pombo.MessageID]bool) RecoverOptions {
+func options(l *rebuilt, rows fakeSource, known map[pombo.MessageID]bool) RecoverOptions {
 	return RecoverOptions{
 		SourceName: "t", Source: rows, Ledger: l,
 		Acquire: func(context.Context) error { return nil },

@@ -9,16 +9,16 @@ import (
 )
 
 // manager plays the service manager's side of a handler.
-type manager struct {
+type fakeManager struct {
 	requests chan svc.ChangeRequest
 	said     chan svc.Status
 	returned chan [2]uint32 // whether the code is the service's own, and the code
 	h        *handler
 }
 
-func serve(t *testing.T, body Body) *manager {
+func serve(t *testing.T, body Body) *fakeManager {
 	t.Helper()
-	m := &manager{make(chan svc.ChangeRequest), make(chan svc.Status, 100), make(chan [2]uint32, 1), &handler{body: body, ended: make(chan ended, 1)}}
+	m := &fakeManager{make(chan svc.ChangeRequest), make(chan svc.Status, 100), make(chan [2]uint32, 1), &handler{body: body, ended: make(chan ended, 1)}}
 	go func() {
 		own, code := m.h.Execute(nil, m.requests, m.said)
 		flag := uint32(0)
@@ -30,7 +30,7 @@ func serve(t *testing.T, body Body) *manager {
 	return m
 }
 
-func (m *manager) wait(t *testing.T, want svc.State) svc.Status {
+func (m *fakeManager) wait(t *testing.T, want svc.State) svc.Status {
 	t.Helper()
 	for {
 		select {

@@ -98,7 +98,7 @@ func TestPages_CoverEveryRoute(t *testing.T) {
 }
 
 // prepare does what some pages are about: a search, a group that is sent again.
-func (w *world) prepare(t *testing.T) {
+func (w *fixture) prepare(t *testing.T) {
 	t.Helper()
 	failed, _ := w.message(t, "state=failed")
 	queued, _ := w.message(t, "state=queued")
@@ -130,7 +130,7 @@ var (
 )
 
 // paths are the addresses of all pages for a signed-in visitor.
-func (w *world) paths() []string {
+func (w *fixture) paths() []string {
 	var out []string
 	for _, p := range pages {
 		path := p.path
@@ -200,7 +200,7 @@ func TestDesk(t *testing.T) {
 	t.Run("pictures", w.pictures)
 }
 
-func (w *world) matrix(t *testing.T) {
+func (w *fixture) matrix(t *testing.T) {
 	paths, all := w.paths(), looks()
 	if !nightly.On() { // in one tab: a tab costs more than a page
 		var visits []visit
@@ -229,7 +229,7 @@ type visit struct {
 }
 
 // visit opens pages one after the other in one tab, beginning with the sign-in.
-func (w *world) visit(t *testing.T, visits []visit) {
+func (w *fixture) visit(t *testing.T, visits []visit) {
 	t.Helper()
 	first := visits[0].look
 	p := browsertest.Open(t, w.desk+"/desk/login", first.options(nil))
@@ -279,7 +279,7 @@ func zipped(t *testing.T, text string) int {
 
 var staticFile = regexp.MustCompile(`/desk/static/[0-9a-f]+/[a-z.]+`)
 
-func (w *world) weights(t *testing.T) {
+func (w *fixture) weights(t *testing.T) {
 	most := map[string]int{".css": mostCSS, ".js": mostJS, ".svg": mostJS}
 	for _, path := range w.paths() {
 		got := w.admin.get(t, path)
@@ -328,7 +328,7 @@ func digitsOf(text string) string {
 	}, text)
 }
 
-func (w *world) leaks(t *testing.T) {
+func (w *fixture) leaks(t *testing.T) {
 	found := func(where, text string) {
 		t.Helper()
 		for _, secret := range secrets() {
@@ -354,7 +354,7 @@ func (w *world) leaks(t *testing.T) {
 
 // searches are the addresses that searching for the planted person leads to, and the files
 // that can be taken.
-func (w *world) searches(t *testing.T) []string {
+func (w *fixture) searches(t *testing.T) []string {
 	t.Helper()
 	paths := []string{"/desk/audit.csv", "/desk/messages.csv", "/desk/failures.csv", "/desk/report.csv", w.places.Replace("/desk/bulk/{number}/skipped.csv")}
 	for _, filter := range []string{"state=read", "state=suppressed"} {

@@ -20,7 +20,7 @@ func (a answer) text() string {
 
 // personas are the people of the desk with their questions: each is answered, in
 // Portuguese, on a page that they may open, beginning with the sign-in.
-func (w *world) personas(t *testing.T) {
+func (w *fixture) personas(t *testing.T) {
 	t.Run("clerk", w.clerk)
 	t.Run("operator", w.operator)
 	t.Run("manager", w.manager)
@@ -39,7 +39,7 @@ func answers(t *testing.T, question string, a answer, want ...string) {
 }
 
 // enter signs in on the first page, as everybody does.
-func (w *world) enter(t *testing.T, name string) *visitor {
+func (w *fixture) enter(t *testing.T, name string) *visitor {
 	t.Helper()
 	if first := w.visitor(name).get(t, "/desk/login"); !strings.Contains(first.text(), "Entrar") {
 		t.Errorf("the first page: %s", first.text())
@@ -47,7 +47,7 @@ func (w *world) enter(t *testing.T, name string) *visitor {
 	return w.signIn(t, name)
 }
 
-func (w *world) clerk(t *testing.T) {
+func (w *fixture) clerk(t *testing.T) {
 	v := w.enter(t, "clara")
 	found := v.post(t, "/desk/find", url.Values{"q": {demo.Planted.Phone}})
 	answers(t, "A Zulmira recebeu a dela?", v.get(t, found.header.Get("Location")), "Mensagens a uma pessoa", "lida", "não foi enviada", "a pessoa pediu para não receber mais mensagens")
@@ -67,7 +67,7 @@ func (w *world) clerk(t *testing.T) {
 	}
 }
 
-func (w *world) operator(t *testing.T) {
+func (w *fixture) operator(t *testing.T) {
 	v := w.enter(t, "olavo")
 	now := w.settled(t, v, "/desk/", "Novo motivo: um valor tem quebra de linha")
 	answers(t, "Está tudo bem?", now, "Só esperam 3 mensagens cujo modelo não pode ser enviado agora.", "Blip responde", "Tabela responde", "Ledger responde")
@@ -78,7 +78,7 @@ func (w *world) operator(t *testing.T) {
 	answers(t, "E o plano?", v.get(t, "/desk/bulk/new?act=retry&state=failed&reason=invalid_phone"), "O que as linhas dizem agora", "falhariam de novo. Nada foi enviado.")
 }
 
-func (w *world) manager(t *testing.T) {
+func (w *fixture) manager(t *testing.T) {
 	v := w.enter(t, "marta")
 	// A month that has at least two weeks of the demo's past in it.
 	month := "/desk/report?month=" + time.Now().AddDate(0, 0, -15).Format("2006-01")
@@ -95,7 +95,7 @@ func (w *world) manager(t *testing.T) {
 
 // settled asks for a page of figures until the past has been counted, which the demo does
 // beside its work, and the page has what it lacks before.
-func (w *world) settled(t *testing.T, v *visitor, path, counted string) answer {
+func (w *fixture) settled(t *testing.T, v *visitor, path, counted string) answer {
 	t.Helper()
 	deadline := time.After(90 * time.Second)
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -113,7 +113,7 @@ func (w *world) settled(t *testing.T, v *visitor, path, counted string) answer {
 	}
 }
 
-func (w *world) auditor(t *testing.T) {
+func (w *fixture) auditor(t *testing.T) {
 	v := w.enter(t, "eva")
 	v.post(t, "/desk/person", url.Values{"number": {demo.Planted.Phone}})
 	person := v.get(t, "/desk/person")

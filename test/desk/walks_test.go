@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "take the pictures in docs/desk anew")
 
 // walk is what somebody does with the keyboard alone: sign in, search for a row, read the
 // message. Each stop shows that it has the focus.
-func (w *world) walk(t *testing.T, noScript bool) {
+func (w *fixture) walk(t *testing.T, noScript bool) {
 	_, row := w.message(t, "state=failed")
 	p := browsertest.Open(t, w.desk+"/desk/login", browsertest.Options{NoScript: noScript})
 	at := func(selector string) {
@@ -56,7 +56,7 @@ var shots = []struct{ file, path string }{
 
 // pictures checks that the manual shows pages that exist, and takes them anew with
 // -update.
-func (w *world) pictures(t *testing.T) {
+func (w *fixture) pictures(t *testing.T) {
 	folder := filepath.Join("..", "..", "docs", "desk")
 	id, _ := w.message(t, "state=failed")
 	var p *browsertest.Page

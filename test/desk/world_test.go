@@ -27,9 +27,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
 
-// world is the demo, running: its server, its ledger with a month behind it, its table and
+// fixture is the demo, running: its server, its ledger with a month behind it, its table and
 // its pretend Blip.
-type world struct {
+type fixture struct {
 	t       *testing.T
 	desk    string // http://127.0.0.1:port
 	api     string
@@ -40,9 +40,9 @@ type world struct {
 }
 
 // startWorld starts the demo and waits until its rows have reached their ends.
-func startWorld(t *testing.T) *world {
+func startWorld(t *testing.T) *fixture {
 	t.Helper()
-	w := &world{t: t, log: &safeBuffer{}, printed: &safeBuffer{}}
+	w := &fixture{t: t, log: &safeBuffer{}, printed: &safeBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -102,12 +102,12 @@ func startWorld(t *testing.T) *world {
 
 // visitor is somebody with a name and cookies, without a browser.
 type visitor struct {
-	*world
+	*fixture
 	name   string
 	client *http.Client
 }
 
-func (w *world) visitor(name string) *visitor {
+func (w *fixture) visitor(name string) *visitor {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		w.t.Fatal(err)
@@ -192,7 +192,7 @@ var inviteLink = regexp.MustCompile(`/desk/invite\?for=([A-Za-z0-9._-]+)`)
 
 // account makes an account with the password, the way that people get one: an admin makes
 // it, and they open its link.
-func (w *world) account(t *testing.T, name, role string, grants ...string) {
+func (w *fixture) account(t *testing.T, name, role string, grants ...string) {
 	t.Helper()
 	made := w.admin.post(t, "/desk/users", url.Values{"once": {w.admin.once(t, "/desk/users")}, "name": {name}, "role": {role}, "grant": grants})
 	m := inviteLink.FindStringSubmatch(made.body)
@@ -206,7 +206,7 @@ func (w *world) account(t *testing.T, name, role string, grants ...string) {
 }
 
 // signIn signs in with the password.
-func (w *world) signIn(t *testing.T, name string) *visitor {
+func (w *fixture) signIn(t *testing.T, name string) *visitor {
 	t.Helper()
 	v := w.visitor(name)
 	if got := v.post(t, "/desk/login", url.Values{"name": {name}, "password": {password}}); got.status != http.StatusSeeOther {
@@ -216,7 +216,7 @@ func (w *world) signIn(t *testing.T, name string) *visitor {
 }
 
 // message returns the id and the row of a message in a state, the newest one.
-func (w *world) message(t *testing.T, filter string) (id, row string) {
+func (w *fixture) message(t *testing.T, filter string) (id, row string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.api+"/api/v1/notifications?limit=1&"+filter, nil)
 	if err != nil {
