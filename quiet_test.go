@@ -130,7 +130,7 @@ func TestParseWeekdays(t *testing.T) {
 		{"mon,seg,ter,tue,wed,qua,thu,qui,fri,sex", []time.Weekday{1, 2, 3, 4, 5}, ""},
 		{"segunda-feira,terça", []time.Weekday{1, 2}, ""},
 		{"so", nil, `"so" is not a day`},
-		{"dom,seg,ter,qua,qui,sex,sab", nil, "not a day"},
+		{"dom,seg,ter,qua,qui,sex,sab", nil, "no day"},
 	} {
 		got, err := pombo.ParseWeekdays(test.text)
 		checkParsed(t, test.text, test.want, got, test.err, err)
