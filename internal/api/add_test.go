@@ -16,7 +16,7 @@ import (
 const addTo = "/api/v1/notifications"
 
 func TestAdd_TakesIn(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	body := `{"phone":"(31) 98888-0042","params":["Maria das Dores",{"slot":"header-image","value":"https://x.example/a.png"},{"value":"b"}],
 		"template":"aviso","priority":9.0,"send_after":"2026-11-23t12:00:00-03:00","expires":"2026-11-24T12:00:00-03:00"}`
 	rec := w.ask("POST", addTo, body, "Idempotency-Key", "order 1")
@@ -39,7 +39,7 @@ func TestAdd_TakesIn(t *testing.T) {
 }
 
 func TestAdd_SameKeyTwice(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	first := `{"phone":"31988880042","params":["a"],"priority":3,"send_after":"2026-12-01T00:00:00.0009Z","expires":"2026-12-02T00:00:00Z"}`
 	checkStatus(t, w.ask("POST", addTo, first, "Idempotency-Key", "k"), http.StatusCreated)
 	again := w.ask("POST", addTo, first, "Idempotency-Key", "k")
@@ -69,7 +69,7 @@ func TestAdd_SameKeyTwice(t *testing.T) {
 }
 
 func TestAdd_WithoutKey(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for range 3 {
 		checkStatus(t, w.ask("POST", addTo, `{"phone":"31988880042"}`), http.StatusCreated)
 	}
@@ -101,7 +101,7 @@ func TestAdd_RefusesBadFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			rec := w.ask("POST", addTo, tt.body)
 			checkStatus(t, rec, http.StatusUnprocessableEntity)
 			got := decode[Problem](t, rec).Errors
@@ -119,7 +119,7 @@ func TestAdd_RefusesBadFields(t *testing.T) {
 		})
 	}
 	for name, key := range map[string]string{"long": strings.Repeat("k", maxKey+1), "accent": "é"} {
-		rec := newWorld(t).ask("POST", addTo, `{"phone":"31988880042"}`, "Idempotency-Key", key)
+		rec := newFixture(t).ask("POST", addTo, `{"phone":"31988880042"}`, "Idempotency-Key", key)
 		if rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), "Idempotency-Key") {
 			t.Errorf("%s key: %d %s, want 422", name, rec.Code, rec.Body)
 		}
@@ -129,7 +129,7 @@ func TestAdd_RefusesBadFields(t *testing.T) {
 func FuzzAdd(f *testing.F) {
 	f.Add([]byte(`{"phone":"31988880042","params":["a",{"slot":"header","value":"b"}],"priority":1,"send_after":"2026-12-02T00:00:00Z"}`))
 	f.Add([]byte(`{"phone":1,"params":{},"x":null}`))
-	w := newWorld(f)
+	w := newFixture(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequest("POST", "http://localhost"+addTo, bytes.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+token)

@@ -22,7 +22,7 @@ func (w *fixture) client(t *testing.T) *Client {
 }
 
 func TestClient_RoundTrip(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	c := w.client(t)
 	ctx := t.Context()
 	check := func(what string, err error, ok bool) {
@@ -81,7 +81,7 @@ func TestClient_RoundTrip(t *testing.T) {
 }
 
 func TestClient_Errors(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	c := w.client(t)
 	_, err := c.Run(t.Context(), 8)
 	if !errors.Is(err, pombo.ErrNotFound) || err.Error() != "there is no run 8" {

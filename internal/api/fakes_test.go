@@ -277,7 +277,7 @@ type fixture struct {
 // document is openapi.yaml, which is read once: that takes longer than most of the tests.
 var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openAPI) })
 
-func newWorld(t testing.TB, change ...func(*Options)) *fixture {
+func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	t.Helper()
 	w := &fixture{t: t, log: &syncBuffer{}, checks: map[string]error{}, added: map[string]pombo.Row{}}
 	w.ledger = &fakeLedger{n: testNotification(t), run: pombo.Run{ID: 7, Started: today.Add(-time.Minute), Tally: pombo.Tally{Found: 5, Waiting: 1, Accepted: 2, Failed: 1, Retrying: 1}}}

@@ -18,7 +18,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add(uint8(11), "b735cecf-e584-51d7-8ff8-9e832a896ba6", "", "", "")
 	f.Add(uint8(14), "", "", `{"until":"2030-01-01T00:00:00Z","detail":"x"}`, "wait=-1, wait=99999999999999999999")
 	f.Add(uint8(200), "../..//%00", "%zz&&;=", "{\"until\":{}}", "wait=\"5\";q")
-	w := newWorld(f)
+	w := newFixture(f)
 	f.Fuzz(func(t *testing.T, nth uint8, id, query, body, prefer string) {
 		const secret = "q7Hidden7q"
 		table := w.server.table()

@@ -15,7 +15,7 @@ import (
 )
 
 func TestReadiness_NamesWhatIsNotReady(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.checks["source"] = errors.New("no route to host")
 	w.checks["blip"] = &pombo.Error{Reason: pombo.Unauthorized, Code: 401}
 	rec := w.ask("GET", "/readyz", "")
@@ -33,7 +33,7 @@ func TestReadiness_NamesWhatIsNotReady(t *testing.T) {
 }
 
 func TestReadiness_TellsOnlyNamesWithoutToken(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.checks["source"] = errors.New("no route to db.internal")
 	rec := w.ask("GET", "/readyz", "", "Authorization", "")
 	checkStatus(t, rec, http.StatusServiceUnavailable)
@@ -51,7 +51,7 @@ func TestReadiness_TellsOnlyNamesWithoutToken(t *testing.T) {
 }
 
 func TestReadiness_ReadyWhilePaused(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.ledger.pause = &pombo.Pause{Until: today.Add(time.Hour), By: "blip", Reason: pombo.RateLimited}
 	rec := w.ask("GET", "/readyz", "")
 	checkStatus(t, rec, http.StatusOK)
@@ -143,7 +143,7 @@ func TestChecker_LeavesACheckThatHangs(t *testing.T) {
 }
 
 func TestReadiness_TellsWhyNothingIsSent(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.ledger.pause = &pombo.Pause{Until: today.Add(32 * time.Minute), By: "blip", Reason: pombo.RateLimited}
 	rec := w.ask("GET", "/readyz", "")
 	checkStatus(t, rec, http.StatusOK)

@@ -10,14 +10,14 @@ import (
 )
 
 func TestOpenAPI_IsValid(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	if err := w.doc.Validate(t.Context()); err != nil {
 		t.Errorf("openapi.yaml: %v", err)
 	}
 }
 
 func TestOpenAPI_HasEveryRoute(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	var documented, served []string
 	for path, item := range w.doc.Paths.Map() {
 		for method := range item.Operations() {
@@ -35,7 +35,7 @@ func TestOpenAPI_HasEveryRoute(t *testing.T) {
 }
 
 func TestOpenAPI_HasEveryState(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	var got []string
 	for _, s := range w.doc.Components.Schemas["State"].Value.Enum {
 		name, _ := s.(string)
@@ -51,7 +51,7 @@ func TestOpenAPI_HasEveryState(t *testing.T) {
 }
 
 func TestOpenAPI_HasEveryHeadline(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	var got []health.HeadlineName
 	for _, s := range w.doc.Components.Schemas["Readiness"].Value.Properties["headline"].Value.Properties["name"].Value.Enum {
 		name, _ := s.(string)
@@ -63,7 +63,7 @@ func TestOpenAPI_HasEveryHeadline(t *testing.T) {
 }
 
 func TestOpenAPI_HasEveryAlert(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	var got []string
 	for _, s := range w.doc.Components.Schemas["Readiness"].Value.Properties["alerts"].Value.Items.Value.Properties["name"].Value.Enum {
 		name, _ := s.(string)
@@ -76,7 +76,7 @@ func TestOpenAPI_HasEveryAlert(t *testing.T) {
 }
 
 func TestOpenAPI_HasEveryDiscrepancyKind(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	var got, want []string
 	for _, k := range w.doc.Components.Schemas["DiscrepancyKind"].Value.Enum {
 		name, _ := k.(string)
@@ -92,7 +92,7 @@ func TestOpenAPI_HasEveryDiscrepancyKind(t *testing.T) {
 
 // The schemas must be able to fail, or the other tests prove nothing.
 func TestOpenAPI_SchemasAreStrict(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	schema := w.doc.Components.Schemas["Pause"].Value
 	if schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has {
 		t.Error("schema Pause takes members that are not in it")

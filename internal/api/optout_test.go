@@ -13,7 +13,7 @@ import (
 
 // TestOptOuts goes through the client, so that both sides are held to the same.
 func TestOptOuts(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	server := httptest.NewServer(w.server)
 	defer server.Close()
 	client := NewClient(server.URL, token, nil)

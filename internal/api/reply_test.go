@@ -27,7 +27,7 @@ func (m *fakeLedger) Replies(_ context.Context, q pombo.ReplyQuery) (pombo.Reply
 }
 
 func TestReplies(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	rec := w.ask("GET", "/api/v1/replies?unmatched=true&notification="+string(testID)+"&since=2026-11-23T10:00:00Z&until=2026-11-24T10:00:00Z&limit=7&cursor=c1", "")
 	checkStatus(t, rec, http.StatusOK)
 	want := pombo.ReplyQuery{
@@ -53,7 +53,7 @@ func TestReplies(t *testing.T) {
 
 // TestStory_HasReplies: what the recipient answered is a part of the story, in its order.
 func TestStory_HasReplies(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	rec := w.ask("GET", "/api/v1/notifications/"+string(testID), "")
 	checkStatus(t, rec, http.StatusOK)
 	body := rec.Body.String()
@@ -92,7 +92,7 @@ func TestPostReply(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &fakeWebhook{err: tt.err}
-			w := newWorld(t, func(o *Options) { o.Webhook = m })
+			w := newFixture(t, func(o *Options) { o.Webhook = m })
 			rec := w.ask("POST", tt.target, tt.body)
 			checkStatus(t, rec, tt.status)
 			var want []pombo.Inbound
@@ -106,5 +106,5 @@ func TestPostReply(t *testing.T) {
 			}
 		})
 	}
-	checkStatus(t, newWorld(t).ask("POST", flow, `{"identity":"x@y","text":"oi"}`), http.StatusNotFound)
+	checkStatus(t, newFixture(t).ask("POST", flow, `{"identity":"x@y","text":"oi"}`), http.StatusNotFound)
 }

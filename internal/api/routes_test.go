@@ -81,7 +81,7 @@ func TestRoutes_AnswerAsDocumented(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.target, func(t *testing.T) {
-			rec := newWorld(t).ask(tt.method, tt.target, tt.body)
+			rec := newFixture(t).ask(tt.method, tt.target, tt.body)
 			checkStatus(t, rec, tt.want)
 			if !strings.Contains(rec.Body.String(), tt.contains) {
 				t.Errorf("answer lacks %q: %s", tt.contains, rec.Body)
@@ -140,7 +140,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			rec := w.ask(tt.method, tt.target, tt.body, tt.header...)
 			checkStatus(t, rec, tt.want)
 			p := decode[Problem](t, rec)
@@ -161,7 +161,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRefusals_Headers(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	if got := w.ask("DELETE", "/runs", "").Header().Get("Allow"); !strings.Contains(got, "GET") {
 		t.Errorf("Allow = %q, want GET in it", got)
 	}
@@ -179,7 +179,7 @@ func TestRefusals_Headers(t *testing.T) {
 }
 
 func TestReconciliation_LatestIsTheOneMade(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	made := w.ask("POST", "/api/v1/reconciliations", "")
 	last := w.ask("GET", "/api/v1/reconciliations/latest", "")
 	if made.Body.String() != last.Body.String() {
@@ -210,7 +210,7 @@ func TestRefusals_LedgerErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newFixture(t)
 			w.ledger.err = tt.err
 			for _, r := range [][2]string{
 				{"GET", "/runs"}, {"GET", "/runs/7"}, {"GET", "/api/v1/notifications"}, {"GET", "/api/v1/notifications/" + id},
@@ -238,14 +238,14 @@ func TestRefusals_LedgerErrors(t *testing.T) {
 		})
 	}
 	t.Run("templates", func(t *testing.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		w.blip = &pombo.Error{Reason: pombo.Forbidden}
 		checkStatus(t, w.ask("GET", "/api/v1/templates", ""), http.StatusBadGateway)
 	})
 }
 
 func TestServer_WithoutTokenAnswersOnlyThisMachine(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Token = "" })
+	w := newFixture(t, func(o *Options) { o.Token = "" })
 	for host, want := range map[string]int{
 		"localhost": 200, "LOCALHOST:5000": 200, "127.0.0.1:5000": 200, "[::1]:5000": 200, "[::1]": 200, "": 200,
 		"evil.example": 421, "evil.example:5000": 421, "10.0.0.1:5000": 421, "localhost.evil.example": 421,
@@ -262,14 +262,14 @@ func TestServer_WithoutTokenAnswersOnlyThisMachine(t *testing.T) {
 func TestServer_WithoutTokenRefusesProxies(t *testing.T) {
 	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"} {
 		for _, path := range []string{"/runs", "/healthz", "/nothing"} {
-			w := newWorld(t, func(o *Options) { o.Token = "" })
+			w := newFixture(t, func(o *Options) { o.Token = "" })
 			rec := w.ask("GET", path, "", "Authorization", "", header, "203.0.113.7")
 			if rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), "API_TOKEN") {
 				t.Errorf("%s with %s: %d %s, want 403", path, header, rec.Code, rec.Body)
 			}
 		}
-		checkStatus(t, newWorld(t).ask("GET", "/runs", "", header, "203.0.113.7"), http.StatusOK) // with the token
-		w := newWorld(t, func(o *Options) { o.Token, o.Webhook = "", admitAll{} })
+		checkStatus(t, newFixture(t).ask("GET", "/runs", "", header, "203.0.113.7"), http.StatusOK) // with the token
+		w := newFixture(t, func(o *Options) { o.Token, o.Webhook = "", admitAll{} })
 		checkStatus(t, w.ask("POST", "/blip/notifications/secret", "{}", "Authorization", "", header, "203.0.113.7"), http.StatusOK)
 	}
 }
@@ -285,7 +285,7 @@ func (admitAll) TakeReply(context.Context, pombo.Inbound) error { return nil }
 // Times that older versions took in must break no answer.
 func TestServer_AnswersWithAnyStoredTime(t *testing.T) {
 	for _, at := range []time.Time{time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3*3600)), time.UnixMilli(math.MaxInt64), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMilli(math.MinInt64)} {
-		w := newWorld(t)
+		w := newFixture(t)
 		n := &w.ledger.n
 		n.SendAfter, n.Expires, n.NotBefore, n.Created, n.Begun, n.Updated = at, at, at, at, at, at
 		w.ledger.run.Started = at
@@ -299,7 +299,7 @@ func TestServer_AnswersWithAnyStoredTime(t *testing.T) {
 
 // What is done must not be asked for again because its answer cannot be written.
 func TestServer_AnswerCannotBeWritten(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	rec := httptest.NewRecorder()
 	w.server.fail(rec, httptest.NewRequest("PUT", "/api/v1/pause", nil), "PUT /api/v1/pause", writeJSON(rec, http.StatusOK, math.NaN()))
 	if rec.Code != http.StatusInternalServerError || rec.Header().Get("Retry-After") != "" || !strings.Contains(rec.Body.String(), "it was done") {
@@ -308,7 +308,7 @@ func TestServer_AnswerCannotBeWritten(t *testing.T) {
 }
 
 func TestList_PassesTheFilter(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	rec := w.ask("GET", "/api/v1/notifications?state=failed&phone=31+98888-0042&q=42&run=7&since=2026-11-23T07:00:00-03:00&limit=10&cursor=c1", "")
 	checkStatus(t, rec, http.StatusOK)
 	since, _ := time.Parse(time.RFC3339, "2026-11-23T07:00:00-03:00")
@@ -327,7 +327,7 @@ func TestList_PassesTheFilter(t *testing.T) {
 }
 
 func TestList_CountsUnreadable(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.ledger.unreadable = 2
 	rec := w.ask("GET", "/api/v1/notifications", "")
 	checkStatus(t, rec, http.StatusOK)
@@ -338,7 +338,7 @@ func TestList_CountsUnreadable(t *testing.T) {
 
 // What is to be done about a template stands where what is to be done in general does.
 func TestStory_HasTheHintOfItsTemplate(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	issue := pombo.TemplateIssue{Reason: pombo.TemplateMissing, Message: "template aviso is not there in pt_BR, only in en", Hint: "set TEMPLATE_LANGUAGE=en"}
 	w.ledger.n.State, w.ledger.n.Reason, w.ledger.n.Detail = pombo.Queued, issue.Reason, issue.Detail()
 	n := decode[Story](t, w.ask("GET", "/api/v1/notifications/"+string(testID), "")).Notification
@@ -348,7 +348,7 @@ func TestStory_HasTheHintOfItsTemplate(t *testing.T) {
 }
 
 func TestList_Defaults(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.ask("GET", "/api/v1/notifications", "")
 	if want := (pombo.Filter{Limit: 50}); w.ledger.filter != want {
 		t.Errorf("filter = %+v, want %+v", w.ledger.filter, want)
@@ -356,7 +356,7 @@ func TestList_Defaults(t *testing.T) {
 }
 
 func TestAccessLog_HasNoQuery(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.ask("GET", "/api/v1/notifications?phone=%2B5531988880042&q=Maria+das+Dores", "") // the clean-up looks for both
 	w.ask("GET", "/api/v1/notifications/+5531988880042", "")
 	w.ask("GET", "/5531988880042", "")
@@ -366,7 +366,7 @@ func TestAccessLog_HasNoQuery(t *testing.T) {
 }
 
 func TestServer_AnswersAPanicWithAProblem(t *testing.T) {
-	w := newWorld(t, func(o *Options) {
+	w := newFixture(t, func(o *Options) {
 		o.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("about " + plantedName) })
 	})
 	rec := w.ask("GET", "/metrics", "")
@@ -377,7 +377,7 @@ func TestServer_AnswersAPanicWithAProblem(t *testing.T) {
 }
 
 func TestServer_AnswersHead(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	if rec := w.ask("HEAD", "/healthz", ""); rec.Code != http.StatusOK {
 		t.Errorf("status of HEAD = %d, want 200", rec.Code)
 	}

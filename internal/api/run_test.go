@@ -15,7 +15,7 @@ import (
 )
 
 func TestSend_WaitsForTheEndOfTheRun(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.ledger.run.Error = "not everything was taken in: the source is away"
 	answer := make(chan *httptest.ResponseRecorder, 1)
 	go func() { answer <- w.ask("POST", "/send_notification", `{"ignored": true}`) }()
@@ -50,7 +50,7 @@ func TestPrefer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.prefer, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newFixture(t)
 				begun := time.Now()
 				rec := w.ask("POST", "/send_notification", "", "Prefer", tt.prefer)
 				checkStatus(t, rec, http.StatusAccepted)
@@ -81,7 +81,7 @@ func TestPrefer_IgnoresWhatSaysNothing(t *testing.T) {
 }
 
 func TestSend_CannotStartTheRun(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.runs.err = errors.New("database is locked")
 	rec := w.ask("POST", "/send_notification", "")
 	checkStatus(t, rec, http.StatusServiceUnavailable)
@@ -94,7 +94,7 @@ func TestSend_CannotStartTheRun(t *testing.T) {
 }
 
 func TestSend_WaitEndsWithTheServer(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	answer := make(chan *httptest.ResponseRecorder, 1)
 	go func() { answer <- w.ask("POST", "/send_notification", "") }()
 	<-w.runs.waits
@@ -134,7 +134,7 @@ func (w *fixture) listen(t *testing.T, change func(*http.Server)) string {
 // ReadTimeout must not end the wait for a run. It rests on net/http lifting it
 // when the body has been read.
 func TestSend_WaitOutlivesReadTimeout(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	addr := w.listen(t, func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond })
 	c := NewClient("http://"+addr, token, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 	result := make(chan error, 1)
@@ -158,7 +158,7 @@ func TestSend_WaitOutlivesReadTimeout(t *testing.T) {
 }
 
 func TestSend_WaitEndsWithTheCaller(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	addr := w.listen(t, func(*http.Server) {})
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -185,7 +185,7 @@ func TestSend_WaitEndsWithTheCaller(t *testing.T) {
 // A caller that sends a byte at a time is cut, whether it drags out the headers
 // or the body.
 func TestHTTPServer_CutsASlowCaller(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	addr := w.listen(t, func(s *http.Server) {
 		s.ReadHeaderTimeout, s.ReadTimeout = 100*time.Millisecond, 100*time.Millisecond
 	})
@@ -229,7 +229,7 @@ func TestHTTPServer_CutsASlowCaller(t *testing.T) {
 
 // The time to write an answer counts from the end of the wait.
 func TestSend_WriteTimeBeginsAfterTheWait(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.server.writeTime = 50 * time.Millisecond
 	addr := w.listen(t, func(*http.Server) {})
 	c := NewClient("http://"+addr, token, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
@@ -248,7 +248,7 @@ func TestSend_WriteTimeBeginsAfterTheWait(t *testing.T) {
 
 func TestServer_CutsACallerThatDoesNotRead(t *testing.T) {
 	written := make(chan error, 1)
-	w := newWorld(t, func(o *Options) {
+	w := newFixture(t, func(o *Options) {
 		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, err := w.Write(make([]byte, 64<<20)) // more than the kernel takes off our hands
 			written <- err

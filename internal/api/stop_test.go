@@ -43,7 +43,7 @@ func (s *trailOfStops) WriteAudit(_ context.Context, e audit.Entry) error {
 func newProcess(t *testing.T) *process {
 	t.Helper()
 	p := &process{asked: make(chan struct{}, 1)}
-	p.w = newWorld(t, func(o *Options) {
+	p.w = newFixture(t, func(o *Options) {
 		o.Stop = func() { p.trail.begun.Store(true); p.asked <- struct{}{} }
 		o.Trail = &p.trail
 	})
@@ -131,10 +131,10 @@ func TestStop_AtOnce(t *testing.T) {
 
 // Whoever may not change anything may not stop it either.
 func TestStop_NotByEverybody(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	checkStatus(t, w.ask("POST", "/api/v1/stop", "", "Authorization", "Bearer wrong"), http.StatusUnauthorized)
 	checkStatus(t, w.ask("POST", "/api/v1/stop", "", "Sec-Fetch-Site", "cross-site"), http.StatusForbidden)
-	open := newWorld(t, func(o *Options) { o.Token = "" })
+	open := newFixture(t, func(o *Options) { o.Token = "" })
 	r := httptest.NewRequest("POST", "/api/v1/stop", nil)
 	r.Host = "10.0.0.1:5000"
 	checkStatus(t, open.send(r), http.StatusMisdirectedRequest)

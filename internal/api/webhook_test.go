@@ -79,7 +79,7 @@ func TestWebhook(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &fakeWebhook{err: tt.err}
-			w := newWorld(t, func(o *Options) { o.Webhook, o.Token = m, tt.token })
+			w := newFixture(t, func(o *Options) { o.Webhook, o.Token = m, tt.token })
 			r := httptest.NewRequest(http.MethodPost, "http://localhost"+tt.target, strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", "application/json")
 			if tt.host != "" {
@@ -105,7 +105,7 @@ func TestWebhook(t *testing.T) {
 func TestWebhook_FewLargeBodiesAtATime(t *testing.T) {
 	const rounds = 200
 	m := &fakeWebhook{entered: make(chan struct{}, rounds), release: make(chan struct{})}
-	w := newWorld(t, func(o *Options) { o.Webhook = m })
+	w := newFixture(t, func(o *Options) { o.Webhook = m })
 	large := strings.Repeat(" ", 1<<20)
 	send := func(body io.Reader) *httptest.ResponseRecorder {
 		return w.send(httptest.NewRequest(http.MethodPost, "http://localhost/blip/notifications/"+webhookSecret, body))
@@ -142,7 +142,7 @@ func TestWebhook_FewLargeBodiesAtATime(t *testing.T) {
 }
 
 func TestWebhook_NotSetUp(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, kind := range []string{"notifications", "messages"} {
 		rec := w.ask("POST", "/blip/"+kind+"/"+webhookSecret, "{}")
 		checkStatus(t, rec, http.StatusNotFound)

@@ -66,7 +66,7 @@ type fixture struct {
 	registry *prometheus.Registry // of the app opened last
 }
 
-func newWorld(t *testing.T, rows int, simulator blipsim.Options, env ...string) *fixture {
+func newFixture(t *testing.T, rows int, simulator blipsim.Options, env ...string) *fixture {
 	t.Helper()
 	w := &fixture{t: t, dir: t.TempDir(), blip: blipsim.New(simulator)}
 	w.receipts = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
@@ -141,7 +141,7 @@ func (w *fixture) stop(a *app.App) {
 
 func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
 	rows := nightly.Or(2000, 500)
-	w := newWorld(t, rows, blipsim.Options{Latency: time.Millisecond})
+	w := newFixture(t, rows, blipsim.Options{Latency: time.Millisecond})
 	_, client := w.start()
 
 	var wg sync.WaitGroup
@@ -172,7 +172,7 @@ func TestRun_EachRowOnceAndSecondCallJoins(t *testing.T) {
 func TestRun_ContinuesAfterStop(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	rows := nightly.Or(1500, 400)
-	w := newWorld(t, rows, blipsim.Options{Latency: 20 * time.Millisecond}, "WORKERS=8")
+	w := newFixture(t, rows, blipsim.Options{Latency: 20 * time.Millisecond}, "WORKERS=8")
 	first, client := w.start()
 	run, err := client.Send(t.Context(), time.Second)
 	if err != nil {
@@ -204,7 +204,7 @@ func TestRun_CutAnswersDoubleNothing(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
 	const rows = 200
-	w := newWorld(t, rows, blipsim.Options{Seed: 7, Faults: blipsim.Faults{CutAfterAccept: 0.2}}, "WORKERS=16")
+	w := newFixture(t, rows, blipsim.Options{Seed: 7, Faults: blipsim.Faults{CutAfterAccept: 0.2}}, "WORKERS=16")
 	_, client := w.start()
 	run, err := client.Send(t.Context(), 0)
 	if err != nil {
@@ -224,7 +224,7 @@ func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 	nightly.WithoutRace(t)
 	ledgerURL := postgres.Database(t)
 	rows := nightly.Or(1500, 400)
-	w := newWorld(t, rows, blipsim.Options{Latency: 5 * time.Millisecond}, "LEDGER_URL="+ledgerURL, "WORKERS=8")
+	w := newFixture(t, rows, blipsim.Options{Latency: 5 * time.Millisecond}, "LEDGER_URL="+ledgerURL, "WORKERS=8")
 	if a, err := w.open(); err == nil {
 		w.stop(a)
 		t.Fatal("a ledger that was not migrated was opened")
@@ -258,7 +258,7 @@ func TestReplicas_ThreeOnOneLedger(t *testing.T) {
 
 func TestReceipts_Followed(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	w := newWorld(t, 20, blipsim.Options{ReadRate: 1, ReceivedAfter: 50 * time.Millisecond, ConsumedAfter: 200 * time.Millisecond},
+	w := newFixture(t, 20, blipsim.Options{ReadRate: 1, ReceivedAfter: 50 * time.Millisecond, ConsumedAfter: 200 * time.Millisecond},
 		"STATUS_DELIVERED=3", "STATUS_READ=4")
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
@@ -275,7 +275,7 @@ func TestReceipts_Followed(t *testing.T) {
 }
 
 func TestOperator_Commands(t *testing.T) {
-	w := newWorld(t, 0, blipsim.Options{})
+	w := newFixture(t, 0, blipsim.Options{})
 	a, client := w.start()
 	if _, err := client.Pause(t.Context(), time.Time{}, "the template is wrong"); err != nil {
 		t.Fatal(err)
@@ -333,7 +333,7 @@ func TestOpen_Refuses(t *testing.T) {
 		{"ledger that is none", func(_ *testing.T, w *fixture) string { return "LEDGER_URL=sqlite:" + w.dir }, "ledger"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, 0, blipsim.Options{})
+			w := newFixture(t, 0, blipsim.Options{})
 			w.env = append(w.env, test.env(t, w))
 			a, err := w.open()
 			if err == nil {

@@ -62,7 +62,7 @@ func TestReady_WaitReasons(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, 10, test.simulator, append(test.env, "WORKERS=1")...) // more rows than workers
+			w := newFixture(t, 10, test.simulator, append(test.env, "WORKERS=1")...) // more rows than workers
 			_, client := w.start()
 			test.plant(w, client)
 			if _, err := client.Send(t.Context(), api.NoWait); err != nil {
@@ -101,7 +101,7 @@ func TestReady_WaitReasons(t *testing.T) {
 // and that results are not settled.
 func TestReady_SourceAway(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, 1, blipsim.Options{})
+	w := newFixture(t, 1, blipsim.Options{})
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestReady_SourceAway(t *testing.T) {
 // A rejected row stays pending; its age is reported although it is not in the ledger.
 func TestReady_RejectedRow(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, 2, blipsim.Options{}, "DB_COL_SEND_AFTER=DT")
+	w := newFixture(t, 2, blipsim.Options{}, "DB_COL_SEND_AFTER=DT")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD DT TEXT`)
 	w.exec(`UPDATE NOTIFICACAO SET DT = 'tomorrow, early' WHERE ID = 2`)
 	_, client := w.start()

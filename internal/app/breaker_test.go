@@ -15,7 +15,7 @@ import (
 func TestBreaker_UnknownCode(t *testing.T) {
 	nightly.WithoutRace(t)
 	const rows = 10_000
-	w := newWorld(t, rows, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"": {Reason: 139999, After: 10 * time.Millisecond}}},
+	w := newFixture(t, rows, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"": {Reason: 139999, After: 10 * time.Millisecond}}},
 		"BLIP_MESSAGES_PER_SECOND=100", "WORKERS=4", "STATUS_FAILED=3")
 	a, client := w.start()
 	if _, err := client.Send(t.Context(), api.NoWait); err != nil {

@@ -87,7 +87,7 @@ var (
 // TestDashboard_MetricsExist compares the queries with what a running app serves.
 func TestDashboard_MetricsExist(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, 1, blipsim.Options{}, "EVENTS_URL=http://127.0.0.1:9/", "EVENTS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	w := newFixture(t, 1, blipsim.Options{}, "EVENTS_URL=http://127.0.0.1:9/", "EVENTS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none'`) // a reason is counted only when there is one
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {

@@ -20,7 +20,7 @@ import (
 // the dry run knows which of them would fail again, and those do.
 func TestDesk_SendsCorrectedRowsAgain(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	w := newWorld(t, 5, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0", "STATUS_FAILED=3")
+	w := newFixture(t, 5, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0", "STATUS_FAILED=3")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = '123' WHERE ID <= 3`)
 	a, client := w.start()
 	if run, err := client.Send(t.Context(), 0); err != nil || run.Accepted != 2 || run.Failed != 3 {

@@ -20,7 +20,7 @@ import (
 // The clerk's questions, on the whole program: did Maria get hers, and what did she read?
 func TestDesk_Messages(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, 3, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0", "DESK_NAME=body1", "DB_COL_PARAMS=NM_CONTATO,DS_MENSAGEM")
+	w := newFixture(t, 3, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0", "DESK_NAME=body1", "DB_COL_PARAMS=NM_CONTATO,DS_MENSAGEM")
 	a, client := w.start()
 	if run, err := client.Send(t.Context(), 0); err != nil || run.Accepted != 3 {
 		t.Fatalf("run = %+v, %v, want 3 accepted", run, err)

@@ -21,7 +21,7 @@ import (
 
 func TestDesk_OpensByLink(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, 0, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0")
+	w := newFixture(t, 0, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0")
 	a, client := w.start()
 	if _, err := client.As("MACHINE\\ana").Pause(t.Context(), time.Time{}, "wrong text"); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestDesk_PortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	w := newWorld(t, 3, blipsim.Options{}, "DESK_ADDR="+l.Addr().String())
+	w := newFixture(t, 3, blipsim.Options{}, "DESK_ADDR="+l.Addr().String())
 	a, client := w.start()
 	if a.DeskAddr() != "" {
 		t.Error("the desk says that it is served")
@@ -91,7 +91,7 @@ func TestDesk_PortInUse(t *testing.T) {
 
 // The operator's pages say what the parts know, and what is decided there is done.
 func TestDesk_Operates(t *testing.T) {
-	w := newWorld(t, 3, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0")
+	w := newFixture(t, 3, blipsim.Options{}, "DESK_ADDR=127.0.0.1:0")
 	a, client := w.start()
 	if run, err := client.Send(t.Context(), 0); err != nil || run.Accepted != 3 {
 		t.Fatalf("run = %+v, %v, want 3 accepted", run, err)

@@ -51,7 +51,7 @@ func TestDocuments_FromAFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "2026", "laudo.pdf"), []byte(aPDF), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 0, blipsim.Options{Templates: reports(), Scripts: blipsim.DefaultScripts(), ReadRate: -1},
+	w := newFixture(t, 0, blipsim.Options{Templates: reports(), Scripts: blipsim.DefaultScripts(), ReadRate: -1},
 		"DB_COL_PARAMS=NM_CONTATO,header-document-file:DS_MENSAGEM,header-filename:NM_LAUDO", "DB_COL_LANGUAGE=CD_IDIOMA", "DOCUMENTS_DIR="+dir,
 		"STATUS_FAILED=3", "STATUS_DELIVERED=4", "STATUS_FALLBACK=8", "POLL_INTERVAL=1s", "UNCERTAIN_WAIT=20s")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN CD_IDIOMA TEXT`)
@@ -90,7 +90,7 @@ func TestDocuments_FromAFolder(t *testing.T) {
 func TestDocuments_FromTheTable(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	w := newWorld(t, 0, blipsim.Options{Templates: reports(), Faults: blipsim.Faults{UploadsFail: 1}},
+	w := newFixture(t, 0, blipsim.Options{Templates: reports(), Faults: blipsim.Faults{UploadsFail: 1}},
 		"DB_COL_PARAMS=NM_CONTATO,header-document-blob:BL_LAUDO", "POLL_INTERVAL=1s", "UNCERTAIN_WAIT=20s")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN BL_LAUDO BLOB`)
 	w.exec(`DELETE FROM NOTIFICACAO`)

@@ -19,7 +19,7 @@ func TestEvents_Untold(t *testing.T) {
 	url := migrated(t)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	defer receiver.Close()
-	w := newWorld(t, 0, blipsim.Options{}, "LEDGER_URL="+url, "AUDIT_KEY=0123456789abcdef0123456789abcdef")
+	w := newFixture(t, 0, blipsim.Options{}, "LEDGER_URL="+url, "AUDIT_KEY=0123456789abcdef0123456789abcdef")
 	_, without := w.start()
 	untold := func(c *api.Client) bool {
 		t.Helper()

@@ -44,7 +44,7 @@ func TestNew_WaitsForTheLedger(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 1, blipsim.Options{}, "LEDGER_URL="+url)
+	w := newFixture(t, 1, blipsim.Options{}, "LEDGER_URL="+url)
 	options := func() app.Options {
 		return app.Options{Config: w.config(), Version: "test", Registry: prometheus.NewRegistry()}
 	}

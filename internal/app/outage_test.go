@@ -11,8 +11,8 @@ import (
 	"pombo/test/oracletest"
 )
 
-// oracleWorld is a world whose table is in a double of Oracle.
-func oracleWorld(t *testing.T) (*fixture, *oracletest.Double, *oracletest.Table) {
+// oracleFixture is a fixture whose table is in a double of Oracle.
+func oracleFixture(t *testing.T) (*fixture, *oracletest.Double, *oracletest.Table) {
 	t.Helper()
 	d, err := oracletest.Start(oracletest.Options{})
 	if err != nil {
@@ -23,7 +23,7 @@ func oracleWorld(t *testing.T) (*fixture, *oracletest.Double, *oracletest.Table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newWorld(t, 0, blipsim.Options{}, "DB_URL=oracle://pombo:s3nha@"+d.Addr()+"/ERP"), d, table
+	return newFixture(t, 0, blipsim.Options{}, "DB_URL=oracle://pombo:s3nha@"+d.Addr()+"/ERP"), d, table
 }
 
 // pendingRows adds rows with the keys from first to last.
@@ -74,7 +74,7 @@ func TestSource_AwayForAWhile(t *testing.T) {
 		t.Skip("skipped: -short leaves out what takes many seconds")
 	}
 	const before, meanwhile = 60, 20
-	w, d, table := oracleWorld(t)
+	w, d, table := oracleFixture(t)
 	pendingRows(t, table, 1, before)
 	_, client := w.start()
 
@@ -130,7 +130,7 @@ func TestSource_FaultInReadiness(t *testing.T) {
 		"table not to be had": {func(_ *oracletest.Double, c *oracletest.Table) { c.RevokeSelect(); c.RevokeUpdate() }, "sees no such table, view or synonym"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, d, table := oracleWorld(t)
+			w, d, table := oracleFixture(t)
 			c.plant(d, table)
 			_, client := w.start()
 			wantReadiness(t, client, c.want)
@@ -142,7 +142,7 @@ func TestSource_FaultInReadiness(t *testing.T) {
 func TestSettle_RefusedRowAlone(t *testing.T) {
 	nightly.WithoutRace(t)
 	const rows = 30
-	w, _, table := oracleWorld(t)
+	w, _, table := oracleFixture(t)
 	table.Check("CK_STATUS", func(r oracletest.Row) bool { return r["ID"] != "7" || r["CD_STATUS"] != "2" })
 	pendingRows(t, table, 1, rows)
 	_, client := w.start()
@@ -165,7 +165,7 @@ func TestSettle_RefusedRowAlone(t *testing.T) {
 // A row that somebody has locked waits alone.
 func TestSettle_LockedRowWaitsAlone(t *testing.T) {
 	const rows = 10
-	w, _, table := oracleWorld(t)
+	w, _, table := oracleFixture(t)
 	pendingRows(t, table, 1, rows)
 	release, err := table.Lock(3)
 	if err != nil {

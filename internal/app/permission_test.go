@@ -18,7 +18,7 @@ import (
 func TestOptOut_MarketingSwitchedOff(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	w := newWorld(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts(), Templates: []blipsim.Template{
+	w := newFixture(t, 4, blipsim.Options{Scripts: blipsim.DefaultScripts(), Templates: []blipsim.Template{
 		{Name: "notificacao", Category: "MARKETING", Body: "Olá, {{1}}! {{2}}"}, {Name: "exame", Category: "UTILITY", Body: "Olá, {{1}}! {{2}}"},
 	}}, "DB_COL_TEMPLATE=DS_TEMPLATE")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN DS_TEMPLATE TEXT`)
@@ -53,7 +53,7 @@ func TestOptOut_MarketingSwitchedOff(t *testing.T) {
 // The owner withdraws a row before its next try. Set back to pending, it is sent after all.
 func TestRow_WithdrawnAndSetBack(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, 17, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"0017": {Fault: blipsim.Refuse, Times: 1}}})
+	w := newFixture(t, 17, blipsim.Options{Scripts: map[string]blipsim.Behaviour{"0017": {Fault: blipsim.Refuse, Times: 1}}})
 	_, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestQuiet_Holiday(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Join(days, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 3, blipsim.Options{}, "HOLIDAYS_FILE="+file, "DB_COL_EXPIRES=DT_VALIDADE", "DB_TIMEZONE=UTC")
+	w := newFixture(t, 3, blipsim.Options{}, "HOLIDAYS_FILE="+file, "DB_COL_EXPIRES=DT_VALIDADE", "DB_TIMEZONE=UTC")
 	w.exec(`ALTER TABLE NOTIFICACAO ADD COLUMN DT_VALIDADE TEXT`)
 	w.exec(`UPDATE NOTIFICACAO SET DT_VALIDADE = ? WHERE ID = 2`, now.Add(3*time.Second).UTC().Format(time.DateTime))
 	_, client := w.start()

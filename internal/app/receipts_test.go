@@ -133,7 +133,7 @@ func (w *fixture) sendAll(rows int) (address string) {
 
 func TestReceipts_TenThousandByPolling(t *testing.T) {
 	nightly.WithoutRace(t)
-	w := newWorld(t, tenThousand, mixed(), allCodes...)
+	w := newFixture(t, tenThousand, mixed(), allCodes...)
 	w.receipts = []time.Duration{10 * time.Millisecond, time.Hour}
 	w.sendAll(tenThousand)
 	w.ends(tenThousand)
@@ -170,7 +170,7 @@ func TestReceipts_TenThousandByWebhook(t *testing.T) {
 	bag := &mailbag{}
 	simulator := mixed()
 	simulator.Webhook, simulator.WebhookClient = "http://blip.invalid/", &http.Client{Transport: bag}
-	w := newWorld(t, tenThousand, simulator, append(allCodes, "WEBHOOK_SECRET="+secret)...)
+	w := newFixture(t, tenThousand, simulator, append(allCodes, "WEBHOOK_SECRET="+secret)...)
 	w.receipts = []time.Duration{time.Hour} // no polls
 	address := w.sendAll(tenThousand)
 	all := 0

@@ -30,7 +30,7 @@ func TestRecover_LostLedger(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel()                 // it waits most of the time
 	const sent, unsent = 700, 60 // more than a page
-	w := newWorld(t, sent, blipsim.Options{})
+	w := newFixture(t, sent, blipsim.Options{})
 	first, client := w.start()
 	locked, err := w.rows.Conn(t.Context())
 	if err != nil {

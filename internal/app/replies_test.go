@@ -42,7 +42,7 @@ func (s *harness) wantAnswers(want ...string) {
 // Answers reach their rows beside or over the code that Pombo has written, and no other one.
 func TestReplies_ReachTheirRows(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	onTheStreet(t, 4, map[pombo.State]string{pombo.Read: "5"}, func(s *harness) {
+	inBubble(t, 4, map[pombo.State]string{pombo.Read: "5"}, func(s *harness) {
 		s.takeIn(4)
 		s.exec(`UPDATE NOTIFICACAO SET CD_STATUS = 9 WHERE ID = 3`)
 		s.answers(s.id(1, 1), "CONFIRMAR")
@@ -80,7 +80,7 @@ func TestReplies_ReachTheirRows(t *testing.T) {
 func TestReplies_SurviveKills(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	onTheStreet(t, 2, nil, func(s *harness) {
+	inBubble(t, 2, nil, func(s *harness) {
 		s.takeIn(2)
 		// As long as the table is away nothing is settled; what each process wrote and could not
 		// record is written here by hand.
@@ -104,7 +104,7 @@ func TestReplies_SurviveKills(t *testing.T) {
 func TestReplies_EndReminders(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	onTheStreet(t, 5, map[pombo.State]string{pombo.Expired: "6"}, func(s *harness) {
+	inBubble(t, 5, map[pombo.State]string{pombo.Expired: "6"}, func(s *harness) {
 		s.exec(`UPDATE NOTIFICACAO SET ID_LEMBRADA = ID - 2, CD_STATUS = 0 WHERE ID > 2`)
 		s.exec(`UPDATE NOTIFICACAO SET ID_LEMBRADA = NULL WHERE ID = 5`)
 		s.takeIn(2)

@@ -27,7 +27,7 @@ import (
 )
 
 // harness is one Pombo with the real table, ledger and engine, whose Blip takes
-// everything, in a world whose clock runs by itself.
+// everything, in virtual time.
 type harness struct {
 	*testing.T
 	rows   *sql.DB
@@ -42,8 +42,8 @@ type harness struct {
 	sent []pombo.MessageID
 }
 
-// onTheStreet runs a test in a bubble of its own.
-func onTheStreet(t *testing.T, rows int, codes map[pombo.State]string, test func(*harness)) {
+// inBubble runs a test in a synctest bubble of its own.
+func inBubble(t *testing.T, rows int, codes map[pombo.State]string, test func(*harness)) {
 	t.Helper()
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,7 +220,7 @@ func (s *harness) Send(_ context.Context, m pombo.Message) error {
 func TestResend_RefusedMessage(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time
-	onTheStreet(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *harness) {
+	inBubble(t, 3, map[pombo.State]string{pombo.Failed: "3"}, func(s *harness) {
 		s.takeIn(3)
 		s.wantCodes(2, 2, 2)
 		s.fails(pombo.ResendBackoff, s.id(1, 1), s.id(2, 1), s.id(3, 1))
@@ -258,7 +258,7 @@ func TestResend_RefusedMessage(t *testing.T) {
 // The owner changes rows while they are in flight, and sets them back later: each is sent once
 // more. A row that is pending only because no code is written stays as it is.
 func TestResend_RowChangedAndSetBack(t *testing.T) {
-	onTheStreet(t, 3, nil, func(s *harness) {
+	inBubble(t, 3, nil, func(s *harness) {
 		s.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = 'none' WHERE ID = 3`)
 		s.must(s.engine.Throttle.Pauser.Pause(s.Context(), pombo.Pause{By: "operator"}))
 		s.takeIn(3)

@@ -17,7 +17,7 @@ import (
 func TestTraces_OneNotification(t *testing.T) {
 	nightly.WithoutRace(t)
 	r := otlptest.New(t)
-	w := newWorld(t, 3, blipsim.Options{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+r.URL, "STATUS_DELIVERED=4")
+	w := newFixture(t, 3, blipsim.Options{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+r.URL, "STATUS_DELIVERED=4")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = '319800050' || (10 + ID)`) // numbers to which nothing particular happens
 	a, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {
@@ -83,7 +83,7 @@ func TestTraces_OneNotification(t *testing.T) {
 func TestTraces_Share(t *testing.T) {
 	nightly.WithoutRace(t)
 	r := otlptest.New(t)
-	w := newWorld(t, 20, blipsim.Options{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+r.URL, "OTEL_TRACES_SAMPLER_ARG=0")
+	w := newFixture(t, 20, blipsim.Options{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+r.URL, "OTEL_TRACES_SAMPLER_ARG=0")
 	w.exec(`UPDATE NOTIFICACAO SET NR_TELEFONE = '319800050' || (10 + ID)`) // numbers to which nothing particular happens
 	a, client := w.start()
 	if _, err := client.Send(t.Context(), 0); err != nil {

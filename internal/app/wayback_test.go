@@ -31,7 +31,7 @@ func answering() blipsim.Options {
 
 func newAnswering(t *testing.T, o blipsim.Options, env ...string) *fixture {
 	t.Helper()
-	w := newWorld(t, answeringRows, o, append(env, "STATUS_DELIVERED=4", "STATUS_READ=5", "TEMPLATE_NAME=confirmacao",
+	w := newFixture(t, answeringRows, o, append(env, "STATUS_DELIVERED=4", "STATUS_READ=5", "TEMPLATE_NAME=confirmacao",
 		"DB_COL_REPLY=DS_RESPOSTA", "DB_COL_REPLY_AT=DT_RESPOSTA", "REPLY_CODES=Confirmar:7,Cancelar:8")...)
 	w.exec(`ALTER TABLE NOTIFICACAO ADD DS_RESPOSTA TEXT`)
 	w.exec(`ALTER TABLE NOTIFICACAO ADD DT_RESPOSTA TEXT`)

@@ -52,7 +52,7 @@ func TestWentBack_DoublesNothing(t *testing.T) {
 				defer db.Close()
 				env = append(env, "LEDGER_URL="+address)
 			}
-			w := newWorld(t, known+lost, blipsim.Options{}, env...)
+			w := newFixture(t, known+lost, blipsim.Options{}, env...)
 			path := filepath.Join(w.dir, "pombo.db")
 			w.exec(`UPDATE NOTIFICACAO SET CD_STATUS = 0 WHERE ID > ?`, known)
 			a, client := w.start()

@@ -32,7 +32,7 @@ type fixture struct {
 	ahead   atomic.Int64 // how much the ledger's clock is ahead, in nanoseconds
 }
 
-func newWorld(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	w := &fixture{T: t, url: "sqlite:" + filepath.Join(t.TempDir(), "pombo.db"), rows: map[string]pombo.Row{}, out: map[string]bool{}, between: func() error { return nil }}
 	w.open()
@@ -200,7 +200,7 @@ func (w *fixture) get(id int64) pombo.Bulk {
 }
 
 func TestPlan_CountsWhatBecomesOfEach(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.fail(w.take(4, time.Time{}))
 	late := w.take(1, time.Now().Add(300*time.Millisecond))
 	w.fail(late)
@@ -250,7 +250,7 @@ func TestPlan_CountsWhatBecomesOfEach(t *testing.T) {
 }
 
 func TestPlan_Refuses(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, test := range []struct {
 		act pombo.BulkAct
 		of  pombo.State
@@ -277,7 +277,7 @@ func TestRun_AnyInterleaving(t *testing.T) {
 	for seed := range nightly.Or[uint64](25, 6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFixture(t)
 			r := rand.New(rand.NewPCG(seed, 1))
 			ids := w.take(8, time.Time{})
 			w.send(8, func(n pombo.Notification) pombo.State {

@@ -185,7 +185,7 @@ func TestDesk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short starts no other program")
 	}
-	w := startWorld(t)
+	w := startFixture(t)
 	w.account(t, "clara", "viewer", "uncover", "resend")
 	w.account(t, "olavo", "operator")
 	w.account(t, "marta", "viewer")

@@ -39,8 +39,8 @@ type fixture struct {
 	places  *strings.Replacer // of what stands in braces in the list of pages
 }
 
-// startWorld starts the demo and waits until its rows have reached their ends.
-func startWorld(t *testing.T) *fixture {
+// startFixture starts the demo and waits until its rows have reached their ends.
+func startFixture(t *testing.T) *fixture {
 	t.Helper()
 	w := &fixture{t: t, log: &safeBuffer{}, printed: &safeBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
