@@ -102,8 +102,8 @@ func inFiles(t *testing.T, url string, texts ...string) (found []string) {
 	return found
 }
 
-// TestForget_ReportsALogHeldByAReader: whoever reads for long keeps the log from being
-// emptied, which must be told, and keeps nobody from writing.
+// TestForget_ReportsALogHeldByAReader: a long read keeps the log from being emptied,
+// which must be reported, and keeps nobody from writing.
 func TestForget_ReportsALogHeldByAReader(t *testing.T) {
 	nightly.WithoutRace(t)
 	t.Parallel() // it waits most of the time

@@ -203,7 +203,7 @@ func TestLeadership_GrantedToOne(t *testing.T) {
 	}
 }
 
-// TestLeadership_TakenOverByTheDatabaseClock: by the database's clock a duty is taken over within its time
+// TestLeadership_TakenOverByTheDatabaseClock: by the database's clock leadership is taken over within its time
 // when the process that had it is gone, and at once when it was closed in order.
 func TestLeadership_TakenOverByTheDatabaseClock(t *testing.T) {
 	address := postgresURL(t)

@@ -221,7 +221,7 @@ func (t *trial) others() []fault {
 	}, 3*time.Second)})
 	blip := t.network("Blip", func(s *server) *proxy { return s.toBlip }, 2*time.Second, longestStall)
 	if refuse := blip[0].do; t.o.short {
-		// Whoever knows that Blip is back ends the pause: it would be much of the run.
+		// An operator who knows that Blip is back ends the pause, which would be much of the run.
 		blip[0].do = func(ctx context.Context, t *trial, s *server) error {
 			if err := refuse(ctx, t, s); err != nil {
 				return err

@@ -323,8 +323,8 @@ func (t *trial) calmDown(ctx context.Context) error {
 	t.blip.calm.Store(true)
 	t.blip.latency.Store(int64(latencies[0]))
 	t.events.relent()
-	// An event that has failed several times waits for minutes. Whoever knows that the receiver
-	// is back does this.
+	// An event that has failed several times waits for minutes. An operator who knows that the
+	// receiver is back does this.
 	if err := t.servers[0].command(ctx, "events", "replay"); err != nil {
 		return err
 	}

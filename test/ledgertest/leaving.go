@@ -170,12 +170,12 @@ func retireMany(f *fixture) {
 	run := f.startRun()
 	f.enqueue(run.ID, f.newRows(rows)...)
 	f.must(f.db.Runs.RunTaken(f.Context(), run.ID, ""))
-	f.atOnce(f.claim(me, rows), func(n pombo.Notification) error {
-		attempt, err := f.db.Queue.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
+	f.atOnce(f.claim(me, rows), func(_ int, n pombo.Notification) error {
+		o, err := f.tryBegin(n)
 		if err != nil {
 			return err
 		}
-		return f.db.Queue.Finish(f.Context(), pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: me, Attempt: attempt, Counted: true, To: pombo.Accepted})
+		return f.tryFinish(o, pombo.Accepted, pombo.NoReason)
 	})
 	f.endSettling(pombo.SettleDone)
 	f.endSettling(pombo.SettleDone)

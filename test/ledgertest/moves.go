@@ -441,7 +441,7 @@ func (f *fixture) bringAll(to pombo.State, many int) ([]pombo.MessageID, []pombo
 		}
 		return ids, from
 	}
-	list = list[max(0, len(list)-many):]
+	list = list[len(list)-many:]
 	for i, n := range list {
 		if n.MessageID != ids[i] {
 			f.Fatalf("claimed %s among the last, want %s, which was just taken in", n.MessageID, ids[i])
@@ -450,11 +450,7 @@ func (f *fixture) bringAll(to pombo.State, many int) ([]pombo.MessageID, []pombo
 	}
 	end := func(to pombo.State, reason pombo.Reason) {
 		f.Helper()
-		f.atOnce(list, func(n pombo.Notification) error {
-			o := from[slices.IndexFunc(from, func(o pombo.Outcome) bool { return o.Seq == n.Seq })]
-			o.To, o.Reason = to, reason
-			return f.db.Queue.Finish(f.Context(), o)
-		})
+		f.atOnce(list, func(i int, _ pombo.Notification) error { return f.tryFinish(from[i], to, reason) })
 	}
 	switch to {
 	case pombo.Claimed:
@@ -462,16 +458,10 @@ func (f *fixture) bringAll(to pombo.State, many int) ([]pombo.MessageID, []pombo
 	case pombo.Suppressed:
 		end(to, pombo.OptedOut)
 	default:
-		f.atOnce(list, func(n pombo.Notification) error {
-			attempt, err := f.db.Queue.Begin(f.Context(), n, "5531988880000@wa.gw.msging.net")
-			if err == nil && attempt != n.Attempt+1 {
-				f.Errorf("attempt = %d, want %d", attempt, n.Attempt+1)
-			}
+		f.atOnce(list, func(i int, n pombo.Notification) (err error) {
+			from[i], err = f.tryBegin(n)
 			return err
 		})
-		for i, n := range list {
-			from[i] = pombo.Outcome{Seq: n.Seq, From: pombo.Sending, Owner: me, Attempt: n.Attempt + 1, Counted: true}
-		}
 	}
 	switch to {
 	case pombo.Sending:

@@ -88,7 +88,7 @@ func parked(f *fixture) {
 
 	// More than one transaction takes.
 	f.queue(1201)
-	f.atOnce(f.claim(me, 2000), func(n pombo.Notification) error { return parking(n, time.Hour) })
+	f.atOnce(f.claim(me, 2000), func(_ int, n pombo.Notification) error { return parking(n, time.Hour) })
 	release(false, 0)
 	release(true, 1201)
 	counted(1201, 1201, 0)
